@@ -1,0 +1,78 @@
+import type { Brand } from "./brand.ts";
+
+/** Milliseconds since the Unix epoch, UTC. Durations in ms are plain numbers, so the two cannot be swapped. */
+export type EpochMs = Brand<number, "EpochMs">;
+
+/** Where an operation gets its one instant from. Read it once, pass the instant on, into SQL too. */
+export interface Clock {
+  now(): EpochMs;
+}
+
+export const systemClock: Clock = { now: () => Date.now() as EpochMs };
+
+/** A clock for tests: it stands still until it is moved. */
+export interface ManualClock extends Clock {
+  set(instant: number): void;
+  advance(durationMs: number): void;
+}
+
+export function manualClock(start: number): ManualClock {
+  let instant = start;
+  return {
+    now: () => instant as EpochMs,
+    set: (value) => {
+      instant = value;
+    },
+    advance: (durationMs) => {
+      instant += durationMs;
+    },
+  };
+}
+
+export const plus = (start: EpochMs, durationMs: number): EpochMs => (start + durationMs) as EpochMs;
+
+/** For SQL parameters of type timestamptz. */
+export const toDate = (instant: EpochMs): Date => new Date(instant);
+export const fromDate = (date: Date): EpochMs => date.getTime() as EpochMs;
+
+/** ISO 8601 in UTC with milliseconds, the only form of an instant that leaves the process. */
+export const toIso = (instant: EpochMs): string => new Date(instant).toISOString();
+
+export const secondMs = 1_000;
+export const minuteMs = 60 * secondMs;
+export const hourMs = 60 * minuteMs;
+export const dayMs = 24 * hourMs;
+
+/** Resolves after `durationMs`; at once when the signal aborts. The process may exit while it waits. */
+export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const timer = setTimeout(resolve, durationMs);
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+/** Runs `work` after each pause of `intervalMs`, never twice at once, until stopped. `stop` waits for the run under way. */
+export function every(intervalMs: number, work: () => Promise<void>): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const loop = (async () => {
+    while (!stopping.signal.aborted) {
+      await sleep(intervalMs, stopping.signal);
+      if (stopping.signal.aborted) return;
+      await work();
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await loop;
+    },
+  };
+}
