@@ -1,0 +1,111 @@
+import type { AccountId, Epoch, FloorKind } from "../kernel/brand.ts";
+import type { Secret } from "../kernel/secret.ts";
+
+/** Who asks. Each role has its own credential and may call only the operations that `permissions.ts` lists for it. */
+export type Role = "web" | "mailer" | "operator";
+
+/**
+ * Where a sealed value lives. All of it is authenticated with the value (AES-GCM associated data), so a value moved to
+ * another row, column or account does not open.
+ */
+export interface Place {
+  readonly table: string;
+  readonly column: string;
+  readonly accountId: AccountId;
+}
+
+/** What a blind index is for; each purpose has a key of its own. */
+export type IndexPurpose = "address" | "user-code";
+
+/** What a short code is for; a code made for one purpose never answers for another. */
+export type CodePurpose = "sign-up" | "renewal";
+
+/** What is signed; each purpose has a key pair of its own. */
+export type SignPurpose = "grant" | "checkpoint" | "letter";
+
+/** Floors by kind, as the database or the witness has them. */
+export type Floors = Readonly<Record<FloorKind, Epoch>>;
+
+/** The timeline's size and root (RFC 9162 section 2.1), as hex; what the witness remembers so that a fork shows. */
+export interface TimelineHead {
+  readonly size: number;
+  readonly rootHex: string;
+}
+
+/** What the witness remembers of one database. `intent` is a containment that was announced and not settled. */
+export interface WitnessState {
+  readonly floors: Floors;
+  readonly head: TimelineHead;
+  readonly intent: { readonly epoch: Epoch; readonly kinds: readonly FloorKind[]; readonly head: TimelineHead } | null;
+}
+
+/**
+ * The key process as its callers see it. Each method takes a batch where callers have one; calls made in the same turn
+ * of the event loop travel in one frame. Every method throws Fault `KEYHOLDER_UNAVAILABLE` when the process does not
+ * answer within the client's wait (it is restarted meanwhile), and `KEYHOLDER_REFUSED` when the role may not ask.
+ */
+export interface Keyholder {
+  /** A fresh data key for an account, wrapped under the newest wrapping key. The wrapped form is what a row stores. */
+  newDataKey(accountId: AccountId): Promise<Buffer>;
+
+  /** Seals text under the account's data key. */
+  seal(dataKey: Uint8Array, place: Place, plaintext: string): Promise<Buffer>;
+
+  /** Opens many values of any accounts; an unreadable one is `null` in its place, so that one bad row hides no others. */
+  open(
+    values: readonly { readonly dataKey: Uint8Array; readonly place: Place; readonly sealed: Uint8Array }[],
+  ): Promise<(string | null)[]>;
+
+  /** HMAC-SHA-256 at full length under the purpose's key: how an address finds its account. */
+  index(purpose: IndexPurpose, value: string): Promise<Buffer>;
+
+  /** The MAC a row stores in place of a short code; `binding` is the browser's digest or the account. */
+  codeMac(purpose: CodePurpose, binding: Uint8Array, code: Secret): Promise<Buffer>;
+
+  /** Whether the code answers the MAC, compared in constant time inside the key process. */
+  checkCode(purpose: CodePurpose, binding: Uint8Array, code: Secret, mac: Uint8Array): Promise<boolean>;
+
+  /** Seals an Argon2id tag as the account's password record. */
+  sealPassword(accountId: AccountId, tag: Secret): Promise<Buffer>;
+
+  /** Whether the tag is the one in the record. The record is opened and compared inside the key process only. */
+  verifyPassword(accountId: AccountId, record: Uint8Array, tag: Secret): Promise<boolean>;
+
+  /** Seals something short for the mailer's eyes only (a code on its way to a letter); `context` must match to open. */
+  sealForMailer(context: string, secret: Secret): Promise<Buffer>;
+
+  /** Mailer only. */
+  openForMailer(context: string, sealed: Uint8Array): Promise<Secret>;
+
+  /** Ed25519 signature (RFC 8032) under the purpose's newest key. */
+  sign(purpose: SignPurpose, message: Uint8Array): Promise<Buffer>;
+
+  /** The purpose's public keys, newest first, as raw 32-byte Ed25519 points with their ids. */
+  publicKeys(purpose: SignPurpose): Promise<readonly { readonly keyId: number; readonly publicKey: Buffer }[]>;
+
+  /** Mailer only: the DKIM private key (RSA-2048, PKCS#8 PEM; RFC 8301), lent once at start because letters are signed by the thousand. */
+  dkimKey(): Promise<Secret>;
+
+  readonly witness: Witness;
+}
+
+/**
+ * The memory that a restored copy of the database cannot roll back: highest floors and last timeline head, fsynced in
+ * the keyholder's own file, keyed by the database's identity.
+ */
+export interface Witness {
+  /** What is remembered; a database never seen before is remembered at `first` and returned so. */
+  read(databaseId: string, first: { readonly floors: Floors; readonly head: TimelineHead }): Promise<WitnessState>;
+
+  /** Announces floors to be raised. Refused (KEYHOLDER_REFUSED) if `epoch` is not the highest floor plus one. */
+  intend(databaseId: string, intent: { epoch: Epoch; kinds: readonly FloorKind[]; head: TimelineHead }): Promise<void>;
+
+  /** Settles: the intended floors are in force. Also pays an owed witness: floors above the remembered ones are taken as they are. */
+  confirm(databaseId: string, floors: Floors): Promise<void>;
+
+  /** Settles the other way: the transaction is known to have rolled back. */
+  abandon(databaseId: string, epoch: Epoch): Promise<void>;
+
+  /** Remembers a later head. A smaller size is ignored; the same size with another root is KEYHOLDER_REFUSED (a fork). */
+  advance(databaseId: string, head: TimelineHead): Promise<void>;
+}
