@@ -1,0 +1,210 @@
+import { createHash } from "node:crypto";
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
+import { every } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+
+/** A value that goes into a statement as `$n`. */
+export type Parameter = string | number | boolean | Date | Uint8Array | null | readonly unknown[];
+
+/** One literal statement at a time, inside the open transaction or on any free connection. */
+export interface Tx {
+  /** Its first row, or `undefined`. */
+  one<Row extends object>(sql: string, parameters?: readonly Parameter[]): Promise<Row | undefined>;
+  many<Row extends object>(sql: string, parameters?: readonly Parameter[]): Promise<Row[]>;
+  /** @returns how many rows it touched. */
+  run(sql: string, parameters?: readonly Parameter[]): Promise<number>;
+}
+
+export interface Db extends Tx {
+  /**
+   * Runs `work` in one transaction (read committed) and commits, or rolls back and throws what it threw. No password
+   * hash, no keyholder call and no network inside: a transaction holds a connection.
+   */
+  transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+
+  /** The query builder, for everyday queries. Statements an auditor must read are literal SQL. */
+  builder<Tables>(): Kysely<Tables>;
+
+  /**
+   * Calls `notified` for each NOTIFY on the channel, on a connection of its own that reconnects by itself;
+   * `reconnected` runs after each gap, since what was sent meanwhile is lost (correctness never depends on it).
+   */
+  listen(
+    channel: string,
+    notified: (payload: string) => void,
+    reconnected: () => void,
+  ): Promise<{ close(): Promise<void> }>;
+
+  /** The pool itself, for graphile-worker, COPY and backups. */
+  readonly pool: pg.Pool;
+
+  /** How many statements ran so far; tests compare the work of different refusals by it. */
+  statements(): number;
+
+  close(): Promise<void>;
+}
+
+export interface DbOptions {
+  /** A connection string, or a socket directory's settings. */
+  readonly connection: pg.PoolConfig;
+  readonly log: Log;
+  readonly maxConnections?: number;
+  /**
+   * Runs on each new connection before anything else does; the connection is refused if it throws. The witness is
+   * asked here, so that a database swapped under a running process is noticed with its first connection.
+   */
+  readonly onConnect?: (tx: Tx) => Promise<void>;
+}
+
+// `bigint` columns hold epochs, sizes and counters, all far below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/** SQLSTATE classes and socket errors that mean "not now": the server is starting, stopping, full or gone. */
+const unavailable = /^(08...|53...|57P0[1-3]|ECONN.*|ENOENT|EPIPE|ETIMEDOUT)$/;
+
+function translate(thrown: unknown): unknown {
+  const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
+  if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
+  const lost =
+    thrown instanceof Error && /Connection terminated|timeout exceeded when trying to connect/.test(thrown.message);
+  if (lost || (code !== undefined && unavailable.test(code))) {
+    return new Fault("DB_UNAVAILABLE", `the database does not answer (${code ?? "connection lost"})`, {
+      cause: thrown,
+    });
+  }
+  return thrown;
+}
+
+/** The SQLSTATE of an error thrown by a statement, for the few callers that turn a unique violation into an outcome. */
+export function sqlState(thrown: unknown): string | undefined {
+  return thrown instanceof pg.DatabaseError ? thrown.code : undefined;
+}
+
+/** Opens a pool. Connections are made when first needed; a lost one is replaced. */
+export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
+  const pool = new pg.Pool({
+    ...connection,
+    max: maxConnections,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 60_000,
+    application_name: connection.application_name ?? "houselights",
+    ...(onConnect === undefined ? {} : { onConnect: (client: pg.ClientBase) => onConnect(statementsOn(client)) }),
+  });
+  pool.on("error", (error) => log.warn({ reason: messageOf(error) }, "an idle database connection was lost"));
+
+  let statementCount = 0;
+  const names = new Map<string, string>();
+  const nameOf = (sql: string): string => {
+    let name = names.get(sql);
+    if (name === undefined) {
+      name = createHash("sha256").update(sql).digest("base64url").slice(0, 32);
+      names.set(sql, name);
+    }
+    return name;
+  };
+
+  // Literal statements are prepared once per connection: the check and the claims run thousands of times a second.
+  function statementsOn(client: pg.ClientBase | pg.Pool): Tx {
+    const query = async <Row extends object>(sql: string, parameters: readonly Parameter[] = []) => {
+      statementCount++;
+      try {
+        return await client.query<Row>({ name: nameOf(sql), text: sql, values: parameters.map(toParameter) });
+      } catch (thrown) {
+        throw translate(thrown);
+      }
+    };
+    return {
+      one: async <Row extends object>(sql: string, parameters?: readonly Parameter[]) =>
+        (await query<Row>(sql, parameters)).rows[0],
+      many: async <Row extends object>(sql: string, parameters?: readonly Parameter[]) =>
+        (await query<Row>(sql, parameters)).rows,
+      run: async (sql, parameters) => (await query(sql, parameters)).rowCount ?? 0,
+    };
+  }
+
+  async function transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+    const client = await pool.connect().catch((thrown: unknown) => {
+      throw translate(thrown);
+    });
+    let broken: Error | undefined;
+    try {
+      await client.query("begin");
+      const result = await work(statementsOn(client));
+      await client.query("commit");
+      return result;
+    } catch (thrown) {
+      await client.query("rollback").catch((error: unknown) => {
+        broken = error instanceof Error ? error : new Error(String(error));
+      });
+      throw translate(thrown);
+    } finally {
+      // A connection that could not even roll back is destroyed, which rolls back on the server.
+      client.release(broken);
+    }
+  }
+
+  return {
+    ...statementsOn(pool),
+    transaction,
+    builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),
+    listen: (channel, notified, reconnected) => listen({ connection, log }, channel, notified, reconnected),
+    pool,
+    statements: () => statementCount,
+    close: () => pool.end(),
+  };
+}
+
+/** node-postgres takes Buffers for bytea; a bare Uint8Array would be sent as JSON. */
+function toParameter(value: Parameter): unknown {
+  if (value instanceof Uint8Array && !Buffer.isBuffer(value)) {
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return value;
+}
+
+async function listen(
+  { connection, log }: Pick<DbOptions, "connection" | "log">,
+  channel: string,
+  notified: (payload: string) => void,
+  reconnected: () => void,
+): Promise<{ close(): Promise<void> }> {
+  let client: pg.Client | undefined;
+  let closed = false;
+
+  async function connect(): Promise<void> {
+    const next = new pg.Client({ ...connection, application_name: `houselights listen ${channel}` });
+    next.on("notification", (message) => {
+      if (message.channel === channel) notified(message.payload ?? "");
+    });
+    next.on("error", (error) => {
+      log.warn({ reason: messageOf(error), channel }, "the listening connection was lost");
+      client = undefined;
+    });
+    next.on("end", () => {
+      if (client === next) client = undefined;
+    });
+    await next.connect();
+    await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+    client = next;
+  }
+
+  await connect();
+  const keeper = every(500, async () => {
+    if (client !== undefined || closed) return;
+    try {
+      await connect();
+      reconnected();
+    } catch (thrown) {
+      log.debug({ reason: messageOf(thrown), channel }, "the listening connection is not back yet");
+    }
+  });
+  return {
+    close: async () => {
+      closed = true;
+      await keeper.stop();
+      await client?.end();
+    },
+  };
+}
