@@ -1,0 +1,172 @@
+import { Type, type Static } from "typebox";
+import {
+  Address,
+  BrowserBinding,
+  Closed,
+  Id,
+  Instant,
+  limits,
+  Locale,
+  Password,
+  SessionClass,
+  TypedCode,
+} from "./common.ts";
+
+/** POST /api/accounts: always 202, whether or not the address has an account. */
+export const SignUp = Closed({
+  address: Address,
+  password: Password,
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: limits.nameLength })),
+  locale: Type.Optional(Locale),
+  token: Type.Optional(
+    Type.Boolean({ description: "answer the browser binding in the body, for callers without cookies" }),
+  ),
+});
+export type SignUp = Static<typeof SignUp>;
+
+/** The answer to a request for a code: a letter is on its way if the address allows it. */
+export const CodeSent = Closed({
+  kind: Type.Literal("code-sent"),
+  expiresAt: Instant,
+  browser: Type.Optional(BrowserBinding),
+});
+export type CodeSent = Static<typeof CodeSent>;
+
+/** POST /api/accounts/confirm. `browser` stands in for the cookie. */
+export const ConfirmSignUp = Closed({
+  code: TypedCode,
+  address: Type.Optional(Address),
+  browser: Type.Optional(BrowserBinding),
+});
+export type ConfirmSignUp = Static<typeof ConfirmSignUp>;
+export const AccountCreated = Closed({ kind: Type.Literal("account-created"), accountId: Id });
+
+/** POST /api/sessions. Answers a cookie, and with `token` a bearer token. */
+export const SignIn = Closed({
+  address: Address,
+  password: Password,
+  token: Type.Optional(Type.Boolean()),
+  class: Type.Optional(Type.Union([Type.Literal("app"), Type.Literal("tool")])),
+  label: Type.Optional(Type.String({ minLength: 1, maxLength: limits.nameLength })),
+});
+export type SignIn = Static<typeof SignIn>;
+
+export const SignedIn = Closed({
+  kind: Type.Literal("signed-in"),
+  accountId: Id,
+  sessionId: Id,
+  role: Type.Union([Type.Literal("viewer"), Type.Literal("operator")]),
+  expiresAt: Instant,
+  token: Type.Optional(Type.String()),
+});
+export type SignedIn = Static<typeof SignedIn>;
+
+/** GET /api/session: who this request is. */
+export const CurrentSession = Closed({
+  accountId: Id,
+  sessionId: Id,
+  class: SessionClass,
+  role: Type.Union([Type.Literal("viewer"), Type.Literal("operator")]),
+  expiresAt: Instant,
+  /** When a dangerous act will ask for the password again. */
+  freshUntil: Instant,
+});
+export type CurrentSession = Static<typeof CurrentSession>;
+
+/** GET /api/account: the account page's own data. */
+export const Account = Closed({
+  accountId: Id,
+  name: Type.String(),
+  locale: Locale,
+  role: Type.Union([Type.Literal("viewer"), Type.Literal("operator")]),
+  addresses: Type.Array(Closed({ id: Id, address: Type.String(), confirmedAt: Instant })),
+  passwordSetAt: Type.Union([Instant, Type.Null()]),
+  createdAt: Instant,
+});
+export type Account = Static<typeof Account>;
+
+/** GET /api/sessions. */
+export const Device = Closed({
+  id: Id,
+  class: SessionClass,
+  label: Type.String(),
+  network: Type.String(),
+  createdAt: Instant,
+  lastSeenAt: Instant,
+  current: Type.Boolean(),
+});
+export const DeviceList = Closed({ devices: Type.Array(Device) });
+export type DeviceList = Static<typeof DeviceList>;
+
+/** DELETE /api/sessions?except=current */
+export const SignOutOthersQuery = Closed({ except: Type.Literal("current") });
+export const SignedOut = Closed({ kind: Type.Literal("signed-out"), ended: Type.Integer() });
+
+/** POST /api/password. An account without a password (an operator's first minutes) leaves `currentPassword` out. */
+export const ChangePassword = Closed({
+  currentPassword: Type.Optional(Password),
+  newPassword: Password,
+  signOutDevices: Type.Optional(
+    Type.Boolean({ default: true, description: "Sign out connected devices after password change" }),
+  ),
+});
+export type ChangePassword = Static<typeof ChangePassword>;
+export const PasswordChanged = Closed({ kind: Type.Literal("password-changed"), signedOutDevices: Type.Boolean() });
+
+/** POST /api/session/proof: prove the password again, for what asks for a recent proof. */
+export const ProveAgain = Closed({ password: Password });
+
+/** POST /api/account/addresses: an address for an account that has none, or one more; a code is mailed to it. */
+export const AddAddress = Closed({ address: Address });
+
+/** POST /api/renewals: always 202. */
+export const AskRenewal = Closed({ address: Address, token: Type.Optional(Type.Boolean()) });
+/** POST /api/renewals/complete */
+export const CompleteRenewal = Closed({
+  code: TypedCode,
+  password: Password,
+  signOutDevices: Type.Optional(Type.Boolean({ default: true })),
+  address: Type.Optional(Address),
+  browser: Type.Optional(BrowserBinding),
+});
+export type CompleteRenewal = Static<typeof CompleteRenewal>;
+export const Renewed = Closed({ kind: Type.Literal("renewed"), signedOutDevices: Type.Boolean() });
+
+/** GET /api/notice: what a sign-in page or a TV shows while a case is open. */
+export const CurrentNotice = Closed({
+  notice: Type.Union([
+    Closed({ reference: Type.String(), renewPasswordsSetBefore: Type.Union([Instant, Type.Null()]) }),
+    Type.Null(),
+  ]),
+});
+
+/** POST /api/operator-sessions: the single-use link's secret, taken from the fragment. */
+export const UseOperatorLink = Closed({ secret: Type.String({ minLength: 20, maxLength: 100 }) });
+
+/** GET|POST /api/operators, DELETE /api/operators/{id} */
+export const Operators = Closed({
+  operators: Type.Array(
+    Closed({ accountId: Id, name: Type.String(), addresses: Type.Array(Type.String()), current: Type.Boolean() }),
+  ),
+});
+export type Operators = Static<typeof Operators>;
+export const AddOperator = Closed({ address: Address });
+export const OperatorChanged = Closed({
+  kind: Type.Union([Type.Literal("operator-added"), Type.Literal("operator-removed")]),
+});
+
+/** GET /api/mailbox */
+export const Mailbox = Closed({
+  letters: Type.Array(
+    Closed({
+      id: Id,
+      at: Instant,
+      to: Type.String(),
+      subject: Type.String(),
+      text: Type.String(),
+      html: Type.String(),
+      messageId: Type.String(),
+    }),
+  ),
+});
+export type Mailbox = Static<typeof Mailbox>;

@@ -1,0 +1,195 @@
+import { Type, type Static } from "typebox";
+import { Closed, Id, Instant } from "./common.ts";
+
+export const DataClass = Type.Union([
+  Type.Literal("addresses"),
+  Type.Literal("names"),
+  Type.Literal("password records"),
+  Type.Literal("sessions"),
+  Type.Literal("second factors"),
+  Type.Literal("viewing history"),
+]);
+export type DataClass = Static<typeof DataClass>;
+
+const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
+
+/** POST /api/incidents: opens a case. */
+export const OpenIncident = Closed({
+  reason: text(500),
+  foundAt: Type.Optional(Instant),
+  foundBy: Type.Optional(text(200)),
+  foundHow: Type.Optional(text(500)),
+  copiedAt: Type.Optional(Instant),
+  dataClasses: Type.Optional(Type.Array(DataClass, { maxItems: 6, uniqueItems: true })),
+  keysReachable: Type.Optional(Type.Union([Type.Literal("no"), Type.Literal("unknown"), Type.Literal("yes")])),
+});
+export type OpenIncident = Static<typeof OpenIncident>;
+
+export const ContainmentMode = Type.Union([Type.Literal("everyone-out"), Type.Literal("with-renewal")]);
+export type ContainmentMode = Static<typeof ContainmentMode>;
+
+/** POST /api/incidents/{id}/contain */
+export const Contain = Closed({
+  mode: Type.Optional(ContainmentMode),
+  keepTools: Type.Optional(Type.Boolean()),
+  accountId: Type.Optional(Id),
+  dryRun: Type.Optional(Type.Boolean()),
+});
+export type Contain = Static<typeof Contain>;
+
+export const Counts = Closed({
+  passwords: Type.Integer(),
+  sessions: Type.Integer(),
+  links: Type.Integer(),
+  tickets: Type.Integer(),
+  accounts: Type.Integer(),
+});
+export type Counts = Static<typeof Counts>;
+
+export const Contained = Closed({
+  kind: Type.Union([Type.Literal("contained"), Type.Literal("would-contain")]),
+  incidentId: Id,
+  reference: Type.String(),
+  epoch: Type.Integer(),
+  at: Instant,
+  mode: Type.Union([ContainmentMode, Type.Literal("account")]),
+  floors: Type.Array(Type.String()),
+  commitMs: Type.Number(),
+  /** From a separate, later read. */
+  counted: Counts,
+  countedMs: Type.Number(),
+  witness: Type.Union([Type.Literal("told"), Type.Literal("owed")]),
+});
+export type Contained = Static<typeof Contained>;
+
+/** POST /api/incidents/{id}/notify */
+export const Notify = Closed({
+  action: Type.Union([Type.Literal("preview"), Type.Literal("test"), Type.Literal("plan"), Type.Literal("start")]),
+});
+
+/** The sum of P5: scope = everything below it, at any moment. */
+export const LetterSum = Closed({
+  scope: Type.Integer(),
+  handedOver: Type.Integer(),
+  bounced: Type.Integer(),
+  refused: Type.Integer(),
+  suppressed: Type.Integer(),
+  noAddress: Type.Integer(),
+  waiting: Type.Integer(),
+  possiblyTwice: Type.Integer(),
+});
+export type LetterSum = Static<typeof LetterSum>;
+
+export const Notified = Closed({
+  kind: Type.Union([
+    Type.Literal("preview"),
+    Type.Literal("test-sent"),
+    Type.Literal("plan"),
+    Type.Literal("started"),
+    Type.Literal("already-started"),
+  ]),
+  subject: Type.Optional(Type.String()),
+  text: Type.Optional(Type.String()),
+  html: Type.Optional(Type.String()),
+  sum: Type.Optional(LetterSum),
+});
+export type Notified = Static<typeof Notified>;
+
+export const ReviewItem = Closed({
+  item: Type.String(),
+  title: Type.String(),
+  state: Type.Union([Type.Literal("todo"), Type.Literal("done"), Type.Literal("explained")]),
+  note: Type.String(),
+});
+
+/** PUT /api/incidents/{id}/way-in and PUT /api/incidents/{id}/review */
+export const RecordWayIn = Closed({ what: text(1000), closedAt: Instant, evidence: text(2000) });
+export const RecordReview = Closed({
+  item: text(50),
+  state: Type.Union([Type.Literal("done"), Type.Literal("explained"), Type.Literal("todo")]),
+  note: Type.Optional(Type.String({ maxLength: 1000 })),
+});
+
+/** POST /api/incidents/{id}/close: everything may come with it, or have been recorded before. */
+export const CloseIncident = Closed({
+  wayIn: Type.Optional(RecordWayIn),
+  review: Type.Optional(Type.Array(RecordReview, { maxItems: 20 })),
+});
+export type CloseIncident = Static<typeof CloseIncident>;
+
+/** GET /api/incidents/{id} */
+export const IncidentStatus = Closed({
+  id: Id,
+  reference: Type.String(),
+  state: Type.Union([
+    Type.Literal("open"),
+    Type.Literal("contained"),
+    Type.Literal("notifying"),
+    Type.Literal("readmitting"),
+    Type.Literal("closed"),
+  ]),
+  reason: Type.String(),
+  openedAt: Instant,
+  openedBy: Type.String(),
+  foundAt: Instant,
+  foundBy: Type.String(),
+  foundHow: Type.String(),
+  copiedAt: Type.Union([Instant, Type.Null()]),
+  dataClasses: Type.Array(Type.String()),
+  keysReachable: Type.String(),
+  containment: Type.Union([ContainmentMode, Type.Literal("account"), Type.Null()]),
+  containedAt: Type.Union([Instant, Type.Null()]),
+  epoch: Type.Union([Type.Integer(), Type.Null()]),
+  keptTools: Type.Boolean(),
+  letters: Type.Union([LetterSum, Type.Null()]),
+  lettersFinishedAt: Type.Union([Instant, Type.Null()]),
+  /** Accounts in scope whose password was set after containment. */
+  renewed: Type.Integer(),
+  renewalsByHour: Type.Array(Closed({ hour: Instant, renewed: Type.Integer() })),
+  refusedByKind: Type.Array(Closed({ kind: Type.String(), refused: Type.Integer() })),
+  wayIn: Type.Union([Closed({ what: Type.String(), closedAt: Instant, evidence: Type.String() }), Type.Null()]),
+  review: Type.Array(ReviewItem),
+  deadlines: Type.Array(Closed({ rule: Type.String(), title: Type.String(), dueAt: Instant, state: Type.String() })),
+  /** What still stands between here and `closed`. */
+  missing: Type.Array(Type.String()),
+  timeline: Type.Array(
+    Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) }),
+  ),
+  closedAt: Type.Union([Instant, Type.Null()]),
+});
+export type IncidentStatus = Static<typeof IncidentStatus>;
+
+/** GET /api/incidents */
+export const IncidentList = Closed({
+  incidents: Type.Array(
+    Closed({
+      id: Id,
+      reference: Type.String(),
+      state: Type.String(),
+      reason: Type.String(),
+      openedAt: Instant,
+      closedAt: Type.Union([Instant, Type.Null()]),
+    }),
+  ),
+});
+export type IncidentList = Static<typeof IncidentList>;
+
+/** GET /api/console: the numbers of the first console page. */
+export const Console = Closed({
+  incident: Type.Union([Id, Type.Null()]),
+  accounts: Type.Integer(),
+  sessions: Type.Array(Closed({ class: Type.String(), live: Type.Integer() })),
+  epoch: Type.Integer(),
+  floors: Type.Array(Closed({ kind: Type.String(), epoch: Type.Integer() })),
+  titles: Type.Array(Closed({ state: Type.String(), count: Type.Integer() })),
+  timeline: Closed({
+    size: Type.Integer(),
+    waiting: Type.Integer(),
+    rootHex: Type.String(),
+    checkpointAt: Type.Union([Instant, Type.Null()]),
+  }),
+  jobs: Closed({ waiting: Type.Integer(), failed: Type.Integer() }),
+  mail: Type.Union([Type.Literal("mailbox"), Type.Literal("relay")]),
+  alarms: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
+});
+export type Console = Static<typeof Console>;
