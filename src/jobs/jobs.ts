@@ -1,0 +1,158 @@
+import { Type } from "typebox";
+import type { Static, TSchema } from "typebox";
+import { Check } from "typebox/value";
+import { toDate } from "../kernel/clock.ts";
+import type { EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Tx } from "../db/db.ts";
+
+const uuid = Type.String({ pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" });
+const exactly = { additionalProperties: false };
+
+/** Letters to one address that leave by a job. The notice of an incident does not: a campaign claims its own rows. */
+export const letterKinds = [
+  "sign-up code",
+  "already registered",
+  "renewal code",
+  "renewed",
+  "password changed",
+  "incident test send",
+] as const;
+export type LetterKind = (typeof letterKinds)[number];
+
+/**
+ * A letter on its way to the mailer. Address, code and whatever else the letter says are sealed to the mailer, so that
+ * a stolen queue gives nothing away; `id` is the letter's own, and makes its Message-ID.
+ */
+const sealedLetter = Type.Object(
+  {
+    id: uuid,
+    letter: Type.Union(letterKinds.map((kind) => Type.Literal(kind))),
+    locale: Type.String({ pattern: "^[a-z]{2}$" }),
+    sealed: Type.String({ maxLength: 16_384, pattern: "^[A-Za-z0-9_-]+$" }),
+  },
+  exactly,
+);
+
+interface TaskShape {
+  readonly payload: TSchema;
+  /** Smaller goes first. */
+  readonly priority: number;
+  /** Tries before a job is given up; the pauses between them grow (e^n seconds, at most 6.1 hours). */
+  readonly maxAttempts: number;
+  /** Jobs of the letter lane never wait behind jobs of the other: each lane has workers of its own. */
+  readonly lane: "letters" | "work";
+}
+
+/** Every task there is. A payload carries ids, and what is sealed; it is a row that a copy of the database contains. */
+export const tasks = {
+  // 12 tries span about 20 hours, inside the 24 that a code lives.
+  "send-code": { payload: sealedLetter, priority: -20, maxAttempts: 12, lane: "letters" },
+  "send-letter": { payload: sealedLetter, priority: -10, maxAttempts: 16, lane: "letters" },
+  campaign: {
+    payload: Type.Object({ incidentId: uuid, shard: Type.Optional(Type.Integer({ minimum: 0 })) }, exactly),
+    priority: 0,
+    maxAttempts: 1_000,
+    lane: "work",
+  },
+  "fan-out-signals": {
+    payload: Type.Object({ incidentId: uuid }, exactly),
+    priority: 0,
+    maxAttempts: 25,
+    lane: "work",
+  },
+  integrate: { payload: Type.Object({}, exactly), priority: 5, maxAttempts: 3, lane: "work" },
+  "scan-library": {
+    payload: Type.Object({ titleId: Type.Optional(uuid) }, exactly),
+    priority: 10,
+    maxAttempts: 5,
+    lane: "work",
+  },
+  "clean-up": { payload: Type.Object({}, exactly), priority: 20, maxAttempts: 3, lane: "work" },
+} as const satisfies Record<string, TaskShape>;
+
+export type TaskName = keyof typeof tasks;
+export type Payload<Name extends TaskName> = Static<(typeof tasks)[Name]["payload"]>;
+export type SealedLetterPayload = Payload<"send-code">;
+
+export interface EnqueueOptions {
+  /** Not before this instant; otherwise as soon as a worker is free. */
+  readonly runAt?: EpochMs;
+  /** At most one waiting job has this key; a later one takes its place. */
+  readonly key?: string;
+  /** Jobs of one queue run one after another. */
+  readonly queue?: string;
+  /** 1 to 1,000. */
+  readonly maxAttempts?: number;
+  /** Smaller goes first; each task has its own by default. */
+  readonly priority?: number;
+}
+
+/**
+ * Queues a task in the caller's transaction: it runs, at least once, if and only if that transaction commits.
+ * A payload that its schema refuses is Fault `IMPOSSIBLE`: the caller made it, not a person.
+ */
+export async function enqueue<Name extends TaskName>(
+  tx: Tx,
+  task: Name,
+  payload: Payload<Name>,
+  { runAt, key, queue, maxAttempts, priority }: EnqueueOptions = {},
+): Promise<void> {
+  const shape: TaskShape = tasks[task];
+  if (!Check(shape.payload, payload)) throw new Fault("IMPOSSIBLE", `the payload of ${task} is not what it should be`);
+  await tx.run(
+    `select from graphile_worker.add_job(
+       identifier => $1, payload => $2::json, queue_name => $3, run_at => $4::timestamptz, max_attempts => $5::int,
+       job_key => $6, priority => $7::int)`,
+    [
+      task,
+      JSON.stringify(payload),
+      queue ?? null,
+      runAt === undefined ? null : toDate(runAt),
+      maxAttempts ?? shape.maxAttempts,
+      key ?? null,
+      priority ?? shape.priority,
+    ],
+  );
+}
+
+/** What a running task is told besides its payload. */
+export interface JobContext {
+  readonly log: Log;
+  /** Aborts when the worker is asked to stop: hand back leased work and return. */
+  readonly signal: AbortSignal;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly jobId: string;
+}
+
+/**
+ * One task with its work. To be tried again later, the work throws; to be given up for good, it returns.
+ * The work may run twice (a worker can die after the work and before saying so), so it must bear that.
+ */
+export interface TaskDefinition {
+  readonly name: TaskName;
+  readonly run: (payload: unknown, context: JobContext) => Promise<void>;
+}
+
+/** Ties a task's name to its work, with the payload parsed by the task's schema. `app.ts` passes the list on. */
+export function defineTask<Name extends TaskName>(
+  name: Name,
+  work: (payload: Payload<Name>, context: JobContext) => Promise<void>,
+): TaskDefinition {
+  const shape: TaskShape = tasks[name];
+  const isPayload = (payload: unknown): payload is Payload<Name> => Check(shape.payload, payload);
+  return {
+    name,
+    run: async (payload, context) => {
+      if (isPayload(payload)) return work(payload, context);
+      // Another try would read the same bytes. The payload itself is not logged: it may hold what is sealed.
+      context.log.error(
+        { task: name, jobId: context.jobId },
+        "a job's payload is not what its task takes; it is given up",
+      );
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** A letter ready to leave. Subject and bodies are finished text; `to` has passed `parseAddress`. */
+export interface Letter {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  /**
+   * The part of the Message-ID before the `@`, chosen by the caller so that a letter sent again after a crash carries
+   * the same one: letters, digits, `.`, `_` and `-`, at most 200 of them.
+   */
+  readonly messageId: string;
+  /** Further headers by name; names and values are checked, so that nothing can be injected. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The envelope's sender (VERP), when bounces are to come back to an address of its own. */
+  readonly returnPath?: string;
+}
+
+/**
+ * What became of a letter. `reply` is what the relay said, without addresses and at most 200 characters; it may be
+ * stored and shown. `deferred` may be tried again with the same Message-ID; `refused` may not.
+ */
+export type SendOutcome =
+  | { readonly kind: "handed over"; readonly reply: string; readonly queueId?: string }
+  | { readonly kind: "deferred"; readonly reply: string }
+  | { readonly kind: "refused"; readonly reply: string };
+
+/** A way out for letters. Never throws for what a relay or a network does: that is an outcome. */
+export interface MailTransport {
+  send(letter: Letter): Promise<SendOutcome>;
+  /** Waits for what is under way and gives back the connections. */
+  close(): Promise<void>;
+}
