@@ -1,0 +1,41 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Secret } from "../kernel/secret.ts";
+import type { Random } from "../kernel/random.ts";
+
+/**
+ * `__Host-` cookies: Secure, this host only, path `/` (RFC 6265bis section 4.1.3.2). Browsers accept Secure cookies over
+ * plain http on loopback, and config refuses a plain http origin anywhere else.
+ */
+export const sessionCookie = "__Host-houselights";
+export const browserCookie = "__Host-houselights-browser";
+
+const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "lax" } as const;
+
+export function setSessionCookie(reply: FastifyReply, token: string, maxAgeSeconds: number): void {
+  void reply.setCookie(sessionCookie, token, { ...attributes, maxAge: maxAgeSeconds });
+}
+
+export function clearSessionCookie(reply: FastifyReply): void {
+  void reply.clearCookie(sessionCookie, attributes);
+}
+
+const secretPattern = /^[A-Za-z0-9_-]{43}$/;
+
+/** Reads 256 bits of base64url; `undefined` for anything else. */
+export function readSecret(text: string | undefined): Secret | undefined {
+  return text !== undefined && secretPattern.test(text) ? new Secret(Buffer.from(text, "base64url")) : undefined;
+}
+
+export const secretText = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64url");
+
+/** The 256 bits that bind a mailed code to the browser that asked for it: from the body, or from the cookie. */
+export function browserBindingOf(request: FastifyRequest, fromBody?: string): Secret | undefined {
+  return readSecret(fromBody) ?? readSecret(request.cookies[browserCookie]);
+}
+
+/** A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were. */
+export function newBrowserBinding(reply: FastifyReply, random: Random, maxAgeSeconds: number): Secret {
+  const binding = new Secret(random.bytes(32));
+  void reply.setCookie(browserCookie, secretText(binding), { ...attributes, maxAge: maxAgeSeconds });
+  return binding;
+}

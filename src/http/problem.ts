@@ -1,0 +1,57 @@
+import type { FastifyReply } from "fastify";
+
+/** Every refusal that leaves the process: stable code, status and title. Words for people are the pages' own. */
+export const problems = {
+  "malformed-request": [400, "The request is not in the documented form"],
+  "sign-in-refused": [401, "Wrong address or password"],
+  "not-signed-in": [401, "Sign in first"],
+  "operators-only": [403, "Only operators may do this"],
+  "proof-needed": [403, "Prove your password again first"],
+  "foreign-origin": [403, "The request came from another site"],
+  "renew-first": [403, "Renew your password first"],
+  "not-found": [404, "There is nothing here"],
+  "method-not-allowed": [405, "This path does not answer that method"],
+  "code-refused": [400, "The code is wrong, used or too old"],
+  "link-refused": [400, "The code is wrong, used or too old"],
+  "password-refused": [400, "This password cannot be used"],
+  "password-is-old": [400, "This is the password that was taken; choose another"],
+  "wrong-password": [403, "The current password is wrong"],
+  "address-refused": [400, "This is not an e-mail address that can get mail"],
+  "nothing-to-renew": [409, "There is nothing to renew"],
+  "last-operator": [409, "The last operator cannot be removed"],
+  "incident-in-hand": [409, "A case is already open"],
+  "wrong-state": [409, "The case is not in a state for this"],
+  "cannot-close": [409, "The case cannot be closed yet"],
+  "text-refused": [400, "This text cannot be stored"],
+  unplayable: [409, "This title cannot be played"],
+  "grant-refused": [403, "This right to play has ended"],
+  "too-large": [413, "The request is too large"],
+  "unsupported-media-type": [415, "Send application/json"],
+  "too-many": [429, "Too many tries; wait a little"],
+  broken: [500, "Something is broken here; nothing you sent is at fault"],
+  busy: [503, "The service is busy; try again shortly"],
+  "disk-full": [507, "There is no room to store this"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof problems;
+
+export interface ProblemDetail {
+  readonly detail?: string;
+  readonly reference?: string;
+  /** Names the field and the rule, never the value. */
+  readonly fields?: readonly { readonly field: string; readonly rule: string }[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** Answers a refusal as application/problem+json (RFC 9457). */
+export function refuse(reply: FastifyReply, code: ProblemCode, more: ProblemDetail = {}): FastifyReply {
+  const [status, title] = problems[code];
+  const { retryAfterSeconds, ...rest } = more;
+  if (retryAfterSeconds !== undefined) void reply.header("retry-after", String(Math.ceil(retryAfterSeconds)));
+  // Serialised here: a route's response schemas describe its successes, and this one shape is for all of them.
+  return reply
+    .code(status)
+    .type("application/problem+json")
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send({ type: `/problems/${code}`, title, status, code, ...rest });
+}

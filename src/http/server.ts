@@ -1,0 +1,297 @@
+import cookie from "@fastify/cookie";
+import formbody from "@fastify/formbody";
+import swagger from "@fastify/swagger";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import { readFileSync } from "node:fs";
+import { Type, type TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import { Value } from "typebox/value";
+import type { Clock } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { limits, Problem } from "../wire/common.ts";
+import { clearSessionCookie, sessionCookie } from "./cookies.ts";
+import { refuse } from "./problem.ts";
+import { type Check, freshProofMs, type Presented } from "./viewer.ts";
+
+/** The server as rooms see it when they add their routes. */
+export type App = ReturnType<typeof newServer>;
+
+export interface ServerOptions {
+  readonly publicOrigin: string;
+  readonly trustProxy: boolean | number | string | readonly string[];
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly check: Check;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Called once per finished request with the route's template, for metrics. */
+  readonly finished?: (method: string, route: string, status: number, durationMs: number) => void;
+}
+
+const trustedProxies = (setting: boolean | string | readonly string[]): boolean | string | string[] =>
+  typeof setting === "object" ? [...setting] : setting;
+
+const unsafeMethods = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+/**
+ * Builds the server without listening. Every route must name its access (`config.access`); bodies are JSON or, for the
+ * plain pages, forms; unknown fields, wrong types, bad UTF-8 and oversize are refused before a handler runs.
+ */
+export function newServer(options: ServerOptions) {
+  const { log, trustProxy } = options;
+  const settings: FastifyServerOptions = {
+    // Our own log line: the route's template, never the URL, which may carry a grant.
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    routerOptions: { maxParamLength: 2_000 },
+    trustProxy: typeof trustProxy === "number" ? (_address, hop) => hop < trustProxy : trustedProxies(trustProxy),
+    requestTimeout: 30_000,
+    forceCloseConnections: "idle",
+    genReqId: () => options.random.bytes(9).toString("base64url"),
+  };
+  const https =
+    options.tls === null
+      ? {}
+      : {
+          https: {
+            cert: readFileSync(options.tls.certFile),
+            key: readFileSync(options.tls.keyFile),
+            minVersion: "TLSv1.2",
+          },
+        };
+  // Typed as a plain server: rooms never touch the socket, and a type that names TLS would reach into all of them.
+  const app = fastify({ ...settings, ...https } as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setValidatorCompiler(({ schema, httpPart }) => validator(schema as TSchema, httpPart ?? "body"));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer));
+    } catch {
+      done(malformed("body", "is JSON in UTF-8"));
+    }
+  });
+  void app.register(formbody, { bodyLimit: limits.bodyBytes });
+  void app.register(cookie);
+  void app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Houselights", version: "1", description: "Errors are application/problem+json (RFC 9457)." },
+      components: {
+        securitySchemes: {
+          cookie: { type: "apiKey", in: "cookie", name: sessionCookie },
+          bearer: { type: "http", scheme: "bearer" },
+        },
+      },
+    },
+    hideUntagged: false,
+  });
+
+  app.decorateRequest("viewer", null);
+  app.addHook("onRoute", (route) => {
+    if (route.config?.access === undefined && route.method !== "HEAD" && route.method !== "OPTIONS") {
+      throw new Fault("IMPOSSIBLE", `route ${String(route.method)} ${route.url} does not name its access`);
+    }
+    if (route.url.startsWith("/api/") && route.schema !== undefined && route.schema.response !== undefined) {
+      route.schema.response = { ...route.schema.response, default: { description: "refused", ...Problem } };
+    }
+    if (route.schema !== undefined && route.config?.access !== "anyone" && route.schema.security === undefined) {
+      route.schema.security = [{ cookie: [] }, { bearer: [] }];
+    }
+  });
+
+  app.addHook("onRequest", async (request, reply) => {
+    secureHeaders(reply, options.publicOrigin);
+    if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
+      return refuse(reply, "foreign-origin");
+    }
+  });
+  // After the cookies are parsed (onRequest) and before the body is read.
+  app.addHook("preParsing", async (request, reply) => {
+    await admit(request, reply, options);
+  });
+
+  app.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "unknown";
+    options.finished?.(request.method, route, reply.statusCode, reply.elapsedTime);
+    const level = reply.statusCode >= 500 ? "warn" : "debug";
+    log[level](
+      {
+        reference: request.id,
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      "request",
+    );
+  });
+
+  app.setNotFoundHandler({ preHandler: [] }, (_request, reply) => refuse(reply, "not-found"));
+  app.setErrorHandler((error: FastifyError | Error, request, reply) => answerError(error, request, reply, log));
+  app.get("/openapi.json", { config: { access: "anyone" }, schema: { hide: true } }, (_request, reply) =>
+    reply.type("application/json").send(JSON.stringify(app.swagger())),
+  );
+  return app;
+}
+
+/** Judges what the request presents and whether the route's access is met. Runs before the body is read. */
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { check, clock }: Pick<ServerOptions, "check" | "clock">,
+): Promise<FastifyReply | undefined> {
+  const { access, page } = request.routeOptions.config;
+  if (access === "grant" || request.is404) return undefined;
+  const presented = presentedBy(request);
+  request.viewer = presented === undefined ? null : await check(presented);
+  // A cookie that opens nothing is taken back, so that a browser does not go on showing it.
+  if (presented?.kind === "cookie" && request.viewer === null) clearSessionCookie(reply);
+  if (access === "anyone" || access === undefined) return undefined;
+  if (request.viewer === null) {
+    if (page === true) return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
+    return refuse(reply, "not-signed-in");
+  }
+  if (access === "viewer") return undefined;
+  if (request.viewer.role !== "operator") return refuse(reply, "operators-only");
+  if (access === "fresh operator" && clock.now() - request.viewer.provedAt > freshProofMs) {
+    return refuse(reply, "proof-needed", { detail: "POST /api/session/proof with the password, then try again" });
+  }
+  return undefined;
+}
+
+function presentedBy(request: FastifyRequest): Presented | undefined {
+  const header = request.headers.authorization;
+  if (header !== undefined) {
+    const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/.exec(header);
+    // An unreadable Authorization header is a credential that opens nothing, not a reason to look at the cookie.
+    return { kind: "bearer", token: Secret.fromText(match?.[1] ?? "") };
+  }
+  const fromCookie = request.cookies?.[sessionCookie];
+  return fromCookie === undefined ? undefined : { kind: "cookie", token: Secret.fromText(fromCookie.slice(0, 300)) };
+}
+
+/**
+ * Whether an unsafe request comes from our own pages or from no browser at all. Browsers send `Origin` with every
+ * unsafe request (Fetch standard) and `Sec-Fetch-Site` besides; a program that sends neither carries no one's cookies
+ * unawares.
+ */
+function sameOrigin(request: FastifyRequest, publicOrigin: string): boolean {
+  const { origin, "sec-fetch-site": site } = request.headers;
+  if (origin !== undefined) return origin === publicOrigin || sameLoopback(origin, publicOrigin);
+  return site === undefined || site === "same-origin" || site === "none";
+}
+
+const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** On one's own machine, localhost and 127.0.0.1 are the same place. */
+function sameLoopback(origin: string, publicOrigin: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const one = new URL(origin);
+  const other = new URL(publicOrigin);
+  return (
+    loopbackNames.has(one.hostname) &&
+    loopbackNames.has(other.hostname) &&
+    one.port === other.port &&
+    one.protocol === other.protocol
+  );
+}
+
+function secureHeaders(reply: FastifyReply, publicOrigin: string): void {
+  void reply.headers({
+    "content-security-policy":
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
+      "connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; " +
+      "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=(), payment=()",
+    "cache-control": "no-store",
+  });
+  if (publicOrigin.startsWith("https:")) void reply.header("strict-transport-security", "max-age=63072000");
+}
+
+interface Malformed extends Error {
+  readonly fields: readonly { readonly field: string; readonly rule: string }[];
+}
+
+function malformed(field: string, rule: string): Malformed {
+  return Object.assign(new Error("malformed"), { statusCode: 400, code: "MALFORMED", fields: [{ field, rule }] });
+}
+
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return {};
+  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+}
+
+/** Compiles a schema; query strings, parameters and forms are text, so they are converted first, bodies never. */
+function validator(schema: TSchema, httpPart: string) {
+  const compiled = Compile(schema);
+  const textual = httpPart !== "body";
+  return (value: unknown) => {
+    const candidate = textual ? Value.Convert(schema, { ...(value as object) }) : value;
+    const filled = Value.Default(schema, candidate);
+    if (compiled.Check(filled)) return { value: filled };
+    const fields = compiled
+      .Errors(filled)
+      .slice(0, 20)
+      .map((error) => {
+        // The rule may list allowed values or a pattern; what was sent never appears.
+        const field = `${httpPart}${error.instancePath.replaceAll("/", ".")}`;
+        const rule =
+          error.keyword === "additionalProperties" || error.keyword === "boolean"
+            ? "has no unknown fields"
+            : error.message;
+        return { field: field.slice(0, 200), rule };
+      });
+    return { error: Object.assign(malformed(httpPart, "is as documented"), { fields }) };
+  };
+}
+
+/** Decides what of an error leaves the process: a code, a reference for the operator, and nothing of the inside. */
+function answerError(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+): FastifyReply {
+  const reference = request.id;
+  if ("fields" in error) return refuse(reply, "malformed-request", { fields: (error as Malformed).fields });
+  if (error instanceof Fault) {
+    log.error(
+      {
+        reference,
+        fault: error.code,
+        route: request.routeOptions.url,
+        reason: error.message,
+        cause: messageOf(error.cause),
+      },
+      "fault",
+    );
+    switch (error.code) {
+      case "BUSY":
+      case "DB_UNAVAILABLE":
+      case "KEYHOLDER_UNAVAILABLE":
+        return refuse(reply, "busy", { reference, retryAfterSeconds: 2 });
+      case "DISK_FULL":
+        return refuse(reply, "disk-full", { reference });
+      default:
+        return refuse(reply, "broken", { reference });
+    }
+  }
+  const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
+  if (status === 413) return refuse(reply, "too-large");
+  if (status === 415) return refuse(reply, "unsupported-media-type");
+  if (status >= 400 && status < 500) return refuse(reply, "malformed-request");
+  log.error({ reference, route: request.routeOptions.url, err: error }, "unexpected error");
+  return refuse(reply, "broken", { reference });
+}
+
+/** Response schema for routes that answer nothing. */
+export const Empty = Type.Null();

@@ -1,0 +1,56 @@
+import type { FastifyRequest } from "fastify";
+import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.ts";
+import type { EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Secret } from "../kernel/secret.ts";
+
+/** The signed-in request: what the check found, and nothing that it did not need. */
+export interface Viewer {
+  readonly accountId: AccountId;
+  readonly sessionId: SessionId;
+  readonly class: SessionClass;
+  readonly role: "viewer" | "operator";
+  /** The session's own epoch: whatever this session goes on to prove is no newer than that. */
+  readonly epoch: Epoch;
+  readonly generation: number;
+  readonly expiresAt: EpochMs;
+  /** When the person behind it last proved a credential. */
+  readonly provedAt: EpochMs;
+}
+
+/**
+ * Who may call a route. Every route names one, or the server does not start:
+ * `anyone` needs no session, `viewer` any good session, `operator` an operator's, `fresh operator` one proved less than
+ * five minutes ago, `grant` a playback grant in the path, which the route checks before it serves a byte.
+ */
+export type Access = "anyone" | "viewer" | "operator" | "fresh operator" | "grant";
+
+/** How long a proof counts as recent for `fresh operator` routes. */
+export const freshProofMs = 5 * 60_000;
+
+/** What a request presents; the sessions room judges it. */
+export type Presented =
+  | { readonly kind: "cookie" | "bearer"; readonly token: Secret }
+  | { readonly kind: "grant"; readonly accountId: AccountId; readonly sessionId: SessionId };
+
+/** The check, passed in by `app.ts`: the one gathered read that says whether what was presented is good now. */
+export type Check = (presented: Presented) => Promise<Viewer | null>;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    access?: Access;
+    /** Answers pages, not problems: refusals of access become redirects to sign-in. */
+    page?: boolean;
+    /** Body limit etc. are Fastify's; this marks long-lived answers that drain must end. */
+    stream?: boolean;
+  }
+  interface FastifyRequest {
+    viewer: Viewer | null;
+  }
+}
+
+/** The viewer of a route whose access asks for one. */
+export function viewerOf(request: FastifyRequest): Viewer {
+  if (request.viewer === null) throw new Fault("IMPOSSIBLE", "a route read its viewer without asking for one");
+  return request.viewer;
+}
