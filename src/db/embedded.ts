@@ -1,0 +1,393 @@
+import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, lchown, lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
+import { sleep } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-binaries.ts";
+import type { Binaries, RunAs } from "./embedded-binaries.ts";
+import { isAlive, processesIn, readOwner, recordOwner, signal, waitForEnd } from "./embedded-process.ts";
+
+const run = promisify(execFile);
+
+export interface StartPostgresOptions {
+  /** The service's data folder; PostgreSQL gets `postgres/` in it, and `postgres.log` and `postgres.owner` beside that. */
+  readonly dataDir: string;
+  readonly log: Log;
+  /** Added to, or replacing, the settings below. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /**
+   * `service` (the default) keeps the server to itself for as long as it runs and is refused beside another service.
+   * `command` uses a running service's server, or starts one for the time of the command.
+   */
+  readonly role?: "service" | "command";
+  /** For throw-away clusters: initialises without waiting for the disk. */
+  readonly throwAway?: boolean;
+}
+
+export interface RunningPostgres {
+  /** A socket in a private folder, and the database `houselights`, which exists. */
+  readonly connection: pg.PoolConfig;
+  /** Ends every connection and waits for the shutdown checkpoint. Leaves a server that somebody else owns alone. */
+  stop(): Promise<void>;
+  /** The postmaster. */
+  readonly pid: number;
+}
+
+/**
+ * Settings for a small machine: one service's few connections, little memory, quick recovery. The server's own log
+ * has no statements in it, and errors that a caller is told of anyway do not fill the disk.
+ */
+const smallMachine: Readonly<Record<string, string>> = {
+  listen_addresses: "",
+  unix_socket_permissions: "0700",
+  max_connections: "100",
+  shared_buffers: "128MB",
+  work_mem: "4MB",
+  jit: "off",
+  io_method: "sync",
+  synchronous_commit: "on",
+  wal_compression: "pglz",
+  // Recovery after a crash replays at most this much, which keeps it to a second or two.
+  max_wal_size: "256MB",
+  timezone: "UTC",
+  log_timezone: "UTC",
+  log_min_messages: "log",
+  log_min_error_statement: "panic",
+  log_parameter_max_length_on_error: "0",
+  log_checkpoints: "off",
+  cluster_name: "houselights",
+};
+
+const superuser = "houselights";
+const database = "houselights";
+const port = 5432;
+/** `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included. */
+const longestSocketPathBytes = 100;
+const stopLimitMs = 30_000;
+
+/** Everything about one cluster that its parts below need. */
+interface Cluster {
+  readonly folder: string;
+  readonly socketFolder: string;
+  readonly logFile: string;
+  readonly ownerFile: string;
+  readonly runAs: RunAs | undefined;
+}
+
+/**
+ * Starts PostgreSQL on the data folder, initialising it on the first start, and waits until it answers; on existing
+ * data that takes well under a second. Whatever an earlier life left is dealt with: a stale pid file or socket, a
+ * half-made cluster, backends without a postmaster, and a postmaster without a service, which is taken over.
+ *
+ * It listens on a Unix socket only. Who may connect is decided by the socket's folder (0700), and inside it everybody
+ * is trusted: asking the kernel for the peer's name instead would fail for the nameless users of containers, and anybody
+ * who passes that folder could read the cluster's files as well. Run by root, it runs as `postgres` or `nobody`.
+ *
+ * @throws Fault DB_START_FAILED with the server's own reason and a hint.
+ */
+export async function startPostgres(options: StartPostgresOptions): Promise<RunningPostgres> {
+  const { dataDir, log, role = "service" } = options;
+  try {
+    const cluster = await prepareFolders(dataDir);
+    const owner = await readOwner(cluster.ownerFile);
+    if (owner?.role === "service" && owner.pid !== process.pid && role === "service") {
+      throw new Fault(
+        "DB_START_FAILED",
+        `another service (process ${owner.pid}) runs on this data folder; hint: stop it, or set another DATA_DIR`,
+      );
+    }
+    const found = await findRunning(cluster, log);
+    if (found !== undefined) {
+      const isOurs = owner === undefined || role === "service";
+      if (isOurs) await recordOwner(cluster.ownerFile, role);
+      log.info({ pid: found, owned: isOurs }, "PostgreSQL is running already");
+      await ensureDatabase(cluster);
+      return running(cluster, found, isOurs);
+    }
+    const binaries = await findBinaries(cluster.runAs);
+    await initialise(cluster, binaries, options);
+    await recordOwner(cluster.ownerFile, role);
+    const pid = await launch(cluster, binaries, options);
+    await ensureDatabase(cluster);
+    log.info({ pid }, "PostgreSQL is ready");
+    return running(cluster, pid, true);
+  } catch (thrown) {
+    if (thrown instanceof Fault) throw thrown;
+    throw new Fault("DB_START_FAILED", `PostgreSQL cannot be started: ${messageOf(thrown)}${hintFor(messageOf(thrown))}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function running(cluster: Cluster, pid: number, isOurs: boolean): RunningPostgres {
+  return {
+    connection: connectionTo(cluster),
+    pid,
+    stop: async () => {
+      if (!isOurs) return;
+      // A service that started since has taken the server over.
+      const owner = await readOwner(cluster.ownerFile);
+      if (owner !== undefined && owner.pid !== process.pid) return;
+      await end(cluster, pid);
+      await rm(cluster.ownerFile, { force: true });
+      if (!cluster.socketFolder.startsWith(cluster.folder)) await rm(cluster.socketFolder, { recursive: true });
+    },
+  };
+}
+
+/** Fast shutdown; one that hangs is cut short, which costs the next start a recovery and loses nothing. */
+async function end(cluster: Cluster, pid: number): Promise<void> {
+  signal(pid, "SIGINT");
+  if (await waitForEnd(pid, stopLimitMs)) return;
+  signal(pid, "SIGQUIT");
+  if (await waitForEnd(pid, 5_000)) return;
+  for (const each of [pid, ...(await processesIn(cluster.folder))]) signal(each, "SIGKILL");
+  await waitForEnd(pid, 5_000);
+}
+
+async function prepareFolders(dataDir: string): Promise<Cluster> {
+  if (process.platform === "win32") {
+    throw new Fault(
+      "DB_START_FAILED",
+      "the built-in PostgreSQL needs Unix sockets and does not run on Windows; hint: use WSL, or set DATABASE_URL",
+    );
+  }
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const home = join(await realpath(dataDir), "postgres");
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  const folder = join(home, "cluster");
+  const isRoot = process.getuid?.() === 0;
+  const existing = await stat(folder).catch(() => undefined);
+  let runAs: RunAs | undefined;
+  if (isRoot) {
+    // A cluster keeps its user, also when a `postgres` user appears on the machine later.
+    runAs =
+      existing === undefined || existing.uid === 0
+        ? await unprivilegedUser()
+        : { uid: existing.uid, gid: existing.gid };
+    if ((await stat(home)).uid !== runAs.uid || existing?.uid === 0) await giveTo(home, runAs);
+  } else if (existing !== undefined && existing.uid !== process.getuid?.()) {
+    throw new Fault(
+      "DB_START_FAILED",
+      `the database's files belong to another user (uid ${existing.uid}); hint: start the service as root or as that user`,
+    );
+  }
+  await chmod(home, 0o700);
+
+  // Inside the cluster's folder, which is the one place that its server reaches whatever stands above (see seenPath).
+  let socketFolder = join(folder, "socket");
+  if (Buffer.byteLength(join(socketFolder, `.s.PGSQL.${port}.lock`)) > longestSocketPathBytes) {
+    const name = createHash("sha256").update(folder).digest("hex").slice(0, 16);
+    socketFolder = join(tmpdir(), `houselights-${name}`);
+  }
+  return {
+    folder,
+    socketFolder,
+    // Beside the database's folder, since root must not open files by name in a folder that is not root's.
+    logFile: join(dataDir, "postgres.log"),
+    ownerFile: join(dataDir, "postgres.owner"),
+    runAs,
+  };
+}
+
+/** A folder of the server's user alone; one that somebody else put there is refused. */
+async function privateFolder(folder: string, runAs: RunAs | undefined): Promise<void> {
+  await mkdir(folder, { mode: 0o700 }).catch((thrown: unknown) => {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EEXIST")) throw thrown;
+  });
+  const facts = await lstat(folder);
+  const us = process.getuid?.();
+  if (!facts.isDirectory() || (facts.uid !== us && facts.uid !== runAs?.uid)) {
+    throw new Fault("DB_START_FAILED", `the socket folder ${folder} belongs to somebody else; hint: remove it`);
+  }
+  if (runAs !== undefined) await lchown(folder, runAs.uid, runAs.gid);
+  await chmod(folder, 0o700);
+}
+
+async function giveTo(path: string, user: RunAs): Promise<void> {
+  await lchown(path, user.uid, user.gid);
+  if (!(await lstat(path)).isDirectory()) return;
+  for (const name of await readdir(path)) await giveTo(join(path, name), user);
+}
+
+const connectionTo = (cluster: Cluster): pg.PoolConfig => ({
+  host: cluster.socketFolder,
+  port,
+  user: superuser,
+  database,
+});
+
+/**
+ * The cluster's path as the server is told it. Run by root, the server's user may be unable to pass a folder on the
+ * way (/root, a private temporary folder). It is started inside the cluster's folder while still root, and reaches it
+ * from there by this link, which asks for no folder on the way. (The alternative, the capability to read every file,
+ * would give it the key folder.)
+ */
+const seenPath = (cluster: Cluster): string =>
+  cluster.runAs !== undefined && process.platform === "linux" ? "/proc/self/cwd" : cluster.folder;
+
+const seenSocketFolder = (cluster: Cluster): string =>
+  cluster.socketFolder.startsWith(cluster.folder)
+    ? cluster.socketFolder.replace(cluster.folder, seenPath(cluster))
+    : cluster.socketFolder;
+
+/** Into a folder of another name, which becomes the cluster by one rename: killed half-way, it is made anew. */
+async function initialise(cluster: Cluster, binaries: Binaries, options: StartPostgresOptions): Promise<void> {
+  if ((await stat(join(cluster.folder, "PG_VERSION")).catch(() => undefined)) !== undefined) return;
+  const draft = `${cluster.folder}.new`;
+  await rm(draft, { recursive: true, force: true });
+  await rm(cluster.folder, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  if (cluster.runAs !== undefined) await lchown(draft, cluster.runAs.uid, cluster.runAs.gid);
+  options.log.info("making the database; this happens once");
+  const seen = cluster.runAs !== undefined && process.platform === "linux" ? "/proc/self/cwd" : draft;
+  try {
+    await run(
+      binaries.initdb,
+      [
+        ...["-D", seen, "--username", superuser, "--encoding", "UTF8", "--data-checksums", "--no-instructions"],
+        ...["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"],
+        ...["--auth", "trust", ...(options.throwAway === true ? ["--no-sync"] : [])],
+      ],
+      { cwd: draft, env: bareEnvironment, timeout: 120_000, ...cluster.runAs },
+    );
+    // Written over, not edited: initdb's own has lines for TCP.
+    await writeFile(join(draft, "pg_hba.conf"), "local all all trust\n");
+    await rename(draft, cluster.folder);
+  } catch (thrown) {
+    await rm(draft, { recursive: true, force: true }).catch(() => undefined);
+    const said = thrown instanceof Error && "stderr" in thrown ? lastLines(String(thrown.stderr)) : "";
+    const reason = said === "" ? messageOf(thrown) : said;
+    throw new Fault("DB_START_FAILED", `the database cannot be made: ${reason}${hintFor(reason)}`, { cause: thrown });
+  }
+}
+
+async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgresOptions): Promise<number> {
+  await privateFolder(cluster.socketFolder, cluster.runAs);
+  const settings = {
+    ...smallMachine,
+    ...options.settings,
+    port: String(port),
+    unix_socket_directories: seenSocketFolder(cluster),
+    data_directory: seenPath(cluster),
+  };
+  const output = await open(cluster.logFile, "w", 0o600);
+  // A session of its own: Ctrl-C in a terminal is for us, and we stop it when the last statement is through.
+  const child = spawn(
+    binaries.postgres,
+    ["-D", seenPath(cluster), ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    {
+      cwd: cluster.folder,
+      env: bareEnvironment,
+      detached: true,
+      stdio: ["ignore", output.fd, output.fd],
+      ...cluster.runAs,
+    },
+  );
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signalName) => resolve(`it ended with ${code ?? signalName ?? "no reason"}`));
+  });
+  child.unref();
+  await output.close();
+
+  let endedWith: string | undefined;
+  void ended.then((how) => (endedWith = how));
+  // Recovery after a crash may take its time; a server that has ended is noticed at once.
+  for (let tries = 0; tries < 6_000; tries++) {
+    if (endedWith !== undefined || child.pid === undefined) {
+      const said = lastLines(await readFile(cluster.logFile, "utf8").catch(() => ""));
+      const reason = said === "" ? (endedWith ?? (await ended)) : said;
+      throw new Fault("DB_START_FAILED", `PostgreSQL did not start: ${reason}${hintFor(reason)}`);
+    }
+    if ((await knock(cluster)) === "ready") return child.pid;
+    await sleep(20);
+  }
+  await end(cluster, child.pid ?? 0);
+  throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
+}
+
+const lastLines = (text: string): string =>
+  text
+    .trim()
+    .split("\n")
+    .slice(-4)
+    .map((line) => line.trim())
+    .join("; ")
+    .slice(-600);
+
+function hintFor(reason: string): string {
+  if (/no space left|disk quota|ENOSPC|EDQUOT/i.test(reason)) return "; hint: the disk is full; make room and start again";
+  if (/EROFS|read-only file system/i.test(reason)) return "; hint: DATA_DIR must be on a file system that can be written";
+  if (/permission denied|EACCES|EPERM/i.test(reason)) return "; hint: DATA_DIR must belong to the user that runs the service";
+  if (/shared memory|memory/i.test(reason)) return "; hint: the machine has too little memory for the database";
+  if (/incompatible with|version/i.test(reason)) return "; hint: the data was made by another version of PostgreSQL";
+  return "; hint: read postgres.log in DATA_DIR";
+}
+
+type Knock = "ready" | "not yet" | "nobody";
+
+async function knock(cluster: Cluster): Promise<Knock> {
+  const client = new pg.Client({ ...connectionTo(cluster), database: "postgres", connectionTimeoutMillis: 2_000 });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return "ready";
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    return code === "ENOENT" || code === "ECONNREFUSED" ? "nobody" : "not yet";
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/**
+ * The postmaster that an earlier life left on this folder, once it answers. Anything else of that life is ended and
+ * its pid file removed, since a pid that now belongs to another process would keep PostgreSQL from starting.
+ */
+async function findRunning(cluster: Cluster, log: Log): Promise<number | undefined> {
+  const pidFile = join(cluster.folder, "postmaster.pid");
+  const firstLine = (await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0];
+  const pid = Number(firstLine);
+  const inFolder = await processesIn(cluster.folder);
+  const known = process.platform === "linux" ? inFolder.includes(pid) : pid > 0 && (await isAlive(pid));
+  if (known) {
+    for (let tries = 0; tries < 3_000; tries++) {
+      if ((await knock(cluster)) === "ready") return pid;
+      if (!(await isAlive(pid))) break;
+      await sleep(20);
+      // It listens before it recovers, so a live one that nobody can reach has lost its socket.
+      if (tries > 250 && (await knock(cluster)) === "nobody") break;
+    }
+    if (process.platform === "linux") await end(cluster, pid);
+  }
+  const left = await processesIn(cluster.folder);
+  for (const each of left) {
+    // Without a postmaster they end by themselves as soon as they notice; two at work on one folder would ruin it.
+    if (!(await waitForEnd(each, 2_000))) signal(each, "SIGKILL");
+    await waitForEnd(each, 5_000);
+  }
+  if (firstLine !== "" && process.platform === "linux") {
+    log.info("the database was not stopped properly; it recovers by itself");
+    await rm(pidFile, { force: true });
+    await rm(join(cluster.socketFolder, `.s.PGSQL.${port}`), { force: true });
+    await rm(join(cluster.socketFolder, `.s.PGSQL.${port}.lock`), { force: true });
+  }
+  return undefined;
+}
+
+async function ensureDatabase(cluster: Cluster): Promise<void> {
+  const client = new pg.Client({ ...connectionTo(cluster), database: "postgres" });
+  await client.connect();
+  try {
+    const found = await client.query("select 1 from pg_database where datname = $1", [database]);
+    if (found.rowCount === 0) await client.query(`create database ${database}`);
+  } finally {
+    await client.end();
+  }
+}
