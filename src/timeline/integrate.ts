@@ -1,0 +1,184 @@
+import { sleep, toDate } from "../kernel/clock.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
+import { checkpointBody, originOf, signedNote, verifyEd25519 } from "./checkpoint.ts";
+import { emptyFrontier, emptyRoot, grow, rootOf } from "./tree.ts";
+import type { Frontier, TreeNode } from "./tree.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Pick<Keyholder, "sign" | "publicKeys"> & {
+    readonly witness: Pick<Keyholder["witness"], "advance">;
+  };
+  readonly clock: Clock;
+  /** `instance.id`: names the log, and keys the witness. */
+  readonly databaseId: string;
+}
+
+/** Heights of subtrees whose roots are stored: every eighth, as in C2SP tlog-tiles. */
+export const storedLevelStep = 8;
+
+/** Entries that one transaction integrates. */
+const batchSize = 2_000;
+
+/** "HLtl": any number of our own that no other advisory lock uses. */
+const integratorLock = 0x484c_746c;
+
+/**
+ * Gives every waiting entry its place and hash, signs the new checkpoint and tells the witness. One integrator works
+ * at a time in the whole service; another that comes meanwhile leaves the work to it.
+ *
+ * Killed after any line, the next run goes on from there: place, hash, subtrees and root commit together; a root
+ * without its signature is signed by the next run; the witness ignores what it knows already. Entries are taken in order
+ * of id among those that are visible, so one whose transaction commits late gets a later place and is never skipped.
+ *
+ * @returns how many entries it integrated.
+ */
+export async function integrate({ db, keyholder, clock, databaseId }: Needs): Promise<number> {
+  let integrated = 0;
+  for (;;) {
+    const taken = await integrateBatch(db, clock);
+    integrated += taken;
+    if (taken < batchSize) break;
+  }
+  await signWaiting(db, keyholder, originOf(databaseId));
+  const head = await signedHead(db);
+  if (head.size > 0) await keyholder.witness.advance(databaseId, head);
+  return integrated;
+}
+
+async function integrateBatch(db: Db, clock: Clock): Promise<number> {
+  const now = clock.now();
+  return db.transaction(async (tx) => {
+    const lock = await tx.one<{ taken: boolean }>(`select pg_try_advisory_xact_lock($1) as taken`, [integratorLock]);
+    if (lock?.taken !== true) return 0;
+    const before = await storedFrontier(tx);
+    const leaves = await tx.many<{ leafHash: Buffer }>(
+      `with waiting as (
+         select id, $1 + row_number() over (order by id) - 1 as place
+           from timeline_entry where leaf_index is null order by id limit $2
+       ), placed as (
+         update timeline_entry entry
+            set leaf_index = waiting.place, leaf_hash = sha256('\\x00'::bytea || entry.body)
+           from waiting where entry.id = waiting.id
+         returning entry.leaf_index, entry.leaf_hash
+       )
+       select leaf_hash as "leafHash" from placed order by leaf_index`,
+      [before.size, batchSize],
+    );
+    if (leaves.length === 0) return 0;
+    const nodes: TreeNode[] = [];
+    const after = grow(
+      before,
+      leaves.map(({ leafHash }) => leafHash),
+      (node) => {
+        if (node.level % storedLevelStep === 0) nodes.push(node);
+      },
+    );
+    if (nodes.length > 0) {
+      await tx.run(
+        `insert into timeline_node (level, place, hash) select * from unnest($1::smallint[], $2::bigint[], $3::bytea[])`,
+        [nodes.map((node) => node.level), nodes.map((node) => node.place), nodes.map((node) => node.hash)],
+      );
+    }
+    await tx.run(`insert into timeline_checkpoint (size, root, frontier, at) values ($1, $2, $3::bytea[], $4)`, [
+      after.size,
+      rootOf(after),
+      after.roots,
+      toDate(now),
+    ]);
+    return leaves.length;
+  });
+}
+
+async function storedFrontier(tx: Tx): Promise<Frontier> {
+  const row = await tx.one<Frontier>(
+    `select size, frontier as roots from timeline_checkpoint order by size desc limit 1`,
+  );
+  return row ?? emptyFrontier;
+}
+
+/** Signs every checkpoint that waits for it, oldest first. Two signers write the same note: Ed25519 is deterministic. */
+async function signWaiting(db: Db, keyholder: Needs["keyholder"], origin: string): Promise<void> {
+  const unsigned = await db.many<{ size: number; root: Buffer }>(
+    `select size, root from timeline_checkpoint where note is null order by size`,
+  );
+  for (const { size, root } of unsigned) {
+    const body = checkpointBody(origin, size, root);
+    const message = Buffer.from(body);
+    const signature = await keyholder.sign("checkpoint", message);
+    // Asked after signing: a key that is rotated in between would otherwise be named for the other's signature.
+    const keys = await keyholder.publicKeys("checkpoint");
+    const signer = keys.find(({ publicKey }) => verifyEd25519(publicKey, message, signature));
+    if (signer === undefined) throw new Fault("IMPOSSIBLE", "the keyholder signed with a key that it does not publish");
+    await db.run(`update timeline_checkpoint set note = $2 where size = $1 and note is null`, [
+      size,
+      signedNote(body, origin, signer.publicKey, signature),
+    ]);
+  }
+}
+
+async function signedHead(tx: Tx): Promise<TimelineHead> {
+  const row = await tx.one<{ size: number; root: Buffer }>(
+    `select size, root from timeline_checkpoint where note is not null order by size desc limit 1`,
+  );
+  return headOf(row);
+}
+
+/** Size and root of what is integrated, signed or not; size 0 and the empty tree's root at the beginning. */
+export async function currentHead(tx: Tx): Promise<TimelineHead> {
+  return headOf(
+    await tx.one<{ size: number; root: Buffer }>(
+      `select size, root from timeline_checkpoint order by size desc limit 1`,
+    ),
+  );
+}
+
+const headOf = (row: { readonly size: number; readonly root: Buffer } | undefined): TimelineHead => ({
+  size: row?.size ?? 0,
+  rootHex: (row?.root ?? emptyRoot).toString("hex"),
+});
+
+export interface Integrator {
+  /** Integrates now instead of at the next turn. */
+  kick(): void;
+  /** Waits for the run under way, then stops. Entries appended later wait for the next start. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Integrates at most `intervalMs` (default 1 s) behind, until stopped. A run that fails (the keyholder is being
+ * restarted, the database is gone for a moment) is logged and tried again at the next turn.
+ */
+export function startIntegrator({ log, ...needs }: Needs & { readonly log: Log }, intervalMs = 1_000): Integrator {
+  let stopped = false;
+  let kicked = false;
+  let waiting: AbortController | undefined;
+  const loop = (async () => {
+    while (!stopped) {
+      kicked = false;
+      try {
+        await integrate(needs);
+      } catch (thrown) {
+        log.warn({ reason: messageOf(thrown) }, "the timeline could not be integrated; it is tried again");
+      }
+      if (stopped || kicked) continue;
+      waiting = new AbortController();
+      await sleep(intervalMs, waiting.signal);
+    }
+  })();
+  return {
+    kick: () => {
+      kicked = true;
+      waiting?.abort();
+    },
+    stop: async () => {
+      stopped = true;
+      waiting?.abort();
+      await loop;
+    },
+  };
+}

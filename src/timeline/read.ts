@@ -1,0 +1,52 @@
+import { fromDate } from "../kernel/clock.ts";
+import type { EpochMs } from "../kernel/clock.ts";
+import type { IncidentId } from "../kernel/brand.ts";
+import type { Tx } from "../db/db.ts";
+import type { TimelineEntryId, TimelineKind } from "./append.ts";
+
+/** An entry as reports and the console show it. */
+export interface RecordedEntry {
+  readonly id: TimelineEntryId;
+  readonly at: EpochMs;
+  readonly kind: string;
+  readonly incidentId: IncidentId | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** Null until it is integrated. */
+  readonly leafIndex: number | null;
+}
+
+export interface TimelineQuery {
+  readonly incidentId?: IncidentId;
+  readonly kinds?: readonly TimelineKind[];
+  /** Entries before this one, for the next page. */
+  readonly before?: TimelineEntryId;
+  /** 1 to 1,000. */
+  readonly limit: number;
+}
+
+/** The newest entries first: ids are ordered by time. */
+export async function readTimeline(
+  tx: Tx,
+  { incidentId, kinds, before, limit }: TimelineQuery,
+): Promise<RecordedEntry[]> {
+  const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
+    `select id, at, kind, incident_id as "incidentId", convert_from(body, 'UTF8')::jsonb -> 'detail' as detail,
+            leaf_index as "leafIndex"
+       from timeline_entry
+      where ($1::uuid is null or incident_id = $1)
+        and ($2::text[] is null or kind = any($2))
+        and ($3::uuid is null or id < $3)
+      order by id desc limit $4`,
+    [incidentId ?? null, kinds ?? null, before ?? null, Math.min(Math.max(1, limit), 1_000)],
+  );
+  return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
+}
+
+/** How many entries of each kind, of one incident or of all. */
+export async function countByKind(tx: Tx, incidentId?: IncidentId): Promise<ReadonlyMap<string, number>> {
+  const rows = await tx.many<{ kind: string; count: number }>(
+    `select kind, count(*) as count from timeline_entry where $1::uuid is null or incident_id = $1 group by kind`,
+    [incidentId ?? null],
+  );
+  return new Map(rows.map(({ kind, count }) => [kind, count]));
+}
