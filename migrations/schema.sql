@@ -1,0 +1,330 @@
+-- Made from the catalogue by `npm run db:dump`; do not edit. The tests compare it with the migrations.
+
+create table account (
+  id uuid not null,
+  role text not null,
+  locale text not null,
+  generation bigint not null default 1,
+  data_key bytea not null,
+  sealed_name bytea not null,
+  created_at timestamp with time zone not null,
+  constraint account_pkey PRIMARY KEY (id),
+  constraint account_generation_check CHECK (generation >= 1),
+  constraint account_role_check CHECK (role = ANY (ARRAY['viewer'::text, 'operator'::text]))
+);
+CREATE INDEX account_by_creation ON public.account USING btree (created_at, id);
+CREATE INDEX account_operators ON public.account USING btree (id) WHERE (role = 'operator'::text);
+
+create table account_address (
+  account_id uuid not null,
+  id uuid not null,
+  sealed bytea not null,
+  blind_index bytea not null,
+  epoch bigint not null,
+  confirmed_at timestamp with time zone not null,
+  constraint account_address_pkey PRIMARY KEY (account_id, id),
+  constraint account_address_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+create table address (
+  blind_index bytea not null,
+  account_id uuid not null,
+  constraint address_pkey PRIMARY KEY (blind_index),
+  constraint address_blind_index_check CHECK (octet_length(blind_index) = 32)
+);
+
+create table campaign_shard (
+  incident_id uuid not null,
+  shard integer not null,
+  first_account uuid not null,
+  last_account uuid not null,
+  resume_after uuid,
+  lease_until timestamp with time zone,
+  leased_by uuid,
+  finished_at timestamp with time zone,
+  constraint campaign_shard_pkey PRIMARY KEY (incident_id, shard),
+  constraint campaign_shard_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+);
+
+create table floor (
+  kind text not null,
+  epoch bigint not null,
+  raised_at timestamp with time zone,
+  constraint floor_pkey PRIMARY KEY (kind),
+  constraint floor_epoch_check CHECK (epoch >= 1)
+);
+CREATE TRIGGER floor_only_rises BEFORE DELETE OR UPDATE ON public.floor FOR EACH ROW EXECUTE FUNCTION floor_only_rises();
+
+create table incident (
+  id uuid not null,
+  reference text not null,
+  state text not null,
+  reason text not null,
+  opened_at timestamp with time zone not null,
+  opened_by text not null,
+  found_at timestamp with time zone not null,
+  found_by text not null,
+  found_how text not null,
+  copied_at timestamp with time zone,
+  data_classes text[] not null,
+  keys_reachable text not null,
+  scope_accounts uuid[],
+  containment text,
+  contained_at timestamp with time zone,
+  epoch bigint,
+  kept_tools boolean,
+  way_in_what text,
+  way_in_closed_at timestamp with time zone,
+  way_in_evidence text,
+  notified_at timestamp with time zone,
+  scope_count bigint,
+  letters_finished_at timestamp with time zone,
+  closed_at timestamp with time zone,
+  constraint incident_pkey PRIMARY KEY (id),
+  constraint incident_reference_key UNIQUE (reference),
+  constraint incident_containment_check CHECK (containment = ANY (ARRAY['everyone-out'::text, 'with-renewal'::text, 'account'::text])),
+  constraint incident_keys_reachable_check CHECK (keys_reachable = ANY (ARRAY['no'::text, 'unknown'::text, 'yes'::text])),
+  constraint incident_state_check CHECK (state = ANY (ARRAY['open'::text, 'contained'::text, 'notifying'::text, 'readmitting'::text, 'closed'::text]))
+);
+CREATE UNIQUE INDEX incident_one_in_hand ON public.incident USING btree ((true)) WHERE (state <> 'closed'::text);
+
+create table incident_review (
+  incident_id uuid not null,
+  item text not null,
+  state text not null,
+  note text not null,
+  at timestamp with time zone,
+  constraint incident_review_pkey PRIMARY KEY (incident_id, item),
+  constraint incident_review_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id),
+  constraint incident_review_state_check CHECK (state = ANY (ARRAY['todo'::text, 'done'::text, 'explained'::text]))
+);
+
+create table instance (
+  only_row boolean not null,
+  id uuid not null,
+  constraint instance_pkey PRIMARY KEY (only_row),
+  constraint instance_only_row_check CHECK (only_row)
+);
+
+create table letter (
+  account_id uuid not null,
+  incident_id uuid not null,
+  state text not null,
+  attempts integer not null default 0,
+  possibly_twice boolean not null default false,
+  lease_until timestamp with time zone,
+  due_at timestamp with time zone,
+  reply text,
+  settled_at timestamp with time zone,
+  constraint letter_pkey PRIMARY KEY (account_id, incident_id),
+  constraint letter_state_check CHECK (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text, 'handed over'::text, 'bounced'::text, 'refused'::text, 'suppressed'::text, 'no address'::text]))
+);
+CREATE INDEX letter_by_state ON public.letter USING btree (incident_id, state);
+CREATE INDEX letter_waiting ON public.letter USING btree (incident_id, account_id) WHERE (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text]));
+
+create table link (
+  device_digest bytea not null,
+  user_code_index bytea not null,
+  class text not null,
+  data_key bytea not null,
+  label_account_id uuid not null,
+  sealed_label bytea not null,
+  sealed_network bytea not null,
+  state text not null,
+  epoch bigint not null,
+  account_id uuid,
+  generation bigint,
+  interval_seconds integer not null,
+  last_polled_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  claimed_at timestamp with time zone,
+  constraint link_pkey PRIMARY KEY (device_digest),
+  constraint link_check CHECK (state <> 'approved'::text OR account_id IS NOT NULL),
+  constraint link_class_check CHECK (class = ANY (ARRAY['tv'::text, 'app'::text])),
+  constraint link_device_digest_check CHECK (octet_length(device_digest) = 32),
+  constraint link_state_check CHECK (state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text]))
+);
+CREATE INDEX link_by_expiry ON public.link USING btree (expires_at);
+CREATE UNIQUE INDEX link_by_user_code ON public.link USING btree (user_code_index) WHERE (state = 'pending'::text);
+
+create table mailbox_letter (
+  id uuid not null,
+  at timestamp with time zone not null,
+  message_id text not null,
+  sealed bytea not null,
+  constraint mailbox_letter_pkey PRIMARY KEY (id)
+);
+CREATE INDEX mailbox_letter_by_time ON public.mailbox_letter USING btree (at);
+
+create table migration (
+  number integer not null,
+  name text not null,
+  hash bytea not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migration_pkey PRIMARY KEY (number)
+);
+
+create table operator_link (
+  digest bytea not null,
+  account_id uuid,
+  epoch bigint not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint operator_link_pkey PRIMARY KEY (digest),
+  constraint operator_link_digest_check CHECK (octet_length(digest) = 32)
+);
+
+create table password (
+  account_id uuid not null,
+  salt bytea not null,
+  parameters text not null,
+  record bytea not null,
+  epoch bigint not null,
+  set_at timestamp with time zone not null,
+  constraint password_pkey PRIMARY KEY (account_id)
+);
+
+create table refusal_count (
+  kind text not null,
+  hour timestamp with time zone not null,
+  node uuid not null,
+  refused bigint not null,
+  constraint refusal_count_pkey PRIMARY KEY (kind, hour, node)
+);
+
+create table session (
+  account_id uuid not null,
+  id uuid not null,
+  digest bytea not null,
+  class text not null,
+  epoch bigint not null,
+  generation bigint not null,
+  sealed_label bytea not null,
+  sealed_network bytea not null,
+  created_at timestamp with time zone not null,
+  proved_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint session_pkey PRIMARY KEY (account_id, id),
+  constraint session_class_check CHECK (class = ANY (ARRAY['browser'::text, 'tv'::text, 'app'::text, 'tool'::text])),
+  constraint session_digest_check CHECK (octet_length(digest) = 32)
+);
+
+create table sign_up (
+  browser_digest bytea not null,
+  account_id uuid not null,
+  address_index bytea not null,
+  data_key bytea not null,
+  sealed_address bytea not null,
+  sealed_name bytea not null,
+  locale text not null,
+  salt bytea not null,
+  parameters text not null,
+  record bytea not null,
+  code_mac bytea not null,
+  epoch bigint not null,
+  tries integer not null default 0,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint sign_up_pkey PRIMARY KEY (browser_digest),
+  constraint sign_up_browser_digest_check CHECK (octet_length(browser_digest) = 32)
+);
+CREATE INDEX sign_up_by_expiry ON public.sign_up USING btree (expires_at);
+
+create table throttle (
+  subject bytea not null,
+  purpose text not null,
+  window_start timestamp with time zone not null,
+  used integer not null,
+  constraint throttle_pkey PRIMARY KEY (subject, purpose, window_start)
+);
+CREATE INDEX throttle_by_window ON public.throttle USING btree (window_start);
+
+create table ticket (
+  browser_digest bytea not null,
+  account_id uuid,
+  address_index bytea not null,
+  code_mac bytea not null,
+  epoch bigint not null,
+  tries integer not null default 0,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint ticket_pkey PRIMARY KEY (browser_digest),
+  constraint ticket_browser_digest_check CHECK (octet_length(browser_digest) = 32)
+);
+CREATE INDEX ticket_by_expiry ON public.ticket USING btree (expires_at);
+
+create table timeline_checkpoint (
+  size bigint not null,
+  root bytea not null,
+  frontier bytea[] not null,
+  note text,
+  at timestamp with time zone not null,
+  constraint timeline_checkpoint_pkey PRIMARY KEY (size)
+);
+CREATE INDEX timeline_checkpoint_unsigned ON public.timeline_checkpoint USING btree (size) WHERE (note IS NULL);
+CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_checkpoint FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+
+create table timeline_entry (
+  id uuid not null,
+  at timestamp with time zone not null,
+  kind text not null,
+  incident_id uuid,
+  body bytea not null,
+  leaf_index bigint,
+  leaf_hash bytea,
+  constraint timeline_entry_pkey PRIMARY KEY (id),
+  constraint timeline_entry_leaf_index_key UNIQUE (leaf_index),
+  constraint timeline_entry_body_check CHECK (octet_length(body) <= 65535),
+  constraint timeline_entry_check CHECK ((leaf_index IS NULL) = (leaf_hash IS NULL))
+);
+CREATE INDEX timeline_entry_by_kind ON public.timeline_entry USING btree (kind, at);
+CREATE INDEX timeline_entry_of_incident ON public.timeline_entry USING btree (incident_id, at) WHERE (incident_id IS NOT NULL);
+CREATE INDEX timeline_entry_waiting ON public.timeline_entry USING btree (id) WHERE (leaf_index IS NULL);
+CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_entry FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+
+create table timeline_node (
+  level smallint not null,
+  place bigint not null,
+  hash bytea not null,
+  constraint timeline_node_pkey PRIMARY KEY (level, place)
+);
+CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_node FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+
+CREATE OR REPLACE FUNCTION public.floor_only_rises()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' or new.epoch < old.epoch or new.kind <> old.kind then
+    raise exception 'a floor only rises';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.timeline_only_grows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'UPDATE' and tg_table_name = 'timeline_entry' then
+    if old.leaf_index is null
+      and (new.id, new.at, new.kind, new.body) = (old.id, old.at, old.kind, old.body)
+      and new.incident_id is not distinct from old.incident_id
+    then
+      return new;
+    end if;
+  elsif tg_op = 'UPDATE' and tg_table_name = 'timeline_checkpoint' then
+    if old.note is null
+      and (new.size, new.root, new.frontier, new.at) = (old.size, old.root, old.frontier, old.at)
+    then
+      return new;
+    end if;
+  end if;
+  raise exception 'the timeline only grows';
+end $function$;

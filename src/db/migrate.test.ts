@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { migrate, migrationsFolder, readMigrations } from "./migrate.ts";
+import type { Migration } from "./migrate.ts";
+import { dumpSchema } from "./schema-dump.ts";
+import { emptyDatabase, testDatabase } from "./test-database.ts";
+
+const made = (number: number, sql: string): Migration => ({
+  number,
+  name: `000${number}_made.sql`,
+  sql,
+  hash: createHash("sha256").update(sql).digest(),
+});
+
+test("schema.sql is what the migrations make", async () => {
+  const db = await testDatabase();
+  expect(await readFile(`${migrationsFolder}schema.sql`, "utf8")).toBe(await dumpSchema(db));
+});
+
+test("migrating twice changes nothing, and eight at once make each migration once", async () => {
+  const db = await emptyDatabase({ maxConnections: 20 });
+  await Promise.all(Array.from({ length: 8 }, () => migrate(db)));
+  await migrate(db);
+  const rows = await db.many<{ number: number }>("select number from migration order by number");
+  expect(rows.map((row) => row.number)).toEqual((await readMigrations()).map((each) => each.number));
+  expect(await db.one("select to_regclass('graphile_worker.jobs')::text as jobs")).toEqual({
+    jobs: "graphile_worker.jobs",
+  });
+});
+
+test("a file changed after it was applied is refused by its name", async () => {
+  const db = await emptyDatabase();
+  await migrate(db, [made(1, "create table one (a integer)")]);
+  await expect(migrate(db, [made(1, "create table one (a bigint)")])).rejects.toMatchObject({
+    code: "DB_START_FAILED",
+    message: expect.stringContaining("0001_made.sql was changed"),
+  });
+});
+
+test("a database from a newer program is refused", async () => {
+  const db = await emptyDatabase();
+  const first = made(1, "create table one (a integer)");
+  await migrate(db, [first, made(2, "create table two (a integer)")]);
+  await expect(migrate(db, [first])).rejects.toMatchObject({ code: "DB_NEWER" });
+});
+
+test("a migration that fails leaves nothing of itself, and runs again once mended", async () => {
+  const db = await emptyDatabase();
+  await expect(migrate(db, [made(1, "create table one (a integer); select 1 / 0")])).rejects.toThrow(
+    "division by zero",
+  );
+  expect(await db.one("select to_regclass('one')::text as name")).toEqual({ name: null });
+  await migrate(db, [made(1, "create table one (a integer)")]);
+  expect(await db.one("select to_regclass('one')::text as name")).toEqual({ name: "one" });
+});
+
+test("each test database is a copy of its own", async () => {
+  const [one, other] = await Promise.all([testDatabase(), testDatabase()]);
+  await one.run("update floor set epoch = 7 where kind = 'tv'");
+  expect(await one.one("select epoch from floor where kind = 'tv'")).toEqual({ epoch: 7 });
+  expect(await other.one("select epoch from floor where kind = 'tv'")).toEqual({ epoch: 1 });
+});

@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Logger, runMigrations } from "graphile-worker";
+import type pg from "pg";
+import { sleep } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import { sqlState } from "./db.ts";
+import type { Db } from "./db.ts";
+
+/** One numbered file of `migrations/`. */
+export interface Migration {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+  readonly hash: Buffer;
+}
+
+export const migrationsFolder = fileURLToPath(new URL("../../migrations/", import.meta.url));
+
+/**
+ * Reads `0001_name.sql`, `0002_name.sql`, …, in order. The numbers must leave no gap, so that two branches that both
+ * added one are noticed when they meet.
+ */
+export async function readMigrations(folder: string = migrationsFolder): Promise<readonly Migration[]> {
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).toSorted();
+  return Promise.all(
+    names.map(async (name, index) => {
+      const number = Number(name.slice(0, 4));
+      if (number !== index + 1) {
+        throw new Fault("DB_START_FAILED", `migrations must be numbered without gaps: ${name} should be ${index + 1}`);
+      }
+      const sql = await readFile(new URL(name, `file://${folder.endsWith("/") ? folder : `${folder}/`}`), "utf8");
+      return { number, name, sql, hash: createHash("sha256").update(sql).digest() };
+    }),
+  );
+}
+
+/**
+ * Brings the database to the newest schema: our numbered files, each in a transaction of its own, then graphile-worker's.
+ * Any number of processes may do it at once: the number is inserted before the file runs, so the second one waits for
+ * the first and then finds it done. Killed at any instant, it goes on where it was.
+ *
+ * @throws Fault DB_NEWER when the database has a migration that this program does not know; DB_START_FAILED when a file
+ *   was changed after it had been applied.
+ */
+export async function migrate(db: Db, migrations?: readonly Migration[]): Promise<void> {
+  const wanted = migrations ?? (await readMigrations());
+  const client = await db.pool.connect();
+  let broken = true;
+  try {
+    await withRetries(() => client.query(migrationTable));
+    for (const each of wanted) await apply(client, each);
+    await refuseNewer(client, wanted.length);
+    broken = false;
+  } finally {
+    client.release(broken);
+  }
+  await withRetries(() => runMigrations({ pgPool: db.pool, logger: new Logger(() => () => undefined) }));
+}
+
+const migrationTable = `
+  create table if not exists migration (
+    number integer primary key,
+    name text not null,
+    hash bytea not null,
+    applied_at timestamptz not null default now()
+  )`;
+
+async function apply(client: pg.ClientBase, migration: Migration): Promise<void> {
+  await client.query("begin");
+  try {
+    // The number first: a concurrent runner waits here until we commit, and then inserts nothing.
+    const inserted = await client.query(
+      "insert into migration (number, name, hash) values ($1, $2, $3) on conflict (number) do nothing",
+      [migration.number, migration.name, migration.hash],
+    );
+    if (inserted.rowCount === 1) {
+      await client.query(migration.sql);
+    } else {
+      const applied = await client.query<{ hash: Buffer }>("select hash from migration where number = $1", [
+        migration.number,
+      ]);
+      if (applied.rows[0]?.hash.equals(migration.hash) !== true) {
+        throw new Fault(
+          "DB_START_FAILED",
+          `${migration.name} was changed after it had been applied to this database; hint: put the file back and add a new one`,
+        );
+      }
+    }
+    await client.query("commit");
+  } catch (thrown) {
+    await client.query("rollback").catch(() => undefined);
+    throw thrown;
+  }
+}
+
+async function refuseNewer(client: pg.ClientBase, known: number): Promise<void> {
+  const newest = await client.query<{ number: number }>("select coalesce(max(number), 0) as number from migration");
+  const number = newest.rows[0]?.number ?? 0;
+  if (number > known) {
+    throw new Fault(
+      "DB_NEWER",
+      `the database is at migration ${number} and this program knows ${known}; hint: run the newer version of Houselights`,
+    );
+  }
+}
+
+/** `if not exists` can still collide with another runner's `create` that is not committed yet. */
+async function withRetries(work: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await work();
+      return;
+    } catch (thrown) {
+      const state = sqlState(thrown) ?? "";
+      if (tries === 10 || !["23505", "42P06", "42P07", "42710"].includes(state)) throw thrown;
+      await sleep(50 * tries);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDb } from "../src/db/db.ts";
+import { startPostgres } from "../src/db/embedded.ts";
+import type { RunningPostgres } from "../src/db/embedded.ts";
+import { processesIn, readOwner, signal, waitForEnd } from "../src/db/embedded-process.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { silentLog } from "../src/kernel/log.ts";
+
+const prefix = "houselights-test-";
+
+/** A run that was killed could not stop its cluster: the next run does. */
+async function sweep(): Promise<void> {
+  const folder = await realpath(tmpdir());
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix)) continue;
+    const ownerFile = join(folder, name, "postgres.owner");
+    const hadOwner = (await readFile(ownerFile, "utf8").catch(() => "")) !== "";
+    if (!hadOwner || (await readOwner(ownerFile)) !== undefined) continue;
+    for (const pid of await processesIn(join(folder, name, "postgres", "cluster"))) {
+      signal(pid, "SIGKILL");
+      await waitForEnd(pid, 2_000);
+    }
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** A cluster that forgets everything: no waiting for the disk, and its folder goes when it stops. */
+export async function startThrowAwayPostgres(): Promise<RunningPostgres> {
+  await sweep();
+  const dataDir = await mkdtemp(join(tmpdir(), prefix));
+  try {
+    const postgres = await startPostgres({
+      dataDir,
+      log: silentLog,
+      throwAway: true,
+      settings: { fsync: "off", full_page_writes: "off", synchronous_commit: "off", max_connections: "200" },
+    });
+    return {
+      ...postgres,
+      stop: async () => {
+        await postgres.stop();
+        await rm(dataDir, { recursive: true, force: true });
+      },
+    };
+  } catch (thrown) {
+    await rm(dataDir, { recursive: true, force: true });
+    throw thrown;
+  }
+}
+
+/** Makes a database by the real migrations. */
+export async function migratedDatabase({ connection }: RunningPostgres, name: string): Promise<void> {
+  const admin = openDb({ connection: { ...connection, database: "postgres" }, log: silentLog });
+  await admin.pool.query(`create database ${name}`);
+  await admin.close();
+  const db = openDb({ connection: { ...connection, database: name }, log: silentLog });
+  try {
+    await migrate(db);
+  } finally {
+    await db.close();
+  }
+}
