@@ -1,0 +1,57 @@
+/*
+ * The only script of the server-rendered pages. Everything here is a convenience: each page is complete without it.
+ */
+import "./plain.css";
+
+/** Adds a "Show" button to password fields marked `data-reveal`, labelled by that attribute: "Show|Hide". */
+function addReveal(input: HTMLInputElement): void {
+  const [show = "Show", hide = "Hide"] = (input.dataset["reveal"] ?? "").split("|");
+  const frame = document.createElement("span");
+  frame.className = "with-reveal";
+  input.replaceWith(frame);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = show;
+  button.setAttribute("aria-controls", input.id);
+  button.addEventListener("click", () => {
+    const shown = input.type === "password";
+    input.type = shown ? "text" : "password";
+    button.textContent = shown ? hide : show;
+  });
+  frame.append(input, button);
+}
+
+/** A second press while the first is under way is one press. The page coming back from the history starts anew. */
+function sendOnce(form: HTMLFormElement): void {
+  const buttons = () => form.querySelectorAll<HTMLButtonElement>("button[type=submit]");
+  form.addEventListener("submit", (event) => {
+    if (form.getAttribute("aria-busy") === "true") return event.preventDefault();
+    form.setAttribute("aria-busy", "true");
+    for (const button of buttons()) button.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => {
+    form.removeAttribute("aria-busy");
+    for (const button of buttons()) button.removeAttribute("aria-busy");
+  });
+}
+
+/** Takes the secret that came in the fragment, which no server log sees, and clears it from the address bar. */
+function takeFragment(input: HTMLInputElement): void {
+  const secret = location.hash.slice(1);
+  if (secret === "") return;
+  input.value = secret;
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+/** Shows instants in the reader's own clock and language; without the script they are in UTC. */
+function showLocally(time: HTMLTimeElement): void {
+  const at = new Date(time.dateTime);
+  if (Number.isNaN(at.getTime())) return;
+  time.title = time.textContent;
+  time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+}
+
+document.querySelectorAll<HTMLInputElement>("input[data-reveal]").forEach(addReveal);
+document.querySelectorAll("form").forEach(sendOnce);
+document.querySelectorAll<HTMLInputElement>("input[data-from-fragment]").forEach(takeFragment);
+document.querySelectorAll<HTMLTimeElement>("time[data-local]").forEach(showLocally);
