@@ -28,7 +28,7 @@ export type LetterKind = (typeof letterKinds)[number];
 const sealedLetter = Type.Object(
   {
     id: uuid,
-    letter: Type.Union(letterKinds.map((kind) => Type.Literal(kind))),
+    letter: Type.Enum(letterKinds),
     locale: Type.String({ pattern: "^[a-z]{2}$" }),
     sealed: Type.String({ maxLength: 16_384, pattern: "^[A-Za-z0-9_-]+$" }),
   },

@@ -1,0 +1,102 @@
+import { EventEmitter } from "node:events";
+import type { WorkerEvents } from "graphile-worker";
+import type { PoolClient } from "pg";
+import { every } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Db } from "../db/db.ts";
+
+/** First key of our advisory locks, "HLwk"; the second is the id of the pool of workers, hashed. */
+const lockClass = 0x484c_776b;
+
+/** A job younger than this may belong to a worker whose lock is only being taken. */
+const graceSeconds = 10;
+
+const sweepIntervalMs = 15_000;
+
+export interface Liveness {
+  /** To be given to graphile-worker, whose pools of workers are announced here. */
+  readonly events: WorkerEvents;
+  stop(): Promise<void>;
+}
+
+/**
+ * Gives back the jobs of workers that were killed. graphile-worker alone waits four hours, since it cannot tell a dead
+ * worker from a slow one. Here each pool of workers holds an advisory lock for as long as its process is connected; PostgreSQL
+ * frees it when the process dies, and whoever sweeps next unlocks the jobs of ids that nobody holds.
+ */
+export async function keepAlive(db: Db, log: Log): Promise<Liveness> {
+  const events: WorkerEvents = new EventEmitter();
+  const poolIds = new Set<string>();
+  let client: PoolClient | undefined;
+
+  // One connection takes all the locks, one statement after another: node-postgres queues them.
+  function hold(poolId: string): void {
+    client
+      ?.query("select pg_advisory_lock_shared($1, hashtext($2))", [lockClass, poolId])
+      .catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "a worker could not announce itself"));
+  }
+
+  async function connect(): Promise<void> {
+    const next = await db.pool.connect();
+    next.on("error", (error) => {
+      log.warn({ reason: messageOf(error) }, "the connection that shows this worker to be alive was lost");
+      if (client === next) client = undefined;
+      next.release(error);
+    });
+    client = next;
+    for (const poolId of poolIds) hold(poolId);
+  }
+
+  async function sweep(): Promise<void> {
+    try {
+      if (client === undefined) await connect();
+      const unlocked = await unlockDeadWorkers(db);
+      if (unlocked > 0) log.warn({ workers: unlocked }, "workers died; their jobs are given to others");
+    } catch (thrown) {
+      log.warn({ reason: messageOf(thrown) }, "the jobs of dead workers could not be looked for; it is tried again");
+    }
+  }
+
+  // Jobs are locked in the name of the pool of workers.
+  events.on("pool:create", ({ workerPool }) => {
+    poolIds.add(workerPool.id);
+    hold(workerPool.id);
+  });
+
+  await connect();
+  await sweep();
+  const sweeper = every(sweepIntervalMs, sweep);
+  return {
+    events,
+    stop: async () => {
+      await sweeper.stop();
+      const held = client;
+      client = undefined;
+      // Destroyed, not handed back: the locks belong to the connection.
+      held?.release(true);
+    },
+  };
+}
+
+/**
+ * Unlocks the jobs of every worker that no connection vouches for.
+ *
+ * @returns how many such workers there were. Times are PostgreSQL's own on both sides: graphile-worker writes `locked_at`.
+ */
+export async function unlockDeadWorkers(db: Db, graceS = graceSeconds): Promise<number> {
+  return db.run(
+    `with dead as (
+       select distinct locked_by
+         from graphile_worker._private_jobs job
+        where locked_by is not null and locked_at < now() - $2 * interval '1 second'
+          and not exists (
+            select from pg_locks
+             where locktype = 'advisory' and granted and objsubid = 2 and classid = $1
+               and objid = hashtext(job.locked_by)::oid
+               and database = (select oid from pg_database where datname = current_database()))
+     )
+     select graphile_worker.force_unlock_workers(array[locked_by]) from dead`,
+    [lockClass, graceS],
+  );
+}

@@ -1,0 +1,33 @@
+import { toDate, plus, dayMs } from "../kernel/clock.ts";
+import type { EpochMs } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+
+/** How many jobs of a task wait (running ones included) and how many were given up. */
+export interface QueueCount {
+  readonly task: string;
+  readonly waiting: number;
+  readonly givenUp: number;
+}
+
+/** For the console and the metrics. */
+export async function countJobs(tx: Tx): Promise<QueueCount[]> {
+  return tx.many<QueueCount>(
+    `select task.identifier as task,
+            count(*) filter (where job.attempts < job.max_attempts or job.locked_at is not null) as waiting,
+            count(*) filter (where job.attempts >= job.max_attempts and job.locked_at is null) as "givenUp"
+       from graphile_worker._private_jobs job join graphile_worker._private_tasks task on task.id = job.task_id
+      group by 1 order by 1`,
+  );
+}
+
+/** How long a job that was given up stays readable, with its last error. */
+const keepGivenUpMs = 7 * dayMs;
+
+/** Forgets jobs that were given up more than a week ago. @returns how many. */
+export async function cleanUpJobs(tx: Tx, now: EpochMs): Promise<number> {
+  return tx.run(
+    `delete from graphile_worker._private_jobs
+      where attempts >= max_attempts and locked_at is null and updated_at < $1`,
+    [toDate(plus(now, -keepGivenUpMs))],
+  );
+}

@@ -1,0 +1,184 @@
+import { afterEach, expect, test } from "vitest";
+import { manualClock, sleep, systemClock, plus } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { testDatabase } from "../db/test-database.ts";
+import { defineTask, enqueue } from "./jobs.ts";
+import type { JobContext, TaskDefinition } from "./jobs.ts";
+import { unlockDeadWorkers } from "./liveness.ts";
+import { cleanUpJobs, countJobs } from "./queue.ts";
+import { startWorker } from "./worker.ts";
+import type { Worker } from "./worker.ts";
+
+const db = await testDatabase({ maxConnections: 20 });
+const id = "0198a9a0-0000-7000-8000-000000000001";
+
+const workers: Worker[] = [];
+async function work(tasks: readonly TaskDefinition[], stopWithinMs = 10_000): Promise<Worker> {
+  const worker = await startWorker({ db, tasks, log: silentLog, concurrency: { letters: 1, work: 1 }, stopWithinMs });
+  workers.push(worker);
+  return worker;
+}
+
+afterEach(async () => {
+  for (const worker of workers.splice(0)) await worker.stop();
+  await db.run("delete from graphile_worker._private_jobs");
+});
+
+/** Waits until it is so; the test's own timeout ends it. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(20);
+}
+
+test("a job runs if its transaction commits, and not if it rolls back", async () => {
+  const seen: string[] = [];
+  await expect(
+    db.transaction(async (tx) => {
+      await enqueue(tx, "fan-out-signals", { incidentId: "0198a9a0-0000-7000-8000-00000000dead" });
+      throw new Error("changed my mind");
+    }),
+  ).rejects.toThrow("changed my mind");
+  await db.transaction((tx) => enqueue(tx, "fan-out-signals", { incidentId: id }));
+  await work([defineTask("fan-out-signals", async ({ incidentId }) => void seen.push(incidentId))]);
+  await until(() => seen.length > 0);
+  expect(seen).toEqual([id]);
+  await until(async () => (await countJobs(db)).every(({ waiting }) => waiting === 0));
+});
+
+test("a payload that the schema refuses is not queued", async () => {
+  const bad: unknown = { incidentId: "somebody@example.org" };
+  await expect(enqueue(db, "fan-out-signals", bad as never)).rejects.toThrow(/payload of fan-out-signals/);
+  expect(await countJobs(db)).toEqual([]);
+});
+
+test("a bad payload in the table is given up at once, and what stands behind it runs", async () => {
+  const seen: string[] = [];
+  await db.run(`select graphile_worker.add_job('campaign', '{"incidentId": 7}'::json, priority => -100)`);
+  await enqueue(db, "campaign", { incidentId: id });
+  await work([defineTask("campaign", async ({ incidentId }) => void seen.push(incidentId))]);
+  await until(() => seen.length > 0);
+  await until(async () => (await countJobs(db)).every(({ waiting, givenUp }) => waiting + givenUp === 0));
+  expect(seen).toEqual([id]);
+});
+
+test("a job that throws is tried again with its attempt counted, and its payload is as it was", async () => {
+  const attempts: number[] = [];
+  await enqueue(db, "campaign", { incidentId: id, shard: 3 });
+  await work([
+    defineTask("campaign", async ({ shard }, { attempt }) => {
+      attempts.push(attempt);
+      expect(shard).toBe(3);
+      if (attempt === 1) throw new Error("not yet");
+    }),
+  ]);
+  await until(() => attempts.length === 2);
+  expect(attempts).toEqual([1, 2]);
+});
+
+test("renewal letters run before what was queued earlier, and beside work that holds every worker of its lane", async () => {
+  const order: string[] = [];
+  let finish = (): void => {};
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  const letter = { id, letter: "renewal code", locale: "en", sealed: "AAAA" } as const;
+  const tasks = [
+    defineTask("campaign", async () => {
+      order.push("campaign starts");
+      await held;
+    }),
+    defineTask("send-letter", async () => void order.push("send-letter")),
+    defineTask("send-code", async () => void order.push("send-code")),
+  ];
+  await enqueue(db, "campaign", { incidentId: id });
+  await enqueue(db, "send-letter", { ...letter, letter: "renewed" });
+  await enqueue(db, "send-code", letter);
+  await work(tasks);
+  await until(() => order.length === 3);
+  finish();
+  expect(order.filter((each) => each.startsWith("send"))).toEqual(["send-code", "send-letter"]);
+  expect(order).toContain("campaign starts");
+});
+
+test("stopping tells a running job, waits for it, and leaves the rest for the next worker", async () => {
+  const events: string[] = [];
+  const handBack = defineTask("campaign", async (_, { signal }: JobContext) => {
+    events.push("running");
+    await until(() => signal.aborted);
+    events.push("handed back");
+  });
+  await enqueue(db, "campaign", { incidentId: id });
+  await enqueue(db, "campaign", { incidentId: id });
+  const worker = await work([handBack]);
+  await until(() => events.includes("running"));
+  await worker.stop();
+  expect(events).toEqual(["running", "handed back"]);
+  expect(await countJobs(db)).toEqual([{ task: "campaign", waiting: 1, givenUp: 0 }]);
+});
+
+test("a job of a killed worker is unlocked; one of a living worker is not", async () => {
+  let finish = (): void => {};
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  let isRunning = false;
+  await enqueue(db, "campaign", { incidentId: id });
+  await work([
+    defineTask("campaign", async () => {
+      isRunning = true;
+      await held;
+    }),
+  ]);
+  await until(() => isRunning);
+  await enqueue(db, "scan-library", {});
+  // What a worker leaves behind that was killed in the middle of a job: the lock, and no connection.
+  await db.run(
+    `update graphile_worker._private_jobs set locked_by = 'pool-that-was-killed', locked_at = now() where locked_by is null`,
+  );
+  const lockedBy = async () =>
+    (
+      await db.many<{ lockedBy: string | null }>(
+        `select locked_by as "lockedBy" from graphile_worker._private_jobs order by id`,
+      )
+    ).map((row) => row.lockedBy);
+  expect(await unlockDeadWorkers(db, 3_600)).toBe(0);
+  expect(await unlockDeadWorkers(db, -1)).toBe(1);
+  const [living, freed] = await lockedBy();
+  expect(living).toMatch(/^pool-/);
+  expect(freed).toBeNull();
+  finish();
+});
+
+test("a key keeps one waiting job, and a later instant holds it back", async () => {
+  let runs = 0;
+  const later = plus(systemClock.now(), 3_600_000);
+  await enqueue(db, "clean-up", {}, { key: "one", runAt: later });
+  await enqueue(db, "clean-up", {}, { key: "one", runAt: later });
+  expect(await countJobs(db)).toEqual([{ task: "clean-up", waiting: 1, givenUp: 0 }]);
+  await enqueue(db, "integrate", {});
+  let integrated = false;
+  await work([
+    defineTask("clean-up", async () => void runs++),
+    defineTask("integrate", async () => void (integrated = true)),
+  ]);
+  await until(() => integrated);
+  expect(runs).toBe(0);
+});
+
+test("jobs given up more than a week ago are forgotten, others stay", async () => {
+  await enqueue(db, "campaign", { incidentId: id }, { maxAttempts: 1 });
+  await work([
+    defineTask("campaign", async () => {
+      throw new Error("for good");
+    }),
+  ]);
+  await until(async () => (await countJobs(db)).some(({ givenUp }) => givenUp === 1));
+  const clock = manualClock(systemClock.now());
+  expect(await cleanUpJobs(db, clock.now())).toBe(0);
+  clock.advance(8 * 86_400_000);
+  expect(await cleanUpJobs(db, clock.now())).toBe(1);
+});
+
+test("the scheduler's own field does not spoil a payload", async () => {
+  let ran = false;
+  await db.run(
+    `select graphile_worker.add_job('clean-up', '{"_cron": {"ts": "2026-01-01T00:00:00Z", "backfilled": false}}'::json)`,
+  );
+  await work([defineTask("clean-up", async () => void (ran = true))]);
+  await until(() => ran);
+});

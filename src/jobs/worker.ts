@@ -1,0 +1,156 @@
+import { Logger, parseCronItems, run } from "graphile-worker";
+import type { Runner, TaskList } from "graphile-worker";
+import { sleep } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Db } from "../db/db.ts";
+import { tasks as knownTasks } from "./jobs.ts";
+import type { TaskDefinition, TaskName } from "./jobs.ts";
+import { keepAlive } from "./liveness.ts";
+
+/** A task without payload at fixed times; several workers queue it once. */
+export interface ScheduledTask {
+  readonly task: Extract<TaskName, "clean-up" | "scan-library" | "integrate">;
+  /** Minute, hour, day, month, weekday in UTC, as in crontab. */
+  readonly match: string;
+}
+
+export interface WorkerOptions {
+  readonly db: Db;
+  readonly tasks: readonly TaskDefinition[];
+  readonly log: Log;
+  /** Jobs at once, for each lane: letters, and everything else. */
+  readonly concurrency: { readonly letters: number; readonly work: number };
+  readonly schedule?: readonly ScheduledTask[];
+  /** How long a job may take to return after `stop` before it is handed back for another worker; 10 s by default. */
+  readonly stopWithinMs?: number;
+}
+
+export interface Worker {
+  /**
+   * Takes no further job, tells the running ones to hand back (`JobContext.signal`), waits for them and resolves. A job
+   * that does not return in time is given back to the queue.
+   */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs jobs until stopped. Letters have a lane of their own, so that a code never waits behind a campaign or a scan.
+ * A job whose worker was killed is taken up by another within about half a minute. Holds up to three connections of the
+ * pool besides those of the jobs.
+ */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { db, tasks, log, concurrency, schedule = [], stopWithinMs = 10_000 } = options;
+  const stopping = new AbortController();
+  const liveness = await keepAlive(db, log);
+  const runners = new Map<Lane, Runner>();
+
+  async function startLane(lane: Lane): Promise<Runner | undefined> {
+    const taskList: TaskList = {};
+    for (const { name, run: work } of tasks) {
+      if (knownTasks[name].lane === lane) taskList[name] = taskOf(name, work, log, stopping.signal);
+    }
+    if (Object.keys(taskList).length === 0) return undefined;
+    const runner = await run({
+      pgPool: db.pool,
+      concurrency: concurrency[lane],
+      taskList,
+      parsedCronItems: cronItems(schedule.filter(({ task }) => task in taskList)),
+      // The process handles its signals itself: first the requests, then the jobs, then the database.
+      noHandleSignals: true,
+      gracefulShutdownAbortTimeout: stopWithinMs,
+      pollInterval: 1_000,
+      logger: loggerOf(log.child({ lane })),
+      events: liveness.events,
+    });
+    runners.set(lane, runner);
+    return runner;
+  }
+
+  // A lane ends by itself when it could not write down a job's end for long (the database was away): it is started again.
+  async function keepLane(lane: Lane, first: Runner | undefined): Promise<void> {
+    let runner = first;
+    if (runner === undefined) return;
+    while (!stopping.signal.aborted) {
+      await runner?.promise.catch((thrown: unknown) => {
+        log.error({ reason: messageOf(thrown), lane }, "a lane of jobs ended; it is started again");
+      });
+      if (stopping.signal.aborted) return;
+      await sleep(1_000, stopping.signal);
+      if (stopping.signal.aborted) return;
+      runner = await startLane(lane).catch((thrown: unknown) => {
+        log.warn({ reason: messageOf(thrown), lane }, "a lane of jobs cannot start yet; it is tried again");
+        return undefined;
+      });
+    }
+  }
+
+  let keepers: readonly Promise<void>[] = [];
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await Promise.all([...runners.values()].map((runner) => runner.stop().catch(() => undefined)));
+    await Promise.all(keepers);
+    await liveness.stop();
+  }
+
+  try {
+    const [letters, work] = [await startLane("letters"), await startLane("work")];
+    keepers = [keepLane("letters", letters), keepLane("work", work)];
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+  return { stop };
+}
+
+type Lane = keyof WorkerOptions["concurrency"];
+
+const cronItems = (schedule: readonly ScheduledTask[]): ReturnType<typeof parseCronItems> =>
+  parseCronItems(
+    schedule.map(({ task, match }) => ({
+      task,
+      match,
+      identifier: `${task} ${match}`,
+      options: {
+        jobKey: `schedule ${task}`,
+        priority: knownTasks[task].priority,
+        maxAttempts: knownTasks[task].maxAttempts,
+      },
+    })),
+  );
+
+function taskOf(name: TaskName, work: TaskDefinition["run"], log: Log, signal: AbortSignal): TaskList[string] {
+  return async (payload, helpers) => {
+    const jobId = String(helpers.job.id);
+    await work(withoutSchedule(payload), {
+      log: log.child({ task: name, jobId }),
+      signal,
+      attempt: helpers.job.attempts,
+      maxAttempts: helpers.job.max_attempts,
+      jobId,
+    });
+  };
+}
+
+/** The scheduler adds when it was due, which no payload schema knows. */
+function withoutSchedule(payload: unknown): unknown {
+  if (typeof payload !== "object" || payload === null || !("_cron" in payload)) return payload;
+  const { _cron: _, ...rest } = payload;
+  return rest;
+}
+
+/** Its lines in our log. The `meta` object is left out: it may hold a whole job with its payload. */
+function loggerOf(log: Log): Logger {
+  return new Logger(() => (level, message) => {
+    switch (level) {
+      case "error":
+        return log.error(message);
+      case "warning":
+        return log.warn(message);
+      case "info":
+      case "debug":
+        return log.debug(message);
+    }
+  });
+}
