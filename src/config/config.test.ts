@@ -1,0 +1,156 @@
+import { inspect } from "node:util";
+import { expect, test } from "vitest";
+import { messageOf } from "../kernel/fault.ts";
+import { isLoopback, parseConfig } from "./config.ts";
+import type { Environment } from "./config.ts";
+
+const read = (environment: Environment) => parseConfig(environment, "/srv/houselights");
+
+function complaint(environment: Environment): string {
+  try {
+    read(environment);
+  } catch (thrown) {
+    expect(thrown).toMatchObject({ code: "CONFIG_INVALID" });
+    return messageOf(thrown);
+  }
+  return "";
+}
+
+test("with nothing set, the service is this machine's alone", () => {
+  const config = read({});
+  expect(config).toMatchObject({
+    host: "127.0.0.1",
+    port: 8400,
+    dataDir: "/srv/houselights/data",
+    libraryDir: "/srv/houselights/library",
+    databaseUrl: null,
+    keyholderSocket: null,
+    smtpUrl: null,
+    mailFrom: "Houselights <no-reply@localhost>",
+    serviceName: "Houselights",
+    contactAddress: null,
+    publicOrigin: "http://127.0.0.1:8400",
+    isLoopbackOrigin: true,
+    tls: null,
+    trustProxy: false,
+    logLevel: "info",
+  });
+  expect(config.hashThreads).toBeGreaterThan(0);
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test("every setting is read", () => {
+  const config = read({
+    HOST: "::",
+    PORT: "443",
+    DATA_DIR: "/var/lib/houselights",
+    LIBRARY_DIR: "films",
+    DATABASE_URL: "postgres://user:hunter2@db.example/houselights",
+    KEYHOLDER_URL: "unix:/run/keyholder.sock",
+    SMTP_URL: "smtps://user:hunter2@relay.example:465",
+    MAIL_FROM: "Films <films@example.com>",
+    SERVICE_NAME: "Films",
+    CONTACT_ADDRESS: "help@example.com",
+    PUBLIC_ORIGIN: "https://films.example.com/",
+    TLS_CERT: "tls/cert.pem",
+    TLS_KEY: "/etc/tls/key.pem",
+    TRUST_PROXY: "10.0.0.0/8, ::1",
+    LOG_LEVEL: "warn",
+    HASH_THREADS: "3",
+    SESSION_DAYS: "7",
+    DEVICE_SESSION_DAYS: "70",
+  });
+  expect(config).toMatchObject({
+    host: "::",
+    port: 443,
+    libraryDir: "/srv/houselights/films",
+    keyholderSocket: "/run/keyholder.sock",
+    mailFrom: "Films <films@example.com>",
+    publicOrigin: "https://films.example.com",
+    isLoopbackOrigin: false,
+    tls: { certFile: "/srv/houselights/tls/cert.pem", keyFile: "/etc/tls/key.pem" },
+    trustProxy: ["10.0.0.0/8", "::1"],
+    logLevel: "warn",
+    hashThreads: 3,
+    sessionDays: 7,
+    deviceSessionDays: 70,
+  });
+  expect(config.databaseUrl?.revealText()).toBe("postgres://user:hunter2@db.example/houselights");
+  expect(inspect(config) + JSON.stringify(config)).not.toContain("hunter2");
+});
+
+test("every problem is named at once, and no value appears", () => {
+  const secret = "correct-horse-7";
+  const environment = {
+    HOST: `${secret}:80`,
+    PORT: `80${secret}`,
+    DATABASE_URL: `mysql://root:${secret}@db`,
+    KEYHOLDER_URL: `https://${secret}`,
+    SMTP_URL: `http://${secret}@relay`,
+    MAIL_FROM: secret,
+    SERVICE_NAME: `${secret}\u0007`,
+    CONTACT_ADDRESS: secret,
+    PUBLIC_ORIGIN: `https://user:${secret}@films.example`,
+    TLS_CERT: secret,
+    TRUST_PROXY: secret,
+    LOG_LEVEL: secret,
+    HASH_THREADS: secret,
+    SESSION_DAYS: "-1",
+    DEVICE_SESSION_DAYS: "1e9",
+  };
+  const said = complaint(environment);
+  for (const name of Object.keys(environment)) {
+    expect(said, name).toContain(`${name === "TLS_CERT" ? "TLS_KEY" : name}: `);
+  }
+  expect(said).not.toContain(secret);
+});
+
+test("an empty setting counts as absent", () => {
+  expect(read({ PORT: "", SMTP_URL: " ", PUBLIC_ORIGIN: "" })).toMatchObject({ port: 8400, smtpUrl: null });
+});
+
+test("a plain http origin is refused with a hint, unless it is this machine", () => {
+  expect(complaint({ PUBLIC_ORIGIN: "http://films.example" })).toMatch(/PUBLIC_ORIGIN: is plain http.*hint: use https/);
+  expect(complaint({ PUBLIC_ORIGIN: "https://films.example" })).toBe("");
+  for (const origin of ["http://localhost:9000", "http://127.0.0.9", "http://[::1]:8400", "http://tv.localhost"]) {
+    expect(read({ PUBLIC_ORIGIN: origin }), origin).toMatchObject({ publicOrigin: origin, isLoopbackOrigin: true });
+  }
+});
+
+test("an origin has no path, query or user", () => {
+  for (const rest of ["/films", "?a=1", "#top"]) {
+    expect(complaint({ PUBLIC_ORIGIN: `https://films.example${rest}` })).toContain("PUBLIC_ORIGIN: must be");
+  }
+});
+
+test("listening beyond this machine needs TLS or a proxy", () => {
+  const origin = { PUBLIC_ORIGIN: "https://films.example" };
+  expect(complaint({ HOST: "0.0.0.0", ...origin })).toMatch(
+    /HOST: would be reached .* without encryption; hint: set TLS/,
+  );
+  expect(complaint({ HOST: "192.168.1.4", ...origin })).toContain("HOST: would be reached");
+  expect(complaint({ HOST: "0.0.0.0", TLS_CERT: "c", TLS_KEY: "k", ...origin })).toBe("");
+  expect(read({ HOST: "0.0.0.0", TRUST_PROXY: "1", ...origin })).toMatchObject({ trustProxy: 1 });
+  expect(read({ HOST: "0.0.0.0", TRUST_PROXY: "0", ...origin })).toMatchObject({ trustProxy: false });
+  expect(complaint({ HOST: "0.0.0.0", TLS_CERT: "c", TLS_KEY: "k" })).toContain("PUBLIC_ORIGIN: must be set");
+  expect(complaint({ HOST: "films.example", TRUST_PROXY: "1" })).toContain("PUBLIC_ORIGIN: must be set");
+});
+
+test("with TLS the usual origin is https", () => {
+  expect(read({ HOST: "films.example", TLS_CERT: "c", TLS_KEY: "k" })).toMatchObject({
+    publicOrigin: "https://films.example:8400",
+    mailFrom: "Houselights <no-reply@films.example>",
+  });
+});
+
+test("a database address may name a socket folder", () => {
+  expect(read({ DATABASE_URL: "postgresql:///houselights?host=/run/postgresql" }).databaseUrl).not.toBeNull();
+});
+
+test("only this machine's names are loopback", () => {
+  for (const host of ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])
+    expect(isLoopback(host), host).toBe(true);
+  for (const host of ["127.example.com", "10.0.0.1", "::", "0.0.0.0", "localhost.example", "notlocalhost"]) {
+    expect(isLoopback(host), host).toBe(false);
+  }
+});

@@ -1,0 +1,284 @@
+import { availableParallelism } from "node:os";
+import { isAbsolute, resolve } from "node:path";
+import { isIP } from "node:net";
+import { Fault } from "../kernel/fault.ts";
+import { Secret } from "../kernel/secret.ts";
+
+/** What the service was told by its environment, checked and frozen. Values that hold a password are Secrets. */
+export interface Config {
+  readonly host: string;
+  /** 0 lets the system choose, for tests. */
+  readonly port: number;
+  /** Absolute. Holds the database and, apart from it, the keys. */
+  readonly dataDir: string;
+  readonly libraryDir: string;
+  /** A PostgreSQL elsewhere; `null` starts the built-in one. */
+  readonly databaseUrl: Secret | null;
+  /** The socket of a keyholder that somebody else runs; `null` starts our own. */
+  readonly keyholderSocket: string | null;
+  /** A relay for letters; `null` keeps them in the built-in mailbox. */
+  readonly smtpUrl: Secret | null;
+  readonly mailFrom: string;
+  readonly serviceName: string;
+  /** Where letters and pages send people with questions; `null` leaves it out. */
+  readonly contactAddress: string | null;
+  /** Scheme, host and port as browsers see them, without a slash at the end. */
+  readonly publicOrigin: string;
+  /** Whether the public origin is this machine itself: then plain HTTP is fine, and the built-in mailbox may be shown. */
+  readonly isLoopbackOrigin: boolean;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** Whose forwarded headers are believed: nobody's, those of so many hops, or those of these addresses. */
+  readonly trustProxy: false | number | readonly string[];
+  readonly logLevel: LogLevel;
+  /** Worker threads that hash passwords. */
+  readonly hashThreads: number;
+  /** How long a browser stays signed in without being used. */
+  readonly sessionDays: number;
+  /** The same for televisions, apps and tools. */
+  readonly deviceSessionDays: number;
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the settings. Relative folders count from `workingFolder`. A setting that is empty counts as absent.
+ *
+ * @throws Fault CONFIG_INVALID that names every bad setting at once with its rule, and no value: one of them is a password.
+ */
+export function parseConfig(environment: Environment, workingFolder: string): Config {
+  const settings = new Settings(environment);
+  const text = (name: string): string | undefined => settings.read(name);
+
+  const host = text("HOST") ?? "127.0.0.1";
+  if (isIP(host) === 0 && !isHostName(host))
+    settings.refuse("HOST", "must be an address or a host name, without a port");
+  const port = settings.whole("PORT", 8400, 0, 65_535);
+  const folder = (name: string, usual: string): string => resolve(workingFolder, text(name) ?? usual);
+
+  const databaseUrl = settings.secretUrl("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const smtpUrl = settings.secretUrl("SMTP_URL", ["smtp:", "smtps:"]);
+  const keyholderSocket = readKeyholder(settings);
+  const tls = readTls(settings, folder);
+  const trustProxy = readTrustProxy(settings);
+  const { publicOrigin, isLoopbackOrigin } = readOrigin(settings, host, port, tls !== null);
+
+  if (!isLoopback(host) && tls === null && text("TRUST_PROXY") === undefined) {
+    settings.refuse(
+      "HOST",
+      "would be reached from other machines without encryption",
+      "set TLS_CERT and TLS_KEY; or TRUST_PROXY when a proxy in front speaks HTTPS (0 believes none of its headers); or leave HOST at 127.0.0.1",
+    );
+  }
+
+  const serviceName = text("SERVICE_NAME") ?? "Houselights";
+  if (serviceName.length > 60 || !isPlain(serviceName)) {
+    settings.refuse("SERVICE_NAME", "must be at most 60 characters without control characters");
+  }
+  const mailFrom = text("MAIL_FROM") ?? `${quoted(serviceName)} <no-reply@${mailHost(publicOrigin)}>`;
+  if (
+    !/^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/.test(mailFrom) ||
+    !isPlain(mailFrom) ||
+    mailFrom.length > 320
+  ) {
+    settings.refuse("MAIL_FROM", "must be an address, or `Name <address>`");
+  }
+  const contactAddress = text("CONTACT_ADDRESS") ?? null;
+  if (contactAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(contactAddress)) {
+    settings.refuse("CONTACT_ADDRESS", "must be an address");
+  }
+  const level = text("LOG_LEVEL") ?? "info";
+  const logLevel = logLevels.find((known) => known === level);
+  if (logLevel === undefined) settings.refuse("LOG_LEVEL", `must be one of ${logLevels.join(", ")}`);
+
+  const config: Config = {
+    host,
+    port,
+    dataDir: folder("DATA_DIR", "data"),
+    libraryDir: folder("LIBRARY_DIR", "library"),
+    databaseUrl,
+    keyholderSocket,
+    smtpUrl,
+    mailFrom,
+    serviceName,
+    contactAddress,
+    publicOrigin,
+    isLoopbackOrigin,
+    tls,
+    trustProxy,
+    logLevel: logLevel ?? "info",
+    hashThreads: settings.whole("HASH_THREADS", availableParallelism(), 1, 64),
+    sessionDays: settings.whole("SESSION_DAYS", 30, 1, 365),
+    deviceSessionDays: settings.whole("DEVICE_SESSION_DAYS", 180, 1, 730),
+  };
+  settings.throwIfAny();
+  return Object.freeze(config);
+}
+
+/** The settings of this process. */
+export const readConfig = (): Config => parseConfig(process.env, process.cwd());
+
+/** The environment that a child process of ours (a decoder, a thread's tool) may see: where programs and folders are. */
+export function childEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** Reads settings by name and collects what is wrong with them. */
+class Settings {
+  readonly #environment: Environment;
+  readonly #problems: string[] = [];
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  read(name: string): string | undefined {
+    const value = this.#environment[name]?.trim();
+    return value === "" ? undefined : value;
+  }
+
+  refuse(name: string, rule: string, hint?: string): void {
+    this.#problems.push(`${name}: ${rule}${hint === undefined ? "" : `; hint: ${hint}`}`);
+  }
+
+  whole(name: string, usual: number, least: number, most: number): number {
+    const text = this.read(name);
+    if (text === undefined) return usual;
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    this.refuse(name, `must be a whole number from ${least} to ${most}`);
+    return usual;
+  }
+
+  secretUrl(name: string, schemes: readonly string[]): Secret | null {
+    const text = this.read(name);
+    if (text === undefined) return null;
+    const url = URL.parse(text);
+    // A PostgreSQL address may name its socket folder in the query and no host.
+    const wantsHost = !schemes.includes("postgresql:");
+    if (url === null || !schemes.includes(url.protocol) || (wantsHost && url.hostname === "")) {
+      this.refuse(name, `must be an address that starts with ${schemes.map((scheme) => `${scheme}//`).join(" or ")}`);
+      return null;
+    }
+    return Secret.fromText(text);
+  }
+
+  throwIfAny(): void {
+    if (this.#problems.length === 0) return;
+    throw new Fault("CONFIG_INVALID", `invalid configuration\n${this.#problems.map((line) => `  ${line}`).join("\n")}`);
+  }
+}
+
+function readKeyholder(settings: Settings): string | null {
+  const text = settings.read("KEYHOLDER_URL");
+  if (text === undefined) return null;
+  const path = text.startsWith("unix:") ? text.slice("unix:".length).replace(/^\/\/(?=\/)/, "") : "";
+  if (isAbsolute(path)) return path;
+  settings.refuse("KEYHOLDER_URL", "must be unix: and the absolute path of a socket");
+  return null;
+}
+
+function readTls(settings: Settings, folder: (name: string, usual: string) => string): Config["tls"] {
+  const given = ["TLS_CERT", "TLS_KEY"].filter((name) => settings.read(name) !== undefined);
+  if (given.length === 1) {
+    const missing = given[0] === "TLS_CERT" ? "TLS_KEY" : "TLS_CERT";
+    settings.refuse(missing, `must be set together with ${given[0]}`);
+  }
+  return given.length === 2 ? { certFile: folder("TLS_CERT", ""), keyFile: folder("TLS_KEY", "") } : null;
+}
+
+function readTrustProxy(settings: Settings): Config["trustProxy"] {
+  const text = settings.read("TRUST_PROXY");
+  if (text === undefined) return false;
+  if (/^\d{1,2}$/.test(text)) return text === "0" ? false : Number(text);
+  const addresses = text.split(",").map((part) => part.trim());
+  const areAddresses = addresses.every((address) => {
+    const [ip = "", bits, ...rest] = address.split("/");
+    const longest = isIP(ip) === 4 ? 32 : 128;
+    const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
+    return rest.length === 0 && isIP(ip) !== 0 && isRange;
+  });
+  if (areAddresses) return Object.freeze(addresses);
+  settings.refuse(
+    "TRUST_PROXY",
+    "must be the number of proxies in front, or their addresses (10.0.0.1 or 10.0.0.0/8) with commas between",
+  );
+  return false;
+}
+
+function readOrigin(
+  settings: Settings,
+  host: string,
+  port: number,
+  hasTls: boolean,
+): { publicOrigin: string; isLoopbackOrigin: boolean } {
+  const given = settings.read("PUBLIC_ORIGIN");
+  const isWildcard = host === "0.0.0.0" || host === "::";
+  if (given === undefined && isWildcard) {
+    settings.refuse("PUBLIC_ORIGIN", "must be set when HOST means every address of the machine");
+  }
+  const usual = `${hasTls ? "https" : "http"}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  const url = URL.parse(given ?? usual);
+  const isOrigin =
+    url !== null &&
+    ["http:", "https:"].includes(url.protocol) &&
+    url.username === "" &&
+    url.password === "" &&
+    ["", "/"].includes(url.pathname) &&
+    url.search === "" &&
+    url.hash === "";
+  if (!isOrigin) {
+    if (given !== undefined) {
+      settings.refuse("PUBLIC_ORIGIN", "must be https:// and a host, with a port if need be, and nothing after it");
+    }
+    return { publicOrigin: "http://127.0.0.1", isLoopbackOrigin: true };
+  }
+  const isLoopbackOrigin = isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
+  // A bad HOST has been refused by itself; the origin made from it would only repeat that.
+  if (url.protocol === "http:" && !isLoopbackOrigin && (given !== undefined || hasTls)) {
+    settings.refuse(
+      "PUBLIC_ORIGIN",
+      "is plain http and not this machine: browsers refuse secure cookies and passkeys there",
+      "use https://, with TLS_CERT and TLS_KEY or a proxy in front (TRUST_PROXY)",
+    );
+  } else if (
+    url.protocol === "http:" &&
+    !isLoopbackOrigin &&
+    !isWildcard &&
+    settings.read("TRUST_PROXY") !== undefined
+  ) {
+    settings.refuse("PUBLIC_ORIGIN", "must be set to the https:// address that the proxy in front answers on");
+  }
+  return { publicOrigin: url.origin, isLoopbackOrigin };
+}
+
+/** Names and addresses that never leave the machine (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3). */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  return (
+    name === "localhost" ||
+    name.endsWith(".localhost") ||
+    name === "::1" ||
+    (isIP(name) === 4 && name.startsWith("127."))
+  );
+}
+
+const isHostName = (text: string): boolean =>
+  text.length <= 253 && /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*$/i.test(text);
+
+// Control characters and lone surrogates; either would break a header line or a page.
+const isPlain = (text: string): boolean => !/[\p{Cc}\p{Cs}]/u.test(text);
+
+const quoted = (name: string): string => (/^[A-Za-z0-9 ]+$/.test(name) ? name : `"${name.replace(/["\\<>]/g, "")}"`);
+
+function mailHost(origin: string): string {
+  const name = URL.parse(origin)?.hostname ?? "localhost";
+  return isIP(name.replace(/^\[|\]$/g, "")) === 0 ? name : "localhost";
+}
