@@ -76,3 +76,6 @@ export function every(intervalMs: number, work: () => Promise<void>): { stop(): 
     },
   };
 }
+
+/** Reads what a database's JSON or a wire field says; the schema has already said that it is an instant. */
+export const parseInstant = (text: string): EpochMs => Date.parse(text) as EpochMs;

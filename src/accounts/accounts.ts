@@ -1,0 +1,174 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { fromDate, parseInstant, toDate, type EpochMs } from "../kernel/clock.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import type { Locale } from "../wire/common.ts";
+
+export type Role = "viewer" | "operator";
+
+/** Where an account's display name is sealed. */
+export const namePlace = (accountId: AccountId): Place => ({ table: "account", column: "sealed_name", accountId });
+/** Where an account's address is sealed. */
+export const addressPlace = (accountId: AccountId): Place => ({
+  table: "account_address",
+  column: "sealed",
+  accountId,
+});
+
+/**
+ * Finds the account of an address by its blind index, and reads the current epoch in the same statement, so that what
+ * is made from the answer is no newer than the answer. Always one row, whether or not the account exists.
+ */
+export async function findAccount(
+  tx: Tx,
+  addressIndex: Uint8Array,
+): Promise<{ readonly accountId: AccountId | null; readonly epoch: Epoch }> {
+  const row = await tx.one<{ accountId: AccountId | null; epoch: Epoch }>(
+    `select (select account_id from address where blind_index = $1) as "accountId",
+            (select max(epoch) from floor) as epoch`,
+    [addressIndex],
+  );
+  if (row === undefined) throw new Error("a select without a from answers one row");
+  return row;
+}
+
+export interface NewAccount {
+  readonly accountId: AccountId;
+  readonly role: Role;
+  readonly locale: Locale;
+  readonly dataKey: Uint8Array;
+  readonly sealedName: Uint8Array;
+  readonly now: EpochMs;
+}
+
+export async function createAccount(
+  tx: Tx,
+  { accountId, role, locale, dataKey, sealedName, now }: NewAccount,
+): Promise<void> {
+  await tx.run(
+    `insert into account (id, role, locale, data_key, sealed_name, created_at) values ($1, $2, $3, $4, $5, $6)`,
+    [accountId, role, locale, dataKey, sealedName, toDate(now)],
+  );
+}
+
+export interface ProvenAddress {
+  readonly accountId: AccountId;
+  readonly addressId: string;
+  readonly addressIndex: Uint8Array;
+  readonly sealed: Uint8Array;
+  readonly epoch: Epoch;
+  readonly now: EpochMs;
+}
+
+/** Gives an account an address that was proved. @returns false if the address belongs to an account already. */
+export async function addAddress(tx: Tx, proven: ProvenAddress): Promise<boolean> {
+  const { accountId, addressId, addressIndex, sealed, epoch, now } = proven;
+  const taken = await tx.run(
+    `insert into address (blind_index, account_id) values ($1, $2) on conflict (blind_index) do nothing`,
+    [addressIndex, accountId],
+  );
+  if (taken === 0) return false;
+  await tx.run(
+    `insert into account_address (account_id, id, sealed, blind_index, epoch, confirmed_at)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [accountId, addressId, sealed, addressIndex, epoch, toDate(now)],
+  );
+  return true;
+}
+
+/** An account as its owner may see it, opened. An unreadable value is shown as empty and reported by the keyholder. */
+export interface OpenedAccount {
+  readonly accountId: AccountId;
+  readonly role: Role;
+  readonly locale: Locale;
+  readonly name: string;
+  readonly addresses: readonly { readonly id: string; readonly address: string; readonly confirmedAt: EpochMs }[];
+  readonly createdAt: EpochMs;
+}
+
+interface AccountRow {
+  id: AccountId;
+  role: Role;
+  locale: Locale;
+  dataKey: Buffer;
+  sealedName: Buffer;
+  createdAt: Date;
+  addresses: { id: string; sealed: string; confirmedAt: string }[];
+}
+
+/** Opens the accounts asked for, in one statement and one keyholder call for each thousand values. */
+export async function openAccounts(
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "open"> },
+  accountIds: readonly AccountId[],
+): Promise<OpenedAccount[]> {
+  const rows = await db.many<AccountRow>(
+    `select a.id, a.role, a.locale, a.data_key as "dataKey", a.sealed_name as "sealedName", a.created_at as "createdAt",
+            coalesce((select json_agg(json_build_object('id', d.id, 'sealed', encode(d.sealed, 'hex'),
+                                                        'confirmedAt', d.confirmed_at) order by d.confirmed_at, d.id)
+                        from account_address d where d.account_id = a.id), '[]') as addresses
+       from account a where a.id = any($1) order by a.id`,
+    [accountIds],
+  );
+  const values = rows.flatMap(({ id, dataKey, sealedName, addresses }) => [
+    { dataKey, place: namePlace(id), sealed: sealedName },
+    ...addresses.map(({ sealed }) => ({ dataKey, place: addressPlace(id), sealed: Buffer.from(sealed, "hex") })),
+  ]);
+  const opened: (string | null)[] = [];
+  for (let from = 0; from < values.length; from += 1_000) {
+    opened.push(...(await keyholder.open(values.slice(from, from + 1_000))));
+  }
+  let next = 0;
+  return rows.map(({ id, role, locale, createdAt, addresses }) => ({
+    accountId: id,
+    role,
+    locale,
+    name: opened[next++] ?? "",
+    createdAt: fromDate(createdAt),
+    addresses: addresses.map((address) => ({
+      id: address.id,
+      address: opened[next++] ?? "",
+      confirmedAt: parseInstant(address.confirmedAt),
+    })),
+  }));
+}
+
+/**
+ * Raises the account's generation, which signs it out everywhere at once: sessions and links carry the generation they
+ * were made under. @returns the new generation; `undefined` if `expected` is given and no longer the current one.
+ */
+export async function raiseGeneration(tx: Tx, accountId: AccountId, expected?: number): Promise<number | undefined> {
+  const row = await tx.one<{ generation: number }>(
+    `update account set generation = generation + 1
+      where id = $1 and ($2::bigint is null or generation = $2) returning generation`,
+    [accountId, expected ?? null],
+  );
+  return row?.generation;
+}
+
+/** Every operator's id; there are few. */
+export async function operatorIds(tx: Tx): Promise<AccountId[]> {
+  const rows = await tx.many<{ id: AccountId }>(`select id from account where role = 'operator' order by id`);
+  return rows.map(({ id }) => id);
+}
+
+/** Makes an account an operator. @returns false if it was one, or does not exist. */
+export async function promote(tx: Tx, accountId: AccountId): Promise<boolean> {
+  return (await tx.run(`update account set role = 'operator' where id = $1 and role = 'viewer'`, [accountId])) === 1;
+}
+
+/** Makes an operator a viewer again, unless it is the last one: the rows are locked so that two removals take turns. */
+export async function demote(tx: Tx, accountId: AccountId): Promise<"demoted" | "last" | "not-an-operator"> {
+  const operators = await tx.many<{ id: AccountId }>(
+    `select id from account where role = 'operator' order by id for update`,
+  );
+  if (!operators.some(({ id }) => id === accountId)) return "not-an-operator";
+  if (operators.length === 1) return "last";
+  await tx.run(`update account set role = 'viewer' where id = $1`, [accountId]);
+  return "demoted";
+}
+
+/** How many accounts exist, for the console: exact, by an index-only scan. */
+export async function countAccounts(db: Db): Promise<number> {
+  const row = await db.one<{ count: number }>(`select count(*) as count from account`);
+  return row?.count ?? 0;
+}

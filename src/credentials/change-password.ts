@@ -1,0 +1,100 @@
+import type { AccountId, Epoch, SessionId } from "../kernel/brand.ts";
+import { minuteMs, type Clock } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { Viewer } from "../http/viewer.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { sealLetter } from "../mail/sealed-letter.ts";
+import { append } from "../timeline/append.ts";
+import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import type { SeenFloors } from "./floors.ts";
+import type { HashPool } from "./hash-pool.ts";
+import { judgePassword } from "./password-rules.ts";
+import {
+  answersProof,
+  passwordSetAt,
+  readPasswordProof,
+  sealNewPassword,
+  storePassword,
+  type Decoy,
+} from "./passwords.ts";
+import { Refused, refusable } from "./sign-up.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly hashPool: HashPool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly decoy: Decoy;
+  readonly seen: SeenFloors;
+  readonly serviceName: string;
+  /** Signs out every session of the account but one; the sessions room owns that table. */
+  readonly keepOnlySession: (tx: Tx, accountId: AccountId, keep: SessionId, generation: number) => Promise<void>;
+}
+
+export type ChangeOutcome =
+  | { readonly kind: "changed" }
+  | { readonly kind: "wrong-password" }
+  /** The session was made before a containment that spared sessions: its password is changed by renewal. */
+  | { readonly kind: "renew-first" }
+  | { readonly kind: "refused"; readonly rule: string; readonly detail: string }
+  | { readonly kind: "session-ended" };
+
+/**
+ * Changes the viewer's password, proved by the current one, and by default signs out every other device in the same
+ * transaction. An account that has none yet (an operator's first minutes) sets one within five minutes of its proof.
+ *
+ * Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 6.2.3 and 7.4.3.
+ */
+export async function changePassword(
+  needs: Needs,
+  viewer: Viewer,
+  order: { readonly current: Secret | undefined; readonly next: Secret; readonly signOutDevices: boolean },
+): Promise<ChangeOutcome> {
+  const { db, keyholder, clock, random, seen } = needs;
+  const { accountId } = viewer;
+  const now = clock.now();
+  const floor = await db.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'password'`);
+  if (floor === undefined || viewer.epoch < floor.epoch) return { kind: "renew-first" };
+
+  const proof = await readPasswordProof(db, accountId, needs.decoy, seen.of("password"));
+  if (order.current === undefined) {
+    const hasPassword = (await passwordSetAt(db, accountId)) !== null;
+    if (hasPassword || now - viewer.provedAt > 5 * minuteMs) return { kind: "wrong-password" };
+  } else if (!(await answersProof(needs, "sign-in", order.current, proof))) {
+    return { kind: "wrong-password" };
+  }
+
+  const [account] = await openAccounts({ db, keyholder }, [accountId]);
+  if (account === undefined) return { kind: "session-ended" };
+  const addresses = account.addresses.map(({ address }) => address).filter((address) => address !== "");
+  const about = { name: account.name, service: needs.serviceName };
+  for (const address of addresses.length === 0 ? [""] : addresses) {
+    const verdict = judgePassword(order.next.revealText(), { ...about, address });
+    if (verdict.kind === "refused") return verdict;
+  }
+
+  const sealed = await sealNewPassword(needs, "sign-in", accountId, order.next);
+  const letters = await Promise.all(
+    addresses.map((to) => sealLetter(needs, { letter: "password changed", locale: account.locale, to })),
+  );
+  // The lowest epoch of what proved it: the session, and the password as it was read.
+  const epoch = Math.min(viewer.epoch, proof.epoch) as Epoch;
+  const changed = await refusable(() =>
+    db.transaction(async (tx) => {
+      if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
+      if (order.signOutDevices) {
+        const generation = await raiseGeneration(tx, accountId, viewer.generation);
+        if (generation === undefined) throw new Refused();
+        await needs.keepOnlySession(tx, accountId, viewer.sessionId, generation);
+      }
+      const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
+      await append(tx, now, { kind: "password changed", detail }, random);
+      for (const letter of letters) await enqueue(tx, "send-letter", letter);
+    }),
+  );
+  return changed ? { kind: "changed" } : { kind: "session-ended" };
+}

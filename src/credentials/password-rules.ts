@@ -1,0 +1,66 @@
+import { limits } from "../wire/common.ts";
+import { commonPasswords } from "./common-passwords.ts";
+
+export type PasswordVerdict =
+  | { readonly kind: "good" }
+  | {
+      readonly kind: "refused";
+      readonly rule: "too-short" | "too-long" | "common" | "about-you" | "repeats";
+      readonly detail: string;
+    };
+
+/**
+ * Judges a new password. At least 15 characters where it is the only factor, any characters, no composition rules;
+ * the entire password is compared with common ones, the service's name and the account's own address and name.
+ *
+ * Source: NIST SP 800-63B-4 section 3.1.1.2 (length by code points, blocklist with a reason), ASVS 5.0 6.2.4.
+ */
+export function judgePassword(
+  password: string,
+  about: { readonly address?: string; readonly name?: string; readonly service: string },
+): PasswordVerdict {
+  const normal = password.normalize("NFC");
+  const length = Array.from(normal).length;
+  if (length < limits.passwordLengthAlone) {
+    return refused(
+      "too-short",
+      `Use at least ${limits.passwordLengthAlone} characters. A few words in a row work well.`,
+    );
+  }
+  if (length > limits.passwordLength) return refused("too-long", `Use at most ${limits.passwordLength} characters.`);
+  const plain = normal.toLowerCase().replace(/[\s._-]+/g, "");
+  if (isRepetition(plain))
+    return refused("repeats", "This repeats one short piece. Add something that does not repeat.");
+  const own = [about.address, about.address?.split("@")[0], about.name, about.service]
+    .filter((word) => word !== undefined)
+    .map((word) => word.toLowerCase().replace(/[\s._-]+/g, ""))
+    .filter((word) => word.length >= 3);
+  // Own words alone, doubled, or with digits around them are the first guesses of somebody who knows the address.
+  if (own.some((word) => stripped(plain, word).length <= 4)) {
+    return refused("about-you", "This is made of your address, your name or our name. Choose something else.");
+  }
+  if (commonPasswords.has(plain) || commonPasswords.has(plain.replace(/\d+$/, ""))) {
+    return refused("common", "This password is on lists that thieves try first. Choose something else.");
+  }
+  return { kind: "good" };
+}
+
+const refused = (rule: Exclude<PasswordVerdict, { kind: "good" }>["rule"], detail: string): PasswordVerdict => ({
+  kind: "refused",
+  rule,
+  detail,
+});
+
+const stripped = (text: string, word: string): string => text.split(word).join("");
+
+/** Whether the text is one piece of up to five characters, over and over, or a run like 12345678901234567. */
+function isRepetition(text: string): boolean {
+  for (let size = 1; size <= 5; size++) {
+    const piece = text.slice(0, size);
+    if (piece.repeat(Math.ceil(text.length / size)).slice(0, text.length) === text) return true;
+  }
+  const codes = Array.from(text, (letter) => letter.codePointAt(0) ?? 0);
+  const steps = new Set(codes.slice(1).map((code, i) => code - (codes[i] ?? 0)));
+  // One constant step, or the jump from 9 to 0 besides.
+  return steps.size === 1 || (steps.size === 2 && steps.has(-9) && (steps.has(1) || steps.has(-1)));
+}

@@ -1,0 +1,159 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { fromDate, toDate, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Random } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import type { Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { costText, ordinaryCost, readCost, type HashPool, type Lane } from "./hash-pool.ts";
+
+/** What a sign-in reads of an account, in one statement: the proof, and the epoch that whatever it proves will carry. */
+export interface PasswordProof {
+  readonly accountId: AccountId;
+  readonly salt: Uint8Array;
+  readonly parameters: string;
+  readonly record: Uint8Array;
+  /** False when there is no such account, no password, or one below the floor: the decoy stands in its place. */
+  readonly acceptable: boolean;
+  readonly role: "viewer" | "operator";
+  readonly generation: number;
+  readonly dataKey: Uint8Array;
+  /** The current epoch as of this read, not the password's own. */
+  readonly epoch: Epoch;
+  readonly setAt: EpochMs;
+}
+
+/** A record that no password answers, of the same size and cost as a true one, for accounts that do not exist. */
+export interface Decoy {
+  readonly accountId: AccountId;
+  readonly salt: Uint8Array;
+  readonly parameters: string;
+  readonly record: Uint8Array;
+  readonly dataKey: Uint8Array;
+}
+
+/** Makes this process's decoy: a true record of random bytes under an account id that nobody has. */
+export async function makeDecoy(keyholder: Keyholder, random: Random, accountId: AccountId): Promise<Decoy> {
+  return {
+    accountId,
+    salt: random.bytes(16),
+    parameters: costText(ordinaryCost),
+    record: await keyholder.sealPassword(accountId, new Secret(random.bytes(32))),
+    dataKey: await keyholder.newDataKey(accountId),
+  };
+}
+
+/**
+ * Reads an account's password proof. Always one row of the same size: where there is nothing to prove with (no
+ * account, no password, a password below the floor) the decoy is read instead, so that an old password is never
+ * verified again and no work tells the cases apart.
+ */
+export async function readPasswordProof(
+  tx: Tx,
+  accountId: AccountId | null,
+  decoy: Decoy,
+  seenFloor: Epoch,
+): Promise<PasswordProof> {
+  const row = await tx.one<Omit<PasswordProof, "setAt"> & { setAt: Date }>(
+    `select case when ok.it then p.account_id else $2 end as "accountId",
+            case when ok.it then p.salt else $3 end as salt,
+            case when ok.it then p.parameters else $4 end as parameters,
+            case when ok.it then p.record else $5 end as record,
+            ok.it as acceptable,
+            coalesce(a.role, 'viewer') as role,
+            coalesce(a.generation, 1) as generation,
+            coalesce(a.data_key, $6) as "dataKey",
+            (select max(epoch) from floor) as epoch,
+            coalesce(p.set_at, to_timestamp(0)) as "setAt"
+       from (select $1::uuid as id) asked
+       left join account a on a.id = asked.id
+       left join password p on p.account_id = a.id
+      cross join lateral (
+        select coalesce(p.epoch >= greatest($7::bigint, (select f.epoch from floor f where f.kind = 'password')), false) as it
+      ) ok`,
+    [accountId, decoy.accountId, decoy.salt, decoy.parameters, decoy.record, decoy.dataKey, seenFloor],
+  );
+  if (row === undefined) throw new Fault("IMPOSSIBLE", "a left join from one row answers one row");
+  return { ...row, setAt: fromDate(row.setAt) };
+}
+
+/** Whether the password answers the proof. One hash and one keyholder call, whatever the case. */
+export async function answersProof(
+  { hashPool, keyholder }: { readonly hashPool: HashPool; readonly keyholder: Keyholder },
+  lane: Lane,
+  password: Secret,
+  proof: PasswordProof,
+): Promise<boolean> {
+  const tag = await hashPool.hash(lane, password, proof.salt, readCost(proof.parameters));
+  const matches = await keyholder.verifyPassword(proof.accountId, proof.record, tag);
+  return matches && proof.acceptable;
+}
+
+/** A password ready to be stored: hashed and sealed, before any transaction opens. */
+export interface SealedPassword {
+  readonly salt: Uint8Array;
+  readonly parameters: string;
+  readonly record: Uint8Array;
+}
+
+/** Hashes with a fresh 128-bit salt and seals the tag for the account (NIST SP 800-63B-4 section 3.1.1.2: keyed, the key apart). */
+export async function sealNewPassword(
+  {
+    hashPool,
+    keyholder,
+    random,
+  }: { readonly hashPool: HashPool; readonly keyholder: Keyholder; readonly random: Random },
+  lane: Lane,
+  accountId: AccountId,
+  password: Secret,
+): Promise<SealedPassword> {
+  const salt = random.bytes(16);
+  const tag = await hashPool.hash(lane, password, salt, ordinaryCost);
+  return { salt, parameters: costText(ordinaryCost), record: await keyholder.sealPassword(accountId, tag) };
+}
+
+/**
+ * Stores a password, unless what proved it has fallen below the floor meanwhile or a newer proof has already been
+ * used. @returns false when refused; nothing is written then.
+ */
+export async function storePassword(
+  tx: Tx,
+  accountId: AccountId,
+  sealed: SealedPassword,
+  epoch: Epoch,
+  now: EpochMs,
+): Promise<boolean> {
+  const written = await tx.run(
+    `insert into password (account_id, salt, parameters, record, epoch, set_at)
+     select $1, $2, $3, $4, $5, $6 where $5::bigint >= (select epoch from floor where kind = 'password')
+     on conflict (account_id) do update
+       set salt = excluded.salt, parameters = excluded.parameters, record = excluded.record,
+           epoch = excluded.epoch, set_at = excluded.set_at
+     where password.epoch <= excluded.epoch`,
+    [accountId, sealed.salt, sealed.parameters, sealed.record, epoch, toDate(now)],
+  );
+  return written === 1;
+}
+
+/** When the account's password was set, for the account page; `null` if it has none. */
+export async function passwordSetAt(tx: Tx, accountId: AccountId): Promise<EpochMs | null> {
+  const row = await tx.one<{ setAt: Date }>(`select set_at as "setAt" from password where account_id = $1`, [
+    accountId,
+  ]);
+  return row === undefined ? null : fromDate(row.setAt);
+}
+
+/**
+ * The record of a password that is refused by now, for the one question that renewal asks of it: is the new password
+ * the stolen one? `null` where there is none. Never used to let anybody in.
+ */
+export async function readStolenRecord(
+  tx: Tx,
+  accountId: AccountId,
+): Promise<Pick<PasswordProof, "salt" | "parameters" | "record"> | null> {
+  const row = await tx.one<Pick<PasswordProof, "salt" | "parameters" | "record">>(
+    `select salt, parameters, record from password where account_id = $1`,
+    [accountId],
+  );
+  return row ?? null;
+}

@@ -1,0 +1,186 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { parseAddress } from "../mail/address.ts";
+import { sealLetter } from "../mail/sealed-letter.ts";
+import { append } from "../timeline/append.ts";
+import type { Locale } from "../wire/common.ts";
+import { addAddress, addressPlace, createAccount, findAccount, namePlace } from "../accounts/accounts.ts";
+import type { HashPool } from "./hash-pool.ts";
+import { judgePassword } from "./password-rules.ts";
+import { sealNewPassword, storePassword } from "./passwords.ts";
+
+/** Ten letters, 43 bits: with five tries a browser, a guess succeeds once in 10^12. */
+export const codeLength = 10;
+export const codeTries = 5;
+/** NIST SP 800-63B-4 section 4.2.1.2: a mailed confirmation code lives at most 24 hours. */
+export const codeLifetimeMs = 24 * hourMs;
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly hashPool: HashPool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly serviceName: string;
+}
+
+export interface SignUpOrder {
+  readonly address: string;
+  readonly password: Secret;
+  readonly name: string | undefined;
+  readonly locale: Locale;
+  /** 256 bits that the asking browser keeps; the code answers only to it. */
+  readonly browser: Secret;
+}
+
+export type SignUpOutcome =
+  | { readonly kind: "code-sent"; readonly expiresAt: EpochMs }
+  | { readonly kind: "address-refused"; readonly reason: string }
+  | { readonly kind: "password-refused"; readonly rule: string; readonly detail: string };
+
+/**
+ * Begins a registration: stores it sealed and mails a code to its address. An address that has an account gets a
+ * letter that says so instead; the answer, the row and the work are the same, so that nobody learns who has one.
+ *
+ * Source: NIST SP 800-63B-4 sections 3.1.1.2 and 4.2.1.2; ASVS 5.0 6.3.8.
+ */
+export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<SignUpOutcome> {
+  const { db, keyholder, clock, random, serviceName } = needs;
+  const now = clock.now();
+  const parsed = parseAddress(order.address);
+  if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
+  const about = {
+    address: parsed.address,
+    service: serviceName,
+    ...(order.name === undefined ? {} : { name: order.name }),
+  };
+  const verdict = judgePassword(order.password.revealText(), about);
+  if (verdict.kind === "refused") return { kind: "password-refused", rule: verdict.rule, detail: verdict.detail };
+
+  const accountId = newId<AccountId>(random, now);
+  const addressIndex = await keyholder.index("address", parsed.normalised);
+  const existing = await findAccount(db, addressIndex);
+  const code = newTypedCode(random, codeLength);
+  const digest = order.browser.digest();
+  const [password, dataKey, codeMac] = await Promise.all([
+    sealNewPassword(needs, "sign-up", accountId, order.password),
+    keyholder.newDataKey(accountId),
+    keyholder.codeMac("sign-up", digest, code),
+  ]);
+  const [sealedAddress, sealedName, letter] = await Promise.all([
+    keyholder.seal(dataKey, addressPlace(accountId), parsed.address),
+    keyholder.seal(dataKey, namePlace(accountId), order.name ?? ""),
+    sealLetter(needs, {
+      letter: existing.accountId === null ? "sign-up code" : "already registered",
+      locale: order.locale,
+      to: parsed.address,
+      code,
+    }),
+  ]);
+  const expiresAt = plus(now, codeLifetimeMs);
+  await db.transaction(async (tx) => {
+    // The epoch is the one read with the address: a registration begun before a containment ends with it.
+    await tx.run(
+      `insert into sign_up (browser_digest, account_id, address_index, data_key, sealed_address, sealed_name, locale,
+                            salt, parameters, record, code_mac, epoch, created_at, expires_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+      [
+        digest,
+        accountId,
+        addressIndex,
+        dataKey,
+        sealedAddress,
+        sealedName,
+        order.locale,
+        password.salt,
+        password.parameters,
+        password.record,
+        codeMac,
+        existing.epoch,
+        toDate(now),
+        toDate(expiresAt),
+      ],
+    );
+    await enqueue(tx, "send-code", letter);
+  });
+  return { kind: "code-sent", expiresAt };
+}
+
+export type ConfirmOutcome =
+  { readonly kind: "account-created"; readonly accountId: AccountId } | { readonly kind: "refused" };
+
+interface WaitingSignUp {
+  accountId: AccountId;
+  addressIndex: Buffer;
+  dataKey: Buffer;
+  sealedAddress: Buffer;
+  sealedName: Buffer;
+  locale: Locale;
+  salt: Buffer;
+  parameters: string;
+  record: Buffer;
+  codeMac: Buffer;
+  epoch: Epoch;
+}
+
+/**
+ * Ends a registration with the mailed code. The try is counted and committed before the code is judged, so that a
+ * crash gives no free tries; at most one caller creates the account. A wrong code, a used one, an old one, too many
+ * tries and an address taken meanwhile all answer `refused`.
+ */
+export async function confirmSignUp(
+  { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "serviceName">,
+  { typedCode, browser }: { readonly typedCode: string; readonly browser: Secret },
+): Promise<ConfirmOutcome> {
+  const now = clock.now();
+  const digest = browser.digest();
+  const waiting = await db.one<WaitingSignUp>(
+    `update sign_up set tries = tries + 1
+      where browser_digest = $1 and used_at is null and expires_at > $2 and tries < $3
+        and epoch >= (select epoch from floor where kind = 'code')
+      returning account_id as "accountId", address_index as "addressIndex", data_key as "dataKey",
+                sealed_address as "sealedAddress", sealed_name as "sealedName", locale, salt, parameters, record,
+                code_mac as "codeMac", epoch`,
+    [digest, toDate(now), codeTries],
+  );
+  const code = readTypedCode(typedCode, codeLength);
+  if (waiting === undefined || code === undefined) return { kind: "refused" };
+  if (!(await keyholder.checkCode("sign-up", digest, code, waiting.codeMac))) return { kind: "refused" };
+
+  const { accountId, addressIndex, dataKey, sealedAddress, sealedName, locale, epoch } = waiting;
+  const created = await refusable(() =>
+    db.transaction(async (tx) => {
+      const claimed = await tx.run(
+        `update sign_up set used_at = $2 where browser_digest = $1 and used_at is null
+            and epoch >= (select epoch from floor where kind = 'code')`,
+        [digest, toDate(now)],
+      );
+      if (claimed === 0) throw new Refused();
+      await createAccount(tx, { accountId, role: "viewer", locale, dataKey, sealedName, now });
+      const addressId = newId(random, now);
+      const added = await addAddress(tx, { accountId, addressId, addressIndex, sealed: sealedAddress, epoch, now });
+      if (!added || !(await storePassword(tx, accountId, waiting, epoch, now))) throw new Refused();
+      await append(tx, now, { kind: "account created", detail: { account: accountId, epoch } }, random);
+    }),
+  );
+  return created ? { kind: "account-created", accountId } : { kind: "refused" };
+}
+
+/** Thrown inside a transaction to roll it back for a reason that is an outcome, and caught right outside it. */
+export class Refused extends Error {}
+
+/** Runs `work`; false if it rolled back with `Refused`. */
+export async function refusable(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Refused) return false;
+    throw thrown;
+  }
+}

@@ -1,0 +1,32 @@
+import { plus, toDate, type Clock } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+import { createHash } from "node:crypto";
+
+export interface Limit {
+  readonly purpose: string;
+  readonly limit: number;
+  readonly windowMs: number;
+}
+
+/**
+ * Counts one use by a subject (a network, a blind index, an account) in the current window and says whether it is
+ * still within the limit. Counted before the work, in one statement, so that racing callers cannot share a try; it
+ * slows down, and never locks anything for longer than the window.
+ *
+ * The subject is stored as a digest: a blind index is keyed already, an account id or a network says little by itself.
+ */
+export async function withinLimit(
+  { db, clock }: { readonly db: Tx; readonly clock: Clock },
+  subject: string | Uint8Array,
+  { purpose, limit, windowMs }: Limit,
+): Promise<boolean> {
+  const now = clock.now();
+  const windowStart = toDate(plus(now, -(now % windowMs)));
+  const row = await db.one<{ used: number }>(
+    `insert into throttle (subject, purpose, window_start, used) values ($1, $2, $3, 1)
+     on conflict (subject, purpose, window_start) do update set used = throttle.used + 1
+     returning used`,
+    [createHash("sha256").update(subject).digest(), purpose, windowStart],
+  );
+  return row !== undefined && row.used <= limit;
+}

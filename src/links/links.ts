@@ -1,0 +1,272 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { fromDate, minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { newId, newSecret, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { sqlState, type Db } from "../db/db.ts";
+import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import type { Viewer } from "../http/viewer.ts";
+import { append } from "../timeline/append.ts";
+import { prepareSession, tokenOf, writeSession } from "../sessions/open-session.ts";
+import { Refused, refusable } from "../credentials/sign-up.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Eight letters, 34.5 bits: with the tries that throttling leaves, a guess succeeds once in 2^32 (RFC 8628 section 5.1). */
+export const userCodeLength = 8;
+export const linkLifetimeMs = 15 * minuteMs;
+/** RFC 8628 section 3.2. */
+export const pollIntervalSeconds = 5;
+
+const labelPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_label", accountId: id });
+const networkPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_network", accountId: id });
+
+export interface AskedLink {
+  readonly deviceCode: Secret;
+  readonly userCode: Secret;
+  readonly expiresAt: EpochMs;
+}
+
+/**
+ * Begins a link: a TV or app gets a device code for itself and a short code to show. Nothing of either is stored but a
+ * digest and a keyed index.
+ *
+ * Source: RFC 8628 sections 3.1 and 3.2.
+ */
+export async function askLink(
+  { db, keyholder, clock, random }: Needs,
+  {
+    class: linkClass,
+    label,
+    network,
+  }: { readonly class: "tv" | "app"; readonly label: string; readonly network: string },
+): Promise<AskedLink> {
+  const now = clock.now();
+  // Read before the codes exist: a link asked for under an older epoch stays old, whenever it is written.
+  const current = await db.one<{ epoch: Epoch }>(`select max(epoch) as epoch from floor`);
+  const epoch = current?.epoch ?? (1 as Epoch);
+  // There is no account yet, so the description is sealed under an id and a key of the link's own.
+  const labelAccountId = newId<AccountId>(random, now);
+  const dataKey = await keyholder.newDataKey(labelAccountId);
+  const [sealedLabel, sealedNetwork] = await Promise.all([
+    keyholder.seal(dataKey, labelPlace(labelAccountId), label.slice(0, 100)),
+    keyholder.seal(dataKey, networkPlace(labelAccountId), network),
+  ]);
+  const expiresAt = plus(now, linkLifetimeMs);
+  for (let attempt = 1; ; attempt++) {
+    const deviceCode = newSecret(random);
+    const userCode = newTypedCode(random, userCodeLength);
+    const userCodeIndex = await keyholder.index("user-code", userCode.revealText());
+    try {
+      await db.run(
+        `insert into link (device_digest, user_code_index, class, data_key, label_account_id, sealed_label,
+                           sealed_network, state, epoch, interval_seconds, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11)`,
+        [
+          deviceCode.digest(),
+          userCodeIndex,
+          linkClass,
+          dataKey,
+          labelAccountId,
+          sealedLabel,
+          sealedNetwork,
+          epoch,
+          pollIntervalSeconds,
+          toDate(now),
+          toDate(expiresAt),
+        ],
+      );
+      return { deviceCode, userCode, expiresAt };
+    } catch (thrown) {
+      // Two TVs drew the same short code: one of them draws again.
+      if (sqlState(thrown) !== "23505" || attempt === 5) throw thrown;
+    }
+  }
+}
+
+export interface ShownLink {
+  readonly userCode: string;
+  readonly class: "tv" | "app";
+  readonly label: string;
+  readonly network: string;
+  readonly sameNetwork: boolean;
+  readonly askedAt: EpochMs;
+}
+
+/**
+ * What is being linked, for the person who is asked to approve it: the device's own name and whether it is on the same
+ * network as the asker (RFC 8628 section 5.4: remote phishing). `undefined` for a code that is wrong, old or decided.
+ */
+export async function showLink(
+  { db, keyholder, clock }: Needs,
+  typedCode: string,
+  askerNetwork: string,
+): Promise<ShownLink | undefined> {
+  const code = readTypedCode(typedCode, userCodeLength);
+  if (code === undefined) return undefined;
+  const row = await db.one<{
+    class: "tv" | "app";
+    dataKey: Buffer;
+    labelAccountId: AccountId;
+    sealedLabel: Buffer;
+    sealedNetwork: Buffer;
+    createdAt: Date;
+  }>(
+    `select class, data_key as "dataKey", label_account_id as "labelAccountId", sealed_label as "sealedLabel",
+            sealed_network as "sealedNetwork", created_at as "createdAt"
+       from link
+      where user_code_index = $1 and state = 'pending' and expires_at > $2
+        and epoch >= (select epoch from floor where kind = 'link')`,
+    [await keyholder.index("user-code", code.revealText()), toDate(clock.now())],
+  );
+  if (row === undefined) return undefined;
+  const { dataKey, labelAccountId } = row;
+  const [label, network] = await keyholder.open([
+    { dataKey, place: labelPlace(labelAccountId), sealed: row.sealedLabel },
+    { dataKey, place: networkPlace(labelAccountId), sealed: row.sealedNetwork },
+  ]);
+  return {
+    userCode: spacedCode(code),
+    class: row.class,
+    label: label ?? "",
+    network: network ?? "",
+    sameNetwork: network === askerNetwork,
+    askedAt: fromDate(row.createdAt),
+  };
+}
+
+/** As people read it from a screen: two groups of four. */
+export function spacedCode(code: Secret): string {
+  const text = code.revealText();
+  return `${text.slice(0, 4)}-${text.slice(4)}`;
+}
+
+export type DecideOutcome =
+  | { readonly kind: "approved" }
+  | { readonly kind: "denied" }
+  | { readonly kind: "refused" }
+  /** The approving session is older than what links need since a containment that spared sessions. */
+  | { readonly kind: "renew-first" };
+
+/**
+ * Approves or denies a link. Claimed in one statement: one decision per code. The link takes the lower of its own epoch
+ * and the approving session's, so that an old session cannot make anything new.
+ */
+export async function decideLink(
+  { db, keyholder, clock, random }: Needs,
+  viewer: Viewer,
+  typedCode: string,
+  decision: "approve" | "deny",
+): Promise<DecideOutcome> {
+  const code = readTypedCode(typedCode, userCodeLength);
+  if (code === undefined) return { kind: "refused" };
+  const now = clock.now();
+  const floor = await db.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'link'`);
+  if (decision === "approve" && (floor === undefined || viewer.epoch < floor.epoch)) return { kind: "renew-first" };
+  const userCodeIndex = await keyholder.index("user-code", code.revealText());
+  const state = decision === "approve" ? "approved" : "denied";
+  const decided = await db.transaction(async (tx) => {
+    const taken = await tx.run(
+      `update link
+          set state = $3, account_id = $4, generation = $5, epoch = least(epoch, $6)
+        where user_code_index = $1 and state = 'pending' and expires_at > $2
+          and least(epoch, $6) >= (select epoch from floor where kind = 'link')
+          and $5::bigint = (select generation from account where id = $4)`,
+      [userCodeIndex, toDate(now), state, viewer.accountId, viewer.generation, viewer.epoch],
+    );
+    if (taken === 0) return false;
+    const kind = decision === "approve" ? "link approved" : "link denied";
+    await append(tx, now, { kind, detail: { account: viewer.accountId } }, random);
+    return true;
+  });
+  return decided ? { kind: state } : { kind: "refused" };
+}
+
+export type ClaimOutcome =
+  | { readonly kind: "claimed"; readonly token: Secret; readonly expiresAt: EpochMs }
+  | { readonly kind: "refused"; readonly reason: "pending" | "slow-down" | "denied" | "expired" };
+
+interface LinkRow {
+  accountId: AccountId | null;
+  class: "tv" | "app";
+  state: "pending" | "approved" | "denied";
+  epoch: Epoch;
+  generation: number | null;
+  dataKey: Buffer;
+  labelAccountId: AccountId;
+  sealedLabel: Buffer;
+  sealedNetwork: Buffer;
+  tooSoon: boolean;
+}
+
+/**
+ * Exchanges a device code for a session, once it is approved. At most one caller ever gets it: the update tests and
+ * takes the row in one statement. A code that never existed answers `expired`, the same as one that did, so polling
+ * cannot enumerate codes; a device that polls faster than its interval is told to slow down, for good (five more
+ * seconds each time).
+ *
+ * Source: RFC 8628 section 3.5.
+ */
+export async function claimLink(needs: Needs, deviceCode: Secret): Promise<ClaimOutcome> {
+  const { db, keyholder, clock, random } = needs;
+  const now = clock.now();
+  const digest = deviceCode.digest();
+  const link = await db.one<LinkRow>(
+    `update link l
+        set last_polled_at = $2,
+            interval_seconds = case when old.too_soon then least(l.interval_seconds + 5, 120) else l.interval_seconds end
+       from (select device_digest,
+                    coalesce(last_polled_at > $2::timestamptz - make_interval(secs => interval_seconds * 0.8), false)
+                      as too_soon
+               from link where device_digest = $1) old
+      where l.device_digest = old.device_digest and l.expires_at > $2 and l.claimed_at is null
+        and l.epoch >= (select epoch from floor where kind = 'link')
+      returning l.account_id as "accountId", l.class, l.state, l.epoch, l.generation, l.data_key as "dataKey",
+                l.label_account_id as "labelAccountId", l.sealed_label as "sealedLabel",
+                l.sealed_network as "sealedNetwork", old.too_soon as "tooSoon"`,
+    [digest, toDate(now)],
+  );
+  if (link === undefined) return { kind: "refused", reason: "expired" };
+  if (link.state === "denied") return { kind: "refused", reason: "denied" };
+  if (link.state === "pending" || link.accountId === null) {
+    return { kind: "refused", reason: link.tooSoon ? "slow-down" : "pending" };
+  }
+
+  const { accountId, epoch, generation } = link;
+  const [label, network] = await keyholder.open([
+    { dataKey: link.dataKey, place: labelPlace(link.labelAccountId), sealed: link.sealedLabel },
+    { dataKey: link.dataKey, place: networkPlace(link.labelAccountId), sealed: link.sealedNetwork },
+  ]);
+  const account = await db.one<{ dataKey: Buffer }>(`select data_key as "dataKey" from account where id = $1`, [
+    accountId,
+  ]);
+  if (account === undefined || generation === null) return { kind: "refused", reason: "expired" };
+  const session = await prepareSession(needs, {
+    accountId,
+    dataKey: account.dataKey,
+    class: link.class,
+    label: label ?? "",
+    network: network ?? "",
+    now,
+  });
+  const claimed = await refusable(() =>
+    db.transaction(async (tx) => {
+      const taken = await tx.run(
+        `update link set claimed_at = $2
+          where device_digest = $1 and state = 'approved' and claimed_at is null and expires_at > $2
+            and epoch >= (select epoch from floor where kind = 'link')`,
+        [digest, toDate(now)],
+      );
+      if (taken === 0) throw new Refused();
+      // The session carries the link's epoch and generation, not today's.
+      if (!(await writeSession(tx, session, { epoch, generation, floors: ["link"] }, now))) throw new Refused();
+      await append(tx, now, { kind: "link claimed", detail: { account: accountId, class: link.class } }, random);
+    }),
+  );
+  if (!claimed) return { kind: "refused", reason: "expired" };
+  return { kind: "claimed", token: tokenOf(session), expiresAt: session.expiresAt };
+}

@@ -1,0 +1,163 @@
+import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.ts";
+import { fromDate, minuteMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Tx } from "../db/db.ts";
+import type { Presented, Viewer } from "../http/viewer.ts";
+import type { SeenFloors } from "../credentials/floors.ts";
+import { readToken } from "./tokens.ts";
+
+interface Needs {
+  readonly db: Tx;
+  readonly clock: Clock;
+  readonly seen: SeenFloors;
+  readonly log: Log;
+  /** Told of each session refused for being older than its floor; the report adds them up. */
+  readonly refusedAsOld: (kind: SessionClass) => void;
+}
+
+interface SessionRow {
+  accountId: AccountId;
+  sessionId: SessionId;
+  digest: Buffer;
+  class: SessionClass;
+  epoch: Epoch;
+  generation: number;
+  expiresAt: Date;
+  provedAt: Date;
+  lastSeenAt: Date;
+  role: "viewer" | "operator";
+  floor: Epoch;
+}
+
+interface Waiting {
+  readonly accountId: AccountId;
+  readonly sessionId: SessionId;
+  /** Absent for a grant: its signature stood for the secret, and the session must still be good. */
+  readonly secret: Secret | undefined;
+  readonly resolve: (viewer: Viewer | null) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Checks under way at once, and checks in one statement: beyond these, waiting is cheaper than contention. */
+const statementsAtOnce = 4;
+const checksPerStatement = 200;
+
+export interface SessionCheck {
+  readonly check: (presented: Presented) => Promise<Viewer | null>;
+  /** How many statements the checks have cost so far. */
+  statements(): number;
+}
+
+/**
+ * The check. A session is good if its row exists, the digest matches in constant time, it is not ended or expired, its
+ * epoch is at least the floor of its class (the higher of the database's and those this process has seen), and its
+ * generation equals the account's.
+ *
+ * Nothing is cached: every check reads, so a committed floor is in force for the next request everywhere. Checks that
+ * arrive in one turn of the event loop share one statement; measured elsewhere at 260,000 keys/s in batches of 100
+ * against 30,000/s one by one.
+ *
+ * Source: ASVS 5.0 7.2.3 and 7.4.1.
+ */
+export function sessionCheck(needs: Needs): SessionCheck {
+  const { db, clock, seen, log } = needs;
+  let gathered: Waiting[] = [];
+  let scheduled = false;
+  let running = 0;
+  let statementCount = 0;
+
+  function pump(): void {
+    scheduled = false;
+    while (gathered.length > 0 && running < statementsAtOnce) {
+      const batch = gathered.splice(0, checksPerStatement);
+      running++;
+      void judge(batch).finally(() => {
+        running--;
+        pump();
+      });
+    }
+  }
+
+  async function judge(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const now = clock.now();
+      statementCount++;
+      // Two arrays and not a join to unnest: on Citus that visits the shards concerned only.
+      const rows = await db.many<SessionRow>(
+        `select s.account_id as "accountId", s.id as "sessionId", s.digest, s.class, s.epoch, s.generation,
+                s.expires_at as "expiresAt", s.proved_at as "provedAt", s.last_seen_at as "lastSeenAt",
+                a.role, f.epoch as floor
+           from session s
+           join account a on a.id = s.account_id
+           join floor f on f.kind = s.class
+          where s.account_id = any($1::uuid[]) and s.id = any($2::uuid[])
+            and s.ended_at is null and s.expires_at > $3 and s.generation = a.generation`,
+        [batch.map(({ accountId }) => accountId), batch.map(({ sessionId }) => sessionId), toDate(now)],
+      );
+      const found = new Map(rows.map((row) => [row.sessionId, row]));
+      const stale: SessionRow[] = [];
+      for (const { accountId, sessionId, secret, resolve } of batch) {
+        const row = found.get(sessionId);
+        if (row === undefined || row.accountId !== accountId || (secret !== undefined && !secret.matches(row.digest))) {
+          resolve(null);
+          continue;
+        }
+        seen.see({ [row.class]: row.floor });
+        if (row.epoch < seen.of(row.class)) {
+          needs.refusedAsOld(row.class);
+          resolve(null);
+          continue;
+        }
+        if (now - row.lastSeenAt.getTime() > 5 * minuteMs) stale.push(row);
+        resolve(toViewer(row));
+      }
+      if (stale.length > 0) void noteSeen(stale, now);
+    } catch (thrown) {
+      for (const { reject } of batch) reject(thrown);
+    }
+  }
+
+  /** Device lists show when a device was last seen, to five minutes; a request never waits for it. */
+  async function noteSeen(rows: readonly SessionRow[], now: EpochMs): Promise<void> {
+    await db
+      .run(`update session set last_seen_at = $3 where account_id = any($1::uuid[]) and id = any($2::uuid[])`, [
+        rows.map(({ accountId }) => accountId),
+        rows.map(({ sessionId }) => sessionId),
+        toDate(now),
+      ])
+      .catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "last-seen times were not noted"));
+  }
+
+  return {
+    check: (presented) => {
+      const asked =
+        presented.kind === "grant"
+          ? { accountId: presented.accountId, sessionId: presented.sessionId, secret: undefined }
+          : readToken(presented.token);
+      if (asked === undefined) return Promise.resolve(null);
+      return new Promise((resolve, reject) => {
+        gathered.push({ ...asked, resolve, reject });
+        if (!scheduled) {
+          scheduled = true;
+          setImmediate(pump);
+        }
+      });
+    },
+    statements: () => statementCount,
+  };
+}
+
+function toViewer(row: SessionRow): Viewer {
+  return {
+    accountId: row.accountId,
+    sessionId: row.sessionId,
+    class: row.class,
+    role: row.role,
+    epoch: row.epoch,
+    generation: row.generation,
+    expiresAt: fromDate(row.expiresAt),
+    provedAt: fromDate(row.provedAt),
+  };
+}

@@ -1,0 +1,121 @@
+import type { AccountId, SessionClass, SessionId } from "../kernel/brand.ts";
+import { fromDate, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { Viewer } from "../http/viewer.ts";
+import { append } from "../timeline/append.ts";
+import { raiseGeneration } from "../accounts/accounts.ts";
+import { announce } from "./announce.ts";
+import { labelPlace, networkPlace } from "./open-session.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Device {
+  readonly id: SessionId;
+  readonly class: SessionClass;
+  readonly label: string;
+  readonly network: string;
+  readonly createdAt: EpochMs;
+  readonly lastSeenAt: EpochMs;
+  readonly current: boolean;
+}
+
+const live = `s.ended_at is null and s.expires_at > $2
+   and s.generation = (select generation from account where id = s.account_id)
+   and s.epoch >= (select epoch from floor where kind = s.class)`;
+
+/** The viewer's devices that are signed in now, the one asking first, then by last use; at most 200. */
+export async function listDevices({ db, keyholder, clock }: Needs, viewer: Viewer): Promise<Device[]> {
+  const { accountId, sessionId } = viewer;
+  const rows = await db.many<{
+    id: SessionId;
+    class: SessionClass;
+    dataKey: Buffer;
+    sealedLabel: Buffer;
+    sealedNetwork: Buffer;
+    createdAt: Date;
+    lastSeenAt: Date;
+  }>(
+    `select s.id, s.class, a.data_key as "dataKey", s.sealed_label as "sealedLabel", s.sealed_network as "sealedNetwork",
+            s.created_at as "createdAt", s.last_seen_at as "lastSeenAt"
+       from session s join account a on a.id = s.account_id
+      where s.account_id = $1 and ${live}
+      order by s.id = $3 desc, s.last_seen_at desc limit 200`,
+    [accountId, toDate(clock.now()), sessionId],
+  );
+  const opened = await keyholder.open(
+    rows.flatMap(({ dataKey, sealedLabel, sealedNetwork }) => [
+      { dataKey, place: labelPlace(accountId), sealed: sealedLabel },
+      { dataKey, place: networkPlace(accountId), sealed: sealedNetwork },
+    ]),
+  );
+  return rows.map(({ id, class: sessionClass, createdAt, lastSeenAt }, i) => ({
+    id,
+    class: sessionClass,
+    label: opened[2 * i] ?? "",
+    network: opened[2 * i + 1] ?? "",
+    createdAt: fromDate(createdAt),
+    lastSeenAt: fromDate(lastSeenAt),
+    current: id === sessionId,
+  }));
+}
+
+/** Signs out one device of the viewer. @returns false if it is not signed in, or not the viewer's. */
+export async function signOut({ db, clock, random }: Needs, viewer: Viewer, sessionId: SessionId): Promise<boolean> {
+  const now = clock.now();
+  return db.transaction(async (tx) => {
+    const ended = await tx.run(`update session s set ended_at = $2 where s.account_id = $1 and s.id = $3 and ${live}`, [
+      viewer.accountId,
+      toDate(now),
+      sessionId,
+    ]);
+    if (ended === 0) return false;
+    const detail = { account: viewer.accountId, session: sessionId };
+    await append(tx, now, { kind: "sign-out", detail }, random);
+    await announce(tx, { accountId: viewer.accountId, reason: "signed-out" });
+    return true;
+  });
+}
+
+/**
+ * Signs out every device but the viewer's own, whatever their number, by raising the account's generation: links that
+ * wait and grants that play end with them (ASVS 5.0 7.4.3). @returns how many devices that were, or `undefined` if this
+ * session itself was ended meanwhile.
+ */
+export async function signOutOthers({ db, clock, random }: Needs, viewer: Viewer): Promise<number | undefined> {
+  const { accountId, sessionId } = viewer;
+  const now = clock.now();
+  return db.transaction(async (tx) => {
+    const others = await tx.one<{ count: number }>(
+      `select count(*) as count from session s where s.account_id = $1 and s.id <> $3 and ${live}`,
+      [accountId, toDate(now), sessionId],
+    );
+    const generation = await raiseGeneration(tx, accountId, viewer.generation);
+    if (generation === undefined) return undefined;
+    await keepOnlySession(tx, accountId, sessionId, generation);
+    const ended = others?.count ?? 0;
+    await append(tx, now, { kind: "devices signed out", detail: { account: accountId, devices: ended } }, random);
+    return ended;
+  });
+}
+
+/** Carries one session into the account's new generation; every other one is left behind, which ends it. */
+export async function keepOnlySession(
+  tx: Tx,
+  accountId: AccountId,
+  keep: SessionId,
+  generation: number,
+): Promise<void> {
+  await tx.run(`update session set generation = $3 where account_id = $1 and id = $2 and ended_at is null`, [
+    accountId,
+    keep,
+    generation,
+  ]);
+  await announce(tx, { accountId, reason: "signed-out" });
+}

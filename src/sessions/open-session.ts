@@ -1,0 +1,105 @@
+import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.ts";
+import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import { newId, newSecret, type Random } from "../kernel/random.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Tx } from "../db/db.ts";
+import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { writeToken } from "./tokens.ts";
+
+/**
+ * How long a session lives without a new proof. Browsers: 30 days (NIST SP 800-63B-4 section 2.1.3). TVs and apps stay
+ * for a year, a deviation written down in docs/decisions: nobody types a password on a TV, and containment ends them.
+ */
+export const sessionLifetimeMs: Readonly<Record<SessionClass, number>> = {
+  browser: 30 * dayMs,
+  tv: 365 * dayMs,
+  app: 365 * dayMs,
+  tool: 365 * dayMs,
+};
+
+export const labelPlace = (accountId: AccountId): Place => ({ table: "session", column: "sealed_label", accountId });
+export const networkPlace = (accountId: AccountId): Place => ({
+  table: "session",
+  column: "sealed_network",
+  accountId,
+});
+
+/** A session ready to be written: everything that needs the keyholder is done before the transaction opens. */
+export interface PreparedSession {
+  readonly accountId: AccountId;
+  readonly sessionId: SessionId;
+  readonly class: SessionClass;
+  readonly secret: Secret;
+  readonly sealedLabel: Uint8Array;
+  readonly sealedNetwork: Uint8Array;
+  readonly expiresAt: EpochMs;
+}
+
+export async function prepareSession(
+  { keyholder, random }: { readonly keyholder: Keyholder; readonly random: Random },
+  {
+    accountId,
+    dataKey,
+    class: sessionClass,
+    label,
+    network,
+    now,
+  }: {
+    readonly accountId: AccountId;
+    readonly dataKey: Uint8Array;
+    readonly class: SessionClass;
+    readonly label: string;
+    readonly network: string;
+    readonly now: EpochMs;
+  },
+): Promise<PreparedSession> {
+  const [sealedLabel, sealedNetwork] = await Promise.all([
+    keyholder.seal(dataKey, labelPlace(accountId), label.slice(0, 100)),
+    keyholder.seal(dataKey, networkPlace(accountId), network),
+  ]);
+  return {
+    accountId,
+    sessionId: newId<SessionId>(random, now),
+    class: sessionClass,
+    secret: newSecret(random),
+    sealedLabel,
+    sealedNetwork,
+    expiresAt: plus(now, sessionLifetimeMs[sessionClass]),
+  };
+}
+
+/**
+ * Writes a session under the epoch of what proved it, unless that has fallen below its floor, or the account was
+ * signed out everywhere, since the proof was read. @returns false then; nothing is written.
+ */
+export async function writeSession(
+  tx: Tx,
+  session: PreparedSession,
+  proof: { readonly epoch: Epoch; readonly generation: number; readonly floors: readonly string[] },
+  now: EpochMs,
+): Promise<boolean> {
+  const written = await tx.run(
+    `insert into session (account_id, id, digest, class, epoch, generation, sealed_label, sealed_network,
+                          created_at, proved_at, last_seen_at, expires_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10
+      where $5::bigint >= (select max(epoch) from floor where kind = $4 or kind = any($11))
+        and $6::bigint = (select generation from account where id = $1)`,
+    [
+      session.accountId,
+      session.sessionId,
+      session.secret.digest(),
+      session.class,
+      proof.epoch,
+      proof.generation,
+      session.sealedLabel,
+      session.sealedNetwork,
+      toDate(now),
+      toDate(session.expiresAt),
+      proof.floors,
+    ],
+  );
+  return written === 1;
+}
+
+export const tokenOf = ({ accountId, sessionId, secret }: PreparedSession): Secret =>
+  writeToken({ accountId, sessionId, secret });

@@ -1,0 +1,95 @@
+import type { AccountId, SessionClass, SessionId } from "../kernel/brand.ts";
+import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { Viewer } from "../http/viewer.ts";
+import { lookUpForm } from "../mail/address.ts";
+import { findAccount } from "../accounts/accounts.ts";
+import type { SeenFloors } from "../credentials/floors.ts";
+import type { HashPool } from "../credentials/hash-pool.ts";
+import { answersProof, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
+import { prepareSession, tokenOf, writeSession } from "./open-session.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly hashPool: HashPool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly decoy: Decoy;
+  readonly seen: SeenFloors;
+}
+
+export interface SignInOrder {
+  readonly address: string;
+  readonly password: Secret;
+  readonly class: SessionClass;
+  /** What the device list will show: "Firefox on Linux". */
+  readonly label: string;
+  readonly network: string;
+}
+
+export type SignInOutcome =
+  | {
+      readonly kind: "signed-in";
+      readonly accountId: AccountId;
+      readonly sessionId: SessionId;
+      readonly role: "viewer" | "operator";
+      readonly token: Secret;
+      readonly expiresAt: EpochMs;
+    }
+  | { readonly kind: "refused" };
+
+/**
+ * Signs in by address and password. An unknown address, a wrong password and a right one that is refused since a
+ * containment cost the same: two keyholder calls, two statements and one hash each, and answer the same.
+ *
+ * The session carries the epoch read in the statement that read the password, so whatever an old password proved is
+ * old, even if this commits after a containment; the write repeats the test and fails clearly instead.
+ *
+ * Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 6.3.8.
+ */
+export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOutcome> {
+  const { db, keyholder, clock, random, decoy, seen } = needs;
+  const addressIndex = await keyholder.index("address", lookUpForm(order.address));
+  const { accountId } = await findAccount(db, addressIndex);
+  const proof = await readPasswordProof(db, accountId, decoy, seen.of("password"));
+  if (!(await answersProof(needs, "sign-in", order.password, proof))) return { kind: "refused" };
+
+  const now = clock.now();
+  const session = await prepareSession(needs, {
+    accountId: proof.accountId,
+    dataKey: proof.dataKey,
+    class: order.class,
+    label: order.label,
+    network: order.network,
+    now,
+  });
+  const written = await db.transaction((tx) => writeSession(tx, session, { ...proof, floors: ["password"] }, now));
+  if (!written) return { kind: "refused" };
+  return {
+    kind: "signed-in",
+    accountId: session.accountId,
+    sessionId: session.sessionId,
+    role: proof.role,
+    token: tokenOf(session),
+    expiresAt: session.expiresAt,
+  };
+}
+
+/**
+ * Proves the viewer's password again without a new session, for what asks for a recent proof (ASVS 5.0 7.5.1).
+ * @returns whether it was proved; the proof is in force from the next request.
+ */
+export async function proveAgain(needs: Needs, viewer: Viewer, password: Secret): Promise<boolean> {
+  const { db, clock, decoy, seen } = needs;
+  const proof = await readPasswordProof(db, viewer.accountId, decoy, seen.of("password"));
+  if (!(await answersProof(needs, "operator", password, proof))) return false;
+  const noted = await db.run(
+    `update session set proved_at = $3 where account_id = $1 and id = $2 and ended_at is null and generation = $4`,
+    [viewer.accountId, viewer.sessionId, toDate(clock.now()), proof.generation],
+  );
+  return noted === 1;
+}
