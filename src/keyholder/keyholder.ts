@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** What a blind index is for; each purpose has a key of its own. */
-export type IndexPurpose = "address" | "user-code";
+export type IndexPurpose = "address" | "user-code" | "throttle";
 
 /** What a short code is for; a code made for one purpose never answers for another. */
 export type CodePurpose = "sign-up" | "renewal";
@@ -37,6 +37,19 @@ export interface WitnessState {
   readonly floors: Floors;
   readonly head: TimelineHead;
   readonly intent: { readonly epoch: Epoch; readonly kinds: readonly FloorKind[]; readonly head: TimelineHead } | null;
+}
+
+/**
+ * Figures of the running key process; they start again with it. An unreadable record looks like a wrong password to the
+ * person who signs in, so here is where an operator sees that rows were damaged or moved, or that keys are missing.
+ */
+export interface Counters {
+  readonly served: Readonly<Record<string, number>>;
+  readonly refused: Readonly<Record<string, number>>;
+  /** Password records that did not open. */
+  readonly unreadableRecords: number;
+  /** Sealed values that did not open. */
+  readonly unreadableValues: number;
 }
 
 /**
@@ -86,6 +99,12 @@ export interface Keyholder {
   /** Mailer only: the DKIM private key (RSA-2048, PKCS#8 PEM; RFC 8301), lent once at start because letters are signed by the thousand. */
   dkimKey(): Promise<Secret>;
 
+  /** The public half as DER SubjectPublicKeyInfo: its base64 is the `p=` of the DNS record (RFC 6376 section 3.6.1). */
+  dkimPublicKey(): Promise<Buffer>;
+
+  /** What the key process counted since it started: calls served and refused by operation, records that did not open. */
+  counters(): Promise<Counters>;
+
   readonly witness: Witness;
 }
 
@@ -108,4 +127,11 @@ export interface Witness {
 
   /** Remembers a later head. A smaller size is ignored; the same size with another root is KEYHOLDER_REFUSED (a fork). */
   advance(databaseId: string, head: TimelineHead): Promise<void>;
+
+  /**
+   * Follows the database's own timeline from now on, although it is shorter than the remembered one or forks from it:
+   * for a copy whose floors have been raised and whose alarm is recorded. Refused (KEYHOLDER_REFUSED) while any of its
+   * floors is below the remembered one, or a containment is not settled.
+   */
+  adopt(databaseId: string, now: { readonly floors: Floors; readonly head: TimelineHead }): Promise<void>;
 }

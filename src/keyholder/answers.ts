@@ -1,0 +1,301 @@
+import { createPublicKey, createSecretKey, sign } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import type { AccountId } from "../kernel/brand.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import { equalBytes } from "../kernel/secret.ts";
+import { contextPattern, databaseIdPattern, identifierPattern, limits, maxOpened, readArguments } from "./arguments.ts";
+import type { ArgumentReader } from "./arguments.ts";
+import type { Place, Role, SignPurpose, Witness } from "./keyholder.ts";
+import {
+  codePurposes,
+  indexPurposes,
+  macOf,
+  newestKey,
+  rawPublicKey,
+  ringOf,
+  signPurposes,
+  versionOf,
+} from "./keys.ts";
+import type { Keys } from "./keys.ts";
+import { mayAsk } from "./permissions.ts";
+import type { Operation } from "./permissions.ts";
+import { canonical, openBytes, sealBytes } from "./sealed.ts";
+import { parseEpoch, parseFloors, parseHead, parseIntent } from "./witness.ts";
+
+/** What goes back in JSON: bytes are base64, text that was sealed too (control characters would grow sixfold). */
+export type Answer = string | boolean | null | object;
+
+interface Needs {
+  readonly random: Random;
+  readonly log: Log;
+  readonly witness: Witness;
+  /** The keys now: DKIM's come later than the others. */
+  readonly keys: () => Keys;
+  readonly keysWithDkim: () => Promise<Keys>;
+}
+
+/** A data key is wrapped with its own version before it, so that an account's key can be replaced too. */
+const dataKeyVersion = 1;
+const passwordLayout = 1;
+
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+
+const placeContext = (place: Place): readonly string[] => [place.table, place.column, place.accountId];
+
+const readPlace = (args: ArgumentReader): Place => ({
+  table: args.text("table", identifierPattern),
+  column: args.text("column", identifierPattern),
+  accountId: args.accountId(),
+});
+
+/**
+ * The operations inside the key process: checks the role, reads the arguments, answers. Throws a Fault
+ * (KEYHOLDER_REFUSED, SEALED_UNREADABLE, DISK_FULL) whose text carries no value that came in and no key.
+ */
+export function answerer({
+  random,
+  log,
+  witness,
+  keys,
+  keysWithDkim,
+}: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
+  const served = new Map<Operation, number>();
+  const refused = new Map<Operation, number>();
+  let unreadableRecords = 0;
+  let unreadableValues = 0;
+
+  const count = (counts: Map<Operation, number>, operation: Operation): unknown =>
+    counts.set(operation, (counts.get(operation) ?? 0) + 1);
+
+  /** A line at 1, 2, 4, 8, …: a table of damaged rows must not fill the disk with lines. */
+  function warnUnreadable(what: string, total: number): void {
+    if ((total & (total - 1)) === 0) log.warn({ what, total }, "sealed data does not open");
+  }
+
+  function unwrap(wrapped: Uint8Array, accountId: AccountId): { version: number; key: KeyObject } | null {
+    const opened = openBytes(versionOf(keys(), "wrap"), "data-key", [accountId], wrapped);
+    if (opened === null || opened.length !== 4 + 32) return null;
+    return { version: opened.readUInt32BE(), key: createSecretKey(opened.subarray(4)) };
+  }
+
+  function newDataKey(args: ArgumentReader): Answer {
+    const accountId = args.accountId();
+    args.end();
+    const dataKey = Buffer.concat([Buffer.alloc(4), random.bytes(32)]);
+    dataKey.writeUInt32BE(dataKeyVersion);
+    return base64(sealBytes({ random }, newestKey(keys(), "wrap"), "data-key", [accountId], dataKey));
+  }
+
+  function seal(args: ArgumentReader): Answer {
+    const wrapped = args.bytes("data key", ...limits.dataKey);
+    const place = readPlace(args);
+    const plaintext = args.bytes("plaintext", ...limits.value);
+    args.end();
+    const dataKey = unwrap(wrapped, place.accountId);
+    if (dataKey === null) throw new Fault("SEALED_UNREADABLE", "seal: the data key does not open for this account");
+    return base64(sealBytes({ random }, dataKey, "value", placeContext(place), plaintext));
+  }
+
+  function open(args: ArgumentReader): Answer {
+    const values = args.list("values", maxOpened, (value) => ({
+      dataKey: value.bytes("data key", ...limits.dataKey),
+      place: readPlace(value),
+      sealed: value.bytes("sealed", ...limits.sealed),
+    }));
+    args.end();
+    return values.map(({ dataKey, place, sealed }) => {
+      const unwrapped = unwrap(dataKey, place.accountId);
+      const keyOf = (version: number): KeyObject | undefined =>
+        unwrapped?.version === version ? unwrapped.key : undefined;
+      const opened = openBytes(keyOf, "value", placeContext(place), sealed);
+      if (opened === null) warnUnreadable("values", ++unreadableValues);
+      return opened === null ? null : base64(opened);
+    });
+  }
+
+  function index(args: ArgumentReader): Answer {
+    const purpose = args.oneOf("purpose", indexPurposes);
+    const value = args.bytes("value", ...limits.indexed);
+    args.end();
+    return base64(macOf(newestKey(keys(), `index.${purpose}`).key, canonical(["houselights index 1", purpose, value])));
+  }
+
+  function codeMessage(args: ArgumentReader, purpose: string): Buffer {
+    const binding = args.bytes("binding", ...limits.binding);
+    return canonical(["houselights code 1", purpose, binding, args.bytes("code", ...limits.code)]);
+  }
+
+  function codeMac(args: ArgumentReader): Answer {
+    const purpose = args.oneOf("purpose", codePurposes);
+    const message = codeMessage(args, purpose);
+    args.end();
+    return base64(macOf(newestKey(keys(), `code.${purpose}`).key, message));
+  }
+
+  function checkCode(args: ArgumentReader): Answer {
+    const purpose = args.oneOf("purpose", codePurposes);
+    const message = codeMessage(args, purpose);
+    const mac = args.bytes("mac", ...limits.mac);
+    args.end();
+    // A MAC names no version, so that it stays 32 bytes: codes live for hours, and every version is tried, always all.
+    const matches = [...ringOf(keys(), `code.${purpose}`).versions.values()].map((key) =>
+      equalBytes(macOf(key, message), mac),
+    );
+    return matches.includes(true);
+  }
+
+  function sealPassword(args: ArgumentReader): Answer {
+    const accountId = args.accountId();
+    const tag = args.bytes("tag", ...limits.tag);
+    args.end();
+    const record = Buffer.concat([Buffer.from([passwordLayout, tag.length]), tag]);
+    return base64(sealBytes({ random }, newestKey(keys(), "password"), "password", [accountId], record));
+  }
+
+  function verifyPassword(args: ArgumentReader): Answer {
+    const accountId = args.accountId();
+    const sealed = args.bytes("record", ...limits.record);
+    const tag = args.bytes("tag", ...limits.tag);
+    args.end();
+    const record = openBytes(versionOf(keys(), "password"), "password", [accountId], sealed);
+    if (record === null || record[0] !== passwordLayout || record[1] !== record.length - 2) {
+      // The person sees a wrong password; the operator sees the counter.
+      warnUnreadable("password records", ++unreadableRecords);
+      return false;
+    }
+    return equalBytes(record.subarray(2), tag);
+  }
+
+  function sealForMailer(args: ArgumentReader): Answer {
+    const context = args.text("context", contextPattern);
+    const secret = args.bytes("secret", ...limits.value);
+    args.end();
+    return base64(sealBytes({ random }, newestKey(keys(), "mailer"), "mailer", [context], secret));
+  }
+
+  function openForMailer(args: ArgumentReader): Answer {
+    const context = args.text("context", contextPattern);
+    const sealed = args.bytes("sealed", ...limits.sealed);
+    args.end();
+    const opened = openBytes(versionOf(keys(), "mailer"), "mailer", [context], sealed);
+    if (opened === null) {
+      warnUnreadable("values", ++unreadableValues);
+      throw new Fault("SEALED_UNREADABLE", "openForMailer: the value does not open in this context");
+    }
+    return base64(opened);
+  }
+
+  const signAs =
+    (purpose: SignPurpose) =>
+    (args: ArgumentReader): Answer => {
+      const message = args.bytes("message", ...limits.message);
+      args.end();
+      return base64(sign(null, message, newestKey(keys(), `sign.${purpose}`).key));
+    };
+
+  function publicKeys(args: ArgumentReader): Answer {
+    const purpose = args.oneOf("purpose", signPurposes);
+    args.end();
+    return [...ringOf(keys(), `sign.${purpose}`).versions]
+      .toSorted(([one], [other]) => other - one)
+      .map(([keyId, key]) => ({ keyId, publicKey: base64(rawPublicKey(key)) }));
+  }
+
+  async function dkimKey(args: ArgumentReader): Promise<Answer> {
+    args.end();
+    const pem = newestKey(await keysWithDkim(), "dkim").key.export({ type: "pkcs8", format: "pem" });
+    return base64(Buffer.from(pem));
+  }
+
+  async function dkimPublicKey(args: ArgumentReader): Promise<Answer> {
+    args.end();
+    const publicKey = createPublicKey(newestKey(await keysWithDkim(), "dkim").key);
+    return base64(publicKey.export({ type: "spki", format: "der" }));
+  }
+
+  function counters(args: ArgumentReader): Answer {
+    args.end();
+    return {
+      served: Object.fromEntries(served),
+      refused: Object.fromEntries(refused),
+      unreadableRecords,
+      unreadableValues,
+    };
+  }
+
+  const databaseId = (args: ArgumentReader): string => args.text("database id", databaseIdPattern);
+
+  const handlers: Readonly<Record<Operation, (args: ArgumentReader) => Answer | Promise<Answer>>> = {
+    newDataKey,
+    seal,
+    open,
+    index,
+    codeMac,
+    checkCode,
+    sealPassword,
+    verifyPassword,
+    sealForMailer,
+    openForMailer,
+    "sign.grant": signAs("grant"),
+    "sign.checkpoint": signAs("checkpoint"),
+    "sign.letter": signAs("letter"),
+    publicKeys,
+    dkimKey,
+    dkimPublicKey,
+    counters,
+    "witness.read": (args) => {
+      const id = databaseId(args);
+      const first = { floors: args.parsed("floors", parseFloors), head: args.parsed("head", parseHead) };
+      args.end();
+      return witness.read(id, first);
+    },
+    "witness.intend": async (args) => {
+      const id = databaseId(args);
+      const intent = args.parsed("intent", parseIntent);
+      args.end();
+      await witness.intend(id, intent);
+      return null;
+    },
+    "witness.confirm": async (args) => {
+      const id = databaseId(args);
+      const floors = args.parsed("floors", parseFloors);
+      args.end();
+      await witness.confirm(id, floors);
+      return null;
+    },
+    "witness.abandon": async (args) => {
+      const id = databaseId(args);
+      const epoch = args.parsed("epoch", parseEpoch);
+      args.end();
+      await witness.abandon(id, epoch);
+      return null;
+    },
+    "witness.advance": async (args) => {
+      const id = databaseId(args);
+      const head = args.parsed("head", parseHead);
+      args.end();
+      await witness.advance(id, head);
+      return null;
+    },
+    "witness.adopt": async (args) => {
+      const id = databaseId(args);
+      const now = { floors: args.parsed("floors", parseFloors), head: args.parsed("head", parseHead) };
+      args.end();
+      await witness.adopt(id, now);
+      return null;
+    },
+  };
+
+  return (role, operation, values) => {
+    if (!mayAsk(role, operation)) {
+      count(refused, operation);
+      log.warn({ role, operation }, "a role asked for what it may not");
+      throw new Fault("KEYHOLDER_REFUSED", `the ${role} role may not ask for ${operation}`);
+    }
+    count(served, operation);
+    return handlers[operation](readArguments(operation, values));
+  };
+}

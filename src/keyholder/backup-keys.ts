@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Fault } from "../kernel/fault.ts";
+import {
+  decodeChecked,
+  encodeChecked,
+  ensurePrivateFolder,
+  isRecord,
+  readPrivateFile,
+  syncFolder,
+  writeDurably,
+} from "./durable-file.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { encodeKeys, keysPath, parseKeys, readKeys, writeKeys } from "./keys.ts";
+import { encodeBook, mergeBooks, parseBook, readBook, writeBook } from "./witness.ts";
+
+const format = "houselights keys backup 1";
+const limitBytes = 8 * 1024 * 1024;
+
+/**
+ * Writes every key and the witness into one file (0600, with a hash). The keyholder may be running. The file opens all
+ * that the database holds: it belongs apart from the database's backup.
+ *
+ * Throws CONFIG_INVALID when there are no keys, or the file exists already.
+ */
+export async function backupKeys(keysDir: string, toFile: string): Promise<void> {
+  const keys = await readKeys(keysDir);
+  const book = await readBook(keysDir);
+  if (keys === undefined || book === undefined) throw new Fault("CONFIG_INVALID", `${keysDir} holds no keys`);
+  if ((await readPrivateFile(toFile, limitBytes)) !== undefined) {
+    throw new Fault("CONFIG_INVALID", `${toFile} exists already`);
+  }
+  await writeDurably(toFile, encodeChecked(format, { keys: encodeKeys(keys), witness: encodeBook(book) }));
+}
+
+/**
+ * Brings back what `backupKeys` wrote. The keyholder must not be running. Keys that are there already are kept unless
+ * `replace` is true, and then they are put beside (`keys.replaced-….json`), since a database may still need them. The
+ * witness never goes backwards: higher floors and longer timelines that the folder remembers stay.
+ *
+ * Throws CONFIG_INVALID for a damaged file, or keys in the way; KEYHOLDER_UNAVAILABLE when the folder is in use.
+ */
+export async function restoreKeys(
+  fromFile: string,
+  keysDir: string,
+  { replace = false }: { readonly replace?: boolean } = {},
+): Promise<void> {
+  const text = await readPrivateFile(fromFile, limitBytes);
+  if (text === undefined) throw new Fault("CONFIG_INVALID", `there is no file ${fromFile}`);
+  const body = decodeChecked(format, text, fromFile);
+  if (!isRecord(body)) throw new Fault("CONFIG_INVALID", `${fromFile} is not a backup of keys`);
+  const keys = parseKeys(body["keys"], fromFile);
+  const restored = parseBook(body["witness"], fromFile);
+
+  await ensurePrivateFolder(keysDir);
+  const lock = lockFolder(keysDir);
+  try {
+    // A damaged file in the way is moved aside like any other, if that was asked for: it is why people restore.
+    const inTheWay = await readPrivateFile(keysPath(keysDir), limitBytes);
+    if (inTheWay !== undefined && !replace) throw new Fault("CONFIG_INVALID", `${keysDir} holds keys already`);
+    const present = await readBook(keysDir);
+    // Witness first: keys without it would start with no memory, and it without keys refuses to start.
+    await writeBook(keysDir, present === undefined ? restored : mergeBooks(present, restored));
+    if (inTheWay !== undefined) {
+      // Named by their content, so that restoring twice keeps both.
+      const name = createHash("sha256").update(inTheWay).digest("hex").slice(0, 12);
+      await rename(keysPath(keysDir), join(keysDir, `keys.replaced-${name}.json`));
+      await syncFolder(dirname(keysPath(keysDir)));
+    }
+    await writeKeys(keysDir, { ...keys, witnessed: true });
+  } finally {
+    lock.release();
+  }
+}

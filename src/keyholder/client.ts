@@ -1,0 +1,160 @@
+import { Fault } from "../kernel/fault.ts";
+import { Secret } from "../kernel/secret.ts";
+import { maxDataKeyBytes, maxMacBytes, maxRecordBytes, maxSealedBytes } from "./arguments.ts";
+import { openConnection } from "./connection.ts";
+import type { ConnectionOptions, KeyholderStats } from "./connection.ts";
+import { isRecord } from "./durable-file.ts";
+import type { Counters, Keyholder, Place, Witness, WitnessState } from "./keyholder.ts";
+import { parseFloors, parseHead, parseIntent } from "./witness.ts";
+
+/** The keyholder over its socket, for one role. */
+export interface KeyholderClient extends Keyholder {
+  /** What this client asked so far. */
+  stats(): KeyholderStats;
+  /** Calls that wait fail with KEYHOLDER_UNAVAILABLE, and so does every later one. */
+  close(): Promise<void>;
+}
+
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+
+/**
+ * What a row holds, cut above the length of anything that opens: a damaged row must be answered like any that does not open,
+ * and not refused for its length.
+ */
+const stored = (bytes: Uint8Array, maxBytes: number): string => base64(bytes.subarray(0, maxBytes));
+
+const placeValues = (place: Place): readonly string[] => [place.table, place.column, place.accountId];
+
+const notUnderstood = (): Fault => new Fault("KEYHOLDER_UNAVAILABLE", "the keyholder's answer is not understood");
+
+function readBytes(answer: unknown): Buffer {
+  if (typeof answer !== "string") throw notUnderstood();
+  return Buffer.from(answer, "base64");
+}
+
+function readBoolean(answer: unknown): boolean {
+  if (typeof answer !== "boolean") throw notUnderstood();
+  return answer;
+}
+
+function readList(answer: unknown): readonly unknown[] {
+  if (!Array.isArray(answer)) throw notUnderstood();
+  return answer;
+}
+
+function readCount(answer: unknown): number {
+  if (typeof answer !== "number") throw notUnderstood();
+  return answer;
+}
+
+function readCounts(answer: unknown): Readonly<Record<string, number>> {
+  if (!isRecord(answer)) throw notUnderstood();
+  return Object.fromEntries(Object.entries(answer).map(([name, count]) => [name, readCount(count)]));
+}
+
+function readWitness(answer: unknown): WitnessState {
+  if (!isRecord(answer)) throw notUnderstood();
+  const floors = parseFloors(answer["floors"]);
+  const head = parseHead(answer["head"]);
+  const intent = answer["intent"] === null ? null : parseIntent(answer["intent"]);
+  if (floors === undefined || head === undefined || intent === undefined) throw notUnderstood();
+  return { floors, head, intent };
+}
+
+/**
+ * Connects to the key process as one role and stays connected: a process that died is waited for, and calls in flight
+ * are repeated (each may be), until `waitMs` (default 2000) have passed since the call was made.
+ *
+ * Throws KEYHOLDER_UNAVAILABLE when nothing answers within `waitMs`, KEYHOLDER_REFUSED when the credential is not valid.
+ */
+export async function connectKeyholder(options: ConnectionOptions): Promise<KeyholderClient> {
+  const { call, stats, close } = await openConnection(options);
+
+  const witness: Witness = {
+    read: async (id, { floors, head }) => readWitness(await call("witness.read", [id, floors, head])),
+    intend: async (id, intent) => {
+      await call("witness.intend", [id, intent]);
+    },
+    confirm: async (id, floors) => {
+      await call("witness.confirm", [id, floors]);
+    },
+    abandon: async (id, epoch) => {
+      await call("witness.abandon", [id, epoch]);
+    },
+    advance: async (id, head) => {
+      await call("witness.advance", [id, head]);
+    },
+    adopt: async (id, { floors, head }) => {
+      await call("witness.adopt", [id, floors, head]);
+    },
+  };
+
+  return {
+    stats,
+    close,
+    witness,
+
+    newDataKey: async (accountId) => readBytes(await call("newDataKey", [accountId])),
+
+    seal: async (dataKey, place, plaintext) =>
+      readBytes(
+        await call("seal", [stored(dataKey, maxDataKeyBytes), ...placeValues(place), base64(Buffer.from(plaintext))]),
+      ),
+
+    open: async (values) => {
+      // An empty list is common (a page of nothing) and needs nobody's answer.
+      if (values.length === 0) return [];
+      const asked = values.map(({ dataKey, place, sealed }) => [
+        stored(dataKey, maxDataKeyBytes),
+        ...placeValues(place),
+        stored(sealed, maxSealedBytes),
+      ]);
+      const answers = readList(await call("open", [asked]));
+      if (answers.length !== values.length) throw notUnderstood();
+      return answers.map((answer) => (answer === null ? null : readBytes(answer).toString("utf8")));
+    },
+
+    index: async (purpose, value) => readBytes(await call("index", [purpose, base64(Buffer.from(value))])),
+
+    codeMac: async (purpose, binding, code) =>
+      readBytes(await call("codeMac", [purpose, base64(binding), base64(code.reveal())])),
+
+    checkCode: async (purpose, binding, code, mac) =>
+      readBoolean(await call("checkCode", [purpose, base64(binding), base64(code.reveal()), stored(mac, maxMacBytes)])),
+
+    sealPassword: async (accountId, tag) => readBytes(await call("sealPassword", [accountId, base64(tag.reveal())])),
+
+    verifyPassword: async (accountId, record, tag) =>
+      readBoolean(await call("verifyPassword", [accountId, stored(record, maxRecordBytes), base64(tag.reveal())])),
+
+    sealForMailer: async (context, secret) =>
+      readBytes(await call("sealForMailer", [context, base64(secret.reveal())])),
+
+    openForMailer: async (context, sealed) =>
+      new Secret(readBytes(await call("openForMailer", [context, stored(sealed, maxSealedBytes)]))),
+
+    sign: async (purpose, message) => readBytes(await call(`sign.${purpose}`, [base64(message)])),
+
+    publicKeys: async (purpose) =>
+      readList(await call("publicKeys", [purpose])).map((answer) => {
+        if (!isRecord(answer)) throw notUnderstood();
+        return { keyId: readCount(answer["keyId"]), publicKey: readBytes(answer["publicKey"]) };
+      }),
+
+    dkimKey: async () => new Secret(readBytes(await call("dkimKey", []))),
+
+    dkimPublicKey: async () => readBytes(await call("dkimPublicKey", [])),
+
+    counters: async (): Promise<Counters> => {
+      const answer = await call("counters", []);
+      if (!isRecord(answer)) throw notUnderstood();
+      return {
+        served: readCounts(answer["served"]),
+        refused: readCounts(answer["refused"]),
+        unreadableRecords: readCount(answer["unreadableRecords"]),
+        unreadableValues: readCount(answer["unreadableValues"]),
+      };
+    },
+  };
+}

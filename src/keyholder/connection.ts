@@ -1,0 +1,277 @@
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { sleep } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { FaultCode } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Secret } from "../kernel/secret.ts";
+import { isRecord } from "./durable-file.ts";
+import {
+  encodeFrame,
+  frameReader,
+  maxAnswerFrameBytes,
+  maxCallFrameBytes,
+  maxCallsInFrame,
+  maxHelloBytes,
+} from "./frames.ts";
+import type { Role } from "./keyholder.ts";
+import type { Operation } from "./permissions.ts";
+
+export interface ConnectionOptions {
+  readonly socketPath: string;
+  readonly role: Role;
+  readonly credential: Secret;
+  /** How long a call waits for its answer, a restart of the key process included. */
+  readonly waitMs?: number;
+  readonly log: Log;
+}
+
+/**
+ * What one client asked. Tests compare refusals by it, so it counts calls and their contents and leaves out what varies
+ * by itself (frames, ids, repetitions after a restart).
+ */
+export interface KeyholderStats {
+  readonly calls: Readonly<Record<string, number>>;
+  /** Bytes of the calls' arguments and of their answers, as JSON. */
+  readonly askedBytes: number;
+  readonly answeredBytes: number;
+  /** Frames sent: calls made in one turn of the event loop share one. */
+  readonly frames: number;
+}
+
+export interface Connection {
+  /** Resolves with the answer's JSON value. Every operation may be repeated, and is after a lost connection. */
+  readonly call: (operation: Operation, values: readonly unknown[]) => Promise<unknown>;
+  readonly stats: () => KeyholderStats;
+  readonly close: () => Promise<void>;
+}
+
+const defaultWaitMs = 2_000;
+const firstPauseMs = 10;
+const longestPauseMs = 250;
+const maxUnanswered = 50_000;
+/** Where one frame ends and the next begins; below what the process takes, for the frame's own brackets. */
+const fullFrameBytes = maxCallFrameBytes / 2;
+const maxCallBytes = maxCallFrameBytes - 1024;
+
+interface Call {
+  readonly id: number;
+  readonly text: string;
+  resolve(value: unknown): void;
+  reject(fault: Fault): void;
+}
+
+/** Faults that the process may answer with; anything else it says is not understood. */
+const answeredCodes: readonly FaultCode[] = [
+  "KEYHOLDER_REFUSED",
+  "SEALED_UNREADABLE",
+  "DISK_FULL",
+  "KEYHOLDER_UNAVAILABLE",
+];
+
+/**
+ * Connects, and stays connected until closed. Throws KEYHOLDER_UNAVAILABLE when the process does not answer within
+ * `waitMs`, KEYHOLDER_REFUSED when the credential is not valid. Waits by timers and not by a clock, so that a clock that
+ * jumps changes nothing.
+ */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const { socketPath, role, credential, log } = options;
+  const waitMs = options.waitMs ?? defaultWaitMs;
+  const closing = new AbortController();
+  const unanswered = new Map<number, Call>();
+  let toSend: Call[] = [];
+  let socket: Socket | undefined;
+  let nextId = 1;
+  let gathering: { readonly calls: Set<number>; readonly settled: AbortController } | undefined;
+  const counts = new Map<Operation, number>();
+  let askedBytes = 0;
+  let answeredBytes = 0;
+  let frames = 0;
+
+  const unavailable = (): Fault => new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder does not answer on ${socketPath}`);
+  const refusedCredential = (): Fault =>
+    new Fault("KEYHOLDER_REFUSED", `the keyholder does not accept the ${role} credential`);
+
+  function sendWaiting(): void {
+    if (socket === undefined) return;
+    while (toSend.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      for (const call of toSend) {
+        if (count === maxCallsInFrame || (count > 0 && bytes + call.text.length > fullFrameBytes)) break;
+        bytes += call.text.length;
+        count += 1;
+      }
+      const batch = toSend.slice(0, count);
+      toSend = toSend.slice(count);
+      frames += 1;
+      socket.write(encodeFrame(`{"calls":[${batch.map((call) => call.text).join(",")}]}`));
+    }
+  }
+
+  function failAll(fault: () => Fault): void {
+    toSend = [];
+    // A group whose calls are all settled has stopped its timer; a call made later in this turn needs one of its own.
+    gathering = undefined;
+    const failed = [...unanswered.values()];
+    unanswered.clear();
+    for (const call of failed) call.reject(fault());
+  }
+
+  function settle(answer: unknown): void {
+    if (!Array.isArray(answer)) throw new Fault("KEYHOLDER_UNAVAILABLE", "the keyholder's answer is not understood");
+    const [id, failed, first, second]: readonly unknown[] = answer;
+    const call = typeof id === "number" ? unanswered.get(id) : undefined;
+    // Nobody waits any more for what is answered too late.
+    if (call === undefined) return;
+    unanswered.delete(call.id);
+    answeredBytes += JSON.stringify(answer.slice(1)).length;
+    if (failed === 0) return call.resolve(first);
+    const code = answeredCodes.find((one) => one === first) ?? "IMPOSSIBLE";
+    call.reject(new Fault(code, `keyholder: ${typeof second === "string" ? second : "no reason given"}`));
+  }
+
+  /** One connection from hello to its end. */
+  function attempt(welcomed: () => void): Promise<"refused" | "lost"> {
+    return new Promise((resolve) => {
+      const opening = connect(socketPath);
+      const reader = frameReader(maxHelloBytes);
+      let outcome: "refused" | "lost" = "lost";
+      const hang = (): unknown => opening.destroy();
+      closing.signal.addEventListener("abort", hang, { once: true });
+      opening.setTimeout(waitMs, hang);
+      opening.on("connect", () => {
+        const hello = { role, credential: Buffer.from(credential.reveal()).toString("base64") };
+        opening.write(encodeFrame(JSON.stringify(hello)));
+      });
+      opening.on("data", (chunk: Buffer) => {
+        reader.push(chunk);
+        try {
+          for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+            const body = isRecord(frame.value) ? frame.value : {};
+            if (Array.isArray(body["answers"])) {
+              for (const answer of body["answers"]) settle(answer);
+            } else if (body["hello"] === "welcome") {
+              opening.setTimeout(0);
+              reader.setLimit(maxAnswerFrameBytes);
+              socket = opening;
+              welcomed();
+            } else {
+              outcome = body["hello"] === "refused" ? "refused" : "lost";
+              opening.destroy();
+            }
+          }
+        } catch {
+          log.error("the keyholder's answer is not understood");
+          opening.destroy();
+        }
+      });
+      opening.on("error", () => undefined);
+      opening.on("close", () => {
+        closing.signal.removeEventListener("abort", hang);
+        if (socket === opening) socket = undefined;
+        resolve(outcome);
+      });
+    });
+  }
+
+  async function stayConnected(settled: (outcome: "connected" | "refused") => void): Promise<void> {
+    let pauseMs = firstPauseMs;
+    while (!closing.signal.aborted) {
+      const outcome = await attempt(() => {
+        pauseMs = firstPauseMs;
+        settled("connected");
+        // What the last process may or may not have done is asked again, in the order it was asked.
+        toSend = [...unanswered.values()];
+        sendWaiting();
+      });
+      if (closing.signal.aborted) break;
+      if (outcome === "refused") {
+        failAll(refusedCredential);
+        settled("refused");
+      }
+      await sleep(pauseMs, closing.signal);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    }
+  }
+
+  /** The calls of this turn of the event loop; they are sent when it ends, and wait together. */
+  function gather(): Set<number> {
+    if (gathering !== undefined) return gathering.calls;
+    const group = { calls: new Set<number>(), settled: new AbortController() };
+    gathering = group;
+    setImmediate(() => {
+      gathering = undefined;
+      sendWaiting();
+    });
+    void sleep(waitMs, group.settled.signal).then(() => {
+      for (const id of group.calls) {
+        const call = unanswered.get(id);
+        unanswered.delete(id);
+        call?.reject(unavailable());
+      }
+      toSend = toSend.filter((one) => unanswered.has(one.id));
+    });
+    return group.calls;
+  }
+
+  function call(operation: Operation, values: readonly unknown[]): Promise<unknown> {
+    const id = nextId++;
+    const valuesText = JSON.stringify(values);
+    const text = `[${id},"${operation}",${valuesText}]`;
+    counts.set(operation, (counts.get(operation) ?? 0) + 1);
+    askedBytes += valuesText.length;
+    if (closing.signal.aborted || unanswered.size >= maxUnanswered) return Promise.reject(unavailable());
+    if (text.length > maxCallBytes) {
+      return Promise.reject(
+        new Fault("KEYHOLDER_REFUSED", `${operation}: more than ${maxCallBytes} bytes in one call`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const group = gather();
+      const settled = gathering?.settled;
+      const leave = (): void => {
+        group.delete(id);
+        if (group.size === 0) settled?.abort();
+      };
+      const waiting: Call = {
+        id,
+        text,
+        resolve: (value) => {
+          leave();
+          resolve(value);
+        },
+        reject: (fault) => {
+          leave();
+          reject(fault);
+        },
+      };
+      group.add(id);
+      unanswered.set(id, waiting);
+      toSend.push(waiting);
+    });
+  }
+
+  let running: Promise<void> = Promise.resolve();
+  const given = new AbortController();
+  const first = await new Promise<"connected" | "refused" | "silent">((resolve) => {
+    running = stayConnected(resolve);
+    void sleep(waitMs, given.signal).then(() => resolve("silent"));
+  });
+  given.abort();
+
+  async function close(): Promise<void> {
+    closing.abort();
+    failAll(unavailable);
+    await running;
+  }
+  if (first !== "connected") {
+    await close();
+    throw first === "refused" ? refusedCredential() : unavailable();
+  }
+  return {
+    call,
+    close,
+    stats: () => ({ calls: Object.fromEntries(counts), askedBytes, answeredBytes, frames }),
+  };
+}

@@ -1,0 +1,25 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Fault } from "../kernel/fault.ts";
+
+export interface FolderLock {
+  release(): void;
+}
+
+/**
+ * Takes the folder of keys for this process alone, or throws a Fault because another holds it. The operating system
+ * ends the lock with the process, kill -9 included, so it is never stale.
+ *
+ * Node has no flock; a transaction in an empty SQLite file holds the same kind of lock. Rejected: a file with a process
+ * id, which goes stale and which two starters can both judge stale.
+ */
+export function lockFolder(folder: string): FolderLock {
+  let database: DatabaseSync;
+  try {
+    database = new DatabaseSync(join(folder, "lock"));
+    database.exec("begin exclusive");
+  } catch (error) {
+    throw new Fault("KEYHOLDER_UNAVAILABLE", `another process holds the keys in ${folder}`, { cause: error });
+  }
+  return { release: () => database.close() };
+}

@@ -1,0 +1,309 @@
+import { createPrivateKey, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AccountId } from "../kernel/brand.ts";
+import { silentLog } from "../kernel/log.ts";
+import { Secret } from "../kernel/secret.ts";
+import { connectKeyholder } from "./client.ts";
+import type { KeyholderClient } from "./client.ts";
+import type { Role } from "./keyholder.ts";
+import { mayAsk, operations, roles } from "./permissions.ts";
+import type { Operation } from "./permissions.ts";
+import { floorsAt, head, newAccountId } from "./test-values.ts";
+import { testKeyholder } from "./test-keyholder.ts";
+import type { TestKeyholder } from "./test-keyholder.ts";
+
+let keyholder: TestKeyholder;
+let web: KeyholderClient;
+let mailer: KeyholderClient;
+let operator: KeyholderClient;
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  [web, mailer, operator] = [
+    await keyholder.connect("web"),
+    await keyholder.connect("mailer"),
+    await keyholder.connect("operator"),
+  ];
+});
+afterAll(() => keyholder.stop());
+
+const placeOf = (accountId: AccountId) => ({ table: "account", column: "sealed_name", accountId });
+const flipped = (bytes: Uint8Array, at: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt8(copy.readUInt8(at) ^ 1, at);
+  return copy;
+};
+
+test("a sealed value opens where it was sealed, and nowhere else", async () => {
+  const accountId = newAccountId();
+  const other = newAccountId();
+  const dataKey = await web.newDataKey(accountId);
+  const otherKey = await web.newDataKey(other);
+  const place = placeOf(accountId);
+  const sealed = await web.seal(dataKey, place, "Zoë 電影 \u0000");
+
+  expect(await web.open([{ dataKey, place, sealed }])).toEqual(["Zoë 電影 \u0000"]);
+  expect(
+    await web.open([
+      { dataKey, place: { ...place, column: "sealed_address" }, sealed },
+      { dataKey, place: { ...place, table: "session" }, sealed },
+      { dataKey, place: { ...place, accountId: other }, sealed },
+      { dataKey: otherKey, place: { ...place, accountId: other }, sealed },
+      { dataKey: otherKey, place, sealed },
+    ]),
+  ).toEqual([null, null, null, null, null]);
+});
+
+test("one damaged value is null in its place and hides no other", async () => {
+  const accountId = newAccountId();
+  const dataKey = await web.newDataKey(accountId);
+  const place = placeOf(accountId);
+  const sealed = await web.seal(dataKey, place, "Ada");
+  const before = (await web.counters()).unreadableValues;
+  const damaged = [...sealed.keys()].map((at) => ({ dataKey, place, sealed: flipped(sealed, at) }));
+  const odd = [Buffer.alloc(0), Buffer.alloc(400_000, 1)].map((bytes) => ({ dataKey, place, sealed: bytes }));
+  const damagedKey = { dataKey: flipped(dataKey, 20), place, sealed };
+  const opened = await web.open([
+    { dataKey, place, sealed },
+    ...damaged,
+    ...odd,
+    damagedKey,
+    { dataKey, place, sealed },
+  ]);
+  expect(opened).toEqual(["Ada", ...damaged.map(() => null), null, null, null, "Ada"]);
+  expect((await web.counters()).unreadableValues).toBe(before + damaged.length + 3);
+});
+
+test("sealing under a data key of another account is a Fault", async () => {
+  const accountId = newAccountId();
+  const dataKey = await web.newDataKey(accountId);
+  await web.seal(dataKey, placeOf(accountId), "works");
+  await expect(web.seal(dataKey, placeOf(newAccountId()), "does not")).rejects.toMatchObject({
+    code: "SEALED_UNREADABLE",
+  });
+});
+
+test("a password record answers its own tag for its own account only, and a damaged one is a wrong password", async () => {
+  const accountId = newAccountId();
+  const tag = new Secret(randomBytes(32));
+  const record = await web.sealPassword(accountId, tag);
+  expect(await web.verifyPassword(accountId, record, tag)).toBe(true);
+  expect(await web.verifyPassword(accountId, record, new Secret(randomBytes(32)))).toBe(false);
+  expect(await web.verifyPassword(accountId, record, new Secret(tag.reveal().subarray(0, 31)))).toBe(false);
+  expect((await web.counters()).unreadableRecords).toBe(0);
+
+  expect(await web.verifyPassword(newAccountId(), record, tag)).toBe(false);
+  for (const at of [0, 4, 10, record.length - 1]) {
+    expect(await web.verifyPassword(accountId, flipped(record, at), tag)).toBe(false);
+  }
+  for (const odd of [Buffer.alloc(0), Buffer.alloc(1_000_000, 1), record.subarray(1)]) {
+    expect(await web.verifyPassword(accountId, odd, tag)).toBe(false);
+  }
+  expect((await web.counters()).unreadableRecords).toBe(8);
+});
+
+test("an index is the same for the same value and another for another purpose or value", async () => {
+  const one = await web.index("address", "ada@example.org");
+  expect(one).toHaveLength(32);
+  expect(await mailer.index("address", "ada@example.org")).toEqual(one);
+  expect(await web.index("address", "ada@example.com")).not.toEqual(one);
+  expect(await web.index("user-code", "ada@example.org")).not.toEqual(one);
+});
+
+test("a code answers its MAC under its own purpose and binding only", async () => {
+  const code = Secret.fromText("BCDFGHJKLM");
+  const binding = randomBytes(32);
+  const mac = await web.codeMac("renewal", binding, code);
+  expect(mac).toHaveLength(32);
+  expect(await web.checkCode("renewal", binding, code, mac)).toBe(true);
+  expect(await web.checkCode("sign-up", binding, code, mac)).toBe(false);
+  expect(await web.checkCode("renewal", randomBytes(32), code, mac)).toBe(false);
+  expect(await web.checkCode("renewal", binding, Secret.fromText("BCDFGHJKLN"), mac)).toBe(false);
+  for (const odd of [Buffer.alloc(0), flipped(mac, 31), mac.subarray(1), Buffer.alloc(1000)]) {
+    expect(await web.checkCode("renewal", binding, code, odd)).toBe(false);
+  }
+});
+
+test("what is sealed for the mailer opens for the mailer, in its context", async () => {
+  const sealed = await web.sealForMailer("renewal code", Secret.fromText("XKCDQ"));
+  expect((await mailer.openForMailer("renewal code", sealed)).revealText()).toBe("XKCDQ");
+  for (const [context, bytes] of [
+    ["sign-up code", sealed],
+    ["renewal code", flipped(sealed, 25)],
+    ["renewal code", Buffer.alloc(3)],
+  ] as const) {
+    await expect(mailer.openForMailer(context, bytes)).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+  }
+});
+
+test("signatures verify under the public key of their purpose alone", async () => {
+  const message = Buffer.from("a message");
+  const signature = await web.sign("checkpoint", message);
+  const [key] = await mailer.publicKeys("checkpoint");
+  const [otherKey] = await mailer.publicKeys("grant");
+  const verifies = (raw: Buffer | undefined): boolean =>
+    verify(
+      null,
+      message,
+      createPublicKey({
+        key: { kty: "OKP", crv: "Ed25519", x: (raw ?? Buffer.alloc(32)).toString("base64url") },
+        format: "jwk",
+      }),
+      signature,
+    );
+  expect(key?.keyId).toBe(1);
+  expect(verifies(key?.publicKey)).toBe(true);
+  expect(verifies(otherKey?.publicKey)).toBe(false);
+});
+
+test("the DKIM key is made once, and its public half is its own", async () => {
+  const [one, again] = await Promise.all([mailer.dkimKey(), mailer.dkimKey()]);
+  expect(again.revealText()).toBe(one.revealText());
+  const key = createPrivateKey(one.revealText());
+  expect(key.asymmetricKeyDetails?.modulusLength).toBe(2048);
+  expect(await operator.dkimPublicKey()).toEqual(createPublicKey(key).export({ type: "spki", format: "der" }));
+});
+
+/** Each operation asked in earnest, with arguments that a role that may ask gets an answer to. */
+async function ask(client: KeyholderClient, operation: Operation): Promise<unknown> {
+  const accountId = newAccountId();
+  const id = randomUUID();
+  const code = Secret.fromText("BCDF");
+  const first = { floors: floorsAt(1), head: head(1) };
+  const dataKey = await web.newDataKey(accountId);
+  const place = placeOf(accountId);
+  await operator.witness.read(id, first);
+  const asked: Readonly<Record<Operation, () => Promise<unknown>>> = {
+    newDataKey: () => client.newDataKey(accountId),
+    seal: () => client.seal(dataKey, place, "x"),
+    open: () => client.open([{ dataKey, place, sealed: Buffer.alloc(40) }]),
+    index: () => client.index("address", "x"),
+    codeMac: () => client.codeMac("sign-up", Buffer.alloc(32), code),
+    checkCode: () => client.checkCode("sign-up", Buffer.alloc(32), code, Buffer.alloc(32)),
+    sealPassword: () => client.sealPassword(accountId, new Secret(Buffer.alloc(32))),
+    verifyPassword: () => client.verifyPassword(accountId, Buffer.alloc(80), new Secret(Buffer.alloc(32))),
+    sealForMailer: () => client.sealForMailer("context", code),
+    openForMailer: async () => client.openForMailer("context", await web.sealForMailer("context", code)),
+    "sign.grant": () => client.sign("grant", Buffer.alloc(1)),
+    "sign.checkpoint": () => client.sign("checkpoint", Buffer.alloc(1)),
+    "sign.letter": () => client.sign("letter", Buffer.alloc(1)),
+    publicKeys: () => client.publicKeys("letter"),
+    dkimKey: () => client.dkimKey(),
+    dkimPublicKey: () => client.dkimPublicKey(),
+    counters: () => client.counters(),
+    "witness.read": () => client.witness.read(id, first),
+    "witness.intend": () => client.witness.intend(id, { epoch: floorsAt(2).tv, kinds: ["tv"], head: head(1) }),
+    "witness.confirm": () => client.witness.confirm(id, floorsAt(1)),
+    "witness.abandon": () => client.witness.abandon(id, floorsAt(2).tv),
+    "witness.advance": () => client.witness.advance(id, head(2)),
+    "witness.adopt": () => client.witness.adopt(id, first),
+  };
+  return asked[operation]();
+}
+
+test.each(operations)(
+  "%s is answered to the roles that may ask, and refused by name to the others",
+  async (operation) => {
+    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, operator };
+    // Those that may come first: the refusal that follows is about the role.
+    for (const role of roles.toSorted((one) => (mayAsk(one, operation) ? -1 : 1))) {
+      const answer = ask(clients[role], operation);
+      if (mayAsk(role, operation)) await expect(answer).resolves.not.toThrow();
+      else {
+        await expect(answer).rejects.toMatchObject({
+          code: "KEYHOLDER_REFUSED",
+          message: `keyholder: the ${role} role may not ask for ${operation}`,
+        });
+      }
+    }
+  },
+);
+
+test("the key of the mail, the mailer's secrets and the settling of the witness are out of the web process's reach", () => {
+  const closed: readonly Operation[] = ["dkimKey", "openForMailer", "sign.letter", "witness.intend", "witness.confirm"];
+  expect(closed.map((operation) => mayAsk("web", operation))).toEqual(closed.map(() => false));
+  expect(operations.filter((operation) => !roles.some((role) => mayAsk(role, operation)))).toEqual([]);
+});
+
+test("a wrong credential, and a right one of another role, are refused; the right one was let in a moment before", async () => {
+  const connectAs = (role: Role, credential: Secret) =>
+    connectKeyholder({ socketPath: keyholder.socketPath, role, credential, log: silentLog, waitMs: 10_000 });
+  await (await connectAs("operator", keyholder.credentials.operator)).close();
+  for (const credential of [keyholder.credentials.web, new Secret(randomBytes(32)), new Secret(Buffer.alloc(0))]) {
+    await expect(connectAs("operator", credential)).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  }
+});
+
+test("arguments out of their limits are refused by name and not by value", async () => {
+  const accountId = newAccountId();
+  const dataKey = await web.newDataKey(accountId);
+  const place = placeOf(accountId);
+  const sealed = await web.seal(dataKey, place, "x".repeat(256 * 1024));
+  const opened = await web.open(Array.from({ length: 1000 }, () => ({ dataKey, place, sealed: Buffer.alloc(40) })));
+  expect(opened).toHaveLength(1000);
+  expect((await web.open([{ dataKey, place, sealed }]))[0]).toHaveLength(256 * 1024);
+
+  const many = Array.from({ length: 1001 }, () => ({ dataKey, place, sealed: Buffer.alloc(40) }));
+  const refusals: readonly [() => Promise<unknown>, string][] = [
+    [() => web.open(many), "open: values must have at most 1000 items"],
+    [() => web.seal(dataKey, place, "hunter2".repeat(40_000)), "seal: plaintext must have 0 to 262144 bytes"],
+    [() => web.seal(dataKey, place, "hunter2".repeat(2_000_000)), "seal: more than"],
+    [() => web.seal(dataKey, { ...place, table: "hunter2 --" }, "x"), "seal: table must match"],
+    [() => web.index("address", "hunter2".repeat(1000)), "index: value must have 0 to 1024 bytes"],
+    [() => web.sealPassword(accountId, Secret.fromText("hunter2")), "sealPassword: tag must have 16 to 64 bytes"],
+    [() => web.sealForMailer("hunter2\n", Secret.fromText("x")), "sealForMailer: context must match"],
+    [() => web.sign("grant", Buffer.alloc(100_000)), "sign.grant: message must have 0 to 65536 bytes"],
+  ];
+  for (const [refuse, message] of refusals) {
+    const refusal = refuse();
+    await expect(refusal).rejects.toMatchObject({
+      code: "KEYHOLDER_REFUSED",
+      message: expect.stringContaining(message),
+    });
+    await expect(refusal).rejects.not.toThrow("hunter2");
+  }
+});
+
+test("calls of one turn of the event loop travel in one frame, and each gets its own answer", async () => {
+  const values = Array.from({ length: 500 }, (_, at) => `person${at}@example.org`);
+  const before = web.stats();
+  const together = await Promise.all(values.map((value) => web.index("address", value)));
+  const after = web.stats();
+  expect(after.frames - before.frames).toBe(1);
+  expect((after.calls["index"] ?? 0) - (before.calls["index"] ?? 0)).toBe(500);
+  expect(new Set(together.map((index) => index.toString("hex"))).size).toBe(500);
+  expect(await web.index("address", "person123@example.org")).toEqual(together[123]);
+});
+
+test("more calls than one frame takes are all answered", async () => {
+  const accountId = newAccountId();
+  const dataKey = await web.newDataKey(accountId);
+  const place = placeOf(accountId);
+  const text = "x".repeat(200_000);
+  const before = web.stats().frames;
+  const sealed = await Promise.all(Array.from({ length: 60 }, () => web.seal(dataKey, place, text)));
+  expect(web.stats().frames - before).toBeGreaterThan(1);
+  const opened = await Promise.all(sealed.map((one) => web.open([{ dataKey, place, sealed: one }])));
+  expect(opened.every(([one]) => one === text)).toBe(true);
+});
+
+test("two refusals that differ only in their reason count the same calls and the same bytes", async () => {
+  const accountId = newAccountId();
+  const tag = new Secret(randomBytes(32));
+  const record = await web.sealPassword(accountId, tag);
+  const decoy = await web.sealPassword(newAccountId(), tag);
+  const cost = async (work: () => Promise<unknown>): Promise<unknown> => {
+    const before = web.stats();
+    await work();
+    const after = web.stats();
+    return [
+      (after.calls["verifyPassword"] ?? 0) - (before.calls["verifyPassword"] ?? 0),
+      after.askedBytes - before.askedBytes,
+      after.answeredBytes - before.answeredBytes,
+    ];
+  };
+  const wrong = await cost(() => web.verifyPassword(accountId, record, new Secret(randomBytes(32))));
+  const unknown = await cost(() => web.verifyPassword(newAccountId(), decoy, new Secret(randomBytes(32))));
+  expect(unknown).toEqual(wrong);
+  expect(wrong).toEqual([1, expect.any(Number), expect.any(Number)]);
+});

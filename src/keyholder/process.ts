@@ -1,0 +1,123 @@
+/**
+ * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL]`.
+ *
+ * Standard input: one line `{"credentials":{"web":…,"mailer":…,"operator":…}}` (base64, at least 32 bytes each), then it
+ * stays open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
+ */
+import { unlink } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { secondMs, sleep } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import { newLog } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { answerer } from "./answers.ts";
+import { isRecord } from "./durable-file.ts";
+import type { Role } from "./keyholder.ts";
+import { openFolder } from "./open-folder.ts";
+import { serveKeyholder } from "./server.ts";
+
+const credentialsWaitMs = 10 * secondMs;
+const maxCredentialsBytes = 4 * 1024;
+
+function invalid(message: string): Fault {
+  return new Fault("CONFIG_INVALID", message);
+}
+
+function readOptions(): { readonly keys: string; readonly socket: string; readonly level: string } {
+  const usage = "needs --keys DIR and --socket PATH, takes --log-level LEVEL";
+  try {
+    const { values } = parseArgs({
+      options: {
+        keys: { type: "string" },
+        socket: { type: "string" },
+        "log-level": { type: "string", default: "info" },
+      },
+    });
+    if (values.keys === undefined || values.socket === undefined) throw invalid(usage);
+    return { keys: values.keys, socket: values.socket, level: values["log-level"] };
+  } catch (error) {
+    throw new Fault("CONFIG_INVALID", usage, { cause: error });
+  }
+}
+
+/** The first line of standard input; a Fault if it does not come in time or is too long. */
+async function firstLine(): Promise<string> {
+  const late = new AbortController();
+  const line = new Promise<string>((resolve, reject) => {
+    let text = "";
+    process.stdin.setEncoding("utf8");
+    process.stdin.on("data", (chunk: string) => {
+      // What follows the line is read, so that the end is noticed, and dropped.
+      if (text.includes("\n")) return;
+      text += chunk;
+      const end = text.indexOf("\n");
+      if (end >= 0) resolve(text.slice(0, end));
+      else if (text.length > maxCredentialsBytes) reject(invalid("the line of credentials is too long"));
+    });
+    process.stdin.once("end", () => reject(invalid("standard input ended before the credentials")));
+    void sleep(credentialsWaitMs, late.signal).then(() => reject(invalid("no credentials came on standard input")));
+  });
+  try {
+    return await line;
+  } finally {
+    late.abort();
+  }
+}
+
+function parseCredentials(line: string): Readonly<Record<Role, Secret>> {
+  let whole: unknown;
+  try {
+    whole = JSON.parse(line);
+  } catch {
+    throw invalid("the line of credentials is not JSON");
+  }
+  const given = isRecord(whole) ? whole["credentials"] : undefined;
+  const credential = (role: Role): Secret => {
+    const text = isRecord(given) ? given[role] : undefined;
+    const bytes = typeof text === "string" ? Buffer.from(text, "base64") : Buffer.alloc(0);
+    if (bytes.length < 32) throw invalid(`the credential for ${role} is missing or shorter than 32 bytes`);
+    return new Secret(bytes);
+  };
+  return { web: credential("web"), mailer: credential("mailer"), operator: credential("operator") };
+}
+
+async function run(): Promise<void> {
+  const { keys: folder, socket, level } = readOptions();
+  const log = newLog("keyholder", level);
+  const credentials = parseCredentials(await firstLine());
+  const opened = await openFolder({ random: systemRandom, log }, folder);
+  const answer = answerer({ random: systemRandom, log, ...opened });
+  const server = await serveKeyholder({ log, credentials, answer }, socket);
+
+  async function stop(why: string): Promise<void> {
+    log.info({ why }, "the keyholder stops");
+    await server.close();
+    await unlink(socket).catch(() => undefined);
+    opened.lock.release();
+    process.exit(0);
+  }
+  process.once("SIGTERM", () => void stop("SIGTERM"));
+  // Whoever started this process is gone, however that happened.
+  process.stdin.once("end", () => void stop("standard input ended"));
+  process.stdin.once("error", () => void stop("standard input broke"));
+  if (process.stdin.readableEnded) return stop("standard input ended");
+  log.info({ folder, socket, pid: process.pid }, "the keyholder listens");
+  process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+}
+
+// A terminal sends Ctrl-C and its end to every process at once; requests being finished elsewhere still need keys.
+process.on("SIGINT", () => undefined);
+process.on("SIGHUP", () => undefined);
+// Standard output is read once; whoever read it may be gone.
+process.stdout.on("error", () => undefined);
+process.umask(0o077);
+
+try {
+  await run();
+} catch (error) {
+  // Only a Fault's text is known to hold nothing secret.
+  const why = error instanceof Fault ? error.message : `unexpected ${error instanceof Error ? error.name : "error"}`;
+  newLog("keyholder", "info").fatal(why);
+  process.stdout.write(`${JSON.stringify({ failed: why })}\n`, () => process.exit(1));
+}

@@ -1,0 +1,96 @@
+import { createCipheriv, createDecipheriv } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import type { Random } from "../kernel/random.ts";
+
+/** First byte of everything sealed here; another layout would get another byte. */
+const layout = 1;
+const nonceBytes = 12;
+const tagBytes = 16;
+const headerBytes = 1 + 4 + nonceBytes;
+
+/** How much longer a sealed value is than what was sealed. */
+export const sealedOverheadBytes = headerBytes + tagBytes;
+
+/** What a value is sealed for; a value sealed for one purpose never opens for another. */
+export type SealPurpose = "data-key" | "value" | "password" | "mailer";
+
+/** The parts of a sealed value: `layout (1) | key version (4, big-endian) | nonce (12) | ciphertext | tag (16)`. */
+export interface SealedParts {
+  readonly keyVersion: number;
+  readonly nonce: Uint8Array;
+  readonly ciphertext: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+/** Takes a sealed value apart without opening it; `null` for bytes that are none. */
+export function parseSealed(sealed: Uint8Array): SealedParts | null {
+  if (sealed.length < sealedOverheadBytes || sealed[0] !== layout) return null;
+  const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  return {
+    keyVersion: view.getUint32(1),
+    nonce: sealed.subarray(5, headerBytes),
+    ciphertext: sealed.subarray(headerBytes, sealed.length - tagBytes),
+    tag: sealed.subarray(sealed.length - tagBytes),
+  };
+}
+
+/**
+ * One byte string for a list of parts such that two different lists never give the same one: each part follows its own
+ * length (4 bytes, big-endian). Joining with a separator would let "a|b" and "a" + "b" meet.
+ */
+export function canonical(parts: readonly (string | Uint8Array)[]): Buffer {
+  const pieces: Uint8Array[] = [];
+  for (const part of parts) {
+    const bytes = typeof part === "string" ? Buffer.from(part, "utf8") : part;
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    pieces.push(length, bytes);
+  }
+  return Buffer.concat(pieces);
+}
+
+const associatedData = (purpose: SealPurpose, context: readonly string[], keyVersion: number): Buffer =>
+  canonical(["houselights sealed 1", purpose, String(keyVersion), ...context]);
+
+/**
+ * AES-256-GCM under a random 96-bit nonce; purpose, context and key version are authenticated with it. One key may seal
+ * 2^32 values before two nonces are likelier than 2^-32 to meet (NIST SP 800-38D section 8.3).
+ */
+export function sealBytes(
+  { random }: { readonly random: Random },
+  key: { readonly version: number; readonly key: KeyObject },
+  purpose: SealPurpose,
+  context: readonly string[],
+  plaintext: Uint8Array,
+): Buffer {
+  const header = Buffer.alloc(5);
+  header[0] = layout;
+  header.writeUInt32BE(key.version, 1);
+  const nonce = random.bytes(nonceBytes);
+  const cipher = createCipheriv("aes-256-gcm", key.key, nonce, { authTagLength: tagBytes });
+  cipher.setAAD(associatedData(purpose, context, key.version));
+  return Buffer.concat([header, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** Opens a sealed value with the key of the version it names; `null` if anything about it is not as it was sealed. */
+export function openBytes(
+  keyOf: (version: number) => KeyObject | undefined,
+  purpose: SealPurpose,
+  context: readonly string[],
+  sealed: Uint8Array,
+): Buffer | null {
+  const parts = parseSealed(sealed);
+  const key = parts === null ? undefined : keyOf(parts.keyVersion);
+  if (parts === null || key === undefined) return null;
+  const decipher = createDecipheriv("aes-256-gcm", key, parts.nonce, { authTagLength: tagBytes });
+  decipher.setAAD(associatedData(purpose, context, parts.keyVersion));
+  decipher.setAuthTag(parts.tag);
+  const plaintext = decipher.update(parts.ciphertext);
+  try {
+    decipher.final();
+  } catch {
+    // The tag did not match: what `update` gave is not authentic and goes nowhere.
+    return null;
+  }
+  return plaintext;
+}

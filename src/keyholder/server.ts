@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { dirname } from "node:path";
+import { secondMs, sleep } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Answer } from "./answers.ts";
+import { ensurePrivateFolder, isRecord, systemCode } from "./durable-file.ts";
+import { encodeFrame, frameReader, maxCallFrameBytes, maxCallsInFrame, maxHelloBytes } from "./frames.ts";
+import type { Role } from "./keyholder.ts";
+import { parseOperation, parseRole } from "./permissions.ts";
+import type { Operation } from "./permissions.ts";
+
+const maxConnections = 256;
+const helloWaitMs = 5 * secondMs;
+
+interface Needs {
+  readonly log: Log;
+  readonly credentials: Readonly<Record<Role, Secret>>;
+  readonly answer: (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer>;
+}
+
+/** One answer on the wire: `[id, 0, value]`, or `[id, 1, fault code, message]`. */
+type Reply = readonly [number, 0, Answer] | readonly [number, 1, string, string];
+
+interface Call {
+  readonly id: number;
+  readonly operation: unknown;
+  readonly values: readonly unknown[];
+}
+
+function parseCalls(frame: unknown): readonly Call[] | undefined {
+  if (!isRecord(frame) || !Array.isArray(frame["calls"])) return undefined;
+  const items: readonly unknown[] = frame["calls"];
+  if (items.length > maxCallsInFrame) return undefined;
+  const calls: Call[] = [];
+  for (const item of items) {
+    if (!Array.isArray(item)) return undefined;
+    const [id, operation, values]: readonly unknown[] = item;
+    if (!Number.isSafeInteger(id) || typeof id !== "number" || !Array.isArray(values)) return undefined;
+    calls.push({ id, operation, values });
+  }
+  return calls;
+}
+
+/** The role whose credential the hello carries; compared as digests, in a time that tells nothing. */
+function admitted(hello: unknown, credentials: Readonly<Record<Role, Secret>>): Role | undefined {
+  const role = isRecord(hello) ? parseRole(hello["role"]) : undefined;
+  const credential = isRecord(hello) ? hello["credential"] : undefined;
+  if (role === undefined || typeof credential !== "string") return undefined;
+  const digest = createHash("sha256").update(Buffer.from(credential, "base64")).digest();
+  return credentials[role].matches(digest) ? role : undefined;
+}
+
+function faultReply(log: Log, id: number, operation: unknown, thrown: unknown): Reply {
+  if (thrown instanceof Fault) return [id, 1, thrown.code, thrown.message];
+  // An error of the runtime may quote what it worked on; its name and the operation are enough to find it.
+  log.error({ operation, error: thrown instanceof Error ? thrown.name : "unknown" }, "a call failed");
+  return [id, 1, "IMPOSSIBLE", "the call failed inside the keyholder; its log says where"];
+}
+
+function serve(socket: Socket, { log, credentials, answer }: Needs): void {
+  const reader = frameReader(maxHelloBytes);
+  let role: Role | undefined;
+  const helloWait = new AbortController();
+  void sleep(helloWaitMs, helloWait.signal).then(() => role ?? socket.destroy());
+
+  function send(body: object): void {
+    if (!socket.writable) return;
+    // A caller that does not read its answers is not read either, so that they cannot pile up here.
+    if (!socket.write(encodeFrame(JSON.stringify(body)))) socket.pause();
+  }
+
+  function answerCalls(asker: Role, calls: readonly Call[]): void {
+    const ready: Reply[] = [];
+    for (const { id, operation: name, values } of calls) {
+      const operation = parseOperation(name);
+      try {
+        if (operation === undefined) throw new Fault("KEYHOLDER_REFUSED", "there is no such operation");
+        const result = answer(asker, operation, values);
+        if (result instanceof Promise) {
+          // What waits for the disk answers on its own, so that nothing else waits with it.
+          void result.then(
+            (value) => send({ answers: [[id, 0, value]] }),
+            (error: unknown) => send({ answers: [faultReply(log, id, operation, error)] }),
+          );
+        } else {
+          ready.push([id, 0, result]);
+        }
+      } catch (error) {
+        ready.push(faultReply(log, id, operation, error));
+      }
+    }
+    if (ready.length > 0) send({ answers: ready });
+  }
+
+  function read(): void {
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      if (role === undefined) {
+        role = admitted(frame.value, credentials);
+        helloWait.abort();
+        if (role === undefined) {
+          log.warn("a connection brought a credential that is not valid");
+          socket.end(encodeFrame(JSON.stringify({ hello: "refused" })));
+          return;
+        }
+        reader.setLimit(maxCallFrameBytes);
+        send({ hello: "welcome" });
+        continue;
+      }
+      const calls = parseCalls(frame.value);
+      if (calls === undefined) throw new Fault("KEYHOLDER_REFUSED", "a frame holds no calls");
+      answerCalls(role, calls);
+    }
+  }
+
+  socket.on("drain", () => socket.resume());
+  socket.on("error", (error) => log.debug({ error: error.message }, "a connection broke"));
+  socket.on("close", () => helloWait.abort());
+  socket.on("data", (chunk: Buffer) => {
+    if (socket.writableEnded) return;
+    reader.push(chunk);
+    try {
+      read();
+    } catch (error) {
+      log.warn({ role, error: messageOf(error) }, "a connection sent what is no frame of calls");
+      socket.destroy();
+    }
+  });
+}
+
+/** Whether a process listens there. */
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+
+/** Takes away the socket that a killed process left; refuses if it is alive or no socket. */
+async function clearSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Fault("CONFIG_INVALID", `${path} exists and is no socket`);
+  if (await answers(path)) throw new Fault("KEYHOLDER_UNAVAILABLE", `another process listens on ${path}`);
+  await unlink(path);
+}
+
+/**
+ * Listens on a Unix socket (0600, in a folder 0700) until closed. A connection says who it is first; a wrong credential
+ * is answered and the connection closed. `close` stops at once: callers repeat what was not answered.
+ */
+export async function serveKeyholder(needs: Needs, socketPath: string): Promise<{ close(): Promise<void> }> {
+  await ensurePrivateFolder(dirname(socketPath));
+  await clearSocket(socketPath);
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    serve(socket, needs);
+  });
+  server.maxConnections = maxConnections;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(socketPath, resolve);
+  });
+  await chmod(socketPath, 0o600);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+}

@@ -1,0 +1,180 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { secondMs, sleep } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import { newSecret, systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import {
+  decodeChecked,
+  encodeChecked,
+  ensurePrivateFolder,
+  isRecord,
+  readPrivateFile,
+  writeDurably,
+} from "./durable-file.ts";
+import type { Role } from "./keyholder.ts";
+
+const processPath = fileURLToPath(new URL("./process.ts", import.meta.url));
+const readyWaitMs = 15 * secondMs;
+const stopWaitMs = 5 * secondMs;
+const firstPauseMs = 20;
+const longestPauseMs = 5 * secondMs;
+
+const operatorFormat = "houselights operator credential 1";
+const operatorPath = (keysDir: string): string => join(keysDir, "operator.credential");
+
+export interface SupervisorOptions {
+  readonly keysDir: string;
+  readonly socketPath: string;
+  /** The Node to run the process with; this process's own unless told otherwise. */
+  readonly nodePath?: string;
+  readonly log: Log;
+}
+
+export interface SupervisedKeyholder {
+  /** Fresh for each start, the same while this supervisor lives: a restarted process takes the same ones. */
+  readonly credentials: Readonly<Record<Role, Secret>>;
+  readonly socketPath: string;
+  /** Ends the process (it finishes what it does and closes) and takes the operator's credential away. */
+  stop(): Promise<void>;
+  /** The process's id now; another one after a restart. */
+  pid(): number;
+}
+
+/** Resolves with `undefined` when the process says it is ready, or with what it says has failed. */
+function started(child: ChildProcess): Promise<string | undefined> {
+  const late = new AbortController();
+  return new Promise<string | undefined>((resolve) => {
+    if (child.stdout !== null) {
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        let said: unknown;
+        try {
+          said = JSON.parse(line);
+        } catch {
+          said = undefined;
+        }
+        if (isRecord(said) && said["ready"] === true) resolve(undefined);
+        if (isRecord(said) && typeof said["failed"] === "string") resolve(said["failed"]);
+      });
+    }
+    child.once("error", (error) => resolve(messageOf(error)));
+    // `close` and not `exit`: what the process said last is read before.
+    child.once("close", (code, signal) => resolve(`the process ended (${signal ?? code})`));
+    void sleep(readyWaitMs, late.signal).then(() => resolve("the process is not ready in time"));
+  }).finally(() => late.abort());
+}
+
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once("exit", () => resolve());
+  });
+
+/**
+ * Starts the key process and keeps it running: if it dies it is started again, at growing intervals up to 5 s. Throws
+ * KEYHOLDER_UNAVAILABLE with the process's own reason when it does not come up the first time (damaged keys, another
+ * keyholder on the folder, …).
+ *
+ * The credentials travel by standard input: arguments and environment can be read by others. The process inherits no
+ * environment, and ends by itself when this process does. The operator's credential also lies in the folder
+ * (`operator.credential`, 0600), for commands on the host.
+ */
+export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
+  const { keysDir, socketPath, log, nodePath = process.execPath } = options;
+  const credentials = {
+    web: newSecret(systemRandom),
+    mailer: newSecret(systemRandom),
+    operator: newSecret(systemRandom),
+  };
+  const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
+  const stopping = new AbortController();
+
+  async function launch(): Promise<ChildProcess> {
+    const flags = ["--keys", keysDir, "--socket", socketPath, "--log-level", log.level];
+    const child = spawn(nodePath, [processPath, ...flags], { env: {}, stdio: ["pipe", "pipe", "inherit"] });
+    const line = {
+      web: base64(credentials.web),
+      mailer: base64(credentials.mailer),
+      operator: base64(credentials.operator),
+    };
+    // A process that dies at once closes its end; `started` tells why.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.write(`${JSON.stringify({ credentials: line })}\n`);
+    const failed = await started(child);
+    if (failed === undefined) return child;
+    child.kill("SIGKILL");
+    throw new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder did not start: ${failed}`);
+  }
+
+  await ensurePrivateFolder(keysDir);
+  let child = await launch();
+  await writeDurably(
+    operatorPath(keysDir),
+    encodeChecked(operatorFormat, { socketPath, credential: base64(credentials.operator) }),
+  );
+
+  const watching = (async () => {
+    let pauseMs = firstPauseMs;
+    while (true) {
+      await ended(child);
+      if (stopping.signal.aborted) return;
+      log.error({ code: child.exitCode, signal: child.signalCode }, "the keyholder died and is started again");
+      while (!stopping.signal.aborted) {
+        try {
+          child = await launch();
+          pauseMs = firstPauseMs;
+          break;
+        } catch (error) {
+          log.error({ error: messageOf(error) }, "the keyholder does not start; it is tried again");
+          await sleep(pauseMs, stopping.signal);
+          pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+        }
+      }
+    }
+  })();
+
+  return {
+    credentials,
+    socketPath,
+    pid: () => child.pid ?? 0,
+    stop: async () => {
+      stopping.abort();
+      const stopped = new AbortController();
+      const stop = (): void => {
+        child.stdin?.end();
+      };
+      stop();
+      void sleep(stopWaitMs, stopped.signal).then(() => {
+        if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      });
+      await watching;
+      // A restart that was under way when the end was asked for has made another process.
+      stop();
+      await ended(child);
+      stopped.abort();
+      await unlink(operatorPath(keysDir)).catch(() => undefined);
+    },
+  };
+}
+
+/**
+ * What a command on the host connects with (`connectKeyholder({ ...await readOperatorCredential(dir), role: "operator",
+ * log })`). Throws KEYHOLDER_UNAVAILABLE when no keyholder has been started on the folder.
+ */
+export async function readOperatorCredential(
+  keysDir: string,
+): Promise<{ readonly socketPath: string; readonly credential: Secret }> {
+  const path = operatorPath(keysDir);
+  const text = await readPrivateFile(path, 4096);
+  if (text === undefined) throw new Fault("KEYHOLDER_UNAVAILABLE", `no keyholder is running on ${keysDir}`);
+  const body = decodeChecked(operatorFormat, text, path);
+  if (!isRecord(body) || typeof body["socketPath"] !== "string" || typeof body["credential"] !== "string") {
+    throw new Fault("CONFIG_INVALID", `${path} is not an operator's credential`);
+  }
+  return { socketPath: body["socketPath"], credential: new Secret(Buffer.from(body["credential"], "base64")) };
+}

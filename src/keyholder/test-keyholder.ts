@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLog } from "../kernel/log.ts";
+import { connectKeyholder } from "./client.ts";
+import type { KeyholderClient } from "./client.ts";
+import type { Role } from "./keyholder.ts";
+import { socketPathFor } from "./socket-path.ts";
+import { startKeyholder } from "./supervise.ts";
+import type { SupervisedKeyholder } from "./supervise.ts";
+
+/** A real key process with fresh keys in a temporary folder. */
+export interface TestKeyholder extends SupervisedKeyholder {
+  readonly keysDir: string;
+  /** A client of its own for the role; `stop` closes it. */
+  connect(role: Role, waitMs?: number): Promise<KeyholderClient>;
+  /** Closes the clients, ends the process and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/** For tests: starts it; the caller stops it (`afterAll(() => keyholder.stop())`). */
+export async function testKeyholder(): Promise<TestKeyholder> {
+  const folder = await mkdtemp(join(tmpdir(), "houselights-keyholder-"));
+  const keysDir = join(folder, "keys");
+  const socketPath = await socketPathFor(keysDir);
+  const keyholder = await startKeyholder({ keysDir, socketPath, log: silentLog });
+  const clients: KeyholderClient[] = [];
+  return {
+    ...keyholder,
+    keysDir,
+    connect: async (role, waitMs) => {
+      const client = await connectKeyholder({
+        socketPath,
+        role,
+        credential: keyholder.credentials[role],
+        log: silentLog,
+        // Tests share a machine that may be busy; the product's own wait is shorter.
+        waitMs: waitMs ?? 10_000,
+      });
+      clients.push(client);
+      return client;
+    },
+    stop: async () => {
+      for (const client of clients) await client.close();
+      await keyholder.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}

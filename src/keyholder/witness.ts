@@ -1,0 +1,208 @@
+import { join } from "node:path";
+import { epoch as asEpoch, floorKinds } from "../kernel/brand.ts";
+import type { Epoch, FloorKind } from "../kernel/brand.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import type { Floors, TimelineHead, Witness, WitnessState } from "./keyholder.ts";
+
+/** What is remembered of every database, by its id. */
+export type WitnessBook = ReadonlyMap<string, WitnessState>;
+
+const format = "houselights witness 1";
+const limitBytes = 4 * 1024 * 1024;
+/** A service has one database, a tried restore another; this many are a caller gone wrong. */
+const maxDatabases = 1_000;
+
+/** The file in the folder of keys. */
+export const witnessPath = (folder: string): string => join(folder, "witness.json");
+
+const refused = (what: string): Fault => new Fault("KEYHOLDER_REFUSED", what);
+
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && typeof value === "number" && value >= 0;
+
+/** Reads an epoch from outside; `undefined` for anything but a whole number from 1. */
+export const parseEpoch = (value: unknown): Epoch | undefined =>
+  isCount(value) && value >= 1 ? asEpoch(value) : undefined;
+
+/** Reads floors from outside: one epoch for every kind, and nothing else. */
+export function parseFloors(value: unknown): Floors | undefined {
+  if (!isRecord(value) || Object.keys(value).length !== floorKinds.length) return undefined;
+  const entries = floorKinds.map((kind): [FloorKind, Epoch | undefined] => [kind, parseEpoch(value[kind])]);
+  if (entries.some(([, floor]) => floor === undefined)) return undefined;
+  return Object.fromEntries(entries) as Floors;
+}
+
+export function parseHead(value: unknown): TimelineHead | undefined {
+  if (!isRecord(value)) return undefined;
+  const { size, rootHex } = value;
+  if (!isCount(size) || typeof rootHex !== "string" || !/^[0-9a-f]{64}$/.test(rootHex)) return undefined;
+  return { size, rootHex };
+}
+
+type Intent = NonNullable<WitnessState["intent"]>;
+
+export function parseIntent(value: unknown): Intent | undefined {
+  if (!isRecord(value) || !Array.isArray(value["kinds"])) return undefined;
+  const named: readonly unknown[] = value["kinds"];
+  const kinds = floorKinds.filter((kind) => named.includes(kind));
+  const epoch = parseEpoch(value["epoch"]);
+  const head = parseHead(value["head"]);
+  if (epoch === undefined || head === undefined || kinds.length === 0 || kinds.length !== named.length)
+    return undefined;
+  return { epoch, kinds, head };
+}
+
+/** The current epoch: the highest of the floors. */
+const highest = (floors: Floors): number => Math.max(...Object.values(floors));
+
+const higherOfEach = (one: Floors, other: Floors): Floors =>
+  Object.fromEntries(floorKinds.map((kind) => [kind, Math.max(one[kind], other[kind])])) as Floors;
+
+const sameIntent = (one: Intent, other: Intent): boolean =>
+  one.epoch === other.epoch && one.kinds.join() === other.kinds.join();
+
+function intended(state: WitnessState, intent: Intent): WitnessState {
+  if (intent.epoch !== highest(state.floors) + 1) {
+    throw refused(`epoch ${intent.epoch} is not the one after ${highest(state.floors)}`);
+  }
+  // The same intent again is a caller that did not hear the answer. Another one would hide that the first may be in force.
+  if (state.intent !== null && !sameIntent(state.intent, intent)) {
+    throw refused(`the containment announced for epoch ${state.intent.epoch} is not settled`);
+  }
+  return state.intent === null ? { ...state, intent } : state;
+}
+
+function confirmed(state: WitnessState, floors: Floors): WitnessState {
+  const settles = state.intent !== null && highest(floors) >= state.intent.epoch;
+  const rises = floorKinds.some((kind) => floors[kind] > state.floors[kind]);
+  if (!settles && !rises) return state;
+  return { ...state, floors: higherOfEach(state.floors, floors), intent: settles ? null : state.intent };
+}
+
+function abandoned(state: WitnessState, epoch: Epoch): WitnessState {
+  if (epoch <= highest(state.floors)) throw refused(`epoch ${epoch} is in force`);
+  if (state.intent === null) return state;
+  if (state.intent.epoch !== epoch) throw refused(`epoch ${epoch} was not announced`);
+  return { ...state, intent: null };
+}
+
+function advanced(state: WitnessState, head: TimelineHead): WitnessState {
+  if (head.size === state.head.size && head.rootHex !== state.head.rootHex) {
+    throw refused(`the timeline of size ${head.size} forks from the one remembered`);
+  }
+  return head.size > state.head.size ? { ...state, head } : state;
+}
+
+function adopted(state: WitnessState, floors: Floors, head: TimelineHead): WitnessState {
+  const behind = floorKinds.find((kind) => floors[kind] < state.floors[kind]);
+  if (behind !== undefined) throw refused(`the database's floor for ${behind} is below the one remembered`);
+  if (state.intent !== null) throw refused(`the containment announced for epoch ${state.intent.epoch} is not settled`);
+  return { ...state, floors, head };
+}
+
+/**
+ * What both books together know: for each database the higher of each floor, the longer timeline (of two with the same
+ * size, `present`'s) and an intent that is still ahead of the floors (`present`'s first).
+ */
+export function mergeBooks(present: WitnessBook, other: WitnessBook): WitnessBook {
+  const merged = new Map(present);
+  for (const [id, theirs] of other) {
+    const ours = present.get(id);
+    if (ours === undefined) {
+      merged.set(id, theirs);
+      continue;
+    }
+    const floors = higherOfEach(ours.floors, theirs.floors);
+    const head = theirs.head.size > ours.head.size ? theirs.head : ours.head;
+    const ahead = (intent: Intent | null): boolean => intent !== null && intent.epoch > highest(floors);
+    merged.set(id, { floors, head, intent: [ours.intent, theirs.intent].find(ahead) ?? null });
+  }
+  return merged;
+}
+
+/** The book as the body of a checked file. */
+export const encodeBook = (book: WitnessBook): Readonly<Record<string, WitnessState>> => Object.fromEntries(book);
+
+export function parseBook(body: unknown, path: string): WitnessBook {
+  const book = new Map<string, WitnessState>();
+  for (const [id, value] of isRecord(body) ? Object.entries(body) : [["", undefined] as const]) {
+    const floors = isRecord(value) ? parseFloors(value["floors"]) : undefined;
+    const head = isRecord(value) ? parseHead(value["head"]) : undefined;
+    const intent = isRecord(value) && value["intent"] !== null ? parseIntent(value["intent"]) : null;
+    if (floors === undefined || head === undefined || intent === undefined) {
+      throw new Fault("CONFIG_INVALID", `${path} is not a witness; nothing was changed`);
+    }
+    book.set(id, { floors, head, intent });
+  }
+  return book;
+}
+
+/** The book in a folder of keys; `undefined` if there is none. Anything else that is not a whole file is a Fault. */
+export async function readBook(folder: string): Promise<WitnessBook | undefined> {
+  const path = witnessPath(folder);
+  const text = await readPrivateFile(path, limitBytes);
+  return text === undefined ? undefined : parseBook(decodeChecked(format, text, path), path);
+}
+
+export const writeBook = (folder: string, book: WitnessBook): Promise<void> =>
+  writeDurably(witnessPath(folder), encodeChecked(format, encodeBook(book)));
+
+/**
+ * The witness over its file. Operations run one after another, and each answers only after what it changed is on disk;
+ * one that changes nothing writes nothing. A write that fails changes nothing in memory either.
+ */
+export function openWitness(
+  { log, write }: { readonly log: Log; readonly write: (book: WitnessBook) => Promise<void> },
+  first: WitnessBook,
+): Witness {
+  let book = first;
+  let last: Promise<unknown> = Promise.resolve();
+
+  function change(id: string, next: (state: WitnessState | undefined) => WitnessState): Promise<WitnessState> {
+    const run = async (): Promise<WitnessState> => {
+      const before = book.get(id);
+      const after = next(before);
+      if (after !== before) {
+        if (before === undefined && book.size >= maxDatabases) throw refused("the witness knows too many databases");
+        const changed = new Map(book).set(id, after);
+        await write(changed);
+        book = changed;
+      }
+      return after;
+    };
+    const result = last.then(run);
+    last = result.catch(() => undefined);
+    return result;
+  }
+
+  const known = (state: WitnessState | undefined): WitnessState => {
+    if (state === undefined) throw refused("the witness does not know this database: read comes first");
+    return state;
+  };
+
+  return {
+    read: (id, { floors, head }) => change(id, (state) => state ?? { floors, head, intent: null }),
+    intend: async (id, intent) => {
+      const kinds = floorKinds.filter((kind) => intent.kinds.includes(kind));
+      await change(id, (state) => intended(known(state), { ...intent, kinds }));
+    },
+    confirm: async (id, floors) => {
+      await change(id, (state) => confirmed(known(state), floors));
+    },
+    abandon: async (id, epoch) => {
+      await change(id, (state) => abandoned(known(state), epoch));
+    },
+    advance: async (id, head) => {
+      await change(id, (state) => advanced(known(state), head));
+    },
+    adopt: async (id, { floors, head }) => {
+      await change(id, (state) => {
+        const after = adopted(known(state), floors, head);
+        log.warn({ before: known(state).head, after: head }, "the witness follows another timeline from now on");
+        return after;
+      });
+    },
+  };
+}
