@@ -22,16 +22,11 @@ export const letterKinds = [
 export type LetterKind = (typeof letterKinds)[number];
 
 /**
- * A letter on its way to the mailer. Address, code and whatever else the letter says are sealed to the mailer, so that
- * a stolen queue gives nothing away; `id` is the letter's own, and makes its Message-ID.
+ * A letter on its way to the mailer: kind, address, code and whatever else it says are sealed to the mailer, so that a
+ * stolen queue gives nothing away; `id` is the letter's own, and makes its Message-ID. Made by `mail/sealed-letter.ts`.
  */
 const sealedLetter = Type.Object(
-  {
-    id: uuid,
-    letter: Type.Enum(letterKinds),
-    locale: Type.String({ pattern: "^[a-z]{2}$" }),
-    sealed: Type.String({ maxLength: 16_384, pattern: "^[A-Za-z0-9_-]+$" }),
-  },
+  { id: uuid, sealed: Type.String({ maxLength: 16_384, pattern: "^[A-Za-z0-9_-]+$" }) },
   exactly,
 );
 
