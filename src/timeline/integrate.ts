@@ -35,9 +35,19 @@ const integratorLock = 0x484c_746c;
  * without its signature is signed by the next run; the witness ignores what it knows already. Entries are taken in order
  * of id among those that are visible, so one whose transaction commits late gets a later place and is never skipped.
  *
- * @returns how many entries it integrated.
+ * `known` is a head that this process has seen: if the stored timeline no longer contains it, nothing is integrated and
+ * `SEALED_UNREADABLE` is thrown, since a rewritten timeline must not be signed and handed to the witness as if it were ours.
  */
-export async function integrate({ db, keyholder, clock, databaseId }: Needs): Promise<number> {
+export async function integrate(
+  { db, keyholder, clock, databaseId }: Needs,
+  known?: TimelineHead,
+): Promise<{ readonly integrated: number; readonly head: TimelineHead }> {
+  if (known !== undefined && known.size > 0) {
+    const kept = await db.one<{ root: Buffer }>(`select root from timeline_checkpoint where size = $1`, [known.size]);
+    if (kept?.root.toString("hex") !== known.rootHex) {
+      throw new Fault("SEALED_UNREADABLE", `the timeline is not the one that had ${known.size} entries: verify it`);
+    }
+  }
   let integrated = 0;
   for (;;) {
     const taken = await integrateBatch(db, clock);
@@ -47,7 +57,7 @@ export async function integrate({ db, keyholder, clock, databaseId }: Needs): Pr
   await signWaiting(db, keyholder, originOf(databaseId));
   const head = await signedHead(db);
   if (head.size > 0) await keyholder.witness.advance(databaseId, head);
-  return integrated;
+  return { integrated, head };
 }
 
 async function integrateBatch(db: Db, clock: Clock): Promise<number> {
@@ -157,13 +167,15 @@ export function startIntegrator({ log, ...needs }: Needs & { readonly log: Log }
   let stopped = false;
   let kicked = false;
   let waiting: AbortController | undefined;
+  let known: TimelineHead | undefined;
   const loop = (async () => {
     while (!stopped) {
       kicked = false;
       try {
-        await integrate(needs);
+        known = (await integrate(needs, known)).head;
       } catch (thrown) {
-        log.warn({ reason: messageOf(thrown) }, "the timeline could not be integrated; it is tried again");
+        const isRewritten = thrown instanceof Fault && thrown.code === "SEALED_UNREADABLE";
+        log[isRewritten ? "error" : "warn"]({ reason: messageOf(thrown) }, "the timeline could not be integrated");
       }
       if (stopped || kicked) continue;
       waiting = new AbortController();

@@ -81,6 +81,7 @@ export async function verifyEntries(material: Material): Promise<TimelineVerdict
   let signed: TimelineHead = { size: 0, rootHex: emptyRoot.toString("hex") };
   let signedCount = 0;
   let sawUnsigned = false;
+  let isForked = false;
   let witnessedIsSeen = witnessed === undefined || witnessed.size === 0;
 
   for await (const checkpoint of material.checkpoints) {
@@ -99,15 +100,14 @@ export async function verifyEntries(material: Material): Promise<TimelineVerdict
       frontier = grow(frontier, [leafHash], material.checkNode);
       if (witnessed !== undefined && frontier.size === witnessed.size) {
         witnessedIsSeen = true;
-        if (rootOf(frontier).toString("hex") !== witnessed.rootHex) {
-          return broken(frontier.size - 1, "it is another timeline than the witness has seen");
-        }
+        isForked = rootOf(frontier).toString("hex") !== witnessed.rootHex;
       }
     }
     const root = rootOf(frontier);
     if (!root.equals(checkpoint.root)) {
       return broken(checkpoint.size - 1, "a checkpoint's root is not that of the entries");
     }
+    if (isForked) return broken((witnessed?.size ?? 0) - 1, "it is another timeline than the witness has seen");
     if (checkpoint.note === null) {
       sawUnsigned = true;
       continue;
