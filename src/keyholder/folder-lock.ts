@@ -17,7 +17,8 @@ export function lockFolder(folder: string): FolderLock {
   let database: DatabaseSync;
   try {
     database = new DatabaseSync(join(folder, "lock"));
-    database.exec("begin exclusive");
+    // Nothing is ever written, so no journal is needed beside it.
+    database.exec("pragma journal_mode = memory; begin exclusive");
   } catch (error) {
     throw new Fault("KEYHOLDER_UNAVAILABLE", `another process holds the keys in ${folder}`, { cause: error });
   }

@@ -1,0 +1,180 @@
+import { readFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { epoch, floorKinds } from "../kernel/brand.ts";
+import type { KeyholderClient } from "./client.ts";
+import { floorsAt, head } from "./test-values.ts";
+import { testKeyholder } from "./test-keyholder.ts";
+import type { TestKeyholder } from "./test-keyholder.ts";
+import { mergeBooks, witnessPath } from "./witness.ts";
+
+let keyholder: TestKeyholder;
+let operator: KeyholderClient;
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  operator = await keyholder.connect("operator");
+});
+afterAll(() => keyholder.stop());
+
+const refused = { code: "KEYHOLDER_REFUSED" };
+const first = { floors: floorsAt(1), head: head(3) };
+const intent = { epoch: epoch(2), kinds: ["password", "tv"] as const, head: head(3) };
+const raised = floorsAt(1, { password: 2, tv: 2 });
+
+/** A database the witness has not seen. */
+async function known(): Promise<string> {
+  const id = randomUUID();
+  await operator.witness.read(id, first);
+  return id;
+}
+
+/** What is remembered: what `read` is given counts only for a database never seen. */
+const remembered = (id: string) => operator.witness.read(id, { floors: floorsAt(99), head: head(99) });
+
+/** Ends the process at once and waits until another answers. */
+async function crash(): Promise<void> {
+  process.kill(keyholder.pid(), "SIGKILL");
+  await operator.counters();
+}
+
+test("a database never seen is remembered as it is, and not as it says it is later", async () => {
+  const id = randomUUID();
+  expect(await operator.witness.read(id, first)).toEqual({ ...first, intent: null });
+  expect(await remembered(id)).toEqual({ ...first, intent: null });
+  await expect(operator.witness.advance(randomUUID(), head(9))).rejects.toMatchObject(refused);
+});
+
+test("each step of a containment survives kill -9 after it, and may be repeated", async () => {
+  const id = await known();
+  await crash();
+  expect(await remembered(id)).toEqual({ ...first, intent: null });
+
+  await operator.witness.intend(id, intent);
+  await crash();
+  expect(await remembered(id)).toEqual({ ...first, intent });
+  await operator.witness.intend(id, intent);
+  expect(await remembered(id)).toEqual({ ...first, intent });
+
+  await operator.witness.confirm(id, raised);
+  await crash();
+  expect(await remembered(id)).toEqual({ floors: raised, head: head(3), intent: null });
+  await operator.witness.confirm(id, raised);
+
+  await operator.witness.advance(id, head(8));
+  await crash();
+  expect(await remembered(id)).toEqual({ floors: raised, head: head(8), intent: null });
+
+  await operator.witness.intend(id, { ...intent, epoch: epoch(3) });
+  await crash();
+  await operator.witness.abandon(id, epoch(3));
+  await crash();
+  expect(await remembered(id)).toEqual({ floors: raised, head: head(8), intent: null });
+});
+
+test("whatever was answered before a kill -9 in the middle of many writes is still there", async () => {
+  const id = await known();
+  let answered = 3;
+  for (let round = 0; round < 3; round++) {
+    const pid = keyholder.pid();
+    const from = answered + 1;
+    const writes = Array.from({ length: 40 }, async (_, at) => {
+      await operator.witness.advance(id, head(from + at));
+      answered = Math.max(answered, from + at);
+      if (at === 5 + 7 * round) process.kill(pid, "SIGKILL");
+    });
+    await Promise.all(writes);
+    expect((await remembered(id)).head).toEqual(head(from + 39));
+  }
+});
+
+test("an intent is one epoch ahead, and the only one", async () => {
+  const id = await known();
+  for (const wrong of [1, 3]) {
+    await expect(operator.witness.intend(id, { ...intent, epoch: epoch(wrong) })).rejects.toMatchObject(refused);
+  }
+  await operator.witness.intend(id, intent);
+  await expect(operator.witness.intend(id, { ...intent, kinds: floorKinds })).rejects.toMatchObject(refused);
+  await expect(operator.witness.abandon(id, epoch(3))).rejects.toMatchObject(refused);
+  await operator.witness.abandon(id, epoch(2));
+  await operator.witness.abandon(id, epoch(2));
+  await operator.witness.intend(id, { ...intent, kinds: floorKinds });
+});
+
+test("confirming takes the higher of each floor, never a lower one, and settles only what it reaches", async () => {
+  const id = await known();
+  await operator.witness.confirm(id, floorsAt(2, { tv: 5 }));
+  await operator.witness.confirm(id, floorsAt(3, { tv: 4 }));
+  expect((await remembered(id)).floors).toEqual(floorsAt(3, { tv: 5 }));
+
+  const next = { ...intent, epoch: epoch(6) };
+  await operator.witness.intend(id, next);
+  await operator.witness.confirm(id, floorsAt(5));
+  expect((await remembered(id)).intent).toEqual(next);
+  await operator.witness.confirm(id, floorsAt(5, { password: 6, tv: 6 }));
+  expect(await remembered(id)).toMatchObject({ intent: null, floors: floorsAt(5, { password: 6, tv: 6 }) });
+  await expect(operator.witness.abandon(id, epoch(6))).rejects.toMatchObject(refused);
+});
+
+test("a later head is remembered, an earlier one ignored, a fork refused", async () => {
+  const id = await known();
+  await operator.witness.advance(id, head(10));
+  await operator.witness.advance(id, head(10));
+  await operator.witness.advance(id, head(4, "fork"));
+  expect((await remembered(id)).head).toEqual(head(10));
+  await expect(operator.witness.advance(id, head(10, "fork"))).rejects.toMatchObject(refused);
+  expect((await remembered(id)).head).toEqual(head(10));
+});
+
+test("another timeline is followed only once the database's floors are not behind and nothing is unsettled", async () => {
+  const id = await known();
+  await operator.witness.confirm(id, floorsAt(4));
+  await operator.witness.advance(id, head(10));
+  const behind = { floors: floorsAt(4, { tv: 3 }), head: head(6) };
+  await expect(operator.witness.adopt(id, behind)).rejects.toMatchObject(refused);
+  await operator.witness.intend(id, { ...intent, epoch: epoch(5) });
+  await expect(operator.witness.adopt(id, { ...behind, floors: floorsAt(5) })).rejects.toMatchObject(refused);
+  await operator.witness.confirm(id, floorsAt(5));
+  await operator.witness.adopt(id, { ...behind, floors: floorsAt(5) });
+  expect(await remembered(id)).toEqual({ floors: floorsAt(5), head: head(6), intent: null });
+});
+
+test("what changes nothing writes nothing", async () => {
+  const id = await known();
+  const before = await readFile(witnessPath(keyholder.keysDir), "utf8");
+  await remembered(id);
+  await operator.witness.confirm(id, floorsAt(1));
+  await operator.witness.advance(id, head(2));
+  expect(await readFile(witnessPath(keyholder.keysDir), "utf8")).toBe(before);
+  await operator.witness.advance(id, head(4));
+  expect(await readFile(witnessPath(keyholder.keysDir), "utf8")).not.toBe(before);
+});
+
+test("epochs, floors and heads that are none are refused, and nothing is remembered of them", async () => {
+  const id = await known();
+  const odd: readonly (() => Promise<unknown>)[] = [
+    () => operator.witness.confirm(id, { ...floorsAt(1), tv: epoch(0) }),
+    () => operator.witness.confirm(id, { ...floorsAt(2), tv: epoch(1.5) }),
+    () => operator.witness.advance(id, { size: -1, rootHex: head(1).rootHex }),
+    () => operator.witness.advance(id, { size: 9, rootHex: "00" }),
+    () => operator.witness.intend(id, { ...intent, kinds: [] }),
+    () => operator.witness.read("../etc", first),
+  ];
+  for (const ask of odd) await expect(ask()).rejects.toMatchObject(refused);
+  expect(await remembered(id)).toEqual({ ...first, intent: null });
+});
+
+test("merging two books keeps the higher floors, the longer timeline and an intent still ahead", () => {
+  const ours = { floors: floorsAt(2, { tv: 4 }), head: head(5), intent: null };
+  const theirs = { floors: floorsAt(3), head: head(9), intent: { ...intent, epoch: epoch(5) } };
+  const merged = mergeBooks(
+    new Map([["a", ours]]),
+    new Map([
+      ["a", theirs],
+      ["b", theirs],
+    ]),
+  );
+  expect(merged.get("a")).toEqual({ floors: floorsAt(3, { tv: 4 }), head: head(9), intent: theirs.intent });
+  expect(merged.get("b")).toEqual(theirs);
+  const settled = mergeBooks(new Map([["a", { ...ours, floors: floorsAt(5) }]]), new Map([["a", theirs]]));
+  expect(settled.get("a")).toEqual({ floors: floorsAt(5), head: head(9), intent: null });
+});
