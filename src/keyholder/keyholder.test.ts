@@ -272,6 +272,14 @@ test("calls of one turn of the event loop travel in one frame, and each gets its
   expect(after.frames - before.frames).toBe(1);
   expect((after.calls["index"] ?? 0) - (before.calls["index"] ?? 0)).toBe(500);
   expect(new Set(together.map((index) => index.toString("hex"))).size).toBe(500);
+
+  const frames = web.stats().frames;
+  const later = Array.from({ length: 5 }, async (_, at) => {
+    for (let step = 0; step < at; step++) await Promise.resolve();
+    return web.index("address", "x");
+  });
+  await Promise.all(later);
+  expect(web.stats().frames - frames).toBe(1);
   expect(await web.index("address", "person123@example.org")).toEqual(together[123]);
 });
 

@@ -187,6 +187,16 @@ test("a process that stays away is KEYHOLDER_UNAVAILABLE after the wait, and ans
   await expect(connectWeb(keyholder, 100)).rejects.toMatchObject({ code: "KEYHOLDER_UNAVAILABLE" });
 });
 
+test("stopping while a killed process is being started again leaves none behind", async () => {
+  const keysDir = join(await temporaryFolder(), "keys");
+  const keyholder = await start(keysDir);
+  process.kill(keyholder.pid(), "SIGKILL");
+  await expect.poll(() => isAlive(keyholder.pid())).toBe(false);
+  await keyholder.stop();
+  expect(isAlive(keyholder.pid())).toBe(false);
+  await (await connectWeb(await start(keysDir))).index("address", "x");
+});
+
 test("a second keyholder on the same folder refuses while the first lives, by whatever socket", async () => {
   const folder = await temporaryFolder();
   const keysDir = join(folder, "keys");
