@@ -142,17 +142,20 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
 }
 
 function running(cluster: Cluster, pid: number, isOurs: boolean): RunningPostgres {
+  let isToStop = isOurs;
   return {
     connection: connectionTo(cluster),
     pid,
     stop: async () => {
-      if (!isOurs) return;
+      if (!isToStop) return;
+      isToStop = false;
       // A service that started since has taken the server over.
       const owner = await readOwner(cluster.ownerFile);
       if (owner !== undefined && owner.pid !== process.pid) return;
       await end(cluster, pid);
       await rm(cluster.ownerFile, { force: true });
-      if (!cluster.socketFolder.startsWith(cluster.folder)) await rm(cluster.socketFolder, { recursive: true });
+      if (!cluster.socketFolder.startsWith(cluster.folder))
+        await rm(cluster.socketFolder, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,204 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { silentLog } from "../kernel/log.ts";
+import { isAlive, processesIn, signal, waitForEnd } from "./embedded-process.ts";
+import { startPostgres } from "./embedded.ts";
+import type { RunningPostgres, StartPostgresOptions } from "./embedded.ts";
+
+let folder = "";
+let started: RunningPostgres[] = [];
+beforeEach(() => {
+  // 0700 and root's when root runs the tests: the server's user cannot pass it.
+  folder = mkdtempSync(join(tmpdir(), "houselights-embedded-"));
+  started = [];
+});
+afterEach(async () => {
+  for (const postgres of started) await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(options: Partial<StartPostgresOptions> = {}): Promise<RunningPostgres> {
+  const postgres = await startPostgres({ dataDir: join(folder, "data"), log: silentLog, throwAway: true, ...options });
+  started.push(postgres);
+  return postgres;
+}
+
+/** A service in a process of its own, to be killed. */
+async function startElsewhere(role = "service") {
+  const script = new URL("../../test/tools/start-postgres.ts", import.meta.url).pathname;
+  const child = spawn("node", [script, join(folder, "data"), role], { stdio: ["pipe", "pipe", "inherit"] });
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  return {
+    pid: Number(line.toString()),
+    kill: async () => {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    },
+  };
+}
+
+async function query(postgres: RunningPostgres, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(postgres.connection);
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const cluster = (): string => join(folder, "data", "postgres", "cluster");
+
+test("a second start finds what the first one wrote, and stopping leaves no process", async () => {
+  const first = await start();
+  await query(first, "create table kept as select 'ünï' as word");
+  await first.stop();
+  expect(await processesIn(cluster())).toEqual([]);
+  const second = await start();
+  expect(await query(second, "select word, upper(word) as upper from kept")).toEqual([{ word: "ünï", upper: "ÜNÏ" }]);
+});
+
+test("it listens on no network, writes checksums, waits for the disk, and its folder is closed to others", async () => {
+  const postgres = await start();
+  const [settings] = await query(
+    postgres,
+    `select current_setting('listen_addresses') as listen, current_setting('data_checksums') as sums,
+            current_setting('synchronous_commit') as commit, current_setting('fsync') as fsync,
+            pg_encoding_to_char(encoding) as encoding, datlocale as locale
+       from pg_database where datname = current_database()`,
+  );
+  expect(settings).toEqual({ listen: "", sums: "on", commit: "on", fsync: "on", encoding: "UTF8", locale: "C.UTF-8" });
+  for (const path of [join(folder, "data", "postgres"), cluster(), join(cluster(), "socket")]) {
+    expect((await stat(path)).mode & 0o777, path).toBe(0o700);
+  }
+});
+
+test.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+  "run by root, the server is somebody else without capabilities, and cannot read the keys",
+  async () => {
+    mkdirSync(join(folder, "data", "keys"), { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, "data", "keys", "key"), "secret", { mode: 0o600 });
+    // Even where every folder on the way is open to all.
+    chmodSync(folder, 0o755);
+    chmodSync(join(folder, "data"), 0o755);
+    const postgres = await start();
+    const status = await readFile(`/proc/${postgres.pid}/status`, "utf8");
+    expect(status).toMatch(/^Uid:\t[1-9]/m);
+    expect(status).toMatch(/^CapEff:\t0+$/m);
+    expect(status).toMatch(/^CapAmb:\t0+$/m);
+    await writeFile(join(folder, "data", "open"), "readable", { mode: 0o644 });
+    const read = (name: string) => query(postgres, `select pg_read_file('${join(folder, "data", name)}') as text`);
+    expect(await read("open")).toEqual([{ text: "readable" }]);
+    await expect(read(join("keys", "key"))).rejects.toThrow(/Permission denied/);
+  },
+);
+
+test("after kill -9 of the server and all it started, the next start has what was committed", async () => {
+  const first = await start();
+  await query(first, "create table kept as select generate_series(1, 1000) as n");
+  for (const pid of await processesIn(cluster())) signal(pid, "SIGKILL");
+  await waitForEnd(first.pid, 5_000);
+  expect(await readdir(cluster())).toContain("postmaster.pid");
+  const second = await start();
+  expect(await query(second, "select count(*)::int as n from kept")).toEqual([{ n: 1000 }]);
+});
+
+test("after kill -9 of the postmaster alone, its backends are waited for", async () => {
+  const first = await start();
+  const client = new pg.Client(first.connection);
+  client.on("error", () => undefined);
+  await client.connect();
+  const busy = client.query("select pg_sleep(60)").catch(() => undefined);
+  signal(first.pid, "SIGKILL");
+  await waitForEnd(first.pid, 5_000);
+  const second = await start();
+  expect(await query(second, "select 1 as one")).toEqual([{ one: 1 }]);
+  await busy;
+});
+
+test("a pid file whose pid now belongs to another process does not stop a start", async () => {
+  const first = await start();
+  const pidFile = join(cluster(), "postmaster.pid");
+  const text = await readFile(pidFile, "utf8");
+  await first.stop();
+  await writeFile(pidFile, text.replace(String(first.pid), String(process.pid)));
+  const second = await start();
+  expect(second.pid).not.toBe(process.pid);
+  expect(await query(second, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("a server whose service was killed is taken over, and stopped by its new owner", async () => {
+  const killed = await startElsewhere();
+  await killed.kill();
+  expect(await isAlive(killed.pid)).toBe(true);
+  const postgres = await start();
+  expect(postgres.pid).toBe(killed.pid);
+  expect(await query(postgres, "select 1 as one")).toEqual([{ one: 1 }]);
+  await postgres.stop();
+  expect(await isAlive(killed.pid)).toBe(false);
+});
+
+test("beside a running service a second one is refused, and a command uses its server and leaves it running", async () => {
+  const service = await startElsewhere();
+  await expect(start()).rejects.toMatchObject({
+    code: "DB_START_FAILED",
+    message: expect.stringContaining("another service"),
+  });
+  const command = await start({ role: "command" });
+  expect(command.pid).toBe(service.pid);
+  expect(await query(command, "select 1 as one")).toEqual([{ one: 1 }]);
+  await command.stop();
+  expect(await isAlive(service.pid)).toBe(true);
+  await service.kill();
+  await (await start()).stop();
+});
+
+test("a service that starts during a command keeps the server when the command is done", async () => {
+  const command = await startElsewhere("command");
+  const service = await start();
+  expect(service.pid).toBe(command.pid);
+  await command.kill();
+  expect(await query(service, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("a cluster that was cut off while being made is made anew", async () => {
+  mkdirSync(`${cluster()}.new`, { recursive: true });
+  await writeFile(join(`${cluster()}.new`, "PG_VERSION"), "18\n");
+  const postgres = await start();
+  expect(await query(postgres, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("a folder too deep for a socket gets one in the temporary folder, gone after the stop", async () => {
+  const postgres = await start({ dataDir: join(folder, "d".repeat(90), "data") });
+  const socketFolder = String(postgres.connection.host);
+  expect(socketFolder.startsWith(join(tmpdir(), "houselights-"))).toBe(true);
+  expect((await stat(socketFolder)).mode & 0o777).toBe(0o700);
+  expect(await query(postgres, "select 1 as one")).toEqual([{ one: 1 }]);
+  await postgres.stop();
+  await expect(stat(socketFolder)).rejects.toThrow("ENOENT");
+});
+
+test("what keeps it from starting is told with a hint", async () => {
+  await writeFile(join(folder, "file"), "");
+  await expect(start({ dataDir: join(folder, "file", "data") })).rejects.toMatchObject({
+    code: "DB_START_FAILED",
+    message: expect.stringMatching(/ENOTDIR.*hint:/),
+  });
+  await expect(start({ settings: { shared_buffers: "a lot" } })).rejects.toMatchObject({
+    code: "DB_START_FAILED",
+    message: expect.stringMatching(/shared_buffers.*hint:/),
+  });
+  const postgres = await start();
+  await postgres.stop();
+  await writeFile(join(cluster(), "PG_VERSION"), "12\n");
+  await expect(start()).rejects.toMatchObject({
+    code: "DB_START_FAILED",
+    message: expect.stringMatching(/initialized by PostgreSQL version 12.*hint: the data was made by another version/),
+  });
+});
