@@ -29,3 +29,18 @@ create table sign_up (
   used_at timestamptz
 );
 create index sign_up_by_expiry on sign_up (expires_at);
+
+-- An address that waits for the code from its mailbox, asked for by a signed-in account.
+create table address_claim (
+  account_id uuid not null,
+  id uuid not null,
+  address_index bytea not null,
+  sealed bytea not null,
+  code_mac bytea not null,
+  epoch bigint not null,
+  tries integer not null default 0,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  used_at timestamptz,
+  primary key (account_id, id)
+);

@@ -43,8 +43,15 @@ export interface ProblemDetail {
   readonly retryAfterSeconds?: number;
 }
 
-/** Answers a refusal as application/problem+json (RFC 9457). */
-export function refuse(reply: FastifyReply, code: ProblemCode, more: ProblemDetail = {}): FastifyReply {
+/**
+ * Answers a refusal as application/problem+json (RFC 9457). Returns the reply, for the handler to return in turn; typed
+ * as whatever the handler's successes are, since a problem is a documented answer of every route.
+ */
+export function refuse<Answer = FastifyReply>(
+  reply: FastifyReply,
+  code: ProblemCode,
+  more: ProblemDetail = {},
+): Answer {
   const [status, title] = problems[code];
   const { retryAfterSeconds, ...rest } = more;
   if (retryAfterSeconds !== undefined) void reply.header("retry-after", String(Math.ceil(retryAfterSeconds)));
@@ -53,5 +60,5 @@ export function refuse(reply: FastifyReply, code: ProblemCode, more: ProblemDeta
     .code(status)
     .type("application/problem+json")
     .serializer((body: unknown) => JSON.stringify(body))
-    .send({ type: `/problems/${code}`, title, status, code, ...rest });
+    .send({ type: `/problems/${code}`, title, status, code, ...rest }) as Answer;
 }

@@ -1,6 +1,6 @@
 import { plus, toDate, type Clock } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
-import { createHash } from "node:crypto";
+import type { Keyholder } from "../keyholder/keyholder.ts";
 
 export interface Limit {
   readonly purpose: string;
@@ -13,20 +13,21 @@ export interface Limit {
  * still within the limit. Counted before the work, in one statement, so that racing callers cannot share a try; it
  * slows down, and never locks anything for longer than the window.
  *
- * The subject is stored as a digest: a blind index is keyed already, an account id or a network says little by itself.
+ * The subject is stored as a keyed index: a plain hash of a network address is guessed in seconds.
  */
 export async function withinLimit(
-  { db, clock }: { readonly db: Tx; readonly clock: Clock },
+  { db, clock, keyholder }: { readonly db: Tx; readonly clock: Clock; readonly keyholder: Pick<Keyholder, "index"> },
   subject: string | Uint8Array,
   { purpose, limit, windowMs }: Limit,
 ): Promise<boolean> {
   const now = clock.now();
+  const subjectText = typeof subject === "string" ? subject : Buffer.from(subject).toString("hex");
   const windowStart = toDate(plus(now, -(now % windowMs)));
   const row = await db.one<{ used: number }>(
     `insert into throttle (subject, purpose, window_start, used) values ($1, $2, $3, 1)
      on conflict (subject, purpose, window_start) do update set used = throttle.used + 1
      returning used`,
-    [createHash("sha256").update(subject).digest(), purpose, windowStart],
+    [await keyholder.index("throttle", subjectText), purpose, windowStart],
   );
   return row !== undefined && row.used <= limit;
 }

@@ -52,7 +52,7 @@ export type SignInOutcome =
  * Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 6.3.8.
  */
 export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOutcome> {
-  const { db, keyholder, clock, random, decoy, seen } = needs;
+  const { db, keyholder, clock, decoy, seen } = needs;
   const addressIndex = await keyholder.index("address", lookUpForm(order.address));
   const { accountId } = await findAccount(db, addressIndex);
   const proof = await readPasswordProof(db, accountId, decoy, seen.of("password"));

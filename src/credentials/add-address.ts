@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import type { Epoch } from "../kernel/brand.ts";
+import { plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { Viewer } from "../http/viewer.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { parseAddress } from "../mail/address.ts";
+import { sealLetter } from "../mail/sealed-letter.ts";
+import { append } from "../timeline/append.ts";
+import { addAddress, addressPlace, findAccount, openAccounts } from "../accounts/accounts.ts";
+import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "./sign-up.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A code for an address claim answers only to the account and the claim it was made for. */
+const bindingOf = (accountId: string, claimId: string): Buffer =>
+  createHash("sha256").update(`${accountId}/${claimId}`).digest();
+
+export type ClaimAddressOutcome =
+  | { readonly kind: "code-sent"; readonly expiresAt: EpochMs }
+  | { readonly kind: "address-refused"; readonly reason: string };
+
+/** Mails a code to an address that the viewer wants for the account. The same answer whether or not it is free. */
+export async function claimAddress(
+  { db, keyholder, clock, random }: Needs,
+  viewer: Viewer,
+  address: string,
+): Promise<ClaimAddressOutcome> {
+  const now = clock.now();
+  const parsed = parseAddress(address);
+  if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
+  const addressIndex = await keyholder.index("address", parsed.normalised);
+  const existing = await findAccount(db, addressIndex);
+  const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
+  const dataKey = await db.one<{ dataKey: Buffer }>(`select data_key as "dataKey" from account where id = $1`, [
+    viewer.accountId,
+  ]);
+  if (account === undefined || dataKey === undefined) return { kind: "address-refused", reason: "no such account" };
+  const claimId = newId(random, now);
+  const code = newTypedCode(random, codeLength);
+  const [sealed, codeMac, letter] = await Promise.all([
+    keyholder.seal(dataKey.dataKey, addressPlace(viewer.accountId), parsed.address),
+    keyholder.codeMac("sign-up", bindingOf(viewer.accountId, claimId), code),
+    sealLetter(
+      { keyholder, clock, random },
+      {
+        letter: existing.accountId === null ? "sign-up code" : "already registered",
+        locale: account.locale,
+        to: parsed.address,
+        code,
+      },
+    ),
+  ]);
+  const expiresAt = plus(now, codeLifetimeMs);
+  const epoch = Math.min(viewer.epoch, existing.epoch);
+  await db.transaction(async (tx) => {
+    await tx.run(
+      `insert into address_claim (account_id, id, address_index, sealed, code_mac, epoch, created_at, expires_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [viewer.accountId, claimId, addressIndex, sealed, codeMac, epoch, toDate(now), toDate(expiresAt)],
+    );
+    await enqueue(tx, "send-code", letter);
+  });
+  return { kind: "code-sent", expiresAt };
+}
+
+/** Gives the account the claimed address, proved by the mailed code. @returns false for a wrong, used or old code. */
+export async function confirmAddress(
+  { db, keyholder, clock, random }: Needs,
+  viewer: Viewer,
+  typedCode: string,
+): Promise<boolean> {
+  const now = clock.now();
+  const claim = await db.one<{ id: string; addressIndex: Buffer; sealed: Buffer; codeMac: Buffer; epoch: Epoch }>(
+    `update address_claim set tries = tries + 1
+      where account_id = $1 and used_at is null and expires_at > $2 and tries < $3
+        and epoch >= (select epoch from floor where kind = 'code')
+        and id = (select id from address_claim where account_id = $1 order by created_at desc limit 1)
+      returning id, address_index as "addressIndex", sealed, code_mac as "codeMac", epoch`,
+    [viewer.accountId, toDate(now), codeTries],
+  );
+  const code = readTypedCode(typedCode, codeLength);
+  if (claim === undefined || code === undefined) return false;
+  const binding = bindingOf(viewer.accountId, claim.id);
+  if (!(await keyholder.checkCode("sign-up", binding, code, claim.codeMac))) return false;
+  return refusable(() =>
+    db.transaction(async (tx) => {
+      const claimed = await tx.run(
+        `update address_claim set used_at = $3 where account_id = $1 and id = $2 and used_at is null
+            and epoch >= (select epoch from floor where kind = 'code')
+            and $4::bigint = (select generation from account where id = $1)`,
+        [viewer.accountId, claim.id, toDate(now), viewer.generation],
+      );
+      if (claimed === 0) throw new Refused();
+      const { addressIndex, sealed, epoch } = claim;
+      const addressId = newId(random, now);
+      const { accountId } = viewer;
+      if (!(await addAddress(tx, { accountId, addressId, addressIndex, sealed, epoch, now }))) throw new Refused();
+      await append(tx, now, { kind: "address added", detail: { account: accountId, epoch } }, random);
+    }),
+  );
+}

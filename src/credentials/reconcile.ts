@@ -1,0 +1,161 @@
+import { floorKinds, type Epoch, type FloorKind } from "../kernel/brand.ts";
+import { sleep, type Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Tx } from "../db/db.ts";
+import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/keyholder.ts";
+import { append } from "../timeline/append.ts";
+import { currentHead } from "../timeline/integrate.ts";
+import { rootAt } from "../timeline/proof.ts";
+import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
+
+interface Needs {
+  readonly witness: Witness;
+  readonly seen: SeenFloors;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export type Reconciled =
+  | { readonly kind: "in order" }
+  /** The database was behind the witness: a restored copy. Everything it could revive has been raised away. */
+  | { readonly kind: "copy"; readonly epoch: Epoch; readonly passwordsToo: boolean }
+  /** A containment had been announced and nobody settled it: it has been carried out. */
+  | { readonly kind: "completed"; readonly epoch: Epoch };
+
+/** Sessions, and whatever leads to one without a password. */
+const revivable: readonly FloorKind[] = ["browser", "tv", "app", "tool", "ticket", "code", "link"];
+
+/** How long a containment under way in another process is given to settle by itself. */
+const settleMs = 3_000;
+const settleStepMs = 100;
+const lockKey = 0x484c_5749; // "HLWI"
+
+/**
+ * Compares the database behind a new connection with what the witness remembers, before the connection serves anything.
+ *
+ * A database that is behind (a lower floor, a shorter timeline, or another root at the same size) is a copy: every
+ * session, ticket, code and link floor is raised above both, the password floor too if a containment lies between, and
+ * an alarm is recorded; only then does the witness follow the copy's timeline. An announced containment that nobody
+ * settles is carried out, since a crash between its commit and a restore cannot be told from a crash before it, and
+ * raising once too often only costs a sign-in. A witness that is behind (owed) is paid.
+ *
+ * `connection` is one connection, not a pool: it takes an advisory lock, so that one process repairs and others wait.
+ */
+export async function reconcile(needs: Needs, connection: Tx): Promise<Reconciled> {
+  const { witness, seen, log } = needs;
+  const instance = await connection.one<{ id: string }>(`select id from instance`);
+  if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
+  const databaseId = instance.id;
+  const first = { floors: await readFloors(connection), head: await currentHead(connection) };
+  const state = await witness.read(databaseId, first);
+  seen.see(state.floors);
+  seen.see(first.floors);
+  if (await inOrder(connection, first, state)) {
+    if (floorKinds.some((kind) => first.floors[kind] > state.floors[kind])) {
+      await witness.confirm(databaseId, first.floors);
+    }
+    return { kind: "in order" };
+  }
+
+  await connection.run(`select pg_advisory_lock($1)`, [lockKey]);
+  try {
+    const settled = await waitForIntent(needs, connection, databaseId);
+    if (settled.intent !== null) {
+      const { epoch, kinds } = settled.intent;
+      const raised = await raise(needs, connection, kinds, epoch, { "completed after": "a crash" }, "contained");
+      await witness.confirm(databaseId, raised.floors);
+      seen.see(raised.floors);
+      log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
+      if (await inOrder(connection, await look(connection), { ...settled, floors: raised.floors, intent: null })) {
+        return { kind: "completed", epoch: raised.epoch };
+      }
+    }
+    return await repair(needs, connection, databaseId);
+  } finally {
+    await connection.run(`select pg_advisory_unlock($1)`, [lockKey]);
+  }
+}
+
+interface Seen {
+  readonly floors: Floors;
+  readonly head: TimelineHead;
+}
+
+const look = async (connection: Tx): Promise<Seen> => ({
+  floors: await readFloors(connection),
+  head: await currentHead(connection),
+});
+
+/** Whether the database is at least where the witness remembers it, on the same line. */
+async function inOrder(connection: Tx, { floors, head }: Seen, state: WitnessState): Promise<boolean> {
+  if (state.intent !== null) return false;
+  if (floorKinds.some((kind) => floors[kind] < state.floors[kind])) return false;
+  if (head.size < state.head.size) return false;
+  const then = await rootAt(connection, state.head.size);
+  return then?.rootHex === state.head.rootHex;
+}
+
+async function waitForIntent({ witness }: Needs, connection: Tx, databaseId: string): Promise<WitnessState> {
+  for (let waitedMs = 0; ; waitedMs += settleStepMs) {
+    const state = await witness.read(databaseId, await look(connection));
+    if (state.intent === null) return state;
+    const floors = await readFloors(connection);
+    if (highest(floors) >= state.intent.epoch) {
+      // Committed, not confirmed: the database itself is the answer.
+      await witness.confirm(databaseId, floors);
+      continue;
+    }
+    if (waitedMs >= settleMs) return state;
+    await sleep(settleStepMs);
+  }
+}
+
+async function repair(needs: Needs, connection: Tx, databaseId: string): Promise<Reconciled> {
+  const { witness, seen, log } = needs;
+  // The witness first, the database after it: whatever a living process told the witness is committed by then.
+  const state = await witness.read(databaseId, await look(connection));
+  const now = await look(connection);
+  if (await inOrder(connection, now, state)) return { kind: "in order" };
+
+  const behind = floorKinds.filter((kind) => now.floors[kind] < state.floors[kind]);
+  const passwordsToo = behind.includes("password");
+  const kinds = floorKinds.filter((kind) => revivable.includes(kind) || behind.includes(kind));
+  const detail = {
+    "size here": now.head.size,
+    "size remembered": state.head.size,
+    "passwords too": passwordsToo,
+  };
+  const raised = await raise(needs, connection, kinds, highest(state.floors) + 1, detail, "copy detected");
+  seen.see(raised.floors);
+  await witness.confirm(databaseId, raised.floors);
+  await witness.adopt(databaseId, { floors: raised.floors, head: await currentHead(connection) });
+  log.error(
+    { epoch: raised.epoch, passwordsToo },
+    "this database is an older copy: everything it could revive is refused",
+  );
+  return { kind: "copy", epoch: raised.epoch, passwordsToo };
+}
+
+async function raise(
+  { clock, random }: Needs,
+  connection: Tx,
+  kinds: readonly FloorKind[],
+  atLeast: number,
+  detail: Readonly<Record<string, string | number | boolean>>,
+  kind: "contained" | "copy detected",
+): Promise<{ readonly epoch: Epoch; readonly floors: Floors }> {
+  const now = clock.now();
+  await connection.run("begin");
+  try {
+    const epoch = await raiseFloors(connection, kinds, now, atLeast);
+    await append(connection, now, { kind, detail: { ...detail, epoch, kinds } }, random);
+    const floors = await readFloors(connection);
+    await connection.run("commit");
+    return { epoch, floors };
+  } catch (thrown) {
+    await connection.run("rollback");
+    throw thrown;
+  }
+}

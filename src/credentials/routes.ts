@@ -1,0 +1,202 @@
+import { toIso } from "../kernel/clock.ts";
+import { parseId, type AccountId } from "../kernel/brand.ts";
+import { Secret } from "../kernel/secret.ts";
+import { browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
+import { refuse } from "../http/problem.ts";
+import type { App } from "../http/server.ts";
+import { withinLimit } from "../http/throttle.ts";
+import { viewerOf } from "../http/viewer.ts";
+import {
+  Account,
+  AccountCreated,
+  AddAddress,
+  AddOperator,
+  ChangePassword,
+  CodeSent,
+  ConfirmSignUp,
+  OperatorChanged,
+  Operators,
+  PasswordChanged,
+  SignUp,
+} from "../wire/accounts.ts";
+import { Closed, IdParams, TypedCode } from "../wire/common.ts";
+import { Type } from "typebox";
+import { openAccounts } from "../accounts/accounts.ts";
+import { claimAddress, confirmAddress } from "./add-address.ts";
+import { changePassword } from "./change-password.ts";
+import { addOperator, listOperators, removeOperator } from "./operators.ts";
+import { passwordSetAt } from "./passwords.ts";
+import { beginSignUp, codeLifetimeMs, confirmSignUp } from "./sign-up.ts";
+
+/** What the operations of this room need, all together. */
+export type CredentialNeeds = Parameters<typeof changePassword>[0];
+
+/** Letters that one network may cause in ten minutes by asking for codes. */
+export const codesPerNetwork = { purpose: "codes", limit: 300, windowMs: 10 * 60_000 } as const;
+
+export function credentialRoutes(app: App, needs: CredentialNeeds): void {
+  app.post(
+    "/api/accounts",
+    { config: { access: "anyone" }, schema: { body: SignUp, response: { 202: CodeSent } } },
+    async (request, reply) => {
+      if (!(await withinLimit(needs, request.ip, codesPerNetwork))) {
+        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+      }
+      const { address, password, name, locale, token } = request.body;
+      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000);
+      const outcome = await beginSignUp(needs, {
+        address,
+        password: Secret.fromText(password),
+        name,
+        locale: locale ?? "en",
+        browser,
+      });
+      switch (outcome.kind) {
+        case "address-refused":
+          return refuse(reply, "address-refused", { detail: outcome.reason });
+        case "password-refused":
+          return refuse(reply, "password-refused", {
+            detail: outcome.detail,
+            fields: [{ field: "body.password", rule: outcome.rule }],
+          });
+        case "code-sent":
+          return reply.code(202).send({
+            kind: "code-sent",
+            expiresAt: toIso(outcome.expiresAt),
+            ...(token === true ? { browser: secretText(browser) } : {}),
+          });
+      }
+    },
+  );
+
+  app.post(
+    "/api/accounts/confirm",
+    { config: { access: "anyone" }, schema: { body: ConfirmSignUp, response: { 201: AccountCreated } } },
+    async (request, reply) => {
+      const browser = browserBindingOf(request, request.body.browser);
+      if (browser === undefined) return refuse(reply, "code-refused");
+      const outcome = await confirmSignUp(needs, { typedCode: request.body.code, browser });
+      if (outcome.kind === "refused") return refuse(reply, "code-refused");
+      return reply.code(201).send({ kind: "account-created", accountId: outcome.accountId });
+    },
+  );
+
+  app.post(
+    "/api/password",
+    { config: { access: "viewer" }, schema: { body: ChangePassword, response: { 200: PasswordChanged } } },
+    async (request, reply) => {
+      const { currentPassword, newPassword, signOutDevices } = request.body;
+      const viewer = viewerOf(request);
+      const tries = { purpose: "password change", limit: 20, windowMs: 10 * 60_000 } as const;
+      if (!(await withinLimit(needs, viewer.accountId, tries))) {
+        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+      }
+      const outcome = await changePassword(needs, viewer, {
+        current: currentPassword === undefined ? undefined : Secret.fromText(currentPassword),
+        next: Secret.fromText(newPassword),
+        signOutDevices: signOutDevices ?? true,
+      });
+      switch (outcome.kind) {
+        case "changed":
+          return reply.send({ kind: "password-changed", signedOutDevices: signOutDevices ?? true });
+        case "wrong-password":
+          return refuse(reply, "wrong-password");
+        case "renew-first":
+          return refuse(reply, "renew-first");
+        case "session-ended":
+          return refuse(reply, "not-signed-in");
+        case "refused":
+          return refuse(reply, "password-refused", {
+            detail: outcome.detail,
+            fields: [{ field: "body.newPassword", rule: outcome.rule }],
+          });
+      }
+    },
+  );
+
+  app.get(
+    "/api/account",
+    { config: { access: "viewer" }, schema: { response: { 200: Account } } },
+    async (request, reply) => {
+      const { accountId } = viewerOf(request);
+      const [account] = await openAccounts(needs, [accountId]);
+      if (account === undefined) return refuse(reply, "not-found");
+      const setAt = await passwordSetAt(needs.db, accountId);
+      return {
+        ...account,
+        addresses: account.addresses.map((address) => ({ ...address, confirmedAt: toIso(address.confirmedAt) })),
+        createdAt: toIso(account.createdAt),
+        passwordSetAt: setAt === null ? null : toIso(setAt),
+      };
+    },
+  );
+
+  app.post(
+    "/api/account/addresses",
+    { config: { access: "viewer" }, schema: { body: AddAddress, response: { 202: CodeSent } } },
+    async (request, reply) => {
+      if (!(await withinLimit(needs, viewerOf(request).accountId, { ...codesPerNetwork, limit: 10 }))) {
+        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+      }
+      const outcome = await claimAddress(needs, viewerOf(request), request.body.address);
+      if (outcome.kind === "address-refused") return refuse(reply, "address-refused", { detail: outcome.reason });
+      return reply.code(202).send({ kind: "code-sent", expiresAt: toIso(outcome.expiresAt) });
+    },
+  );
+
+  app.post(
+    "/api/account/addresses/confirm",
+    {
+      config: { access: "viewer" },
+      schema: { body: Closed({ code: TypedCode }), response: { 200: Closed({ kind: Type.Literal("address-added") }) } },
+    },
+    async (request, reply) => {
+      const added = await confirmAddress(needs, viewerOf(request), request.body.code);
+      return added ? reply.send({ kind: "address-added" }) : refuse(reply, "code-refused");
+    },
+  );
+
+  app.get(
+    "/api/operators",
+    { config: { access: "operator" }, schema: { response: { 200: Operators } } },
+    async (request) => {
+      const operators = await listOperators(needs);
+      const { accountId } = viewerOf(request);
+      return {
+        operators: operators.map((operator) => ({
+          accountId: operator.accountId,
+          name: operator.name,
+          addresses: operator.addresses.map(({ address }) => address),
+          current: operator.accountId === accountId,
+        })),
+      };
+    },
+  );
+
+  app.post(
+    "/api/operators",
+    { config: { access: "fresh operator" }, schema: { body: AddOperator, response: { 200: OperatorChanged } } },
+    async (request, reply) => {
+      const added = await addOperator(needs, request.body.address, viewerOf(request).accountId);
+      if (added === undefined) return refuse(reply, "not-found", { detail: "no account has this address" });
+      return reply.send({ kind: "operator-added" });
+    },
+  );
+
+  app.delete(
+    "/api/operators/:id",
+    { config: { access: "fresh operator" }, schema: { params: IdParams, response: { 200: OperatorChanged } } },
+    async (request, reply) => {
+      const accountId = parseId<AccountId>(request.params.id);
+      if (accountId === undefined) return refuse(reply, "not-found");
+      switch (await removeOperator(needs, accountId, viewerOf(request).accountId)) {
+        case "demoted":
+          return reply.send({ kind: "operator-removed" });
+        case "last":
+          return refuse(reply, "last-operator");
+        case "not-an-operator":
+          return refuse(reply, "not-found");
+      }
+    },
+  );
+}

@@ -1,0 +1,184 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { lookUpForm, parseAddress } from "../mail/address.ts";
+import { sealLetter } from "../mail/sealed-letter.ts";
+import { append } from "../timeline/append.ts";
+import { findAccount, openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { readCost, type HashPool } from "../credentials/hash-pool.ts";
+import { judgePassword } from "../credentials/password-rules.ts";
+import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
+import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
+import { withinLimit } from "../http/throttle.ts";
+import { announce } from "../sessions/announce.ts";
+import type { Locale } from "../wire/common.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly hashPool: HashPool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly serviceName: string;
+}
+
+/** Letters an address may cause: enough for a slow mailbox, too few for a nuisance. */
+const perAddress = { purpose: "renewal", limit: 6, windowMs: 60 * 60_000 } as const;
+
+/**
+ * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves
+ * only for one that has an account. Several codes may be live at once, each for the browser that asked for it, so that
+ * a late letter still works. Past the limit nothing is mailed, and the answer is still the same.
+ *
+ * Source: NIST SP 800-63B-4 section 4.2.1.2 (24 hours), ASVS 5.0 6.3.8.
+ */
+export async function askRenewal(
+  { db, keyholder, clock, random }: Needs,
+  { address, locale, browser }: { readonly address: string; readonly locale: Locale; readonly browser: Secret },
+): Promise<{ readonly expiresAt: EpochMs }> {
+  const now = clock.now();
+  const form = lookUpForm(address);
+  const addressIndex = await keyholder.index("address", form);
+  const within = await withinLimit({ db, clock, keyholder }, addressIndex, perAddress);
+  const { accountId, epoch } = await findAccount(db, addressIndex);
+  const code = newTypedCode(random, codeLength);
+  const digest = browser.digest();
+  const parsed = parseAddress(address);
+  const [codeMac, letter] = await Promise.all([
+    keyholder.codeMac("renewal", digest, code),
+    // Sealed for every address, queued for those that exist: the work is the same.
+    sealLetter(
+      { keyholder, random, clock },
+      {
+        letter: "renewal code",
+        locale,
+        to: parsed.kind === "address" ? parsed.address : "nobody@localhost",
+        code,
+      },
+    ),
+  ]);
+  const expiresAt = plus(now, codeLifetimeMs);
+  await db.transaction(async (tx) => {
+    await tx.run(
+      `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at)
+       values ($1, $2, $3, $4, $5, $6, $7)`,
+      [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt)],
+    );
+    if (accountId !== null && within) await enqueue(tx, "send-code", letter);
+  });
+  return { expiresAt };
+}
+
+export interface CompleteOrder {
+  readonly typedCode: string;
+  readonly browser: Secret;
+  readonly password: Secret;
+  /** "Sign out connected devices after password change": ticked unless the person unticked it. */
+  readonly signOutDevices: boolean;
+}
+
+export type CompleteOutcome =
+  | { readonly kind: "renewed" }
+  | { readonly kind: "refused" }
+  /** Told only after the mailbox is proved; the code stays good for another password. */
+  | { readonly kind: "password-refused"; readonly rule: string; readonly detail: string }
+  | { readonly kind: "password-is-old" };
+
+interface TicketRow {
+  accountId: AccountId | null;
+  codeMac: Buffer;
+  epoch: Epoch;
+}
+
+/**
+ * Sets a new password, proved by the mailed code in the browser that asked for it. The try is counted before the code
+ * is judged. The new password carries the epoch read when the code was asked for, so a code from before a containment
+ * proves nothing after it. By default every connected device is signed out in the same transaction.
+ *
+ * Source: NIST SP 800-63B-4 sections 3.1.1.2, 4.2 and 4.6; ASVS 5.0 6.4.3 and 7.4.3.
+ */
+export async function completeRenewal(needs: Needs, order: CompleteOrder): Promise<CompleteOutcome> {
+  const { db, keyholder, hashPool, clock, random } = needs;
+  const now = clock.now();
+  const digest = order.browser.digest();
+  const ticket = await db.one<TicketRow>(
+    `update ticket set tries = tries + 1
+      where browser_digest = $1 and used_at is null and expires_at > $2 and tries < $3
+        and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))
+      returning account_id as "accountId", code_mac as "codeMac", epoch`,
+    [digest, toDate(now), codeTries],
+  );
+  const code = readTypedCode(order.typedCode, codeLength);
+  if (ticket === undefined || code === undefined) return { kind: "refused" };
+  const proved = await keyholder.checkCode("renewal", digest, code, ticket.codeMac);
+  // A code that nobody was sent, guessed: as wrong as any other.
+  if (!proved || ticket.accountId === null) return { kind: "refused" };
+
+  const { accountId, epoch } = ticket;
+  const [account] = await openAccounts({ db, keyholder }, [accountId]);
+  if (account === undefined) return { kind: "refused" };
+  const refusal = judge(needs, order.password, account);
+  if (refusal !== undefined) {
+    await giveBackTry(needs, digest);
+    return refusal;
+  }
+  const stolen = await readStolenRecord(db, accountId);
+  if (stolen !== null) {
+    const tag = await hashPool.hash("renewal", order.password, stolen.salt, readCost(stolen.parameters));
+    if (await keyholder.verifyPassword(accountId, stolen.record, tag)) {
+      await giveBackTry(needs, digest);
+      return { kind: "password-is-old" };
+    }
+  }
+
+  const sealed = await sealNewPassword(needs, "renewal", accountId, order.password);
+  const letters = await Promise.all(
+    account.addresses
+      .filter(({ address }) => address !== "")
+      .map(({ address }) => sealLetter(needs, { letter: "renewed", locale: account.locale, to: address })),
+  );
+  const renewed = await refusable(() =>
+    db.transaction(async (tx) => {
+      const claimed = await tx.run(
+        `update ticket set used_at = $2
+          where browser_digest = $1 and used_at is null and expires_at > $2
+            and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))`,
+        [digest, toDate(now)],
+      );
+      if (claimed === 0) throw new Refused();
+      if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
+      if (order.signOutDevices) {
+        await raiseGeneration(tx, accountId);
+        await announce(tx, { accountId, reason: "renewed" });
+      }
+      const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
+      await append(tx, now, { kind: "renewed", detail }, random);
+      for (const letter of letters) await enqueue(tx, "send-letter", letter);
+    }),
+  );
+  return { kind: renewed ? "renewed" : "refused" };
+}
+
+function judge(
+  { serviceName }: Needs,
+  password: Secret,
+  account: { readonly name: string; readonly addresses: readonly { readonly address: string }[] },
+): Extract<CompleteOutcome, { kind: "password-refused" }> | undefined {
+  const text = password.revealText();
+  for (const address of account.addresses.length === 0 ? [""] : account.addresses.map((one) => one.address)) {
+    const verdict = judgePassword(text, { address, name: account.name, service: serviceName });
+    if (verdict.kind === "refused") return { kind: "password-refused", rule: verdict.rule, detail: verdict.detail };
+  }
+  return undefined;
+}
+
+/** The code was right: choosing a better password must not use the tries up. */
+async function giveBackTry({ db }: Needs, digest: Uint8Array): Promise<void> {
+  await db.run(`update ticket set tries = tries - 1 where browser_digest = $1 and used_at is null and tries > 0`, [
+    digest,
+  ]);
+}

@@ -1,0 +1,177 @@
+import { plus, toIso, type Clock } from "../kernel/clock.ts";
+import { parseId, type SessionId } from "../kernel/brand.ts";
+import { Secret } from "../kernel/secret.ts";
+import { clearSessionCookie, readSecret, setSessionCookie } from "../http/cookies.ts";
+import { refuse } from "../http/problem.ts";
+import type { App } from "../http/server.ts";
+import { withinLimit } from "../http/throttle.ts";
+import { freshProofMs, viewerOf } from "../http/viewer.ts";
+import {
+  CurrentSession,
+  DeviceList,
+  ProveAgain,
+  SignedIn,
+  SignedOut,
+  SignIn,
+  SignOutOthersQuery,
+  UseOperatorLink,
+} from "../wire/accounts.ts";
+import { IdParams } from "../wire/common.ts";
+import { describeDevice } from "./describe-device.ts";
+import { listDevices, signOut, signOutOthers } from "./devices.ts";
+import { exchangeOperatorLink } from "./operator-link.ts";
+import type { Push } from "./push.ts";
+import { proveAgain, signIn } from "./sign-in.ts";
+
+export type SessionNeeds = Parameters<typeof signIn>[0] & { readonly push: () => Push };
+
+/** Sign-ins a network may try in ten minutes; decided before anything that depends on an account's existence. */
+export const signInsPerNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * 60_000 } as const;
+
+const secondsUntil = (clock: Clock, instant: number): number =>
+  Math.max(0, Math.floor((instant - clock.now()) / 1_000));
+
+export function sessionRoutes(app: App, needs: SessionNeeds): void {
+  const { clock } = needs;
+
+  app.post(
+    "/api/sessions",
+    { config: { access: "anyone" }, schema: { body: SignIn, response: { 201: SignedIn } } },
+    async (request, reply) => {
+      const { address, password, token, class: asked, label } = request.body;
+      if (!(await withinLimit(needs, request.ip, signInsPerNetwork))) {
+        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+      }
+      const sessionClass = asked ?? (token === true ? "app" : "browser");
+      const outcome = await signIn(needs, {
+        address,
+        password: Secret.fromText(password),
+        class: sessionClass,
+        label: label ?? describeDevice(request.headers["user-agent"], sessionClass),
+        network: request.ip,
+      });
+      if (outcome.kind === "refused") return refuse(reply, "sign-in-refused");
+      const answer = {
+        kind: "signed-in" as const,
+        accountId: outcome.accountId,
+        sessionId: outcome.sessionId,
+        role: outcome.role,
+        expiresAt: toIso(outcome.expiresAt),
+      };
+      // A bearer's holder keeps its token; setting a cookie besides would leave it in a jar that nobody watches.
+      if (token === true) return reply.code(201).send({ ...answer, token: outcome.token.revealText() });
+      setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, outcome.expiresAt));
+      return reply.code(201).send(answer);
+    },
+  );
+
+  app.get(
+    "/api/session",
+    { config: { access: "viewer" }, schema: { response: { 200: CurrentSession } } },
+    async (request) => {
+      const viewer = viewerOf(request);
+      return {
+        accountId: viewer.accountId,
+        sessionId: viewer.sessionId,
+        class: viewer.class,
+        role: viewer.role,
+        expiresAt: toIso(viewer.expiresAt),
+        freshUntil: toIso(plus(viewer.provedAt, freshProofMs)),
+      };
+    },
+  );
+
+  app.post(
+    "/api/session/proof",
+    { config: { access: "viewer" }, schema: { body: ProveAgain, response: { 200: CurrentSession } } },
+    async (request, reply) => {
+      const viewer = viewerOf(request);
+      const tries = { purpose: "proof", limit: 20, windowMs: 10 * 60_000 } as const;
+      if (!(await withinLimit(needs, viewer.accountId, tries))) {
+        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+      }
+      if (!(await proveAgain(needs, viewer, Secret.fromText(request.body.password)))) {
+        return refuse(reply, "wrong-password");
+      }
+      const { accountId, sessionId, class: sessionClass, role, expiresAt } = viewer;
+      const freshUntil = toIso(plus(clock.now(), freshProofMs));
+      return { accountId, sessionId, class: sessionClass, role, expiresAt: toIso(expiresAt), freshUntil };
+    },
+  );
+
+  app.get(
+    "/api/sessions",
+    { config: { access: "viewer" }, schema: { response: { 200: DeviceList } } },
+    async (request) => {
+      const devices = await listDevices(needs, viewerOf(request));
+      return {
+        devices: devices.map((device) => ({
+          ...device,
+          createdAt: toIso(device.createdAt),
+          lastSeenAt: toIso(device.lastSeenAt),
+        })),
+      };
+    },
+  );
+
+  app.delete(
+    "/api/sessions/:id",
+    { config: { access: "viewer" }, schema: { params: IdParams, response: { 200: SignedOut } } },
+    async (request, reply) => {
+      const viewer = viewerOf(request);
+      const sessionId = parseId<SessionId>(request.params.id);
+      if (sessionId === undefined || !(await signOut(needs, viewer, sessionId))) return refuse(reply, "not-found");
+      if (sessionId === viewer.sessionId) clearSessionCookie(reply);
+      return reply.send({ kind: "signed-out", ended: 1 });
+    },
+  );
+
+  app.delete(
+    "/api/sessions",
+    { config: { access: "viewer" }, schema: { querystring: SignOutOthersQuery, response: { 200: SignedOut } } },
+    async (request, reply) => {
+      const ended = await signOutOthers(needs, viewerOf(request));
+      if (ended === undefined) return refuse(reply, "not-signed-in");
+      return reply.send({ kind: "signed-out", ended });
+    },
+  );
+
+  app.post(
+    "/api/operator-sessions",
+    { config: { access: "anyone" }, schema: { body: UseOperatorLink, response: { 201: SignedIn } } },
+    async (request, reply) => {
+      const secret = readSecret(request.body.secret);
+      const label = describeDevice(request.headers["user-agent"], "browser");
+      const outcome =
+        secret === undefined
+          ? ({ kind: "refused" } as const)
+          : await exchangeOperatorLink(needs, { secret, label, network: request.ip });
+      if (outcome.kind === "refused") return refuse(reply, "link-refused");
+      setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, outcome.expiresAt));
+      return reply.code(201).send({
+        kind: "signed-in",
+        accountId: outcome.accountId,
+        sessionId: outcome.sessionId,
+        role: "operator",
+        expiresAt: toIso(outcome.expiresAt),
+      });
+    },
+  );
+
+  app.get(
+    "/api/events",
+    { config: { access: "viewer", stream: true }, schema: { description: "server-sent events; `ended` says why" } },
+    (request, reply) => {
+      const viewer = viewerOf(request);
+      const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined));
+      reply.hijack();
+      reply.raw.writeHead(200, {
+        ...(headers as Record<string, string>),
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      });
+      needs.push().attach(viewer, reply.raw);
+    },
+  );
+}
