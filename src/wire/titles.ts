@@ -31,10 +31,11 @@ export const TitleSummary = Closed({
 });
 export type TitleSummary = Static<typeof TitleSummary>;
 
-/** GET /api/titles?search=&kind=&limit=&after= */
+/** GET /api/titles?search=&kind=&order=&limit=&after= (a search is ordered by match, then name) */
 export const TitleQuery = Closed({
   search: Type.Optional(Type.String({ maxLength: 200 })),
   kind: Type.Optional(Type.Union([Type.Literal("film"), Type.Literal("episode")])),
+  order: Type.Optional(Type.Union([Type.Literal("newest"), Type.Literal("name")])),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 100 })),
   after: Type.Optional(Type.String({ maxLength: 300 })),
 });

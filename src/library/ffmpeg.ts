@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
+import { Fault, messageOf } from "../kernel/fault.ts";
+
+export interface FfmpegRun {
+  readonly kind: "done" | "failed";
+  /** What came out of pipe:1 and pipe:3, at most `maxOutputBytes` each. */
+  readonly output: Buffer;
+  readonly second: Buffer;
+  /** The last lines that ffmpeg said, for the operator's log. */
+  readonly reason: string;
+}
+
+export interface FfmpegLimits {
+  readonly timeoutMs: number;
+  readonly maxOutputBytes: number;
+  readonly signal: AbortSignal;
+  /** Goes into pipe:0. */
+  readonly input?: Uint8Array;
+}
+
+/** 3 GB of address space: enough for any picture we allow, and not enough to take the machine along. */
+const addressSpaceKb = 3_000_000;
+
+/**
+ * Runs ffmpeg on hostile input: arguments as an array, no environment of ours, address space and time limited, at low
+ * priority, killed when the time is over, the output too long or the signal aborts.
+ *
+ * @throws Fault MEDIA_TOOL_MISSING when there is no ffmpeg on this machine.
+ */
+export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): Promise<FfmpegRun> {
+  const own = ["-hide_banner", "-loglevel", "error", "-y", ...(limits.input === undefined ? ["-nostdin"] : [])];
+  // The shell only lowers its own limits and becomes ffmpeg; nothing of ours is ever part of its script.
+  const [program, before] =
+    process.platform === "win32"
+      ? ["ffmpeg", []]
+      : ["/bin/sh", ["-c", `ulimit -v ${addressSpaceKb} 2>/dev/null; exec ffmpeg "$@"`, "ffmpeg"]];
+  const child = spawn(program, [...before, ...own, ...parameters], {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    env: { PATH: "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin", LC_ALL: "C", TZ: "UTC" },
+    signal: AbortSignal.any([limits.signal, AbortSignal.timeout(limits.timeoutMs)]),
+    killSignal: "SIGKILL",
+    windowsHide: true,
+  });
+  if (child.pid !== undefined) {
+    try {
+      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    } catch {
+      // It is over already, or we may not: it works all the same.
+    }
+  }
+
+  const collect = (stream: NodeJS.ReadableStream | null | undefined): { take(): Buffer } => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    stream?.on("data", (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= limits.maxOutputBytes) parts.push(part);
+      else child.kill("SIGKILL");
+    });
+    stream?.on("error", () => undefined);
+    return { take: () => (bytes <= limits.maxOutputBytes ? Buffer.concat(parts) : Buffer.alloc(0)) };
+  };
+  const output = collect(child.stdout);
+  const third = child.stdio[3];
+  const second = collect(third !== null && third !== undefined && "on" in third && "read" in third ? third : null);
+  let said = "";
+  child.stderr?.on("data", (part: Buffer) => {
+    said = (said + part.toString("utf8")).slice(-2_000);
+  });
+  // It may stop reading before everything is written: a broken picture.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(limits.input);
+
+  return new Promise((resolve, reject) => {
+    let failure = "";
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed", { cause: error }));
+      failure = messageOf(error);
+    });
+    child.on("close", (code) => {
+      if (code === 127) reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed; hint: install ffmpeg 5 or newer"));
+      const isDone = code === 0 && failure === "";
+      resolve({
+        kind: isDone ? "done" : "failed",
+        output: output.take(),
+        second: second.take(),
+        reason: isDone ? "" : failure || said.trim().split("\n").slice(-3).join("; ") || `ffmpeg ended with ${code}`,
+      });
+    });
+  });
+}

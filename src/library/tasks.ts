@@ -1,0 +1,98 @@
+import { watch, type FSWatcher } from "node:fs";
+import { every, minuteMs, plus, secondMs, sleep, type Clock } from "../kernel/clock.ts";
+import { parseId, type TitleId } from "../kernel/brand.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Db } from "../db/db.ts";
+import { defineTask, enqueue, type TaskDefinition } from "../jobs/jobs.ts";
+import { makeArtwork, type ArtworkNeeds } from "./artwork.ts";
+import { scanLibrary, settleMs, type ScanCounts, type ScanNeeds } from "./scan.ts";
+
+export type LibraryTaskNeeds = ScanNeeds & ArtworkNeeds;
+
+/** The library's work for the worker: `scan-library` brings the tables in line with the folder and makes posters. */
+export function libraryTasks(needs: LibraryTaskNeeds): readonly TaskDefinition[] {
+  return [
+    defineTask("scan-library", async (payload, { signal }) => {
+      const outcome = await scanLibrary(needs, signal, parseId<TitleId>(payload.titleId));
+      if (outcome.kind === "away") return;
+      await makeArtwork(needs, signal);
+      const { waiting, failed } = outcome.counts;
+      if (waiting > 0 || failed > 0) await requestScan(needs, failed > 0 ? minuteMs : settleMs + secondMs);
+    }),
+  ];
+}
+
+/**
+ * Asks for a scan. At most one waits at a time: a request while one waits joins it, and while one runs there is one
+ * after it.
+ */
+export async function requestScan({ db, clock }: { readonly db: Db; readonly clock: Clock }, delayMs = 0): Promise<void> {
+  const runAt = plus(clock.now(), delayMs);
+  await db.transaction((tx) => enqueue(tx, "scan-library", {}, { key: "scan-library", queue: "scan-library", runAt }));
+}
+
+interface WatchNeeds {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly libraryDir: string;
+}
+
+/** Changes are gathered this long: a folder that is being copied makes thousands. */
+const gatherMs = 2 * secondMs;
+/** The watch misses what happens on network drives and above the system's limit of watches. */
+const rescanMs = 15 * minuteMs;
+
+/**
+ * Asks for a scan now, soon after each change in the folder, and every 15 minutes in case a change was not noticed.
+ * Where the system cannot watch, the rescans remain.
+ */
+export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Promise<void> }> {
+  const { log, libraryDir } = needs;
+  const stopping = new AbortController();
+  let gathering: Promise<void> | undefined;
+  const request = async (): Promise<void> => {
+    try {
+      await requestScan(needs);
+    } catch (thrown) {
+      log.warn({ reason: messageOf(thrown) }, "a scan could not be asked for; the next one is at most 15 minutes away");
+    }
+  };
+  const noticed = (): void => {
+    gathering ??= sleep(gatherMs, stopping.signal).then(() => {
+      gathering = undefined;
+      return stopping.signal.aborted ? undefined : request();
+    });
+  };
+
+  await request();
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(libraryDir, { recursive: true, persistent: false }, noticed);
+    watcher.on("error", (error) => {
+      log.warn({ reason: messageOf(error) }, "the library cannot be watched any more; it is scanned every 15 minutes");
+      watcher?.close();
+    });
+  } catch (thrown) {
+    log.warn({ reason: messageOf(thrown) }, "the library cannot be watched; it is scanned every 15 minutes");
+  }
+  const rescan = every(rescanMs, request);
+  return {
+    stop: async () => {
+      stopping.abort();
+      watcher?.close();
+      await gathering;
+      await rescan.stop();
+    },
+  };
+}
+
+/** The newest scan, for the console; `undefined` before the first. */
+export async function latestScan(
+  db: Db,
+): Promise<{ readonly startedAt: Date; readonly finishedAt: Date | null; readonly counts: ScanCounts } | undefined> {
+  return db.one<{ startedAt: Date; finishedAt: Date | null; counts: ScanCounts }>(
+    `select started_at as "startedAt", finished_at as "finishedAt", counts from scan order by started_at desc limit 1`,
+  );
+}
