@@ -190,18 +190,16 @@ async function readPicture(path: string): Promise<Buffer> {
 }
 
 /** Makes a poster of the most telling frame a fifth into the film. @returns the reason if it cannot. */
-export async function posterOfFilm(path: string, durationSeconds: number, signal: AbortSignal): Promise<Poster | string> {
+export async function posterOfFilm(
+  path: string,
+  durationSeconds: number,
+  signal: AbortSignal,
+): Promise<Poster | string> {
   const demuxer = await containerOf(path);
   if (demuxer === undefined) return "neither MP4 nor Matroska";
   const seek = Math.max(0, Math.min(durationSeconds * 0.2, 1_800));
-  return render(
-    [
-      ...["-ss", seek.toFixed(3), "-protocol_whitelist", "file", "-f", demuxer, "-threads", "2"],
-      ...["-max_pixels", "60000000", "-i", `file:${path}`],
-    ],
-    "thumbnail=48",
-    signal,
-  );
+  const place = ["-ss", seek.toFixed(3), "-protocol_whitelist", "file", "-f", demuxer, "-threads", "2"];
+  return render([...place, "-max_pixels", "60000000", "-i", `file:${path}`], "thumbnail=48", signal);
 }
 
 /** The demuxer by the file's first bytes: ffmpeg is not left to guess what a hostile file would like to be. */
@@ -226,15 +224,14 @@ async function render(
   const graph =
     `[0:v:0]${pick},scale=${posterWidth}:${2 * posterWidth}:flags=area:force_original_aspect_ratio=decrease,split[one][two];` +
     `[one]format=yuvj420p[poster];[two]scale=${swatch}:${swatch}:flags=area,format=rgb24[swatch]`;
-  const run = await runFfmpeg(
-    [
-      ...input,
-      ...["-filter_complex", graph],
-      ...["-map", "[poster]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "4", "-f", "image2pipe", "pipe:1"],
-      ...["-map", "[swatch]", "-frames:v", "1", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:3"],
-    ],
-    { timeoutMs, maxOutputBytes: maxPosterBytes, signal, ...(bytes === undefined ? {} : { input: bytes }) },
-  );
+  const poster = ["-map", "[poster]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "4", "-f", "image2pipe", "pipe:1"];
+  const colours = ["-map", "[swatch]", "-frames:v", "1", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:3"];
+  const run = await runFfmpeg([...input, "-filter_complex", graph, ...poster, ...colours], {
+    timeoutMs,
+    maxOutputBytes: maxPosterBytes,
+    signal,
+    ...(bytes === undefined ? {} : { input: bytes }),
+  });
   if (run.kind === "failed") return run.reason;
   const size = jpegSize(run.output);
   if (size === undefined || run.second.length !== swatch * swatch * 3) return "ffmpeg made no picture";

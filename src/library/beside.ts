@@ -33,7 +33,10 @@ export function sidecarsOf(path: string, { folder, subtitles }: Pick<Beside, "fo
     .flatMap((name): Sidecar[] => {
       const { stem: own, extension } = splitExtension(name);
       if (own !== stem && !own.startsWith(`${stem}.`)) return [];
-      const words = own.slice(stem.length + 1).split(".").filter((word) => word !== "");
+      const words = own
+        .slice(stem.length + 1)
+        .split(".")
+        .filter((word) => word !== "");
       const lower = words.map((word) => word.toLowerCase());
       const forced = lower.includes("forced");
       // "hi" is Hindi where it stands first and a mark for the hearing impaired after a language.
@@ -44,7 +47,9 @@ export function sidecarsOf(path: string, { folder, subtitles }: Pick<Beside, "fo
       const hearingImpaired = lower.some((word, index) => hearingWords.has(word) && index !== languageAt);
       const rest = words.filter(
         (_word, index) =>
-          index !== languageAt && !hearingWords.has(lower[index] ?? "") && !["forced", "default"].includes(lower[index] ?? ""),
+          index !== languageAt &&
+          !hearingWords.has(lower[index] ?? "") &&
+          !["forced", "default"].includes(lower[index] ?? ""),
       );
       return [
         {
@@ -65,8 +70,7 @@ function languageTag(word: string | undefined): string {
   if (word === undefined) return "und";
   const [language = "und", sub] = word.split(/[-_]/);
   if (sub === undefined) return language.toLowerCase();
-  const region =
-    sub.length === 4 ? `${sub.charAt(0).toUpperCase()}${sub.slice(1).toLowerCase()}` : sub.toUpperCase();
+  const region = sub.length === 4 ? `${sub.charAt(0).toUpperCase()}${sub.slice(1).toLowerCase()}` : sub.toUpperCase();
   return `${language.toLowerCase()}-${region}`;
 }
 

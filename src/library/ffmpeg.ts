@@ -79,7 +79,8 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
       failure = messageOf(error);
     });
     child.on("close", (code) => {
-      if (code === 127) reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed; hint: install ffmpeg 5 or newer"));
+      if (code === 127)
+        reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed; hint: install ffmpeg 5 or newer"));
       const isDone = code === 0 && failure === "";
       resolve({
         kind: isDone ? "done" : "failed",

@@ -88,7 +88,7 @@ test("whatever the path, a placement's names can be shown and its numbers make s
       if (placement === undefined) return;
       expect(placement.name).not.toBe("");
       expect(placement.name).not.toMatch(/[\p{Cc}\u202a-\u202e]/u);
-      expect([...placement.name].length).toBeLessThanOrEqual(200);
+      expect(Array.from(placement.name).length).toBeLessThanOrEqual(200);
       if (placement.kind === "film") return;
       expect(placement.lastEpisode).toBeGreaterThanOrEqual(placement.episode);
       expect(placement.series).not.toBe("");
@@ -127,5 +127,5 @@ test("an English article does not decide the order, unless it is the whole name"
 });
 
 test("a long name is shortened by characters, not by halves of them", () => {
-  expect([...displayName("🎬".repeat(500))]).toHaveLength(200);
+  expect(Array.from(displayName("🎬".repeat(500)))).toHaveLength(200);
 });

@@ -47,6 +47,6 @@ export function displayName(raw: string): string {
     .replace(/[\p{Cc}\p{Co}\p{Cs}\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/gu, " ")
     .replace(/\s+/g, " ")
     .trim();
-  const characters = [...clean];
+  const characters = Array.from(clean);
   return characters.length <= nameLength ? clean : `${characters.slice(0, nameLength - 1).join("")}…`;
 }

@@ -41,7 +41,7 @@ export function titleIdentity(path: string, placement: Placement): Buffer {
 const pad = (count: number): string => String(count).padStart(4, "0");
 
 /** Compatibility forms can be 18 times as long as what they stand for, and an index entry has at most 2,704 bytes. */
-const short = (text: string): string => [...text].slice(0, 300).join("").trimEnd();
+const short = (text: string): string => Array.from(text).slice(0, 300).join("").trimEnd();
 
 /** The columns that follow from the path alone. */
 function columnsOf(placement: Placement): {

@@ -33,7 +33,11 @@ export function libraryRoutes(app: App, needs: LibraryRoutesNeeds): void {
     "/api/titles",
     {
       config: { access: "viewer" },
-      schema: { summary: "Titles, newest first, or by match with a search", querystring: TitleQuery, response: { 200: TitleList } },
+      schema: {
+        summary: "Titles, newest first, or by match with a search",
+        querystring: TitleQuery,
+        response: { 200: TitleList },
+      },
     },
     async (request) => listTitles(needs, viewerOf(request), request.query),
   );
@@ -42,7 +46,11 @@ export function libraryRoutes(app: App, needs: LibraryRoutesNeeds): void {
     "/api/titles/:id",
     {
       config: { access: "viewer" },
-      schema: { summary: "One title with its tracks, chapters and episodes", params: IdParams, response: { 200: TitleDetail } },
+      schema: {
+        summary: "One title with its tracks, chapters and episodes",
+        params: IdParams,
+        response: { 200: TitleDetail },
+      },
     },
     async (request, reply) => {
       const detail = await readTitle(needs, viewerOf(request), titleIdOf(request.params.id));
@@ -67,7 +75,8 @@ export function libraryRoutes(app: App, needs: LibraryRoutesNeeds): void {
       });
       if (request.headers["if-none-match"]?.includes(etag) === true) return reply.code(304).send();
       const bytes = await poster.read();
-      if (bytes === undefined) return refuse(reply.removeHeader("etag").header("cache-control", "no-store"), "not-found");
+      if (bytes === undefined)
+        return refuse(reply.removeHeader("etag").header("cache-control", "no-store"), "not-found");
       return reply.type("image/jpeg").send(bytes);
     },
   );

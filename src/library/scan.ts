@@ -183,7 +183,8 @@ function isSame(one: unknown, other: unknown): boolean {
 }
 
 /** Scans write one after another, so that "is there such a title" and "then make it" cannot interleave. */
-const lockLibrary = (tx: Tx): Promise<number> => tx.run(`select pg_advisory_xact_lock(hashtext('houselights library'))`);
+const lockLibrary = (tx: Tx): Promise<number> =>
+  tx.run(`select pg_advisory_xact_lock(hashtext('houselights library'))`);
 
 /** Every title of which a file is there can be seen. */
 const showTitles = (tx: Tx, titleIds: readonly TitleId[]): Promise<number> =>

@@ -27,7 +27,10 @@ export function libraryTasks(needs: LibraryTaskNeeds): readonly TaskDefinition[]
  * Asks for a scan. At most one waits at a time: a request while one waits joins it, and while one runs there is one
  * after it.
  */
-export async function requestScan({ db, clock }: { readonly db: Db; readonly clock: Clock }, delayMs = 0): Promise<void> {
+export async function requestScan(
+  { db, clock }: { readonly db: Db; readonly clock: Clock },
+  delayMs = 0,
+): Promise<void> {
   const runAt = plus(clock.now(), delayMs);
   await db.transaction((tx) => enqueue(tx, "scan-library", {}, { key: "scan-library", queue: "scan-library", runAt }));
 }

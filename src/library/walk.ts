@@ -146,10 +146,9 @@ export async function walkLibrary(
           complete = false;
           return;
         }
-        const stats = await lstat(
-          Buffer.concat([Buffer.from(join(realRoot, folder) + sep), entry.name]),
-          { bigint: true },
-        ).catch(() => undefined);
+        const stats = await lstat(Buffer.concat([Buffer.from(join(realRoot, folder) + sep), entry.name]), {
+          bigint: true,
+        }).catch(() => undefined);
         // Gone between the listing and now, or swapped for something else: the next walk sees what it has become.
         if (stats === undefined || !stats.isFile()) continue;
         found({

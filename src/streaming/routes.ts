@@ -8,7 +8,7 @@ import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { viewerOf, type Check, type Viewer } from "../http/viewer.ts";
 import { chooseFile, readPlayableFile, titleExists, type PlayableFile } from "../library/titles.ts";
-import { Closed, IdParams, Nothing } from "../wire/common.ts";
+import { IdParams, Nothing } from "../wire/common.ts";
 import { Grant, SetProgress } from "../wire/titles.ts";
 import { grantLifeMs, type GrantClaims, type Grants } from "./grants.ts";
 import { saveProgress } from "./progress.ts";
@@ -59,7 +59,7 @@ const filesKept = 100;
  * now. A refused one answers 403 whatever the reason.
  */
 export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): StreamingRoutes {
-  const { db, clock, grants } = needs;
+  const { db, clock } = needs;
 
   app.post(
     "/api/titles/:id/grants",
@@ -97,7 +97,7 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
       const titleId = titleIdOf(request.params.id);
       if (!(await titleExists(db, titleId))) return refuse(reply, "not-found");
       await saveProgress(db, viewerOf(request).accountId, titleId, request.body, clock.now());
-      return reply.code(204).send();
+      return reply.code(204).send(null);
     },
   );
 
