@@ -24,6 +24,7 @@ import type { Log } from "../kernel/log.ts";
 import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-binaries.ts";
 import type { Binaries, RunAs } from "./embedded-binaries.ts";
 import { isAlive, processesIn, readOwner, recordOwner, signal, waitForEnd } from "./embedded-process.ts";
+import { complaintIn, hintFor } from "./embedded-reason.ts";
 
 const run = promisify(execFile);
 
@@ -288,7 +289,7 @@ async function initialise(cluster: Cluster, binaries: Binaries, options: StartPo
     await rename(draft, cluster.folder);
   } catch (thrown) {
     await rm(draft, { recursive: true, force: true }).catch(() => undefined);
-    const said = thrown instanceof Error && "stderr" in thrown ? lastLines(String(thrown.stderr)) : "";
+    const said = thrown instanceof Error && "stderr" in thrown ? complaintIn(String(thrown.stderr)) : "";
     const reason = said === "" ? messageOf(thrown) : said;
     throw new Fault("DB_START_FAILED", `the database cannot be made: ${reason}${hintFor(reason)}`, { cause: thrown });
   }
@@ -328,7 +329,7 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
   // Recovery after a crash may take its time; a server that has ended is noticed at once.
   for (let tries = 0; tries < 6_000; tries++) {
     if (endedWith !== undefined || child.pid === undefined) {
-      const said = lastLines(await readFile(cluster.logFile, "utf8").catch(() => ""));
+      const said = complaintIn(await readFile(cluster.logFile, "utf8").catch(() => ""));
       const reason = said === "" ? (endedWith ?? (await ended)) : said;
       throw new Fault("DB_START_FAILED", `PostgreSQL did not start: ${reason}${hintFor(reason)}`);
     }
@@ -337,27 +338,6 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
   }
   await end(cluster, child.pid ?? 0);
   throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
-}
-
-const lastLines = (text: string): string =>
-  text
-    .trim()
-    .split("\n")
-    .slice(-4)
-    .map((line) => line.trim())
-    .join("; ")
-    .slice(-600);
-
-function hintFor(reason: string): string {
-  if (/no space left|disk quota|ENOSPC|EDQUOT/i.test(reason))
-    return "; hint: the disk is full; make room and start again";
-  if (/EROFS|read-only file system/i.test(reason))
-    return "; hint: DATA_DIR must be on a file system that can be written";
-  if (/permission denied|EACCES|EPERM/i.test(reason))
-    return "; hint: DATA_DIR must belong to the user that runs the service";
-  if (/shared memory|memory/i.test(reason)) return "; hint: the machine has too little memory for the database";
-  if (/incompatible with|version/i.test(reason)) return "; hint: the data was made by another version of PostgreSQL";
-  return "; hint: read postgres.log in DATA_DIR";
 }
 
 type Knock = "ready" | "not yet" | "nobody";
