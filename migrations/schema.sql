@@ -33,18 +33,69 @@ create table address (
   constraint address_blind_index_check CHECK (octet_length(blind_index) = 32)
 );
 
-create table campaign_shard (
-  incident_id uuid not null,
-  shard integer not null,
-  first_account uuid not null,
-  last_account uuid not null,
-  resume_after uuid,
-  lease_until timestamp with time zone,
-  leased_by uuid,
-  finished_at timestamp with time zone,
-  constraint campaign_shard_pkey PRIMARY KEY (incident_id, shard),
-  constraint campaign_shard_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+create table address_claim (
+  account_id uuid not null,
+  id uuid not null,
+  address_index bytea not null,
+  sealed bytea not null,
+  code_mac bytea not null,
+  epoch bigint not null,
+  tries integer not null default 0,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint address_claim_pkey PRIMARY KEY (account_id, id)
 );
+
+create table artwork (
+  title_id uuid not null,
+  source text not null,
+  digest text,
+  width integer,
+  height integer,
+  colour text,
+  made_at timestamp with time zone not null,
+  constraint artwork_pkey PRIMARY KEY (title_id),
+  constraint artwork_title_id_fkey FOREIGN KEY (title_id) REFERENCES title(id),
+  constraint artwork_check CHECK ((digest IS NULL) = (width IS NULL) AND (digest IS NULL) = (height IS NULL) AND (digest IS NULL) = (colour IS NULL)),
+  constraint artwork_colour_check CHECK (colour ~ '^#[0-9a-f]{6}$'::text),
+  constraint artwork_digest_check CHECK (digest ~ '^[0-9a-f]{64}$'::text)
+);
+
+create table campaign (
+  incident_id uuid not null,
+  started_at timestamp with time zone not null,
+  started_by text not null,
+  scope_at timestamp with time zone not null,
+  frozen_up_to uuid,
+  frozen_at timestamp with time zone,
+  constraint campaign_pkey PRIMARY KEY (incident_id),
+  constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+);
+
+create table file (
+  id uuid not null,
+  title_id uuid not null,
+  path text not null,
+  fingerprint text not null,
+  size_bytes bigint not null,
+  state text not null,
+  problem text,
+  facts jsonb,
+  index jsonb,
+  sidecars jsonb not null,
+  pictures jsonb not null,
+  first_seen_at timestamp with time zone not null,
+  inspected_at timestamp with time zone not null,
+  constraint file_pkey PRIMARY KEY (id),
+  constraint file_path_key UNIQUE (path),
+  constraint file_title_id_fkey FOREIGN KEY (title_id) REFERENCES title(id),
+  constraint file_check CHECK (state <> 'playable'::text OR facts IS NOT NULL AND index IS NOT NULL),
+  constraint file_path_check CHECK (octet_length(path) <= 1024),
+  constraint file_state_check CHECK (state = ANY (ARRAY['playable'::text, 'damaged'::text, 'missing'::text]))
+);
+CREATE INDEX file_by_fingerprint ON public.file USING btree (fingerprint);
+CREATE INDEX file_of_title ON public.file USING btree (title_id);
 
 create table floor (
   kind text not null,
@@ -115,6 +166,7 @@ create table letter (
   lease_until timestamp with time zone,
   due_at timestamp with time zone,
   reply text,
+  queue_id text,
   settled_at timestamp with time zone,
   constraint letter_pkey PRIMARY KEY (account_id, incident_id),
   constraint letter_state_check CHECK (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text, 'handed over'::text, 'bounced'::text, 'refused'::text, 'suppressed'::text, 'no address'::text]))
@@ -165,6 +217,18 @@ create table migration (
   constraint migration_pkey PRIMARY KEY (number)
 );
 
+create table notice (
+  incident_id uuid not null,
+  locale text not null,
+  subject text not null,
+  text text not null,
+  html text not null,
+  hash bytea not null,
+  constraint notice_pkey PRIMARY KEY (incident_id, locale),
+  constraint notice_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id),
+  constraint notice_hash_check CHECK (octet_length(hash) = 32)
+);
+
 create table operator_link (
   digest bytea not null,
   account_id uuid,
@@ -186,12 +250,45 @@ create table password (
   constraint password_pkey PRIMARY KEY (account_id)
 );
 
+create table progress (
+  account_id uuid not null,
+  title_id uuid not null,
+  position_seconds double precision not null,
+  duration_seconds double precision not null,
+  watched boolean not null,
+  updated_at timestamp with time zone not null,
+  constraint progress_pkey PRIMARY KEY (account_id, title_id),
+  constraint progress_duration_seconds_check CHECK (duration_seconds >= 0::double precision),
+  constraint progress_position_seconds_check CHECK (position_seconds >= 0::double precision)
+);
+CREATE INDEX progress_latest ON public.progress USING btree (account_id, updated_at DESC);
+
 create table refusal_count (
   kind text not null,
   hour timestamp with time zone not null,
   node uuid not null,
   refused bigint not null,
   constraint refusal_count_pkey PRIMARY KEY (kind, hour, node)
+);
+
+create table scan (
+  id uuid not null,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  counts jsonb not null,
+  constraint scan_pkey PRIMARY KEY (id)
+);
+CREATE INDEX scan_newest ON public.scan USING btree (started_at DESC);
+
+create table series (
+  id uuid not null,
+  identity bytea not null,
+  name text not null,
+  year integer,
+  added_at timestamp with time zone not null,
+  constraint series_pkey PRIMARY KEY (id),
+  constraint series_identity_key UNIQUE (identity),
+  constraint series_identity_check CHECK (octet_length(identity) = 32)
 );
 
 create table session (
@@ -295,6 +392,31 @@ create table timeline_node (
   constraint timeline_node_pkey PRIMARY KEY (level, place)
 );
 CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_node FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+
+create table title (
+  id uuid not null,
+  kind text not null,
+  identity bytea not null,
+  name text not null,
+  year integer,
+  series_id uuid,
+  season integer,
+  episode integer,
+  last_episode integer,
+  search_text text not null,
+  sort_key text not null,
+  added_at timestamp with time zone not null,
+  visible boolean not null,
+  constraint title_pkey PRIMARY KEY (id),
+  constraint title_identity_key UNIQUE (identity),
+  constraint title_series_id_fkey FOREIGN KEY (series_id) REFERENCES series(id),
+  constraint title_check CHECK ((kind = 'episode'::text) = (series_id IS NOT NULL AND season IS NOT NULL AND episode IS NOT NULL AND last_episode IS NOT NULL)),
+  constraint title_identity_check CHECK (octet_length(identity) = 32),
+  constraint title_kind_check CHECK (kind = ANY (ARRAY['film'::text, 'episode'::text]))
+);
+CREATE INDEX title_by_name ON public.title USING btree (sort_key, id) WHERE visible;
+CREATE INDEX title_newest ON public.title USING btree (added_at DESC, id DESC) WHERE visible;
+CREATE INDEX title_of_series ON public.title USING btree (series_id, season, episode) WHERE (series_id IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION public.floor_only_rises()
  RETURNS trigger
