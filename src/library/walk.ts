@@ -1,7 +1,7 @@
 import type { BigIntStats, Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { entersFolder, pictureExtensions, splitExtension, subtitleExtensions, videoExtensions } from "./layout.ts";
+import { entersFolder, pictureExtensions, readPath, splitExtension, subtitleExtensions, videoExtensions } from "./layout.ts";
 
 /** One video as it lies on the disk, with what lies beside it. */
 export interface FoundFile {
@@ -120,7 +120,7 @@ export async function walkLibrary(
       subtitles: ofKind(subtitleExtensions),
       pictures,
       picturesAbove: above,
-      videoCount: ofKind(videoExtensions).length,
+      videoCount: ofKind(videoExtensions).filter((name) => readPath(`${folder}/${name}`) !== undefined).length,
     };
 
     for (const { entry, name } of named) {
@@ -136,6 +136,8 @@ export async function walkLibrary(
         else if (depth + 1 > limits.depth) skipped({ path, reason: "too deep" });
         else await enter(path, depth + 1, { folder, pictures });
       } else if (entry.isFile() && videoExtensions.has(splitExtension(shown).extension)) {
+        // A sample or a trailer.
+        if (name !== undefined && readPath(path) === undefined) continue;
         if (Buffer.byteLength(path) > limits.pathBytes) {
           skipped({ path: path.slice(0, 200), reason: "name too long" });
           continue;

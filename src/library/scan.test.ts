@@ -1,0 +1,293 @@
+import { appendFile, mkdir, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
+import { testDatabase } from "../db/test-database.ts";
+import type { Db } from "../db/db.ts";
+import { Fault } from "../kernel/fault.ts";
+import { inspectFile } from "./inspect-file.ts";
+import { scanLibrary } from "./scan.ts";
+
+let db: Db;
+let library: TestLibrary;
+
+beforeAll(async () => {
+  db = await testDatabase();
+  library = await testLibrary(db, inspectFile);
+});
+
+beforeEach(async () => {
+  await rm(library.folder, { recursive: true, force: true });
+  await mkdir(library.folder);
+  await db.run(`truncate series, title, file, artwork, scan`);
+});
+
+const titles = () =>
+  db.many<{ id: string; name: string; year: number | null; visible: boolean; state: string; path: string }>(
+    `select title.id, title.name, title.year, visible, state, path from title join file on title_id = title.id
+      order by path collate "C"`,
+  );
+
+test("films and episodes become titles, and a second scan reads nothing again", async () => {
+  await library.put("Heat (1995)/Heat (1995).mp4");
+  await library.put("Show (2010)/Season 01/Show S01E01 - One.mp4");
+  await library.put("Show (2010)/Season 01/Show S01E02 - Two.mp4");
+  await library.put("Bare (2001).mkv", library.otherClip);
+  expect(await library.scan()).toMatchObject({ files: 4, inspected: 4, damaged: 0, failed: 0 });
+  expect((await titles()).map(({ name, year, state }) => [name, year, state])).toEqual([
+    ["Bare", 2001, "playable"],
+    ["Heat", 1995, "playable"],
+    ["One", 2010, "playable"],
+    ["Two", 2010, "playable"],
+  ]);
+  expect(await db.many(`select name, year from series`)).toEqual([{ name: "Show", year: 2010 }]);
+  expect(await library.scan()).toMatchObject({ unchanged: 4, inspected: 0, updated: 0, missing: 0 });
+});
+
+test("what a file is comes from the file", async () => {
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  const row = await db.one<{ facts: unknown; sizeBytes: number }>(`select facts, size_bytes as "sizeBytes" from file`);
+  expect(row?.facts).toMatchObject({ width: 128, height: 72, audio: [{ channels: 1 }] });
+  expect(row?.sizeBytes).toBeGreaterThan(1_000);
+});
+
+test("two qualities of a film are one title", async () => {
+  await library.put("Heat (1995)/Heat (1995) - 1080p.mp4");
+  await library.put("Heat (1995)/Heat (1995) - 4K.mp4", library.clip);
+  await library.scan();
+  expect(await db.one(`select count(*) as count from title`)).toEqual({ count: 1 });
+  expect(await db.one(`select count(*) as count from file`)).toEqual({ count: 2 });
+});
+
+describe("a hostile name", () => {
+  test.each([
+    ["quotes", `It's "x" \`y\` $(z) (2001).mp4`],
+    ["newline", "New\nline (2002).mp4"],
+    ["leading dash", "-i etc passwd (2003).mp4"],
+    ["backslashes and percent", "a..\\..\\%2e%2e (2004).mp4"],
+    ["control characters", "a\u0001\u001b[31mb (2005).mp4"],
+    ["255 bytes", `${"ü".repeat(121)} (2006).mp4`],
+    ["protocol-like", "http:concat|x (2007).mp4"],
+    ["right-to-left override", "x\u202e4pm (2008).mp4"],
+  ])("%s is scanned as a name and nothing else", async (_what, name) => {
+    await library.put(name);
+    expect(await library.scan()).toMatchObject({ files: 1, inspected: 1, damaged: 0 });
+    const [title] = await titles();
+    expect(title).toMatchObject({ path: name, state: "playable" });
+    expect(title?.name).not.toMatch(/[\p{Cc}\u202e]/u);
+  });
+
+  test("that is not UTF-8 is listed with the reason, and the file beside it is scanned", async () => {
+    await library.put("Heat (1995).mp4");
+    const bytes = Buffer.concat([Buffer.from(`${library.folder}/bad`), Buffer.from([0xff, 0xfe]), Buffer.from(".mp4")]);
+    await writeFile(bytes, "x");
+    await utimes(bytes, 1, 1);
+    expect(await library.scan()).toMatchObject({ files: 2, inspected: 2, damaged: 1 });
+    expect((await titles()).map(({ path, state }) => [path, state])).toEqual([
+      ["Heat (1995).mp4", "playable"],
+      ["bad\\xff\\xfe.mp4", "damaged"],
+    ]);
+  });
+});
+
+test("a broken file is listed with its error and disturbs nothing", async () => {
+  await library.put("Good (2001).mp4");
+  await library.put("Cut (2002).mp4");
+  await truncate(join(library.folder, "Cut (2002).mp4"), 300);
+  await writeFile(join(library.folder, "Text (2003).mkv"), "not a film");
+  await writeFile(join(library.folder, "Empty (2004).webm"), "");
+  for (const name of ["Cut (2002).mp4", "Text (2003).mkv", "Empty (2004).webm"]) {
+    await utimes(join(library.folder, name), 1, 1);
+  }
+  expect(await library.scan()).toMatchObject({ files: 4, inspected: 4, damaged: 3 });
+  const rows = await db.many<{ path: string; problem: string | null }>(`select path, problem from file order by path`);
+  for (const { path, problem } of rows) {
+    if (path.startsWith("Good")) expect(problem).toBeNull();
+    else expect(problem).toMatch(/\w/);
+  }
+  // Nothing about them has changed, so nothing is read again.
+  expect(await library.scan()).toMatchObject({ unchanged: 4, inspected: 0 });
+});
+
+test("a broken file that is replaced by a good one plays", async () => {
+  await writeFile(join(library.folder, "Heat (1995).mp4"), "x");
+  await utimes(join(library.folder, "Heat (1995).mp4"), 1, 1);
+  await library.scan();
+  const before = await titles();
+  expect(before[0]?.state).toBe("damaged");
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  expect(await titles()).toEqual([{ ...before[0], state: "playable" }]);
+});
+
+test("a file that has just changed waits, and is taken when it has settled", async () => {
+  await library.put("Heat (1995).mp4");
+  const path = join(library.folder, "Heat (1995).mp4");
+  await utimes(path, new Date(), new Date());
+  expect(await library.scan()).toMatchObject({ waiting: 1, inspected: 0 });
+  expect(await titles()).toEqual([]);
+  await utimes(path, 1, 1);
+  expect(await library.scan()).toMatchObject({ waiting: 0, inspected: 1 });
+});
+
+test("a file that grows while it is inspected is not recorded", async () => {
+  await library.put("Heat (1995).mp4");
+  const inspect: typeof inspectFile = async (path, signal) => {
+    const inspection = await inspectFile(path, signal);
+    await appendFile(path, "more");
+    return inspection;
+  };
+  const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  expect(outcome).toMatchObject({ kind: "scanned", counts: { waiting: 1, inspected: 0 } });
+  expect(await titles()).toEqual([]);
+});
+
+test("a file that vanishes hides its title, and brings back the same one when it returns", async () => {
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  const [before] = await titles();
+  await rename(join(library.folder, "Heat (1995).mp4"), `${library.folder}-away`);
+  expect(await library.scan()).toMatchObject({ missing: 1 });
+  expect(await titles()).toEqual([{ ...before, visible: false, state: "missing" }]);
+  await rename(`${library.folder}-away`, join(library.folder, "Heat (1995).mp4"));
+  expect(await library.scan()).toMatchObject({ inspected: 0, updated: 1 });
+  expect(await titles()).toEqual([before]);
+});
+
+test("a renamed file keeps its title's id under the new name, and is not read again", async () => {
+  await library.put("Haet.mp4");
+  await library.scan();
+  const [before] = await titles();
+  await mkdir(join(library.folder, "Heat (1995)"));
+  await rename(join(library.folder, "Haet.mp4"), join(library.folder, "Heat (1995)/Heat (1995).mp4"));
+  expect(await library.scan()).toMatchObject({ inspected: 0, updated: 1, missing: 0 });
+  expect(await titles()).toEqual([
+    { ...before, name: "Heat", year: 1995, path: "Heat (1995)/Heat (1995).mp4", visible: true },
+  ]);
+});
+
+test("a file that was away and comes back under another name keeps its title's id", async () => {
+  await library.put("Haet.mp4");
+  await library.scan();
+  const [before] = await titles();
+  await rename(join(library.folder, "Haet.mp4"), `${library.folder}-away`);
+  await library.scan();
+  await rename(`${library.folder}-away`, join(library.folder, "Heat (1995).mp4"));
+  await library.scan();
+  expect(await titles()).toEqual([{ ...before, name: "Heat", year: 1995, path: "Heat (1995).mp4" }]);
+});
+
+test("one of two versions that is renamed to another film becomes that film and leaves the other its title", async () => {
+  await library.put("Heat (1995)/Heat (1995) - a.mp4");
+  await library.put("Heat (1995)/Heat (1995) - b.mp4");
+  await library.scan();
+  const [first] = await titles();
+  await rename(join(library.folder, "Heat (1995)/Heat (1995) - b.mp4"), join(library.folder, "Ronin (1998).mp4"));
+  await library.scan();
+  const after = await titles();
+  expect(after.map(({ name, visible }) => [name, visible])).toEqual([
+    ["Heat", true],
+    ["Ronin", true],
+  ]);
+  expect(after[0]?.id).toBe(first?.id);
+});
+
+test("a library that is away is not an empty one", async () => {
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  const outcome = await scanLibrary(
+    { ...library.needs, libraryDir: `${library.folder}-unmounted` },
+    AbortSignal.timeout(20_000),
+  );
+  expect(outcome).toEqual({ kind: "away" });
+  expect((await titles())[0]).toMatchObject({ visible: true });
+});
+
+test("links are not followed, in or out of the library", async () => {
+  await library.put("Heat (1995).mp4");
+  await symlink(library.otherClip, join(library.folder, "Out (2001).mkv"));
+  await symlink("/", join(library.folder, "Everything"));
+  await symlink(join(library.folder, "Heat (1995).mp4"), join(library.folder, "In (2002).mp4"));
+  await symlink(library.folder, join(library.folder, "Round"));
+  expect(await library.scan()).toMatchObject({ files: 1, skipped: 4 });
+});
+
+test("hidden files, marked folders, samples and extras are passed by", async () => {
+  for (const path of [
+    ".hidden (2001).mp4",
+    ".cache/x (2001).mp4",
+    "Private/x (2001).mp4",
+    "Heat (1995)/Extras/making of.mp4",
+    "Heat (1995)/Heat (1995)-trailer.mp4",
+    "Heat (1995)/sample.mp4",
+  ]) {
+    await library.put(path);
+  }
+  await writeFile(join(library.folder, "Private/.nomedia"), "");
+  await library.put("Heat (1995)/Heat (1995).mp4");
+  expect(await library.scan()).toMatchObject({ files: 1 });
+});
+
+test("a subtitle that arrives later is noticed without reading the film again", async () => {
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  await writeFile(join(library.folder, "Heat (1995).en.srt"), "1\n00:00:00,000 --> 00:00:01,000\nHi\n");
+  expect(await library.scan()).toMatchObject({ inspected: 0, updated: 1 });
+  expect(await db.one(`select sidecars->0->>'language' as language from file`)).toEqual({ language: "en" });
+  await unlink(join(library.folder, "Heat (1995).en.srt"));
+  await library.scan();
+  expect(await db.one(`select jsonb_array_length(sidecars) as count from file`)).toEqual({ count: 0 });
+});
+
+test("two scans at once make each title once", async () => {
+  for (let n = 1; n <= 6; n++) await library.put(`Show/Season 01/Show S01E0${n}.mp4`);
+  const [one, other] = await Promise.all([library.scan(), library.scan()]);
+  expect(one.failed + other.failed).toBe(0);
+  expect(await db.one(`select count(*) as count from title`)).toEqual({ count: 6 });
+  expect(await db.one(`select count(*) as count from file`)).toEqual({ count: 6 });
+  expect(await db.one(`select count(*) as count from series`)).toEqual({ count: 1 });
+  for (let n = 1; n <= 6; n++) {
+    await rename(
+      join(library.folder, `Show/Season 01/Show S01E0${n}.mp4`),
+      join(library.folder, `Show/Season 01/Show S01E0${n} - Name.mp4`),
+    );
+  }
+  await Promise.all([library.scan(), library.scan()]);
+  expect(await db.one(`select count(*) as count from file where state = 'playable'`)).toEqual({ count: 6 });
+  expect(await db.one(`select count(*) as count from title where visible`)).toEqual({ count: 6 });
+});
+
+test("a scan that is stopped goes on where it was", async () => {
+  for (let n = 1; n <= 4; n++) await library.put(`Film ${n} (200${n}).mp4`);
+  const stop = new AbortController();
+  let seen = 0;
+  const inspect: typeof inspectFile = async (path, signal) => {
+    if (++seen === 2) stop.abort();
+    return inspectFile(path, signal);
+  };
+  await scanLibrary({ ...library.needs, inspect }, stop.signal);
+  const rest = await library.scan();
+  expect(rest.unchanged + rest.inspected).toBe(4);
+  expect(await db.one(`select count(*) as count from file where state = 'playable'`)).toEqual({ count: 4 });
+});
+
+test("with one of our tools missing a file is tried again instead of being called damaged", async () => {
+  await library.put("Heat (1995).mp4");
+  const inspect = () => Promise.reject(new Fault("MEDIA_TOOL_MISSING", "no such tool"));
+  const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  expect(outcome).toMatchObject({ counts: { failed: 1, inspected: 0 } });
+  expect(await library.scan()).toMatchObject({ inspected: 1 });
+});
+
+test("text from inside a file that the database cannot hold is mended, not fatal", async () => {
+  await library.put("Heat (1995).mp4");
+  const inspect: typeof inspectFile = async (path, signal) => {
+    const inspection = await inspectFile(path, signal);
+    if (inspection.kind === "damaged") return inspection;
+    const chapters = [{ startSeconds: 0, name: "nul\0 and half \ud800" }];
+    return { ...inspection, facts: { ...inspection.facts, chapters } };
+  };
+  await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  expect(await db.one(`select facts->'chapters'->0->>'name' as name from file`)).toEqual({ name: "nul and half \ufffd" });
+});
