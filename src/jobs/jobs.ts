@@ -17,7 +17,6 @@ export const letterKinds = [
   "renewal code",
   "renewed",
   "password changed",
-  "incident test send",
 ] as const;
 export type LetterKind = (typeof letterKinds)[number];
 

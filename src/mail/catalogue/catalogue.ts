@@ -1,0 +1,77 @@
+import type { DataClass } from "../../wire/incidents.ts";
+
+/** A piece of a letter. Plain text throughout: what makes it HTML escapes it. */
+export type Block =
+  | { readonly kind: "paragraph"; readonly text: string }
+  | { readonly kind: "heading"; readonly text: string }
+  | { readonly kind: "list"; readonly items: readonly string[] }
+  | { readonly kind: "steps"; readonly items: readonly string[] }
+  | { readonly kind: "code"; readonly text: string };
+
+/** A letter as a language writes it, before it becomes text and HTML. */
+export interface LetterText {
+  readonly subject: string;
+  readonly title: string;
+  readonly blocks: readonly Block[];
+}
+
+/** What every letter may mention. Instants are written out in the language already. */
+export interface ServiceText {
+  readonly service: string;
+  /** How to reach the service, as a person types it. */
+  readonly site: string;
+  /** An address for questions, if the operator has named one. */
+  readonly contact: string | null;
+}
+
+export interface CodeText extends ServiceText {
+  /** In groups, as people read it out. */
+  readonly code: string;
+  readonly validHours: number;
+}
+
+export interface ChangeText extends ServiceText {
+  readonly at: string;
+  /** Where to take the change back, if it can be. */
+  readonly undoAt: string | null;
+}
+
+export interface NoticeText extends ServiceText {
+  readonly reference: string;
+  readonly copiedAt: string | null;
+  readonly foundAt: string;
+  readonly containedAt: string | null;
+  readonly containment: "everyone-out" | "with-renewal" | "account" | null;
+  readonly keptTools: boolean;
+  readonly wayInClosedAt: string | null;
+  readonly dataClasses: readonly DataClass[];
+  readonly keysReachable: "no" | "unknown" | "yes";
+}
+
+/**
+ * The letters in one language. The notice has the title and the five headings of Cal. Civ. Code 1798.82(d)(1), in this
+ * order; other languages translate them. At most three steps, no link, no name of another company.
+ */
+export interface Catalogue {
+  readonly signUpCode: (facts: CodeText) => LetterText;
+  readonly alreadyRegistered: (facts: ServiceText) => LetterText;
+  readonly renewalCode: (facts: CodeText) => LetterText;
+  readonly renewed: (facts: ChangeText) => LetterText;
+  readonly passwordChanged: (facts: ChangeText) => LetterText;
+  readonly notice: (facts: NoticeText) => LetterText;
+  /** Stands above the notice when it is sent to the operator as a test. */
+  readonly testSend: { readonly subject: string; readonly note: string };
+  /** Stands below every letter. */
+  readonly neverAsks: (facts: ServiceText) => string;
+}
+
+export const paragraph = (text: string): Block => ({ kind: "paragraph", text });
+export const heading = (text: string): Block => ({ kind: "heading", text });
+export const list = (...items: readonly string[]): Block => ({ kind: "list", items });
+export const steps = (
+  ...items: readonly [string] | readonly [string, string] | readonly [string, string, string]
+): Block => ({
+  kind: "steps",
+  items,
+});
+export const code = (text: string): Block => ({ kind: "code", text });

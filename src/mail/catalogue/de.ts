@@ -1,0 +1,151 @@
+import type { DataClass } from "../../wire/incidents.ts";
+import { code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+
+const dataClasses: Readonly<Record<DataClass, string>> = {
+  addresses: "Ihre E-Mail-Adresse",
+  names: "Ihr Name",
+  "password records": "die Prüfdaten Ihres Passworts (verschlüsselt; das Passwort selbst wird nie gespeichert)",
+  sessions: "welche Geräte angemeldet waren",
+  "second factors": "die Prüfdaten Ihres zweiten Faktors",
+  "viewing history": "was Sie angesehen haben",
+};
+
+const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
+  no: "All das ist verschlüsselt gespeichert. Die Schlüssel liegen an einem anderen Ort und wurden nicht entwendet. Wir sagen es Ihnen trotzdem, denn Sie haben ein Recht darauf.",
+  unknown:
+    "All das ist verschlüsselt gespeichert. Wir können nicht ausschließen, dass auch die Schlüssel erreichbar waren; handeln Sie bitte so, als könnten die Daten gelesen werden.",
+  yes: "All das ist verschlüsselt gespeichert, aber auch die Schlüssel waren erreichbar; handeln Sie bitte so, als könnten die Daten gelesen werden.",
+};
+
+function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
+  if (containment === null || containedAt === null) return [];
+  switch (containment) {
+    case "everyone-out":
+      return [
+        `Am ${containedAt} haben wir alle Geräte abgemeldet und alle alten Passwörter, Codes und Links wertlos gemacht. Nichts von dem, was kopiert wurde, öffnet noch etwas.`,
+        ...(keptTools ? ["Nur selbst eingerichtete Werkzeuge und Skripte funktionieren weiter."] : []),
+      ];
+    case "with-renewal":
+      return [
+        `Am ${containedAt} haben wir alle alten Passwörter, Codes und Links wertlos gemacht. Angemeldete Geräte bleiben angemeldet, bis Sie Ihr Passwort erneuern; dann werden sie abgemeldet, wenn Sie nichts anderes wählen.`,
+      ];
+    case "account":
+      return [`Am ${containedAt} haben wir Ihr Konto auf allen Geräten abgemeldet.`];
+  }
+}
+
+const notYou = ({ service, site, undoAt }: ChangeText): string =>
+  undoAt === null
+    ? `Falls Sie es nicht waren: Ändern Sie zuerst das Passwort Ihres Postfachs. Öffnen Sie danach die App von ${service} oder geben Sie ${site} in Ihren Browser ein und erneuern Sie Ihr Passwort noch einmal.`
+    : `Falls Sie es nicht waren: Kopieren Sie diese Adresse innerhalb von 7 Tagen in Ihren Browser und drücken Sie dort den Knopf. Er macht die Änderung rückgängig und meldet alle ab: ${undoAt}`;
+
+export const de: Catalogue = {
+  signUpCode: ({ service, code: typed, validHours }) => ({
+    subject: `Ihr Code für ${service}`,
+    title: `Willkommen bei ${service}`,
+    blocks: [
+      paragraph("Geben Sie diesen Code auf der Seite ein, auf der Sie sich registriert haben:"),
+      code(typed),
+      paragraph(`Er gilt einmal, in dem Browser, in dem Sie ihn angefordert haben, ${validHours} Stunden lang.`),
+      paragraph("Falls Sie sich nicht registriert haben, müssen Sie nichts tun: Ohne den Code entsteht kein Konto."),
+    ],
+  }),
+  alreadyRegistered: ({ service, site }) => ({
+    subject: `Sie haben schon ein Konto bei ${service}`,
+    title: "Sie haben schon ein Konto",
+    blocks: [
+      paragraph(
+        `Jemand, wahrscheinlich Sie, wollte sich mit dieser Adresse bei ${service} registrieren. Sie hat schon ein Konto.`,
+      ),
+      paragraph(
+        `Öffnen Sie die App von ${service} oder geben Sie ${site} in Ihren Browser ein und melden Sie sich an. Wenn Sie Ihr Passwort nicht mehr wissen, erneuern Sie es dort.`,
+      ),
+      paragraph("Falls Sie es nicht waren, müssen Sie nichts tun."),
+    ],
+  }),
+  renewalCode: ({ service, code: typed, validHours }) => ({
+    subject: `Ihr Code zum Erneuern des Passworts bei ${service}`,
+    title: "Passwort erneuern",
+    blocks: [
+      paragraph(
+        "Geben Sie diesen Code auf der Seite ein, auf der Sie ihn angefordert haben, und wählen Sie ein neues Passwort:",
+      ),
+      code(typed),
+      paragraph(`Er gilt einmal, in dem Browser, in dem Sie ihn angefordert haben, ${validHours} Stunden lang.`),
+      paragraph(
+        "Falls Sie ihn nicht angefordert haben, müssen Sie nichts tun. Geben Sie den Code an niemanden weiter.",
+      ),
+    ],
+  }),
+  renewed: (facts) => ({
+    subject: `Ihr Passwort bei ${facts.service} wurde erneuert`,
+    title: "Ihr Passwort wurde erneuert",
+    blocks: [
+      paragraph(
+        `Am ${facts.at} wurde für Ihr Konto bei ${facts.service} ein neues Passwort gesetzt. Das alte ist wertlos.`,
+      ),
+      paragraph("Wenn Sie es waren, ist alles in Ordnung."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  passwordChanged: (facts) => ({
+    subject: `Ihr Passwort bei ${facts.service} wurde geändert`,
+    title: "Ihr Passwort wurde geändert",
+    blocks: [
+      paragraph(
+        `Am ${facts.at} wurde das Passwort Ihres Kontos bei ${facts.service} auf einem angemeldeten Gerät geändert.`,
+      ),
+      paragraph("Wenn Sie es waren, ist alles in Ordnung."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  notice: (facts) => ({
+    subject: `Mitteilung über einen Datendiebstahl: Ihr Konto bei ${facts.service} (${facts.reference})`,
+    title: "Mitteilung über einen Datendiebstahl",
+    blocks: [
+      heading("Was geschehen ist"),
+      paragraph(
+        facts.copiedAt === null
+          ? `Jemand hat unbefugt die Datenbank kopiert, in der ${facts.service} seine Konten führt. Wir haben es am ${facts.foundAt} bemerkt. Den Tag der Kopie kennen wir nicht.`
+          : `Am ${facts.copiedAt} hat jemand unbefugt die Datenbank kopiert, in der ${facts.service} seine Konten führt. Wir haben es am ${facts.foundAt} bemerkt.`,
+      ),
+      paragraph("Ihr Konto ist in dieser Kopie enthalten. Das tut uns leid."),
+      heading("Welche Daten betroffen sind"),
+      list(...facts.dataClasses.map((each) => dataClasses[each])),
+      paragraph(keys[facts.keysReachable]),
+      paragraph(`Karten- und Bankdaten wurden nicht entwendet: ${facts.service} hat keine.`),
+      heading("Was wir tun"),
+      ...contained(facts).map(paragraph),
+      paragraph(
+        facts.wayInClosedAt === null
+          ? `Wie es dazu kam, wird untersucht. Was wir herausfinden, steht unter ${facts.site}/notice/${facts.reference}.`
+          : `Der Weg, auf dem es geschah, ist seit dem ${facts.wayInClosedAt} geschlossen.`,
+      ),
+      heading("Was Sie tun können"),
+      steps(
+        `Öffnen Sie die App von ${facts.service} oder geben Sie ${facts.site} selbst in Ihren Browser ein. Dieser Brief enthält mit Absicht keinen Link.`,
+        "Erneuern Sie Ihr Passwort: Sie bekommen einen Code per E-Mail und wählen ein neues. Wenn Sie einen Passkey haben, melden Sie sich einfach damit an.",
+        "Falls Sie das alte Passwort noch anderswo verwenden, ändern Sie es auch dort.",
+      ),
+      paragraph(
+        "Richten Sie danach in den Einstellungen einen Passkey oder einen zweiten Faktor ein. Ein Passkey lässt sich aus keiner Datenbank stehlen.",
+      ),
+      heading("Weitere Auskünfte"),
+      paragraph(
+        `Dieser Brief hat die Nummer ${facts.reference}. Geben Sie ${facts.site}/notice/${facts.reference} in Ihren Browser ein, um zu sehen, dass er echt ist: Dort steht derselbe Text.`,
+      ),
+      paragraph(
+        facts.contact === null
+          ? "Auf derselben Seite steht, wen Sie fragen können."
+          : `Wenn Sie eine Frage haben, schreiben Sie an ${facts.contact}.`,
+      ),
+    ],
+  }),
+  testSend: {
+    subject: "Probe",
+    note: "Dies ist eine Probe des folgenden Briefs. Sie ging nur an Sie.",
+  },
+  neverAsks: ({ service }) =>
+    `Niemand von ${service} wird Sie jemals nach Ihrem Passwort oder einer Kartennummer fragen, weder per E-Mail noch am Telefon.`,
+};

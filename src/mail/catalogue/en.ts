@@ -1,0 +1,143 @@
+import type { DataClass } from "../../wire/incidents.ts";
+import { code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+
+const dataClasses: Readonly<Record<DataClass, string>> = {
+  addresses: "your e-mail address",
+  names: "your name",
+  "password records": "the record of your password (scrambled: the password itself is never stored)",
+  sessions: "which devices were signed in",
+  "second factors": "the record of your second factor",
+  "viewing history": "what you have watched",
+};
+
+const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
+  no: "All of this is stored encrypted. The keys are kept elsewhere and were not taken. We tell you all the same, because you have a right to know.",
+  unknown:
+    "All of this is stored encrypted. We cannot rule out that the keys were within reach, so please act as if it can be read.",
+  yes: "All of this is stored encrypted, but the keys were within reach, so please act as if it can be read.",
+};
+
+function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
+  if (containment === null || containedAt === null) return [];
+  switch (containment) {
+    case "everyone-out":
+      return [
+        `On ${containedAt} we signed out every device and made every old password, code and link worthless. Nothing that was copied opens anything any more.`,
+        ...(keptTools ? ["Only tools and scripts that people had set up themselves keep working."] : []),
+      ];
+    case "with-renewal":
+      return [
+        `On ${containedAt} we made every old password, code and link worthless. Devices that are signed in stay so until you renew your password; then they are signed out, unless you choose otherwise.`,
+      ];
+    case "account":
+      return [`On ${containedAt} we signed your account out on every device.`];
+  }
+}
+
+const notYou = ({ service, site, undoAt }: ChangeText): string =>
+  undoAt === null
+    ? `If it was not you: change the password of your mailbox first, then open the ${service} app or type ${site} into your browser and renew your password again.`
+    : `If it was not you: copy this address into your browser within 7 days and press the button there. It takes the change back and signs everybody out: ${undoAt}`;
+
+export const en: Catalogue = {
+  signUpCode: ({ service, code: typed, validHours }) => ({
+    subject: `Your code for ${service}`,
+    title: `Welcome to ${service}`,
+    blocks: [
+      paragraph("Type this code on the page where you signed up:"),
+      code(typed),
+      paragraph(`It works once, in the browser where you asked for it, for ${validHours} hours.`),
+      paragraph("If you did not sign up, you need not do anything: without the code there is no account."),
+    ],
+  }),
+  alreadyRegistered: ({ service, site }) => ({
+    subject: `You already have an account at ${service}`,
+    title: "You already have an account",
+    blocks: [
+      paragraph(
+        `Somebody, probably you, wanted to sign up at ${service} with this address. It has an account already.`,
+      ),
+      paragraph(
+        `Open the ${service} app or type ${site} into your browser and sign in. If you do not know your password any more, renew it there.`,
+      ),
+      paragraph("If it was not you, you need not do anything."),
+    ],
+  }),
+  renewalCode: ({ service, code: typed, validHours }) => ({
+    subject: `Your code to renew your password at ${service}`,
+    title: "Renew your password",
+    blocks: [
+      paragraph("Type this code on the page where you asked for it, and choose a new password:"),
+      code(typed),
+      paragraph(`It works once, in the browser where you asked for it, for ${validHours} hours.`),
+      paragraph("If you did not ask for it, you need not do anything. Do not pass the code on to anybody."),
+    ],
+  }),
+  renewed: (facts) => ({
+    subject: `Your password at ${facts.service} was renewed`,
+    title: "Your password was renewed",
+    blocks: [
+      paragraph(`On ${facts.at} a new password was set for your ${facts.service} account. The old one is worthless.`),
+      paragraph("If it was you, all is well."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  passwordChanged: (facts) => ({
+    subject: `Your password at ${facts.service} was changed`,
+    title: "Your password was changed",
+    blocks: [
+      paragraph(
+        `On ${facts.at} the password of your ${facts.service} account was changed on a device that was signed in.`,
+      ),
+      paragraph("If it was you, all is well."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  notice: (facts) => ({
+    subject: `Notice of Data Breach: your ${facts.service} account (${facts.reference})`,
+    title: "Notice of Data Breach",
+    blocks: [
+      heading("What Happened"),
+      paragraph(
+        facts.copiedAt === null
+          ? `Somebody who had no right to do so copied the database in which ${facts.service} keeps its accounts. We found out on ${facts.foundAt}. We do not know the day of the copy.`
+          : `On ${facts.copiedAt} somebody who had no right to do so copied the database in which ${facts.service} keeps its accounts. We found out on ${facts.foundAt}.`,
+      ),
+      paragraph("Your account is in that copy. We are sorry."),
+      heading("What Information Was Involved"),
+      list(...facts.dataClasses.map((each) => dataClasses[each])),
+      paragraph(keys[facts.keysReachable]),
+      paragraph(`Card and bank details were not taken: ${facts.service} does not have any.`),
+      heading("What We Are Doing"),
+      ...contained(facts).map(paragraph),
+      paragraph(
+        facts.wayInClosedAt === null
+          ? `How they got in is being examined. What we find out is told at ${facts.site}/notice/${facts.reference}.`
+          : `The way in was closed on ${facts.wayInClosedAt}.`,
+      ),
+      heading("What You Can Do"),
+      steps(
+        `Open the ${facts.service} app, or type ${facts.site} into your browser yourself. This letter has no link on purpose.`,
+        "Renew your password: you get a code by e-mail and choose a new one. If you have a passkey, just sign in with it.",
+        "If you use the old password anywhere else, change it there as well.",
+      ),
+      paragraph("Then add a passkey or a second factor in your settings. A passkey cannot be stolen from a database."),
+      heading("For More Information"),
+      paragraph(
+        `The reference of this letter is ${facts.reference}. Type ${facts.site}/notice/${facts.reference} into your browser to see that the letter is genuine: the same text stands there.`,
+      ),
+      paragraph(
+        facts.contact === null
+          ? "The same page says whom to ask."
+          : `If you have a question, write to ${facts.contact}.`,
+      ),
+    ],
+  }),
+  testSend: {
+    subject: "Test",
+    note: "This is a test of the letter below. It went to you alone.",
+  },
+  neverAsks: ({ service }) =>
+    `Nobody from ${service} will ever ask you for your password or a card number, by e-mail or on the telephone.`,
+};

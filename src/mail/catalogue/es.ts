@@ -1,0 +1,147 @@
+import type { DataClass } from "../../wire/incidents.ts";
+import { code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+
+const dataClasses: Readonly<Record<DataClass, string>> = {
+  addresses: "su dirección de correo electrónico",
+  names: "su nombre",
+  "password records": "el registro de su contraseña (cifrado; la contraseña misma nunca se guarda)",
+  sessions: "qué dispositivos tenían la sesión iniciada",
+  "second factors": "el registro de su segundo factor",
+  "viewing history": "lo que usted ha visto",
+};
+
+const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
+  no: "Todo esto se guarda cifrado. Las claves están en otro lugar y no fueron robadas. Se lo decimos de todos modos, porque tiene derecho a saberlo.",
+  unknown:
+    "Todo esto se guarda cifrado. No podemos descartar que las claves estuvieran al alcance, así que actúe como si los datos pudieran leerse.",
+  yes: "Todo esto se guarda cifrado, pero las claves estaban al alcance, así que actúe como si los datos pudieran leerse.",
+};
+
+function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
+  if (containment === null || containedAt === null) return [];
+  switch (containment) {
+    case "everyone-out":
+      return [
+        `El ${containedAt} cerramos la sesión en todos los dispositivos y dejamos sin valor todas las contraseñas, códigos y enlaces anteriores. Nada de lo copiado abre ya nada.`,
+        ...(keptTools ? ["Solo siguen funcionando las herramientas y los programas que cada cual configuró."] : []),
+      ];
+    case "with-renewal":
+      return [
+        `El ${containedAt} dejamos sin valor todas las contraseñas, códigos y enlaces anteriores. Los dispositivos con la sesión iniciada la conservan hasta que usted renueve su contraseña; entonces se cierra, salvo que usted decida otra cosa.`,
+      ];
+    case "account":
+      return [`El ${containedAt} cerramos la sesión de su cuenta en todos los dispositivos.`];
+  }
+}
+
+const notYou = ({ service, site, undoAt }: ChangeText): string =>
+  undoAt === null
+    ? `Si no fue usted: cambie primero la contraseña de su correo; después abra la aplicación de ${service} o escriba ${site} en su navegador y renueve otra vez su contraseña.`
+    : `Si no fue usted: copie esta dirección en su navegador antes de 7 días y pulse el botón. Deshace el cambio y cierra todas las sesiones: ${undoAt}`;
+
+export const es: Catalogue = {
+  signUpCode: ({ service, code: typed, validHours }) => ({
+    subject: `Su código para ${service}`,
+    title: `Le damos la bienvenida a ${service}`,
+    blocks: [
+      paragraph("Escriba este código en la página donde se registró:"),
+      code(typed),
+      paragraph(`Sirve una sola vez, en el navegador donde lo pidió, durante ${validHours} horas.`),
+      paragraph("Si no se registró usted, no tiene que hacer nada: sin el código no se crea ninguna cuenta."),
+    ],
+  }),
+  alreadyRegistered: ({ service, site }) => ({
+    subject: `Usted ya tiene una cuenta en ${service}`,
+    title: "Usted ya tiene una cuenta",
+    blocks: [
+      paragraph(
+        `Alguien, probablemente usted, quiso registrarse en ${service} con esta dirección. Ya tiene una cuenta.`,
+      ),
+      paragraph(
+        `Abra la aplicación de ${service} o escriba ${site} en su navegador e inicie sesión. Si ya no recuerda su contraseña, renuévela en esa página.`,
+      ),
+      paragraph("Si no fue usted, no tiene que hacer nada."),
+    ],
+  }),
+  renewalCode: ({ service, code: typed, validHours }) => ({
+    subject: `Su código para renovar la contraseña en ${service}`,
+    title: "Renueve su contraseña",
+    blocks: [
+      paragraph("Escriba este código en la página donde lo pidió y elija una contraseña nueva:"),
+      code(typed),
+      paragraph(`Sirve una sola vez, en el navegador donde lo pidió, durante ${validHours} horas.`),
+      paragraph("Si no lo pidió usted, no tiene que hacer nada. No dé el código a nadie."),
+    ],
+  }),
+  renewed: (facts) => ({
+    subject: `Su contraseña en ${facts.service} se ha renovado`,
+    title: "Su contraseña se ha renovado",
+    blocks: [
+      paragraph(
+        `El ${facts.at} se fijó una contraseña nueva para su cuenta de ${facts.service}. La anterior ya no vale.`,
+      ),
+      paragraph("Si fue usted, todo está en orden."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  passwordChanged: (facts) => ({
+    subject: `Su contraseña en ${facts.service} se ha cambiado`,
+    title: "Su contraseña se ha cambiado",
+    blocks: [
+      paragraph(
+        `El ${facts.at} se cambió la contraseña de su cuenta de ${facts.service} en un dispositivo con la sesión iniciada.`,
+      ),
+      paragraph("Si fue usted, todo está en orden."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  notice: (facts) => ({
+    subject: `Aviso de robo de datos: su cuenta de ${facts.service} (${facts.reference})`,
+    title: "Aviso de robo de datos",
+    blocks: [
+      heading("Qué ocurrió"),
+      paragraph(
+        facts.copiedAt === null
+          ? `Alguien sin derecho a ello copió la base de datos en la que ${facts.service} guarda sus cuentas. Lo descubrimos el ${facts.foundAt}. No conocemos el día de la copia.`
+          : `El ${facts.copiedAt} alguien sin derecho a ello copió la base de datos en la que ${facts.service} guarda sus cuentas. Lo descubrimos el ${facts.foundAt}.`,
+      ),
+      paragraph("Su cuenta está en esa copia. Lo sentimos."),
+      heading("Qué datos están afectados"),
+      list(...facts.dataClasses.map((each) => dataClasses[each])),
+      paragraph(keys[facts.keysReachable]),
+      paragraph(`No se robaron datos de tarjetas ni de bancos: ${facts.service} no tiene ninguno.`),
+      heading("Qué estamos haciendo"),
+      ...contained(facts).map(paragraph),
+      paragraph(
+        facts.wayInClosedAt === null
+          ? `Estamos investigando cómo ocurrió. Lo que averigüemos se publica en ${facts.site}/notice/${facts.reference}.`
+          : `La vía de entrada quedó cerrada el ${facts.wayInClosedAt}.`,
+      ),
+      heading("Qué puede hacer usted"),
+      steps(
+        `Abra la aplicación de ${facts.service} o escriba usted mismo ${facts.site} en su navegador. Esta carta no lleva ningún enlace a propósito.`,
+        "Renueve su contraseña: recibirá un código por correo y elegirá una nueva. Si tiene una llave de acceso, inicie sesión con ella sin más.",
+        "Si usa la contraseña anterior en otro sitio, cámbiela también allí.",
+      ),
+      paragraph(
+        "Después añada una llave de acceso o un segundo factor en sus ajustes. Una llave de acceso no se puede robar de una base de datos.",
+      ),
+      heading("Más información"),
+      paragraph(
+        `La referencia de esta carta es ${facts.reference}. Escriba ${facts.site}/notice/${facts.reference} en su navegador para comprobar que es auténtica: allí está el mismo texto.`,
+      ),
+      paragraph(
+        facts.contact === null
+          ? "La misma página dice a quién puede preguntar."
+          : `Si tiene alguna pregunta, escriba a ${facts.contact}.`,
+      ),
+    ],
+  }),
+  testSend: {
+    subject: "Prueba",
+    note: "Esta es una prueba de la carta que sigue. Solo se le ha enviado a usted.",
+  },
+  neverAsks: ({ service }) =>
+    `Nadie de ${service} le pedirá nunca su contraseña ni un número de tarjeta, ni por correo ni por teléfono.`,
+};

@@ -1,0 +1,147 @@
+import type { DataClass } from "../../wire/incidents.ts";
+import { code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+
+const dataClasses: Readonly<Record<DataClass, string>> = {
+  addresses: "votre adresse e-mail",
+  names: "votre nom",
+  "password records": "l’empreinte de votre mot de passe (le mot de passe lui-même n’est jamais conservé)",
+  sessions: "la liste des appareils connectés",
+  "second factors": "les données de votre second facteur",
+  "viewing history": "ce que vous avez regardé",
+};
+
+const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
+  no: "Tout cela est conservé chiffré. Les clés se trouvent ailleurs et n’ont pas été prises. Nous vous prévenons tout de même, car vous avez le droit de le savoir.",
+  unknown:
+    "Tout cela est conservé chiffré. Nous ne pouvons pas exclure que les clés aient été accessibles ; faites donc comme si ces données pouvaient être lues.",
+  yes: "Tout cela est conservé chiffré, mais les clés étaient accessibles ; faites donc comme si ces données pouvaient être lues.",
+};
+
+function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
+  if (containment === null || containedAt === null) return [];
+  switch (containment) {
+    case "everyone-out":
+      return [
+        `Le ${containedAt}, nous avons déconnecté tous les appareils et rendu inutilisables tous les anciens mots de passe, codes et liens. Rien de ce qui a été copié n’ouvre plus quoi que ce soit.`,
+        ...(keptTools ? ["Seuls les outils et scripts que chacun a installés continuent de fonctionner."] : []),
+      ];
+    case "with-renewal":
+      return [
+        `Le ${containedAt}, nous avons rendu inutilisables tous les anciens mots de passe, codes et liens. Les appareils connectés le restent jusqu’à ce que vous renouveliez votre mot de passe ; ils sont alors déconnectés, sauf si vous en décidez autrement.`,
+      ];
+    case "account":
+      return [`Le ${containedAt}, nous avons déconnecté votre compte de tous les appareils.`];
+  }
+}
+
+const notYou = ({ service, site, undoAt }: ChangeText): string =>
+  undoAt === null
+    ? `Si ce n’était pas vous : changez d’abord le mot de passe de votre messagerie, puis ouvrez l’application ${service} ou tapez ${site} dans votre navigateur et renouvelez encore une fois votre mot de passe.`
+    : `Si ce n’était pas vous : copiez cette adresse dans votre navigateur dans les 7 jours et appuyez sur le bouton. Il annule le changement et déconnecte tout le monde : ${undoAt}`;
+
+export const fr: Catalogue = {
+  signUpCode: ({ service, code: typed, validHours }) => ({
+    subject: `Votre code pour ${service}`,
+    title: `Bienvenue sur ${service}`,
+    blocks: [
+      paragraph("Tapez ce code sur la page où vous vous êtes inscrit :"),
+      code(typed),
+      paragraph(`Il sert une seule fois, dans le navigateur où vous l’avez demandé, pendant ${validHours} heures.`),
+      paragraph("Si vous ne vous êtes pas inscrit, vous n’avez rien à faire : sans le code, aucun compte n’est créé."),
+    ],
+  }),
+  alreadyRegistered: ({ service, site }) => ({
+    subject: `Vous avez déjà un compte sur ${service}`,
+    title: "Vous avez déjà un compte",
+    blocks: [
+      paragraph(
+        `Quelqu’un, sans doute vous, a voulu s’inscrire sur ${service} avec cette adresse. Elle a déjà un compte.`,
+      ),
+      paragraph(
+        `Ouvrez l’application ${service} ou tapez ${site} dans votre navigateur et connectez-vous. Si vous ne connaissez plus votre mot de passe, renouvelez-le sur cette page.`,
+      ),
+      paragraph("Si ce n’était pas vous, vous n’avez rien à faire."),
+    ],
+  }),
+  renewalCode: ({ service, code: typed, validHours }) => ({
+    subject: `Votre code pour renouveler votre mot de passe sur ${service}`,
+    title: "Renouvelez votre mot de passe",
+    blocks: [
+      paragraph("Tapez ce code sur la page où vous l’avez demandé, puis choisissez un nouveau mot de passe :"),
+      code(typed),
+      paragraph(`Il sert une seule fois, dans le navigateur où vous l’avez demandé, pendant ${validHours} heures.`),
+      paragraph("Si vous ne l’avez pas demandé, vous n’avez rien à faire. Ne transmettez ce code à personne."),
+    ],
+  }),
+  renewed: (facts) => ({
+    subject: `Votre mot de passe sur ${facts.service} a été renouvelé`,
+    title: "Votre mot de passe a été renouvelé",
+    blocks: [
+      paragraph(
+        `Le ${facts.at}, un nouveau mot de passe a été défini pour votre compte ${facts.service}. L’ancien ne sert plus à rien.`,
+      ),
+      paragraph("Si c’était vous, tout va bien."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  passwordChanged: (facts) => ({
+    subject: `Votre mot de passe sur ${facts.service} a été changé`,
+    title: "Votre mot de passe a été changé",
+    blocks: [
+      paragraph(
+        `Le ${facts.at}, le mot de passe de votre compte ${facts.service} a été changé sur un appareil connecté.`,
+      ),
+      paragraph("Si c’était vous, tout va bien."),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  notice: (facts) => ({
+    subject: `Avis de violation de données : votre compte ${facts.service} (${facts.reference})`,
+    title: "Avis de violation de données",
+    blocks: [
+      heading("Ce qui s’est passé"),
+      paragraph(
+        facts.copiedAt === null
+          ? `Quelqu’un qui n’en avait pas le droit a copié la base de données où ${facts.service} garde ses comptes. Nous l’avons découvert le ${facts.foundAt}. Nous ne connaissons pas le jour de la copie.`
+          : `Le ${facts.copiedAt}, quelqu’un qui n’en avait pas le droit a copié la base de données où ${facts.service} garde ses comptes. Nous l’avons découvert le ${facts.foundAt}.`,
+      ),
+      paragraph("Votre compte figure dans cette copie. Nous en sommes désolés."),
+      heading("Quelles données sont concernées"),
+      list(...facts.dataClasses.map((each) => dataClasses[each])),
+      paragraph(keys[facts.keysReachable]),
+      paragraph(`Aucune donnée bancaire ni de carte n’a été prise : ${facts.service} n’en possède pas.`),
+      heading("Ce que nous faisons"),
+      ...contained(facts).map(paragraph),
+      paragraph(
+        facts.wayInClosedAt === null
+          ? `Nous cherchons comment cela a été possible. Ce que nous apprenons est publié sur ${facts.site}/notice/${facts.reference}.`
+          : `Le chemin utilisé est fermé depuis le ${facts.wayInClosedAt}.`,
+      ),
+      heading("Ce que vous pouvez faire"),
+      steps(
+        `Ouvrez l’application ${facts.service} ou tapez vous-même ${facts.site} dans votre navigateur. Cette lettre ne contient volontairement aucun lien.`,
+        "Renouvelez votre mot de passe : vous recevez un code par e-mail et en choisissez un nouveau. Si vous avez une clé d’accès, connectez-vous simplement avec elle.",
+        "Si vous utilisez l’ancien mot de passe ailleurs, changez-le là aussi.",
+      ),
+      paragraph(
+        "Ajoutez ensuite une clé d’accès ou un second facteur dans vos réglages. Une clé d’accès ne peut pas être volée dans une base de données.",
+      ),
+      heading("Pour en savoir plus"),
+      paragraph(
+        `Cette lettre porte la référence ${facts.reference}. Tapez ${facts.site}/notice/${facts.reference} dans votre navigateur pour vérifier qu’elle est authentique : le même texte s’y trouve.`,
+      ),
+      paragraph(
+        facts.contact === null
+          ? "La même page indique à qui vous adresser."
+          : `Si vous avez une question, écrivez à ${facts.contact}.`,
+      ),
+    ],
+  }),
+  testSend: {
+    subject: "Essai",
+    note: "Ceci est un essai de la lettre ci-dessous. Vous êtes la seule personne à l’avoir reçue.",
+  },
+  neverAsks: ({ service }) =>
+    `Personne de ${service} ne vous demandera jamais votre mot de passe ni un numéro de carte, ni par e-mail ni par téléphone.`,
+};

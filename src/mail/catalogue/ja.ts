@@ -1,0 +1,147 @@
+import type { DataClass } from "../../wire/incidents.ts";
+import { code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+
+const dataClasses: Readonly<Record<DataClass, string>> = {
+  addresses: "メールアドレス",
+  names: "お名前",
+  "password records": "パスワードの照合用データ（パスワードそのものは保存していません）",
+  sessions: "サインインしていた端末",
+  "second factors": "二段階認証の照合用データ",
+  "viewing history": "視聴履歴",
+};
+
+const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
+  no: "これらはすべて暗号化して保存されています。鍵は別の場所にあり、盗まれていません。それでも、お客様には知る権利があるためお知らせします。",
+  unknown:
+    "これらはすべて暗号化して保存されています。ただし、鍵にも手が届いた可能性を否定できません。読み取られるおそれがあるものとして対応をお願いします。",
+  yes: "これらはすべて暗号化して保存されていますが、鍵にも手が届く状態でした。読み取られるおそれがあるものとして対応をお願いします。",
+};
+
+function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
+  if (containment === null || containedAt === null) return [];
+  switch (containment) {
+    case "everyone-out":
+      return [
+        `${containedAt}に、すべての端末をサインアウトし、それまでのパスワード、コード、リンクをすべて無効にしました。複製されたもので開けるものは、もう何もありません。`,
+        ...(keptTools ? ["お客様ご自身が設定したツールとスクリプトだけは、引き続き使えます。"] : []),
+      ];
+    case "with-renewal":
+      return [
+        `${containedAt}に、それまでのパスワード、コード、リンクをすべて無効にしました。サインイン中の端末は、パスワードを再設定するまでそのまま使えます。再設定すると、特に選ばないかぎりサインアウトされます。`,
+      ];
+    case "account":
+      return [`${containedAt}に、お客様のアカウントをすべての端末からサインアウトしました。`];
+  }
+}
+
+const notYou = ({ service, site, undoAt }: ChangeText): string =>
+  undoAt === null
+    ? `お心当たりがない場合は、まずメールのパスワードを変更してください。次に ${service} のアプリを開くか、ブラウザに ${site} と入力し、パスワードをもう一度再設定してください。`
+    : `お心当たりがない場合は、7日以内に次のアドレスをブラウザに貼り付け、表示されるボタンを押してください。変更が取り消され、すべての端末がサインアウトされます： ${undoAt}`;
+
+export const ja: Catalogue = {
+  signUpCode: ({ service, code: typed, validHours }) => ({
+    subject: `${service} の確認コード`,
+    title: `${service} へようこそ`,
+    blocks: [
+      paragraph("登録したページに、次のコードを入力してください。"),
+      code(typed),
+      paragraph(`コードは、登録に使ったブラウザで一度だけ、${validHours}時間有効です。`),
+      paragraph("登録したお心当たりがない場合は、何もする必要はありません。コードがなければアカウントは作られません。"),
+    ],
+  }),
+  alreadyRegistered: ({ service, site }) => ({
+    subject: `${service} のアカウントはすでにあります`,
+    title: "アカウントはすでにあります",
+    blocks: [
+      paragraph(
+        `どなたか（おそらくお客様）が、このアドレスで ${service} に登録しようとしました。このアドレスにはすでにアカウントがあります。`,
+      ),
+      paragraph(
+        `${service} のアプリを開くか、ブラウザに ${site} と入力してサインインしてください。パスワードをお忘れの場合は、そこで再設定できます。`,
+      ),
+      paragraph("お心当たりがない場合は、何もする必要はありません。"),
+    ],
+  }),
+  renewalCode: ({ service, code: typed, validHours }) => ({
+    subject: `${service} のパスワード再設定コード`,
+    title: "パスワードの再設定",
+    blocks: [
+      paragraph("コードを請求したページに次のコードを入力し、新しいパスワードを決めてください。"),
+      code(typed),
+      paragraph(`コードは、請求に使ったブラウザで一度だけ、${validHours}時間有効です。`),
+      paragraph("請求したお心当たりがない場合は、何もする必要はありません。コードを誰にも教えないでください。"),
+    ],
+  }),
+  renewed: (facts) => ({
+    subject: `${facts.service} のパスワードが再設定されました`,
+    title: "パスワードが再設定されました",
+    blocks: [
+      paragraph(
+        `${facts.at}に、お客様の ${facts.service} アカウントに新しいパスワードが設定されました。古いパスワードは無効です。`,
+      ),
+      paragraph("ご本人による操作であれば、問題ありません。"),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  passwordChanged: (facts) => ({
+    subject: `${facts.service} のパスワードが変更されました`,
+    title: "パスワードが変更されました",
+    blocks: [
+      paragraph(
+        `${facts.at}に、サインイン中の端末で、お客様の ${facts.service} アカウントのパスワードが変更されました。`,
+      ),
+      paragraph("ご本人による操作であれば、問題ありません。"),
+      paragraph(notYou(facts)),
+    ],
+  }),
+  notice: (facts) => ({
+    subject: `情報漏えいのお知らせ：${facts.service} のアカウントについて（${facts.reference}）`,
+    title: "情報漏えいのお知らせ",
+    blocks: [
+      heading("何が起きたか"),
+      paragraph(
+        facts.copiedAt === null
+          ? `権限のない何者かが、${facts.service} のアカウントを保管するデータベースを複製しました。当方は${facts.foundAt}にこれを知りました。複製された日は分かっていません。`
+          : `${facts.copiedAt}に、権限のない何者かが、${facts.service} のアカウントを保管するデータベースを複製しました。当方は${facts.foundAt}にこれを知りました。`,
+      ),
+      paragraph("お客様のアカウントもその複製に含まれています。申し訳ございません。"),
+      heading("対象となる情報"),
+      list(...facts.dataClasses.map((each) => dataClasses[each])),
+      paragraph(keys[facts.keysReachable]),
+      paragraph(`カードや銀行の情報は盗まれていません。${facts.service} はそれらを持っていません。`),
+      heading("当方の対応"),
+      ...contained(facts).map(paragraph),
+      paragraph(
+        facts.wayInClosedAt === null
+          ? `侵入の経路は調査中です。分かったことは ${facts.site}/notice/${facts.reference} に掲載します。`
+          : `侵入の経路は${facts.wayInClosedAt}にふさぎました。`,
+      ),
+      heading("お客様にしていただきたいこと"),
+      steps(
+        `${facts.service} のアプリを開くか、ご自分でブラウザに ${facts.site} と入力してください。この手紙には、あえてリンクを入れていません。`,
+        "パスワードを再設定してください。メールでコードが届き、新しいパスワードを決められます。パスキーをお持ちの場合は、それでサインインするだけです。",
+        "古いパスワードをほかの場所でも使っている場合は、そちらも変更してください。",
+      ),
+      paragraph(
+        "そのあと、設定でパスキーまたは二段階認証を追加してください。パスキーはデータベースから盗まれることがありません。",
+      ),
+      heading("詳しい情報"),
+      paragraph(
+        `この手紙の番号は ${facts.reference} です。ブラウザに ${facts.site}/notice/${facts.reference} と入力すると、本物であることを確かめられます。同じ文面が掲載されています。`,
+      ),
+      paragraph(
+        facts.contact === null
+          ? "お問い合わせ先も同じページにあります。"
+          : `ご質問は ${facts.contact} までお送りください。`,
+      ),
+    ],
+  }),
+  testSend: {
+    subject: "テスト",
+    note: "これは以下の手紙のテストです。あなただけに送られました。",
+  },
+  neverAsks: ({ service }) =>
+    `${service} の者が、メールや電話でパスワードやカード番号をお尋ねすることは決してありません。`,
+};
