@@ -36,6 +36,9 @@ const usualName: Record<FixtureKind, string> = {
   "hevc-mp4": "Dense (2023).mp4",
 };
 
+/** Arguments that hold no spaces. */
+const words = (text: string): string[] => text.split(" ");
+
 const x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p", "-sc_threshold", "0"];
 const x264WithB = ["-c:v", "libx264", "-preset", "superfast", "-threads", "1", "-pix_fmt", "yuv420p", "-bf", "3"];
 const aac = ["-c:a", "aac", "-b:a", "96k"];
@@ -59,16 +62,16 @@ const recipes: Record<FixtureKind, Recipe> = {
   "vp9-opus-webm": {
     rate: "25",
     output: [
-      ...["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "50"],
-      ...["-threads", "1", "-c:a", "libopus", "-b:a", "64k"],
+      ...words("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k -g 50"),
+      ...words("-threads 1 -c:a libopus -b:a 64k"),
     ],
   },
   // A broadcast: MPEG-2 with B-frames and sound, times that do not begin at 0.
   "mpeg2-ts": {
     rate: "25",
     output: [
-      ...["-c:v", "mpeg2video", "-b:v", "600k", "-bf", "2", "-g", "12", "-threads", "1"],
-      ...["-c:a", "mp2", "-b:a", "128k", "-output_ts_offset", "40000"],
+      ...words("-c:v mpeg2video -b:v 600k -bf 2 -g 12 -threads 1"),
+      ...words("-c:a mp2 -b:a 128k -output_ts_offset 40000"),
     ],
   },
   "h264-23976-subtitles-mkv": { rate: "24000/1001", output: [...x264WithB, "-g", "48", ...aac] },
@@ -77,16 +80,20 @@ const recipes: Record<FixtureKind, Recipe> = {
   "av1-opus-mp4": {
     rate: "24",
     output: [
-      ...["-c:v", "libsvtav1", "-preset", "12", "-g", "48", "-svtav1-params", "lp=1"],
-      ...["-pix_fmt", "yuv420p", "-c:a", "libopus", "-b:a", "64k"],
+      ...words("-c:v libsvtav1 -preset 12 -g 48 -svtav1-params lp=1"),
+      ...words("-pix_fmt yuv420p -c:a libopus -b:a 64k"),
     ],
     encoder: "libsvtav1",
   },
   "hevc-mp4": {
     rate: "24",
     output: [
-      ...["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:pools=1:keyint=48"],
-      ...["-tag:v", "hvc1", "-pix_fmt", "yuv420p", ...aac],
+      ...words("-c:v libx265 -preset ultrafast -x265-params log-level=error:pools=1:keyint=48"),
+      "-tag:v",
+      "hvc1",
+      "-pix_fmt",
+      "yuv420p",
+      ...aac,
     ],
     encoder: "libx265",
   },
@@ -122,16 +129,27 @@ export async function makeFixture(kind: FixtureKind, dir: string, name = usualNa
   await run(
     "ffmpeg",
     [
-      ...["-hide_banner", "-loglevel", "error", "-nostdin", "-y"],
-      ...["-f", "lavfi", "-i", `testsrc2=s=320x180:r=${rate}:d=${fixtureSeconds}`],
-      ...["-f", "lavfi", "-i", merged],
+      ...words("-hide_banner -loglevel error -nostdin -y"),
+      "-f",
+      "lavfi",
+      "-i",
+      `testsrc2=s=320x180:r=${rate}:d=${fixtureSeconds}`,
+      "-f",
+      "lavfi",
+      "-i",
+      merged,
       ...(extra === undefined
         ? ["-map", "0:v", "-map", "1:a"]
         : [
-            ...["-i", `file:${extra.srt}`, "-i", `file:${extra.ass}`, "-i", `file:${extra.chapters}`],
-            ...["-map", "0:v", "-map", "1:a", "-map", "2:s", "-map", "3:s", "-map_metadata", "4"],
-            ...["-c:s:0", "subrip", "-c:s:1", "ass"],
-            ...["-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre", "-metadata:s:s:1", "title=Signs"],
+            "-i",
+            `file:${extra.srt}`,
+            "-i",
+            `file:${extra.ass}`,
+            "-i",
+            `file:${extra.chapters}`,
+            ...words("-map 0:v -map 1:a -map 2:s -map 3:s -map_metadata 4"),
+            ...words("-c:s:0 subrip -c:s:1 ass"),
+            ...words("-metadata:s:s:0 language=eng -metadata:s:s:1 language=fre -metadata:s:s:1 title=Signs"),
           ]),
       ...output,
       `file:${unfinished}`,
