@@ -1,2 +1,40 @@
 import "../style/tokens.css";
 import "../style/parts.css";
+import "../style/app.css";
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { createRoot } from "react-dom/client";
+import { goSignIn, isSignedOut, Refused } from "./api.ts";
+import { lightsOf, setLights } from "./lights.ts";
+import { newRouter } from "./routes.tsx";
+
+// Before the first paint, so that a light page does not start dark.
+setLights(lightsOf(location.pathname));
+
+/** Pages that say by themselves what a missing sign-in means. */
+const ownAnswer = /^\/(watch|tv|operate)(\/|$)/;
+
+const queries = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (isSignedOut(error) && !ownAnswer.test(location.pathname)) goSignIn();
+    },
+  }),
+  defaultOptions: {
+    queries: {
+      // A refusal stays one; only a missing answer is worth asking for again.
+      retry: (count, error) => count < 2 && !(error instanceof Refused && error.status < 500),
+      retryDelay: (count) => 400 * 2 ** count,
+      staleTime: 5_000,
+    },
+  },
+});
+
+const root = document.getElementById("root");
+if (root !== null) {
+  createRoot(root).render(
+    <QueryClientProvider client={queries}>
+      <RouterProvider router={newRouter(queries)} />
+    </QueryClientProvider>,
+  );
+}

@@ -1,0 +1,81 @@
+import type { Problem } from "../../src/wire/common.ts";
+
+/** The service answered, and the answer is no. `code` is what pages switch on. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string | undefined;
+  readonly reference: string | undefined;
+
+  constructor(status: number, problem: Partial<Problem>) {
+    super(problem.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = problem.code ?? "broken";
+    this.detail = problem.detail;
+    this.reference = problem.reference;
+  }
+}
+
+/** No answer came: the network is gone or the service is down. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+}
+
+type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+interface SendOptions {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  /** Lets the request outlive the page (at most 64 KB). */
+  readonly keepalive?: boolean;
+}
+
+/**
+ * One request to the service. Answers what `Reply` says, which the server's response schemas guarantee.
+ *
+ * @throws Refused for any status that is not 2xx, Unreachable when there is no answer.
+ */
+export async function send<Reply>(method: Method, path: string, options: SendOptions = {}): Promise<Reply> {
+  const { body, signal, keepalive } = options;
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      credentials: "same-origin",
+      headers: {
+        accept: "application/json",
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(keepalive === undefined ? {} : { keepalive }),
+    });
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    throw new Unreachable("no answer", { cause: error });
+  }
+  const text = await response.text();
+  if (!response.ok) throw new Refused(response.status, parseProblem(text));
+  return (text === "" ? undefined : JSON.parse(text)) as Reply;
+}
+
+function parseProblem(text: string): Partial<Problem> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === "object" && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}
+
+export const isRefused = (error: unknown, ...codes: readonly string[]): error is Refused =>
+  error instanceof Refused && (codes.length === 0 || codes.includes(error.code));
+
+/** Whether an error says that this browser is signed in no longer. */
+export const isSignedOut = (error: unknown): boolean => error instanceof Refused && error.status === 401;
+
+/** Leaves for the server's sign-in page and comes back here afterwards. */
+export function goSignIn(next: string = location.pathname + location.search): void {
+  location.assign(`/sign-in?next=${encodeURIComponent(next)}`);
+}

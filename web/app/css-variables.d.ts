@@ -1,0 +1,8 @@
+import "react";
+
+declare module "react" {
+  interface CSSProperties {
+    readonly "--glow"?: string;
+    readonly "--share"?: string;
+  }
+}

@@ -1,0 +1,76 @@
+import { say, type TextKey } from "../text/say.ts";
+import { Refused, Unreachable } from "./api.ts";
+
+type Kind = "offline" | "broken" | "busy" | "missing" | "operators" | "refused";
+
+function kindOf(error: unknown): Kind {
+  if (error instanceof Unreachable) return "offline";
+  if (!(error instanceof Refused)) return "broken";
+  if (error.status === 404) return "missing";
+  if (error.code === "operators-only") return "operators";
+  if (error.status === 503 || error.status === 429) return "busy";
+  return error.status >= 500 ? "broken" : "refused";
+}
+
+interface FailedProps {
+  readonly error: unknown;
+  readonly retry?: () => void;
+  /** Stands alone on the page instead of inside a frame. */
+  readonly whole?: boolean;
+}
+
+/** The failed state of a page: what happened, that nothing was lost, what to do, and the reference for the operator. */
+export function Failed({ error, retry, whole = false }: FailedProps) {
+  const kind = error === "missing" ? "missing" : kindOf(error);
+  const reference = error instanceof Refused ? error.reference : undefined;
+  const Frame = whole ? "main" : "section";
+  return (
+    <Frame
+      className={whole ? "failed is-whole" : "failed"}
+      id={whole ? "main" : undefined}
+      role={whole ? undefined : "alert"}
+    >
+      {whole ? <h1>{say(`failed.${kind}.title`)}</h1> : <h2>{say(`failed.${kind}.title`)}</h2>}
+      <p className="lead">{say(`failed.${kind}.what`)}</p>
+      {reference !== undefined && <p className="soft small">{say("failed.reference", { reference })}</p>}
+      <div className="buttons">
+        {retry !== undefined && kind !== "missing" && kind !== "operators" && (
+          <button className="button" type="button" onClick={retry}>
+            {say("failed.retry")}
+          </button>
+        )}
+        <a className="button-quiet" href="/">
+          {say("failed.home")}
+        </a>
+      </div>
+    </Frame>
+  );
+}
+
+/** Keeps the room of a page whose code is on its way. */
+export function Loading({ label = "working" }: { readonly label?: TextKey }) {
+  return (
+    <div className="loading-page" role="status">
+      <span className="visually-hidden">{say(label)}</span>
+    </div>
+  );
+}
+
+const known = [
+  "wrong-password",
+  "password-refused",
+  "password-is-old",
+  "too-many",
+  "address-refused",
+  "code-refused",
+] as const;
+
+/** One line under a form that was refused. */
+export function refusalText(error: unknown): string {
+  if (error instanceof Refused) {
+    const own = known.find((code) => code === error.code);
+    if (own !== undefined) return say(own);
+    return error.detail ?? error.message;
+  }
+  return say(`failed.${kindOf(error)}.what`);
+}

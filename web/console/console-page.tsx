@@ -1,0 +1,300 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useState, type ReactNode } from "react";
+import type { IncidentStatus, OpenIncident } from "../../src/wire/incidents.ts";
+import { send } from "../app/api.ts";
+import { useNow } from "../app/clock.ts";
+import { Dialog } from "../app/dialog.tsx";
+import { Failed } from "../app/failed.tsx";
+import { Field, Form, type Filled } from "../app/form.tsx";
+import { PageFrame } from "../app/page-frame.tsx";
+import { useProved } from "../app/proof.tsx";
+import { consoleQuery, incidentQuery, incidentsQuery, type ConsoleNumbers } from "../app/queries.ts";
+import { say, showAgo, showExact, showInstant, showNumber } from "../text/say.ts";
+import { ContainDialog } from "./contain-dialog.tsx";
+import { detailText } from "./detail.ts";
+import { NextStep, StateSteps } from "./next-step.tsx";
+import { OperatorList } from "./operator-list.tsx";
+import "./console.css";
+
+export function ConsolePage() {
+  const numbers = useQuery(consoleQuery);
+  const now = useNow();
+  const stale = numbers.data !== undefined && numbers.isError;
+  return (
+    <PageFrame title={say("console.title")} className="console">
+      <div className="console-page">
+        <div className="card-heading">
+          <h1>{say("console.title")}</h1>
+          <p className={`live${stale ? " is-stale" : ""}`}>
+            {stale
+              ? say("console.stale", { ago: showAgo(new Date(numbers.dataUpdatedAt).toISOString(), now) })
+              : say("console.live")}
+          </p>
+        </div>
+        {numbers.data !== undefined ? (
+          <Numbers numbers={numbers.data} now={now} />
+        ) : numbers.isError ? (
+          <Failed error={numbers.error} retry={() => void numbers.refetch()} />
+        ) : (
+          <div className="console-loading" role="status">
+            <span className="visually-hidden">{say("console.loading")}</span>
+            <span className="skeleton is-card" />
+            <span className="skeleton is-card" />
+          </div>
+        )}
+      </div>
+    </PageFrame>
+  );
+}
+
+function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly now: number }) {
+  const live = numbers.sessions.reduce((sum, one) => sum + one.live, 0);
+  const titles = numbers.titles.reduce((sum, one) => sum + one.count, 0);
+  return (
+    <>
+      {numbers.incident === null ? <Calm /> : <CaseInHand id={numbers.incident} />}
+      <section className="figures" aria-label={say("console.live")}>
+        <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)} />
+        <Figure label={say("console.sessions")} value={showNumber(live)}>
+          {numbers.sessions.map((one) => `${one.class} ${showNumber(one.live)}`).join(" · ")}
+        </Figure>
+        <Figure label={say("console.epoch")} value={showNumber(numbers.epoch)} />
+        <Figure label={say("console.titles")} value={showNumber(titles)}>
+          {numbers.titles.map((one) => `${one.state} ${showNumber(one.count)}`).join(" · ")}
+        </Figure>
+        <Figure
+          label={`${say("console.timeline")}, ${say("console.timeline.entries")}`}
+          value={showNumber(numbers.timeline.size)}
+        >
+          {numbers.timeline.checkpointAt === null
+            ? say("console.timeline.none")
+            : say("console.timeline.checkpoint", { ago: showAgo(numbers.timeline.checkpointAt, now) })}
+          {numbers.timeline.waiting > 0 && ` · ${say("console.timeline.waiting", { count: numbers.timeline.waiting })}`}
+        </Figure>
+        <Figure
+          label={`${say("console.jobs")}, ${say("console.jobs.waiting")}`}
+          value={showNumber(numbers.jobs.waiting)}
+          alarm={numbers.jobs.failed > 0}
+        >
+          {say("console.jobs.failed", { count: numbers.jobs.failed })} · {say("console.mail")}{" "}
+          {numbers.mail === "mailbox" ? (
+            <Link to="/mailbox">{say("console.mail.mailbox")}</Link>
+          ) : (
+            say("console.mail.relay")
+          )}
+        </Figure>
+      </section>
+      <div className="console-parts">
+        <Alarms alarms={numbers.alarms} />
+        <section className="card" aria-labelledby="floors">
+          <h2 id="floors">{say("console.floors")}</h2>
+          <p className="soft small">{say("console.floors.what")}</p>
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">{say("console.floor.kind")}</th>
+                <th scope="col" className="number">
+                  {say("console.floor.epoch")}
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {numbers.floors.map((floor) => (
+                <tr key={floor.kind}>
+                  <td>{floor.kind}</td>
+                  <td className="number">{showNumber(floor.epoch)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+        <Cases />
+        <OperatorList />
+      </div>
+    </>
+  );
+}
+
+interface FigureProps {
+  readonly label: string;
+  readonly value: string;
+  readonly children?: ReactNode;
+  readonly alarm?: boolean;
+}
+
+function Figure({ label, value, children, alarm = false }: FigureProps) {
+  return (
+    <div className={`figure${alarm ? " is-alarm" : ""}`}>
+      <span className="figure-label">{label}</span>
+      <span className="figure-value">{value}</span>
+      {children !== undefined && <span className="soft small">{children}</span>}
+    </div>
+  );
+}
+
+function Calm() {
+  const [open, setOpen] = useState<"case" | "contain" | null>(null);
+  return (
+    <section className="card case-in-hand is-calm" aria-labelledby="calm">
+      <div>
+        <h2 id="calm">{say("console.calm.title")}</h2>
+        <p className="lead">{say("console.calm.what")}</p>
+      </div>
+      <div className="buttons">
+        <button className="button-danger" type="button" onClick={() => setOpen("contain")}>
+          {say("contain.button")}
+        </button>
+        <button className="button-quiet" type="button" onClick={() => setOpen("case")}>
+          {say("console.start")}
+        </button>
+      </div>
+      {open === "case" && <OpenCase onClose={() => setOpen(null)} />}
+      {open === "contain" && <ContainDialog incident={null} onClose={() => setOpen(null)} />}
+    </section>
+  );
+}
+
+function CaseInHand({ id }: { readonly id: string }) {
+  const incident = useQuery(incidentQuery(id));
+  if (incident.data === undefined) {
+    return incident.isError ? (
+      <Failed error={incident.error} retry={() => void incident.refetch()} />
+    ) : (
+      <span className="skeleton is-card" />
+    );
+  }
+  const { reference, reason, openedAt } = incident.data;
+  return (
+    <section className="card case-in-hand" aria-labelledby="case">
+      <div>
+        <p className="case-label">
+          {say("console.case.title")} · <span className="reference">{reference}</span> · {showInstant(openedAt)}
+        </p>
+        <h2 id="case">{reason}</h2>
+      </div>
+      <StateSteps state={incident.data.state} />
+      <div className="buttons">
+        <NextStep incident={incident.data} />
+        <Link to="/console/incident/$id" params={{ id }} className="button-quiet">
+          {say("console.case.open")}
+        </Link>
+      </div>
+    </section>
+  );
+}
+
+const classes = [
+  "addresses",
+  "names",
+  "password records",
+  "sessions",
+  "second factors",
+  "viewing history",
+] as const satisfies OpenIncident["dataClasses"];
+
+const keyAnswers = ["no", "unknown", "yes"] as const;
+
+function OpenCase({ onClose }: { readonly onClose: () => void }) {
+  const proved = useProved();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+
+  async function open(filled: Filled, data: FormData) {
+    const copiedAt = filled("copiedAt");
+    const foundHow = filled("foundHow");
+    const keysReachable = keyAnswers.find((answer) => answer === filled("keysReachable"));
+    const body: OpenIncident = {
+      reason: filled("reason"),
+      dataClasses: classes.filter((one) => data.getAll("dataClasses").includes(one)),
+      ...(foundHow === "" ? {} : { foundHow }),
+      ...(copiedAt === "" ? {} : { copiedAt: new Date(copiedAt).toISOString() }),
+      ...(keysReachable === undefined ? {} : { keysReachable }),
+    };
+    const { id } = await proved(() => send<IncidentStatus>("POST", "/api/incidents", { body }));
+    await queries.invalidateQueries({ queryKey: consoleQuery.queryKey });
+    await navigate({ to: "/console/incident/$id", params: { id } });
+  }
+
+  return (
+    <Dialog title={say("console.start.title")} onClose={onClose}>
+      <p className="soft">{say("console.start.what")}</p>
+      <Form action={open} submit={say("console.start.go")} onCancel={onClose}>
+        <Field
+          label={say("console.start.reason")}
+          name="reason"
+          hint={say("console.start.reason.hint")}
+          maxLength={500}
+          autoFocus
+        />
+        <Field label={say("console.start.how")} name="foundHow" maxLength={500} required={false} />
+        <Field label={say("console.start.copied")} name="copiedAt" type="datetime-local" required={false} />
+        <fieldset className="choice is-columns">
+          <legend>{say("console.start.classes")}</legend>
+          {classes.map((one) => (
+            <label key={one} className="check">
+              <input type="checkbox" name="dataClasses" value={one} />
+              <span>{one}</span>
+            </label>
+          ))}
+        </fieldset>
+        <fieldset className="choice is-columns">
+          <legend>{say("console.start.keys")}</legend>
+          {keyAnswers.map((one) => (
+            <label key={one} className="check">
+              <input type="radio" name="keysReachable" value={one} defaultChecked={one === "unknown"} />
+              <span>{say(`console.keys.${one}`)}</span>
+            </label>
+          ))}
+        </fieldset>
+      </Form>
+    </Dialog>
+  );
+}
+
+function Alarms({ alarms }: { readonly alarms: ConsoleNumbers["alarms"] }) {
+  return (
+    <section className="card" aria-labelledby="alarms">
+      <h2 id="alarms">{say("console.alarms")}</h2>
+      {alarms.length === 0 ? (
+        <p className="soft">{say("console.alarms.none")}</p>
+      ) : (
+        <ul className="alarms">
+          {alarms.map((alarm) => (
+            <li key={`${alarm.at} ${alarm.kind}`}>
+              <strong>{alarm.kind}</strong>
+              <span className="soft small">
+                {showExact(alarm.at)} · {detailText(alarm.detail)}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Cases() {
+  const incidents = useQuery(incidentsQuery);
+  const all = incidents.data?.incidents ?? [];
+  return (
+    <section className="card" aria-labelledby="cases">
+      <h2 id="cases">{say("console.cases")}</h2>
+      {incidents.data !== undefined && all.length === 0 && <p className="soft">{say("console.cases.none")}</p>}
+      {all.length > 0 && (
+        <ul className="plain-list">
+          {all.map((one) => (
+            <li key={one.id}>
+              <Link to="/console/incident/$id" params={{ id: one.id }}>
+                {one.reason}
+              </Link>
+              <span className="soft small">
+                <span className="reference">{one.reference}</span> · {one.state} · {showInstant(one.openedAt)}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

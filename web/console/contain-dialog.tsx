@@ -1,0 +1,156 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import type { Contained, ContainmentMode, Counts, IncidentStatus } from "../../src/wire/incidents.ts";
+import type { Static } from "typebox";
+import { send } from "../app/api.ts";
+import { Dialog } from "../app/dialog.tsx";
+import { Failed } from "../app/failed.tsx";
+import { Field, Form, type Filled } from "../app/form.tsx";
+import { useProved } from "../app/proof.tsx";
+import { say, showExact, showNumber } from "../text/say.ts";
+
+type Done = Static<typeof Contained>;
+type Mode = Static<typeof ContainmentMode>;
+const modes = ["everyone-out", "with-renewal"] as const satisfies readonly Mode[];
+const counted = ["passwords", "sessions", "links", "tickets"] as const satisfies readonly (keyof Counts)[];
+
+interface ContainDialogProps {
+  /** `null`: containing is the first act, and opens the case by itself. */
+  readonly incident: Pick<IncidentStatus, "id" | "state"> | null;
+  readonly onClose: () => void;
+}
+
+/** The one command, with what it would refuse before it and a second look. */
+export function ContainDialog({ incident, onClose }: ContainDialogProps) {
+  const proved = useProved();
+  const queries = useQueryClient();
+  const [mode, setMode] = useState<Mode>("everyone-out");
+  const [keepTools, setKeepTools] = useState(false);
+  const [openedId, setOpenedId] = useState(incident?.id ?? null);
+  const [done, setDone] = useState<Done | null>(null);
+  const counts = useQuery({
+    queryKey: ["contain-counts", openedId, mode, keepTools],
+    queryFn: () =>
+      proved(() =>
+        send<Done>("POST", `/api/incidents/${openedId ?? ""}/contain`, { body: { mode, keepTools, dryRun: true } }),
+      ),
+    enabled: openedId !== null && done === null,
+    gcTime: 0,
+    placeholderData: (before) => before,
+  });
+
+  async function openFirst(filled: Filled) {
+    const opened = await proved(() =>
+      send<IncidentStatus>("POST", "/api/incidents", { body: { reason: filled("reason") } }),
+    );
+    setOpenedId(opened.id);
+  }
+
+  async function contain() {
+    const answer = await proved(() =>
+      send<Done>("POST", `/api/incidents/${openedId ?? ""}/contain`, { body: { mode, keepTools } }),
+    );
+    setDone(answer);
+  }
+
+  if (done !== null) {
+    return <ContainedDialog done={done} onClose={() => void queries.invalidateQueries().then(onClose)} />;
+  }
+  if (openedId === null) {
+    return (
+      <Dialog alarm title={say("contain.title")} onClose={onClose}>
+        <Form action={openFirst} submit={say("proof.go")} onCancel={onClose}>
+          <Field
+            label={say("console.start.reason")}
+            name="reason"
+            hint={say("console.start.reason.hint")}
+            maxLength={500}
+            autoFocus
+          />
+        </Form>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog alarm wide title={say("contain.title")} onClose={onClose}>
+      <p className="lead">{say("contain.what")}</p>
+      <Form action={contain} submit={say("contain.go")} onCancel={onClose} danger>
+        <fieldset className="choice is-columns">
+          <legend className="visually-hidden">{say("case.mode")}</legend>
+          {modes.map((one) => (
+            <label key={one} className="check choice-card">
+              <input type="radio" name="mode" value={one} checked={mode === one} onChange={() => setMode(one)} />
+              <strong>{say(`contain.${one}`)}</strong>
+              <span className="hint">{say(`contain.${one}.hint`)}</span>
+            </label>
+          ))}
+        </fieldset>
+        <label className="check">
+          <input type="checkbox" checked={keepTools} onChange={(event) => setKeepTools(event.target.checked)} />
+          <span>{say("contain.keep-tools")}</span>
+          <span className="hint">{say("contain.keep-tools.hint")}</span>
+        </label>
+        {counts.isError ? (
+          <Failed error={counts.error} retry={() => void counts.refetch()} />
+        ) : (
+          <CountList counts={counts.data?.counted} />
+        )}
+        <label className="check">
+          <input type="checkbox" required disabled={counts.data === undefined} />
+          <span>{say("contain.second-look")}</span>
+        </label>
+      </Form>
+    </Dialog>
+  );
+}
+
+function CountList({ counts }: { readonly counts: Counts | undefined }) {
+  return (
+    <div className="counts" aria-live="polite" aria-busy={counts === undefined}>
+      <p className="soft small">{counts === undefined ? say("contain.counting") : say("contain.refused")}</p>
+      <dl>
+        {counted.map((one) => (
+          <div key={one}>
+            <dd>{counts === undefined ? "–" : showNumber(counts[one])}</dd>
+            <dt>{say(`contain.${one}`)}</dt>
+          </div>
+        ))}
+        <div>
+          <dd>{counts === undefined ? "–" : showNumber(counts.accounts)}</dd>
+          <dt>{say("contain.accounts")}</dt>
+        </div>
+      </dl>
+    </div>
+  );
+}
+
+function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onClose: () => void }) {
+  const out = done.mode === "everyone-out";
+  return (
+    <Dialog wide title={say("contain.done.title")} onClose={onClose}>
+      <p className="lead">
+        {say("contain.done.what", { at: showExact(done.at), ms: done.commitMs.toFixed(1), epoch: done.epoch })}
+      </p>
+      {done.witness === "owed" && (
+        <div className="notice is-alarm" role="alert">
+          <strong>{say("contain.done.owed")}</strong>
+        </div>
+      )}
+      <CountList counts={done.counted} />
+      {out && (
+        <div className="notice">
+          <strong>{say("contain.done.out.title")}</strong>
+          <span>{say("contain.done.out.what")}</span>
+          <pre className="command" tabIndex={0}>
+            houselights operator link
+          </pre>
+        </div>
+      )}
+      <div className="buttons">
+        <button className="button" type="button" autoFocus onClick={onClose}>
+          {out ? say("dark.sign-in") : say("contain.done.stay")}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,336 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { lazy, Suspense, useMemo, useState, type ReactNode } from "react";
+import type { IncidentStatus } from "../../src/wire/incidents.ts";
+import { send } from "../app/api.ts";
+import { useNow } from "../app/clock.ts";
+import { Failed } from "../app/failed.tsx";
+import { Field, Form, type Filled } from "../app/form.tsx";
+import { PageFrame } from "../app/page-frame.tsx";
+import { useProved } from "../app/proof.tsx";
+import { incidentQuery } from "../app/queries.ts";
+import { say, showExact, showNumber, showSpan } from "../text/say.ts";
+import { detailText } from "./detail.ts";
+import { NextStep, StateSteps } from "./next-step.tsx";
+import { ReviewList } from "./review-list.tsx";
+import { SumOfLetters } from "./sum-of-letters.tsx";
+import "./console.css";
+
+const TimeChart = lazy(() => import("./time-chart.tsx"));
+const hourMs = 3_600_000;
+
+export function IncidentPage() {
+  const { id } = useParams({ from: "/console/incident/$id" });
+  const incident = useQuery(incidentQuery(id));
+  return (
+    <PageFrame title={incident.data?.reference ?? say("console.title")} className="console">
+      <div className="console-page">
+        {incident.data !== undefined ? (
+          <CaseFile incident={incident.data} />
+        ) : incident.isError ? (
+          <Failed error={incident.error} retry={() => void incident.refetch()} />
+        ) : (
+          <div className="console-loading" role="status">
+            <span className="visually-hidden">{say("case.loading")}</span>
+            <span className="skeleton is-card" />
+            <span className="skeleton is-card" />
+          </div>
+        )}
+      </div>
+    </PageFrame>
+  );
+}
+
+function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
+  return (
+    <>
+      <header className="case-head">
+        <p className="case-label">
+          {say("case.reference", { reference: incident.reference })} · {showExact(incident.openedAt)}
+        </p>
+        <h1>{incident.reason}</h1>
+        <StateSteps state={incident.state} />
+      </header>
+      <section className="card next-step" aria-labelledby="next">
+        <div>
+          <h2 id="next">{say("case.next")}</h2>
+          <p className="lead">{say(`step.${incident.state}`)}</p>
+        </div>
+        <div className="buttons">
+          <NextStep incident={incident} />
+          {incident.containedAt !== null && (
+            <a className="button-quiet" href={`/api/incidents/${incident.id}/report`} target="_blank" rel="noreferrer">
+              {say("case.report")}
+            </a>
+          )}
+        </div>
+        {incident.state !== "open" && incident.state !== "closed" && incident.missing.length > 0 && (
+          <div className="missing">
+            <p className="small">
+              <strong>{say("case.missing")}</strong>
+            </p>
+            <ul>
+              {incident.missing.map((one) => (
+                <li key={one}>{one}</li>
+              ))}
+            </ul>
+          </div>
+        )}
+      </section>
+      <div className="console-parts is-case">
+        <Part id="known" heading={say("case.known")}>
+          <Known incident={incident} />
+        </Part>
+        <Part id="deadlines" heading={say("case.deadlines")}>
+          <Deadlines deadlines={incident.deadlines} />
+        </Part>
+        <Part id="letters" heading={say("case.letters")} wide>
+          <p className="soft small">{say("case.letters.what")}</p>
+          <Letters incident={incident} />
+        </Part>
+        <Part id="renewals" heading={say("case.renewals")}>
+          <Renewals incident={incident} />
+        </Part>
+        <Part id="refusals" heading={say("case.refusals")}>
+          <Refusals refusals={incident.refusedByKind} />
+        </Part>
+        {incident.state !== "open" && (
+          <>
+            <Part id="way-in" heading={say("case.wayin")}>
+              <WayIn incident={incident} />
+            </Part>
+            <Part id="review" heading={say("case.review")}>
+              <ReviewList incident={incident} />
+            </Part>
+          </>
+        )}
+        <Part id="timeline" heading={say("case.timeline")} wide>
+          <Timeline entries={incident.timeline} />
+        </Part>
+      </div>
+    </>
+  );
+}
+
+interface PartProps {
+  readonly id: string;
+  readonly heading: string;
+  readonly children: ReactNode;
+  readonly wide?: boolean;
+}
+
+function Part({ id, heading, children, wide = false }: PartProps) {
+  return (
+    <section className={`card${wide ? " is-wide" : ""}`} aria-labelledby={id}>
+      <h2 id={id}>{heading}</h2>
+      {children}
+    </section>
+  );
+}
+
+function Known({ incident }: { readonly incident: IncidentStatus }) {
+  const facts: readonly (readonly [string, string])[] = [
+    [say("case.found"), showExact(incident.foundAt)],
+    [say("case.found.by"), incident.foundBy],
+    [say("case.found.how"), incident.foundHow],
+    [say("case.copied"), incident.copiedAt === null ? say("case.copied.unknown") : showExact(incident.copiedAt)],
+    [say("case.classes"), incident.dataClasses.join(", ") || say("case.classes.unknown")],
+    [say("case.keys"), incident.keysReachable],
+    [
+      say("case.contained"),
+      incident.containedAt === null ? say("case.contained.not") : showExact(incident.containedAt),
+    ],
+    ...(incident.containment === null
+      ? []
+      : [
+          [say("case.mode"), say(`case.mode.${incident.containment}`)] as const,
+          [say("case.tools"), say(incident.keptTools ? "case.tools.kept" : "case.tools.out")] as const,
+        ]),
+    ...(incident.epoch === null ? [] : [[say("case.epoch"), showNumber(incident.epoch)] as const]),
+  ];
+  return (
+    <dl className="facts-list">
+      {facts
+        .filter(([, value]) => value !== "")
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+function Deadlines({ deadlines }: { readonly deadlines: IncidentStatus["deadlines"] }) {
+  const now = useNow();
+  if (deadlines.length === 0) return <p className="soft">{say("case.deadlines.none")}</p>;
+  return (
+    <ul className="plain-list deadlines">
+      {deadlines.map((deadline) => {
+        const left = (Date.parse(deadline.dueAt) - now) / 1_000;
+        const met = deadline.state === "met";
+        return (
+          <li key={deadline.rule} className={!met && left < 0 ? "is-over" : undefined}>
+            <strong>
+              {met
+                ? say("case.deadline.met")
+                : left < 0
+                  ? say("case.due.over", { time: showSpan(-left) })
+                  : say("case.due.in", { time: showSpan(left) })}
+            </strong>
+            <span>{deadline.title}</span>
+            <span className="soft small">{showExact(deadline.dueAt)}</span>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function Letters({ incident }: { readonly incident: IncidentStatus }) {
+  const { letters, lettersFinishedAt } = incident;
+  const handedOver = letters?.handedOver ?? 0;
+  const now = useNow();
+  // The case file knows the sum of now; the line shows how it grew while somebody watched.
+  const [seen, setSeen] = useState<readonly (readonly [number, number])[]>([]);
+  if (letters !== null && seen.at(-1)?.[1] !== handedOver) setSeen([...seen.slice(-600), [now, handedOver]]);
+  if (letters === null) return <p className="soft">{say("case.letters.none")}</p>;
+  return (
+    <>
+      <SumOfLetters sum={letters} />
+      {lettersFinishedAt !== null && <p>{say("case.letters.finished", { date: showExact(lettersFinishedAt) })}</p>}
+      {seen.length > 2 && (
+        <>
+          <p className="small soft">{say("case.letters.progress")}</p>
+          <Suspense fallback={<div className="chart" />}>
+            <TimeChart label={say("case.letters.progress")} points={seen} />
+          </Suspense>
+        </>
+      )}
+    </>
+  );
+}
+
+/** Hours without a renewal are hours too: the chart shows them as nothing, not as a gap. */
+function everyHour(byHour: IncidentStatus["renewalsByHour"]): readonly (readonly [number, number])[] {
+  const counts = new Map(byHour.map(({ hour, renewed }) => [Date.parse(hour), renewed]));
+  const hours = [...counts.keys()];
+  if (hours.length === 0) return [];
+  const first = Math.min(...hours);
+  const last = Math.max(...hours, first + 5 * hourMs);
+  return Array.from({ length: Math.min(24 * 60, (last - first) / hourMs + 1) }, (_, place) => {
+    const hour = first + place * hourMs;
+    return [hour, counts.get(hour) ?? 0] as const;
+  });
+}
+
+function Renewals({ incident }: { readonly incident: IncidentStatus }) {
+  const points = useMemo(() => everyHour(incident.renewalsByHour), [incident.renewalsByHour]);
+  const label = say("case.renewed", { count: incident.renewed, scope: incident.letters?.scope ?? incident.renewed });
+  return (
+    <>
+      <p>{label}</p>
+      {points.length === 0 ? (
+        <p className="soft">{say("case.renewals.none")}</p>
+      ) : (
+        <Suspense fallback={<div className="chart" />}>
+          <TimeChart label={`${say("case.renewals")}: ${label}`} points={points} bars />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+function Refusals({ refusals }: { readonly refusals: IncidentStatus["refusedByKind"] }) {
+  const most = Math.max(1, ...refusals.map(({ refused }) => refused));
+  if (refusals.length === 0) return <p className="soft">{say("case.refusals.none")}</p>;
+  return (
+    <ul className="bars">
+      {refusals.map(({ kind, refused }) => (
+        <li key={kind}>
+          <span>{kind}</span>
+          <meter value={refused} max={most} aria-label={kind} />
+          <span className="number">{showNumber(refused)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function WayIn({ incident }: { readonly incident: IncidentStatus }) {
+  const proved = useProved();
+  const queries = useQueryClient();
+  const [changing, setChanging] = useState(false);
+  const { wayIn } = incident;
+
+  async function record(filled: Filled) {
+    const body = {
+      what: filled("what"),
+      closedAt: new Date(filled("closedAt")).toISOString(),
+      evidence: filled("evidence"),
+    };
+    await proved(() => send("PUT", `/api/incidents/${incident.id}/way-in`, { body }));
+    setChanging(false);
+    await queries.invalidateQueries({ queryKey: ["incident", incident.id] });
+  }
+
+  if (wayIn !== null && !changing) {
+    return (
+      <>
+        <dl className="facts-list">
+          <div>
+            <dt>{say("case.wayin.what")}</dt>
+            <dd>{wayIn.what}</dd>
+          </div>
+          <div>
+            <dt>{say("case.wayin.closed")}</dt>
+            <dd>{showExact(wayIn.closedAt)}</dd>
+          </div>
+          <div>
+            <dt>{say("case.wayin.evidence")}</dt>
+            <dd>{wayIn.evidence}</dd>
+          </div>
+        </dl>
+        {incident.state !== "closed" && (
+          <div className="buttons">
+            <button className="button-quiet" type="button" onClick={() => setChanging(true)}>
+              {say("case.wayin.change")}
+            </button>
+          </div>
+        )}
+      </>
+    );
+  }
+  if (incident.state === "closed") return null;
+  return (
+    <Form action={record} submit={say("case.wayin.save")} {...(changing ? { onCancel: () => setChanging(false) } : {})}>
+      <Field label={say("case.wayin.what")} name="what" rows={2} maxLength={1_000} defaultValue={wayIn?.what ?? ""} />
+      <Field label={say("case.wayin.closed")} name="closedAt" type="datetime-local" />
+      <Field
+        label={say("case.wayin.evidence")}
+        name="evidence"
+        rows={2}
+        maxLength={2_000}
+        defaultValue={wayIn?.evidence ?? ""}
+      />
+    </Form>
+  );
+}
+
+function Timeline({ entries }: { readonly entries: IncidentStatus["timeline"] }) {
+  if (entries.length === 0) return <p className="soft">{say("case.timeline.none")}</p>;
+  return (
+    <ol className="timeline">
+      {entries
+        .toSorted((one, other) => other.at.localeCompare(one.at))
+        .map((entry, place) => (
+          <li key={`${entry.at} ${place}`}>
+            <time dateTime={entry.at}>{showExact(entry.at)}</time>
+            <strong>{entry.kind}</strong>
+            <span className="soft small">{detailText(entry.detail)}</span>
+          </li>
+        ))}
+    </ol>
+  );
+}

@@ -1,0 +1,88 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import type { IncidentStatus, Notified } from "../../src/wire/incidents.ts";
+import type { Static } from "typebox";
+import { send } from "../app/api.ts";
+import { Dialog } from "../app/dialog.tsx";
+import { Failed, refusalText } from "../app/failed.tsx";
+import { Form } from "../app/form.tsx";
+import { Cancelled, useProved } from "../app/proof.tsx";
+import { say, showNumber } from "../text/say.ts";
+import { SumOfLetters } from "./sum-of-letters.tsx";
+
+type Answer = Static<typeof Notified>;
+
+/** Preview, a test to oneself, the plan, and only then the letters. */
+export function NotifyDialog({
+  incident,
+  onClose,
+}: {
+  readonly incident: IncidentStatus;
+  readonly onClose: () => void;
+}) {
+  const proved = useProved();
+  const queries = useQueryClient();
+  const [told, setTold] = useState<string | null>(null);
+  const notify = (action: "preview" | "test" | "plan" | "start") =>
+    proved(() => send<Answer>("POST", `/api/incidents/${incident.id}/notify`, { body: { action } }));
+  const preview = useQuery({ queryKey: ["preview", incident.id], queryFn: () => notify("preview"), gcTime: 0 });
+  const plan = useQuery({
+    queryKey: ["plan", incident.id],
+    queryFn: () => notify("plan"),
+    enabled: preview.data !== undefined,
+    gcTime: 0,
+  });
+  const scope = plan.data?.sum?.scope ?? 0;
+
+  return (
+    <Dialog wide title={say("notify.title")} onClose={onClose}>
+      {preview.isError ? (
+        <Failed error={preview.error} retry={() => void preview.refetch()} />
+      ) : preview.data === undefined ? (
+        <p role="status">{say("notify.loading")}</p>
+      ) : (
+        <>
+          <p>{say("notify.preview")}</p>
+          <div className="letter-preview" tabIndex={0} role="region" aria-label={say("mailbox.letter")}>
+            <strong>{preview.data.subject}</strong>
+            {"\n\n"}
+            {preview.data.text}
+          </div>
+          <div className="buttons">
+            <button
+              className="button-quiet"
+              type="button"
+              onClick={() => {
+                notify("test").then(
+                  () => setTold(say("notify.test.sent")),
+                  (thrown: unknown) => {
+                    if (!(thrown instanceof Cancelled)) setTold(refusalText(thrown));
+                  },
+                );
+              }}
+            >
+              {say("notify.test")}
+            </button>
+            <span role="status">{told}</span>
+          </div>
+          <h3>{say("notify.plan")}</h3>
+          {plan.data?.sum !== undefined && <SumOfLetters sum={plan.data.sum} />}
+          <Form
+            submit={say("notify.start")}
+            onCancel={onClose}
+            action={async () => {
+              await notify("start");
+              await queries.invalidateQueries({ queryKey: ["incident", incident.id] });
+              onClose();
+            }}
+          >
+            <label className="check">
+              <input type="checkbox" required disabled={plan.data === undefined} />
+              <span>{say("notify.second-look", { count: showNumber(scope) })}</span>
+            </label>
+          </Form>
+        </>
+      )}
+    </Dialog>
+  );
+}

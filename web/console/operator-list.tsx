@@ -1,0 +1,104 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import type { Operators } from "../../src/wire/accounts.ts";
+import { isRefused, send } from "../app/api.ts";
+import { Dialog } from "../app/dialog.tsx";
+import { Failed, refusalText } from "../app/failed.tsx";
+import { Field, Form } from "../app/form.tsx";
+import { Cancelled, useProved } from "../app/proof.tsx";
+import { operatorsQuery } from "../app/queries.ts";
+import { say } from "../text/say.ts";
+
+type Operator = Operators["operators"][number];
+
+const nameOf = (operator: Operator): string => operator.name || operator.addresses[0] || operator.accountId.slice(0, 8);
+
+export function OperatorList() {
+  const operators = useQuery(operatorsQuery);
+  const queries = useQueryClient();
+  const proved = useProved();
+  const [adding, setAdding] = useState(false);
+  const [removing, setRemoving] = useState<Operator | null>(null);
+  const [told, setTold] = useState<string | null>(null);
+  const again = () => queries.invalidateQueries({ queryKey: operatorsQuery.queryKey });
+
+  async function remove(operator: Operator) {
+    setRemoving(null);
+    setTold(null);
+    try {
+      await proved(() => send("DELETE", `/api/operators/${operator.accountId}`));
+    } catch (thrown) {
+      if (isRefused(thrown, "last-operator")) setTold(say("console.operators.last"));
+      else if (!(thrown instanceof Cancelled)) setTold(refusalText(thrown));
+    }
+    await again();
+  }
+
+  return (
+    <section className="card" aria-labelledby="operators">
+      <div className="card-heading">
+        <h2 id="operators">{say("console.operators")}</h2>
+        <button className="button-quiet" type="button" onClick={() => setAdding(true)}>
+          {say("console.operators.add")}
+        </button>
+      </div>
+      {told !== null && (
+        <p className="error-text" role="alert">
+          {told}
+        </p>
+      )}
+      {operators.isError && <Failed error={operators.error} retry={() => void operators.refetch()} />}
+      <ul className="plain-list">
+        {operators.data?.operators.map((operator) => (
+          <li key={operator.accountId} className="operator">
+            <span>
+              <strong>{nameOf(operator)}</strong>
+              {operator.current && <span className="soft"> ({say("console.operators.you")})</span>}
+              <span className="soft small address">{operator.addresses.join(", ")}</span>
+            </span>
+            <button
+              className="button-quiet"
+              type="button"
+              aria-label={say("console.operators.remove.label", { name: nameOf(operator) })}
+              onClick={() => setRemoving(operator)}
+            >
+              {say("console.operators.remove")}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {adding && (
+        <Dialog title={say("console.operators.add")} onClose={() => setAdding(false)}>
+          <Form
+            submit={say("console.operators.add")}
+            onCancel={() => setAdding(false)}
+            action={async (filled) => {
+              await proved(() => send("POST", "/api/operators", { body: { address: filled("address") } }));
+              setAdding(false);
+              await again();
+            }}
+          >
+            <Field label={say("console.operators.address")} name="address" type="email" maxLength={254} autoFocus />
+          </Form>
+        </Dialog>
+      )}
+      {removing !== null && (
+        <Dialog
+          alarm
+          title={say("console.operators.remove.label", { name: nameOf(removing) })}
+          onClose={() => setRemoving(null)}
+        >
+          <p>{say("console.operators.remove.what")}</p>
+          <div className="buttons">
+            <button className="button-danger" type="button" onClick={() => void remove(removing)}>
+              {say("console.operators.remove")}
+            </button>
+            <button className="button-quiet" type="button" autoFocus onClick={() => setRemoving(null)}>
+              {say("cancel")}
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </section>
+  );
+}

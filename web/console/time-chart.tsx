@@ -1,0 +1,84 @@
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+
+interface TimeChartProps {
+  /** What a person who does not see the drawing is told. */
+  readonly label: string;
+  /** Epoch milliseconds, ascending, and a value for each. */
+  readonly points: readonly (readonly [number, number])[];
+  readonly bars?: boolean;
+}
+
+const height = 200;
+
+/** A time series: bars for counts by hour, a line for something that grows. Redraws with its room and its data. */
+export default function TimeChart({ label, points, bars = false }: TimeChartProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const latest = useRef(points);
+
+  useEffect(() => {
+    if (frame.current === null) return undefined;
+    const element = frame.current;
+    const style = getComputedStyle(element);
+    const colour = (name: string) => style.getPropertyValue(name).trim();
+    const axis: uPlot.Axis = {
+      stroke: colour("--ink-soft"),
+      font: `12px ${style.fontFamily}`,
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    const made = new uPlot(
+      {
+        width: element.clientWidth,
+        height,
+        legend: { show: false },
+        cursor: { y: false, drag: { x: false, y: false } },
+        scales: { y: { range: (_plot, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
+        axes: [
+          { ...axis, grid: { show: false } },
+          {
+            ...axis,
+            size: 56,
+            incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6],
+          },
+        ],
+        series: [
+          {},
+          {
+            stroke: colour("--accent-ink"),
+            width: bars ? 0 : 2,
+            fill: bars ? colour("--accent") : colour("--accent-wash"),
+            points: { show: false },
+            ...(bars && uPlot.paths.bars !== undefined
+              ? { paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }) }
+              : {}),
+          },
+        ],
+      },
+      aligned(latest.current),
+      element,
+    );
+    plot.current = made;
+    const watcher = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    watcher.observe(element);
+    return () => {
+      watcher.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [bars]);
+
+  useEffect(() => {
+    latest.current = points;
+    plot.current?.setData(aligned(points));
+  }, [points]);
+
+  return <div ref={frame} className="chart" role="img" aria-label={label} />;
+}
+
+const aligned = (points: TimeChartProps["points"]): uPlot.AlignedData => [
+  points.map(([at]) => at / 1_000),
+  points.map(([, value]) => value),
+];

@@ -1,0 +1,93 @@
+import { en, type TextKey } from "./en.ts";
+
+export type { TextKey };
+type Values = Readonly<Record<string, string | number>>;
+
+const language = "en";
+const plural = new Intl.PluralRules(language);
+const number = new Intl.NumberFormat(language);
+
+/** The words for `key`, with `{name}` filled from `values`; numbers are written in the reader's manner. */
+export function say(key: TextKey, values: Values = {}): string {
+  return en[key].replaceAll(/\{([\w-]+)\}/g, (whole, name: string) => {
+    const value = values[name];
+    return value === undefined ? whole : typeof value === "number" ? number.format(value) : value;
+  });
+}
+
+type Counted = { [Key in TextKey]: Key extends `${infer Stem}.one` ? Stem : never }[TextKey];
+
+/** The words for `count` things, by the language's plural rules. `{count}` is filled in. */
+export function sayCount(stem: Counted, count: number, values: Values = {}): string {
+  const form: TextKey = plural.select(count) === "one" ? `${stem}.one` : `${stem}.other`;
+  return say(form, { count, ...values });
+}
+
+export const showNumber = (value: number): string => number.format(value);
+
+const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: "long" });
+const instantFormat = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const exactFormat = new Intl.DateTimeFormat(language, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  timeZone: "UTC",
+});
+export const showDate = (at: string): string => dateFormat.format(new Date(at));
+export const showInstant = (at: string): string => instantFormat.format(new Date(at));
+/** To the second and in UTC: for case files, where two people must read the same. */
+export const showExact = (at: string): string => `${exactFormat.format(new Date(at))} UTC`;
+
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const steps = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+] as const;
+
+/** "3 hours ago", from an ISO instant and the present in epoch milliseconds. */
+export function showAgo(at: string, nowMs: number): string {
+  const seconds = (Date.parse(at) - nowMs) / 1_000;
+  for (const [unit, size] of steps) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  }
+  return relative.format(0, "second");
+}
+
+/** "2 d 4 h", "3 h 20 min", "4 min 10 s": the two largest parts of a span. */
+export function showSpan(totalSeconds: number): string {
+  const seconds = Math.max(0, Math.floor(totalSeconds));
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), "day"],
+    [Math.floor(seconds / 3_600) % 24, "hour"],
+    [Math.floor(seconds / 60) % 60, "minute"],
+    [seconds % 60, "second"],
+  ];
+  const first = parts.findIndex(([value]) => value > 0);
+  return parts
+    .slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2)
+    .map(([value, unit]) =>
+      new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(value),
+    )
+    .join(" ");
+}
+
+/** Position in a film: 4:07, 1:02:33. */
+export function showPosition(totalSeconds: number): string {
+  const seconds = Math.max(0, Math.floor(totalSeconds));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3_600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+const languageNames = new Intl.DisplayNames(language, { type: "language", fallback: "code" });
+
+/** The name of a language code as files carry it (BCP 47 or ISO 639-2); the code itself when it is not one. */
+export function showLanguage(code: string): string {
+  if (code === "" || code === "und") return "";
+  try {
+    return languageNames.of(code) ?? code;
+  } catch {
+    return code;
+  }
+}

@@ -1,0 +1,178 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { Grant, TitleSummary } from "../../src/wire/titles.ts";
+import { moveFocus } from "../app/arrow-focus.ts";
+import { isSignedOut } from "../app/api.ts";
+import { Failed, Loading } from "../app/failed.tsx";
+import { useDocumentTitle } from "../app/page-frame.tsx";
+import { sessionQuery, titleQuery, titlesPage } from "../app/queries.ts";
+import { askGrant } from "../player/grant.ts";
+import { LightsUp } from "../player/lights-up.tsx";
+import { Screen } from "../player/screen.tsx";
+import { watchSession, type EndReason } from "../player/session-watch.ts";
+import { seriesOf } from "../library/series.ts";
+import { caption } from "../library/shelf.tsx";
+import { Poster } from "../library/poster.tsx";
+import { say } from "../text/say.ts";
+import { LinkScreen } from "./link-screen.tsx";
+import "../library/library.css";
+import "./tv.css";
+
+/** The ten-foot page: arrow keys and OK only. Not signed in, it shows a code; signed in, the library and the player. */
+export function TvPage() {
+  useDocumentTitle(say("tv.name"));
+  const session = useQuery({ ...sessionQuery, retry: false });
+  const queries = useQueryClient();
+  const [linking, setLinking] = useState(false);
+
+  const linkAgain = useCallback(() => {
+    setLinking(true);
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
+  }, [queries]);
+  const linked = useCallback(() => {
+    setLinking(false);
+    void queries.resetQueries({ queryKey: sessionQuery.queryKey });
+  }, [queries]);
+
+  if (linking || isSignedOut(session.error)) return <LinkScreen onLinked={linked} />;
+  if (session.isError) return <Failed error={session.error} retry={() => void session.refetch()} whole />;
+  if (session.isPending) return <Loading />;
+  return <TvHouse onLinkAgain={linkAgain} />;
+}
+
+interface Playing {
+  readonly id: string;
+  readonly grant: Promise<Grant>;
+}
+
+function TvHouse({ onLinkAgain }: { readonly onLinkAgain: () => void }) {
+  const [playing, setPlaying] = useState<Playing | null>(null);
+  const [ended, setEnded] = useState<EndReason | null>(null);
+  const watching = playing !== null;
+  // While a film plays its own player listens.
+  useEffect(() => (watching ? undefined : watchSession(setEnded)), [watching]);
+
+  const play = useCallback((id: string) => setPlaying({ id, grant: askGrant(id) }), []);
+  const leave = useCallback(() => setPlaying(null), []);
+  if (ended !== null) return <LightsUp reason={ended} onLinkAgain={onLinkAgain} />;
+  if (playing !== null) {
+    return <TvScreen key={playing.id} playing={playing} onLeave={leave} onNext={play} onLinkAgain={onLinkAgain} />;
+  }
+  return <TvLibrary onPlay={play} onSignedOut={() => setEnded("refused")} />;
+}
+
+interface TvScreenProps {
+  readonly playing: Playing;
+  readonly onLeave: () => void;
+  readonly onNext: (id: string) => void;
+  readonly onLinkAgain: () => void;
+}
+
+function TvScreen({ playing, onLeave, onNext, onLinkAgain }: TvScreenProps) {
+  const queries = useQueryClient();
+  const title = useQuery(titleQuery(playing.id));
+  const [startSeconds] = useState(() =>
+    queries.ensureQueryData(titleQuery(playing.id)).then(
+      ({ progress }) => (progress === null || progress.watched ? 0 : Math.max(0, progress.positionSeconds - 2)),
+      () => 0,
+    ),
+  );
+  useEffect(
+    () => () => {
+      void queries.invalidateQueries({ queryKey: ["tv-titles"] });
+      void queries.invalidateQueries({ queryKey: ["title"] });
+    },
+    [queries],
+  );
+  return (
+    <Screen
+      titleId={playing.id}
+      title={title.data}
+      grant={playing.grant}
+      startSeconds={startSeconds}
+      onLeave={onLeave}
+      onNext={onNext}
+      onLinkAgain={onLinkAgain}
+    />
+  );
+}
+
+function TvLibrary({
+  onPlay,
+  onSignedOut,
+}: {
+  readonly onPlay: (id: string) => void;
+  readonly onSignedOut: () => void;
+}) {
+  const library = useQuery({ queryKey: ["tv-titles"], queryFn: ({ signal }) => titlesPage(null, signal) });
+  const frame = useRef<HTMLElement>(null);
+  const signedOut = isSignedOut(library.error);
+  useEffect(() => {
+    if (signedOut) onSignedOut();
+  }, [signedOut, onSignedOut]);
+  const [shown, setShown] = useState<TitleSummary | null>(null);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (frame.current !== null && moveFocus(frame.current, event.key)) event.preventDefault();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+  const ready = library.data !== undefined;
+  useEffect(() => {
+    if (ready) frame.current?.querySelector<HTMLElement>(".tv-row button")?.focus({ preventScroll: true });
+  }, [ready]);
+
+  if (library.isPending || signedOut) return <Loading label="library.loading" />;
+  if (library.isError) return <Failed error={library.error} retry={() => void library.refetch()} whole />;
+  const { titles, continueWatching } = library.data;
+  const playable = titles.filter((title) => title.playable);
+  if (playable.length === 0) {
+    return (
+      <main id="main" className="tv tv-empty">
+        <h1>{say("library.empty.title")}</h1>
+        <p className="lead">{say("library.empty.what")}</p>
+      </main>
+    );
+  }
+  const rows = [
+    { heading: say("library.continue"), titles: continueWatching },
+    {
+      heading: say("library.newest"),
+      titles: playable.toSorted((one, other) => other.addedAt.localeCompare(one.addedAt)).slice(0, 20),
+    },
+    { heading: say("library.films"), titles: playable.filter(({ kind }) => kind === "film") },
+    ...seriesOf(playable).map((series) => ({ heading: series.name, titles: series.episodes })),
+  ].filter((row) => row.titles.length > 0);
+  const front = shown ?? rows[0]?.titles[0];
+  return (
+    <main ref={frame} id="main" className="tv">
+      <section className="tv-front" style={{ "--glow": front?.poster?.colour ?? "#3a2a12" }} aria-live="polite">
+        <span className="wordmark">{say("app.name")}</span>
+        <h1>{front?.seriesName ?? front?.name}</h1>
+        {front !== undefined && (
+          <p className="lead">{front.seriesName === null ? caption(front) : `${caption(front)} · ${front.name}`}</p>
+        )}
+      </section>
+      {rows.map((row) => (
+        <section key={row.heading} className="shelf" aria-label={row.heading}>
+          <h2>{row.heading}</h2>
+          <ul className="tv-row">
+            {row.titles.map((title) => (
+              <li key={title.id}>
+                <button
+                  type="button"
+                  aria-label={`${title.seriesName ?? ""} ${title.name}`}
+                  onFocus={() => setShown(title)}
+                  onClick={() => onPlay(title.id)}
+                >
+                  <Poster title={title} eager />
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+    </main>
+  );
+}
