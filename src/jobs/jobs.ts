@@ -45,7 +45,15 @@ export const tasks = {
   "send-code": { payload: sealedLetter, priority: -20, maxAttempts: 12, lane: "letters" },
   "send-letter": { payload: sealedLetter, priority: -10, maxAttempts: 16, lane: "letters" },
   campaign: {
-    payload: Type.Object({ incidentId: uuid, shard: Type.Optional(Type.Integer({ minimum: 0 })) }, exactly),
+    payload: Type.Object(
+      {
+        incidentId: uuid,
+        shard: Type.Optional(Type.Integer({ minimum: 0 })),
+        // The operator who asked for a test letter; nobody else gets one then.
+        testFor: Type.Optional(uuid),
+      },
+      exactly,
+    ),
     priority: 0,
     maxAttempts: 1_000,
     lane: "work",

@@ -91,6 +91,21 @@ export const Notified = Closed({
   subject: Type.Optional(Type.String()),
   text: Type.Optional(Type.String()),
   html: Type.Optional(Type.String()),
+  /** A preview has the letter in every language; `subject`, `text` and `html` are those of the one who asks. */
+  letters: Type.Optional(
+    Type.Array(Closed({ locale: Type.String(), subject: Type.String(), text: Type.String(), html: Type.String() })),
+  ),
+  plan: Type.Optional(
+    Closed({
+      inScope: Type.Integer(),
+      withAddress: Type.Integer(),
+      withoutAddress: Type.Integer(),
+      byLocale: Type.Array(Closed({ locale: Type.String(), accounts: Type.Integer() })),
+      leavesBy: Type.Union([Type.Literal("relay"), Type.Literal("mailbox")]),
+      /** Null when no campaign was ever measured: nothing is promised without a figure. */
+      measured: Type.Union([Closed({ lettersPerHour: Type.Integer(), hours: Type.Integer() }), Type.Null()]),
+    }),
+  ),
   sum: Type.Optional(LetterSum),
 });
 export type Notified = Static<typeof Notified>;

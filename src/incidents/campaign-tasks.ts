@@ -1,0 +1,69 @@
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { parseId } from "../kernel/brand.ts";
+import { plus, secondMs, type Clock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db } from "../db/db.ts";
+import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { MailTransport } from "../mail/mail.ts";
+import { enqueueWalk, freezeScope } from "./campaign.ts";
+import type { ServiceFacts } from "../mail/templates.ts";
+import { sendTestLetter } from "./preview.ts";
+import { walk, type Pace, type Walked } from "./walk.ts";
+
+interface Needs {
+  readonly db: Db;
+  /** Mailer's role. */
+  readonly keyholder: Pick<Keyholder, "open" | "index">;
+  readonly transport: MailTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly service: ServiceFacts;
+  readonly pace?: Partial<Pace>;
+}
+
+/** One turn of a walk; between two of them the workers' other jobs have theirs. */
+const turnMs = 20 * secondMs;
+
+/**
+ * The task "campaign": one turn of one walk, which queues the next turn until nothing waits. Killed, the job is given
+ * to another worker; claims that were held are free again when their lease has run out.
+ */
+export function campaignTask(needs: Needs): TaskDefinition {
+  const { db, clock } = needs;
+  return defineTask("campaign", async ({ incidentId: id, shard = 0, testFor }, { signal, log }) => {
+    const incidentId = parseId<IncidentId>(id);
+    const operator = parseId<AccountId>(testFor);
+    if (incidentId === undefined) return;
+    if (operator !== undefined) return sendTest(needs, incidentId, operator, log);
+    const until = plus(clock.now(), turnMs);
+    const isFrozen = await freezeScope(needs, incidentId, until);
+    const walked: Walked = isFrozen
+      ? await walk({ ...needs, log }, incidentId, { until, signal })
+      : { kind: "stopped" };
+    switch (walked.kind) {
+      case "finished":
+        log.info({ incidentId }, "the campaign is finished: nothing waits");
+        return;
+      case "no such campaign":
+        return;
+      case "waiting":
+        return db.transaction((tx) => enqueueWalk(tx, incidentId, shard, walked.until));
+      case "stopped":
+        return db.transaction((tx) => enqueueWalk(tx, incidentId, shard));
+    }
+  });
+}
+
+/** Throws for a deferral, so that the job is tried again. */
+async function sendTest(needs: Needs, incidentId: IncidentId, operator: AccountId, log: Log): Promise<void> {
+  const sent = await sendTestLetter(needs, incidentId, operator);
+  if (sent.kind === "refused") return log.warn({ incidentId, reason: sent.reason }, "no test letter was sent");
+  if (sent.outcome.kind === "deferred") {
+    throw new Fault("MAIL_UNAVAILABLE", `the relay put the test letter off: ${sent.outcome.reply}`);
+  }
+  log.info({ incidentId, outcome: sent.outcome.kind, reply: sent.outcome.reply }, "the test letter has left");
+}

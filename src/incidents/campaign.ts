@@ -1,0 +1,194 @@
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { plus, secondMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { append } from "../timeline/append.ts";
+import type { LetterSum } from "../wire/incidents.ts";
+import { letterSum } from "./letter-sum.ts";
+import { noticeHash, storeNotices } from "./notice.ts";
+import { previewNotices, type NoticeNeeds } from "./preview.ts";
+
+export interface CampaignNeeds extends NoticeNeeds {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export type StartOutcome =
+  /** `sum.scope` is still growing when `isFrozen` is false: the walk goes on with the freezing. */
+  | { readonly kind: "started" | "already-started"; readonly isFrozen: boolean; readonly sum: LetterSum }
+  | { readonly kind: "refused"; readonly reason: "no such case" | "not contained" | "closed" };
+
+/** Walks that share a campaign; each is a job of its own, so that several workers take part. */
+export const walkers = 2;
+
+/** How long a start freezes before it answers; what is left then is done by the walk. */
+const freezeWithinMs = 5 * secondMs;
+
+/**
+ * Starts the campaign of a contained case: fixes the letter's words, freezes the scope and queues the walk. Once: a
+ * second start, also one that comes at the same moment, answers "already-started" and changes nothing.
+ *
+ * What was decided commits first, with the queued walk; then the scope is frozen in batches. Killed in between, the walk
+ * goes on freezing where it stopped, and hands no letter over before it is done.
+ */
+export async function startCampaign(
+  needs: CampaignNeeds,
+  incidentId: IncidentId,
+  operator: string,
+): Promise<StartOutcome> {
+  const { db, clock, random } = needs;
+  const notices = await previewNotices(needs, incidentId);
+  const now = clock.now();
+  const begun = await db.transaction(async (tx): Promise<"started" | "already-started" | StartRefusal> => {
+    const incident = await tx.one<{ state: string; isContained: boolean; isStarted: boolean }>(
+      `select state, contained_at is not null as "isContained",
+              exists (select from campaign where incident_id = $1) as "isStarted"
+         from incident where id = $1 for update`,
+      [incidentId],
+    );
+    if (incident === undefined || notices === undefined) return "no such case";
+    if (incident.isStarted) return "already-started";
+    if (incident.state === "closed") return "closed";
+    if (!incident.isContained) return "not contained";
+    await tx.run(
+      `insert into campaign (incident_id, started_at, started_by, scope_at)
+       select id, $2, $3, coalesce(copied_at, contained_at) from incident where id = $1`,
+      [incidentId, toDate(now), operator],
+    );
+    await storeNotices(tx, incidentId, notices);
+    await tx.run(
+      `update incident set notified_at = $2, state = case when state = 'contained' then 'notifying' else state end
+        where id = $1`,
+      [incidentId, toDate(now)],
+    );
+    const templates = notices.map((notice) => `${notice.locale} ${noticeHash(notice).toString("hex")}`);
+    await append(tx, now, { kind: "campaign planned", incidentId, detail: { operator, templates } }, random);
+    await enqueueWalks(tx, incidentId);
+    return "started";
+  });
+  if (begun !== "started" && begun !== "already-started") return { kind: "refused", reason: begun };
+  const isFrozen = begun === "started" ? await freezeScope(needs, incidentId, plus(now, freezeWithinMs)) : undefined;
+  const sum = await letterSum(db, incidentId);
+  if (sum === undefined) throw new Fault("IMPOSSIBLE", "a campaign that was started has no letters to count");
+  return { kind: begun, isFrozen: isFrozen ?? (await isScopeFrozen(db, incidentId)), sum };
+}
+
+export type StartRefusal = Extract<StartOutcome, { kind: "refused" }>["reason"];
+
+async function isScopeFrozen(tx: Tx, incidentId: IncidentId): Promise<boolean> {
+  const row = await tx.one<{ isFrozen: boolean }>(
+    `select frozen_at is not null as "isFrozen" from campaign where incident_id = $1`,
+    [incidentId],
+  );
+  return row?.isFrozen ?? false;
+}
+
+const freezeBatch = 5_000;
+
+/**
+ * Gives every account in scope its letter, in order of id, a bounded batch for each transaction; goes on where an earlier
+ * run was killed, and does nothing when all is done. Runs that meet take turns. Accounts without an address have their
+ * outcome at once. The scope's number is stored with the last batch, and not before.
+ *
+ * In scope are the accounts that the case names, or else those that existed when the copy was made, or else (if that
+ * is unknown) at containment.
+ *
+ * @returns whether the scope is frozen; false if `until` came first, or there is no such campaign.
+ */
+export async function freezeScope(
+  { db, clock, random }: Pick<CampaignNeeds, "db" | "clock" | "random">,
+  incidentId: IncidentId,
+  until: EpochMs,
+): Promise<boolean> {
+  for (;;) {
+    const now = clock.now();
+    const done = await db.transaction((tx) => freezeNext(tx, incidentId, now, random));
+    if (done !== "more") return done === "frozen";
+    if (clock.now() >= until) return false;
+  }
+}
+
+async function freezeNext(
+  tx: Tx,
+  incidentId: IncidentId,
+  now: EpochMs,
+  random: Random,
+): Promise<"frozen" | "more" | "no campaign"> {
+  const campaign = await tx.one<{ scopeAt: Date; frozenUpTo: AccountId | null; isFrozen: boolean }>(
+    `select scope_at as "scopeAt", frozen_up_to as "frozenUpTo", frozen_at is not null as "isFrozen"
+       from campaign where incident_id = $1 for update`,
+    [incidentId],
+  );
+  if (campaign === undefined) return "no campaign";
+  if (campaign.isFrozen) return "frozen";
+  // One statement that says what the scope is, for whoever has to check it: accounts and letters are read and written
+  // together here, although they have different owners.
+  const page = await tx.one<{ rows: number; last: AccountId | null }>(
+    `with page as (
+       select a.id, exists (select from account_address d where d.account_id = a.id) as reachable
+         from account a join incident i on i.id = $1
+        where ($2::uuid is null or a.id > $2)
+          and case when i.scope_accounts is null then a.created_at <= $3 else a.id = any(i.scope_accounts) end
+        order by a.id limit $4
+     ), written as (
+       insert into letter (account_id, incident_id, state, reply, settled_at)
+       select id, $1,
+              case when reachable then 'unclaimed' else 'no address' end,
+              case when reachable then null else 'no address on record' end,
+              case when reachable then null else $5::timestamptz end
+         from page
+       on conflict do nothing
+     )
+     select count(*) as rows, (array_agg(id order by id desc))[1] as last from page`,
+    [incidentId, campaign.frozenUpTo, campaign.scopeAt, freezeBatch, toDate(now)],
+  );
+  const isLast = page === undefined || page.rows < freezeBatch;
+  await tx.run(`update campaign set frozen_up_to = coalesce($2, frozen_up_to), frozen_at = $3 where incident_id = $1`, [
+    incidentId,
+    page?.last ?? null,
+    isLast ? toDate(now) : null,
+  ]);
+  if (!isLast) return "more";
+  const counted = await tx.one<{ scope: number; noAddress: number }>(
+    `select count(*) as scope, count(*) filter (where state = 'no address') as "noAddress"
+       from letter where incident_id = $1`,
+    [incidentId],
+  );
+  const { scope, noAddress } = counted ?? { scope: 0, noAddress: 0 };
+  await tx.run(`update incident set scope_count = $2 where id = $1`, [incidentId, scope]);
+  const detail = { scope, "no address": noAddress };
+  await append(tx, now, { kind: "campaign started", incidentId, detail }, random);
+  return "frozen";
+}
+
+async function enqueueWalks(tx: Tx, incidentId: IncidentId): Promise<void> {
+  for (let shard = 0; shard < walkers; shard++) await enqueueWalk(tx, incidentId, shard);
+}
+
+/** Queues one of a campaign's walks; a waiting job of the same walk is replaced. */
+export async function enqueueWalk(tx: Tx, incidentId: IncidentId, shard: number, runAt?: EpochMs): Promise<void> {
+  await enqueue(
+    tx,
+    "campaign",
+    { incidentId, shard },
+    { key: `campaign ${incidentId} ${shard}`, ...(runAt === undefined ? {} : { runAt }) },
+  );
+}
+
+/**
+ * Queues the walks of every campaign that is not finished: at start, in case the queue was lost or restored.
+ * @returns how many campaigns there are.
+ */
+export async function resumeCampaigns({ db }: Pick<CampaignNeeds, "db">): Promise<number> {
+  return db.transaction(async (tx) => {
+    const open = await tx.many<{ id: IncidentId }>(
+      `select i.id from incident i join campaign c on c.incident_id = i.id
+        where i.letters_finished_at is null and i.state <> 'closed'`,
+    );
+    for (const { id } of open) await enqueueWalks(tx, id);
+    return open.length;
+  });
+}

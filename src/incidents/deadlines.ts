@@ -1,0 +1,110 @@
+import { dayMs, fromDate, hourMs, plus, toIso, type EpochMs } from "../kernel/clock.ts";
+
+/** A time limit that some law sets, as data: which apply is for the operator and their lawyers to say. */
+export interface DeadlineRule {
+  readonly rule: string;
+  readonly title: string;
+  /** Who has to be told. */
+  readonly whom: "authority" | "people";
+  readonly withinMs: number;
+  /** What it counts from. */
+  readonly from: "found" | "notified";
+}
+
+/**
+ * The limits that are counted. Days are calendar days of 24 hours from the instant, the stricter reading.
+ *
+ * Source: GDPR article 33(1); Cal. Civ. Code 1798.82(a) and (f) as of 1 January 2026; N.Y. Gen. Bus. Law 899-aa;
+ * Fla. Stat. 501.171; Tex. Bus. & Com. Code 521.053.
+ */
+export const deadlineRules: readonly DeadlineRule[] = [
+  {
+    rule: "gdpr-33",
+    title: "GDPR: tell the authority within 72 hours",
+    whom: "authority",
+    withinMs: 72 * hourMs,
+    from: "found",
+  },
+  {
+    rule: "ca-people",
+    title: "California: tell people within 30 days",
+    whom: "people",
+    withinMs: 30 * dayMs,
+    from: "found",
+  },
+  {
+    rule: "ca-ag",
+    title: "California: a sample to the Attorney General within 15 days of telling people (more than 500)",
+    whom: "authority",
+    withinMs: 15 * dayMs,
+    from: "notified",
+  },
+  {
+    rule: "ny-people",
+    title: "New York: tell people within 30 days",
+    whom: "people",
+    withinMs: 30 * dayMs,
+    from: "found",
+  },
+  {
+    rule: "fl-people",
+    title: "Florida: tell people within 30 days",
+    whom: "people",
+    withinMs: 30 * dayMs,
+    from: "found",
+  },
+  {
+    rule: "tx-ag",
+    title: "Texas: tell the Attorney General within 30 days (250 or more)",
+    whom: "authority",
+    withinMs: 30 * dayMs,
+    from: "found",
+  },
+  {
+    rule: "tx-people",
+    title: "Texas: tell people within 60 days",
+    whom: "people",
+    withinMs: 60 * dayMs,
+    from: "found",
+  },
+];
+
+/**
+ * `met` and `missed` are known for telling people, since the letters are ours. An authority is told elsewhere, so that
+ * its limit is `running` and then `past`: the review list says what was done about it.
+ */
+export type DeadlineState = "running" | "met" | "missed" | "past";
+
+export interface Deadline {
+  readonly rule: string;
+  readonly title: string;
+  readonly dueAt: string;
+  readonly state: DeadlineState;
+}
+
+interface CaseTimes {
+  readonly foundAt: Date;
+  readonly notifiedAt: Date | null;
+  /** When the last letter had its outcome. */
+  readonly finishedAt: Date | null;
+}
+
+/** Every limit that has begun to run, the soonest first. People count as told when the last letter had its outcome. */
+export function deadlinesOf({ foundAt, notifiedAt, finishedAt }: CaseTimes, now: EpochMs): Deadline[] {
+  return deadlineRules
+    .flatMap(({ rule, title, whom, withinMs, from }) => {
+      const start = from === "found" ? foundAt : notifiedAt;
+      if (start === null) return [];
+      const dueAt = plus(fromDate(start), withinMs);
+      const told = whom === "people" && finishedAt !== null ? fromDate(finishedAt) : undefined;
+      return [{ rule, title, dueAt, state: stateOf(whom, dueAt, told, now) }];
+    })
+    .toSorted((one, other) => one.dueAt - other.dueAt)
+    .map((deadline) => ({ ...deadline, dueAt: toIso(deadline.dueAt) }));
+}
+
+function stateOf(whom: DeadlineRule["whom"], dueAt: EpochMs, told: EpochMs | undefined, now: EpochMs): DeadlineState {
+  if (told !== undefined) return told <= dueAt ? "met" : "missed";
+  if (now <= dueAt) return "running";
+  return whom === "people" ? "missed" : "past";
+}

@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Tx } from "../db/db.ts";
+import type { Locale } from "../wire/common.ts";
+
+/** The letter's words in one language, as they are mailed. No person is in them: everybody gets the same. */
+export interface NoticeText {
+  readonly locale: Locale;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+export interface StoredNotice extends NoticeText {
+  /** SHA-256 of subject, text and HTML: what the timeline names with each letter. */
+  readonly hash: Buffer;
+}
+
+/** Each part after its length in bytes (8, big-endian), so that no two letters have one hash by moving a word. */
+export function noticeHash({ subject, text, html }: Pick<NoticeText, "subject" | "text" | "html">): Buffer {
+  const hash = createHash("sha256");
+  for (const part of [subject, text, html]) {
+    const bytes = Buffer.from(part, "utf8");
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(bytes.length));
+    hash.update(length).update(bytes);
+  }
+  return hash.digest();
+}
+
+/** Fixes the letter's words for the campaign: what was sent cannot change with the next version of the templates. */
+export async function storeNotices(tx: Tx, incidentId: IncidentId, notices: readonly NoticeText[]): Promise<void> {
+  await tx.run(
+    `insert into notice (incident_id, locale, subject, text, html, hash)
+     select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])`,
+    [
+      incidentId,
+      notices.map(({ locale }) => locale),
+      notices.map(({ subject }) => subject),
+      notices.map(({ text }) => text),
+      notices.map(({ html }) => html),
+      notices.map(noticeHash),
+    ],
+  );
+}
+
+/** The campaign's words in every language; empty before it starts. */
+export async function readNotices(tx: Tx, incidentId: IncidentId): Promise<StoredNotice[]> {
+  return tx.many<StoredNotice>(
+    `select locale, subject, text, html, hash from notice where incident_id = $1 order by locale`,
+    [incidentId],
+  );
+}
+
+/** In the language asked for, or else in English. */
+export function noticeIn<Notice extends NoticeText>(notices: readonly Notice[], locale: string | undefined): Notice {
+  const found =
+    notices.find((one) => one.locale === locale) ?? notices.find((one) => one.locale === "en") ?? notices[0];
+  if (found === undefined) throw new Fault("IMPOSSIBLE", "a campaign has no letter in any language");
+  return found;
+}
+
+/** What `/notice/REFERENCE` shows. A reference that is found is genuine. */
+export type PublicNotice =
+  | {
+      readonly kind: "genuine";
+      readonly reference: string;
+      readonly state: "contained" | "notifying" | "readmitting" | "closed";
+      readonly containedAt: EpochMs;
+      /** Null while no letter has gone. */
+      readonly notifiedAt: EpochMs | null;
+      readonly closedAt: EpochMs | null;
+      /** The letter as sent, one for each language; empty while none has gone. */
+      readonly letters: readonly StoredNotice[];
+    }
+  | { readonly kind: "not found" };
+
+const referencePattern = /^[A-Za-z0-9._-]{1,60}$/;
+
+/**
+ * Looks a reference up as anybody may. A case that is open and not contained is not found: nothing has been said of it
+ * yet. Nothing personal is in the answer.
+ */
+export async function readNotice(tx: Tx, reference: string): Promise<PublicNotice> {
+  if (!referencePattern.test(reference)) return { kind: "not found" };
+  const row = await tx.one<{
+    id: IncidentId;
+    reference: string;
+    state: "contained" | "notifying" | "readmitting" | "closed";
+    containedAt: Date;
+    notifiedAt: Date | null;
+    closedAt: Date | null;
+  }>(
+    `select id, reference, state, contained_at as "containedAt", notified_at as "notifiedAt", closed_at as "closedAt"
+       from incident where reference = upper($1) and state <> 'open' and contained_at is not null`,
+    [reference],
+  );
+  if (row === undefined) return { kind: "not found" };
+  const { id, containedAt, notifiedAt, closedAt, ...rest } = row;
+  return {
+    kind: "genuine",
+    ...rest,
+    containedAt: fromDate(containedAt),
+    notifiedAt: notifiedAt === null ? null : fromDate(notifiedAt),
+    closedAt: closedAt === null ? null : fromDate(closedAt),
+    letters: await readNotices(tx, id),
+  };
+}
+
+/** What sign-in pages and televisions say while a case is in hand. */
+export interface CurrentNotice {
+  readonly reference: string;
+  /** Passwords set before this instant must be renewed. */
+  readonly renewPasswordsSetBefore: EpochMs;
+}
+
+/**
+ * The notice of the case in hand, from containment until it closes; `null` otherwise, and for a case that contained one
+ * account only, which is nobody else's business. One indexed read of a table with one such row.
+ */
+export async function currentNotice(tx: Tx): Promise<CurrentNotice | null> {
+  const row = await tx.one<{ reference: string; containedAt: Date }>(
+    // A second containment, or a copy that was noticed, raises the floor again: passwords set in between are old too.
+    `select i.reference, greatest(i.contained_at, f.raised_at) as "containedAt"
+       from incident i join floor f on f.kind = 'password'
+      where i.state <> 'closed' and i.contained_at is not null and i.containment in ('everyone-out', 'with-renewal')`,
+  );
+  return row === undefined ? null : { reference: row.reference, renewPasswordsSetBefore: fromDate(row.containedAt) };
+}

@@ -1,0 +1,68 @@
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { openAccounts } from "../accounts/accounts.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { Notified } from "../wire/incidents.ts";
+import { startCampaign, type CampaignNeeds, type StartRefusal } from "./campaign.ts";
+import { noticeIn, type NoticeText } from "./notice.ts";
+import { noticeFacts, planCampaign, previewNotices, type Plan } from "./preview.ts";
+
+export type NotifyOutcome = Notified | { readonly kind: "refused"; readonly reason: string };
+
+/**
+ * The campaign's four steps as the console and the command line ask for them. A test letter is queued and leaves by the
+ * mailer, the way the real ones will.
+ */
+export async function notifyIncident(
+  needs: CampaignNeeds & {
+    readonly keyholder: Pick<Keyholder, "open">;
+    readonly leavesBy: Plan["leavesBy"];
+  },
+  incidentId: IncidentId,
+  action: "preview" | "test" | "plan" | "start",
+  operator: AccountId,
+): Promise<NotifyOutcome> {
+  const noCase = { kind: "refused", reason: "there is no such case" } as const;
+  switch (action) {
+    case "preview": {
+      const [notices, [account]] = await Promise.all([
+        previewNotices(needs, incidentId),
+        openAccounts(needs, [operator]),
+      ]);
+      if (notices === undefined) return noCase;
+      const { subject, text, html } = noticeIn(notices, account?.locale);
+      return { kind: "preview", subject, text, html, letters: notices.map(withoutHash) };
+    }
+    case "plan": {
+      const plan = await planCampaign(needs, incidentId);
+      if (plan === undefined) return noCase;
+      return { kind: "plan", plan: { ...plan, byLocale: [...plan.byLocale] } };
+    }
+    case "test": {
+      if ((await noticeFacts(needs.db, incidentId)) === undefined) return noCase;
+      await needs.db.transaction((tx) =>
+        enqueue(tx, "campaign", { incidentId, testFor: operator }, { maxAttempts: 5, priority: -10 }),
+      );
+      return { kind: "test-sent" };
+    }
+    case "start": {
+      const outcome = await startCampaign(needs, incidentId, operator);
+      if (outcome.kind === "refused") return { kind: "refused", reason: startRefusal(outcome.reason) };
+      return { kind: outcome.kind, sum: outcome.sum };
+    }
+  }
+}
+
+/** The reply has exactly the fields that its schema knows. */
+const withoutHash = ({ locale, subject, text, html }: NoticeText): NoticeText => ({ locale, subject, text, html });
+
+function startRefusal(reason: StartRefusal): string {
+  switch (reason) {
+    case "no such case":
+      return "there is no such case";
+    case "not contained":
+      return "the theft is not contained yet: contain first, so that the letter can say what was done";
+    case "closed":
+      return "the case is closed";
+  }
+}

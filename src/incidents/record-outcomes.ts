@@ -1,0 +1,162 @@
+import { createHmac } from "node:crypto";
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { sleep, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { SendOutcome } from "../mail/mail.ts";
+import { appendAll, type TimelineEntry } from "../timeline/append.ts";
+import type { StoredNotice } from "./notice.ts";
+
+/** A letter taken by one walk; `attempts` tells this claim from every other of the same letter. */
+export interface Claim {
+  readonly accountId: AccountId;
+  readonly attempts: number;
+}
+
+/** What became of a letter at one try. */
+export interface Outcome extends Claim {
+  readonly state: "handed over" | "deferred" | "refused" | "no address";
+  readonly reply: string;
+  readonly queueId: string | null;
+  readonly dueAt: EpochMs | null;
+  readonly mayHaveArrived: boolean;
+  readonly notice: StoredNotice | undefined;
+  readonly addressHash: string | undefined;
+}
+
+interface Needs {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const writeTries = 5;
+
+/**
+ * Records outcomes as they come, those of one moment in one transaction: the row and its timeline entry together.
+ * `record` resolves when its outcome is committed.
+ */
+export function recordOutcomes(
+  { db, clock, random, log }: Needs,
+  incidentId: IncidentId,
+  held: Map<AccountId, number>,
+): { record(outcome: Outcome): Promise<void>; unrecorded(): Iterable<Outcome> } {
+  const waiting = new Set<Outcome>();
+  let writing: Promise<void> | undefined;
+
+  async function write(batch: readonly Outcome[]): Promise<void> {
+    const now = clock.now();
+    await db.transaction(async (tx) => {
+      const written = await tx.many<{ accountId: AccountId; possiblyTwice: boolean }>(
+        `update letter l
+            set state = o.state, reply = o.reply, queue_id = o.queue_id, due_at = o.due_at, lease_until = null,
+                settled_at = case when o.state = 'deferred' then null else $9::timestamptz end,
+                possibly_twice = l.possibly_twice or o.may_have_arrived
+           from unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[])
+                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived)
+          where l.incident_id = $1 and l.account_id = o.account_id
+            and l.state in ('unclaimed', 'claimed', 'deferred')
+            -- An older claim's outcome is out of date, unless it is that the letter has gone.
+            and (l.attempts = o.attempts or o.state = 'handed over')
+          returning l.account_id as "accountId", l.possibly_twice as "possiblyTwice"`,
+        [
+          incidentId,
+          batch.map(({ accountId }) => accountId),
+          batch.map(({ attempts }) => attempts),
+          batch.map(({ state }) => state),
+          batch.map(({ reply }) => reply),
+          batch.map(({ queueId }) => queueId),
+          batch.map(({ dueAt }) => (dueAt === null ? null : toDate(dueAt))),
+          batch.map(({ mayHaveArrived: may }) => may),
+          toDate(now),
+        ],
+      );
+      const twice = new Map(written.map(({ accountId, possiblyTwice }) => [accountId, possiblyTwice]));
+      const entries = batch.flatMap((outcome) => {
+        const possiblyTwice = twice.get(outcome.accountId);
+        return possiblyTwice === undefined ? [] : entryOf(incidentId, outcome, possiblyTwice);
+      });
+      await appendAll(tx, now, entries, random);
+    });
+    for (const outcome of batch) {
+      waiting.delete(outcome);
+      held.delete(outcome.accountId);
+    }
+  }
+
+  async function writeAll(): Promise<void> {
+    while (waiting.size > 0) {
+      const batch = [...waiting];
+      for (let tried = 1; ; tried++) {
+        try {
+          await write(batch);
+          break;
+        } catch (thrown) {
+          // The letters have gone: what became of them is worth a few tries more before they count as possibly twice.
+          if (tried === writeTries) throw thrown;
+          log.warn({ reason: messageOf(thrown) }, "outcomes of letters are recorded at the next try");
+          await sleep(tried * 200);
+        }
+      }
+    }
+  }
+
+  return {
+    record: async (outcome) => {
+      waiting.add(outcome);
+      while (waiting.has(outcome)) {
+        writing ??= writeAll().finally(() => {
+          writing = undefined;
+        });
+        await writing;
+      }
+    },
+    unrecorded: () => waiting,
+  };
+}
+
+/** One entry for each settled letter: keyed hashes that say nothing without the key, and what was sent to it. */
+function entryOf(incidentId: IncidentId, outcome: Outcome, possiblyTwice: boolean): TimelineEntry[] {
+  const { state, reply, attempts, notice, addressHash } = outcome;
+  if (state === "deferred" || addressHash === undefined || notice === undefined) return [];
+  const detail = {
+    address: addressHash,
+    outcome: state,
+    reply: replyClass(reply),
+    language: notice.locale,
+    template: notice.hash.toString("hex"),
+    attempts,
+    ...(possiblyTwice ? { "possibly twice": true } : {}),
+  };
+  return [{ kind: "letter", incidentId, detail }];
+}
+
+/** The key of one campaign's hashes: whoever has two campaigns' timelines cannot tell that an address stands in both. */
+export function campaignKey(keyholder: Pick<Keyholder, "index">, incidentId: IncidentId): Promise<Buffer> {
+  // The leading space keeps it apart from everything a person can be found by: no address begins with one.
+  return keyholder.index("address", ` campaign ${incidentId}`);
+}
+
+/** HMAC-SHA-256 in hex, for one use within a campaign. */
+export const keyed = (key: Uint8Array, use: "address" | "message", value: string): string =>
+  createHmac("sha256", key).update(`${use}\0${value}`).digest("hex");
+
+/** `250`, `450 4.2.1`: the relay's answer without its words; `none` when it gave no answer. */
+export const replyClass = (reply: string): string =>
+  /^([245]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?\b/
+    .exec(reply)
+    ?.slice(1)
+    .filter((part) => part !== undefined)
+    .join(" ") ?? "none";
+
+/** Deferrals after which the relay cannot have the letter: it said so, or was never reached. */
+const neverReached =
+  /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|^not sent|stopping|mailbox is not reachable/;
+
+/** An answer that was lost is no answer: the relay may have taken the letter. */
+export const mayHaveArrived = ({ reply }: SendOutcome): boolean =>
+  replyClass(reply) === "none" && !neverReached.test(reply);
