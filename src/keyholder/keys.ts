@@ -19,6 +19,7 @@ const symmetricPurposes: readonly SymmetricPurpose[] = [
   "mailer",
   "index.address",
   "index.user-code",
+  "index.throttle",
   "code.sign-up",
   "code.renewal",
 ];
