@@ -1,6 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { compressedCopies } from "./build/compressed-copies.ts";
 import { mediaChromeWithoutInlineStyle } from "./build/media-chrome-without-inline-style.ts";
 import { sizeBudget } from "./build/size-budget.ts";
 import { pretendedApi } from "./dev/pretended-api.ts";
@@ -10,7 +11,13 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   root: here("."),
   base: "/",
-  plugins: [react(), mediaChromeWithoutInlineStyle(), pretendedApi(), sizeBudget(here("./size-budget.json"))],
+  plugins: [
+    react(),
+    mediaChromeWithoutInlineStyle(),
+    pretendedApi(),
+    sizeBudget(here("./size-budget.json")),
+    compressedCopies(),
+  ],
   server: { host: "127.0.0.1", port: 5199 },
   preview: { host: "127.0.0.1", port: 5198 },
   build: {

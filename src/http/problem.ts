@@ -1,4 +1,6 @@
 import type { FastifyReply } from "fastify";
+import { sendPage, wordsOf } from "./page.ts";
+import { problemPage } from "./problem-page.ts";
 
 /** Every refusal that leaves the process: stable code, status and title. Words for people are the pages' own. */
 export const problems = {
@@ -44,7 +46,7 @@ export interface ProblemDetail {
 }
 
 /**
- * Answers a refusal as application/problem+json (RFC 9457). Returns the reply, for the handler to return in turn; typed
+ * Answers a refusal as application/problem+json (RFC 9457), or as a page where a person is looking at one. Returns the reply, for the handler to return in turn; typed
  * as whatever the handler's successes are, since a problem is a documented answer of every route.
  */
 export function refuse<Answer = FastifyReply>(
@@ -55,10 +57,22 @@ export function refuse<Answer = FastifyReply>(
   const [status, title] = problems[code];
   const { retryAfterSeconds, ...rest } = more;
   if (retryAfterSeconds !== undefined) void reply.header("retry-after", String(Math.ceil(retryAfterSeconds)));
+  const frame = reply.server.pageFrame;
+  if (frame !== null && asksForPage(reply)) {
+    const { method, url } = reply.request;
+    const shown = { code, status, reference: more.reference, retryAfterSeconds, method, url };
+    return sendPage(reply, frame, problemPage(wordsOf(reply), shown), status) as Answer;
+  }
   // Serialised here: a route's response schemas describe its successes, and this one shape is for all of them.
   return reply
     .code(status)
     .type("application/problem+json")
     .serializer((body: unknown) => JSON.stringify(body))
     .send({ type: `/problems/${code}`, title, status, code, ...rest }) as Answer;
+}
+
+/** Whether a person reads the answer: on routes that are pages, and where a browser went to a path that is nothing. */
+function asksForPage({ request }: FastifyReply): boolean {
+  if (request.routeOptions.config.page === true) return true;
+  return request.is404 && request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
 }

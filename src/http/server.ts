@@ -14,6 +14,7 @@ import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { clearSessionCookie, sessionCookie } from "./cookies.ts";
+import type { PageFrame } from "./page.ts";
 import { refuse } from "./problem.ts";
 import { type Check, freshProofMs, type Presented } from "./viewer.ts";
 
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What plain pages have around them; without it every refusal is application/problem+json. */
+  readonly pageFrame?: PageFrame;
   /** Called once per finished request with the route's template, for metrics. */
   readonly finished?: (method: string, route: string, status: number, durationMs: number) => void;
 }
@@ -92,6 +95,7 @@ export function newServer(options: ServerOptions) {
   });
 
   app.decorateRequest("viewer", null);
+  app.decorate("pageFrame", options.pageFrame ?? null);
   app.addHook("onRoute", (route) => {
     if (route.config?.access === undefined && route.method !== "HEAD" && route.method !== "OPTIONS") {
       throw new Fault("IMPOSSIBLE", `route ${String(route.method)} ${route.url} does not name its access`);

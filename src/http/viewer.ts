@@ -3,6 +3,7 @@ import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.
 import type { EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Secret } from "../kernel/secret.ts";
+import type { PageFrame } from "./page.ts";
 
 /** The signed-in request: what the check found, and nothing that it did not need. */
 export interface Viewer {
@@ -39,13 +40,17 @@ export type Check = (presented: Presented) => Promise<Viewer | null>;
 declare module "fastify" {
   interface FastifyContextConfig {
     access?: Access;
-    /** Answers pages, not problems: refusals of access become redirects to sign-in. */
+    /** Answers pages, not problems: who must sign in is sent to sign-in, and any other refusal is a page too. */
     page?: boolean;
     /** Body limit etc. are Fastify's; this marks long-lived answers that drain must end. */
     stream?: boolean;
   }
   interface FastifyRequest {
     viewer: Viewer | null;
+  }
+  interface FastifyInstance {
+    /** Set once, when the server is built. */
+    pageFrame: PageFrame | null;
   }
 }
 

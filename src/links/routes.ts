@@ -33,7 +33,7 @@ export interface LinkNeeds {
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
 
 /** RFC 8628 section 5.1: wrong codes a person may try in ten minutes before they wait. */
-const codeTries = { purpose: "user-code", limit: 10, windowMs: 10 * 60_000 } as const;
+export const codeTries = { purpose: "user-code", limit: 10, windowMs: 10 * 60_000 } as const;
 
 export function linkRoutes(app: App, needs: LinkNeeds): void {
   const { clock, publicOrigin } = needs;

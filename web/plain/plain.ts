@@ -43,6 +43,30 @@ function takeFragment(input: HTMLInputElement): void {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
+/** Carries the fragment through a form and its redirect, so that a scanned code survives signing in. */
+function keepFragment(form: HTMLFormElement): void {
+  const { hash } = location;
+  if (hash !== "") form.action = form.getAttribute("action") + hash;
+}
+
+const remembered = (name: string) => `houselights.${name}`;
+
+/** Remembers what was typed, in this tab only, for the next page to show. */
+function remember(input: HTMLInputElement): void {
+  input.form?.addEventListener("submit", () => {
+    sessionStorage.setItem(remembered(input.dataset["remember"] ?? ""), input.value.trim());
+  });
+}
+
+/** Shows what was remembered, for the eye and for the password manager; the field has no name and is never sent. */
+function recall(field: HTMLElement): void {
+  const value = sessionStorage.getItem(remembered(field.dataset["recall"] ?? ""));
+  const input = field.querySelector("input");
+  if (value === null || input === null) return;
+  input.value = value;
+  field.hidden = false;
+}
+
 /** Shows instants in the reader's own clock and language; without the script they are in UTC. */
 function showLocally(time: HTMLTimeElement): void {
   const at = new Date(time.dateTime);
@@ -54,4 +78,7 @@ function showLocally(time: HTMLTimeElement): void {
 document.querySelectorAll<HTMLInputElement>("input[data-reveal]").forEach(addReveal);
 document.querySelectorAll("form").forEach(sendOnce);
 document.querySelectorAll<HTMLInputElement>("input[data-from-fragment]").forEach(takeFragment);
+document.querySelectorAll<HTMLFormElement>("form[data-keep-fragment]").forEach(keepFragment);
+document.querySelectorAll<HTMLInputElement>("input[data-remember]").forEach(remember);
+document.querySelectorAll<HTMLElement>("[data-recall]").forEach(recall);
 document.querySelectorAll<HTMLTimeElement>("time[data-local]").forEach(showLocally);

@@ -1,0 +1,46 @@
+import type { EpochMs } from "../kernel/clock.ts";
+import { html, type Markup } from "./markup.ts";
+import type { Words } from "./words.ts";
+
+/** What pages say while a case is contained and not closed; `app.ts` passes in the incidents room's answer. */
+export interface CurrentNotice {
+  readonly reference: string;
+  /** Passwords set before this instant are refused, whoever they belong to. */
+  readonly renewPasswordsSetBefore: EpochMs;
+}
+
+export type ReadCurrentNotice = () => Promise<CurrentNotice | null>;
+
+const noticePath = (reference: string): string => `/notice/${encodeURIComponent(reference)}`;
+
+/** The notice above a page's card. `renewHere` leaves out the way to the page that it already stands on. */
+export function noticeBanner(
+  words: Words,
+  notice: CurrentNotice | null,
+  { renewHere = false }: { readonly renewHere?: boolean } = {},
+): Markup | undefined {
+  if (notice === null) return undefined;
+  const { reference, renewPasswordsSetBefore: before } = notice;
+  return html`<div class="notice" role="status">
+    <strong>${words.mark("notice.renew.title", { date: words.instant(before) })}</strong>
+    <span>${words.say("notice.renew.what")}</span>
+    <span class="notice-links"
+      >${!renewHere && html`<a href="/renew"><b>${words.say("notice.renew")}</b></a>`}<a href="${noticePath(reference)}"
+        >${words.mark("notice.read", { reference: html`<span class="reference">${reference}</span>` })}</a
+      ></span
+    >
+  </div>`;
+}
+
+/**
+ * What a refused sign-in says: one text for every reason, and while passwords are refused that they must be renewed,
+ * whoever asks (ASVS 5.0 6.3.8).
+ */
+export function refusedSignIn(words: Words, notice: CurrentNotice | null): string | Markup {
+  if (notice === null) return words.say("sign-in.refused");
+  return words.mark("sign-in.refused.renew", {
+    date: words.instant(notice.renewPasswordsSetBefore),
+    link: html`<a href="/renew">${words.say("sign-in.refused.renew.link")}</a>`,
+    notice: html`<a href="${noticePath(notice.reference)}">${notice.reference}</a>`,
+  });
+}

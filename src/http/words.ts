@@ -1,0 +1,38 @@
+import { toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import { en, type WordKey } from "./catalogue/en.ts";
+import { html, Markup, type Piece } from "./markup.ts";
+
+/** A catalogue in one language. `lang` is what the page says of itself (BCP 47). */
+export interface Words {
+  readonly lang: string;
+  /** The text, with `{name}` filled in; as text it is escaped wherever it is put. */
+  say(key: WordKey, values?: Readonly<Record<string, string | number>>): string;
+  /** The same with HTML in the places: the text around it is escaped here. */
+  mark(key: WordKey, values: Readonly<Record<string, Piece>>): Markup;
+  /** An instant in UTC, which the page's script shows in the reader's own clock. */
+  instant(at: EpochMs): Markup;
+}
+
+const placePattern = /\{([\w-]+)\}/;
+
+function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): Words {
+  const numbers = new Intl.NumberFormat(lang);
+  const instants = new Intl.DateTimeFormat(lang, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+  const inText = (value: Piece): Piece => (typeof value === "number" ? numbers.format(value) : value);
+  // Splitting at a pattern with one group gives text and names in turn.
+  const parts = (key: WordKey): string[] => catalogue[key].split(placePattern);
+  return {
+    lang,
+    say: (key, values = {}) =>
+      parts(key)
+        .map((part, i) => (i % 2 === 0 ? part : String(inText(values[part]) ?? `{${part}}`)))
+        .join(""),
+    mark: (key, values) => html`${parts(key).map((part, i) => (i % 2 === 0 ? part : inText(values[part])))}`,
+    instant: (at) => html`<time datetime="${toIso(at)}" data-local>${instants.format(toDate(at))} UTC</time>`,
+  };
+}
+
+const english = newWords("en", en);
+
+/** The words for a reader. English for everybody until there are more catalogues; the choice is made here and only here. */
+export const wordsFor = (_acceptLanguage: string | undefined): Words => english;

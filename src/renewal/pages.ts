@@ -1,0 +1,159 @@
+import { Type } from "typebox";
+import { Secret } from "../kernel/secret.ts";
+import { Closed, limits } from "../wire/common.ts";
+import { browserBindingOf, newBrowserBinding } from "../http/cookies.ts";
+import { addressField, checkRow, codeField, passwordField, passwordRefusal, rememberedAddress } from "../http/form.ts";
+import { html } from "../http/markup.ts";
+import { preferredLocale } from "../http/locale.ts";
+import { noticeBanner, type CurrentNotice, type ReadCurrentNotice } from "../http/notice-banner.ts";
+import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
+import { refuse } from "../http/problem.ts";
+import type { App } from "../http/server.ts";
+import { withinLimit } from "../http/throttle.ts";
+import type { Words } from "../http/words.ts";
+import { codesPerNetwork } from "../credentials/routes.ts";
+import { codeLifetimeMs } from "../credentials/sign-up.ts";
+import { askRenewal, completeRenewal } from "./renewal.ts";
+
+export type RenewalPageNeeds = Parameters<typeof completeRenewal>[0] & {
+  readonly frame: PageFrame;
+  readonly currentNotice: ReadCurrentNotice;
+};
+
+const AskForm = Closed({ address: Type.String({ maxLength: limits.addressLength * 4 }) });
+/** A box that is not ticked is not sent at all (WHATWG HTML section 4.10.22.4). */
+const CompleteForm = Closed({
+  code: Type.String({ maxLength: 100 }),
+  password: Type.String({ maxLength: limits.bodyBytes }),
+  signOutDevices: Type.Optional(Type.Literal("yes")),
+});
+const DoneQuery = Type.Object({ devices: Type.Optional(Type.Literal("kept")) });
+
+/**
+ * The way back in: ask for a code, then code, new password and the box, then done. The same operations as
+ * `/api/renewals`, and like them the same answer for every address.
+ */
+export function renewalPages(app: App, needs: RenewalPageNeeds): void {
+  const { frame, random, currentNotice } = needs;
+  const config = { access: "anyone", page: true } as const;
+
+  app.get("/renew", { config, schema: { hide: true } }, async (_request, reply) =>
+    sendPage(reply, frame, askPage(wordsOf(reply), await currentNotice())),
+  );
+
+  app.post("/renew", { config, schema: { hide: true, body: AskForm } }, async (request, reply) => {
+    if (!(await withinLimit(needs, request.ip, codesPerNetwork))) {
+      return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+    }
+    await askRenewal(needs, {
+      address: request.body.address,
+      locale: preferredLocale(request.headers["accept-language"]),
+      browser: newBrowserBinding(reply, random, codeLifetimeMs / 1_000),
+    });
+    return goTo(reply, "/renew/code");
+  });
+
+  app.get("/renew/code", { config, schema: { hide: true } }, (request, reply) => {
+    // A code answers only to the browser that asked for one.
+    if (browserBindingOf(request) === undefined) return goTo(reply, "/renew");
+    return sendPage(reply, frame, codePage(wordsOf(reply), { signOutDevices: true }));
+  });
+
+  app.post("/renew/code", { config, schema: { hide: true, body: CompleteForm } }, async (request, reply) => {
+    const browser = browserBindingOf(request);
+    if (browser === undefined) return goTo(reply, "/renew");
+    const { code, password } = request.body;
+    const signOutDevices = request.body.signOutDevices === "yes";
+    const words = wordsOf(reply);
+    const again = (errors: { readonly codeError?: string; readonly passwordError?: string }) =>
+      sendPage(reply, frame, codePage(words, { code, signOutDevices, ...errors }), 400);
+    const outcome = await completeRenewal(needs, {
+      typedCode: code,
+      browser,
+      password: Secret.fromText(password),
+      signOutDevices,
+    });
+    switch (outcome.kind) {
+      case "renewed":
+        return goTo(reply, signOutDevices ? "/renew/done" : "/renew/done?devices=kept");
+      case "refused":
+        return again({ codeError: words.say("refused.code") });
+      case "password-is-old":
+        return again({ passwordError: words.say("refused.password-is-old") });
+      case "password-refused":
+        return again({ passwordError: passwordRefusal(words, outcome.rule, outcome.detail) });
+    }
+  });
+
+  app.get("/renew/done", { config, schema: { hide: true, querystring: DoneQuery } }, (request, reply) =>
+    sendPage(reply, frame, donePage(wordsOf(reply), request.query.devices === "kept")),
+  );
+}
+
+function askPage(words: Words, notice: CurrentNotice | null): PageContent {
+  const title = words.say("renew.title");
+  return {
+    title,
+    notice: noticeBanner(words, notice, { renewHere: true }),
+    body: html`<div class="card">
+        <p class="step">${words.say("step", { step: 1, steps: 2 })}</p>
+        <h1>${title}</h1>
+        <p class="lead">${words.say("renew.lead")}</p>
+        <form class="form" method="post" action="/renew">
+          ${addressField(words, { remember: true })}
+          <button class="button" type="submit">${words.say("renew.do")}</button>
+        </form>
+      </div>
+      <div class="below"><a href="/sign-in">${words.say("renew.sign-in")}</a></div>`,
+  };
+}
+
+interface CodeState {
+  readonly code?: string;
+  readonly signOutDevices: boolean;
+  readonly codeError?: string;
+  readonly passwordError?: string;
+}
+
+function codePage(words: Words, { code, signOutDevices, codeError, passwordError }: CodeState): PageContent {
+  const title = words.say("renew.code.title");
+  return {
+    title,
+    failed: codeError !== undefined || passwordError !== undefined,
+    body: html`<div class="card">
+        <p class="step">${words.say("step", { step: 2, steps: 2 })}</p>
+        <h1>${title}</h1>
+        <p class="lead">${words.say("renew.code.lead")}</p>
+        <form class="form" method="post" action="/renew/code">
+          ${rememberedAddress(words)}
+          ${codeField(words, { label: words.say("field.code"), value: code, error: codeError })}
+          ${passwordField(words, { chosen: "new", error: passwordError })}
+          ${checkRow({
+            name: "signOutDevices",
+            label: words.say("field.sign-out-devices"),
+            hint: words.say("field.sign-out-devices.hint"),
+            checked: signOutDevices,
+          })}
+          <button class="button" type="submit">${words.say("renew.code.do")}</button>
+        </form>
+      </div>
+      <div class="below"><a href="/renew">${words.say("renew.code.again")}</a></div>`,
+  };
+}
+
+function donePage(words: Words, devicesKept: boolean): PageContent {
+  const title = words.say("renew.done.title");
+  return {
+    title,
+    body: html`<div class="card">
+      <h1>${title}</h1>
+      <p class="lead">${words.say(devicesKept ? "renew.done.kept" : "renew.done.signed-out")}</p>
+      <ul class="points">
+        <li>${words.say("renew.done.tv")}</li>
+        <li>${words.say("renew.done.elsewhere")}</li>
+        <li>${words.say("renew.done.letter")}</li>
+      </ul>
+      <a class="button" href="/sign-in">${words.say("renew.done.do")}</a>
+    </div>`,
+  };
+}

@@ -1,0 +1,130 @@
+import { Type } from "typebox";
+import { Secret } from "../kernel/secret.ts";
+import { Closed, limits } from "../wire/common.ts";
+import { clearSessionCookie, setSessionCookie } from "../http/cookies.ts";
+import { addressField, passwordField } from "../http/form.ts";
+import { html, type Markup } from "../http/markup.ts";
+import { nextPath } from "../http/next-path.ts";
+import { noticeBanner, refusedSignIn, type CurrentNotice, type ReadCurrentNotice } from "../http/notice-banner.ts";
+import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
+import { refuse } from "../http/problem.ts";
+import type { App } from "../http/server.ts";
+import { withinLimit } from "../http/throttle.ts";
+import type { Words } from "../http/words.ts";
+import { describeDevice } from "./describe-device.ts";
+import { signOut } from "./devices.ts";
+import { signInsPerNetwork } from "./routes.ts";
+import { signIn } from "./sign-in.ts";
+
+export type SessionPageNeeds = Parameters<typeof signIn>[0] & {
+  readonly frame: PageFrame;
+  readonly currentNotice: ReadCurrentNotice;
+};
+
+const done = Type.Union([Type.Literal("signed-out"), Type.Literal("account-created")]);
+const next = Type.Optional(Type.String({ maxLength: 2_000 }));
+const SignInQuery = Type.Object({ next, done: Type.Optional(done) });
+/** Looser than the interface for programs: a slip in a form is answered beside its field. */
+const SignInForm = Closed({
+  address: Type.String({ maxLength: limits.addressLength * 2 }),
+  password: Type.String({ maxLength: limits.passwordLength }),
+  next,
+});
+
+/** Sign-in and sign-out for people, complete without a script. The same operations as `/api/sessions`. */
+export function sessionPages(app: App, needs: SessionPageNeeds): void {
+  const { clock, frame, currentNotice } = needs;
+  const config = { access: "anyone", page: true } as const;
+
+  app.get("/sign-in", { config, schema: { hide: true, querystring: SignInQuery } }, async (request, reply) => {
+    const target = nextPath(request.query.next);
+    if (request.viewer !== null) return goTo(reply, target ?? "/");
+    const words = wordsOf(reply);
+    const notice = await currentNotice();
+    return sendPage(reply, frame, signInPage(words, { notice, target, done: request.query.done }));
+  });
+
+  app.post("/sign-in", { config, schema: { hide: true, body: SignInForm } }, async (request, reply) => {
+    const { address, password } = request.body;
+    const target = nextPath(request.body.next);
+    if (!(await withinLimit(needs, request.ip, signInsPerNetwork))) {
+      return refuse(reply, "too-many", { retryAfterSeconds: 600 });
+    }
+    const outcome = await signIn(needs, {
+      address,
+      password: Secret.fromText(password),
+      class: "browser",
+      label: describeDevice(request.headers["user-agent"], "browser"),
+      network: request.ip,
+    });
+    if (outcome.kind === "refused") {
+      // One answer for every reason: same words, same status, same shape (ASVS 5.0 6.3.8).
+      const notice = await currentNotice();
+      return sendPage(reply, frame, signInPage(wordsOf(reply), { notice, target, refused: { address } }), 401);
+    }
+    const maxAgeSeconds = Math.floor((outcome.expiresAt - clock.now()) / 1_000);
+    setSessionCookie(reply, outcome.token.revealText(), maxAgeSeconds);
+    return goTo(reply, target ?? "/");
+  });
+
+  app.get("/sign-out", { config, schema: { hide: true } }, (request, reply) => {
+    if (request.viewer === null) return goTo(reply, "/sign-in");
+    return sendPage(reply, frame, signOutPage(wordsOf(reply)));
+  });
+
+  app.post("/sign-out", { config, schema: { hide: true } }, async (request, reply) => {
+    if (request.viewer !== null) await signOut(needs, request.viewer, request.viewer.sessionId);
+    clearSessionCookie(reply);
+    return goTo(reply, "/sign-in?done=signed-out");
+  });
+}
+
+interface SignInState {
+  readonly notice: CurrentNotice | null;
+  readonly target: string | undefined;
+  readonly done?: "signed-out" | "account-created" | undefined;
+  readonly refused?: { readonly address: string };
+}
+
+function signInPage(words: Words, { notice, target, done: before, refused }: SignInState): PageContent {
+  const title = words.say("sign-in.title");
+  const error: string | Markup | undefined = refused === undefined ? undefined : refusedSignIn(words, notice);
+  return {
+    title,
+    failed: refused !== undefined,
+    notice: noticeBanner(words, notice),
+    body: html`<div class="card">
+        <h1>${title}</h1>
+        <p class="lead" ${before !== undefined && html` role="status"`}>
+          ${words.say(before === undefined ? "sign-in.lead" : `sign-in.done.${before}`)}
+        </p>
+        <form class="form" method="post" action="/sign-in" data-keep-fragment>
+          ${target !== undefined && html`<input type="hidden" name="next" value="${target}" />`}
+          ${addressField(words, { value: refused?.address })} ${passwordField(words, { chosen: "current", error })}
+          <button class="button" type="submit">${words.say("sign-in.do")}</button>
+        </form>
+      </div>
+      <div class="below">
+        <a href="/renew">${words.say("sign-in.forgot")}</a>
+        <a href="/sign-up">${words.say("sign-in.sign-up")}</a>
+      </div>`,
+  };
+}
+
+function signOutPage(words: Words): PageContent {
+  const title = words.say("sign-out.title");
+  return {
+    title,
+    body: html`<div class="card">
+        <h1>${title}</h1>
+        <p class="lead">${words.say("sign-out.lead")}</p>
+        <form class="form" method="post" action="/sign-out">
+          <button class="button" type="submit">${words.say("sign-out.do")}</button>
+        </form>
+      </div>
+      <div class="below">
+        <a href="/">${words.say("sign-out.stay")}</a>
+        <a href="/account">${words.say("sign-out.others")}</a>
+      </div>`,
+  };
+}

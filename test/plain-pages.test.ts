@@ -1,0 +1,351 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { parseInstant, systemClock } from "../src/kernel/clock.ts";
+import { Fault } from "../src/kernel/fault.ts";
+import { raiseFloors } from "../src/credentials/floors.ts";
+import { askLink, claimLink, spacedCode } from "../src/links/links.ts";
+import { buildPlainPages, plainBrowser, plainService, type PlainService } from "./plain-service.ts";
+
+let web: Awaited<ReturnType<typeof buildPlainPages>>;
+let service: PlainService;
+
+beforeAll(async () => {
+  web = await buildPlainPages();
+  service = await plainService({ webFolder: web.folder });
+});
+afterAll(async () => {
+  await service.stop();
+  await web.remove();
+});
+afterEach(() => {
+  service.state.notice = null;
+  service.state.checkFails = null;
+});
+
+const password = "a lamp in the window at night";
+let people = 0;
+
+async function newestCode(to: string): Promise<string> {
+  const letters = await service.letters();
+  const letter = letters.findLast((one) => one.to === to && one.code !== undefined);
+  if (letter?.code === undefined) throw new Error("no letter with a code");
+  return letter.code;
+}
+
+/** Signs a new person up through the pages and returns the browser, not signed in. */
+async function newPerson(address = `person-${++people}@example.org`) {
+  const browser = plainBrowser(service);
+  const asked = await browser.submit(await browser.get("/sign-up"), { address, password, name: "Ada" });
+  expect(asked.path).toBe("/sign-up/confirm");
+  const confirmed = await browser.submit(asked, { code: await newestCode(address) });
+  expect(confirmed.path).toBe("/sign-in?done=account-created");
+  return { browser, address, confirmed };
+}
+
+async function signedInPerson() {
+  const person = await newPerson();
+  await person.browser.submit(person.confirmed, { address: person.address, password });
+  expect(person.browser.jar.get("__Host-houselights")).toBeDefined();
+  return person;
+}
+
+test("signing up, signing in and signing out work without a script", async () => {
+  const { browser, address, confirmed } = await newPerson();
+  expect(confirmed.text).toContain("Your account is ready");
+  const signedIn = await browser.submit(confirmed, { address, password });
+  expect(signedIn.path).toBe("/");
+  expect((await browser.get("/sign-in")).path).toBe("/");
+  const leaving = await browser.get("/sign-out");
+  const left = await browser.submit(leaving);
+  expect(left.text).toContain("You are signed out on this device.");
+  expect((await browser.get("/")).path).toBe("/sign-in?next=%2F");
+});
+
+test("a session signed out by the page opens nothing afterwards, even if the cookie was kept", async () => {
+  const { browser } = await signedInPerson();
+  const kept = browser.jar.get("__Host-houselights") ?? "";
+  expect((await browser.get("/link")).path).toBe("/link");
+  await browser.submit(await browser.get("/sign-out"));
+  browser.jar.set("__Host-houselights", kept);
+  expect((await browser.get("/link")).path).toBe("/sign-in?next=%2Flink");
+});
+
+test("signing up with an address that has an account answers the same pages", async () => {
+  const { address } = await newPerson();
+  const browser = plainBrowser(service);
+  const asked = await browser.submit(await browser.get("/sign-up"), { address, password });
+  expect(asked.path).toBe("/sign-up/confirm");
+  expect(asked.status).toBe(200);
+  expect((await service.letters()).findLast(({ to }) => to === address)?.letter).toBe("already registered");
+});
+
+test("unknown address, wrong password and a right one that is refused answer the same bytes", async () => {
+  const unknown = "nobody-000@example.org";
+  const known = "person-000@example.org";
+  const { browser, confirmed } = await newPerson(known);
+  const answerTo = async (address: string, typed: string) => {
+    const { status, body, headers } = await browser.submit(confirmed, { address, password: typed });
+    const { date: _, ...lasting } = headers;
+    return { status, body: body.replaceAll(address, "ADDRESS"), headers: lasting };
+  };
+  // The right password works a moment before.
+  const works = plainBrowser(service);
+  expect((await works.submit(await works.get("/sign-in"), { address: known, password })).path).toBe("/");
+
+  const wrong = await answerTo(known, "not the right one at all");
+  expect(wrong.status).toBe(401);
+  expect(await answerTo(unknown, password)).toEqual(wrong);
+
+  await service.db.transaction((tx) => raiseFloors(tx, ["password"], systemClock.now()));
+  expect(await answerTo(known, password)).toEqual(wrong);
+
+  service.state.notice = {
+    reference: "HL-2026-0001",
+    renewPasswordsSetBefore: parseInstant("2026-11-22T20:41:07.312Z"),
+  };
+  const told = await answerTo(known, password);
+  expect(told.status).toBe(401);
+  expect(told.body).not.toBe(wrong.body);
+  expect(await answerTo(known, "not the right one at all")).toEqual(told);
+  expect(await answerTo(unknown, password)).toEqual(told);
+});
+
+test("while a case is contained, sign-in and its refusal say what must be renewed, with the way there and the notice", async () => {
+  const browser = plainBrowser(service);
+  expect((await browser.get("/sign-in")).body).not.toContain("/notice/");
+  service.state.notice = {
+    reference: "HL-2026-0001",
+    renewPasswordsSetBefore: parseInstant("2026-11-22T20:41:07.312Z"),
+  };
+  const page = await browser.get("/sign-in");
+  const refused = await browser.submit(page, { address: "x@example.org", password: "whatever it may be" });
+  for (const { body, text } of [page, refused]) {
+    expect(text).toContain("Passwords set before November 22, 2026 at 8:41 PM UTC");
+    expect(body).toContain('href="/renew"');
+    expect(body).toContain('href="/notice/HL-2026-0001"');
+  }
+  expect(refused.text).toContain("Wrong address or password.");
+});
+
+test("renewal works without a script, signs connected devices out by default, and the new password signs in", async () => {
+  const { browser, address } = await signedInPerson();
+  const other = plainBrowser(service);
+  const asked = await other.submit(await other.get("/renew"), { address });
+  expect(asked.path).toBe("/renew/code");
+  expect(asked.flat).toContain('name="signOutDevices" value="yes" checked');
+  expect((await browser.get("/link")).path).toBe("/link");
+
+  const next = "seven quiet boats in the harbour";
+  const done = await other.submit(asked, { code: await newestCode(address), password: next });
+  expect(done.path).toBe("/renew/done");
+  expect(done.text).toContain("Every connected device has been signed out");
+  expect((await browser.get("/link")).path).toBe("/sign-in?next=%2Flink");
+  expect((await other.submit(await other.get("/sign-in"), { address, password })).status).toBe(401);
+  expect((await other.submit(await other.get("/sign-in"), { address, password: next })).path).toBe("/");
+});
+
+test("with the box unticked, devices that are signed in stay", async () => {
+  const { browser, address } = await signedInPerson();
+  const other = plainBrowser(service);
+  const asked = await other.submit(await other.get("/renew"), { address });
+  const code = await newestCode(address);
+  const done = await other.submit(asked, { code, password: "seven quiet boats in the harbour", signOutDevices: null });
+  expect(done.path).toBe("/renew/done?devices=kept");
+  expect((await browser.get("/link")).path).toBe("/link");
+});
+
+test("asking for a renewal code answers the same for every address and for a text that is none", async () => {
+  const { address } = await newPerson();
+  const answers = [];
+  for (const asked of [address, "stranger@example.org", "no address at all", ""]) {
+    const browser = plainBrowser(service);
+    const { status, path, body } = await browser.post("/renew", { address: asked });
+    answers.push({ status, path, body });
+  }
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+  expect(answers[0]?.path).toBe("/renew/code");
+});
+
+test("a refused code or password is said beside its field, keeps what was typed except the password, and takes the focus", async () => {
+  const { address } = await newPerson();
+  const browser = plainBrowser(service);
+  const asked = await browser.submit(await browser.get("/renew"), { address });
+  const wrong = await browser.submit(asked, {
+    code: "BBBBB-BBBBB",
+    password: "seven quiet boats",
+    signOutDevices: null,
+  });
+  expect(wrong.status).toBe(400);
+  expect(wrong.flat).toContain(
+    'name="code" required aria-describedby="code-error" aria-invalid="true" autofocus value="BBBBB-BBBBB"',
+  );
+  expect(wrong.body).not.toContain("seven quiet boats");
+  expect(wrong.flat).not.toContain('name="signOutDevices" value="yes" checked');
+  expect(wrong.body).toContain("<title>Error: ");
+
+  const code = await newestCode(address);
+  const short = await browser.submit(wrong, { code, password: "too short", signOutDevices: "yes" });
+  expect(short.status).toBe(400);
+  expect(short.text).toContain("Use at least 15 characters.");
+  expect(short.flat).toContain(
+    'name="password" required aria-describedby="password-hint password-error" aria-invalid="true" autofocus',
+  );
+  expect(short.body).not.toContain("too short");
+  const old = await browser.submit(short, { code, password });
+  expect(old.text).toContain("This is the password that was taken.");
+  expect((await browser.submit(old, { code, password: "seven quiet boats in the harbour" })).path).toBe("/renew/done");
+});
+
+test("a code answers only in the browser that asked for it", async () => {
+  const { address } = await newPerson();
+  const asking = plainBrowser(service);
+  const asked = await asking.submit(await asking.get("/renew"), { address });
+  const code = await newestCode(address);
+  const thief = plainBrowser(service);
+  await thief.post("/renew", { address: "stranger@example.org" });
+  const typed = { code, password: "seven quiet boats in the harbour" };
+  expect((await thief.post("/renew/code", typed)).status).toBe(400);
+  expect((await plainBrowser(service).post("/renew/code", typed)).path).toBe("/renew");
+  expect((await asking.submit(asked, typed)).path).toBe("/renew/done");
+});
+
+test("a TV is linked without a script: the code, what it is, approve", async () => {
+  const { browser } = await signedInPerson();
+  const link = await askLink(service.needs, { class: "tv", label: "Living-room TV", network: "203.0.113.9" });
+  const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode).toLowerCase() });
+  expect(shown.text).toContain("Living-room TV (TV)");
+  expect(shown.text).toContain("on another network than you");
+  expect(shown.text).toContain(spacedCode(link.userCode));
+  expect((await claimLink(service.needs, link.deviceCode)).kind).toBe("refused");
+  const approved = await browser.submit(shown, { decision: "approve" });
+  expect(approved.path).toBe("/link/approved");
+  expect((await claimLink(service.needs, link.deviceCode)).kind).toBe("claimed");
+  // The code is spent.
+  expect((await browser.submit(shown, { decision: "approve" })).status).toBe(400);
+});
+
+test("a refused TV gets nothing", async () => {
+  const { browser } = await signedInPerson();
+  const link = await askLink(service.needs, { class: "app", label: "An app", network: "127.0.0.1" });
+  const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode) });
+  expect(shown.text).toContain("The same as yours");
+  expect((await browser.submit(shown, { decision: "deny" })).path).toBe("/link/denied");
+  expect(await claimLink(service.needs, link.deviceCode)).toEqual({ kind: "refused", reason: "denied" });
+});
+
+test("a session from before a containment that spared sessions may not link, and is told why", async () => {
+  const { browser } = await signedInPerson();
+  const link = await askLink(service.needs, { class: "tv", label: "TV", network: "127.0.0.1" });
+  const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode) });
+  await service.db.transaction((tx) => raiseFloors(tx, ["password", "ticket", "code", "link"], systemClock.now()));
+  const refused = await browser.submit(shown, { decision: "approve" });
+  expect(refused.status).toBe(403);
+  expect(refused.body).toContain('href="/renew"');
+});
+
+test("what comes from outside is escaped wherever it is shown", async () => {
+  const nasty = `<script>alert("x")</script>'"&`;
+  const { browser } = await signedInPerson();
+  const stranger = plainBrowser(service);
+  const link = await askLink(service.needs, { class: "tv", label: nasty, network: "127.0.0.1" });
+  const pages = [
+    await stranger.post("/sign-in", { address: nasty, password: "x", next: `/a"><script>` }),
+    await stranger.get(`/sign-in?next=${encodeURIComponent(`/a"onfocus=alert(1)'<b>`)}`),
+    await stranger.post("/sign-up", { address: nasty, password: "x", name: nasty }),
+    await browser.submit(await browser.get("/link"), { code: nasty }),
+    await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode) }),
+    await stranger.get(`/notice/${encodeURIComponent(nasty)}`),
+    await stranger.get(`/nothing/${encodeURIComponent(nasty)}`),
+  ];
+  for (const { body, text, path } of pages) {
+    expect(body, path).toContain("<!doctype html>");
+    expect(body, path).not.toContain("<script>");
+    expect(body, path).not.toMatch(/"\s*onfocus=/);
+    expect(text.length).toBeGreaterThan(100);
+  }
+  expect(pages[0]?.text).toBeDefined();
+  expect(pages[0]?.body).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&quot;&amp;");
+  expect(pages[4]?.text).toContain(nasty);
+});
+
+test("a busy service answers a page with Retry-After to people and a problem to programs", async () => {
+  const { browser } = await signedInPerson();
+  expect((await browser.get("/link")).status).toBe(200);
+  service.state.checkFails = new Fault("KEYHOLDER_UNAVAILABLE", "the key process does not answer");
+  const busy = await browser.get("/link");
+  expect(busy.status).toBe(503);
+  expect(busy.headers["retry-after"]).toBe("2");
+  expect(busy.headers["content-type"]).toContain("text/html");
+  expect(busy.body).toContain('href="/link"');
+  const program = await service.app.inject({
+    url: "/openapi.json",
+    headers: { cookie: `__Host-houselights=${browser.jar.get("__Host-houselights") ?? ""}` },
+  });
+  expect(program.statusCode).toBe(503);
+  expect(program.headers["content-type"]).toContain("application/problem+json");
+});
+
+test("a form from another site, one with unknown fields and one that repeats a field are refused as pages", async () => {
+  const foreign = await service.app.inject({
+    method: "POST",
+    url: "/sign-in",
+    headers: { "content-type": "application/x-www-form-urlencoded", origin: "https://evil.example" },
+    payload: "address=a@example.org&password=x",
+  });
+  expect(foreign.statusCode).toBe(403);
+  expect(foreign.headers["content-type"]).toContain("text/html");
+  const browser = plainBrowser(service);
+  expect((await browser.post("/sign-in", { address: "a@example.org", password: "x", role: "operator" })).status).toBe(
+    400,
+  );
+  const repeated = await service.app.inject({
+    method: "POST",
+    url: "/sign-in",
+    headers: { "content-type": "application/x-www-form-urlencoded", origin: service.publicOrigin },
+    payload: "address=a@example.org&password=x&password=y",
+  });
+  expect(repeated.statusCode).toBe(400);
+  expect(repeated.body).toContain("This form could not be read");
+});
+
+test("well-known addresses: change-password leads to the account, security.txt names a contact and expires", async () => {
+  const change = await service.app.inject({ url: "/.well-known/change-password" });
+  expect([change.statusCode, change.headers.location]).toEqual([302, "/account"]);
+  const security = await service.app.inject({ url: "/.well-known/security.txt" });
+  expect(security.body).toMatch(/^Contact: mailto:help@example.org\nExpires: \d{4}-/);
+  expect((await service.app.inject({ url: "/.well-known/resource-that-should-not-exist" })).statusCode).toBe(404);
+});
+
+test("built files are served for ever and compressed, nothing outside their folder is, and a missing build says so", async () => {
+  const page = await plainBrowser(service).get("/sign-in");
+  const style = /href="(\/assets\/plain-[^"]+\.css)"/.exec(page.body)?.[1] ?? "";
+  const plain = await service.app.inject({ url: style });
+  const small = await service.app.inject({ url: style, headers: { "accept-encoding": "br, gzip" } });
+  expect(plain.statusCode).toBe(200);
+  expect(plain.headers["cache-control"]).toBe("public, max-age=31536000, immutable");
+  expect(small.headers["content-encoding"]).toBe("br");
+  expect(small.rawPayload.length).toBeLessThan(plain.rawPayload.length / 2);
+  for (const path of [
+    "/assets/../.vite/manifest.json",
+    "/assets/..%2f.vite%2fmanifest.json",
+    "/assets/%2e%2e/%2e%2e/etc/passwd",
+  ]) {
+    const { statusCode, body } = await service.app.inject({ url: path });
+    expect([400, 403, 404]).toContain(statusCode);
+    expect(body).not.toMatch(/plain\.ts|root:/);
+  }
+  const { browser } = await signedInPerson();
+  const unbuilt = await browser.get("/");
+  expect(unbuilt.status).toBe(503);
+  expect(unbuilt.text).toContain("npm run build:web");
+});
+
+test("each page's account id and code stay out of its address", async () => {
+  const { browser } = await signedInPerson();
+  const link = await askLink(service.needs, { class: "tv", label: "TV", network: "127.0.0.1" });
+  const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode) });
+  const approved = await browser.submit(shown, { decision: "approve" });
+  expect(approved.path).not.toContain(spacedCode(link.userCode));
+  const ids = await service.db.many<{ id: AccountId }>("select id from account");
+  for (const { id } of ids) expect(approved.body).not.toContain(id);
+});
