@@ -16,6 +16,8 @@ export interface Config {
   readonly databaseUrl: Secret | null;
   /** The socket of a keyholder that somebody else runs; `null` starts our own. */
   readonly keyholderSocket: string | null;
+  /** The file of that keyholder's credentials, one for each role; with our own keyholder there is none. */
+  readonly keyholderCredentialsFile: string | null;
   /** A relay for letters; `null` keeps them in the built-in mailbox. */
   readonly smtpUrl: Secret | null;
   readonly mailFrom: string;
@@ -61,6 +63,11 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   const databaseUrl = settings.secretUrl("DATABASE_URL", ["postgres:", "postgresql:"]);
   const smtpUrl = settings.secretUrl("SMTP_URL", ["smtp:", "smtps:"]);
   const keyholderSocket = readKeyholder(settings);
+  const keyholderCredentialsFile =
+    text("KEYHOLDER_CREDENTIALS") === undefined ? null : folder("KEYHOLDER_CREDENTIALS", "");
+  if (keyholderSocket !== null && keyholderCredentialsFile === null) {
+    settings.refuse("KEYHOLDER_CREDENTIALS", "must name the file of credentials when KEYHOLDER_URL is set");
+  }
   const tls = readTls(settings, folder);
   const trustProxy = readTrustProxy(settings);
   const { publicOrigin, isLoopbackOrigin } = readOrigin(settings, host, port, tls !== null);
@@ -100,6 +107,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     libraryDir: folder("LIBRARY_DIR", "library"),
     databaseUrl,
     keyholderSocket,
+    keyholderCredentialsFile,
     smtpUrl,
     mailFrom,
     serviceName,

@@ -1,0 +1,172 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { layGround, newDecoy, type Ground, type GroundOptions } from "./app.ts";
+import { childEnvironment } from "./config/config.ts";
+import { migrate } from "./db/migrate.ts";
+import { openDb } from "./db/db.ts";
+import { secretText } from "./http/cookies.ts";
+import { healthRoutes, newMetrics } from "./http/health.ts";
+import { newServer, type App } from "./http/server.ts";
+import { readBuiltPages, staticRoutes } from "./http/static.ts";
+import { mailboxRoutes } from "./mail/routes.ts";
+import { operatorIds } from "./accounts/accounts.ts";
+import { startHashPool } from "./credentials/hash-pool.ts";
+import { credentialRoutes } from "./credentials/routes.ts";
+import { sessionCheck } from "./sessions/check.ts";
+import { keepOnlySession } from "./sessions/devices.ts";
+import { makeOperatorLink } from "./sessions/operator-link.ts";
+import { sessionPages } from "./sessions/pages.ts";
+import { startPush, type Push } from "./sessions/push.ts";
+import { refusalCounter } from "./sessions/refusals.ts";
+import { sessionRoutes } from "./sessions/routes.ts";
+import { linkPages } from "./links/pages.ts";
+import { linkRoutes } from "./links/routes.ts";
+import { renewalPages } from "./renewal/pages.ts";
+import { renewalRoutes } from "./renewal/routes.ts";
+import { consoleRoutes } from "./incidents/console.ts";
+import { currentNotice } from "./incidents/notice.ts";
+import { noticePages } from "./incidents/pages.ts";
+import { incidentRoutes } from "./incidents/routes.ts";
+import { libraryRoutes } from "./library/routes.ts";
+import { countTitles } from "./library/count-titles.ts";
+import { openEngine } from "./streaming/engine.ts";
+import { newGrants } from "./streaming/grants.ts";
+import { progressReader } from "./streaming/progress.ts";
+import { streamingRoutes } from "./streaming/routes.ts";
+
+export interface Web {
+  readonly app: App;
+  /** Opens the port, and with it the push channel. @returns the port, which the system chooses for 0. */
+  listen(host: string, port: number): Promise<number>;
+  /** What has been done so far, for tests that compare the cost of different answers. */
+  readonly work: () => { readonly hashes: number; readonly statements: number; readonly keyholderCalls: number };
+  close(): Promise<void>;
+}
+
+const webFolder = fileURLToPath(new URL("../web/dist", import.meta.url));
+
+/** Puts the web side together: every room's routes over one ground. Nothing listens yet. */
+export async function buildWeb(ground: Ground): Promise<Web> {
+  const { config, db, plainDb, keyholders, seen, clock, random, log } = ground;
+  const keyholder = keyholders.web;
+  const { publicOrigin, serviceName, contactAddress } = config;
+  const metrics = newMetrics("web");
+  const hashPool = startHashPool({ threads: config.hashThreads, log });
+  const refusals = refusalCounter({ db, clock, log, node: ground.node });
+  const checks = sessionCheck({ db, clock, seen, log, refusedAsOld: refusals.count });
+  const built = readBuiltPages(webFolder);
+  const frame = { assets: built?.assets ?? null, serviceName, contactAddress };
+  const app = newServer({
+    publicOrigin,
+    trustProxy: config.trustProxy,
+    tls: config.tls,
+    check: checks.check,
+    clock,
+    random,
+    log,
+    pageFrame: frame,
+    finished: metrics.finished,
+  });
+
+  let push: Push | undefined;
+  const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
+  const shared = { db, keyholder, hashPool, clock, random, seen, serviceName, decoy: await newDecoy(ground) };
+  const readNotice = () => currentNotice(db);
+  const mail = config.smtpUrl === null ? "mailbox" : "relay";
+
+  healthRoutes(app, { db, keyholder, clock, metrics });
+  staticRoutes(app, { clock, frame, built, publicOrigin });
+  // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
+  if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
+  credentialRoutes(app, { ...shared, keepOnlySession });
+  sessionRoutes(app, { ...shared, push: () => push ?? never("the push channel is not open") });
+  sessionPages(app, { ...shared, frame, currentNotice: readNotice });
+  linkRoutes(app, { ...shared, publicOrigin });
+  linkPages(app, { ...shared, frame });
+  renewalRoutes(app, shared);
+  renewalPages(app, { ...shared, frame, currentNotice: readNotice });
+  incidentRoutes(app, {
+    ...shared,
+    keyholder: keyholders.operator,
+    witness: keyholders.operator.witness,
+    containDb: plainDb,
+    monotonicMs: ground.monotonicMs,
+    log,
+    service,
+    leavesBy: mail,
+  });
+  noticePages(app, { db, frame });
+  consoleRoutes(app, { db, clock, mail, countTitles: () => countTitles(db) });
+  const progress = progressReader(db);
+  libraryRoutes(app, { db, dataDir: config.dataDir, progress });
+  const media = await openEngine({
+    log,
+    libraryDir: config.libraryDir,
+    workDir: join(config.dataDir, "transcodes"),
+    environment: childEnvironment(),
+  });
+  const grants = newGrants({ keyholder, clock });
+  const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
+
+  metrics.gauge("houselights_hashes_waiting", "Password hashes that wait for a thread", hashPool.waiting);
+  metrics.gauge("houselights_push_streams", "Open event streams", () => push?.open() ?? 0);
+  metrics.gauge("houselights_check_statements", "Statements that session checks have cost", checks.statements);
+
+  return {
+    app,
+    listen: async (host, port) => {
+      push = await startPush({
+        db,
+        check: checks.check,
+        log,
+        ended: ({ sessionId }) => streaming.releaseOwner(sessionId),
+      });
+      await app.listen({ host, port });
+      const address = app.server.address();
+      return typeof address === "object" && address !== null ? address.port : port;
+    },
+    work: () => ({
+      hashes: hashPool.hashes(),
+      statements: db.statements(),
+      keyholderCalls: Object.values(keyholder.stats().calls).reduce((sum, calls) => sum + calls, 0),
+    }),
+    close: async () => {
+      // Streams never end by themselves, and the server waits for what is under way.
+      await push?.close();
+      await app.close();
+      await media.close();
+      await hashPool.close();
+      await refusals.close();
+    },
+  };
+}
+
+function never(what: string): never {
+  throw new Error(what);
+}
+
+/** A whole web process: brings the schema up to date, then serves. Makes the first operator's link if there is none. */
+export async function startWebProcess(
+  options: GroundOptions & { readonly port: number },
+): Promise<{ readonly port: number; readonly operatorLink: string | null; readonly stop: () => Promise<void> }> {
+  const { config, surroundings, log } = options;
+  const bare = openDb({ connection: surroundings.connection, log, maxConnections: 2 });
+  try {
+    await migrate(bare);
+  } finally {
+    await bare.close();
+  }
+  const ground = await layGround({ ...options, maxConnections: 20 });
+  const web = await buildWeb(ground);
+  const port = await web.listen(config.host, options.port);
+  const hasOperator = (await operatorIds(ground.db)).length > 0;
+  const link = hasOperator ? undefined : await makeOperatorLink(ground);
+  return {
+    port,
+    operatorLink: link === undefined ? null : secretText(link.secret),
+    stop: async () => {
+      await web.close();
+      await ground.close();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { layGround, type GroundOptions } from "./app.ts";
+import { every, minuteMs } from "./kernel/clock.ts";
+import { messageOf } from "./kernel/fault.ts";
+import { defineTask } from "./jobs/jobs.ts";
+import { startWorker } from "./jobs/worker.ts";
+import { letterTasks } from "./mail/letter-tasks.ts";
+import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
+import { openSmtp } from "./mail/smtp.ts";
+import { startIntegrator } from "./timeline/integrate.ts";
+import { forgetClaims } from "./credentials/clean-up.ts";
+import { forgetSessions } from "./sessions/clean-up.ts";
+import { forgetLinks } from "./links/clean-up.ts";
+import { forgetTickets } from "./renewal/clean-up.ts";
+import { campaignTask } from "./incidents/campaign-tasks.ts";
+import { makeDemoLibrary } from "./library/demo.ts";
+import { inspectFile } from "./library/inspect-file.ts";
+import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts";
+
+/** A whole worker process: letters, campaigns, scans, the timeline's integration, clean-up. @returns how to stop it. */
+export async function startWorkerProcess(options: GroundOptions): Promise<() => Promise<void>> {
+  const ground = await layGround({ ...options, maxConnections: 12 });
+  const { config, db, keyholders, clock, random, log } = ground;
+  const { libraryDir, dataDir } = config;
+  const keyholder = keyholders.mailer;
+  const transport =
+    config.smtpUrl === null
+      ? openMailbox({ db, keyholder, clock, random })
+      : await openSmtp({ url: config.smtpUrl, from: config.mailFrom, keyholder, log });
+  const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
+
+  const integrator = startIntegrator({ db, keyholder, clock, databaseId: instance.id, log });
+  const library = { db, clock, random, log, libraryDir, dataDir, inspect: inspectFile };
+  const stopping = new AbortController();
+  const cleanUp = defineTask("clean-up", async () => {
+    const now = clock.now();
+    for (const forget of [forgetSessions, forgetClaims, forgetLinks, forgetTickets, cleanUpMailbox]) {
+      while ((await forget(db, now)) >= 10_000 && !stopping.signal.aborted);
+    }
+  });
+  // No relying service can subscribe yet, so a containment's fan-out has nobody to tell: the row is taken and done.
+  const fanOut = defineTask("fan-out-signals", async (payload, context) => {
+    context.log.info({ incidentId: payload.incidentId }, "no relying service is subscribed to signals");
+  });
+  const worker = await startWorker({
+    db,
+    log,
+    concurrency: { letters: 4, work: 3 },
+    tasks: [
+      ...letterTasks({ keyholder, transport, service, clock }),
+      campaignTask({ db, keyholder, transport, clock, random, log, service }),
+      ...libraryTasks(library),
+      cleanUp,
+      fanOut,
+    ],
+    schedule: [{ task: "clean-up", match: "17 * * * *" }],
+  });
+  const demo = makeDemoLibrary({ libraryDir, log, clock, random }, stopping.signal, () => requestScan({ db, clock })).catch(
+    (thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"),
+  );
+  const watch = await startLibraryWatch({ db, clock, log, libraryDir });
+  const heartbeat = every(minuteMs, async () => {
+    // Touches a connection now and then, so that a swapped database is noticed by the worker too.
+    await db.one(`select 1 as here`).catch(() => undefined);
+  });
+
+  return async () => {
+    stopping.abort();
+    await heartbeat.stop();
+    await watch.stop();
+    await demo;
+    await worker.stop();
+    await integrator.stop();
+    await transport.close();
+    await ground.close();
+  };
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import { performance } from "node:perf_hooks";
+import type { PoolConfig } from "pg";
+import type { Config } from "./config/config.ts";
+import type { AccountId } from "./kernel/brand.ts";
+import { systemClock, type Clock } from "./kernel/clock.ts";
+import type { Log } from "./kernel/log.ts";
+import { newId, systemRandom, type Random } from "./kernel/random.ts";
+import type { Secret } from "./kernel/secret.ts";
+import { openDb, type Db, type Tx } from "./db/db.ts";
+import { connectKeyholder, type KeyholderClient } from "./keyholder/client.ts";
+import type { Role } from "./keyholder/keyholder.ts";
+import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
+import { reconcile } from "./credentials/reconcile.ts";
+import { makeDecoy, type Decoy } from "./credentials/passwords.ts";
+
+/** What a process is told when it is started, besides its settings: where the database and the keyholder are. */
+export interface Surroundings {
+  readonly connection: PoolConfig;
+  readonly keyholder: { readonly socketPath: string; readonly credentials: Readonly<Record<Role, Secret>> };
+}
+
+/** What every process of the service stands on. */
+export interface Ground {
+  readonly config: Config;
+  readonly db: Db;
+  /** Connections that do not ask the witness first, for containment, which must work while the keyholder is down. */
+  readonly plainDb: Db;
+  readonly keyholders: Readonly<Record<Role, KeyholderClient>>;
+  readonly seen: SeenFloors;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** This process's id, for rows that are counted by node. */
+  readonly node: string;
+  readonly monotonicMs: () => number;
+  close(): Promise<void>;
+}
+
+export interface GroundOptions {
+  readonly config: Config;
+  readonly surroundings: Surroundings;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly maxConnections?: number;
+  /** A command has the operator's credential only, and asks as the operator whatever it does. */
+  readonly roles?: "each its own" | "operator";
+}
+
+/** How long a request waits for a keyholder that is being restarted before it is told to come again. */
+const keyholderWaitMs = 2_000;
+
+/**
+ * Connects to the database and the keyholder. Each new database connection is compared with the witness before it
+ * serves anything, so this is also where a restored copy is noticed.
+ */
+export async function layGround(options: GroundOptions): Promise<Ground> {
+  const { config, surroundings, log, clock = systemClock, random = systemRandom, maxConnections = 10 } = options;
+  const { socketPath, credentials } = surroundings.keyholder;
+  const connectAs = (role: Role) =>
+    connectKeyholder({
+      socketPath,
+      role: options.roles === "operator" ? "operator" : role,
+      credential: credentials[role],
+      waitMs: keyholderWaitMs,
+      log,
+    });
+  const [web, mailer, operator] = await Promise.all([connectAs("web"), connectAs("mailer"), connectAs("operator")]);
+  const seen = seenFloors();
+  const { connection } = surroundings;
+  const needs = { witness: operator.witness, seen, clock, random, log };
+  const onConnect = async (tx: Tx): Promise<void> => {
+    await reconcile(needs, tx);
+  };
+  const db = openDb({ connection, log, maxConnections, onConnect });
+  const plainDb = openDb({ connection, log, maxConnections: 2 });
+  return {
+    config,
+    db,
+    plainDb,
+    keyholders: { web, mailer, operator },
+    seen,
+    clock,
+    random,
+    log,
+    node: randomUUID(),
+    monotonicMs: () => performance.now(),
+    close: async () => {
+      await Promise.all([db.close(), plainDb.close()]);
+      await Promise.all([web.close(), mailer.close(), operator.close()]);
+    },
+  };
+}
+
+/** This process's decoy record: see `readPasswordProof`. */
+export const newDecoy = ({ keyholders, random, clock }: Ground): Promise<Decoy> =>
+  makeDecoy(keyholders.web, random, newId<AccountId>(random, clock.now()));

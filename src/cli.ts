@@ -1,0 +1,122 @@
+/**
+ * The operator's commands: the same operations as over HTTP, on the host. `houselights <noun> <verb>`; messages in
+ * lower case without a full stop; errors are `error: …` and `hint: …` on standard error.
+ *
+ * Exit codes: 0 done; 1 refused or failed; 2 the command line was wrong; 3 the service is not reachable.
+ */
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { readConfig } from "./config/config.ts";
+import { Fault, messageOf } from "./kernel/fault.ts";
+import { newLog } from "./kernel/log.ts";
+import { commands } from "./commands/all.ts";
+import { usageOf, type Command, type Outcome } from "./commands/command.ts";
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (error: string, hint?: string): void => {
+  process.stderr.write(`error: ${error}\n`);
+  if (hint !== undefined) process.stderr.write(`hint: ${hint}\n`);
+};
+
+const common: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" }, json: { type: "boolean" } };
+
+async function run(words: readonly string[]): Promise<number> {
+  const noun = words[0];
+  if (noun === undefined || noun === "help" || noun === "--help" || noun === "-h") {
+    say(usage(commands));
+    return 0;
+  }
+  const ofNoun = commands.filter((command) => command.words[0] === noun);
+  if (ofNoun.length === 0) {
+    complain("there is no such command", "houselights help lists them");
+    return 2;
+  }
+  const command = ofNoun.find(({ words: own }) => own.every((word, i) => words[i] === word));
+  if (command === undefined) {
+    if (words.includes("--help") || words.includes("-h")) {
+      say(usage(ofNoun));
+      return 0;
+    }
+    complain(
+      `${noun} needs one of: ${ofNoun.map(({ words: own }) => own.slice(1).join(" ")).join(", ")}`,
+      `houselights ${noun} --help`,
+    );
+    return 2;
+  }
+  return runCommand(command, words.slice(command.words.length));
+}
+
+async function runCommand(command: Command, rest: readonly string[]): Promise<number> {
+  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  try {
+    parsed = parseArgs({
+      args: [...rest],
+      options: { ...common, ...command.options },
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (thrown) {
+    // Node's message quotes the option's name, never its value.
+    complain(
+      messageOf(thrown).split(".")[0]?.toLowerCase() ?? "bad option",
+      `houselights ${command.words.join(" ")} --help`,
+    );
+    return 2;
+  }
+  const { values, positionals } = parsed;
+  if (values["help"] === true) {
+    say(usageOf(command));
+    return 0;
+  }
+  if (positionals.length > (command.positionals ?? 0)) {
+    complain("there are too many words", `houselights ${command.words.join(" ")} --help`);
+    return 2;
+  }
+  const config = readConfig();
+  const log = newLog(command.words.join(" "), command.words[0] === "serve" ? config.logLevel : "error");
+  const outcome = await command.run({ config, log, values, positionals, say, json: values["json"] === true });
+  return settle(outcome, values["json"] === true);
+}
+
+function settle(outcome: Outcome, json: boolean): number {
+  switch (outcome.kind) {
+    case "done":
+      if (json && outcome.json !== undefined) say(JSON.stringify(outcome.json, undefined, 2));
+      else for (const line of outcome.lines ?? []) say(line);
+      return 0;
+    case "refused":
+      complain(outcome.error, outcome.hint);
+      return 1;
+    case "usage":
+      complain(outcome.error, outcome.hint);
+      return 2;
+  }
+}
+
+function usage(some: readonly Command[]): string {
+  const lines = some.map(({ words, summary }) => `  ${words.join(" ").padEnd(22)} ${summary}`);
+  return [
+    "usage: houselights <command> [options]",
+    "",
+    ...lines,
+    "",
+    "each takes --help; settings come from the environment (README)",
+  ].join("\n");
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (thrown) {
+  if (thrown instanceof Fault) {
+    const [first = "", ...more] = thrown.message.split("\n");
+    complain(
+      first.toLowerCase() === first ? first : first.charAt(0).toLowerCase() + first.slice(1),
+      more.join("\n") || undefined,
+    );
+    process.exitCode = thrown.code === "DB_UNAVAILABLE" || thrown.code.startsWith("KEYHOLDER") ? 3 : 1;
+  } else {
+    complain(`something unexpected: ${messageOf(thrown)}`, "run it again with LOG_LEVEL=debug, and report it");
+    process.exitCode = 1;
+  }
+}
+// Connections that are still closing must not hold the terminal.
+setImmediate(() => process.exit());

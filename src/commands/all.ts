@@ -1,0 +1,13 @@
+import type { Command } from "./command.ts";
+import { incidentCommands } from "./incident.ts";
+import { keepingCommands } from "./keeping.ts";
+import { operatorCommands } from "./operator.ts";
+import { serveCommands } from "./serve.ts";
+
+/** Every command there is. */
+export const commands: readonly Command[] = [
+  ...serveCommands,
+  ...incidentCommands,
+  ...operatorCommands,
+  ...keepingCommands,
+];

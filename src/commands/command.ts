@@ -1,0 +1,71 @@
+import type { ParseArgsOptionsConfig } from "node:util";
+import type { Config } from "../config/config.ts";
+import type { Log } from "../kernel/log.ts";
+
+export type Outcome =
+  | { readonly kind: "done"; readonly lines?: readonly string[]; readonly json?: unknown }
+  | { readonly kind: "refused"; readonly error: string; readonly hint?: string }
+  | { readonly kind: "usage"; readonly error: string; readonly hint?: string };
+
+export interface Call {
+  readonly config: Config;
+  readonly log: Log;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly positionals: readonly string[];
+  readonly say: (line: string) => void;
+  readonly json: boolean;
+}
+
+export interface Command {
+  readonly words: readonly string[];
+  readonly summary: string;
+  readonly arguments?: string;
+  readonly options?: ParseArgsOptionsConfig;
+  readonly optionHelp?: readonly (readonly [string, string])[];
+  readonly positionals?: number;
+  readonly examples: readonly string[];
+  run(call: Call): Promise<Outcome>;
+}
+
+export function usageOf({ words, summary, arguments: args = "", optionHelp = [], examples }: Command): string {
+  const options = [
+    ...optionHelp,
+    ["--json", "print figures as one JSON object"] as const,
+    ["--help", "this text"] as const,
+  ];
+  return [
+    `usage: houselights ${words.join(" ")}${args === "" ? "" : ` ${args}`}`,
+    "",
+    `  ${summary}`,
+    "",
+    ...options.map(([name, text]) => `  ${name.padEnd(24)} ${text}`),
+    "",
+    "examples:",
+    ...examples.map((line) => `  ${line}`),
+  ].join("\n");
+}
+
+/** The text of an option, or `undefined` if it was not given. */
+export const textOf = (values: Call["values"], name: string): string | undefined => {
+  const value = values[name];
+  return typeof value === "string" ? value : undefined;
+};
+
+/** Asks on the terminal; without one, only `--yes` goes on. */
+export async function confirmed({ values, say }: Call, question: string): Promise<boolean> {
+  if (values["yes"] === true) return true;
+  if (!process.stdin.isTTY) {
+    say("not confirmed: there is no terminal to ask on; give --yes");
+    return false;
+  }
+  const { createInterface } = await import("node:readline/promises");
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await lines.question(`${question} [yes/no] `);
+  lines.close();
+  return answer.trim().toLowerCase() === "yes";
+}
+
+/** 1,234,567 */
+export const figure = (value: number): string => value.toLocaleString("en");
+/** 2026-11-22 20:41:07.312 UTC */
+export const instant = (iso: string): string => iso.replace("T", " ").replace("Z", " UTC");

@@ -1,0 +1,146 @@
+import { performance } from "node:perf_hooks";
+import type { PoolConfig } from "pg";
+import type { Config } from "../config/config.ts";
+import { layGround, type Ground } from "../app.ts";
+import { systemClock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { openDb } from "../db/db.ts";
+import { migrate } from "../db/migrate.ts";
+import { startPostgres } from "../db/embedded.ts";
+import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
+import { socketPathFor } from "../keyholder/socket-path.ts";
+import { connectKeyholder } from "../keyholder/client.ts";
+import { keysDirOf, readCredentials } from "../main.ts";
+
+/**
+ * Runs a command over the database and the keyholder: those of the running service, or ones started for the time of the
+ * command when it is stopped.
+ */
+export async function withGround<Result>(
+  config: Config,
+  log: Log,
+  work: (ground: Ground) => Promise<Result>,
+): Promise<Result> {
+  return withDatabase(config, log, async (connection) => {
+    const keyholder = await findKeyholder(config, log);
+    try {
+      const { socketPath, credential } = keyholder;
+      // A command has the operator's rights and no others, whatever it asks for.
+      const credentials = { web: credential, mailer: credential, operator: credential };
+      const bare = openDb({ connection, log, maxConnections: 1 });
+      await migrate(bare).finally(() => bare.close());
+      const ground = await layGround({
+        config,
+        log,
+        surroundings: { connection, keyholder: { socketPath, credentials } },
+        maxConnections: 4,
+        roles: "operator",
+      });
+      try {
+        return await work(ground);
+      } finally {
+        await ground.close();
+      }
+    } finally {
+      await keyholder.stop();
+    }
+  });
+}
+
+/** Runs a command over the database alone. */
+export async function withDatabase<Result>(
+  config: Config,
+  log: Log,
+  work: (connection: PoolConfig) => Promise<Result>,
+): Promise<Result> {
+  if (config.databaseUrl !== null) {
+    return work({ connectionString: config.databaseUrl.revealText(), application_name: "houselights command" });
+  }
+  const postgres = await startPostgres({ dataDir: config.dataDir, log, role: "command" });
+  try {
+    return await work({ ...postgres.connection, application_name: "houselights command" });
+  } finally {
+    await postgres.stop();
+  }
+}
+
+interface FoundKeyholder {
+  readonly socketPath: string;
+  readonly credential: Secret;
+  stop(): Promise<void>;
+}
+
+const leaveRunning = async (): Promise<void> => undefined;
+
+/** The running service's keyholder, or one of our own while the service is stopped. */
+async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> {
+  if (config.keyholderSocket !== null) {
+    const { operator } = await readCredentials(config.keyholderCredentialsFile ?? "");
+    return { socketPath: config.keyholderSocket, credential: operator, stop: leaveRunning };
+  }
+  const keysDir = keysDirOf(config);
+  const running = await readOperatorCredential(keysDir).catch(() => undefined);
+  if (running !== undefined) {
+    const probe = await connectKeyholder({ ...running, role: "operator", waitMs: 300, log });
+    try {
+      await probe.publicKeys("checkpoint");
+      return { ...running, stop: leaveRunning };
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
+    } finally {
+      await probe.close();
+    }
+  }
+  const own = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), log });
+  return { socketPath: own.socketPath, credential: own.credentials.operator, stop: () => own.stop() };
+}
+
+/**
+ * What containment needs, and no more: it commits even when the keyholder cannot be reached or started, and owes the
+ * witness then.
+ */
+export async function withContainmentGround<Result>(
+  config: Config,
+  log: Log,
+  work: (
+    ground: Pick<Ground, "db" | "clock" | "random" | "log" | "monotonicMs"> & {
+      witness: Ground["keyholders"]["operator"]["witness"];
+    },
+  ) => Promise<Result>,
+): Promise<Result> {
+  return withDatabase(config, log, async (connection) => {
+    const keyholder = await findKeyholder(config, log).catch(async (thrown: unknown): Promise<FoundKeyholder> => {
+      if (!(thrown instanceof Fault)) throw thrown;
+      return {
+        socketPath: await socketPathFor(keysDirOf(config)),
+        credential: new Secret(Buffer.alloc(32)),
+        stop: leaveRunning,
+      };
+    });
+    const client = await connectKeyholder({
+      socketPath: keyholder.socketPath,
+      role: "operator",
+      credential: keyholder.credential,
+      waitMs: 1_000,
+      log,
+    });
+    const db = openDb({ connection, log, maxConnections: 2 });
+    try {
+      return await work({
+        db,
+        witness: client.witness,
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        monotonicMs: () => performance.now(),
+      });
+    } finally {
+      await db.close();
+      await client.close();
+      await keyholder.stop();
+    }
+  });
+}

@@ -1,0 +1,396 @@
+import { writeFile } from "node:fs/promises";
+import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
+import { toIso } from "../kernel/clock.ts";
+import type { Ground } from "../app.ts";
+import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
+import { contain, containAccount } from "../incidents/contain.ts";
+import { openIncident } from "../incidents/open.ts";
+import { notifyIncident } from "../incidents/campaign.ts";
+import { reportIncident } from "../incidents/report.ts";
+import { reportHtml } from "../incidents/report-html.ts";
+import { closeRefusal, containedReply, wouldContain } from "../incidents/routes.ts";
+import { incidentStatus, listIncidents } from "../incidents/status.ts";
+import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
+import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { withContainmentGround, withGround } from "./ground.ts";
+
+const operator = "host";
+const idOption = { incident: { type: "string" } } as const;
+const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;
+
+/** The case a command means: the one named, or the one in hand, or else the newest. */
+async function caseOf(ground: Pick<Ground, "db">, call: Call): Promise<IncidentId | Outcome> {
+  const asked = textOf(call.values, "incident");
+  const { incidents } = await listIncidents(ground.db);
+  const found =
+    asked === undefined
+      ? (incidents.find(({ state }) => state !== "closed") ?? incidents[0])
+      : incidents.find(({ id, reference }) => id === asked || reference === asked.toUpperCase());
+  if (found !== undefined) return found.id as IncidentId;
+  return asked === undefined
+    ? { kind: "refused", error: "there is no case", hint: "houselights incident open --reason TEXT" }
+    : { kind: "refused", error: "there is no such case", hint: "houselights incident list" };
+}
+
+const isOutcome = (value: IncidentId | Outcome): value is Outcome => typeof value !== "string";
+
+function containedLines(contained: Contained): string[] {
+  const { counted } = contained;
+  const head =
+    contained.kind === "would-contain"
+      ? `would contain, epoch ${contained.epoch}; nothing was touched`
+      : `contained at ${instant(contained.at)} (${Math.max(1, Math.round(contained.commitMs))} ms), epoch ${contained.epoch}`;
+  const next =
+    contained.kind === "would-contain" ? "houselights incident contain" : "houselights incident notify --plan";
+  return [
+    head,
+    `  case                  ${contained.reference}`,
+    `  next                  ${next}`,
+    `  counted (${(contained.countedMs / 1_000).toFixed(1)} s)       refused from now on: ${figure(counted.passwords)} passwords · ` +
+      `${figure(counted.sessions)} sessions · ${figure(counted.links)} links · ${figure(counted.tickets)} tickets`,
+    ...(contained.witness === "owed"
+      ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
+      : []),
+  ];
+}
+
+function sumLines(sum: LetterSum): string[] {
+  const rows: readonly (readonly [string, number])[] = [
+    ["scope", sum.scope],
+    ["handed over", sum.handedOver],
+    ["bounced", sum.bounced],
+    ["refused", sum.refused],
+    ["suppressed", sum.suppressed],
+    ["no address", sum.noAddress],
+    ["waiting", sum.waiting],
+    ["possibly twice", sum.possiblyTwice],
+  ];
+  return rows.map(([name, value]) => `  ${name.padEnd(22)}${figure(value)}`);
+}
+
+function statusLines(status: IncidentStatus): string[] {
+  return [
+    `${status.reference}  ${status.state}`,
+    `  reason                ${status.reason}`,
+    `  found                 ${instant(status.foundAt)} by ${status.foundBy}`,
+    `  contained             ${status.containedAt === null ? "not yet" : `${instant(status.containedAt)}, ${status.containment ?? ""}`}`,
+    ...(status.letters === null ? ["  letters               not started"] : sumLines(status.letters)),
+    `  renewed               ${figure(status.renewed)}`,
+    ...status.refusedByKind.map(({ kind, refused }) => `  refused (${kind})`.padEnd(24) + figure(refused)),
+    ...status.deadlines.map(({ title, dueAt, state }) => `  due ${instant(dueAt)}  ${state}  ${title}`),
+    ...(status.missing.length === 0 ? [] : ["  before it can close:", ...status.missing.map((line) => `    ${line}`)]),
+  ];
+}
+
+async function runContain(call: Call): Promise<Outcome> {
+  const { config, log, values } = call;
+  const reason = textOf(values, "reason");
+  const accountText = textOf(values, "account");
+  const account = parseId<AccountId>(accountText);
+  if (accountText !== undefined && account === undefined)
+    return { kind: "usage", error: "--account must be an account id" };
+  const mode = values["with-renewal"] === true ? "with-renewal" : "everyone-out";
+  const keepTools = values["keep-tools"] === true;
+  return withContainmentGround(config, log, async (ground) => {
+    const { incidents } = await listIncidents(ground.db);
+    const inHand = incidents.find(({ state }) => state !== "closed");
+    if (inHand === undefined && reason === undefined) {
+      return {
+        kind: "usage",
+        error: "--reason is needed to open a case",
+        hint: 'houselights incident contain --reason "database copy offered for sale"',
+      };
+    }
+    const shown = inHand ?? { id: "00000000-0000-0000-0000-000000000000", reference: "opens a new one" };
+    if (values["dry-run"] === true || values["yes"] !== true) {
+      const would = await wouldContain(ground, shown, mode, keepTools);
+      if (values["dry-run"] === true) return { kind: "done", json: would, lines: containedLines(would) };
+      if (account === undefined) for (const line of containedLines(would)) call.say(line);
+      if (!(await confirmed(call, "refuse all of this now? there is no undo"))) {
+        return { kind: "refused", error: "nothing was touched", hint: "--yes contains without asking" };
+      }
+    }
+    const order = { mode, keepTools, reason: reason ?? inHand?.reason ?? "", operator } as const;
+    const outcome = account === undefined ? await contain(ground, order) : await containAccount(ground, account, order);
+    if (outcome.kind === "no-such-account") return { kind: "refused", error: "there is no such account" };
+    const contained = containedReply(outcome);
+    return { kind: "done", json: contained, lines: containedLines(contained) };
+  });
+}
+
+async function runNotify(call: Call): Promise<Outcome> {
+  const { config, log, values } = call;
+  const asked = (["plan", "preview", "test"] as const).filter((action) => values[action] === true);
+  if (asked.length > 1) return { kind: "usage", error: "--plan, --preview and --test exclude each other" };
+  const action = asked[0] ?? "start";
+  const to = parseId<AccountId>(textOf(values, "to"));
+  if (action === "test" && to === undefined) {
+    return { kind: "usage", error: "--test needs --to ID, an operator's account", hint: "houselights operator list" };
+  }
+  return withGround(config, log, async (ground) => {
+    const id = await caseOf(ground, call);
+    if (isOutcome(id)) return id;
+    const { db, clock, random, keyholders } = ground;
+    const needs = {
+      db,
+      clock,
+      random,
+      keyholder: keyholders.operator,
+      log,
+      leavesBy: config.smtpUrl === null ? ("mailbox" as const) : ("relay" as const),
+      service: { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress },
+    };
+    const by = to ?? ("00000000-0000-0000-0000-000000000000" as AccountId);
+    if (action === "start" && values["yes"] !== true) {
+      const plan = await notifyIncident(needs, id, "plan", by);
+      if (plan.kind !== "refused" && plan.text !== undefined) call.say(plan.text);
+      if (!(await confirmed(call, "send these letters now?"))) {
+        return { kind: "refused", error: "no letter was sent", hint: "--yes sends without asking" };
+      }
+    }
+    const outcome = await notifyIncident(needs, id, action, by);
+    if (outcome.kind === "refused") return { kind: "refused", error: outcome.reason };
+    const lines = [
+      ...(outcome.subject === undefined ? [] : [outcome.subject, ""]),
+      ...(outcome.text === undefined ? [] : [outcome.text]),
+      ...(outcome.sum === undefined ? [] : sumLines(outcome.sum)),
+    ];
+    const done = {
+      started: "letters are going out; houselights incident status shows them",
+      "already-started": "the campaign was started before; nothing was changed",
+      "test-sent": "the test letter is on its way",
+      preview: "",
+      plan: "",
+    };
+    return {
+      kind: "done",
+      json: outcome,
+      lines: [...lines, done[outcome.kind]].filter((line, i, all) => line !== "" || i < all.length - 1),
+    };
+  });
+}
+
+async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
+  return withGround(call.config, call.log, async (ground) => {
+    const id = await caseOf(ground, call);
+    return isOutcome(id) ? id : work(ground, id);
+  });
+}
+
+export const incidentCommands: readonly Command[] = [
+  {
+    words: ["incident", "open"],
+    summary: "open a case without touching anything yet",
+    arguments: "--reason TEXT [--copied-at INSTANT] [--found-at INSTANT]",
+    options: { reason: { type: "string" }, "copied-at": { type: "string" }, "found-at": { type: "string" } },
+    optionHelp: [
+      ["--reason TEXT", "what is known, in a sentence"],
+      ["--copied-at INSTANT", "when the copy was taken, if known (ISO 8601)"],
+      ["--found-at INSTANT", "when it was found; now unless given"],
+    ],
+    examples: ['houselights incident open --reason "database copy offered for sale"'],
+    run: async (call) => {
+      const reason = textOf(call.values, "reason");
+      if (reason === undefined || reason.length > 500)
+        return { kind: "usage", error: "--reason is needed, at most 500 characters" };
+      const instants = (["copied-at", "found-at"] as const).map((name) => textOf(call.values, name));
+      if (instants.some((text) => text !== undefined && Number.isNaN(Date.parse(text)))) {
+        return { kind: "usage", error: "an instant is not ISO 8601", hint: "--copied-at 2026-11-22T20:00:00Z" };
+      }
+      const [copiedAt, foundAt] = instants;
+      return withGround(call.config, call.log, async (ground) => {
+        const order = {
+          reason,
+          ...(copiedAt === undefined ? {} : { copiedAt }),
+          ...(foundAt === undefined ? {} : { foundAt }),
+        };
+        const opened = await openIncident(ground, order, operator);
+        if (opened.kind === "in-hand") {
+          return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
+        }
+        return {
+          kind: "done",
+          json: opened,
+          lines: [`opened ${opened.reference}`, "  next                  houselights incident contain"],
+        };
+      });
+    },
+  },
+  {
+    words: ["incident", "contain"],
+    summary: "refuse everything made before now: the one command",
+    arguments: "[--reason TEXT] [--with-renewal] [--keep-tools] [--account ID] [--dry-run] [--yes]",
+    options: {
+      reason: { type: "string" },
+      "with-renewal": { type: "boolean" },
+      "keep-tools": { type: "boolean" },
+      account: { type: "string" },
+      "dry-run": { type: "boolean" },
+      yes: { type: "boolean" },
+    },
+    optionHelp: [
+      ["--reason TEXT", "opens the case if none is open"],
+      ["--with-renewal", "spare sessions until their account renews"],
+      ["--keep-tools", "spare tool tokens"],
+      ["--account ID", "this account only"],
+      ["--dry-run", "count, touch nothing"],
+      ["--yes", "do not ask"],
+    ],
+    examples: [
+      'houselights incident contain --reason "database copy offered for sale"',
+      "houselights incident contain --dry-run --json",
+    ],
+    run: runContain,
+  },
+  {
+    words: ["incident", "notify"],
+    summary: "tell every account in scope; preview, plan and test first",
+    arguments: "[--preview | --plan | --test --to ID] [--yes]",
+    options: {
+      ...idOption,
+      preview: { type: "boolean" },
+      plan: { type: "boolean" },
+      test: { type: "boolean" },
+      to: { type: "string" },
+      yes: { type: "boolean" },
+    },
+    optionHelp: [
+      idHelp,
+      ["--preview", "print the letter"],
+      ["--plan", "who would get it"],
+      ["--test --to ID", "send it to one operator only"],
+      ["--yes", "do not ask"],
+    ],
+    examples: ["houselights incident notify --plan", "houselights incident notify --yes"],
+    run: runNotify,
+  },
+  {
+    words: ["incident", "status"],
+    summary: "the case as it stands, with the sum of the letters",
+    arguments: "[--incident ID]",
+    options: idOption,
+    optionHelp: [idHelp],
+    examples: ["houselights incident status --json"],
+    run: (call) =>
+      onCase(call, async (ground, id) => {
+        const status = await incidentStatus(ground, id);
+        if (status === undefined) return { kind: "refused", error: "there is no such case" };
+        return { kind: "done", json: status, lines: statusLines(status) };
+      }),
+  },
+  {
+    words: ["incident", "list"],
+    summary: "every case",
+    examples: ["houselights incident list"],
+    run: ({ config, log }) =>
+      withGround(config, log, async ({ db }) => {
+        const { incidents } = await listIncidents(db);
+        return {
+          kind: "done",
+          json: incidents,
+          lines: incidents.map(
+            ({ reference, state, openedAt, reason }) =>
+              `${reference}  ${state.padEnd(12)} ${instant(openedAt)}  ${reason}`,
+          ),
+        };
+      }),
+  },
+  {
+    words: ["incident", "way-in"],
+    summary: "record how the thief got in, and that it is closed",
+    arguments: "--what TEXT --closed-at INSTANT --evidence TEXT",
+    options: { ...idOption, what: { type: "string" }, "closed-at": { type: "string" }, evidence: { type: "string" } },
+    optionHelp: [idHelp],
+    examples: [
+      'houselights incident way-in --what "leaked key of the backup bucket" --closed-at 2026-11-22T22:00:00Z --evidence "ticket 4711"',
+    ],
+    run: (call) => {
+      const [what, closedAt, evidence] = ["what", "closed-at", "evidence"].map((name) => textOf(call.values, name));
+      if (
+        what === undefined ||
+        closedAt === undefined ||
+        evidence === undefined ||
+        Number.isNaN(Date.parse(closedAt))
+      ) {
+        return Promise.resolve({
+          kind: "usage",
+          error: "--what, --closed-at (ISO 8601) and --evidence are needed",
+        } as const);
+      }
+      return onCase(call, async (ground, id) => {
+        const written = await recordWayIn(ground, id, { what, closedAt, evidence }, operator);
+        return written ? { kind: "done", lines: ["recorded"] } : { kind: "refused", error: "the case is closed" };
+      });
+    },
+  },
+  {
+    words: ["incident", "review"],
+    summary: "record one item of the review list as done or explained",
+    arguments: "ITEM --state done|explained [--note TEXT]",
+    positionals: 1,
+    options: { ...idOption, state: { type: "string" }, note: { type: "string" } },
+    optionHelp: [idHelp],
+    examples: [
+      "houselights incident review keys --state done",
+      'houselights incident review authorities --state explained --note "no personal data readable"',
+    ],
+    run: (call) => {
+      const item = call.positionals[0];
+      const state = textOf(call.values, "state");
+      if (item === undefined || (state !== "done" && state !== "explained")) {
+        return Promise.resolve({
+          kind: "usage",
+          error: "an item and --state done or explained are needed",
+          hint: "houselights incident status lists the items",
+        } as const);
+      }
+      return onCase(call, async (ground, id) => {
+        const outcome = await recordReview(
+          ground,
+          id,
+          { item, state, note: textOf(call.values, "note") ?? "" },
+          operator,
+        );
+        return outcome === "recorded"
+          ? { kind: "done", lines: ["recorded"] }
+          : { kind: "refused", error: outcome.replaceAll("-", " ") };
+      });
+    },
+  },
+  {
+    words: ["incident", "close"],
+    summary: "close the case, or say what is missing",
+    arguments: "[--incident ID]",
+    options: idOption,
+    optionHelp: [idHelp],
+    examples: ["houselights incident close"],
+    run: (call) =>
+      onCase(call, async (ground, id) => {
+        const outcome = await closeIncident(ground, id, {}, operator);
+        if (outcome.kind === "closed") return { kind: "done", lines: ["closed"], json: outcome };
+        return { kind: "refused", error: closeRefusal(outcome), hint: "houselights incident way-in, review" };
+      }),
+  },
+  {
+    words: ["incident", "report"],
+    summary: "write the report: HTML that prints well, or JSON",
+    arguments: "[--output FILE] [--json]",
+    options: { ...idOption, output: { type: "string" } },
+    optionHelp: [idHelp, ["--output FILE", "write here; standard output unless given"]],
+    examples: ["houselights incident report --output report.html", "houselights incident report --json"],
+    run: (call) =>
+      onCase(call, async (ground, id) => {
+        const { db, clock, keyholders, log } = ground;
+        const report = await reportIncident({ db, clock, keyholder: keyholders.operator, log }, id);
+        if (report === undefined) return { kind: "refused", error: "there is no such case" };
+        const text = call.json ? JSON.stringify(report, undefined, 2) : reportHtml(report);
+        const output = textOf(call.values, "output");
+        if (output === undefined) {
+          call.say(text);
+          return { kind: "done" };
+        }
+        await writeFile(output, text, { mode: 0o600 });
+        return { kind: "done", lines: [`written at ${toIso(clock.now())}`] };
+      }),
+  },
+];

@@ -1,0 +1,126 @@
+import { existsSync } from "node:fs";
+import { messageOf, Fault } from "../kernel/fault.ts";
+import { backupDatabase, restoreDatabase } from "../db/backup.ts";
+import { openDb } from "../db/db.ts";
+import { migrate } from "../db/migrate.ts";
+import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
+import { keysDirOf } from "../main.ts";
+import { verifyTimeline } from "../timeline/verify.ts";
+import { withDatabase, withGround } from "./ground.ts";
+import { confirmed, figure, textOf, type Command } from "./command.ts";
+
+export const keepingCommands: readonly Command[] = [
+  {
+    words: ["timeline", "verify"],
+    summary: "recompute every hash and signature of the timeline",
+    examples: ["houselights timeline verify --json"],
+    run: ({ config, log }) =>
+      withGround(config, log, async ({ db, keyholders }) => {
+        const instance = await db.one<{ id: string }>(`select id from instance`);
+        const databaseId = instance?.id ?? "";
+        const keys = await keyholders.operator.publicKeys("checkpoint");
+        const publicKeys = keys.map(({ publicKey }) => publicKey);
+        const verdict = await verifyTimeline({ db, databaseId, publicKeys });
+        if (verdict.kind === "intact") {
+          return {
+            kind: "done",
+            json: verdict,
+            lines: [`intact: ${figure(verdict.size)} entries, root ${verdict.rootHex}`],
+          };
+        }
+        return {
+          kind: "refused",
+          error: `the timeline is broken: ${JSON.stringify(verdict)}`,
+          hint: "compare with a checkpoint kept elsewhere",
+        };
+      }),
+  },
+  {
+    words: ["backup"],
+    summary: "write the database to one file; with --keys, the keys to another",
+    arguments: "FILE [--keys FILE]",
+    positionals: 1,
+    options: { keys: { type: "string" } },
+    optionHelp: [["--keys FILE", "also back up the keys, to be kept apart from the database"]],
+    examples: [
+      "houselights backup /mnt/backup/houselights-2026-11-22",
+      "houselights backup db.backup --keys /mnt/safe/keys.backup",
+    ],
+    run: async ({ config, log, positionals: [file], values }) => {
+      if (file === undefined) return { kind: "usage", error: "a file is needed", hint: "houselights backup FILE" };
+      const summary = await withDatabase(config, log, async (connection) => {
+        const db = openDb({ connection, log, maxConnections: 2 });
+        return backupDatabase(db, file).finally(() => db.close());
+      });
+      const keys = textOf(values, "keys");
+      if (keys !== undefined) await backupKeys(keysDirOf(config), keys);
+      return {
+        kind: "done",
+        json: summary,
+        lines: [
+          `${figure(summary.rows)} rows of ${summary.tables} tables, ${figure(summary.sizeBytes)} bytes`,
+          keys === undefined
+            ? "  without the keys nothing in it can be read: back them up too (--keys), elsewhere"
+            : "  keys written apart: keep the two files in different places",
+        ],
+      };
+    },
+  },
+  {
+    words: ["restore"],
+    summary: "put a backup in place of the database, or of the keys",
+    arguments: "FILE [--yes] | --keys FILE [--replace]",
+    positionals: 1,
+    options: { keys: { type: "string" }, replace: { type: "boolean" }, yes: { type: "boolean" } },
+    optionHelp: [
+      ["--keys FILE", "restore keys; the service must be stopped"],
+      ["--replace", "put the present keys aside for it"],
+      ["--yes", "do not ask"],
+    ],
+    examples: ["houselights restore /mnt/backup/houselights-2026-11-22"],
+    run: async (call) => {
+      const { config, log, values, positionals } = call;
+      const keys = textOf(values, "keys");
+      const file = positionals[0];
+      if (file === undefined && keys === undefined) return { kind: "usage", error: "a file is needed" };
+      if (file !== undefined && !existsSync(file)) return { kind: "refused", error: "there is no such file" };
+      if (
+        !(await confirmed(call, "everything written since the backup is lost, and everybody is signed out; go on?"))
+      ) {
+        return { kind: "refused", error: "nothing was touched", hint: "--yes restores without asking" };
+      }
+      if (keys !== undefined) {
+        try {
+          await restoreKeys(keys, keysDirOf(config), { replace: values["replace"] === true });
+        } catch (thrown) {
+          if (!(thrown instanceof Fault)) throw thrown;
+          return { kind: "refused", error: messageOf(thrown) };
+        }
+        if (file === undefined) return { kind: "done", lines: ["keys restored"] };
+      }
+      const outcome = await withDatabase(config, log, async (connection) => {
+        const db = openDb({ connection, log, maxConnections: 2 });
+        try {
+          await migrate(db);
+          return await restoreDatabase(db, file ?? "");
+        } finally {
+          await db.close();
+        }
+      });
+      if (outcome.kind === "refused") return { kind: "refused", error: outcome.reason, hint: outcome.hint };
+      // The witness is asked at once, so that nothing old is served even if the service starts a moment later.
+      const reconciled = await withGround(config, log, async ({ db }) =>
+        db.one<{ epoch: number }>(`select max(epoch) as epoch from floor`),
+      );
+      return {
+        kind: "done",
+        json: { ...outcome, epoch: reconciled?.epoch },
+        lines: [
+          `${figure(outcome.rows)} rows of ${outcome.tables} tables restored`,
+          "  every session, ticket, code and link of the backup is refused",
+          "  passwords changed since the backup are the old ones again: consider houselights incident contain --with-renewal",
+        ],
+      };
+    },
+  },
+];

@@ -1,0 +1,106 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { isIP } from "node:net";
+import { Type } from "typebox";
+import { fromDate, type Clock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { refuse } from "./problem.ts";
+import type { App } from "./server.ts";
+
+export interface Metrics {
+  readonly registry: Registry;
+  finished(method: string, route: string, status: number, durationMs: number): void;
+  /** A number that is read when somebody asks for the metrics. */
+  gauge(name: string, help: string, read: () => number): void;
+}
+
+/** The process's metrics. Labels are route templates and statuses only: never a path, an id or an address. */
+export function newMetrics(component: string): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ component });
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: "houselights_requests_total",
+    help: "Requests answered",
+    labelNames: ["method", "route", "status"],
+    registers: [registry],
+  });
+  const durations = new Histogram({
+    name: "houselights_request_seconds",
+    help: "Time from the first byte of a request to the last of its answer",
+    labelNames: ["route"],
+    buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+    registers: [registry],
+  });
+  return {
+    registry,
+    finished: (method, route, status, durationMs) => {
+      requests.inc({ method, route, status });
+      durations.observe({ route }, durationMs / 1_000);
+    },
+    gauge: (name, help, read) => {
+      new Gauge({
+        name,
+        help,
+        registers: [registry],
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+  };
+}
+
+/** A node whose clock is further than this from the database's must not decide what has expired. */
+const clockSkewLimitMs = 2_000;
+
+/**
+ * `/healthz`: the process answers. `/readyz`: it can serve, which needs the database, the keyholder and a clock within
+ * two seconds of the database's. `/metrics`: for this machine only, since it tells how busy a service is.
+ */
+export function healthRoutes(
+  app: App,
+  {
+    db,
+    keyholder,
+    clock,
+    metrics,
+  }: { readonly db: Tx; readonly keyholder: Keyholder; readonly clock: Clock; readonly metrics: Metrics },
+): void {
+  const Health = Type.Object({ status: Type.String() });
+  app.get("/healthz", { config: { access: "anyone" }, schema: { response: { 200: Health } } }, async () => ({
+    status: "alive",
+  }));
+
+  app.get(
+    "/readyz",
+    { config: { access: "anyone" }, schema: { response: { 200: Health } } },
+    async (request, reply) => {
+      try {
+        const before = clock.now();
+        const row = await db.one<{ now: Date }>(`select clock_timestamp() as now`);
+        const skewMs = row === undefined ? Infinity : Math.abs(fromDate(row.now) - (before + clock.now()) / 2);
+        if (skewMs > clockSkewLimitMs) {
+          return refuse(reply, "busy", {
+            detail: "this node's clock and the database's differ",
+            reference: request.id,
+          });
+        }
+        await keyholder.index("throttle", "ready");
+      } catch (thrown) {
+        if (!(thrown instanceof Fault)) throw thrown;
+        return refuse(reply, "busy", { detail: thrown.code, reference: request.id, retryAfterSeconds: 1 });
+      }
+      return reply.send({ status: "ready" });
+    },
+  );
+
+  app.get("/metrics", { config: { access: "anyone" }, schema: { hide: true } }, async (request, reply) => {
+    const peer = request.socket.remoteAddress ?? "";
+    const local = peer === "::1" || peer === "::ffff:127.0.0.1" || (isIP(peer) === 4 && peer.startsWith("127."));
+    // Behind a proxy every peer is this machine; a forwarded request is somebody else's.
+    if (!local || request.headers["x-forwarded-for"] !== undefined) return refuse(reply, "not-found");
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+}

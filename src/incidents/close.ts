@@ -1,0 +1,140 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { parseInstant, toDate, type Clock } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import { append } from "../timeline/append.ts";
+import type { CloseIncident, LetterSum } from "../wire/incidents.ts";
+import { letterSum } from "./letter-sum.ts";
+import { reviewItems } from "./review.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+type WayIn = NonNullable<CloseIncident["wayIn"]>;
+type Review = NonNullable<CloseIncident["review"]>[number];
+
+/** Records how the thief got in and the evidence that this is closed. @returns false if the case is closed or unknown. */
+export async function recordWayIn(needs: Needs, id: IncidentId, wayIn: WayIn, operator: string): Promise<boolean> {
+  return needs.db.transaction((tx) => writeWayIn(needs, tx, id, wayIn, operator));
+}
+
+async function writeWayIn(
+  { clock, random }: Needs,
+  tx: Tx,
+  id: IncidentId,
+  wayIn: WayIn,
+  operator: string,
+): Promise<boolean> {
+  const written = await tx.run(
+    `update incident set way_in_what = $2, way_in_closed_at = $3, way_in_evidence = $4 where id = $1 and state <> 'closed'`,
+    [id, wayIn.what, toDate(parseInstant(wayIn.closedAt)), wayIn.evidence],
+  );
+  if (written === 0) return false;
+  const detail = { what: wayIn.what, "closed at": wayIn.closedAt, operator };
+  await append(tx, clock.now(), { kind: "way in recorded", incidentId: id, detail }, random);
+  return true;
+}
+
+export type ReviewOutcome = "recorded" | "unknown-item" | "note-needed" | "not-open";
+
+/** Records one item of the review list. `explained` needs a note that says why it is not done. */
+export async function recordReview(
+  needs: Needs,
+  id: IncidentId,
+  review: Review,
+  operator: string,
+): Promise<ReviewOutcome> {
+  return needs.db.transaction((tx) => writeReview(needs, tx, id, review, operator));
+}
+
+async function writeReview(
+  { clock, random }: Needs,
+  tx: Tx,
+  id: IncidentId,
+  { item, state, note = "" }: Review,
+  operator: string,
+): Promise<ReviewOutcome> {
+  if (!reviewItems.some((one) => one.item === item)) return "unknown-item";
+  if (state === "explained" && note.trim() === "") return "note-needed";
+  const now = clock.now();
+  const written = await tx.run(
+    `update incident_review set state = $3, note = $4, at = $5
+      where incident_id = $1 and item = $2 and exists (select 1 from incident where id = $1 and state <> 'closed')`,
+    [id, item, state, note, toDate(now)],
+  );
+  if (written === 0) return "not-open";
+  await append(tx, now, { kind: "review recorded", incidentId: id, detail: { item, state, operator } }, random);
+  return "recorded";
+}
+
+export type CloseOutcome =
+  | { readonly kind: "closed" }
+  | { readonly kind: "missing"; readonly missing: readonly string[] }
+  | { readonly kind: "review-refused"; readonly item: string; readonly reason: ReviewOutcome }
+  | { readonly kind: "not-open" };
+
+/**
+ * Closes a case, with whatever evidence comes along recorded first. Refused, saying what is missing, unless everybody
+ * was contained, every letter has its outcome, the way in is closed with evidence, and each review item is done or
+ * explained. What came along stays recorded even when the close is refused.
+ */
+export async function closeIncident(
+  needs: Needs,
+  id: IncidentId,
+  order: CloseIncident,
+  operator: string,
+): Promise<CloseOutcome> {
+  const { db, clock, random } = needs;
+  for (const review of order.review ?? []) {
+    const reason = await recordReview(needs, id, review, operator);
+    if (reason !== "recorded") return { kind: "review-refused", item: review.item, reason };
+  }
+  if (order.wayIn !== undefined && !(await recordWayIn(needs, id, order.wayIn, operator))) return { kind: "not-open" };
+  return db.transaction(async (tx): Promise<CloseOutcome> => {
+    const row = await tx.one<{ state: string }>(`select state from incident where id = $1 for update`, [id]);
+    if (row === undefined || row.state === "closed") return { kind: "not-open" };
+    const missing = await whatIsMissing(tx, id);
+    if (missing.length > 0) return { kind: "missing", missing };
+    const now = clock.now();
+    await tx.run(`update incident set state = 'closed', closed_at = $2 where id = $1`, [id, toDate(now)]);
+    await append(tx, now, { kind: "incident closed", incidentId: id, detail: { operator } }, random);
+    return { kind: "closed" };
+  });
+}
+
+/** What stands between this case and `closed`, in an operator's words; empty when nothing does. */
+export async function whatIsMissing(tx: Tx, id: IncidentId): Promise<string[]> {
+  const incident = await tx.one<{
+    containedAt: Date | null;
+    notifiedAt: Date | null;
+    finishedAt: Date | null;
+    what: string | null;
+    evidence: string | null;
+  }>(
+    `select contained_at as "containedAt", notified_at as "notifiedAt", letters_finished_at as "finishedAt",
+            way_in_what as what, way_in_evidence as evidence from incident where id = $1`,
+    [id],
+  );
+  if (incident === undefined) return ["there is no such case"];
+  const sum: LetterSum | undefined = incident.notifiedAt === null ? undefined : await letterSum(tx, id);
+  const open = await tx.many<{ item: string }>(
+    `select item from incident_review where incident_id = $1 and state = 'todo' order by item`,
+    [id],
+  );
+  const missing: string[] = [];
+  if (incident.containedAt === null) missing.push("the theft is not contained");
+  if (incident.notifiedAt === null) missing.push("nobody has been told: the campaign was not started");
+  if (sum !== undefined && sum.waiting > 0) missing.push(`${sum.waiting} letters are waiting`);
+  if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push("the campaign is not finished");
+  if (incident.what === null || incident.evidence === null) {
+    missing.push("the way in: what it was, when it was closed, and the evidence");
+  }
+  for (const { item } of open) {
+    const title = reviewItems.find((one) => one.item === item)?.title ?? item;
+    missing.push(`review: ${title}`);
+  }
+  return missing;
+}

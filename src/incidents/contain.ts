@@ -1,0 +1,248 @@
+import type { AccountId, Epoch, FloorKind, IncidentId } from "../kernel/brand.ts";
+import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Floors, Witness } from "../keyholder/keyholder.ts";
+import { append } from "../timeline/append.ts";
+import { currentHead } from "../timeline/integrate.ts";
+import { raiseGeneration } from "../accounts/accounts.ts";
+import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
+import { announce } from "../sessions/announce.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import type { ContainmentMode, Counts } from "../wire/incidents.ts";
+import { countRefused } from "./counts.ts";
+import { incidentInHand, writeIncident } from "./open.ts";
+
+interface Needs {
+  /** Connections that do not ask the witness first: containment commits even with the keyholder down. */
+  readonly db: Db;
+  readonly witness: Witness;
+  readonly clock: Clock;
+  /** Monotonic milliseconds, for the durations that are printed. */
+  readonly monotonicMs: () => number;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface ContainOrder {
+  readonly mode: ContainmentMode;
+  readonly keepTools: boolean;
+  /** What a case opened by this command says; ignored when one is in hand. */
+  readonly reason: string;
+  readonly operator: string;
+}
+
+export interface Containment {
+  readonly kind: "contained";
+  readonly incidentId: IncidentId;
+  readonly reference: string;
+  readonly epoch: Epoch;
+  readonly at: EpochMs;
+  readonly mode: ContainmentMode | "account";
+  readonly floors: readonly FloorKind[];
+  readonly commitMs: number;
+  readonly counted: Counts;
+  readonly countedMs: number;
+  /** `owed`: the keyholder did not answer; nothing else starts until it has been told. */
+  readonly witness: "told" | "owed";
+}
+
+/** What each way of containing refuses from now on. Passkeys, TOTP and recovery codes a copy does not contain. */
+export function kindsOf(mode: ContainmentMode, keepTools: boolean): FloorKind[] {
+  const entries: FloorKind[] = ["password", "ticket", "code", "link"];
+  if (mode === "with-renewal") return entries;
+  const sessions: FloorKind[] = keepTools ? ["browser", "tv", "app"] : ["browser", "tv", "app", "tool"];
+  return [...entries, ...sessions];
+}
+
+/**
+ * Refuses everything of the given kinds that was made, or proved by something made, before now.
+ *
+ * A fixed number of rows changes, whatever the number of accounts: sessions and credentials carry the epoch of what
+ * proved them and are refused below the floor of their kind. The floors, the case, the timeline entry, the queued
+ * signals and the push commit together or not at all. The witness is told the intent before and the result after; if
+ * the keyholder is down, this commits all the same and says that the witness is owed. Running it twice raises the
+ * floors twice; there is no undo.
+ */
+export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
+  const { db, clock, monotonicMs, random } = needs;
+  const kinds = kindsOf(order.mode, order.keepTools);
+  const intent = await announceIntent(needs, kinds);
+  const at = clock.now();
+  const started = monotonicMs();
+  let committed: { readonly incidentId: IncidentId; readonly reference: string; readonly epoch: Epoch };
+  try {
+    committed = await db.transaction(async (tx) => {
+      const epoch = await raiseFloors(tx, kinds, at, intent?.epoch ?? 0);
+      const inHand = await incidentInHand(tx);
+      const incident =
+        inHand === undefined
+          ? await writeIncident(tx, at, random, { reason: order.reason }, order.operator)
+          : { incidentId: inHand, reference: "" };
+      const reference = await noteContained(tx, incident.incidentId, order, epoch, at);
+      const detail = { epoch, mode: order.mode, kinds, "kept tools": order.keepTools, operator: order.operator };
+      await append(tx, at, { kind: "contained", incidentId: incident.incidentId, detail }, random);
+      if (intent === undefined) {
+        await append(tx, at, { kind: "witness owed", incidentId: incident.incidentId, detail: { epoch } }, random);
+      }
+      await enqueue(tx, "fan-out-signals", { incidentId: incident.incidentId });
+      await announce(tx, { accountId: null, reason: "contained" });
+      return { incidentId: incident.incidentId, reference, epoch };
+    });
+  } catch (thrown) {
+    // Only what certainly rolled back is taken back; an unknown outcome stays announced and is settled at next start.
+    if (intent !== undefined && !(thrown instanceof Fault && thrown.code === "DB_UNAVAILABLE")) {
+      await needs.witness.abandon(intent.databaseId, intent.epoch).catch((error: unknown) => {
+        needs.log.error({ reason: messageOf(error) }, "the witness keeps an intent that was rolled back");
+      });
+    }
+    throw thrown;
+  }
+  const commitMs = monotonicMs() - started;
+
+  // A read of its own on another connection: what it sees, every node sees.
+  const floors = await readFloors(db);
+  if (highest(floors) < committed.epoch)
+    throw new Fault("IMPOSSIBLE", "the commit is not visible to another connection");
+  const witness = await confirm(needs, intent, floors);
+  const countStarted = monotonicMs();
+  const counted = await countRefused(db, floors, at);
+  const countedMs = monotonicMs() - countStarted;
+  return {
+    kind: "contained",
+    ...committed,
+    at,
+    mode: order.mode,
+    floors: kinds,
+    commitMs,
+    counted,
+    countedMs,
+    witness,
+  };
+}
+
+interface Intent {
+  readonly databaseId: string;
+  readonly epoch: Epoch;
+}
+
+/** Tells the witness what is about to happen. `undefined` if the keyholder does not answer: the witness is owed. */
+async function announceIntent({ db, witness, log }: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  if (instance === undefined) throw new Fault("IMPOSSIBLE", "the instance table is empty: run the migrations first");
+  try {
+    const floors = await readFloors(db);
+    const head = await currentHead(db);
+    const state = await witness.read(instance.id, { floors, head });
+    if (state.intent !== null) {
+      // Somebody's earlier containment is not settled: the database says how it ended, this one goes above it.
+      if (highest(floors) >= state.intent.epoch) await witness.confirm(instance.id, floors);
+      else await witness.abandon(instance.id, state.intent.epoch);
+    } else if (highest(floors) > highest(state.floors)) {
+      await witness.confirm(instance.id, floors);
+    }
+    const known = await witness.read(instance.id, { floors, head });
+    const epoch = (Math.max(highest(floors), highest(known.floors)) + 1) as Epoch;
+    await witness.intend(instance.id, { epoch, kinds, head });
+    return { databaseId: instance.id, epoch };
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
+    log.error(
+      { fault: thrown.code, reason: thrown.message },
+      "the witness cannot be told now; containing all the same",
+    );
+    return undefined;
+  }
+}
+
+async function confirm(
+  { witness, log }: Needs,
+  intent: Intent | undefined,
+  floors: Floors,
+): Promise<Containment["witness"]> {
+  if (intent === undefined) return "owed";
+  try {
+    await witness.confirm(intent.databaseId, floors);
+    return "told";
+  } catch (thrown) {
+    log.error({ reason: messageOf(thrown) }, "contained; the witness could not be told and is owed");
+    return "owed";
+  }
+}
+
+/** @returns the case's reference. A case that was notifying or readmitting stays so: letters and returns go on. */
+async function noteContained(
+  tx: Tx,
+  incidentId: IncidentId,
+  order: ContainOrder,
+  epoch: Epoch,
+  at: EpochMs,
+): Promise<string> {
+  const row = await tx.one<{ reference: string }>(
+    `update incident
+        set state = case when state = 'open' then 'contained' else state end, containment = $2,
+            contained_at = coalesce(contained_at, $3), epoch = $4, kept_tools = $5
+      where id = $1 returning reference`,
+    [incidentId, order.mode, toDate(at), epoch, order.keepTools],
+  );
+  if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
+  return row.reference;
+}
+
+export type ContainAccountOutcome =
+  | (Omit<Containment, "floors" | "mode"> & { readonly floors: readonly FloorKind[]; readonly mode: "account" })
+  | { readonly kind: "no-such-account" };
+
+/**
+ * Contains one account: its sessions and links end by its generation, its password is refused from now on, and its
+ * codes with it. It leaves by renewal, like everybody after a theft.
+ */
+export async function containAccount(
+  { db, clock, monotonicMs, random }: Needs,
+  accountId: AccountId,
+  order: Pick<ContainOrder, "reason" | "operator">,
+): Promise<ContainAccountOutcome> {
+  const at = clock.now();
+  const started = monotonicMs();
+  const contained = await db.transaction(async (tx) => {
+    const sessions = await tx.one<{ count: number }>(
+      `select count(*) as count from session s join account a on a.id = s.account_id and a.generation = s.generation
+        where s.account_id = $1 and s.ended_at is null and s.expires_at > $2`,
+      [accountId, toDate(at)],
+    );
+    if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
+    // Epoch 0 is below every floor: the password stays recognisable as the stolen one and opens nothing.
+    const passwords = await tx.run(`update password set epoch = 0 where account_id = $1`, [accountId]);
+    const tickets = await tx.run(
+      `update ticket set expires_at = $2 where account_id = $1 and used_at is null and expires_at > $2`,
+      [accountId, toDate(at)],
+    );
+    await tx.run(
+      `update address_claim set expires_at = $2 where account_id = $1 and used_at is null and expires_at > $2`,
+      [accountId, toDate(at)],
+    );
+    const inHand = await incidentInHand(tx);
+    const incidentId =
+      inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
+    const row = await tx.one<{ reference: string; epoch: Epoch }>(
+      `update incident
+          set state = case when state = 'open' then 'contained' else state end,
+              scope_accounts = case when containment is null or containment = 'account'
+                                    then array_append(coalesce(scope_accounts, '{}'), $2) end,
+              containment = coalesce(containment, 'account'), contained_at = coalesce(contained_at, $3)
+        where id = $1 returning reference, (select max(epoch) from floor) as epoch`,
+      [incidentId, accountId, toDate(at)],
+    );
+    if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
+    const detail = { account: accountId, mode: "account", operator: order.operator };
+    await append(tx, at, { kind: "contained", incidentId, detail }, random);
+    await announce(tx, { accountId, reason: "contained" });
+    const counted = { passwords, sessions: sessions?.count ?? 0, links: 0, tickets, accounts: 1 };
+    return { incidentId, reference: row.reference, epoch: row.epoch, counted };
+  });
+  if (contained === undefined) return { kind: "no-such-account" };
+  const commitMs = monotonicMs() - started;
+  return { kind: "contained", ...contained, at, mode: "account", floors: [], commitMs, countedMs: 0, witness: "told" };
+}

@@ -1,0 +1,84 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { parseInstant, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { newId, newTypedCode, type Random } from "../kernel/random.ts";
+import { sqlState, type Db, type Tx } from "../db/db.ts";
+import { append } from "../timeline/append.ts";
+import type { OpenIncident } from "../wire/incidents.ts";
+import { reviewItems } from "./review.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export type OpenOutcome =
+  | { readonly kind: "opened"; readonly incidentId: IncidentId; readonly reference: string }
+  | { readonly kind: "in-hand"; readonly incidentId: IncidentId };
+
+/**
+ * Opens a case. At most one is in hand at a time. What is not said is filled in with the worst it could be: everything
+ * an account database holds was taken, keys unknown, found now.
+ */
+export async function openIncident(
+  { db, clock, random }: Needs,
+  order: OpenIncident,
+  operator: string,
+): Promise<OpenOutcome> {
+  try {
+    return await db.transaction(async (tx) => {
+      const opened = await writeIncident(tx, clock.now(), random, order, operator);
+      return { kind: "opened" as const, ...opened };
+    });
+  } catch (thrown) {
+    if (sqlState(thrown) !== "23505") throw thrown;
+    const inHand = await incidentInHand(db);
+    if (inHand === undefined) throw thrown;
+    return { kind: "in-hand", incidentId: inHand };
+  }
+}
+
+/** The case that is not closed, if there is one. */
+export async function incidentInHand(tx: Tx): Promise<IncidentId | undefined> {
+  const row = await tx.one<{ id: IncidentId }>(`select id from incident where state <> 'closed'`);
+  return row?.id;
+}
+
+/** Writes the case in the caller's transaction, so that containment can open one in its own commit. */
+export async function writeIncident(
+  tx: Tx,
+  now: EpochMs,
+  random: Random,
+  order: OpenIncident,
+  operator: string,
+): Promise<{ readonly incidentId: IncidentId; readonly reference: string }> {
+  const incidentId = newId<IncidentId>(random, now);
+  const letters = newTypedCode(random, 8).revealText();
+  const reference = `HL-${letters.slice(0, 4)}-${letters.slice(4)}`;
+  const dataClasses = order.dataClasses ?? ["addresses", "names", "password records", "sessions"];
+  await tx.run(
+    `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how, copied_at,
+                           data_classes, keys_reachable)
+     values ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [
+      incidentId,
+      reference,
+      order.reason,
+      toDate(now),
+      operator,
+      order.foundAt === undefined ? toDate(now) : toDate(parseInstant(order.foundAt)),
+      order.foundBy ?? operator,
+      order.foundHow ?? order.reason,
+      order.copiedAt === undefined ? null : toDate(parseInstant(order.copiedAt)),
+      dataClasses,
+      order.keysReachable ?? "unknown",
+    ],
+  );
+  await tx.run(
+    `insert into incident_review (incident_id, item, state, note) select $1, item, 'todo', '' from unnest($2::text[]) item`,
+    [incidentId, reviewItems.map(({ item }) => item)],
+  );
+  const detail = { reference, reason: order.reason, operator };
+  await append(tx, now, { kind: "incident opened", incidentId, detail }, random);
+  return { incidentId, reference };
+}

@@ -1,0 +1,228 @@
+import { Type } from "typebox";
+import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
+import { toIso, type EpochMs } from "../kernel/clock.ts";
+import type { Db } from "../db/db.ts";
+import { refuse } from "../http/problem.ts";
+import type { App } from "../http/server.ts";
+import { viewerOf } from "../http/viewer.ts";
+import { IdParams } from "../wire/common.ts";
+import {
+  CloseIncident,
+  Contain,
+  Contained,
+  IncidentList,
+  IncidentStatus,
+  Notified,
+  Notify,
+  OpenIncident,
+  RecordReview,
+  RecordWayIn,
+} from "../wire/incidents.ts";
+import { highest, readFloors } from "../credentials/floors.ts";
+import { closeIncident, recordReview, recordWayIn, type CloseOutcome, type ReviewOutcome } from "./close.ts";
+import { contain, containAccount, kindsOf, type Containment } from "./contain.ts";
+import { countRefused } from "./counts.ts";
+import { openIncident } from "./open.ts";
+import { listIncidents, incidentStatus } from "./status.ts";
+import { notifyIncident } from "./notify.ts";
+import { reportIncident, type ReportNeeds } from "./report.ts";
+import { reportHtml } from "./report-html.ts";
+import type { FastifyReply } from "fastify";
+
+export type IncidentNeeds = Parameters<typeof contain>[0] &
+  Parameters<typeof notifyIncident>[0] &
+  ReportNeeds & { readonly db: Db; readonly containDb: Db };
+
+const noCase = { detail: "there is no such case, or it is closed" };
+
+/** The case file over HTTP: the same operations as the command line. Dangerous acts ask for a proof of the last five minutes. */
+export function incidentRoutes(app: App, needs: IncidentNeeds): void {
+  const { db, clock } = needs;
+  const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
+
+  app.get("/api/incidents", { config: { access: "operator" }, schema: { response: { 200: IncidentList } } }, () =>
+    listIncidents(db),
+  );
+
+  app.post(
+    "/api/incidents",
+    { config: { access: "operator" }, schema: { body: OpenIncident, response: { 201: IncidentStatus } } },
+    async (request, reply) => {
+      const opened = await openIncident(needs, request.body, viewerOf(request).accountId);
+      if (opened.kind === "in-hand") return refuse(reply, "incident-in-hand", { detail: opened.incidentId });
+      const status = await incidentStatus(needs, opened.incidentId);
+      return status === undefined ? refuse(reply, "not-found") : reply.code(201).send(status);
+    },
+  );
+
+  app.get(
+    "/api/incidents/:id",
+    { config: { access: "operator" }, schema: { params: IdParams, response: { 200: IncidentStatus } } },
+    async (request, reply) => {
+      const status = await incidentStatus(needs, idOf(request.params));
+      return status === undefined ? refuse(reply, "not-found") : reply.send(status);
+    },
+  );
+
+  app.post(
+    "/api/incidents/:id/contain",
+    {
+      config: { access: "fresh operator" },
+      schema: { params: IdParams, body: Contain, response: { 200: Contained } },
+    },
+    async (request, reply) => {
+      const id = idOf(request.params);
+      const status = await incidentStatus(needs, id);
+      if (status === undefined || status.state === "closed") return refuse(reply, "wrong-state", noCase);
+      const { mode = "everyone-out", keepTools = false, accountId, dryRun } = request.body;
+      const operator = viewerOf(request).accountId;
+      if (dryRun === true) return reply.send(await wouldContain(needs, status, mode, keepTools));
+      const order = { mode, keepTools, reason: status.reason, operator };
+      const containNeeds = { ...needs, db: needs.containDb };
+      const account = parseId<AccountId>(accountId);
+      const contained =
+        account === undefined ? await contain(containNeeds, order) : await containAccount(containNeeds, account, order);
+      if (contained.kind === "no-such-account") return refuse(reply, "not-found", { detail: "no such account" });
+      return reply.send(containedReply(contained));
+    },
+  );
+
+  app.post(
+    "/api/incidents/:id/notify",
+    { config: { access: "fresh operator" }, schema: { params: IdParams, body: Notify, response: { 200: Notified } } },
+    async (request, reply) => {
+      const outcome = await notifyIncident(
+        needs,
+        idOf(request.params),
+        request.body.action,
+        viewerOf(request).accountId,
+      );
+      if (outcome.kind === "refused") return refuse(reply, "wrong-state", { detail: outcome.reason });
+      return reply.send(outcome);
+    },
+  );
+
+  app.put(
+    "/api/incidents/:id/way-in",
+    {
+      config: { access: "operator" },
+      schema: { params: IdParams, body: RecordWayIn, response: { 200: IncidentStatus } },
+    },
+    async (request, reply) => {
+      const id = idOf(request.params);
+      if (!(await recordWayIn(needs, id, request.body, viewerOf(request).accountId))) {
+        return refuse(reply, "wrong-state", noCase);
+      }
+      return answerStatus(needs, reply, id);
+    },
+  );
+
+  app.put(
+    "/api/incidents/:id/review",
+    {
+      config: { access: "operator" },
+      schema: { params: IdParams, body: RecordReview, response: { 200: IncidentStatus } },
+    },
+    async (request, reply) => {
+      const id = idOf(request.params);
+      const outcome = await recordReview(needs, id, request.body, viewerOf(request).accountId);
+      if (outcome !== "recorded") return refuse(reply, "wrong-state", { detail: reviewRefusal(outcome) });
+      return answerStatus(needs, reply, id);
+    },
+  );
+
+  app.post(
+    "/api/incidents/:id/close",
+    {
+      config: { access: "fresh operator" },
+      schema: { params: IdParams, body: CloseIncident, response: { 200: IncidentStatus } },
+    },
+    async (request, reply) => {
+      const id = idOf(request.params);
+      const outcome = await closeIncident(needs, id, request.body, viewerOf(request).accountId);
+      if (outcome.kind !== "closed") return refuse(reply, "cannot-close", { detail: closeRefusal(outcome) });
+      return answerStatus(needs, reply, id);
+    },
+  );
+
+  app.get(
+    "/api/incidents/:id/report",
+    {
+      config: { access: "operator" },
+      schema: {
+        params: IdParams,
+        querystring: Type.Object({ format: Type.Optional(Type.Union([Type.Literal("html"), Type.Literal("json")])) }),
+      },
+    },
+    async (request, reply) => {
+      const report = await reportIncident(needs, idOf(request.params));
+      if (report === undefined) return refuse(reply, "not-found");
+      const wantsHtml =
+        request.query.format === "html" ||
+        (request.query.format === undefined && (request.headers.accept ?? "").includes("text/html"));
+      if (!wantsHtml) return reply.type("application/json").send(JSON.stringify(report));
+      // One self-contained file that prints; it has no script, and nothing of it is fetched.
+      void reply.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+      return reply.type("text/html; charset=utf-8").send(reportHtml(report));
+    },
+  );
+}
+
+async function answerStatus(needs: IncidentNeeds, reply: FastifyReply, id: IncidentId): Promise<IncidentStatus> {
+  return (await incidentStatus(needs, id)) ?? refuse<IncidentStatus>(reply, "not-found");
+}
+
+/** A containment in the words of the wire. */
+export function containedReply(contained: Exclude<Containment, { kind: "no-such-account" }>): Contained {
+  return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
+}
+
+/** What a containment would refuse, counted without touching anything. */
+export async function wouldContain(
+  { db, clock }: Pick<IncidentNeeds, "db" | "clock">,
+  status: Pick<IncidentStatus, "id" | "reference">,
+  mode: "everyone-out" | "with-renewal",
+  keepTools: boolean,
+): Promise<Contained> {
+  const floors = await readFloors(db);
+  const kinds = kindsOf(mode, keepTools);
+  const epoch = highest(floors) + 1;
+  const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
+  const at: EpochMs = clock.now();
+  return {
+    kind: "would-contain",
+    incidentId: status.id,
+    reference: status.reference,
+    epoch,
+    at: toIso(at),
+    mode,
+    floors: kinds,
+    commitMs: 0,
+    counted: await countRefused(db, raised, at),
+    countedMs: 0,
+    witness: "told",
+  };
+}
+
+function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): string {
+  switch (outcome) {
+    case "unknown-item":
+      return "the review list has no such item";
+    case "note-needed":
+      return "say why the item is not done";
+    case "not-open":
+      return noCase.detail;
+  }
+}
+
+/** Why a case stays open, in one line for a problem's detail or a terminal. */
+export function closeRefusal(outcome: Exclude<CloseOutcome, { kind: "closed" }>): string {
+  switch (outcome.kind) {
+    case "missing":
+      return `missing: ${outcome.missing.join("; ")}`;
+    case "review-refused":
+      return outcome.reason === "recorded" ? "recorded" : `${outcome.item}: ${reviewRefusal(outcome.reason)}`;
+    case "not-open":
+      return noCase.detail;
+  }
+}

@@ -1,0 +1,143 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
+import type { Db, Tx } from "../db/db.ts";
+import { refusedSince } from "../sessions/refusals.ts";
+import { readTimeline } from "../timeline/read.ts";
+import type { IncidentList, IncidentStatus } from "../wire/incidents.ts";
+import { whatIsMissing } from "./close.ts";
+import { deadlinesOf } from "./deadlines.ts";
+import { letterSum } from "./letter-sum.ts";
+import { reviewItems } from "./review.ts";
+
+interface IncidentRow {
+  id: IncidentId;
+  reference: string;
+  state: IncidentStatus["state"];
+  reason: string;
+  openedAt: Date;
+  openedBy: string;
+  foundAt: Date;
+  foundBy: string;
+  foundHow: string;
+  copiedAt: Date | null;
+  dataClasses: string[];
+  keysReachable: string;
+  containment: IncidentStatus["containment"];
+  containedAt: Date | null;
+  epoch: number | null;
+  keptTools: boolean | null;
+  wayInWhat: string | null;
+  wayInClosedAt: Date | null;
+  wayInEvidence: string | null;
+  notifiedAt: Date | null;
+  finishedAt: Date | null;
+  closedAt: Date | null;
+}
+
+const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
+
+/** The whole case file as it stands; `undefined` for an id that is no case. */
+export async function incidentStatus(
+  { db, clock }: { readonly db: Db; readonly clock: Clock },
+  id: IncidentId,
+): Promise<IncidentStatus | undefined> {
+  const row = await db.one<IncidentRow>(
+    `select id, reference, state, reason, opened_at as "openedAt", opened_by as "openedBy", found_at as "foundAt",
+            found_by as "foundBy", found_how as "foundHow", copied_at as "copiedAt", data_classes as "dataClasses",
+            keys_reachable as "keysReachable", containment, contained_at as "containedAt", epoch,
+            kept_tools as "keptTools", way_in_what as "wayInWhat", way_in_closed_at as "wayInClosedAt",
+            way_in_evidence as "wayInEvidence", notified_at as "notifiedAt",
+            letters_finished_at as "finishedAt", closed_at as "closedAt"
+       from incident where id = $1`,
+    [id],
+  );
+  if (row === undefined) return undefined;
+  const [review, missing, sum, hours, refused, timeline] = await Promise.all([
+    db.many<{ item: string; state: "todo" | "done" | "explained"; note: string }>(
+      `select item, state, note from incident_review where incident_id = $1`,
+      [id],
+    ),
+    row.state === "closed" ? [] : whatIsMissing(db, id),
+    row.notifiedAt === null ? null : letterSum(db, id),
+    renewalsByHour(db, row.containedAt, row.closedAt),
+    row.containedAt === null ? [] : refusedSince(db, row.containedAt),
+    readTimeline(db, { incidentId: id, limit: 200 }),
+  ]);
+  const { wayInWhat, wayInClosedAt, wayInEvidence } = row;
+  return {
+    id: row.id,
+    reference: row.reference,
+    state: row.state,
+    reason: row.reason,
+    openedAt: toIso(fromDate(row.openedAt)),
+    openedBy: row.openedBy,
+    foundAt: toIso(fromDate(row.foundAt)),
+    foundBy: row.foundBy,
+    foundHow: row.foundHow,
+    copiedAt: isoOrNull(row.copiedAt),
+    dataClasses: row.dataClasses,
+    keysReachable: row.keysReachable,
+    containment: row.containment,
+    containedAt: isoOrNull(row.containedAt),
+    epoch: row.epoch,
+    keptTools: row.keptTools ?? false,
+    letters: sum ?? null,
+    lettersFinishedAt: isoOrNull(row.finishedAt),
+    renewed: hours.reduce((total, { renewed }) => total + renewed, 0),
+    renewalsByHour: hours,
+    refusedByKind: [...refused],
+    wayIn:
+      wayInWhat === null || wayInClosedAt === null || wayInEvidence === null
+        ? null
+        : { what: wayInWhat, closedAt: toIso(fromDate(wayInClosedAt)), evidence: wayInEvidence },
+    review: reviewItems.map(({ item, title }) => {
+      const found = review.find((one) => one.item === item);
+      return { item, title, state: found?.state ?? "todo", note: found?.note ?? "" };
+    }),
+    deadlines: deadlinesOf(row, clock.now()),
+    missing,
+    // A letter per account would drown what people did; their sum stands above.
+    timeline: timeline
+      .filter(({ kind }) => kind !== "letter")
+      .map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail })),
+    closedAt: isoOrNull(row.closedAt),
+  };
+}
+
+/** Accounts that renewed since an instant, by hour, from the timeline. */
+export async function renewalsByHour(
+  tx: Tx,
+  since: Date | null,
+  until: Date | null,
+): Promise<{ hour: string; renewed: number }[]> {
+  if (since === null) return [];
+  const rows = await tx.many<{ hour: Date; renewed: number }>(
+    `select date_trunc('hour', at, 'UTC') as hour, count(*) as renewed
+       from timeline_entry where kind = 'renewed' and at >= $1 and ($2::timestamptz is null or at <= $2)
+      group by 1 order by 1`,
+    [since, until],
+  );
+  return rows.map(({ hour, renewed }) => ({ hour: toIso(fromDate(hour)), renewed }));
+}
+
+/** Every case, the newest first; at most 100. */
+export async function listIncidents(tx: Tx): Promise<IncidentList> {
+  const rows = await tx.many<{
+    id: IncidentId;
+    reference: string;
+    state: string;
+    reason: string;
+    openedAt: Date;
+    closedAt: Date | null;
+  }>(
+    `select id, reference, state, reason, opened_at as "openedAt", closed_at as "closedAt"
+       from incident order by opened_at desc limit 100`,
+  );
+  return {
+    incidents: rows.map(({ openedAt, closedAt, ...rest }) => ({
+      ...rest,
+      openedAt: toIso(fromDate(openedAt)),
+      closedAt: isoOrNull(closedAt),
+    })),
+  };
+}

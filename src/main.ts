@@ -1,0 +1,136 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { PoolConfig } from "pg";
+import { Type } from "typebox";
+import { Check } from "typebox/value";
+import type { Config } from "./config/config.ts";
+import { Fault } from "./kernel/fault.ts";
+import type { Log } from "./kernel/log.ts";
+import { Secret } from "./kernel/secret.ts";
+import { startPostgres } from "./db/embedded.ts";
+import type { Role } from "./keyholder/keyholder.ts";
+import { socketPathFor } from "./keyholder/socket-path.ts";
+import { startKeyholder } from "./keyholder/supervise.ts";
+import { supervise, type StartMessage, type Supervised } from "./processes.ts";
+
+export const keysDirOf = (config: Config): string => join(config.dataDir, "keys");
+
+interface Part {
+  stop(): Promise<void>;
+}
+
+/**
+ * The service: starts PostgreSQL, the keyholder, web and worker, says where to go, and on SIGTERM or SIGINT stops
+ * everything it started in the opposite order. This process itself stays small; it holds no key and opens no port.
+ */
+export async function serve(config: Config, log: Log, print: (line: string) => void): Promise<void> {
+  const parts: Part[] = [];
+  let stopping: Promise<void> | undefined;
+  const stopAll = (): Promise<void> => {
+    stopping ??= (async () => {
+      for (const part of parts.toReversed()) await part.stop();
+    })();
+    return stopping;
+  };
+  // From here on: whatever has been started when the signal comes is stopped again.
+  const signalled = new Promise<void>((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+
+  const starting = (async () => {
+    await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+    const [connection, keyholder] = await Promise.all([
+      openDatabase(config, log, parts),
+      openKeyholder(config, log, parts),
+    ]);
+    const message: StartMessage = {
+      kind: "start",
+      connection,
+      socketPath: keyholder.socketPath,
+      credentials: {
+        web: keyholder.credentials.web.reveal(),
+        mailer: keyholder.credentials.mailer.reveal(),
+        operator: keyholder.credentials.operator.reveal(),
+      },
+      port: null,
+    };
+    const web = await supervise("web", message, log);
+    parts.push(web);
+    // After web, which brings the schema up to date.
+    const worker = await supervise("worker", message, log);
+    parts.push(worker);
+    announce(config, web, print);
+  })();
+
+  try {
+    await Promise.race([starting, signalled]);
+    await signalled;
+    await starting.catch(() => undefined);
+  } finally {
+    await stopAll();
+  }
+}
+
+async function openDatabase(config: Config, log: Log, parts: Part[]): Promise<PoolConfig> {
+  if (config.databaseUrl !== null) return { connectionString: config.databaseUrl.revealText() };
+  const postgres = await startPostgres({ dataDir: config.dataDir, log });
+  // First in, last out: everything else talks to it.
+  parts.unshift(postgres);
+  return postgres.connection;
+}
+
+async function openKeyholder(
+  config: Config,
+  log: Log,
+  parts: Part[],
+): Promise<{ readonly socketPath: string; readonly credentials: Readonly<Record<Role, Secret>> }> {
+  if (config.keyholderSocket !== null) {
+    const file = config.keyholderCredentialsFile ?? "";
+    return { socketPath: config.keyholderSocket, credentials: await readCredentials(file) };
+  }
+  const keysDir = keysDirOf(config);
+  const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), log });
+  parts.push(keyholder);
+  return keyholder;
+}
+
+const credentialsSchema = Type.Object({ web: Type.String(), mailer: Type.String(), operator: Type.String() });
+
+/** Reads the credentials of a keyholder that runs by itself, as `houselights keyholder` wrote them. */
+export async function readCredentials(file: string): Promise<Readonly<Record<Role, Secret>>> {
+  const unreadable = new Fault(
+    "CONFIG_INVALID",
+    "KEYHOLDER_CREDENTIALS: the file cannot be read or is not one of ours",
+  );
+  const text = await readFile(file, "utf8").catch(() => {
+    throw unreadable;
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw unreadable;
+  }
+  if (!Check(credentialsSchema, value)) throw unreadable;
+  const secret = (encoded: string): Secret => new Secret(Buffer.from(encoded, "base64url"));
+  return { web: secret(value.web), mailer: secret(value.mailer), operator: secret(value.operator) };
+}
+
+/** The last thing a newcomer reads on the terminal: three addresses. */
+function announce(config: Config, web: Supervised, print: (line: string) => void): void {
+  const { port, operatorLink } = web.first;
+  const origin = config.port === 0 ? `http://${config.host}:${port}` : config.publicOrigin;
+  print("");
+  print(`  watch     ${origin}/`);
+  print(`  operate   ${operatorLink === null ? `${origin}/console` : `${origin}/operate#${operatorLink}`}`);
+  print(
+    config.smtpUrl === null && config.isLoopbackOrigin
+      ? `  mailbox   ${origin}/mailbox`
+      : "  mailbox   none: letters leave by the relay",
+  );
+  print("");
+  if (operatorLink !== null)
+    print("  the operate link works once, for 10 minutes; `houselights operator link` makes another");
+  print("  stop with Ctrl-C");
+}

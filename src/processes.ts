@@ -1,0 +1,105 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { PoolConfig } from "pg";
+import { sleep } from "./kernel/clock.ts";
+import { Fault } from "./kernel/fault.ts";
+import type { Log } from "./kernel/log.ts";
+import type { Role } from "./keyholder/keyholder.ts";
+
+export type ChildRole = "web" | "worker";
+
+/** What a child is told over the channel it was started with: credentials never stand in arguments or environment. */
+export interface StartMessage {
+  readonly kind: "start";
+  readonly connection: PoolConfig;
+  readonly socketPath: string;
+  readonly credentials: Readonly<Record<Role, Uint8Array>>;
+  /** For a web process that is started again: the port it had. */
+  readonly port: number | null;
+}
+
+export type ChildMessage =
+  | { readonly kind: "ready"; readonly port: number; readonly operatorLink: string | null }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
+export interface Supervised {
+  readonly first: Extract<ChildMessage, { kind: "ready" }>;
+  pid(): number;
+  stop(): Promise<void>;
+}
+
+const childPath = fileURLToPath(new URL("./child.ts", import.meta.url));
+/** A child that is told to stop has this long to finish its requests and hand back its work. */
+const stopWithinMs = 15_000;
+const firstPauseMs = 100;
+const longestPauseMs = 5_000;
+
+/**
+ * Starts a child process and starts it again whenever it ends by itself. Resolves with its first `ready`; a child that
+ * says why it cannot start at all is not tried again, and that reason is thrown.
+ */
+export async function supervise(role: ChildRole, start: StartMessage, log: Log): Promise<Supervised> {
+  let child: ChildProcess;
+  let port = start.port;
+  let stopping = false;
+  let pauseMs = firstPauseMs;
+
+  const spawn = (): Promise<Extract<ChildMessage, { kind: "ready" }>> =>
+    new Promise((resolve, reject) => {
+      child = fork(childPath, [role], {
+        execArgv: ["--max-semi-space-size=8"],
+        serialization: "advanced",
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      });
+      child.on("message", (message: ChildMessage) => {
+        switch (message.kind) {
+          case "ready":
+            port = message.port;
+            pauseMs = firstPauseMs;
+            resolve(message);
+            return;
+          case "failed":
+            reject(new Fault(message.code as Fault["code"], message.message));
+            return;
+        }
+      });
+      child.on("exit", (code, signal) => {
+        reject(new Fault("IMPOSSIBLE", `the ${role} process ended before it was ready`));
+        if (stopping) return;
+        log.error({ role, code, signal }, "a process ended by itself and is started again");
+        void startAgain();
+      });
+      child.send({ ...start, port });
+    });
+
+  async function startAgain(): Promise<void> {
+    await sleep(pauseMs);
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    if (stopping) return;
+    // A start that fails ends in `exit`, which comes back here.
+    await spawn().catch(() => undefined);
+  }
+
+  let first: Extract<ChildMessage, { kind: "ready" }>;
+  try {
+    first = await spawn();
+  } catch (thrown) {
+    stopping = true;
+    throw thrown;
+  }
+  return {
+    first,
+    pid: () => child.pid ?? 0,
+    stop: async () => {
+      stopping = true;
+      const ending = child;
+      if (ending.exitCode !== null || ending.signalCode !== null) return;
+      const ended = new Promise<void>((resolve) => ending.once("exit", () => resolve()));
+      ending.kill("SIGTERM");
+      const giveUp = new AbortController();
+      await Promise.race([ended, sleep(stopWithinMs, giveUp.signal).then(() => ending.kill("SIGKILL"))]);
+      giveUp.abort();
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,6 @@
+import { toDate, type EpochMs } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+
+/** Removes tickets that are used or too old to be. @returns how many rows went. */
+export const forgetTickets = (tx: Tx, now: EpochMs): Promise<number> =>
+  tx.run(`delete from ticket where expires_at < $1`, [toDate(now)]);

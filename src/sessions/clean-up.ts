@@ -1,0 +1,21 @@
+import { dayMs, hourMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+
+/** How long an ended or expired session is kept, for "what happened to my account". */
+const keptMs = 30 * dayMs;
+
+/**
+ * Removes what has ended or expired long enough ago, at most 10,000 rows of each kind a call, so that a backlog never
+ * holds locks for long. @returns how many rows went; call again while it is not zero.
+ */
+export async function forgetSessions(tx: Tx, now: EpochMs): Promise<number> {
+  const before = toDate(plus(now, -keptMs));
+  const sessions = await tx.run(
+    `delete from session where (account_id, id) in (
+       select account_id, id from session where expires_at < $1 or ended_at < $1 limit 10000)`,
+    [before],
+  );
+  const links = await tx.run(`delete from operator_link where expires_at < $1`, [toDate(plus(now, -dayMs))]);
+  const counts = await tx.run(`delete from throttle where window_start < $1`, [toDate(plus(now, -2 * hourMs))]);
+  return sessions + links + counts;
+}
