@@ -1,6 +1,10 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -196,6 +200,41 @@ test("a relay that demands to be reached by TLS without offering it makes letter
   expect(await strict.send(letterTo("anna@example.org"))).toMatchObject({ kind: "deferred" });
   expect(relay.letters).toHaveLength(1);
 });
+
+/** A certificate for `localhost` that signs itself; `undefined` on a machine without openssl. */
+function newCertificate(): { readonly key: string; readonly cert: string } | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "houselights-tls-"));
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const what = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"];
+  const how = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  try {
+    execFileSync("openssl", [...how, ...what, "-keyout", key, "-out", cert], { stdio: "ignore" });
+    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+  } catch {
+    return undefined;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+const certificate = newCertificate();
+
+test.skipIf(certificate === undefined)(
+  "STARTTLS is used, and a certificate that is not trusted stops the letter",
+  async () => {
+    const encrypted = await startTestRelay({ ...certificate, disabledCommands: [] });
+    try {
+      const url = Secret.fromText(`smtp://localhost:${encrypted.port}?tls=required`);
+      const trusting = await open({ url, ca: certificate!.cert, timeoutMs: 2_000 });
+      expect(await trusting.send(letterTo("anna@example.org"))).toMatchObject({ kind: "handed over" });
+      expect(encrypted.letters).toMatchObject([{ isEncrypted: true }]);
+      const distrusting = await open({ url, timeoutMs: 2_000 });
+      expect(await distrusting.send(letterTo("anna@example.org"))).toMatchObject({ kind: "deferred" });
+      expect(encrypted.letters).toHaveLength(1);
+    } finally {
+      await encrypted.stop();
+    }
+  },
+);
 
 test.each([
   [{ subject: "Hello\r\nBcc: everyone@example.org" }],
