@@ -44,6 +44,8 @@ export interface GroundOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly maxConnections?: number;
+  /** How databases are opened; a test passes one that can be held up before it writes. */
+  readonly open?: typeof openDb;
   /** A command has the operator's credential only, and asks as the operator whatever it does. */
   readonly roles?: "each its own" | "operator";
 }
@@ -73,7 +75,8 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   const onConnect = async (tx: Tx): Promise<void> => {
     await reconcile(needs, tx);
   };
-  const db = openDb({ connection, log, maxConnections, onConnect });
+  const { open = openDb } = options;
+  const db = open({ connection, log, maxConnections, onConnect });
   const plainDb = openDb({ connection, log, maxConnections: 2 });
   return {
     config,

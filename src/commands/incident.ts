@@ -5,7 +5,7 @@ import type { Ground } from "../app.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
 import { openIncident } from "../incidents/open.ts";
-import { notifyIncident } from "../incidents/campaign.ts";
+import { notifyIncident } from "../incidents/notify.ts";
 import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
 import { closeRefusal, containedReply, wouldContain } from "../incidents/routes.ts";

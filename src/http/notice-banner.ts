@@ -25,7 +25,8 @@ export function noticeBanner(
     <strong>${words.mark("notice.renew.title", { date: words.instant(before) })}</strong>
     <span>${words.say("notice.renew.what")}</span>
     <span class="notice-links"
-      >${!renewHere && html`<a href="/renew"><b>${words.say("notice.renew")}</b></a>`}<a href="${noticePath(reference)}"
+      >${!renewHere && html`<a class="button" href="/renew">${words.say("notice.renew")}</a>`}<a
+        href="${noticePath(reference)}"
         >${words.mark("notice.read", { reference: html`<span class="reference">${reference}</span>` })}</a
       ></span
     >
@@ -41,6 +42,5 @@ export function refusedSignIn(words: Words, notice: CurrentNotice | null): strin
   return words.mark("sign-in.refused.renew", {
     date: words.instant(notice.renewPasswordsSetBefore),
     link: html`<a href="/renew">${words.say("sign-in.refused.renew.link")}</a>`,
-    notice: html`<a href="${noticePath(notice.reference)}">${notice.reference}</a>`,
   });
 }

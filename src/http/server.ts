@@ -16,7 +16,7 @@ import { limits, Problem } from "../wire/common.ts";
 import { clearSessionCookie, sessionCookie } from "./cookies.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse } from "./problem.ts";
-import { type Check, freshProofMs, type Presented } from "./viewer.ts";
+import { type Check, freshProofMs, type Presented, type RouteRow } from "./viewer.ts";
 
 /** The server as rooms see it when they add their routes. */
 export type App = ReturnType<typeof newServer>;
@@ -96,9 +96,15 @@ export function newServer(options: ServerOptions) {
 
   app.decorateRequest("viewer", null);
   app.decorate("pageFrame", options.pageFrame ?? null);
+  const routeTable: RouteRow[] = [];
+  app.decorate("routeTable", routeTable);
   app.addHook("onRoute", (route) => {
     if (route.config?.access === undefined && route.method !== "HEAD" && route.method !== "OPTIONS") {
       throw new Fault("IMPOSSIBLE", `route ${String(route.method)} ${route.url} does not name its access`);
+    }
+    for (const method of [route.method].flat()) {
+      const access = route.config?.access;
+      if (access !== undefined) routeTable.push({ method, url: route.url, access });
     }
     if (route.url.startsWith("/api/") && route.schema !== undefined && route.schema.response !== undefined) {
       route.schema.response = { ...route.schema.response, default: { description: "refused", ...Problem } };

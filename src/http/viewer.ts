@@ -26,6 +26,13 @@ export interface Viewer {
  */
 export type Access = "anyone" | "viewer" | "operator" | "fresh operator" | "grant";
 
+/** One route as it is registered. */
+export interface RouteRow {
+  readonly method: string;
+  readonly url: string;
+  readonly access: Access;
+}
+
 /** How long a proof counts as recent for `fresh operator` routes. */
 export const freshProofMs = 5 * 60_000;
 
@@ -51,6 +58,8 @@ declare module "fastify" {
   interface FastifyInstance {
     /** Set once, when the server is built. */
     pageFrame: PageFrame | null;
+    /** Every route there is, with its access: what tests of containment walk over. */
+    routeTable: readonly RouteRow[];
   }
 }
 

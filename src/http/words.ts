@@ -17,7 +17,12 @@ const placePattern = /\{([\w-]+)\}/;
 
 function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): Words {
   const numbers = new Intl.NumberFormat(lang);
-  const instants = new Intl.DateTimeFormat(lang, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+  // British English has the day before the month and 24 hours, as the letters do.
+  const instants = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, {
+    dateStyle: "long",
+    timeStyle: "short",
+    timeZone: "UTC",
+  });
   const inText = (value: Piece): Piece => (typeof value === "number" ? numbers.format(value) : value);
   // Splitting at a pattern with one group gives text and names in turn.
   const parts = (key: WordKey): string[] => catalogue[key].split(placePattern);

@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import { asCookie, goodPassword, testService } from "../../test/service.ts";
+import { sessionCookie } from "../http/cookies.ts";
+
+const service = await testService();
+await service.account("ada@example.org", goodPassword, "Ada");
+
+test("a right password signs in: a session that the check accepts, shown in the device list", async () => {
+  const token = await service.signIn("Ada@Example.org", goodPassword);
+  const session = await service.call("GET", "/api/session", { cookies: asCookie(token) });
+  expect(session.status).toBe(200);
+  expect(session.body).toMatchObject({ class: "browser", role: "viewer" });
+  const devices = await service.call("GET", "/api/sessions", { cookies: asCookie(token) });
+  expect(devices.body["devices"]).toMatchObject([{ class: "browser", current: true, network: "127.0.0.1" }]);
+});
+
+test("`token` answers a bearer token and no cookie", async () => {
+  const answer = await service.call("POST", "/api/sessions", {
+    body: { address: "ada@example.org", password: goodPassword, token: true },
+  });
+  expect(answer.cookies[sessionCookie]).toBeUndefined();
+  const token = String(answer.body["token"]);
+  expect((await service.call("GET", "/api/session", { bearer: token })).body).toMatchObject({ class: "app" });
+  const flipped = token.endsWith("A") ? token.slice(0, -1) + "Q" : token.slice(0, -1) + "A";
+  expect((await service.call("GET", "/api/session", { bearer: flipped })).status).toBe(401);
+});
+
+test("wrong password and unknown address answer the same, and nothing of them is echoed", async () => {
+  const wrong = await service.call("POST", "/api/sessions", {
+    body: { address: "ada@example.org", password: "wrong password entirely" },
+  });
+  const unknown = await service.call("POST", "/api/sessions", {
+    body: { address: "nobody@example.org", password: "wrong password entirely" },
+  });
+  expect(wrong.status).toBe(401);
+  expect(unknown.status).toBe(401);
+  expect(unknown.text).toBe(wrong.text);
+  expect(wrong.text).not.toContain("ada@");
+});
+
+test("signing out one device ends it and no other; `except=current` ends all others", async () => {
+  const [one, other, third] = [
+    await service.signIn("ada@example.org", goodPassword),
+    await service.signIn("ada@example.org", goodPassword),
+    await service.signIn("ada@example.org", goodPassword),
+  ];
+  const otherSession = await service.call("GET", "/api/session", { cookies: asCookie(other) });
+  const ended = await service.call("DELETE", `/api/sessions/${String(otherSession.body["sessionId"])}`, {
+    cookies: asCookie(one),
+  });
+  expect(ended.status).toBe(200);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(other) })).status).toBe(401);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(third) })).status).toBe(200);
+  const rest = await service.call("DELETE", "/api/sessions?except=current", { cookies: asCookie(one) });
+  expect(rest.status).toBe(200);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(third) })).status).toBe(401);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(one) })).status).toBe(200);
+  expect((await service.call("DELETE", "/api/sessions", { cookies: asCookie(one) })).status).toBe(400);
+});
+
+test("somebody else's session id is not found, and stays signed in", async () => {
+  await service.account("bob@example.org", `${goodPassword} too`);
+  const [ada, bob] = [
+    await service.signIn("ada@example.org", goodPassword),
+    await service.signIn("bob@example.org", `${goodPassword} too`),
+  ];
+  const bobs = await service.call("GET", "/api/session", { cookies: asCookie(bob) });
+  const tried = await service.call("DELETE", `/api/sessions/${String(bobs.body["sessionId"])}`, {
+    cookies: asCookie(ada),
+  });
+  expect(tried.status).toBe(404);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(bob) })).status).toBe(200);
+});
+
+test("checks that arrive together share statements", async () => {
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const before = service.web.work().statements;
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, () => service.call("GET", "/api/session", { cookies: asCookie(token) })),
+  );
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+  expect(service.web.work().statements - before).toBeLessThan(25);
+});
+
+test("a session ends when its time is up, by the clock that decides", async () => {
+  const token = await service.signIn("ada@example.org", goodPassword);
+  service.clock.advance(29 * 86_400_000);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
+  service.clock.advance(2 * 86_400_000);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(401);
+});

@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { asCookie, goodPassword, testService } from "./service.ts";
+import { contain } from "../src/incidents/contain.ts";
+
+/**
+ * P3: the old password is never accepted once more, and no answer tells whether it was right, or whether the account
+ * exists: unknown, wrong and right-but-refused cost the same hashes, keyholder calls, statements and bytes.
+ */
+const service = await testService();
+const { ground, web } = service;
+await service.account("ada@example.org", goodPassword, "Ada");
+
+const containNow = () =>
+  contain(
+    {
+      db: ground.plainDb,
+      witness: ground.keyholders.operator.witness,
+      clock: ground.clock,
+      monotonicMs: ground.monotonicMs,
+      random: ground.random,
+      log: ground.log,
+    },
+    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
+  );
+
+async function cost(address: string, password: string) {
+  const before = web.work();
+  const keyholderBefore = ground.keyholders.web.stats();
+  const answer = await service.call("POST", "/api/sessions", { body: { address, password } });
+  const after = web.work();
+  const keyholderAfter = ground.keyholders.web.stats();
+  const { date: _date, ...headers } = answer.headers;
+  return {
+    status: answer.status,
+    text: answer.text,
+    headers,
+    hashes: after.hashes - before.hashes,
+    statements: after.statements - before.statements,
+    keyholderCalls: after.keyholderCalls - before.keyholderCalls,
+    keyholderAsked: keyholderAfter.askedBytes - keyholderBefore.askedBytes,
+    keyholderAnswered: keyholderAfter.answeredBytes - keyholderBefore.answeredBytes,
+  };
+}
+
+test("P3: unknown, wrong and right-but-refused are one answer at one cost", async () => {
+  // The same request worked a moment before.
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
+  // Warm: the first statements of a kind are prepared, the first frames connect.
+  await cost("ada@example.org", "wrong words by far");
+
+  const wrongBefore = await cost("ada@example.org", "wrong words, same length here!!");
+  const unknownBefore = await cost("eve@example.org", "wrong words, same length here!!");
+  expect(unknownBefore).toEqual(wrongBefore);
+
+  await containNow();
+  const refused = await cost("ada@example.org", goodPassword);
+  const wrong = await cost("ada@example.org", "wrong words, same length here!!");
+  const unknown = await cost("eve@example.org", "wrong words, same length here!!");
+  expect(refused.status).toBe(401);
+  expect(refused.hashes).toBe(1);
+  expect(refused).toEqual(wrong);
+  expect(unknown).toEqual(wrong);
+});
+
+test("P3: the old password proves nothing anywhere else either", async () => {
+  const operator = await service.operator();
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(operator) })).status).toBe(200);
+  await service.account("bob@example.org", "nine harbours under the moon");
+  const token = await service.signIn("bob@example.org", "nine harbours under the moon");
+  const proof = () =>
+    service.call("POST", "/api/session/proof", {
+      cookies: asCookie(token),
+      body: { password: "nine harbours under the moon" },
+    });
+  expect((await proof()).status).toBe(200);
+
+  // With renewal the session lives, and its old password is good for nothing.
+  await contain(
+    {
+      db: ground.plainDb,
+      witness: ground.keyholders.operator.witness,
+      clock: ground.clock,
+      monotonicMs: ground.monotonicMs,
+      random: ground.random,
+      log: ground.log,
+    },
+    { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" },
+  );
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
+  expect((await proof()).status).toBe(403);
+  const change = await service.call("POST", "/api/password", {
+    cookies: asCookie(token),
+    body: { currentPassword: "nine harbours under the moon", newPassword: "another good long phrase" },
+  });
+  expect(change.status).toBe(403);
+  expect(change.body["code"]).toBe("renew-first");
+});
