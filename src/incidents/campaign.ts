@@ -43,14 +43,14 @@ export async function startCampaign(
   const notices = await previewNotices(needs, incidentId);
   const now = clock.now();
   const begun = await db.transaction(async (tx): Promise<"started" | "already-started" | StartRefusal> => {
-    const incident = await tx.one<{ state: string; isContained: boolean; isStarted: boolean }>(
-      `select state, contained_at is not null as "isContained",
-              exists (select from campaign where incident_id = $1) as "isStarted"
-         from incident where id = $1 for update`,
+    const incident = await tx.one<{ state: string; isContained: boolean }>(
+      `select state, contained_at is not null as "isContained" from incident where id = $1 for update`,
       [incidentId],
     );
     if (incident === undefined || notices === undefined) return "no such case";
-    if (incident.isStarted) return "already-started";
+    // A statement of its own, after the lock: one that waited for the lock would look with the eyes of before.
+    const campaign = await tx.one(`select 1 as started from campaign where incident_id = $1`, [incidentId]);
+    if (campaign !== undefined) return "already-started";
     if (incident.state === "closed") return "closed";
     if (!incident.isContained) return "not contained";
     await tx.run(
