@@ -2,6 +2,7 @@ import react from "@vitejs/plugin-react";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import { compressedCopies } from "./build/compressed-copies.ts";
+import { hlsTrackFromBlob } from "./build/hls-track-from-blob.ts";
 import { mediaChromeWithoutInlineStyle } from "./build/media-chrome-without-inline-style.ts";
 import { sizeBudget } from "./build/size-budget.ts";
 import { pretendedApi } from "./dev/pretended-api.ts";
@@ -14,6 +15,7 @@ export default defineConfig({
   plugins: [
     react(),
     mediaChromeWithoutInlineStyle(),
+    hlsTrackFromBlob(),
     pretendedApi(),
     sizeBudget(here("./size-budget.json")),
     compressedCopies(),

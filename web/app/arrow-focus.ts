@@ -28,8 +28,8 @@ export function moveFocus(frame: HTMLElement, key: string): boolean {
     if (cost < bestCost) [best, bestCost] = [one, cost];
   }
   if (best === undefined) return false;
-  best.focus({ preventScroll: true });
   best.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "smooth" });
+  best.focus({ preventScroll: true });
   return true;
 }
 

@@ -1,3 +1,4 @@
+import "./early.ts";
 import "../style/tokens.css";
 import "../style/parts.css";
 import "../style/app.css";

@@ -87,30 +87,20 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
       </section>
       <div className="console-parts">
         <Alarms alarms={numbers.alarms} />
-        <section className="card" aria-labelledby="floors">
-          <h2 id="floors">{say("console.floors")}</h2>
-          <p className="soft small">{say("console.floors.what")}</p>
-          <table className="table">
-            <thead>
-              <tr>
-                <th scope="col">{say("console.floor.kind")}</th>
-                <th scope="col" className="number">
-                  {say("console.floor.epoch")}
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {numbers.floors.map((floor) => (
-                <tr key={floor.kind}>
-                  <td>{floor.kind}</td>
-                  <td className="number">{showNumber(floor.epoch)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
         <Cases />
         <OperatorList />
+        <section className="card is-wide" aria-labelledby="floors">
+          <h2 id="floors">{say("console.floors")}</h2>
+          <p className="soft small">{say("console.floors.what")}</p>
+          <dl className="floors">
+            {numbers.floors.map((floor) => (
+              <div key={floor.kind}>
+                <dt>{floor.kind}</dt>
+                <dd>{showNumber(floor.epoch)}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
       </div>
     </>
   );

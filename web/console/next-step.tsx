@@ -1,4 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
@@ -47,11 +48,20 @@ export function NextStep({ incident }: { readonly incident: IncidentStatus }) {
           {say("notify.button")}
         </button>
       )}
-      {(incident.state === "notifying" || incident.state === "readmitting") && (
-        <button className="button" type="button" disabled={!closable} onClick={() => setOpen("close")}>
-          {say("case.close")}
-        </button>
-      )}
+      {(incident.state === "notifying" || incident.state === "readmitting") &&
+        (incident.wayIn === null ? (
+          <Link to="/console/incident/$id" params={{ id: incident.id }} hash="way-in" className="button">
+            {say("case.next.way-in")}
+          </Link>
+        ) : incident.review.some(({ state }) => state === "todo") ? (
+          <Link to="/console/incident/$id" params={{ id: incident.id }} hash="review" className="button">
+            {say("case.next.review")}
+          </Link>
+        ) : (
+          <button className="button" type="button" disabled={!closable} onClick={() => setOpen("close")}>
+            {say("case.close")}
+          </button>
+        ))}
       {open === "contain" && <ContainDialog incident={incident} onClose={close} />}
       {open === "notify" && <NotifyDialog incident={incident} onClose={close} />}
       {open === "close" && <CloseDialog id={incident.id} onClose={close} />}

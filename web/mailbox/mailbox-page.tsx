@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import type { Mailbox } from "../../src/wire/accounts.ts";
 import { useNow } from "../app/clock.ts";
 import { Failed } from "../app/failed.tsx";
@@ -102,19 +102,30 @@ function LetterFrame({ html }: { readonly html: string }) {
   const frame = useRef<HTMLIFrameElement>(null);
   const [height, setHeight] = useState(480);
 
+  // Set aside before the frame sees it, so that the policy has nothing to refuse and nothing to report.
+  const bare = useMemo(
+    () =>
+      html
+        .replaceAll(/<style\b[^>]*>([\s\S]*?)<\/style>/gi, "<template data-style>$1</template>")
+        .replaceAll(/(<[^>]*\s)style=/gi, "$1data-style="),
+    [html],
+  );
+
   function dress() {
     const inside = frame.current?.contentDocument;
     const view = frame.current?.contentWindow;
     if (inside == null || view == null) return;
-    for (const element of inside.querySelectorAll<HTMLElement>("[style]")) {
-      element.style.cssText = element.getAttribute("style") ?? "";
+    for (const element of inside.querySelectorAll<HTMLElement>("[data-style]:not(template)")) {
+      element.style.cssText = element.dataset["style"] ?? "";
     }
     const { CSSStyleSheet: Sheet } = view as Window & typeof globalThis;
-    inside.adoptedStyleSheets = [...inside.querySelectorAll("style")].map((style) => {
-      const sheet = new Sheet();
-      sheet.replaceSync(style.textContent);
-      return sheet;
-    });
+    inside.adoptedStyleSheets = [...inside.querySelectorAll<HTMLTemplateElement>("template[data-style]")].map(
+      (style) => {
+        const sheet = new Sheet();
+        sheet.replaceSync(style.content.textContent);
+        return sheet;
+      },
+    );
     for (const link of inside.querySelectorAll("a")) link.target = "_blank";
     setHeight(Math.max(240, inside.documentElement.scrollHeight + 8));
   }
@@ -125,7 +136,7 @@ function LetterFrame({ html }: { readonly html: string }) {
       className="letter-frame"
       title={say("mailbox.frame")}
       sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"
-      srcDoc={html}
+      srcDoc={bare}
       height={height}
       onLoad={dress}
     />

@@ -71,8 +71,18 @@ function recall(field: HTMLElement): void {
 function showLocally(time: HTMLTimeElement): void {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) return;
+  const { lang } = document.documentElement;
+  // The page's language as the reader's own region writes it: day and month, 12 or 24 hours.
+  const regional = navigator.languages.find((language) => language.split("-")[0] === lang) ?? lang;
   time.title = time.textContent;
-  time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  time.textContent = at.toLocaleString(regional, {
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+    timeZoneName: "short",
+  });
 }
 
 document.querySelectorAll<HTMLInputElement>("input[data-reveal]").forEach(addReveal);

@@ -31,9 +31,9 @@ export function LightsUp({ reason, onLinkAgain }: LightsUpProps) {
 
   const next = encodeURIComponent(location.pathname);
   return (
-    <main ref={page} id="main" className="lights-up" tabIndex={-1} role="alert" aria-live="assertive">
+    <main ref={page} id="main" className="lights-up" tabIndex={-1}>
       <span className="lamp" aria-hidden="true" />
-      <div className="lights-up-words">
+      <div className="lights-up-words" role="alert">
         <h1>{title}</h1>
         <p className="lead">{say(`dark.${reason}.what`)}</p>
         <p>{say(reason === "contained" ? "dark.contained.kept" : "dark.kept")}</p>

@@ -1,17 +1,3 @@
-import "media-chrome/dist/media-controller.js";
-import "media-chrome/dist/media-control-bar.js";
-import "media-chrome/dist/media-play-button.js";
-import "media-chrome/dist/media-seek-backward-button.js";
-import "media-chrome/dist/media-seek-forward-button.js";
-import "media-chrome/dist/media-time-range.js";
-import "media-chrome/dist/media-preview-time-display.js";
-import "media-chrome/dist/media-preview-chapter-display.js";
-import "media-chrome/dist/media-time-display.js";
-import "media-chrome/dist/media-mute-button.js";
-import "media-chrome/dist/media-volume-range.js";
-import "media-chrome/dist/media-pip-button.js";
-import "media-chrome/dist/media-fullscreen-button.js";
-import "media-chrome/dist/media-loading-indicator.js";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { Grant, TitleDetail } from "../../src/wire/titles.ts";
 import { Failed } from "../app/failed.tsx";
@@ -49,7 +35,11 @@ export function Screen(props: ScreenProps) {
   const video = useRef<HTMLVideoElement>(null);
   const root = useRef<HTMLDivElement>(null);
 
-  useEffect(() => (video.current === null ? undefined : player.attach(video.current)), [player]);
+  useEffect(() => {
+    const detach = video.current === null ? undefined : player.attach(video.current);
+    void import("./controls.ts");
+    return detach;
+  }, [player]);
   useEffect(() => {
     if (video.current === null || title === undefined) return;
     addChapters(video.current, title.chapters, title.durationSeconds);

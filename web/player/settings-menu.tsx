@@ -32,7 +32,7 @@ export default function SettingsMenu({ player, state, frame }: SettingsMenuProps
           </svg>
         </Menu.Trigger>
         <Menu.Portal container={frame}>
-          <Menu.Positioner className="settings-place" side="top" align="end" sideOffset={14} collisionPadding={12}>
+          <Menu.Positioner className="settings-place" side="top" align="end" sideOffset={44} collisionPadding={12}>
             <Menu.Popup className="settings-menu">
               {state.levels.length > 1 && (
                 <Group

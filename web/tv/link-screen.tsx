@@ -1,12 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useState } from "react";
 import { toString as drawQr } from "qrcode";
 import type { DeviceAuthorization } from "../../src/wire/links.ts";
 import { useNow } from "../app/clock.ts";
-import { Refused, send } from "../app/api.ts";
+import { send } from "../app/api.ts";
 import { Failed } from "../app/failed.tsx";
+import { setLights } from "../app/lights.ts";
 import { noticeQuery } from "../app/queries.ts";
-import { say } from "../text/say.ts";
+import { say, sayCount } from "../text/say.ts";
 
 const clientId = "houselights-tv-web";
 const grantType = "urn:ietf:params:oauth:grant-type:device_code";
@@ -44,6 +45,10 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
   const link = useQuery({ queryKey: ["tv-link"], queryFn: ask, staleTime: Infinity, gcTime: 0, retry: 2 });
   const notice = useQuery({ ...noticeQuery, refetchInterval: 30_000, retry: false });
   const [denied, setDenied] = useState(false);
+  useLayoutEffect(() => {
+    setLights("up");
+    return () => setLights("down");
+  }, []);
   const now = useNow();
   const asked = link.data;
   const again = link.refetch;
@@ -76,7 +81,7 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
   }, [asked, denied, again, onLinked]);
 
   const leftMinutes =
-    asked === undefined ? 0 : Math.max(0, Math.ceil((asked.askedAtMs + asked.expires_in * 1_000 - now) / 60_000));
+    asked === undefined ? 0 : Math.max(1, Math.round((asked.askedAtMs + asked.expires_in * 1_000 - now) / 60_000));
   return (
     <main id="main" className="tv tv-link" tabIndex={-1}>
       <span className="wordmark">{say("app.name")}</span>
@@ -104,7 +109,7 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
           </button>
         </div>
       ) : link.isError ? (
-        <Failed error={link.error instanceof Refused ? link.error : link.error} retry={() => void again()} />
+        <Failed error={link.error} retry={() => void again()} />
       ) : (
         <div className="tv-link-parts">
           <div>
@@ -122,7 +127,7 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
               <li>{say("tv.step.approve")}</li>
             </ol>
             <p className="soft" role="status">
-              {asked === undefined ? say("tv.loading") : say("tv.waiting", { count: leftMinutes })}
+              {asked === undefined ? say("tv.loading") : sayCount("tv.waiting", leftMinutes)}
             </p>
           </div>
           <figure>

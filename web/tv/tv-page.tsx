@@ -163,7 +163,11 @@ function TvLibrary({
                 <button
                   type="button"
                   aria-label={`${title.seriesName ?? ""} ${title.name}`}
-                  onFocus={() => setShown(title)}
+                  onFocus={(event) => {
+                    setShown(title);
+                    // The row that is chosen from stands right under the front, whole.
+                    event.currentTarget.closest("section")?.scrollIntoView({ block: "start", behavior: "smooth" });
+                  }}
                   onClick={() => onPlay(title.id)}
                 >
                   <Poster title={title} eager />
