@@ -63,10 +63,10 @@ export async function supervise(role: ChildRole, start: StartMessage, log: Log):
             return;
         }
       });
-      child.on("exit", (code, signal) => {
+      child.on("exit", (exitCode, signal) => {
         reject(new Fault("IMPOSSIBLE", `the ${role} process ended before it was ready`));
         if (stopping) return;
-        log.error({ role, code, signal }, "a process ended by itself and is started again");
+        log.error({ role, exitCode, signal }, "a process ended by itself and is started again");
         void startAgain();
       });
       child.send({ ...start, port });

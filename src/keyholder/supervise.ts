@@ -132,7 +132,7 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     while (true) {
       await ended(child);
       if (stopping.signal.aborted) return;
-      log.error({ code: child.exitCode, signal: child.signalCode }, "the keyholder died and is started again");
+      log.error({ exitCode: child.exitCode, signal: child.signalCode }, "the keyholder died and is started again");
       while (!stopping.signal.aborted) {
         try {
           child = await launch();

@@ -1,0 +1,388 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { contain } from "../src/incidents/contain.ts";
+import { newId } from "../src/kernel/random.ts";
+import type { AccountId, FileId, SessionId, TitleId } from "../src/kernel/brand.ts";
+import { makeOperatorLink } from "../src/sessions/operator-link.ts";
+import { newGrants } from "../src/streaming/grants.ts";
+import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
+import { pausing } from "./pausable-db.ts";
+
+/**
+ * P2: after "everyone out" nothing made before it, or proved by anything made before it, is accepted anywhere. Walked
+ * over the real route table: a route added tomorrow is covered the day it is added.
+ */
+const pause = pausing();
+const service = await testService({ open: pause.open });
+const { ground } = service;
+await mkdir(join(service.folder, "library"), { recursive: true });
+
+const containNow = (keepTools = false) =>
+  contain(
+    {
+      db: ground.plainDb,
+      witness: ground.keyholders.operator.witness,
+      clock: ground.clock,
+      monotonicMs: ground.monotonicMs,
+      random: ground.random,
+      log: ground.log,
+    },
+    { mode: "everyone-out", keepTools, reason: "test", operator: "test" },
+  );
+
+let people = 0;
+async function person(): Promise<{ address: string; password: string }> {
+  const address = `person-${++people}@example.org`;
+  await service.account(address, goodPassword);
+  return { address, password: goodPassword };
+}
+
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
+const someId = "00000000-0000-7000-8000-000000000000";
+
+/** Asks for a link, and approves it if told to. @returns the device code. */
+async function link(approver: string | undefined): Promise<string> {
+  const asked = await service.call("POST", "/oauth/device_authorization", {
+    body: { client_id: "houselights-tv", device_name: "Living-room TV" },
+  });
+  if (approver !== undefined) {
+    const decided = await service.call("POST", "/api/links/decide", {
+      body: { userCode: asked.body["user_code"], decision: "approve" },
+      cookies: asCookie(approver),
+    });
+    expect(decided.body).toEqual({ kind: "approved" });
+  }
+  return String(asked.body["device_code"]);
+}
+
+const claim = (deviceCode: string): Promise<Answer> =>
+  service.call("POST", "/oauth/token", {
+    body: { grant_type: deviceGrant, device_code: deviceCode, client_id: "houselights-tv" },
+  });
+
+async function codeFor(path: string, address: string, body: object): Promise<{ code: string; browser: string }> {
+  const asked = await service.call("POST", path, { body: { address, ...body } });
+  expect(asked.status).toBe(202);
+  const letter = (await service.letters()).find(({ to }) => to === address);
+  return { code: letter?.code ?? "", browser: asked.cookies[browserCookie] ?? "" };
+}
+
+describe("P2: every session and bearer token, on every route there is", () => {
+  test("opened a moment before, and nothing after", async () => {
+    const ada = await person();
+    const browser = await service.signIn(ada.address, ada.password);
+    const operator = await service.operator();
+    const bearer = async (sessionClass: "app" | "tool") =>
+      String(
+        (await service.call("POST", "/api/sessions", { body: { ...ada, token: true, class: sessionClass } })).body[
+          "token"
+        ],
+      );
+    const [app, tool] = [await bearer("app"), await bearer("tool")];
+    const tv = String((await claim(await link(browser))).body["access_token"]);
+    expect(tv).toHaveLength(86);
+
+    const credentials: Readonly<Record<string, CallOptions>> = {
+      "browser cookie": { cookies: asCookie(browser) },
+      "operator cookie": { cookies: asCookie(operator) },
+      "app token": { bearer: app },
+      "tool token": { bearer: tool },
+      "tv token": { bearer: tv },
+    };
+    const routes = service.web.app.routeTable.filter(
+      ({ access, method }) => access !== "anyone" && access !== "grant" && method !== "HEAD",
+    );
+    expect(routes.length).toBeGreaterThan(20);
+
+    const opened = new Map<string, number>();
+    const walk = async (expectation: "before" | "after"): Promise<void> => {
+      for (const { method, url, access } of routes) {
+        // A stream never ends by itself; its refusal is asked for below like any other.
+        if (expectation === "before" && url === "/api/events") continue;
+        // Signing out would end what the next route needs.
+        if (expectation === "before" && method === "DELETE") continue;
+        for (const [name, credential] of Object.entries(credentials)) {
+          const answer = await service.call(method as "GET", url.replaceAll(/:[a-z]+/gi, someId).replace("*", "x"), {
+            ...credential,
+            ...(method === "GET" ? {} : { body: {} }),
+          });
+          const isOpen = answer.status !== 401 && !(answer.status === 303 && answer.headers["location"] !== undefined);
+          if (expectation === "after")
+            expect(`${method} ${url} ${name} ${isOpen}`).toBe(`${method} ${url} ${name} false`);
+          else if (isOpen && answer.status !== 403) opened.set(url, (opened.get(url) ?? 0) + 1);
+          else if (access === "viewer") throw new Error(`${method} ${url} was closed to ${name}: ${answer.text}`);
+        }
+      }
+    };
+    await walk("before");
+    expect(opened.size).toBeGreaterThan(15);
+    await containNow();
+    await walk("after");
+  }, 120_000);
+
+  test("`keep tools` spares tool tokens and nothing else", async () => {
+    const ada = await person();
+    const answer = async (sessionClass: "app" | "tool") =>
+      String(
+        (await service.call("POST", "/api/sessions", { body: { ...ada, token: true, class: sessionClass } })).body[
+          "token"
+        ],
+      );
+    const [app, tool] = [await answer("app"), await answer("tool")];
+    await containNow(true);
+    expect((await service.call("GET", "/api/session", { bearer: tool })).status).toBe(200);
+    expect((await service.call("GET", "/api/session", { bearer: app })).status).toBe(401);
+  });
+});
+
+describe("P2: everything used once, made before: one of each was accepted a moment before", () => {
+  /** Each makes something that opens a door and says how to try it; the first is tried before, the second after. */
+  const kinds: Readonly<Record<string, () => Promise<() => Promise<Answer>>>> = {
+    password: async () => {
+      const ada = await person();
+      return () => service.call("POST", "/api/sessions", { body: ada });
+    },
+    "approved link": async () => {
+      const ada = await person();
+      const code = await link(await service.signIn(ada.address, ada.password));
+      return () => claim(code);
+    },
+    "waiting link": async () => {
+      const asked = await service.call("POST", "/oauth/device_authorization", {
+        body: { client_id: "houselights-tv" },
+      });
+      return async () => {
+        // A person who is back approves it: the code itself is old.
+        const eve = await backAgain();
+        return service.call("POST", "/api/links/decide", {
+          body: { userCode: asked.body["user_code"], decision: "approve" },
+          cookies: asCookie(eve),
+        });
+      };
+    },
+    "sign-up code": async () => {
+      const address = `new-${++people}@example.org`;
+      const { code, browser } = await codeFor("/api/accounts", address, { password: goodPassword });
+      return () =>
+        service.call("POST", "/api/accounts/confirm", { body: { code }, cookies: { [browserCookie]: browser } });
+    },
+    "renewal code": async () => {
+      const ada = await person();
+      const { code, browser } = await codeFor("/api/renewals", ada.address, {});
+      return () =>
+        service.call("POST", "/api/renewals/complete", {
+          body: { code, password: "a fresh and longer sentence" },
+          cookies: { [browserCookie]: browser },
+        });
+    },
+    "operator link": async () => {
+      const { secret } = await makeOperatorLink(ground);
+      return () => service.call("POST", "/api/operator-sessions", { body: { secret: secretText(secret) } });
+    },
+    grant: async () => {
+      const ada = await person();
+      const token = await service.signIn(ada.address, ada.password);
+      const session = (await service.call("GET", "/api/session", { cookies: asCookie(token) })).body;
+      const grants = newGrants({ keyholder: ground.keyholders.web, clock: ground.clock });
+      const now = ground.clock.now();
+      const grant = await grants.issue({
+        accountId: String(session["accountId"]) as AccountId,
+        sessionId: String(session["sessionId"]) as SessionId,
+        titleId: newId<TitleId>(ground.random, now),
+        fileId: newId<FileId>(ground.random, now),
+        expiresAt: (now + 3_600_000) as typeof now,
+      });
+      // An accepted grant for a file that is gone answers 404; a refused one never gets that far.
+      return async () => {
+        const answer = await service.call("GET", `/media/${grant}/master.m3u8`);
+        return answer.status === 404 ? { ...answer, status: 200 } : answer;
+      };
+    },
+  };
+
+  /** Somebody who signed up after the last containment: a session that is good now. */
+  async function backAgain(): Promise<string> {
+    const fresh = await person();
+    return service.signIn(fresh.address, fresh.password);
+  }
+
+  test.each(Object.keys(kinds))("%s", async (name) => {
+    const make = kinds[name];
+    if (make === undefined) throw new Error("unreachable");
+    const tryFirst = await make();
+    const trySecond = await make();
+    const before = await tryFirst();
+    expect(before.status, before.text).toBeLessThan(300);
+    await containNow();
+    const after = await trySecond();
+    expect(after.status, after.text).toBeGreaterThanOrEqual(400);
+    expect(after.status).toBeLessThan(500);
+    expect(after.cookies[sessionCookie] ?? "").toBe("");
+  });
+});
+
+describe("P2: the race: paused before its write, containment commits, it resumes, and what it made opens nothing", () => {
+  /** Prepares, then returns the operation that is raced and a way to see whether anything it made is alive. */
+  const races: Readonly<
+    Record<string, () => Promise<{ run: () => Promise<Answer>; alive: (made: Answer) => Promise<boolean> }>>
+  > = {
+    "sign-in": async () => {
+      const ada = await person();
+      return {
+        run: () => service.call("POST", "/api/sessions", { body: ada }),
+        alive: async (made) => cookieOpens(made),
+      };
+    },
+    "claiming a link": async () => {
+      const ada = await person();
+      const code = await link(await service.signIn(ada.address, ada.password));
+      return {
+        run: () => claim(code),
+        alive: async (made) =>
+          (await service.call("GET", "/api/session", { bearer: String(made.body["access_token"] ?? "x") })).status ===
+          200,
+      };
+    },
+    "approving a link": async () => {
+      const ada = await person();
+      const token = await service.signIn(ada.address, ada.password);
+      const asked = await service.call("POST", "/oauth/device_authorization", {
+        body: { client_id: "houselights-tv" },
+      });
+      return {
+        run: () =>
+          service.call("POST", "/api/links/decide", {
+            body: { userCode: asked.body["user_code"], decision: "approve" },
+            cookies: asCookie(token),
+          }),
+        alive: async () => (await claim(String(asked.body["device_code"]))).status === 200,
+      };
+    },
+    "asking for a link": async () => ({
+      run: () => service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } }),
+      alive: async (made) => {
+        const fresh = await person();
+        const token = await service.signIn(fresh.address, fresh.password);
+        const decided = await service.call("POST", "/api/links/decide", {
+          body: { userCode: made.body["user_code"] ?? "BBBB-BBBB", decision: "approve" },
+          cookies: asCookie(token),
+        });
+        return decided.status === 200;
+      },
+    }),
+    "signing up": async () => {
+      const address = `racer-${++people}@example.org`;
+      return {
+        run: () => service.call("POST", "/api/accounts", { body: { address, password: goodPassword } }),
+        alive: async (made) => {
+          const letter = (await service.letters()).find(({ to }) => to === address);
+          const confirmed = await service.call("POST", "/api/accounts/confirm", {
+            body: { code: letter?.code ?? "BBBBBBBBBB" },
+            cookies: { [browserCookie]: made.cookies[browserCookie] ?? "" },
+          });
+          return confirmed.status === 201;
+        },
+      };
+    },
+    "confirming a sign-up": async () => {
+      const address = `confirmer-${++people}@example.org`;
+      const { code, browser } = await codeFor("/api/accounts", address, { password: goodPassword });
+      return {
+        run: () =>
+          service.call("POST", "/api/accounts/confirm", { body: { code }, cookies: { [browserCookie]: browser } }),
+        alive: async () =>
+          (await service.call("POST", "/api/sessions", { body: { address, password: goodPassword } })).status === 201,
+      };
+    },
+    "asking for a renewal": async () => {
+      const ada = await person();
+      return {
+        run: () => service.call("POST", "/api/renewals", { body: { address: ada.address } }),
+        alive: async (made) => {
+          const letter = (await service.letters()).find(
+            ({ to, letter: kind }) => to === ada.address && kind === "renewal code",
+          );
+          const completed = await service.call("POST", "/api/renewals/complete", {
+            body: { code: letter?.code ?? "BBBBBBBBBB", password: "one more fresh sentence" },
+            cookies: { [browserCookie]: made.cookies[browserCookie] ?? "" },
+          });
+          return completed.status === 200;
+        },
+      };
+    },
+    "completing a renewal": async () => {
+      const ada = await person();
+      const { code, browser } = await codeFor("/api/renewals", ada.address, {});
+      return {
+        run: () =>
+          service.call("POST", "/api/renewals/complete", {
+            body: { code, password: "yet another fresh sentence" },
+            cookies: { [browserCookie]: browser },
+          }),
+        alive: async () =>
+          (
+            await service.call("POST", "/api/sessions", {
+              body: { address: ada.address, password: "yet another fresh sentence" },
+            })
+          ).status === 201,
+      };
+    },
+    "changing a password": async () => {
+      const ada = await person();
+      const token = await service.signIn(ada.address, ada.password);
+      return {
+        run: () =>
+          service.call("POST", "/api/password", {
+            body: { currentPassword: ada.password, newPassword: "the next sentence, longer" },
+            cookies: asCookie(token),
+          }),
+        alive: async () =>
+          (await service.call("GET", "/api/session", { cookies: asCookie(token) })).status === 200 ||
+          (
+            await service.call("POST", "/api/sessions", {
+              body: { address: ada.address, password: "the next sentence, longer" },
+            })
+          ).status === 201,
+      };
+    },
+    "using an operator's link": async () => {
+      const { secret } = await makeOperatorLink(ground);
+      return {
+        run: () => service.call("POST", "/api/operator-sessions", { body: { secret: secretText(secret) } }),
+        alive: async (made) => cookieOpens(made),
+      };
+    },
+    "signing out the others": async () => {
+      const ada = await person();
+      const token = await service.signIn(ada.address, ada.password);
+      return {
+        run: () => service.call("DELETE", "/api/sessions?except=current", { cookies: asCookie(token) }),
+        alive: async () => (await service.call("GET", "/api/session", { cookies: asCookie(token) })).status === 200,
+      };
+    },
+  };
+
+  const cookieOpens = async (made: Answer): Promise<boolean> =>
+    (await service.call("GET", "/api/session", { cookies: asCookie(made.cookies[sessionCookie] ?? "x") })).status ===
+    200;
+
+  test.each(Object.keys(races))("%s", async (name) => {
+    const race = races[name];
+    if (race === undefined) throw new Error("unreachable");
+    // Its twin, not raced, makes something that is alive: the test could fail.
+    const twin = await race();
+    expect(await twin.alive(await twin.run()), "the twin that was not raced").toBe(true);
+
+    const { run, alive } = await race();
+    pause.hold();
+    const running = run();
+    await pause.reached();
+    await containNow();
+    pause.letGo();
+    const made = await running;
+    expect(made.status).toBeLessThan(500);
+    expect(await alive(made)).toBe(false);
+  });
+});
