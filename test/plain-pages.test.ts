@@ -1,10 +1,13 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { parseInstant, systemClock } from "../src/kernel/clock.ts";
 import { Fault } from "../src/kernel/fault.ts";
 import { raiseFloors } from "../src/credentials/floors.ts";
 import { askLink, claimLink, spacedCode } from "../src/links/links.ts";
-import { buildPlainPages, plainBrowser, plainService, type PlainService } from "./plain-service.ts";
+import { buildPlainPages, contained, plainBrowser, plainService, type PlainService } from "./plain-service.ts";
 
 let web: Awaited<ReturnType<typeof buildPlainPages>>;
 let service: PlainService;
@@ -79,14 +82,17 @@ test("signing up with an address that has an account answers the same pages", as
   expect((await service.letters()).findLast(({ to }) => to === address)?.letter).toBe("already registered");
 });
 
-test("unknown address, wrong password and a right one that is refused answer the same bytes", async () => {
+test("unknown address, wrong password and a right one that is refused answer the same bytes for the same work", async () => {
   const unknown = "nobody-000@example.org";
   const known = "person-000@example.org";
   const { browser, confirmed } = await newPerson(known);
+  const { db, hashPool } = service.needs;
   const answerTo = async (address: string, typed: string) => {
+    const before = [db.statements(), hashPool.hashes()] as const;
     const { status, body, headers } = await browser.submit(confirmed, { address, password: typed });
     const { date: _, ...lasting } = headers;
-    return { status, body: body.replaceAll(address, "ADDRESS"), headers: lasting };
+    const work = { statements: db.statements() - before[0], hashes: hashPool.hashes() - before[1] };
+    return { status, body: body.replaceAll(address, "ADDRESS"), headers: lasting, work };
   };
   // The right password works a moment before.
   const works = plainBrowser(service);
@@ -120,7 +126,7 @@ test("while a case is contained, sign-in and its refusal say what must be renewe
   const page = await browser.get("/sign-in");
   const refused = await browser.submit(page, { address: "x@example.org", password: "whatever it may be" });
   for (const { body, text } of [page, refused]) {
-    expect(text).toContain("Passwords set before November 22, 2026 at 8:41 PM UTC");
+    expect(text).toContain("Passwords set before 22 November 2026 at 20:41 UTC");
     expect(body).toContain('href="/renew"');
     expect(body).toContain('href="/notice/HL-2026-0001"');
   }
@@ -213,7 +219,7 @@ test("a TV is linked without a script: the code, what it is, approve", async () 
   const { browser } = await signedInPerson();
   const link = await askLink(service.needs, { class: "tv", label: "Living-room TV", network: "203.0.113.9" });
   const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode).toLowerCase() });
-  expect(shown.text).toContain("Living-room TV (TV)");
+  expect(shown.text).toContain("Living-room TV");
   expect(shown.text).toContain("on another network than you");
   expect(shown.text).toContain(spacedCode(link.userCode));
   expect((await claimLink(service.needs, link.deviceCode)).kind).toBe("refused");
@@ -306,6 +312,32 @@ test("a form from another site, one with unknown fields and one that repeats a f
   });
   expect(repeated.statusCode).toBe(400);
   expect(repeated.body).toContain("This form could not be read");
+});
+
+test("the notice page shows the letter as it was sent, in the reader's language, and knows what is not ours", async () => {
+  const browser = plainBrowser(service);
+  expect((await browser.get("/notice/HL-2026-9XYZ")).status).toBe(404);
+  await contained(service, "HL-2026-9XYZ");
+  const genuine = await browser.get("/notice/hl-2026-9xyz");
+  expect(genuine.status).toBe(200);
+  expect(genuine.text).toContain("This reference is genuine");
+  expect(genuine.text).toContain("somebody had copied our account database");
+  expect(genuine.body).toContain("&lt;b&gt;Reference&lt;/b&gt;");
+  // No link of the page leads to a password field but through the page that asks for the address first.
+  expect(genuine.body).not.toContain('type="password"');
+  const german = await service.app.inject({ url: "/notice/HL-2026-9XYZ", headers: { "accept-language": "de-CH,de" } });
+  expect(german.body).toContain('<div lang="de">');
+  expect(german.body).toContain("Was geschehen ist");
+  for (const bad of ["%00", "..%2F..%2Fetc", "a".repeat(199), "%F0%9F%92%A9", "HL-2026-9XY"]) {
+    expect((await browser.get(`/notice/${bad}`)).status, bad).toBe(404);
+  }
+});
+
+test("script and style of the plain pages stay under 15 KB compressed together", () => {
+  const files = readdirSync(join(web.folder, "assets")).filter((name) => /\.(js|css)$/.test(name));
+  const bytes = files.map((name) => gzipSync(readFileSync(join(web.folder, "assets", name))).length);
+  expect(files.length).toBe(2);
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(15_000);
 });
 
 test("well-known addresses: change-password leads to the account, security.txt names a contact and expires", async () => {

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { compressedCopies } from "../web/build/compressed-copies.ts";
-import type { AccountId } from "../src/kernel/brand.ts";
-import { systemClock } from "../src/kernel/clock.ts";
+import type { AccountId, IncidentId } from "../src/kernel/brand.ts";
+import { fromDate, systemClock } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { newId, systemRandom } from "../src/kernel/random.ts";
 import { testDatabase } from "../src/db/test-database.ts";
@@ -26,6 +25,7 @@ import { sessionCheck } from "../src/sessions/check.ts";
 import { sessionPages } from "../src/sessions/pages.ts";
 import { linkPages } from "../src/links/pages.ts";
 import { renewalPages } from "../src/renewal/pages.ts";
+import { storeNotices } from "../src/incidents/notice.ts";
 import { noticePages } from "../src/incidents/pages.ts";
 
 const web = fileURLToPath(new URL("../web", import.meta.url));
@@ -128,6 +128,32 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** A case that has been contained and told of, as the notice page and the sign-in page see it. */
+export async function contained(service: PlainService, reference = "HL-2026-7KQ4"): Promise<void> {
+  const { db, state } = service;
+  const incidentId = newId<IncidentId>(systemRandom, systemClock.now());
+  const at = new Date("2026-11-22T20:41:07.312Z");
+  await db.run(
+    `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how,
+                           data_classes, keys_reachable, containment, contained_at, notified_at)
+     values ($1, $2, 'notifying', 'database copy offered for sale', $3, 'operator', $3, 'operator', 'a message',
+             '{addresses,names}', 'no', 'everyone-out', $3, $3)`,
+    [incidentId, reference, at],
+  );
+  const text =
+    "What happened\n\nOn 22 November 2026 we learnt that somebody had copied our account database.\n\n" +
+    "What information was involved\n\nYour e-mail address and your name, both encrypted. Not what you pay with: we never store it.\n\n" +
+    "What we are doing\n\nEvery old password, code and sign-in was stopped at 20:41 UTC.\n\n" +
+    `What you can do\n\n1. Type our address into your browser.\n2. Set a new password.\n\n<b>Reference</b> ${reference}`;
+  const german =
+    "Was geschehen ist\n\nAm 22. November 2026 haben wir erfahren, dass unsere Kontodatenbank kopiert wurde.";
+  await storeNotices(db, incidentId, [
+    { locale: "en", subject: "Notice of Data Breach", text, html: "" },
+    { locale: "de", subject: "Mitteilung über eine Datenpanne", text: german, html: "" },
+  ]);
+  state.notice = { reference, renewPasswordsSetBefore: fromDate(at) };
+}
+
 /** What a browser without a script sees of an answer. */
 export interface Seen {
   readonly status: number;
@@ -223,5 +249,3 @@ export function formOf(body: string): { readonly action: string; readonly fields
   }
   return { action, fields };
 }
-
-export const readAsset = (folder: string, path: string): Buffer => readFileSync(join(folder, path));

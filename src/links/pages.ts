@@ -95,7 +95,9 @@ function decisionPage(words: Words, link: ShownLink): PageContent {
         <p class="lead">${words.say("link.show.lead")}</p>
         <dl class="facts">
           <dt>${words.say("link.show.device")}</dt>
-          <dd>${words.say(`link.show.class.${link.class}`, { label: link.label })}</dd>
+          <dd>${link.label}</dd>
+          <dt>${words.say("link.show.kind")}</dt>
+          <dd>${words.say(`link.show.kind.${link.class}`)}</dd>
           <dt>${words.say("link.show.code")}</dt>
           <dd class="code">${link.userCode}</dd>
           <dt>${words.say("link.show.network")}</dt>
@@ -128,6 +130,7 @@ function decidedPage(words: Words, decided: "approved" | "denied"): PageContent 
   return {
     title,
     body: html`<div class="card">
+        ${decided === "approved" && html`<span class="lamp"></span>`}
         <h1>${title}</h1>
         <p class="lead">${words.say(`link.${decided}.lead`)}</p>
         <div class="buttons">

@@ -146,6 +146,7 @@ function donePage(words: Words, devicesKept: boolean): PageContent {
   return {
     title,
     body: html`<div class="card">
+      <span class="lamp"></span>
       <h1>${title}</h1>
       <p class="lead">${words.say(devicesKept ? "renew.done.kept" : "renew.done.signed-out")}</p>
       <ul class="points">

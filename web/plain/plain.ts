@@ -8,6 +8,8 @@ function addReveal(input: HTMLInputElement): void {
   const [show = "Show", hide = "Hide"] = (input.dataset["reveal"] ?? "").split("|");
   const frame = document.createElement("span");
   frame.className = "with-reveal";
+  // Moving a field takes the focus away that a refused form has given it.
+  const hadFocus = document.activeElement === input;
   input.replaceWith(frame);
   const button = document.createElement("button");
   button.type = "button";
@@ -19,6 +21,7 @@ function addReveal(input: HTMLInputElement): void {
     button.textContent = shown ? hide : show;
   });
   frame.append(input, button);
+  if (hadFocus) input.focus();
 }
 
 /** A second press while the first is under way is one press. The page coming back from the history starts anew. */

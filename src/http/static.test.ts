@@ -1,0 +1,103 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { epoch, parseId, type AccountId, type SessionId } from "../kernel/brand.ts";
+import { systemClock } from "../kernel/clock.ts";
+import { impossible } from "../kernel/fault.ts";
+import { silentLog } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import type { PageFrame } from "./page.ts";
+import { newServer } from "./server.ts";
+import { readBuiltPages, staticRoutes } from "./static.ts";
+import type { Viewer } from "./viewer.ts";
+
+const id = "0198a9a0-0000-7000-8000-000000000001";
+const viewer: Viewer = {
+  accountId: parseId<AccountId>(id) ?? impossible("an id"),
+  sessionId: parseId<SessionId>(id) ?? impossible("an id"),
+  class: "browser",
+  role: "viewer",
+  epoch: epoch(1),
+  generation: 1,
+  expiresAt: systemClock.now(),
+  provedAt: systemClock.now(),
+};
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "houselights-static-"));
+  await mkdir(join(folder, ".vite"));
+  await mkdir(join(folder, "assets"));
+  await writeFile(join(folder, "index.html"), "<!doctype html><title>the application</title>");
+  await writeFile(join(folder, "assets/plain-abc.js"), "export {};");
+  const manifest = {
+    "index.html": { file: "assets/app-abc.js" },
+    "plain/plain.ts": { file: "assets/plain-abc.js", css: ["assets/plain-abc.css"] },
+    "style/icon.svg": { file: "assets/icon-abc.svg" },
+  };
+  await writeFile(join(folder, ".vite/manifest.json"), JSON.stringify(manifest));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function server(contactAddress: string | null = null) {
+  const built = readBuiltPages(folder);
+  const frame: PageFrame = { assets: built?.assets ?? null, serviceName: "Houselights", contactAddress };
+  const app = newServer({
+    publicOrigin: "http://127.0.0.1:8400",
+    trustProxy: false,
+    tls: null,
+    check: () => Promise.resolve(viewer),
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    pageFrame: frame,
+  });
+  staticRoutes(app, { clock: systemClock, frame, built, publicOrigin: "http://127.0.0.1:8400" });
+  await app.ready();
+  return app;
+}
+const signedIn = { cookie: "__Host-houselights=x" };
+
+test("each route of the application answers its document, to viewers only where it is theirs", async () => {
+  const app = await server();
+  for (const url of ["/", "/title/1", "/watch/1", "/account", "/console", "/console/incident/1", "/mailbox"]) {
+    expect((await app.inject({ url, headers: signedIn })).body, url).toContain("the application");
+    const out = await app.inject({ url });
+    expect([out.statusCode, out.headers.location], url).toEqual([303, `/sign-in?next=${encodeURIComponent(url)}`]);
+  }
+  for (const url of ["/tv", "/operate"]) expect((await app.inject({ url })).body, url).toContain("the application");
+});
+
+test("a path that is nothing is a page for a person and a problem for a program", async () => {
+  const app = await server();
+  const person = await app.inject({ url: "/nothing", headers: { accept: "text/html,*/*" } });
+  expect([person.statusCode, person.headers["content-type"]]).toEqual([404, "text/html; charset=utf-8"]);
+  const program = await app.inject({ url: "/nothing" });
+  expect([program.statusCode, program.headers["content-type"]]).toEqual([404, "application/problem+json"]);
+  // A path with two slashes names another host when a browser follows it: it is not offered as a link.
+  const trick = await app.inject({ url: "//evil.example/", headers: { accept: "text/html" } });
+  expect(trick.body).not.toContain('href="//evil.example');
+});
+
+test("security.txt is there only where there is somebody to write to", async () => {
+  expect((await (await server()).inject({ url: "/.well-known/security.txt" })).statusCode).toBe(404);
+  const named = await (await server("help@example.org")).inject({ url: "/.well-known/security.txt" });
+  expect(named.statusCode).toBe(200);
+});
+
+test("only files of the build are served; icon and manifest are found where browsers look", async () => {
+  const app = await server();
+  expect((await app.inject({ url: "/assets/plain-abc.js" })).statusCode).toBe(200);
+  for (const url of ["/assets/other.js", "/assets/.hidden", "/assets/%2e%2e%2findex.html", "/assets/..%5cindex.html"]) {
+    const { statusCode, body } = await app.inject({ url });
+    expect(statusCode, url).toBeGreaterThanOrEqual(400);
+    expect(body, url).not.toContain("the application");
+  }
+  expect((await app.inject({ url: "/favicon.ico" })).headers.location).toBe("/assets/icon-abc.svg");
+  expect((await app.inject({ url: "/app.webmanifest" })).json()).toMatchObject({ name: "Houselights", start_url: "/" });
+});
+
+test("a folder without a build is no reason not to start", () => {
+  expect(readBuiltPages(join(folder, "nothing"))).toBeNull();
+});
