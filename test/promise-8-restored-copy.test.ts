@@ -1,0 +1,188 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { layGround, type Ground } from "../src/app.ts";
+import { contain } from "../src/incidents/contain.ts";
+import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
+import { openDb } from "../src/db/db.ts";
+import { integrate } from "../src/timeline/integrate.ts";
+import { readTimeline } from "../src/timeline/read.ts";
+import { readFloors } from "../src/credentials/floors.ts";
+import { Fault } from "../src/kernel/fault.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import { testConnection } from "../src/db/test-database.ts";
+import { sessionCheck } from "../src/sessions/check.ts";
+import { Secret } from "../src/kernel/secret.ts";
+import { asCookie, goodPassword, testService, type TestService } from "./service.ts";
+
+/**
+ * P8: restoring an old copy of the database, under a stopped or a running service, revives nothing that containment
+ * ended, nor any session, ticket, code or link.
+ */
+const witnessOf = ({ ground }: TestService) => ground.keyholders.operator.witness;
+
+const containNow = (service: TestService, witness = witnessOf(service)) =>
+  contain(
+    {
+      db: service.ground.plainDb,
+      witness,
+      clock: service.ground.clock,
+      monotonicMs: service.ground.monotonicMs,
+      random: service.ground.random,
+      log: service.ground.log,
+    },
+    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
+  );
+
+const databaseOf = ({ ground }: TestService): string => String(ground.db.pool.options.database);
+
+async function backup(service: TestService, name: string): Promise<string> {
+  const file = join(service.folder, name);
+  await backupDatabase(service.ground.plainDb, file);
+  return file;
+}
+
+async function restore(service: TestService, file: string): Promise<void> {
+  const db = openDb({ connection: testConnection(databaseOf(service)), log: silentLog, maxConnections: 2 });
+  const outcome = await restoreDatabase(db, file);
+  await db.close();
+  expect(outcome).toMatchObject({ kind: "restored" });
+}
+
+/** What the worker does each second. */
+async function integrateNow({ ground }: TestService): Promise<void> {
+  const instance = await ground.plainDb.one<{ id: string }>(`select id from instance`);
+  const { plainDb: db, clock } = ground;
+  await integrate({ db, keyholder: ground.keyholders.mailer, clock, databaseId: instance?.id ?? "" });
+}
+
+/** A service that is started afresh over the same database and keyholder: nothing in memory survives. */
+async function startAfresh<Result>(service: TestService, work: (ground: Ground) => Promise<Result>): Promise<Result> {
+  const { credentials, socketPath } = service.keyholder;
+  const ground = await layGround({
+    config: service.ground.config,
+    surroundings: { connection: testConnection(databaseOf(service)), keyholder: { socketPath, credentials } },
+    log: silentLog,
+    clock: service.clock,
+  });
+  try {
+    return await work(ground);
+  } finally {
+    await ground.close();
+  }
+}
+
+async function opensAfresh(service: TestService, token: string): Promise<boolean> {
+  return startAfresh(service, async ({ db, clock, seen, log }) => {
+    const { check } = sessionCheck({ db, clock, seen, log, refusedAsOld: () => undefined });
+    return (await check({ kind: "cookie", token: Secret.fromText(token) })) !== null;
+  });
+}
+
+const opens = async (service: TestService, token: string): Promise<boolean> =>
+  (await service.call("GET", "/api/session", { cookies: asCookie(token) })).status === 200;
+
+const signsIn = async (service: TestService): Promise<boolean> =>
+  (await service.call("POST", "/api/sessions", { body: { address: "ada@example.org", password: goodPassword } }))
+    .status === 201;
+
+test("P8: a backup from before a containment, restored under the running service, revives nothing", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect(await opens(service, token)).toBe(true);
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  await containNow(service);
+  expect(await opens(service, token)).toBe(false);
+
+  await restore(service, file);
+  // The database itself has the old floors again, or had them until the first connection came.
+  expect(await opens(service, token)).toBe(false);
+  expect(await signsIn(service)).toBe(false);
+  expect(await opensAfresh(service, token)).toBe(false);
+  const alarms = await readTimeline(service.ground.plainDb, { kinds: ["copy detected"], limit: 5 });
+  expect(alarms.length).toBeGreaterThan(0);
+  expect(alarms.at(-1)?.detail).toMatchObject({ "passwords too": true });
+  // The service goes on: who signs up now gets in.
+  await service.account("bob@example.org", goodPassword);
+  expect(await opens(service, await service.signIn("bob@example.org", goodPassword))).toBe(true);
+  await integrateNow(service);
+});
+
+test("P8: the same restored under a stopped service", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect(await opensAfresh(service, token)).toBe(true);
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  await containNow(service);
+  await service.web.close();
+  await service.ground.db.close();
+  await restore(service, file);
+  expect(await opensAfresh(service, token)).toBe(false);
+  // And the second start finds nothing more to repair.
+  const floors = await readFloors(service.ground.plainDb);
+  expect(await opensAfresh(service, token)).toBe(false);
+  expect(await readFloors(service.ground.plainDb)).toEqual(floors);
+});
+
+test("P8: without any containment between, a session that was signed out stays signed out", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const other = await service.signIn("ada@example.org", goodPassword);
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  expect(await opens(service, token)).toBe(true);
+  await service.call("DELETE", "/api/sessions?except=current", { cookies: asCookie(other) });
+  expect(await opens(service, token)).toBe(false);
+  await integrateNow(service);
+
+  await restore(service, file);
+  expect(await opens(service, token)).toBe(false);
+  expect(await opensAfresh(service, token)).toBe(false);
+  // No containment lies between: passwords are not refused, and the operator is told what that means.
+  expect(await signsIn(service)).toBe(true);
+});
+
+test("P8: killed between the commit and the witness's confirmation, restored or not, nothing old opens", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  expect(await opensAfresh(service, token)).toBe(true);
+  const dies = { ...witnessOf(service), confirm: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "killed")) };
+  const contained = await containNow(service, dies);
+  expect(contained.witness).toBe("owed");
+  expect(await opensAfresh(service, token)).toBe(false);
+
+  const again = await testService();
+  await again.account("ada@example.org", goodPassword);
+  const old = await again.signIn("ada@example.org", goodPassword);
+  const before = await backup(again, "before");
+  const diesAgain = {
+    ...witnessOf(again),
+    confirm: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "killed")),
+  };
+  await containNow(again, diesAgain);
+  await restore(again, before);
+  expect(await opensAfresh(again, old)).toBe(false);
+  expect(await signsIn(again)).toBe(false);
+  expect(file).not.toBe(before);
+}, 60_000);
+
+test("P8: killed between the announcement and the commit, the next start carries the containment out", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const { plainDb } = service.ground;
+  const instance = await plainDb.one<{ id: string }>(`select id from instance`);
+  const floors = await readFloors(plainDb);
+  const head = { size: 0, rootHex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" };
+  const epoch = (Math.max(...Object.values(floors)) + 1) as typeof floors.password;
+  await witnessOf(service).intend(instance?.id ?? "", { epoch, kinds: ["password", "browser"], head });
+  expect(await opensAfresh(service, token)).toBe(false);
+  expect((await readFloors(plainDb)).browser).toBeGreaterThanOrEqual(epoch);
+}, 30_000);
