@@ -63,10 +63,19 @@ export function audioFrames(video: VideoIndex, boundaries: readonly Boundary[], 
   return [...starts, clamp(Math.ceil(frameAt(video.endTicks) - 1e-6))];
 }
 
-/** Durations of the sound's segments in µs, by its frames. */
-export function audioDurations(frames: readonly number[], { sampleRate, frameSamples }: AudioCopy): number[] {
-  const microseconds = (frame: number): number => Math.round((frame * frameSamples * 1e6) / sampleRate);
-  return frames.slice(1).map((frame, index) => microseconds(frame) - microseconds(frames[index] ?? 0));
+/** Where a frame stands in the sound's own media time, from which the edit list takes the priming. */
+const mediaSample = (video: VideoIndex, copy: AudioCopy, frame: number): number =>
+  Math.max(
+    0,
+    copy.firstSample + frame * copy.frameSamples - Math.round(startSample(video, copy)) + copy.primingSamples,
+  );
+
+/** Durations of the sound's segments in µs. The first begins with the playlist, even when the sound comes later. */
+export function audioDurations(video: VideoIndex, copy: AudioCopy, frames: readonly number[]): number[] {
+  const ends = frames.map((frame, index) =>
+    index === 0 ? 0 : Math.round((mediaSample(video, copy, frame) * 1e6) / copy.sampleRate),
+  );
+  return ends.slice(1).map((end, index) => end - (ends[index] ?? 0));
 }
 
 export const videoInit = ({ init, timescale, reorderDepth, frameTicks }: VideoIndex): Buffer =>
@@ -152,7 +161,7 @@ export function writeAudioSegment(
     offset: 0,
     key: true,
   }));
-  const decodeTime = Math.max(0, Math.round(first - startSample(video, copy)) + copy.primingSamples);
+  const decodeTime = Math.max(0, first - Math.round(startSample(video, copy)) + copy.primingSamples);
   writeFragmentHead(samples.buffer, { sequence: n + 1, decodeTime, samples: written });
   return new Uint8Array(samples.buffer);
 }
