@@ -130,7 +130,9 @@ test("while a case is contained, sign-in and its refusal say what must be renewe
     expect(body).toContain('href="/renew"');
     expect(body).toContain('href="/notice/HL-2026-0001"');
   }
-  expect(refused.text).toContain("Wrong address or password.");
+  expect(refused.text).toContain(
+    "Wrong address or password. Passwords set before 22 November 2026 at 20:41 UTC must be renewed: set a new password",
+  );
 });
 
 test("renewal works without a script, signs connected devices out by default, and the new password signs in", async () => {
