@@ -36,7 +36,7 @@ export async function notifyIncident(
     case "plan": {
       const plan = await planCampaign(needs, incidentId);
       if (plan === undefined) return noCase;
-      return { kind: "plan", plan: { ...plan, byLocale: [...plan.byLocale] } };
+      return { kind: "plan", text: planText(plan), plan: { ...plan, byLocale: [...plan.byLocale] } };
     }
     case "test": {
       if ((await noticeFacts(needs.db, incidentId)) === undefined) return noCase;
@@ -51,6 +51,18 @@ export async function notifyIncident(
       return { kind: outcome.kind, sum: outcome.sum };
     }
   }
+}
+
+/** The plan in lines for a terminal. */
+function planText({ inScope, withAddress, withoutAddress, byLocale, leavesBy, measured }: Plan): string {
+  return [
+    `${inScope} accounts in scope: ${withAddress} with an address, ${withoutAddress} without`,
+    `languages: ${byLocale.map(({ locale, accounts }) => `${locale} ${accounts}`).join(", ")}`,
+    leavesBy === "relay" ? "letters leave by the relay" : "there is no relay: letters stay in the built-in mailbox",
+    measured === null
+      ? "how long it takes is not known: this relay's rate was never measured"
+      : `at the last campaign's rate, ${measured.lettersPerHour} letters an hour, about ${measured.hours} h`,
+  ].join("\n");
 }
 
 /** The reply has exactly the fields that its schema knows. */

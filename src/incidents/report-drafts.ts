@@ -1,0 +1,51 @@
+import type { Report } from "../wire/report.ts";
+
+interface DraftFacts extends Pick<Report, "notifiedAt"> {
+  readonly reference: string;
+  readonly foundAt: string;
+  readonly foundHow: string;
+  readonly copiedAt: string | null;
+  readonly containedAt: string | null;
+  readonly dataClasses: readonly string[];
+  readonly keysReachable: string;
+  readonly letters: { readonly scope: number } | null;
+  readonly wayIn: { readonly what: string; readonly closedAt: string } | null;
+}
+
+/**
+ * Drafts for authorities, filled in as far as the case file goes. What is in brackets is for a person to write; nothing is
+ * sent by the service.
+ *
+ * Source: GDPR article 33(3); Cal. Civ. Code 1798.82(f).
+ */
+export function draftsOf(facts: DraftFacts): { readonly to: string; readonly text: string }[] {
+  const people = facts.letters === null ? "[not counted yet]" : String(facts.letters.scope);
+  const what = facts.dataClasses.join(", ");
+  const measures = [
+    facts.containedAt === null
+      ? "[not contained yet]"
+      : `Since ${facts.containedAt} every password from before is refused, and so is what it had opened.`,
+    facts.notifiedAt === null
+      ? "[people not told yet]"
+      : `The people concerned are being told since ${facts.notifiedAt}.`,
+    facts.wayIn === null
+      ? "[way in: not recorded yet]"
+      : `The way in (${facts.wayIn.what}) is closed since ${facts.wayIn.closedAt}.`,
+  ];
+  return [
+    {
+      to: "Supervisory authority (GDPR article 33)",
+      text: [
+        `Reference ${facts.reference}. We became aware on ${facts.foundAt}: ${facts.foundHow}`,
+        `(a) Nature: a copy of our account database was taken (${facts.copiedAt ?? "when is not known"}). Data: ${what}. Approximate number of people and of records: ${people}.`,
+        "(b) Contact: [name and address of the data protection officer].",
+        `(c) Likely consequences: [unwanted mail, attempts to sign in elsewhere with the same password]. Keys reachable to the intruder: ${facts.keysReachable}.`,
+        `(d) Measures: ${measures.join(" ")}`,
+      ].join("\n\n"),
+    },
+    {
+      to: "California Attorney General (Civ. Code 1798.82(f)), if more than 500 residents are concerned",
+      text: `Sample of the notice: the letter at /notice/${facts.reference}, sent from ${facts.notifiedAt ?? "[not sent yet]"}. Number of California residents: [to be counted].`,
+    },
+  ];
+}

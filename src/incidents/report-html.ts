@@ -1,0 +1,309 @@
+import { dayMs, hourMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
+import type { Report } from "../wire/report.ts";
+
+/**
+ * The report as one self-contained page: no script, nothing fetched, charts as inline SVG, readable on A4 and on a
+ * screen. Its one style element needs `style-src 'unsafe-inline'` where it is served.
+ */
+export function reportHtml(report: Report): string {
+  const { incident } = report;
+  return (
+    `<!doctype html><html lang="en"><head><meta charset="utf-8">` +
+    `<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light">` +
+    `<title>${text(`Incident ${incident.reference}`)}</title><style>${css}</style></head><body><main>` +
+    `<header><p class="kind">Incident report</p><h1>${text(incident.reference)}</h1>` +
+    `<p>${text(incident.reason)}</p><p class="made">Made ${instant(report.madeAt)}. All times are UTC.</p></header>` +
+    summary(report) +
+    times(report) +
+    containment(report) +
+    letters(report) +
+    renewals(report) +
+    refused(report) +
+    deadlines(report) +
+    wayIn(report) +
+    timeline(report) +
+    limits(report) +
+    drafts(report) +
+    `</main></body></html>`
+  );
+}
+
+const css =
+  `@page{size:A4;margin:16mm}*{box-sizing:border-box}` +
+  `body{margin:0;background:#fff;color:#1c1917;font:11pt/1.5 system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}` +
+  `main{max-width:46rem;margin:0 auto;padding:2rem 1.25rem}h1{font-size:24pt;line-height:1.15;margin:0 0 .5rem}` +
+  `h2{font-size:14pt;margin:2rem 0 .5rem;padding-top:.75rem;border-top:2px solid #b45309;break-after:avoid}` +
+  `h3{font-size:11pt;margin:1rem 0 .25rem;break-after:avoid}p{margin:0 0 .6rem}` +
+  `.kind{text-transform:uppercase;letter-spacing:.08em;font-size:9pt;color:#57534e;margin:0}` +
+  `.made,figcaption,.small{color:#57534e;font-size:9pt}.bad{color:#b91c1c;font-weight:600}` +
+  `table{width:100%;border-collapse:collapse;margin:.25rem 0 1rem;font-variant-numeric:tabular-nums}` +
+  `th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e7e5e4;overflow-wrap:anywhere}` +
+  `th{font-weight:600}thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right}` +
+  `tr.sum td,tr.sum th{border-top:2px solid #1c1917}` +
+  `code,pre{font:8.5pt/1.45 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}` +
+  `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +
+  `figure{margin:.5rem 0 1rem;break-inside:avoid}svg{display:block;width:100%;height:auto}` +
+  `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}`;
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+/** Fit for element content and for quoted attributes. */
+const text = (value: string): string => value.replace(/[&<>"']/g, (character) => entities[character] ?? "");
+const number = (value: number): string => value.toLocaleString("en");
+/** To the second: the milliseconds are in the JSON. */
+const instant = (iso: string | null): string => (iso === null ? "\u2014" : text(iso.slice(0, 19).replace("T", " ")));
+
+const section = (title: string, body: string): string => `<section><h2>${text(title)}</h2>${body}</section>`;
+const row = (name: string, value: string, className = ""): string =>
+  `<tr${className === "" ? "" : ` class="${className}"`}><th scope="row">${text(name)}</th>${value}</tr>`;
+const cell = (html: string): string => `<td>${html}</td>`;
+const figure = (value: number): string => `<td class="n">${number(value)}</td>`;
+const facts = (rows: readonly string[]): string => `<table><tbody>${rows.join("")}</tbody></table>`;
+const head = (...names: readonly string[]): string =>
+  `<thead><tr>${names.map((name) => `<th scope="col">${text(name)}</th>`).join("")}</tr></thead>`;
+const bad = (html: string): string => `<span class="bad">${html}</span>`;
+
+function summary({ letters: sent, refused: old, timeline: record, incident }: Report): string {
+  const served = old.servedOld === null ? undefined : old.servedOld.seenAfter + old.servedOld.madeAfter;
+  const lines = [
+    incident.containedAt === null
+      ? bad("The theft is not contained.")
+      : `Contained ${instant(incident.containedAt)}, ${number(minutesBetween(incident.foundAt, incident.containedAt))} minutes after it was found.`,
+    sent === null
+      ? "Nobody has been told by letter yet."
+      : `${number(sent.sum.handedOver)} of ${number(sent.sum.scope)} letters were handed over; ${number(sent.sum.waiting)} wait. ` +
+        (sent.addsUp ? "Every account in scope has one outcome." : bad("The outcomes do not add up to the scope.")),
+    `${number(incident.renewed)} accounts have renewed their password.`,
+    served === undefined
+      ? ""
+      : served === 0
+        ? `No session from before was served after containment.`
+        : bad(`${number(served)} sessions from before were served after their floor was raised.`),
+    record.verdict === "intact" ? "The timeline is what was signed." : bad("The timeline is not what was signed."),
+  ];
+  return `<section>${lines
+    .filter((line) => line !== "")
+    .map((line) => `<p>${line}</p>`)
+    .join("")}</section>`;
+}
+
+const minutesBetween = (from: string, to: string): number =>
+  Math.max(0, Math.round((parseInstant(to) - parseInstant(from)) / 60_000));
+
+function times({ incident, notifiedAt }: Report): string {
+  return section(
+    "What happened, and when",
+    facts([
+      row("Copy made", cell(incident.copiedAt === null ? "not known" : instant(incident.copiedAt))),
+      row("Found", cell(`${instant(incident.foundAt)}, by ${text(incident.foundBy)}: ${text(incident.foundHow)}`)),
+      row("Case opened", cell(`${instant(incident.openedAt)}, by ${text(incident.openedBy)}`)),
+      row("Contained", cell(instant(incident.containedAt))),
+      row("Letters started", cell(instant(notifiedAt))),
+      row("Letters finished", cell(instant(incident.lettersFinishedAt))),
+      row("Case closed", cell(instant(incident.closedAt))),
+      row("Taken", cell(text(incident.dataClasses.join(", ")))),
+      row("Keys reachable", cell(text(incident.keysReachable))),
+    ]),
+  );
+}
+
+const modes: Readonly<Record<string, string>> = {
+  "everyone-out": "Everyone out: every session, password, ticket, code and link from before is refused.",
+  "with-renewal":
+    "With renewal: passwords, tickets, codes and links from before are refused; sessions end when their account renews.",
+  account: "Single accounts were contained.",
+};
+
+function containment({ incident }: Report): string {
+  if (incident.containment === null) return section("What was contained", `<p>${bad("Nothing yet.")}</p>`);
+  return section(
+    "What was contained",
+    `<p>${text(modes[incident.containment] ?? incident.containment)}</p>` +
+      facts([
+        row("Epoch", cell(incident.epoch === null ? "\u2014" : String(incident.epoch))),
+        row("Tools", cell(incident.keptTools ? "kept on purpose" : "refused like everything else")),
+      ]),
+  );
+}
+
+function letters({ letters: sent }: Report): string {
+  if (sent === null) return section("Letters", "<p>No campaign has been started.</p>");
+  const { sum } = sent;
+  const recorded = sent.inTimeline.map(({ outcome, count }) => `${text(outcome)} ${number(count)}`).join(", ");
+  return section(
+    "Letters",
+    facts([
+      row("Handed over to the relay", figure(sum.handedOver)),
+      row("Bounced", figure(sum.bounced)),
+      row("Refused by the relay", figure(sum.refused)),
+      row("Suppressed", figure(sum.suppressed)),
+      row("No address", figure(sum.noAddress)),
+      row("Waiting", figure(sum.waiting)),
+      row("Accounts in scope", figure(sum.scope), "sum"),
+    ]) +
+      `<p>${sent.addsUp ? "The outcomes add up to the scope." : bad("The outcomes do not add up to the scope.")} ` +
+      `${number(sum.possiblyTwice)} letters may have gone twice, under the same Message-ID.</p>` +
+      `<p>The timeline has: ${recorded === "" ? "none" : recorded}. ` +
+      `${sent.agrees ? "The two agree." : bad("The two do not agree.")}</p>` +
+      chart("Letters handed over", sent.handedOverByHour) +
+      `<h3>The letter</h3><table>${head("Language", "Subject", "SHA-256")}<tbody>` +
+      sent.templates
+        .map(
+          ({ locale, subject, sha256Hex }) =>
+            `<tr>${cell(text(locale))}${cell(text(subject))}${cell(`<code>${text(sha256Hex)}</code>`)}</tr>`,
+        )
+        .join("") +
+      `</tbody></table>`,
+  );
+}
+
+function renewals({ incident }: Report): string {
+  return section(
+    "Renewals",
+    `<p>${number(incident.renewed)} accounts have set a new password.</p>` +
+      chart(
+        "Accounts renewed",
+        incident.renewalsByHour.map(({ hour, renewed }) => ({ hour, count: renewed })),
+      ),
+  );
+}
+
+function refused({ refused: old }: Report): string {
+  const rows = old.byKind.map(({ kind, count }) => row(kind, figure(count)));
+  const { servedOld } = old;
+  const served =
+    servedOld === null
+      ? ""
+      : servedOld.seenAfter + servedOld.madeAfter === 0
+        ? "<p>Served all the same: none.</p>"
+        : `<p>${bad(`Served all the same: ${number(servedOld.seenAfter)} seen, ${number(servedOld.madeAfter)} made after the floor was raised.`)}</p>`;
+  return section(
+    "Requests refused for being older than the floors",
+    (rows.length === 0 ? "<p>None was made.</p>" : facts(rows)) + served + `<p class="small">${text(old.how)}</p>`,
+  );
+}
+
+function deadlines({ incident }: Report): string {
+  const rows = incident.deadlines.map(
+    ({ title, dueAt, state }) =>
+      `<tr>${cell(text(title))}${cell(instant(dueAt))}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
+  );
+  return section(
+    "Deadlines",
+    `<table>${head("Rule", "Due", "State")}<tbody>${rows.join("")}</tbody></table>` +
+      `<p class="small">Which rules apply is for the operator to say. What authorities were told is in the review, not here.</p>`,
+  );
+}
+
+function wayIn({ incident }: Report): string {
+  const way =
+    incident.wayIn === null
+      ? `<p>${bad("How the intruder got in is not recorded.")}</p>`
+      : facts([
+          row("What", cell(text(incident.wayIn.what))),
+          row("Closed", cell(instant(incident.wayIn.closedAt))),
+          row("Evidence", cell(text(incident.wayIn.evidence))),
+        ]);
+  const review = incident.review.map(
+    ({ title, state, note }) =>
+      `<tr>${cell(text(title))}${cell(state === "todo" ? bad("to do") : text(state))}${cell(text(note))}</tr>`,
+  );
+  return section(
+    "The way in, and the review",
+    `${way}<h3>Review</h3><table>${head("Item", "State", "Note")}<tbody>${review.join("")}</tbody></table>`,
+  );
+}
+
+function timeline({ timeline: record }: Report): string {
+  const rows = record.entries.map(
+    ({ at, kind, detail, leafIndex, leafHashHex }) =>
+      `<tr>${cell(instant(at))}${cell(text(kind))}${cell(detailText(detail))}` +
+      `${cell(leafIndex === null ? "not yet" : `${leafIndex}<br><code>${text(leafHashHex?.slice(0, 16) ?? "")}\u2026</code>`)}</tr>`,
+  );
+  const leftOut =
+    record.entriesLeftOut > 0
+      ? `<p class="small">${number(record.entriesLeftOut)} further entries are left out.</p>`
+      : "";
+  return section(
+    "Timeline",
+    `<p>${record.verdict === "intact" ? "Intact." : bad("Broken.")} ${text(record.explanation)} ` +
+      `The keyholder's own memory of it was ${record.witness === "compared" ? "compared" : bad("not reached")}.</p>` +
+      (record.checkpoint === null ? "" : `<pre>${text(record.checkpoint)}</pre>`) +
+      `<table>${head("When", "What", "Detail", "Leaf")}<tbody>${rows.join("")}</tbody></table>${leftOut}` +
+      `<p class="small">The single letters are counted above and left out here.</p>`,
+  );
+}
+
+const detailText = (detail: Readonly<Record<string, unknown>>): string =>
+  Object.entries(detail)
+    .map(([name, value]) => `${text(name)}: ${text(typeof value === "string" ? value : JSON.stringify(value))}`)
+    .join("<br>");
+
+const limits = (report: Report): string =>
+  section("What this report does not know", `<ul>${report.limits.map((one) => `<li>${text(one)}</li>`).join("")}</ul>`);
+
+const drafts = (report: Report): string =>
+  section(
+    "Drafts for authorities",
+    report.drafts.map((draft) => `<h3>${text(draft.to)}</h3><pre>${text(draft.text)}</pre>`).join(""),
+  );
+
+/** Beyond two weeks of hours the bars would be thinner than a line of print: days then. */
+const mostHours = 14 * 24;
+const width = 640;
+const height = 150;
+const left = 48;
+const bottom = 22;
+const top = 8;
+
+/** Bars over time, an hour or a day each, with the empty ones in between. */
+function chart(title: string, counts: readonly { readonly hour: string; readonly count: number }[]): string {
+  const first = counts[0];
+  const last = counts.at(-1);
+  if (first === undefined || last === undefined) return "";
+  const from = parseInstant(first.hour);
+  const isHourly = (parseInstant(last.hour) - from) / hourMs < mostHours;
+  const stepMs = isHourly ? hourMs : dayMs;
+  const start = plus(from, -(from % stepMs));
+  const steps = Math.floor((parseInstant(last.hour) - start) / stepMs) + 1;
+  const bars = new Map<number, number>();
+  for (const { hour, count } of counts) {
+    const step = Math.floor((parseInstant(hour) - start) / stepMs);
+    bars.set(step, (bars.get(step) ?? 0) + count);
+  }
+  const most = Math.max(1, ...bars.values());
+  const slot = (width - left) / steps;
+  const plotted = height - top - bottom;
+  const drawn = [...bars].map(([step, count]) => {
+    const barHeight = (count / most) * plotted;
+    const barWidth = Math.max(0.8, Math.min(slot * 0.86, 40));
+    const at = label(plus(start, step * stepMs), isHourly);
+    return (
+      `<rect x="${fixed(left + step * slot)}" y="${fixed(top + plotted - barHeight)}" width="${fixed(barWidth)}" ` +
+      `height="${fixed(barHeight)}" fill="#b45309"><title>${at}: ${number(count)}</title></rect>`
+    );
+  });
+  const total = counts.reduce((sum, { count }) => sum + count, 0);
+  const said = `${title}: ${number(total)} from ${label(start, isHourly)} to ${label(plus(start, (steps - 1) * stepMs), isHourly)}, at most ${number(most)} in one ${isHourly ? "hour" : "day"}`;
+  return (
+    `<figure><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${text(said)}" font-size="10" fill="#57534e">` +
+    `<line x1="${left}" y1="${top + plotted}" x2="${width}" y2="${top + plotted}" stroke="#a8a29e"/>` +
+    `<line x1="${left}" y1="${top}" x2="${width}" y2="${top}" stroke="#e7e5e4"/>` +
+    `<text x="${left - 6}" y="${top + 4}" text-anchor="end">${number(most)}</text>` +
+    `<text x="${left - 6}" y="${top + plotted + 3}" text-anchor="end">0</text>` +
+    `${drawn.join("")}<text x="${left}" y="${height - 6}">${label(start, isHourly)}</text>` +
+    (steps > 1
+      ? `<text x="${width}" y="${height - 6}" text-anchor="end">${label(plus(start, (steps - 1) * stepMs), isHourly)}</text>`
+      : "") +
+    `</svg><figcaption>${text(said)}.</figcaption></figure>`
+  );
+}
+
+const fixed = (value: number): string => String(Math.round(value * 10) / 10);
+const label = (at: EpochMs, isHourly: boolean): string =>
+  isHourly ? `${toIso(at).slice(0, 13).replace("T", " ")} h` : toIso(at).slice(0, 10);

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Value } from "typebox/value";
+import { populate, type PersonInPopulation } from "../../test/population.ts";
+import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
+import type { IncidentId } from "../kernel/brand.ts";
+import { dayMs, hourMs, manualClock, plus, secondMs, systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { newId, systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { testDatabase } from "../db/test-database.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { openSmtp } from "../mail/smtp.ts";
+import { append } from "../timeline/append.ts";
+import { integrate } from "../timeline/integrate.ts";
+import { Report } from "../wire/report.ts";
+import { closeIncident } from "./close.ts";
+import { contain } from "./contain.ts";
+import { startCampaign } from "./campaign.ts";
+import { deadlinesOf } from "./deadlines.ts";
+import { openIncident } from "./open.ts";
+import { reportIncident } from "./report.ts";
+import { reportHtml } from "./report-html.ts";
+import { walk } from "./walk.ts";
+
+const hostile = `<script>alert("x")</script>'&`;
+const db = await testDatabase();
+let keyholder: TestKeyholder;
+let operator: KeyholderClient;
+let relay: TestRelay;
+let incidentId: IncidentId;
+let people: PersonInPopulation[];
+const start = plus(systemClock.now(), -dayMs);
+const clock = manualClock(start);
+const needs = { db, clock, random: systemRandom, log: silentLog };
+
+async function integrateNow(): Promise<void> {
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  await integrate({ db, keyholder: operator, clock, databaseId: instance!.id });
+}
+
+const report = async () => (await reportIncident({ db, clock, keyholder: operator, log: silentLog }, incidentId))!;
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  operator = await keyholder.connect("operator");
+  const mailer = await keyholder.connect("mailer");
+  relay = await startTestRelay();
+  people = await populate(db, operator, { accounts: 20, sessionsEach: 4, withoutAddress: 2, at: start });
+  clock.advance(hourMs);
+  const opened = await openIncident(needs, { reason: `a copy is for sale ${hostile}`, foundHow: hostile }, hostile);
+  incidentId = opened.incidentId;
+  const witness = operator.witness;
+  const monotonicMs = () => 0;
+  await contain(
+    { ...needs, witness, monotonicMs },
+    { mode: "everyone-out", keepTools: false, reason: "", operator: "operator" },
+  );
+  await startCampaign(
+    { ...needs, service: { name: "Films", origin: "https://films.example", contact: null } },
+    incidentId,
+    "operator",
+  );
+  relay.script(people[5]!.address, { at: "rcpt", code: 550, text: "5.1.1 no" });
+  const transport = await openSmtp({ url: Secret.fromText(relay.url), from: "no-reply@films.example", log: silentLog });
+  expect(await walk({ ...needs, keyholder: mailer, transport }, incidentId)).toEqual({ kind: "finished" });
+  await transport.close();
+  for (const hour of [1, 1, 3]) {
+    await append(
+      db,
+      plus(clock.now(), hour * hourMs),
+      { kind: "renewed", detail: { account: people[hour]!.accountId } },
+      systemRandom,
+    );
+  }
+  clock.advance(5 * hourMs);
+  await integrateNow();
+});
+afterAll(async () => {
+  await relay.stop();
+  await keyholder.stop();
+});
+
+test("the report says what its schema says, and its sum adds up and agrees with the timeline", async () => {
+  const made = await report();
+  expect([...Value.Errors(Report, made)]).toEqual([]);
+  expect(made.letters).toMatchObject({
+    sum: { scope: 20, handedOver: 17, refused: 1, noAddress: 2, waiting: 0 },
+    addsUp: true,
+    agrees: true,
+    inTimeline: [
+      { outcome: "handed over", count: 17 },
+      { outcome: "refused", count: 1 },
+    ],
+  });
+  expect(made.letters!.templates.map(({ locale }) => locale)).toEqual(["de", "en", "es", "fr", "ja"]);
+  expect(made.incident).toMatchObject({ state: "readmitting", containment: "everyone-out", renewed: 3 });
+  expect(made.incident.renewalsByHour.map(({ renewed }) => renewed)).toEqual([2, 1]);
+  expect(made.timeline).toMatchObject({ verdict: "intact", witness: "compared", entriesLeftOut: 0 });
+  // The clock stood still meanwhile: their order is not the matter here.
+  const kinds = made.timeline.entries.map(({ kind }) => kind).toSorted();
+  expect(kinds).toEqual(["campaign finished", "campaign planned", "campaign started", "contained", "incident opened"]);
+  for (const { leafIndex, leafHashHex } of made.timeline.entries) {
+    expect(leafIndex).not.toBeNull();
+    expect(leafHashHex).toMatch(/^[0-9a-f]{64}$/);
+  }
+  expect(made.timeline.checkpoint).toContain("houselights/timeline/");
+  expect(
+    await reportIncident({ db, clock, keyholder: operator, log: silentLog }, newId(systemRandom, start)),
+  ).toBeUndefined();
+});
+
+test("a session from before that was seen after containment would show", async () => {
+  expect((await report()).refused.servedOld).toEqual({ seenAfter: 0, madeAfter: 0 });
+  const { accountId, sessions } = people[3]!;
+  const id = sessions[0]!.sessionId;
+  await db.run(`update session set last_seen_at = $3 where account_id = $1 and id = $2`, [
+    accountId,
+    id,
+    new Date(clock.now()),
+  ]);
+  expect((await report()).refused.servedOld).toEqual({ seenAfter: 1, madeAfter: 0 });
+  expect(reportHtml(await report())).toContain("1 sessions from before were served");
+  await db.run(`update session set last_seen_at = created_at where account_id = $1 and id = $2`, [accountId, id]);
+});
+
+test("a letter's row that was changed by hand no longer agrees with the timeline", async () => {
+  expect((await report()).letters).toMatchObject({ agrees: true });
+  await db.run(`update letter set state = 'handed over' where state = 'refused'`);
+  expect((await report()).letters).toMatchObject({ addsUp: true, agrees: false });
+  await db.run(`update letter set state = 'refused' where account_id = $1`, [people[5]!.accountId]);
+  await db.run(`delete from letter where account_id = $1`, [people[6]!.accountId]);
+  expect((await report()).letters).toMatchObject({ addsUp: false, agrees: false });
+  await db.run(`insert into letter (account_id, incident_id, state, settled_at) values ($1, $2, 'handed over', $3)`, [
+    people[6]!.accountId,
+    incidentId,
+    new Date(clock.now()),
+  ]);
+  expect((await report()).letters).toMatchObject({ addsUp: true, agrees: true });
+});
+
+test("the page is one file: no script, nothing fetched, everything escaped", async () => {
+  const html = reportHtml(await report());
+  expect(html).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;");
+  expect(html).not.toMatch(/<script/i);
+  expect(html).not.toMatch(/\b(?:src|href|action|data)=|url\(|@import/i);
+  expect(html.match(/<svg /g)).toHaveLength(2);
+  expect(html).not.toContain("@example.org");
+  const reason = (await report()).incident.reason;
+  expect(reason).toContain(hostile);
+});
+
+test("the report of a case that was only opened is made too, and says what is missing", async () => {
+  const html = reportHtml({ ...(await report()), letters: null, notifiedAt: null });
+  expect(html).toContain("No campaign has been started.");
+  const closed = await closeIncident(needs, incidentId, {}, "operator");
+  expect(closed.kind).toBe("missing");
+});
+
+test("an entry that was rewritten shows, from that entry on", async () => {
+  expect((await report()).timeline.verdict).toBe("intact");
+  const kept = await db.one<{ body: Buffer; at: Date }>(`select body, at from timeline_entry where leaf_index = 1`);
+  await db.run(`alter table timeline_entry disable trigger user`);
+  await db.run(
+    `update timeline_entry set body = convert_to(replace(convert_from(body, 'UTF8'), 'e', 'E'), 'UTF8') where leaf_index = 1`,
+  );
+  const broken = await report().catch((thrown: unknown) => thrown);
+  await db.run(`update timeline_entry set body = $1 where leaf_index = 1`, [kept!.body]);
+  await db.run(`alter table timeline_entry enable trigger user`);
+  expect(broken).toMatchObject({ timeline: { verdict: "broken" } });
+  expect((await report()).timeline.verdict).toBe("intact");
+});
+
+test("deadlines count from the finding, and are met by letters that had their outcome in time", () => {
+  const found = 1_700_000_000_000 as EpochMs;
+  const at = (ms: number): Date => new Date(found + ms);
+  const stateOf = (rule: string, finishedAt: Date | null, now: number) =>
+    deadlinesOf(
+      { foundAt: at(0), notifiedAt: finishedAt === null ? null : at(hourMs), finishedAt },
+      plus(found, now),
+    ).find((one) => one.rule === rule);
+  expect(stateOf("gdpr-33", null, 0)).toMatchObject({ dueAt: toIso(plus(found, 72 * hourMs)), state: "running" });
+  expect(stateOf("gdpr-33", null, 73 * hourMs)).toMatchObject({ state: "past" });
+  expect(stateOf("ca-people", null, 30 * dayMs)).toMatchObject({
+    dueAt: toIso(plus(found, 30 * dayMs)),
+    state: "running",
+  });
+  expect(stateOf("ca-people", null, 30 * dayMs + 1)).toMatchObject({ state: "missed" });
+  expect(stateOf("ca-people", at(30 * dayMs), 40 * dayMs)).toMatchObject({ state: "met" });
+  expect(stateOf("ca-people", at(30 * dayMs + secondMs), 40 * dayMs)).toMatchObject({ state: "missed" });
+  expect(stateOf("ca-ag", null, 0)).toBeUndefined();
+  expect(stateOf("ca-ag", at(2 * hourMs), dayMs)).toMatchObject({ dueAt: toIso(plus(found, hourMs + 15 * dayMs)) });
+});

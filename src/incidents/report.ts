@@ -1,0 +1,203 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
+import { readFloors } from "../credentials/floors.ts";
+import { currentHead } from "../timeline/integrate.ts";
+import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
+import type { IncidentStatus } from "../wire/incidents.ts";
+import type { Report } from "../wire/report.ts";
+import { addsUp } from "./letter-sum.ts";
+import { readNotices } from "./notice.ts";
+import { draftsOf } from "./report-drafts.ts";
+import { incidentStatus } from "./status.ts";
+
+export interface ReportNeeds {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly keyholder: Pick<Keyholder, "publicKeys"> & { readonly witness: Pick<Keyholder["witness"], "read"> };
+  readonly log: Log;
+}
+
+/**
+ * Everything that can be said of a case to an outsider, with what it rests on: the sum of the letters, compared with the
+ * timeline's own count of them; what was refused; whether the timeline is what was signed. Reads the whole timeline and
+ * every letter of the case: seconds at a million letters. `undefined` for an id that is no case.
+ */
+export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId): Promise<Report | undefined> {
+  const { db, clock } = needs;
+  const status = await incidentStatus(needs, incidentId);
+  if (status === undefined) return undefined;
+  const { timeline: _timeline, missing: _missing, ...incident } = status;
+  const [notifiedAt, letters, servedOld, timeline] = await Promise.all([
+    notifiedAtOf(db, incidentId),
+    lettersPart(db, incidentId, status),
+    status.containedAt === null ? null : countServedOld(db),
+    timelinePart(needs, incidentId),
+  ]);
+  const facts = { ...incident, notifiedAt };
+  return {
+    format: "houselights report 1",
+    madeAt: toIso(clock.now()),
+    incident,
+    notifiedAt,
+    letters,
+    refused: {
+      byKind: status.refusedByKind.map(({ kind, refused }) => ({ kind, count: refused })),
+      servedOld,
+      how:
+        "Each request reads its session and the floor of its kind in one statement, and nothing is cached; a session " +
+        "whose epoch is below the floor is refused and counted. As a check from the other side, sessions below their " +
+        "floor were searched for one that was seen, or made, more than five seconds after the floor was raised.",
+    },
+    timeline,
+    limits: limitsOf(status),
+    drafts: draftsOf(facts),
+  };
+}
+
+async function notifiedAtOf(tx: Tx, incidentId: IncidentId): Promise<string | null> {
+  const row = await tx.one<{ at: Date | null }>(`select notified_at as at from incident where id = $1`, [incidentId]);
+  return row?.at == null ? null : toIso(fromDate(row.at));
+}
+
+async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatus): Promise<Report["letters"]> {
+  const { letters: sum } = status;
+  if (sum === null) return null;
+  const [hours, counts, notices] = await Promise.all([
+    tx.many<{ hour: Date; count: number }>(
+      `select date_trunc('hour', settled_at, 'UTC') as hour, count(*) as count
+         from letter where incident_id = $1 and state = 'handed over' group by 1 order by 1`,
+      [incidentId],
+    ),
+    // Both from one snapshot: while letters are going out, two reads would disagree by themselves.
+    tx.many<{ source: "timeline" | "table"; outcome: string; count: number }>(
+      `select 'timeline' as source, convert_from(body, 'UTF8')::jsonb -> 'detail' ->> 'outcome' as outcome,
+              count(*) as count
+         from timeline_entry where incident_id = $1 and kind = 'letter' group by 2
+       union all
+       select 'table', state, count(*) from letter where incident_id = $1 group by 2
+       order by 1, 2`,
+      [incidentId],
+    ),
+    readNotices(tx, incidentId),
+  ]);
+  const inTimeline = counts.filter(({ source }) => source === "timeline");
+  const count = (from: "timeline" | "table", ...outcomes: readonly string[]): number =>
+    counts
+      .filter(({ source, outcome }) => source === from && outcomes.includes(outcome))
+      .reduce((total, one) => total + one.count, 0);
+  return {
+    sum,
+    addsUp: addsUp(sum),
+    handedOverByHour: hours.map(({ hour, count }) => ({ hour: toIso(fromDate(hour)), count })),
+    inTimeline: inTimeline.map(({ outcome, count: letters }) => ({ outcome, count: letters })),
+    // A letter that bounced later was handed over first, and its entry says so.
+    agrees:
+      count("timeline", "handed over") === count("table", "handed over", "bounced") &&
+      count("timeline", "refused") === count("table", "refused"),
+    templates: notices.map(({ locale, subject, hash }) => ({ locale, subject, sha256Hex: hash.toString("hex") })),
+  };
+}
+
+/** Old sessions that were used or made after their floor was raised: none, unless something is broken. */
+async function countServedOld(tx: Tx): Promise<{ seenAfter: number; madeAfter: number }> {
+  const row = await tx.one<{ seenAfter: number; madeAfter: number }>(
+    `select count(*) filter (where s.last_seen_at > f.raised_at + interval '5 seconds') as "seenAfter",
+            count(*) filter (where s.created_at > f.raised_at + interval '5 seconds') as "madeAfter"
+       from session s join floor f on f.kind = s.class
+      where s.epoch < f.epoch`,
+  );
+  return row ?? { seenAfter: 0, madeAfter: 0 };
+}
+
+const shownEntries = 1_000;
+
+async function timelinePart(needs: ReportNeeds, incidentId: IncidentId): Promise<Report["timeline"]> {
+  const { db, keyholder } = needs;
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  if (instance === undefined) throw new Fault("IMPOSSIBLE", "the instance table is empty: run the migrations first");
+  // The witness first: what it has seen was committed before, so the tables read afterwards must contain it.
+  const witnessed = await readWitness(needs, instance.id);
+  const publicKeys = (await keyholder.publicKeys("checkpoint")).map(({ publicKey }) => publicKey);
+  const verdict = await verifyTimeline({
+    db,
+    databaseId: instance.id,
+    publicKeys,
+    ...(witnessed === undefined ? {} : { witnessed }),
+  });
+  const [checkpoint, entries, counted] = await Promise.all([
+    db.one<{ size: number; root: Buffer; note: string }>(
+      `select size, root, note from timeline_checkpoint where note is not null order by size desc limit 1`,
+    ),
+    db.many<{
+      at: Date;
+      kind: string;
+      detail: Record<string, unknown>;
+      leafIndex: number | null;
+      leafHash: Buffer | null;
+    }>(
+      `select at, kind, convert_from(body, 'UTF8')::jsonb -> 'detail' as detail, leaf_index as "leafIndex",
+              leaf_hash as "leafHash"
+         from timeline_entry where incident_id = $1 and kind <> 'letter' order by at, id limit $2`,
+      [incidentId, shownEntries],
+    ),
+    db.one<{ count: number }>(
+      `select count(*) as count from timeline_entry where incident_id = $1 and kind <> 'letter'`,
+      [incidentId],
+    ),
+  ]);
+  return {
+    verdict: verdict.kind,
+    explanation: explain(verdict),
+    size: checkpoint?.size ?? 0,
+    rootHex: checkpoint?.root.toString("hex") ?? "",
+    witness: witnessed === undefined ? "not reached" : "compared",
+    checkpoint: checkpoint?.note ?? null,
+    entries: entries.map(({ at, leafHash, ...rest }) => ({
+      ...rest,
+      at: toIso(fromDate(at)),
+      leafHashHex: leafHash?.toString("hex") ?? null,
+    })),
+    entriesLeftOut: (counted?.count ?? 0) - entries.length,
+  };
+}
+
+async function readWitness({ db, keyholder, log }: ReportNeeds, databaseId: string): Promise<TimelineHead | undefined> {
+  try {
+    const [floors, head] = [await readFloors(db), await currentHead(db)];
+    return (await keyholder.witness.read(databaseId, { floors, head })).head;
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
+    log.warn({ reason: messageOf(thrown) }, "a report is made without the witness");
+    return undefined;
+  }
+}
+
+function explain(verdict: TimelineVerdict): string {
+  if (verdict.kind === "broken")
+    return `From entry ${verdict.firstBadIndex} on it is not what was signed: ${verdict.reason}.`;
+  const waiting = verdict.unsigned === 0 ? "" : ` ${verdict.unsigned} newer entries wait for their signature.`;
+  return (
+    `Every hash was computed again from the entries' bytes and agrees with every stored hash, root and signature ` +
+    `(${verdict.size} entries, ${verdict.checkpoints} signed checkpoints).${waiting}`
+  );
+}
+
+/** What this report does not know, said so that nobody reads it into the figures. */
+function limitsOf({ keptTools, containment }: IncidentStatus): string[] {
+  return [
+    "Handed over means that the relay took the letter; it does not show that anybody read it.",
+    "Refused requests are counted by each process and written every two seconds: a process that was killed may have taken the last of them with it.",
+    "When a session was last seen is noted to five minutes.",
+    "How often the keys were used is not accounted for here.",
+    ...(keptTools ? ["Tokens of scripts and other tools were kept on purpose when the theft was contained."] : []),
+    ...(containment === "with-renewal"
+      ? [
+          "Sessions from before the theft stayed signed in until their account renewed: that way of containing was chosen.",
+        ]
+      : []),
+  ];
+}

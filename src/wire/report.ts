@@ -1,0 +1,57 @@
+import { Type, type Static } from "typebox";
+import { Closed, Instant } from "./common.ts";
+import { IncidentStatus, LetterSum } from "./incidents.ts";
+
+const byHour = Type.Array(Closed({ hour: Instant, count: Type.Integer() }));
+
+/** GET /api/incidents/{id}/report: what can be said of a case to an outsider, and how it is known. No personal data. */
+export const Report = Closed({
+  format: Type.Literal("houselights report 1"),
+  madeAt: Instant,
+  incident: Type.Omit(IncidentStatus, ["timeline", "missing"]),
+  notifiedAt: Type.Union([Instant, Type.Null()]),
+  letters: Type.Union([
+    Closed({
+      sum: LetterSum,
+      /** scope = handed over + bounced + refused + suppressed + no address + waiting */
+      addsUp: Type.Boolean(),
+      handedOverByHour: byHour,
+      /** What the timeline says of the same letters, counted there. */
+      inTimeline: Type.Array(Closed({ outcome: Type.String(), count: Type.Integer() })),
+      /** Whether the two agree. */
+      agrees: Type.Boolean(),
+      templates: Type.Array(Closed({ locale: Type.String(), subject: Type.String(), sha256Hex: Type.String() })),
+    }),
+    Type.Null(),
+  ]),
+  refused: Closed({
+    byKind: Type.Array(Closed({ kind: Type.String(), count: Type.Integer() })),
+    /** Sessions older than their floor that were seen, or made, after it was raised. Null before containment. */
+    servedOld: Type.Union([Closed({ seenAfter: Type.Integer(), madeAfter: Type.Integer() }), Type.Null()]),
+    how: Type.String(),
+  }),
+  timeline: Closed({
+    verdict: Type.Union([Type.Literal("intact"), Type.Literal("broken")]),
+    explanation: Type.String(),
+    size: Type.Integer(),
+    rootHex: Type.String(),
+    /** Whether the keyholder's memory of the timeline's size and root was compared too. */
+    witness: Type.Union([Type.Literal("compared"), Type.Literal("not reached")]),
+    checkpoint: Type.Union([Type.String(), Type.Null()]),
+    /** The case's entries, without the single letters; at most 1,000, the oldest first. */
+    entries: Type.Array(
+      Closed({
+        at: Instant,
+        kind: Type.String(),
+        detail: Type.Record(Type.String(), Type.Unknown()),
+        leafIndex: Type.Union([Type.Integer(), Type.Null()]),
+        leafHashHex: Type.Union([Type.String(), Type.Null()]),
+      }),
+    ),
+    entriesLeftOut: Type.Integer(),
+  }),
+  /** What this report does not know. */
+  limits: Type.Array(Type.String()),
+  drafts: Type.Array(Closed({ to: Type.String(), text: Type.String() })),
+});
+export type Report = Static<typeof Report>;
