@@ -15,6 +15,7 @@ import { credentialRoutes } from "./credentials/routes.ts";
 import { sessionCheck } from "./sessions/check.ts";
 import { keepOnlySession } from "./sessions/devices.ts";
 import { makeOperatorLink } from "./sessions/operator-link.ts";
+import { signUpPages } from "./credentials/pages.ts";
 import { sessionPages } from "./sessions/pages.ts";
 import { startPush, type Push } from "./sessions/push.ts";
 import { refusalCounter } from "./sessions/refusals.ts";
@@ -79,6 +80,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });
+  signUpPages(app, { ...shared, frame });
   sessionRoutes(app, { ...shared, push: () => push ?? never("the push channel is not open") });
   sessionPages(app, { ...shared, frame, currentNotice: readNotice });
   linkRoutes(app, { ...shared, publicOrigin });
@@ -102,7 +104,6 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   const media = await openEngine({
     log,
     libraryDir: config.libraryDir,
-    workDir: join(config.dataDir, "transcodes"),
     environment: childEnvironment(),
   });
   const grants = newGrants({ keyholder, clock });

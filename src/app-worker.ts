@@ -1,6 +1,7 @@
 import { layGround, type GroundOptions } from "./app.ts";
 import { every, minuteMs } from "./kernel/clock.ts";
 import { messageOf } from "./kernel/fault.ts";
+import { forgetCounts } from "./http/throttle.ts";
 import { defineTask } from "./jobs/jobs.ts";
 import { startWorker } from "./jobs/worker.ts";
 import { letterTasks } from "./mail/letter-tasks.ts";
@@ -13,7 +14,7 @@ import { forgetLinks } from "./links/clean-up.ts";
 import { forgetTickets } from "./renewal/clean-up.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
-import { inspectFile } from "./library/inspect-file.ts";
+import { openInspector } from "./library/inspect-file.ts";
 import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts";
 
 /** A whole worker process: letters, campaigns, scans, the timeline's integration, clean-up. @returns how to stop it. */
@@ -31,11 +32,13 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
 
   const integrator = startIntegrator({ db, keyholder, clock, databaseId: instance.id, log });
-  const library = { db, clock, random, log, libraryDir, dataDir, inspect: inspectFile };
+  const inspector = openInspector({ log });
+  const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);
+  const library = { db, clock, random, log, libraryDir, dataDir, inspect };
   const stopping = new AbortController();
   const cleanUp = defineTask("clean-up", async () => {
     const now = clock.now();
-    for (const forget of [forgetSessions, forgetClaims, forgetLinks, forgetTickets, cleanUpMailbox]) {
+    for (const forget of [forgetSessions, forgetClaims, forgetLinks, forgetTickets, forgetCounts, cleanUpMailbox]) {
       while ((await forget(db, now)) >= 10_000 && !stopping.signal.aborted);
     }
   });
@@ -56,9 +59,9 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     ],
     schedule: [{ task: "clean-up", match: "17 * * * *" }],
   });
-  const demo = makeDemoLibrary({ libraryDir, log, clock, random }, stopping.signal, () => requestScan({ db, clock })).catch(
-    (thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"),
-  );
+  const demo = makeDemoLibrary({ libraryDir, log, clock, random }, stopping.signal, () =>
+    requestScan({ db, clock }),
+  ).catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"));
   const watch = await startLibraryWatch({ db, clock, log, libraryDir });
   const heartbeat = every(minuteMs, async () => {
     // Touches a connection now and then, so that a swapped database is noticed by the worker too.
@@ -71,6 +74,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     await watch.stop();
     await demo;
     await worker.stop();
+    await inspector.close();
     await integrator.stop();
     await transport.close();
     await ground.close();

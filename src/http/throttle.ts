@@ -1,4 +1,4 @@
-import { plus, toDate, type Clock } from "../kernel/clock.ts";
+import { hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 
@@ -31,3 +31,7 @@ export async function withinLimit(
   );
   return row !== undefined && row.used <= limit;
 }
+
+/** Removes counts of windows that are over. @returns how many rows went. */
+export const forgetCounts = (tx: Tx, now: EpochMs): Promise<number> =>
+  tx.run(`delete from throttle where window_start < $1`, [toDate(plus(now, -2 * hourMs))]);

@@ -9,6 +9,8 @@ import { append } from "../timeline/append.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
 import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
+import { refusePassword } from "../credentials/refuse-password.ts";
+import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
@@ -213,16 +215,8 @@ export async function containAccount(
       [accountId, toDate(at)],
     );
     if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
-    // Epoch 0 is below every floor: the password stays recognisable as the stolen one and opens nothing.
-    const passwords = await tx.run(`update password set epoch = 0 where account_id = $1`, [accountId]);
-    const tickets = await tx.run(
-      `update ticket set expires_at = $2 where account_id = $1 and used_at is null and expires_at > $2`,
-      [accountId, toDate(at)],
-    );
-    await tx.run(
-      `update address_claim set expires_at = $2 where account_id = $1 and used_at is null and expires_at > $2`,
-      [accountId, toDate(at)],
-    );
+    const passwords = await refusePassword(tx, accountId, at);
+    const tickets = await endTickets(tx, accountId, at);
     const inHand = await incidentInHand(tx);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;

@@ -2,7 +2,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { lookUpForm, parseAddress } from "../mail/address.ts";
@@ -175,6 +175,13 @@ function judge(
   }
   return undefined;
 }
+
+/** Ends the renewals that one account has under way. @returns how many. */
+export const endTickets = (tx: Tx, accountId: AccountId, now: EpochMs): Promise<number> =>
+  tx.run(`update ticket set expires_at = $2 where account_id = $1 and used_at is null and expires_at > $2`, [
+    accountId,
+    toDate(now),
+  ]);
 
 /** The code was right: choosing a better password must not use the tries up. */
 async function giveBackTry({ db }: Needs, digest: Uint8Array): Promise<void> {

@@ -1,4 +1,4 @@
-import { dayMs, hourMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 
 /** How long an ended or expired session is kept, for "what happened to my account". */
@@ -16,6 +16,5 @@ export async function forgetSessions(tx: Tx, now: EpochMs): Promise<number> {
     [before],
   );
   const links = await tx.run(`delete from operator_link where expires_at < $1`, [toDate(plus(now, -dayMs))]);
-  const counts = await tx.run(`delete from throttle where window_start < $1`, [toDate(plus(now, -2 * hourMs))]);
-  return sessions + links + counts;
+  return sessions + links;
 }

@@ -1,0 +1,146 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { expect, test } from "vitest";
+
+/**
+ * The folders in their order: each may import only the ones that stand above it, so the graph cannot contain a cycle.
+ * Files directly in `src/` (main, child, app, cli and the commands) put the rooms together and are outside the order.
+ */
+const order = [
+  "kernel",
+  "wire",
+  "config",
+  "db",
+  "keyholder",
+  "http",
+  "timeline",
+  "jobs",
+  "mail",
+  "accounts",
+  "credentials",
+  "sessions",
+  "links",
+  "renewal",
+  "incidents",
+  "library",
+  "streaming",
+] as const;
+type Folder = (typeof order)[number];
+
+/** Narrower than the order: what a folder may not import although it stands above. */
+const forbidden: Partial<Record<Folder, readonly string[]>> = {
+  kernel: [...order],
+  wire: [...order],
+  config: ["wire"],
+  db: ["wire", "config"],
+  // They know no account module: a `Viewer` comes from `http/`, the check from `app.ts`.
+  library: ["accounts", "credentials", "sessions", "links", "renewal", "incidents", "mail", "timeline"],
+  streaming: ["accounts", "credentials", "sessions", "links", "renewal", "incidents", "mail", "timeline"],
+};
+
+const importSpecifier = /(?:from|import)\s*\(?\s*["'](\.[^"']+)["']/g;
+const codeOf = (file: string): string => readFileSync(file, "utf8");
+const isTest = (file: string): boolean => /\.test\.tsx?$|(^|\/)test-[a-z-]+\.ts$/.test(file);
+
+function folderOf(path: string): string {
+  const [top = "", second = "", third] = path.split(sep);
+  if (top !== "src") return top;
+  return third === undefined || second === "commands" ? "root" : second;
+}
+
+function importsOf(file: string): string[] {
+  return [...codeOf(file).matchAll(importSpecifier)].map(([, specifier]) =>
+    relative(".", join(dirname(file), specifier ?? "")),
+  );
+}
+
+const sources = globSync("src/**/*.ts").filter((file) => !isTest(file));
+
+test("every folder of src/ has its place in the order", () => {
+  const folders = new Set(sources.map(folderOf).filter((folder) => folder !== "root"));
+  expect([...folders].filter((folder) => !order.includes(folder as Folder))).toEqual([]);
+});
+
+test("a folder imports only folders that stand above it", () => {
+  expect(sources.length).toBeGreaterThan(100);
+  const broken: string[] = [];
+  for (const file of sources) {
+    const from = folderOf(file);
+    if (from === "root") continue;
+    for (const target of importsOf(file)) {
+      const to = folderOf(target);
+      if (to === from) continue;
+      const isAbove = order.indexOf(to as Folder) >= 0 && order.indexOf(to as Folder) < order.indexOf(from as Folder);
+      const isForbidden = forbidden[from as Folder]?.includes(to) ?? false;
+      if (!isAbove || isForbidden) broken.push(`${file} -> ${target}`);
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+test("the browser's code imports wire/ and nothing else of src/", () => {
+  const files = globSync("web/**/*.{ts,tsx}").filter((file) => !file.startsWith(join("web", "dist")));
+  expect(files.length).toBeGreaterThan(5);
+  const broken = files.flatMap((file) =>
+    importsOf(file)
+      .filter((target) => target.startsWith(`src${sep}`) && folderOf(target) !== "wire")
+      .map((target) => `${file} -> ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+test("no drawers, no barrels", () => {
+  const paths = globSync("{src,web}/**/*").filter((file) => !file.startsWith(join("web", "dist")));
+  expect(paths.filter((path) => /(^|\/)(utils?|helpers?|common|services?|managers?)(\/|$)/.test(path))).toEqual([]);
+  const reexports = sources.filter((file) => /^export (\*|\{[^}]*\}) from /m.test(codeOf(file)));
+  expect(reexports).toEqual([]);
+});
+
+test("the environment is read in config/ alone", () => {
+  const readers = sources.filter((file) => /process\.env\b/.test(codeOf(file)) && folderOf(file) !== "config");
+  expect(readers).toEqual([]);
+});
+
+/** A table has one owner, named first, which alone writes it. Who else reads it (a check or a report in one statement) follows. */
+const owners: Readonly<Record<string, readonly string[]>> = {
+  sign_up: ["credentials"],
+  address_claim: ["credentials"],
+  password: ["credentials", "incidents"],
+  floor: ["credentials", "accounts", "sessions", "links", "renewal", "incidents"],
+  operator_link: ["sessions"],
+  session: ["sessions", "incidents"],
+  refusal_count: ["sessions"],
+  link: ["links", "incidents"],
+  ticket: ["renewal", "incidents"],
+  letter: ["incidents"],
+  incident: ["incidents"],
+  throttle: ["http"],
+  timeline_entry: ["timeline", "incidents"],
+  mailbox_letter: ["mail"],
+  title: ["library"],
+  progress: ["streaming"],
+};
+
+test("only a table's owner writes it; who else reads it is on the list", () => {
+  const broken: string[] = [];
+  for (const file of sources) {
+    const from = folderOf(file);
+    if (from === "root" || from === "db") continue;
+    const code = codeOf(file);
+    for (const [table, allowed] of Object.entries(owners)) {
+      const writes = new RegExp(`(?:insert into|update|delete from)\\s+${table}\\b(?!_)`).test(code);
+      const reads = new RegExp(`(?:from|join)\\s+${table}\\b(?!_)`).test(code);
+      if (writes && allowed[0] !== from) broken.push(`${file} writes ${table}`);
+      if (reads && !allowed.includes(from)) broken.push(`${file} reads ${table}`);
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+test("no registry's address stands in the lockfile or in any file of ours", () => {
+  const lock = codeOf("package-lock.json");
+  expect(lock).not.toMatch(/"resolved"/);
+  const hosts = /registry\.(npmjs|yarnpkg)|npmmirror|verdaccio/;
+  const own = globSync("{.npmrc,package.json,package-lock.json,src/**/*.ts,docs/**/*.md,README.md}");
+  expect(own.filter((file) => hosts.test(codeOf(file)))).toEqual([]);
+});
