@@ -56,6 +56,9 @@ export async function inspect({ demux, log }: InspectNeeds, path: string, signal
   return { kind: "playable", index, facts: factsOf(probed, index) };
 }
 
+const frameRateOf = (picture: ProbedStream): number =>
+  Math.min(1_000, ratioOf(picture.avg_frame_rate) || ratioOf(picture.r_frame_rate));
+
 /** Covers are video streams too. */
 const isPicture = ({ codec_type: type, disposition }: ProbedStream): boolean =>
   type === "video" && disposition?.["attached_pic"] !== 1 && disposition?.["still_image"] !== 1;
@@ -78,7 +81,8 @@ function makeIndex(
   // A track that only one of the two readers sees would shift the others.
   const isSameTracks = copies.length === sounds.length;
   const checked = typeof found === "string" ? found : (tooLong(found) ?? found);
-  const video = typeof checked === "string" ? null : videoIndex(checked, isSameTracks ? copies : []);
+  const video =
+    typeof checked === "string" ? null : videoIndex(checked, isSameTracks ? copies : [], frameRateOf(picture));
   const copied =
     video === null ? [] : copies.map((copy) => (typeof copy === "string" ? copy : (unfit(copy, video) ?? copy)));
   // One group of sound has one codec: Opus stays only if every track is Opus.
@@ -111,7 +115,7 @@ function makeIndex(
     reason: reasons.find((reason) => reason !== "")?.slice(0, 500) ?? "",
     durationSeconds: video === null ? probed.durationSeconds : (video.endTicks - video.startTicks) / video.timescale,
     ...size,
-    frameRate: Math.min(1_000, ratioOf(picture.avg_frame_rate) || ratioOf(picture.r_frame_rate)),
+    frameRate: frameRateOf(picture),
     videoCodec: (picture.codec_name ?? "unknown").slice(0, 40),
     videoStream: picture.index,
     bitsPerSecond: probed.bitsPerSecond,
@@ -140,7 +144,11 @@ function tooLong(video: VideoDescription): string | undefined {
     : undefined;
 }
 
-function videoIndex(video: VideoDescription, sounds: readonly (AudioDescription | string)[]): VideoIndex {
+function videoIndex(
+  video: VideoDescription,
+  sounds: readonly (AudioDescription | string)[],
+  probedRate: number,
+): VideoIndex {
   const originTicks = video.groupTicks[0] ?? 0;
   const soundStarts = sounds.flatMap((sound) =>
     typeof sound === "string" ? [] : [(sound.firstSample + sound.primingSamples) / sound.sampleRate],
@@ -148,13 +156,13 @@ function videoIndex(video: VideoDescription, sounds: readonly (AudioDescription 
   const soundStart = Math.min(...soundStarts);
   // The transcoder's zero is the first frame, so only sound that is copied can start before it.
   const isLate = soundStarts.length === sounds.length && originTicks / video.timescale - soundStart > lateSeconds;
-  const { frameRate } = video;
   return {
     ...video,
     keyTicks: [...video.keyTicks],
     groupTicks: [...video.groupTicks],
     groupBytes: [...video.groupBytes],
-    frameRate: Math.min(1_000, frameRate),
+    // Whole milliseconds make 24 frames each second look like 23.81.
+    frameRate: probedRate || Math.min(1_000, video.frameRate),
     originTicks,
     startTicks: isLate && Number.isFinite(soundStart) ? Math.round(soundStart * video.timescale) : originTicks,
   };
