@@ -2,6 +2,7 @@ import { toIso } from "../kernel/clock.ts";
 import { parseId, type AccountId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
 import { browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
+import { preferredLocale } from "../http/locale.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -48,7 +49,7 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
         address,
         password: Secret.fromText(password),
         name,
-        locale: locale ?? "en",
+        locale: locale ?? preferredLocale(request.headers["accept-language"]),
         browser,
       });
       switch (outcome.kind) {

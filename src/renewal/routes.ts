@@ -1,6 +1,7 @@
 import { toIso } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
 import { browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
+import { preferredLocale } from "../http/locale.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -20,7 +21,11 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
       const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000);
-      const { expiresAt } = await askRenewal(needs, { address: request.body.address, locale: "en", browser });
+      const { expiresAt } = await askRenewal(needs, {
+        address: request.body.address,
+        locale: preferredLocale(request.headers["accept-language"]),
+        browser,
+      });
       return reply.code(202).send({
         kind: "code-sent",
         expiresAt: toIso(expiresAt),
