@@ -7,10 +7,12 @@ interface DialogProps {
   /** A dangerous act: Escape and the backdrop still leave it, the frame says that it is one. */
   readonly alarm?: boolean;
   readonly wide?: boolean;
+  /** Says something final: a sign-in that ends meanwhile does not take the page away before it is read. */
+  readonly stays?: boolean;
 }
 
 /** The platform's modal dialog: focus stays inside, Escape closes, focus returns. Mount it to open it. */
-export function Dialog({ title, children, onClose, alarm = false, wide = false }: DialogProps) {
+export function Dialog({ title, children, onClose, alarm = false, wide = false, stays = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
@@ -23,6 +25,7 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false }
       ref={dialog}
       className={`dialog${alarm ? " is-alarm" : ""}${wide ? " is-wide" : ""}`}
       aria-labelledby={heading}
+      data-stays={stays ? "" : undefined}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

@@ -18,7 +18,8 @@ const ownAnswer = /^\/(watch|tv|operate)(\/|$)/;
 const queries = new QueryClient({
   queryCache: new QueryCache({
     onError: (error) => {
-      if (isSignedOut(error) && !ownAnswer.test(location.pathname)) goSignIn();
+      if (!isSignedOut(error) || ownAnswer.test(location.pathname)) return;
+      if (document.querySelector("dialog[data-stays]") === null) goSignIn();
     },
   }),
   defaultOptions: {

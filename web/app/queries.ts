@@ -10,7 +10,7 @@ import type {
 } from "../../src/wire/accounts.ts";
 import type { Console, IncidentList, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { TitleDetail, TitleList } from "../../src/wire/titles.ts";
-import { send } from "./api.ts";
+import { isSignedOut, send } from "./api.ts";
 
 export type Session = Static<typeof CurrentSession>;
 export type Notice = Static<typeof CurrentNotice>["notice"];
@@ -58,31 +58,37 @@ export const accountQuery = queryOptions({
   queryFn: ({ signal }) => send<Account>("GET", "/api/account", { signal }),
 });
 
+const liveMs = 2_000;
+
+/** Asks again and again, until the answer is that nobody is signed in here. */
+const live =
+  (everyMs: number) =>
+  (query: { readonly state: { readonly error: Error | null } }): number | false =>
+    isSignedOut(query.state.error) ? false : everyMs;
+
 export const devicesQuery = queryOptions({
   queryKey: ["devices"],
   queryFn: ({ signal }) => send<DeviceList>("GET", "/api/sessions", { signal }),
-  refetchInterval: 15_000,
+  refetchInterval: live(15_000),
 });
-
-const liveMs = 2_000;
 
 export const consoleQuery = queryOptions({
   queryKey: ["console"],
   queryFn: ({ signal }) => send<ConsoleNumbers>("GET", "/api/console", { signal }),
-  refetchInterval: liveMs,
+  refetchInterval: live(liveMs),
 });
 
 export const incidentsQuery = queryOptions({
   queryKey: ["incidents"],
   queryFn: ({ signal }) => send<Static<typeof IncidentList>>("GET", "/api/incidents", { signal }),
-  refetchInterval: 5 * liveMs,
+  refetchInterval: live(5 * liveMs),
 });
 
 export const incidentQuery = (id: string) =>
   queryOptions({
     queryKey: ["incident", id],
     queryFn: ({ signal }) => send<IncidentStatus>("GET", `/api/incidents/${encodeURIComponent(id)}`, { signal }),
-    refetchInterval: liveMs,
+    refetchInterval: live(liveMs),
   });
 
 export const operatorsQuery = queryOptions({
@@ -93,5 +99,5 @@ export const operatorsQuery = queryOptions({
 export const mailboxQuery = queryOptions({
   queryKey: ["mailbox"],
   queryFn: ({ signal }) => send<Mailbox>("GET", "/api/mailbox", { signal }),
-  refetchInterval: liveMs,
+  refetchInterval: live(liveMs),
 });

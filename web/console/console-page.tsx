@@ -49,11 +49,18 @@ export function ConsolePage() {
 }
 
 function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly now: number }) {
+  const [containing, setContaining] = useState(false);
   const live = numbers.sessions.reduce((sum, one) => sum + one.live, 0);
   const titles = numbers.titles.reduce((sum, one) => sum + one.count, 0);
   return (
     <>
-      {numbers.incident === null ? <Calm /> : <CaseInHand id={numbers.incident} />}
+      {numbers.incident === null ? (
+        <Calm onContain={() => setContaining(true)} />
+      ) : (
+        <CaseInHand id={numbers.incident} />
+      )}
+      {/* Not inside the calm card: containing opens a case, and the card gives way to it while the dialog is still in use. */}
+      {containing && <ContainDialog incident={null} onClose={() => setContaining(false)} />}
       <section className="figures" aria-label={say("console.live")}>
         <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)} />
         <Figure label={say("console.sessions")} value={showNumber(live)}>
@@ -123,8 +130,8 @@ function Figure({ label, value, children, alarm = false }: FigureProps) {
   );
 }
 
-function Calm() {
-  const [open, setOpen] = useState<"case" | "contain" | null>(null);
+function Calm({ onContain }: { readonly onContain: () => void }) {
+  const [open, setOpen] = useState(false);
   return (
     <section className="card case-in-hand is-calm" aria-labelledby="calm">
       <div>
@@ -132,15 +139,14 @@ function Calm() {
         <p className="lead">{say("console.calm.what")}</p>
       </div>
       <div className="buttons">
-        <button className="button-danger" type="button" onClick={() => setOpen("contain")}>
+        <button className="button-danger" type="button" onClick={onContain}>
           {say("contain.button")}
         </button>
-        <button className="button-quiet" type="button" onClick={() => setOpen("case")}>
+        <button className="button-quiet" type="button" onClick={() => setOpen(true)}>
           {say("console.start")}
         </button>
       </div>
-      {open === "case" && <OpenCase onClose={() => setOpen(null)} />}
-      {open === "contain" && <ContainDialog incident={null} onClose={() => setOpen(null)} />}
+      {open && <OpenCase onClose={() => setOpen(false)} />}
     </section>
   );
 }

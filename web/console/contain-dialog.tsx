@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Contained, ContainmentMode, Counts, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
-import { send } from "../app/api.ts";
+import { goSignIn, send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
 import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
@@ -54,7 +54,16 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
   }
 
   if (done !== null) {
-    return <ContainedDialog done={done} onClose={() => void queries.invalidateQueries().then(onClose)} />;
+    return (
+      <ContainedDialog
+        done={done}
+        onClose={() => {
+          if (done.mode === "everyone-out") return goSignIn();
+          void queries.invalidateQueries();
+          onClose();
+        }}
+      />
+    );
   }
   if (openedId === null) {
     return (
@@ -127,7 +136,7 @@ function CountList({ counts }: { readonly counts: Counts | undefined }) {
 function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onClose: () => void }) {
   const out = done.mode === "everyone-out";
   return (
-    <Dialog wide title={say("contain.done.title")} onClose={onClose}>
+    <Dialog wide stays title={say("contain.done.title")} onClose={onClose}>
       <p className="lead">
         {say("contain.done.what", { at: showExact(done.at), ms: done.commitMs.toFixed(1), epoch: done.epoch })}
       </p>

@@ -177,7 +177,8 @@ export const en = {
   "class.tool": "Tool",
 
   "proof.title": "Is it still you?",
-  "proof.what": "This act asks for your password again, because it is more than five minutes since you proved it.",
+  "proof.what":
+    "This act asks for your password again, because it is more than five minutes since you proved it. Without a password, print a new operator link on the host and open it.",
   "proof.password": "Password",
   "proof.go": "Go on",
   cancel: "Cancel",
