@@ -3,17 +3,17 @@ import { copyFile, mkdir, mkdtemp, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll } from "vitest";
 import type { Db } from "../src/db/db.ts";
 import { systemClock } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { systemRandom } from "../src/kernel/random.ts";
-import { scanLibrary, type Inspection, type ScanCounts } from "../src/library/scan.ts";
+import type { Inspector } from "../src/library/inspect-file.ts";
+import { scanLibrary, type ScanCounts } from "../src/library/scan.ts";
 import type { LibraryTaskNeeds } from "../src/library/tasks.ts";
 
 const run = promisify(execFile);
 
-/** A library of its own in the system's temporary folder, removed after the calling test file. */
+/** A library of its own in the system's temporary folder; the caller removes it (`afterAll(() => library.remove())`). */
 export interface TestLibrary {
   readonly folder: string;
   readonly needs: LibraryTaskNeeds;
@@ -21,16 +21,13 @@ export interface TestLibrary {
   put(path: string, from?: string): Promise<void>;
   /** Scans and says what was done. */
   scan(): Promise<ScanCounts>;
+  remove(): Promise<void>;
   readonly clip: string;
   readonly otherClip: string;
 }
 
-export async function testLibrary(
-  db: Db,
-  inspect: (path: string, signal: AbortSignal) => Promise<Inspection>,
-): Promise<TestLibrary> {
+export async function testLibrary(db: Db, inspector: Inspector): Promise<TestLibrary> {
   const base = await mkdtemp(join(tmpdir(), "houselights-library-"));
-  afterAll(() => rm(base, { recursive: true, force: true }));
   const folder = join(base, "library");
   const dataDir = join(base, "data");
   await mkdir(folder);
@@ -46,7 +43,7 @@ export async function testLibrary(
     log: silentLog,
     libraryDir: folder,
     dataDir,
-    inspect,
+    inspect: (path, signal) => inspector.inspect(path, signal),
   };
   let age = 0;
   return {
@@ -54,6 +51,7 @@ export async function testLibrary(
     needs,
     clip,
     otherClip,
+    remove: () => rm(base, { recursive: true, force: true }),
     put: async (path, from = clip) => {
       const full = join(folder, path);
       await mkdir(dirname(full), { recursive: true });

@@ -9,7 +9,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import { runFfmpeg } from "./ffmpeg.ts";
-import { splitExtension } from "./layout.ts";
+import { demuxerOf, splitExtension } from "./layout.ts";
 
 export interface ArtworkNeeds {
   readonly db: Db;
@@ -195,24 +195,11 @@ export async function posterOfFilm(
   durationSeconds: number,
   signal: AbortSignal,
 ): Promise<Poster | string> {
-  const demuxer = await containerOf(path);
-  if (demuxer === undefined) return "neither MP4 nor Matroska";
+  const demuxer = demuxerOf[splitExtension(path).extension];
+  if (demuxer === undefined) return "not a film by its name";
   const seek = Math.max(0, Math.min(durationSeconds * 0.2, 1_800));
   const place = ["-ss", seek.toFixed(3), "-protocol_whitelist", "file", "-f", demuxer, "-threads", "2"];
   return render([...place, "-max_pixels", "60000000", "-i", `file:${path}`], "thumbnail=48", signal);
-}
-
-/** The demuxer by the file's first bytes: ffmpeg is not left to guess what a hostile file would like to be. */
-async function containerOf(path: string): Promise<"matroska" | "mov" | undefined> {
-  const handle = await open(path, "r");
-  try {
-    const head = Buffer.alloc(12);
-    await handle.read(head, 0, 12, 0);
-    if (head.readUInt32BE(0) === 0x1a45dfa3) return "matroska";
-    return ["ftyp", "moov", "mdat", "wide", "free", "skip"].includes(head.toString("latin1", 4, 8)) ? "mov" : undefined;
-  } finally {
-    await handle.close();
-  }
 }
 
 async function render(

@@ -15,7 +15,24 @@ export type Placement =
       readonly name: string;
     };
 
-export const videoExtensions: ReadonlySet<string> = new Set(["mp4", "m4v", "mov", "mkv", "webm"]);
+/** With the demuxer ffmpeg is told to use: it is not left to guess what a hostile file would like to be. */
+export const demuxerOf: Readonly<Record<string, string>> = {
+  mp4: "mov",
+  m4v: "mov",
+  mov: "mov",
+  "3gp": "mov",
+  mkv: "matroska",
+  webm: "matroska",
+  ts: "mpegts",
+  m2ts: "mpegts",
+  mts: "mpegts",
+  avi: "avi",
+  mpg: "mpeg",
+  mpeg: "mpeg",
+  wmv: "asf",
+  ogv: "ogg",
+};
+export const videoExtensions: ReadonlySet<string> = new Set(Object.keys(demuxerOf));
 export const subtitleExtensions: ReadonlySet<string> = new Set(["srt", "vtt"]);
 export const pictureExtensions: ReadonlySet<string> = new Set(["jpg", "jpeg", "png", "webp"]);
 

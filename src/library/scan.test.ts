@@ -1,19 +1,25 @@
 import { appendFile, mkdir, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
 import { Fault } from "../kernel/fault.ts";
-import { inspectFile } from "./inspect-file.ts";
+import { silentLog } from "../kernel/log.ts";
+import { openInspector } from "./inspect-file.ts";
 import { scanLibrary } from "./scan.ts";
 
 let db: Db;
 let library: TestLibrary;
+const inspector = openInspector({ log: silentLog });
 
 beforeAll(async () => {
   db = await testDatabase();
-  library = await testLibrary(db, inspectFile);
+  library = await testLibrary(db, inspector);
+});
+afterAll(async () => {
+  await library.remove();
+  await inspector.close();
 });
 
 beforeEach(async () => {
@@ -133,8 +139,8 @@ test("a file that has just changed waits, and is taken when it has settled", asy
 
 test("a file that grows while it is inspected is not recorded", async () => {
   await library.put("Heat (1995).mp4");
-  const inspect: typeof inspectFile = async (path, signal) => {
-    const inspection = await inspectFile(path, signal);
+  const inspect: typeof inspector.inspect = async (path, signal) => {
+    const inspection = await inspector.inspect(path, signal);
     await appendFile(path, "more");
     return inspection;
   };
@@ -262,9 +268,9 @@ test("a scan that is stopped goes on where it was", async () => {
   for (let n = 1; n <= 4; n++) await library.put(`Film ${n} (200${n}).mp4`);
   const stop = new AbortController();
   let seen = 0;
-  const inspect: typeof inspectFile = async (path, signal) => {
+  const inspect: typeof inspector.inspect = async (path, signal) => {
     if (++seen === 2) stop.abort();
-    return inspectFile(path, signal);
+    return inspector.inspect(path, signal);
   };
   await scanLibrary({ ...library.needs, inspect }, stop.signal);
   const rest = await library.scan();
@@ -282,12 +288,14 @@ test("with one of our tools missing a file is tried again instead of being calle
 
 test("text from inside a file that the database cannot hold is mended, not fatal", async () => {
   await library.put("Heat (1995).mp4");
-  const inspect: typeof inspectFile = async (path, signal) => {
-    const inspection = await inspectFile(path, signal);
+  const inspect: typeof inspector.inspect = async (path, signal) => {
+    const inspection = await inspector.inspect(path, signal);
     if (inspection.kind === "damaged") return inspection;
     const chapters = [{ startSeconds: 0, name: "nul\0 and half \ud800" }];
     return { ...inspection, facts: { ...inspection.facts, chapters } };
   };
   await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
-  expect(await db.one(`select facts->'chapters'->0->>'name' as name from file`)).toEqual({ name: "nul and half \ufffd" });
+  expect(await db.one(`select facts->'chapters'->0->>'name' as name from file`)).toEqual({
+    name: "nul and half \ufffd",
+  });
 });

@@ -8,6 +8,7 @@ import type { Log } from "../kernel/log.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { picturesOf, sidecarsOf, type Sidecar } from "./beside.ts";
+import { mediaIndexVersion } from "./media/media-index.ts";
 import { placementOf, placeTitle, titleIdentity } from "./place-title.ts";
 import type { Facts } from "./tables.ts";
 import { fingerprintOf, walkLibrary, type FoundFile } from "./walk.ts";
@@ -62,6 +63,7 @@ interface KnownFile {
   readonly sidecars: readonly Sidecar[];
   readonly pictures: readonly string[];
   readonly identity: Buffer;
+  readonly indexVersion: number | null;
 }
 
 /**
@@ -138,7 +140,7 @@ export async function scanLibrary(
     if (moved !== undefined) {
       goneByFingerprint.delete(file.fingerprint);
       counts.updated += await keepFile(needs, file, moved);
-    } else if (before === undefined || before.fingerprint !== file.fingerprint || before.titleId === titleId) {
+    } else if (before === undefined || before.titleId === titleId || isOutdated(file, before)) {
       toInspect.push(file);
     } else if (isAsBefore(file, before)) {
       counts.unchanged++;
@@ -159,10 +161,15 @@ export async function scanLibrary(
 
 async function readKnown(db: Db): Promise<KnownFile[]> {
   return db.many<KnownFile>(
-    `select file.id, title_id as "titleId", path, fingerprint, state, problem, sidecars, pictures, title.identity
+    `select file.id, title_id as "titleId", path, fingerprint, state, problem, sidecars, pictures, title.identity,
+            (index->>'version')::int as "indexVersion"
        from file join title on title.id = file.title_id`,
   );
 }
+
+/** Its bytes may have changed, or what we know of them is in a form that is not used any more. */
+const isOutdated = (file: FoundFile, before: KnownFile): boolean =>
+  before.fingerprint !== file.fingerprint || (before.problem === null && before.indexVersion !== mediaIndexVersion);
 
 function isAsBefore(file: FoundFile, before: KnownFile): boolean {
   return (

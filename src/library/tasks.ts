@@ -1,4 +1,5 @@
 import { watch, type FSWatcher } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { every, minuteMs, plus, secondMs, sleep, type Clock } from "../kernel/clock.ts";
 import { parseId, type TitleId } from "../kernel/brand.ts";
 import { messageOf } from "../kernel/fault.ts";
@@ -69,6 +70,7 @@ export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Pr
     });
   };
 
+  await mkdir(libraryDir, { recursive: true });
   await request();
   let watcher: FSWatcher | undefined;
   try {

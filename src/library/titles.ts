@@ -117,7 +117,7 @@ export async function listTitles(
   }
   const rank = (alias: string): Expression<number> =>
     wanted === ""
-      ? sql`0`
+      ? sql`0::int`
       : sql`case when ${sql.ref(`${alias}.sort_key`)} like ${`${literal(wanted)}%`} then 0
                  when ${sql.ref(`${alias}.search_text`)} like ${`% ${literal(wanted)}%`} then 1 else 2 end`;
 

@@ -1,7 +1,14 @@
 import type { BigIntStats, Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { entersFolder, pictureExtensions, readPath, splitExtension, subtitleExtensions, videoExtensions } from "./layout.ts";
+import {
+  entersFolder,
+  pictureExtensions,
+  readPath,
+  splitExtension,
+  subtitleExtensions,
+  videoExtensions,
+} from "./layout.ts";
 
 /** One video as it lies on the disk, with what lies beside it. */
 export interface FoundFile {

@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AccountId, FileId, SessionId, TitleId } from "../kernel/brand.ts";
+import { hourMs, manualClock, plus, type EpochMs } from "../kernel/clock.ts";
+import { newId, systemRandom } from "../kernel/random.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import { encodeClaims, grantLength, grantText, newGrants, parseGrant, type GrantClaims } from "./grants.ts";
+
+let process: TestKeyholder;
+let keyholder: KeyholderClient;
+
+beforeAll(async () => {
+  process = await testKeyholder();
+  keyholder = await process.connect("web");
+});
+afterAll(() => process.stop());
+
+const start = Date.UTC(2026, 10, 22);
+
+function someClaims(expiresAt = (start + hourMs) as EpochMs): GrantClaims {
+  const now = start as EpochMs;
+  return {
+    accountId: newId<AccountId>(systemRandom, now),
+    sessionId: newId<SessionId>(systemRandom, now),
+    titleId: newId<TitleId>(systemRandom, now),
+    fileId: newId<FileId>(systemRandom, now),
+    expiresAt,
+  };
+}
+
+test("a grant gives back what it was made of, on any node that knows the public key", async () => {
+  const clock = manualClock(start);
+  const claims = someClaims();
+  const text = await newGrants({ keyholder, clock }).issue(claims);
+  expect(text).toHaveLength(grantLength);
+  expect(await newGrants({ keyholder, clock }).verify(text)).toEqual(claims);
+});
+
+test("a grant is refused from the instant it expires, having been accepted a moment before", async () => {
+  const clock = manualClock(start);
+  const grants = newGrants({ keyholder, clock });
+  const claims = someClaims(plus(clock.now(), 1_000));
+  const text = await grants.issue(claims);
+  clock.advance(999);
+  expect(await grants.verify(text)).toEqual(claims);
+  clock.advance(1);
+  expect(await grants.verify(text)).toBeUndefined();
+});
+
+test("no grant with one bit changed is accepted, while the unchanged one is", async () => {
+  const grants = newGrants({ keyholder, clock: manualClock(start) });
+  const claims = someClaims();
+  const text = await grants.issue(claims);
+  const bytes = Buffer.from(text, "base64url");
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const changed = Buffer.from(bytes);
+    changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    expect(await grants.verify(changed.toString("base64url"))).toBeUndefined();
+  }
+  expect(await grants.verify(text)).toEqual(claims);
+});
+
+test("what another purpose's key signed is no grant", async () => {
+  const grants = newGrants({ keyholder, clock: manualClock(start) });
+  const signed = encodeClaims(someClaims());
+  expect(await grants.verify(grantText(signed, await keyholder.sign("grant", signed)))).toBeDefined();
+  const operator = await process.connect("operator");
+  expect(await grants.verify(grantText(signed, await operator.sign("letter", signed)))).toBeUndefined();
+});
+
+test("forged grants do not make this process ask the keyholder each time", async () => {
+  const clock = manualClock(start);
+  let asked = 0;
+  const counting = {
+    sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
+    publicKeys: (purpose: "grant" | "checkpoint" | "letter") => {
+      asked++;
+      return keyholder.publicKeys(purpose);
+    },
+  };
+  const grants = newGrants({ keyholder: counting, clock });
+  const good = await grants.issue(someClaims());
+  const forged = grantText(encodeClaims(someClaims()), Buffer.alloc(64, 7));
+  for (let n = 0; n < 50; n++) expect(await grants.verify(forged)).toBeUndefined();
+  expect(asked).toBe(1);
+  clock.advance(2_000);
+  await grants.verify(forged);
+  expect(asked).toBe(2);
+  expect(await grants.verify(good)).toBeDefined();
+});
+
+test("while the keyholder is away, grants go on being judged by the keys that were read", async () => {
+  const clock = manualClock(start);
+  let isAway = false;
+  const sometimes = {
+    sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
+    publicKeys: (purpose: "grant" | "checkpoint" | "letter") =>
+      isAway ? Promise.reject(new Error("away")) : keyholder.publicKeys(purpose),
+  };
+  const grants = newGrants({ keyholder: sometimes, clock });
+  const text = await grants.issue(someClaims());
+  isAway = true;
+  clock.advance(10 * 60_000);
+  expect(await grants.verify(text)).toBeDefined();
+});
+
+test("any text is parsed to a grant that encodes back to the same text, or not at all", () => {
+  const base64url = fc.stringMatching(/^[A-Za-z0-9_-]{180}$/);
+  const withVersion = base64url.map((text) => `AQ${text.slice(2)}`);
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.string(), fc.string({ minLength: 180, maxLength: 180 }), base64url, withVersion),
+      (text) => {
+        const grant = parseGrant(text);
+        if (grant === undefined) return;
+        expect(grantText(encodeClaims(grant.claims), grant.signature)).toBe(text);
+      },
+    ),
+  );
+});
+
+test("claims survive the way through text, whatever the ids and the instant", () => {
+  const uuid = fc.uuid();
+  fc.assert(
+    fc.property(uuid, uuid, uuid, uuid, fc.nat({ max: 2 ** 47 }), (account, session, title, file, instant) => {
+      const claims: GrantClaims = {
+        accountId: account as AccountId,
+        sessionId: session as SessionId,
+        titleId: title as TitleId,
+        fileId: file as FileId,
+        expiresAt: instant as EpochMs,
+      };
+      const parsed = parseGrant(grantText(encodeClaims(claims), Buffer.alloc(64)));
+      expect(parsed?.claims).toEqual(claims);
+    }),
+  );
+});
+
+test.each(["", "AQ", "A".repeat(179), "A".repeat(181), `${"A".repeat(179)}=`, `${"A".repeat(179)}+`, "\0".repeat(180)])(
+  "%j is no grant",
+  (text) => {
+    expect(parseGrant(text)).toBeUndefined();
+  },
+);

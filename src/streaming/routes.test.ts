@@ -1,0 +1,347 @@
+import { createHash } from "node:crypto";
+import { rename } from "node:fs/promises";
+import { request } from "node:http";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
+import { testViewers } from "../../test/viewers-fixture.ts";
+import { testDatabase } from "../db/test-database.ts";
+import type { Db } from "../db/db.ts";
+import { newServer, type App } from "../http/server.ts";
+import type { FileId, SessionId, TitleId } from "../kernel/brand.ts";
+import { hourMs, manualClock, plus } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { newId, systemRandom } from "../kernel/random.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import { openInspector } from "../library/inspect-file.ts";
+import type { Grant } from "../wire/titles.ts";
+import { encodeClaims, grantText, newGrants, parseGrant, type Grants } from "./grants.ts";
+import { forgetProgress, progressReader } from "./progress.ts";
+import { streamingRoutes, type MediaAnswer } from "./routes.ts";
+
+const clock = manualClock(Date.UTC(2026, 10, 22));
+const viewers = testViewers(clock);
+let db: Db;
+let library: TestLibrary;
+const inspector = openInspector({ log: silentLog });
+let app: App;
+let keys: TestKeyholder;
+let keyholder: KeyholderClient;
+let grants: Grants;
+let filmId: TitleId;
+let otherId: TitleId;
+let brokenId: TitleId;
+const released: SessionId[] = [];
+const asked: string[] = [];
+let answerOnce: MediaAnswer | undefined;
+
+beforeAll(async () => {
+  db = await testDatabase();
+  library = await testLibrary(db, inspector);
+  await library.put("Heat (1995).mp4");
+  await library.put("Ronin (1998).mp4");
+  await library.put("Broken (2002).mp4");
+  await library.scan();
+  const idOf = async (name: string): Promise<TitleId> =>
+    (await db.one<{ id: TitleId }>(`select id from title where name = $1`, [name]))?.id ?? expect.fail();
+  filmId = await idOf("Heat");
+  otherId = await idOf("Ronin");
+  brokenId = await idOf("Broken");
+  await db.run(`update file set state = 'damaged', problem = 'cut short' where title_id = $1`, [brokenId]);
+  keys = await testKeyholder();
+  keyholder = await keys.connect("web");
+  grants = newGrants({ keyholder, clock });
+  app = newServer({
+    publicOrigin: "http://localhost:8080",
+    trustProxy: false,
+    tls: null,
+    check: viewers.check,
+    clock,
+    random: systemRandom,
+    log: silentLog,
+  });
+  // What is cut from a file is the engine's; here stands whoever answers, so that what is not cut is seen.
+  streamingRoutes(app, {
+    db,
+    clock,
+    log: silentLog,
+    check: viewers.check,
+    grants,
+    media: {
+      resource: async (file, name, owner) => {
+        asked.push(`${file.path} ${name} ${owner}`);
+        const once = answerOnce;
+        answerOnce = undefined;
+        if (once !== undefined) return once;
+        if (name === "missing.m4s") return { kind: "missing" };
+        const body = Buffer.from(`${file.path} ${name}`);
+        const etag = `"${createHash("sha256").update(body).digest("hex")}"`;
+        return { kind: "found", contentType: "application/vnd.apple.mpegurl", body, etag };
+      },
+      release: (owner) => void released.push(owner),
+    },
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+});
+afterAll(async () => {
+  await app.close();
+  await keys.stop();
+  await library.remove();
+  await inspector.close();
+});
+beforeEach(() => {
+  released.length = 0;
+  asked.length = 0;
+});
+
+type SignedIn = ReturnType<typeof viewers.signIn>;
+
+async function grantFor(session: SignedIn, titleId = filmId): Promise<string> {
+  const reply = await app.inject({ method: "POST", url: `/api/titles/${titleId}/grants`, headers: session.headers });
+  expect(reply.statusCode).toBe(201);
+  const match = /^\/media\/([A-Za-z0-9_-]+)\/master\.m3u8$/.exec(reply.json<Grant>().playlist);
+  return match?.[1] ?? expect.fail("no playlist");
+}
+const media = async (grant: string, name = "master.m3u8") => app.inject({ url: `/media/${grant}/${name}` });
+
+/** By a socket: clients that behave well take `..` out of a path before they send it. */
+async function rawStatus(path: string): Promise<number> {
+  const address = app.server.address();
+  if (address === null || typeof address === "string") return expect.fail("not listening");
+  return new Promise((resolve, reject) => {
+    const call = request({ port: address.port, host: "127.0.0.1", path }, (reply) => {
+      reply.resume();
+      resolve(reply.statusCode ?? 0);
+    });
+    call.on("error", reject);
+    call.end();
+  });
+}
+
+/** The same grant with other claims, signed as we sign: what a bug or a captured web process could hand out. */
+async function resigned(grant: string, change: Partial<NonNullable<ReturnType<typeof parseGrant>>["claims"]>) {
+  const parsed = parseGrant(grant) ?? expect.fail("no grant");
+  const signed = encodeClaims({ ...parsed.claims, ...change });
+  return grantText(signed, await keyholder.sign("grant", signed));
+}
+
+describe("a grant", () => {
+  test("plays its title without header or cookie, and nothing of it is stored on the way", async () => {
+    const session = viewers.signIn();
+    const grant = await grantFor(session);
+    const reply = await media(grant);
+    expect(reply.statusCode).toBe(200);
+    expect(reply.body).toBe("Heat (1995).mp4 master.m3u8");
+    expect(reply.headers["cache-control"]).toBe("private, no-store");
+    expect(reply.headers["content-type"]).toBe("application/vnd.apple.mpegurl");
+    expect(asked).toEqual([`Heat (1995).mp4 master.m3u8 ${session.viewer.sessionId}`]);
+    const head = await app.inject({ method: "HEAD", url: `/media/${grant}/video/0.m4s` });
+    expect(head.statusCode).toBe(200);
+    expect(head.body).toBe("");
+  });
+
+  test("opens no byte once its session has ended, and what the session started is released", async () => {
+    const session = viewers.signIn();
+    const grant = await grantFor(session);
+    expect((await media(grant)).statusCode).toBe(200);
+    viewers.end(session.viewer.sessionId);
+    asked.length = 0;
+    for (const name of ["master.m3u8", "video/0.m4s", "missing.m4s", "no/such/thing"]) {
+      const reply = await media(grant, name);
+      expect(reply.statusCode).toBe(403);
+      expect(reply.json()).toMatchObject({ code: "grant-refused" });
+      expect(reply.headers["cache-control"]).toBe("private, no-store");
+    }
+    expect(asked).toEqual([]);
+    expect(released).toContain(session.viewer.sessionId);
+  });
+
+  test("is judged at every segment, not once", async () => {
+    const session = viewers.signIn();
+    const grant = await grantFor(session);
+    for (let n = 0; n < 5; n++) expect((await media(grant, `video/${n}.m4s`)).statusCode).toBe(200);
+    viewers.end(session.viewer.sessionId);
+    expect((await media(grant, "video/5.m4s")).statusCode).toBe(403);
+  });
+
+  test("of one session is not another's: ending one leaves the other playing", async () => {
+    const one = viewers.signIn();
+    const other = viewers.signIn(one.viewer.accountId);
+    const [first, second] = [await grantFor(one), await grantFor(other)];
+    viewers.end(one.viewer.sessionId);
+    expect((await media(first)).statusCode).toBe(403);
+    expect((await media(second)).statusCode).toBe(200);
+  });
+
+  test("that names another account's session is refused even when it is signed", async () => {
+    const session = viewers.signIn();
+    const grant = await grantFor(session);
+    const stranger = viewers.signIn();
+    expect((await media(await resigned(grant, {}))).statusCode).toBe(200);
+    expect((await media(await resigned(grant, { accountId: stranger.viewer.accountId }))).statusCode).toBe(403);
+    expect((await media(await resigned(grant, { sessionId: stranger.viewer.sessionId }))).statusCode).toBe(403);
+  });
+
+  test("that names a file of another title opens nothing", async () => {
+    const session = viewers.signIn();
+    const grant = await grantFor(session);
+    expect((await media(grant)).statusCode).toBe(200);
+    expect((await media(await resigned(grant, { titleId: otherId }))).statusCode).toBe(404);
+    const nowhere = newId<FileId>(systemRandom, clock.now());
+    expect((await media(await resigned(grant, { fileId: nowhere }))).statusCode).toBe(404);
+    expect((await media(grant)).statusCode).toBe(200);
+  });
+
+  test("is refused when it is forged, cut, prolonged or changed, while the true one is accepted", async () => {
+    const grant = await grantFor(viewers.signIn());
+    const parsed = parseGrant(grant) ?? expect.fail();
+    const later = encodeClaims({ ...parsed.claims, expiresAt: plus(parsed.claims.expiresAt, hourMs) });
+    const flipped = Buffer.from(grant, "base64url");
+    flipped[80] = (flipped[80] ?? 0) ^ 1;
+    for (const forged of [
+      grantText(later, parsed.signature),
+      grantText(parsed.signed, Buffer.alloc(64)),
+      flipped.toString("base64url"),
+      grant.slice(0, -4),
+      `${grant}AAAA`,
+      "x",
+      "%00",
+      "..",
+    ]) {
+      const reply = await media(forged);
+      expect([403, 404]).toContain(reply.statusCode);
+    }
+    expect(asked).toEqual([]);
+    expect((await media(grant)).statusCode).toBe(200);
+  });
+
+  test("lives six hours and never longer than its session", async () => {
+    const session = viewers.signIn();
+    const grant = await grantFor(session);
+    expect(parseGrant(grant)?.claims.expiresAt).toBe(clock.now() + 6 * hourMs);
+    clock.advance(6 * hourMs - 1);
+    expect((await media(grant)).statusCode).toBe(200);
+    clock.advance(1);
+    expect((await media(grant)).statusCode).toBe(403);
+    clock.set(session.viewer.expiresAt - hourMs);
+    expect(parseGrant(await grantFor(session))?.claims.expiresAt).toBe(session.viewer.expiresAt);
+  });
+
+  test("is given to a signed-in viewer only, and for what can be played only", async () => {
+    const { headers } = viewers.signIn();
+    const post = async (id: string, as: Record<string, string>) =>
+      (await app.inject({ method: "POST", url: `/api/titles/${id}/grants`, headers: as })).statusCode;
+    expect(await post(filmId, headers)).toBe(201);
+    expect(await post(filmId, {})).toBe(401);
+    expect(await post(brokenId, headers)).toBe(409);
+    expect(await post("00000000-0000-7000-8000-000000000000", headers)).toBe(404);
+  });
+
+  test.each([
+    "../../etc/passwd",
+    "..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "video/../../x",
+    "/etc/passwd",
+    "video//0.m4s",
+    ".hidden",
+    "a\\..\\b",
+    "%00",
+    "x".repeat(500),
+    "a/b/c/d/e",
+    "",
+  ])("does not let %j reach the engine", async (name) => {
+    const grant = await grantFor(viewers.signIn());
+    expect((await media(grant)).statusCode).toBe(200);
+    asked.length = 0;
+    expect([400, 403, 404]).toContain(await rawStatus(`/media/${grant}/${name}`));
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("what the engine answers", () => {
+  test("missing is 404, unreadable 409, busy 503 with a time to wait", async () => {
+    const grant = await grantFor(viewers.signIn());
+    expect((await media(grant, "missing.m4s")).statusCode).toBe(404);
+    answerOnce = { kind: "unreadable", message: "the file ends early" };
+    const unreadable = await media(grant);
+    expect(unreadable.statusCode).toBe(409);
+    expect(unreadable.body).not.toContain("ends early");
+    answerOnce = { kind: "busy" };
+    const busy = await media(grant);
+    expect(busy.statusCode).toBe(503);
+    expect(busy.headers["retry-after"]).toBe("2");
+  });
+
+  test("a film that is renamed while it plays goes on playing", async () => {
+    const grant = await grantFor(viewers.signIn(), otherId);
+    expect((await media(grant)).body).toBe("Ronin (1998).mp4 master.m3u8");
+    await rename(join(library.folder, "Ronin (1998).mp4"), join(library.folder, "Ronin (1998) - Cut.mp4"));
+    await library.scan();
+    answerOnce = { kind: "unreadable", message: "no such file" };
+    expect((await media(grant)).body).toBe("Ronin (1998) - Cut.mp4 master.m3u8");
+  });
+});
+
+describe("progress", () => {
+  const put = async (session: SignedIn, id: string, positionSeconds: number, durationSeconds = 100) =>
+    app.inject({
+      method: "PUT",
+      url: `/api/titles/${id}/progress`,
+      headers: session.headers,
+      payload: { positionSeconds, durationSeconds },
+    });
+
+  test("saved by one session is where another session of the account goes on, and nobody else", async () => {
+    const sofa = viewers.signIn();
+    const phone = viewers.signIn(sofa.viewer.accountId);
+    const stranger = viewers.signIn();
+    expect((await put(sofa, filmId, 42.5)).statusCode).toBe(204);
+    const reader = progressReader(db);
+    expect((await reader.of(phone.viewer.accountId, [filmId])).get(filmId)).toMatchObject({ positionSeconds: 42.5 });
+    expect((await reader.of(stranger.viewer.accountId, [filmId])).size).toBe(0);
+    clock.advance(1_000);
+    expect((await put(phone, filmId, 60)).statusCode).toBe(204);
+    expect((await reader.of(sofa.viewer.accountId, [filmId])).get(filmId)).toMatchObject({ positionSeconds: 60 });
+  });
+
+  test("counts a title as watched near its end, and begins again when it is watched again", async () => {
+    const session = viewers.signIn();
+    const reader = progressReader(db);
+    const read = async () => (await reader.of(session.viewer.accountId, [filmId])).get(filmId);
+    await put(session, filmId, 94.9);
+    expect(await read()).toMatchObject({ watched: false });
+    await put(session, filmId, 400);
+    expect(await read()).toMatchObject({ watched: true, positionSeconds: 100 });
+    await put(session, filmId, 3);
+    expect(await read()).toMatchObject({ watched: false, positionSeconds: 3 });
+  });
+
+  test("is listed newest first and forgotten with the account", async () => {
+    const session = viewers.signIn();
+    await put(session, filmId, 1);
+    clock.advance(1_000);
+    await put(session, otherId, 1);
+    const latest = await progressReader(db).latest(session.viewer.accountId, 10);
+    expect(latest.map(({ titleId }) => titleId)).toEqual([otherId, filmId]);
+    await db.transaction((tx) => forgetProgress(tx, session.viewer.accountId));
+    expect(await progressReader(db).latest(session.viewer.accountId, 10)).toEqual([]);
+  });
+
+  test.each([
+    [-1, 100],
+    [1e9, 100],
+    ["x", 100],
+    [null, 100],
+  ])("at %j is refused", async (positionSeconds, durationSeconds) => {
+    const { headers } = viewers.signIn();
+    const url = `/api/titles/${filmId}/progress`;
+    const reply = await app.inject({ method: "PUT", url, headers, payload: { positionSeconds, durationSeconds } });
+    expect(reply.statusCode).toBe(400);
+  });
+
+  test("of a title that never was is refused", async () => {
+    expect((await put(viewers.signIn(), "00000000-0000-7000-8000-000000000000", 1)).statusCode).toBe(404);
+  });
+});
