@@ -224,7 +224,9 @@ export interface Origin {
 /** Where ffmpeg starts so that `wantedSeconds` after the origin can be cut exactly, and how far before that it is. */
 function startBefore(origin: Origin, wantedSeconds: number): { readonly ss: number; readonly shift: number } {
   const wanted = origin.seconds + wantedSeconds;
-  const ss = Math.max(Math.min(origin.seconds, 0), wanted - (origin.hasIndex ? indexedMargin : looseMargin));
+  const earliest = Math.max(Math.min(origin.seconds, 0), wanted - (origin.hasIndex ? indexedMargin : looseMargin));
+  // ffmpeg rounds a start to the container's time base, a millisecond in Matroska; what is left is cut by sample or frame.
+  const ss = Math.floor(earliest * 1_000) / 1_000;
   return { ss, shift: wanted - ss };
 }
 
