@@ -117,7 +117,7 @@ const durationsOf = (playlist: string): number[] =>
 
 interface Source {
   readonly name: string;
-  make(): Promise<string>;
+  readonly make: () => Promise<string>;
   readonly decision: MediaIndex["decision"];
 }
 
