@@ -191,7 +191,7 @@ export function playlistOf(file: TranscodeFile, rendition: Rendition): string {
       : Math.round((grid.aacAt(segment) * aacFrame * 1_000_000) / audioRate);
   // Differences of rounded cumulative times, so that their sum is exact.
   const durations = Array.from({ length: grid.segments }, (_none, n) => (at(n + 1) - at(n)) / 1_000_000);
-  const target = Math.max(1, Math.ceil(Math.max(...sample(durations))));
+  const target = Math.max(1, Math.ceil(durations.reduce((longest, next) => Math.max(longest, next), 0)));
   return [
     "#EXTM3U",
     "#EXT-X-VERSION:7",
@@ -205,9 +205,6 @@ export function playlistOf(file: TranscodeFile, rendition: Rendition): string {
     "",
   ].join("\n");
 }
-
-/** The first, second and last stand for all: those between are equal to the second within one AAC frame. */
-const sample = (durations: readonly number[]): number[] => [...durations.slice(0, 100), ...durations.slice(-1)];
 
 /** Where decoding starts before what is wanted, seconds: a container without an index lands somewhere near. */
 const indexedMargin = 1;
