@@ -106,7 +106,10 @@ export async function freezeScope(
   for (;;) {
     const now = clock.now();
     const done = await db.transaction((tx) => freezeNext(tx, incidentId, now, random));
-    if (done !== "more") return done === "frozen";
+    // The planner has not seen these rows: without statistics each claim reads and sorts all that is left (measured:
+    // 180 ms instead of 1 ms at 100,000 letters).
+    if (done === "just frozen") await db.run(`analyze letter`);
+    if (done !== "more") return done !== "no campaign";
     if (clock.now() >= until) return false;
   }
 }
@@ -116,7 +119,7 @@ async function freezeNext(
   incidentId: IncidentId,
   now: EpochMs,
   random: Random,
-): Promise<"frozen" | "more" | "no campaign"> {
+): Promise<"just frozen" | "frozen" | "more" | "no campaign"> {
   const campaign = await tx.one<{ scopeAt: Date; frozenUpTo: AccountId | null; isFrozen: boolean }>(
     `select scope_at as "scopeAt", frozen_up_to as "frozenUpTo", frozen_at is not null as "isFrozen"
        from campaign where incident_id = $1 for update`,
@@ -161,7 +164,7 @@ async function freezeNext(
   await tx.run(`update incident set scope_count = $2 where id = $1`, [incidentId, scope]);
   const detail = { scope, "no address": noAddress };
   await append(tx, now, { kind: "campaign started", incidentId, detail }, random);
-  return "frozen";
+  return "just frozen";
 }
 
 async function enqueueWalks(tx: Tx, incidentId: IncidentId): Promise<void> {

@@ -37,8 +37,8 @@ const css =
   `.kind{text-transform:uppercase;letter-spacing:.08em;font-size:9pt;color:#57534e;margin:0}` +
   `.made,figcaption,.small{color:#57534e;font-size:9pt}.bad{color:#b91c1c;font-weight:600}` +
   `table{width:100%;border-collapse:collapse;margin:.25rem 0 1rem;font-variant-numeric:tabular-nums}` +
-  `th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e7e5e4;overflow-wrap:anywhere}` +
-  `th{font-weight:600}thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right}` +
+  `th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e7e5e4;overflow-wrap:break-word}` +
+  `th{font-weight:600}th[scope=row]{width:13rem}td.time{white-space:nowrap}td.long{overflow-wrap:anywhere}thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right}` +
   `tr.sum td,tr.sum th{border-top:2px solid #1c1917}` +
   `code,pre{font:8.5pt/1.45 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}` +
   `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +
@@ -62,6 +62,8 @@ const section = (title: string, body: string): string => `<section><h2>${text(ti
 const row = (name: string, value: string, className = ""): string =>
   `<tr${className === "" ? "" : ` class="${className}"`}><th scope="row">${text(name)}</th>${value}</tr>`;
 const cell = (html: string): string => `<td>${html}</td>`;
+const timeCell = (iso: string): string => `<td class="time">${instant(iso)}</td>`;
+const longCell = (html: string): string => `<td class="long">${html}</td>`;
 const figure = (value: number): string => `<td class="n">${number(value)}</td>`;
 const facts = (rows: readonly string[]): string => `<table><tbody>${rows.join("")}</tbody></table>`;
 const head = (...names: readonly string[]): string =>
@@ -155,7 +157,7 @@ function letters({ letters: sent }: Report): string {
       sent.templates
         .map(
           ({ locale, subject, sha256Hex }) =>
-            `<tr>${cell(text(locale))}${cell(text(subject))}${cell(`<code>${text(sha256Hex)}</code>`)}</tr>`,
+            `<tr>${cell(text(locale))}${cell(text(subject))}${longCell(`<code>${text(sha256Hex)}</code>`)}</tr>`,
         )
         .join("") +
       `</tbody></table>`,
@@ -191,7 +193,7 @@ function refused({ refused: old }: Report): string {
 function deadlines({ incident }: Report): string {
   const rows = incident.deadlines.map(
     ({ title, dueAt, state }) =>
-      `<tr>${cell(text(title))}${cell(instant(dueAt))}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
+      `<tr>${cell(text(title))}${timeCell(dueAt)}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
   );
   return section(
     "Deadlines",
@@ -222,7 +224,7 @@ function wayIn({ incident }: Report): string {
 function timeline({ timeline: record }: Report): string {
   const rows = record.entries.map(
     ({ at, kind, detail, leafIndex, leafHashHex }) =>
-      `<tr>${cell(instant(at))}${cell(text(kind))}${cell(detailText(detail))}` +
+      `<tr>${timeCell(at)}${cell(text(kind))}${longCell(detailText(detail))}` +
       `${cell(leafIndex === null ? "not yet" : `${leafIndex}<br><code>${text(leafHashHex?.slice(0, 16) ?? "")}\u2026</code>`)}</tr>`,
   );
   const leftOut =

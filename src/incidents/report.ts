@@ -141,7 +141,7 @@ async function timelinePart(needs: ReportNeeds, incidentId: IncidentId): Promise
     }>(
       `select at, kind, convert_from(body, 'UTF8')::jsonb -> 'detail' as detail, leaf_index as "leafIndex",
               leaf_hash as "leafHash"
-         from timeline_entry where incident_id = $1 and kind <> 'letter' order by at, id limit $2`,
+         from timeline_entry where incident_id = $1 and kind <> 'letter' order by at, leaf_index nulls last, id limit $2`,
       [incidentId, shownEntries],
     ),
     db.one<{ count: number }>(

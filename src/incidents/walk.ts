@@ -111,6 +111,7 @@ export async function walk(
   let failure: unknown;
   let isEmpty = false;
   let refills = 0;
+  let resumeAfter = beginning;
   let refilling: Promise<void> | undefined;
 
   const isStopped = (): boolean =>
@@ -119,11 +120,24 @@ export async function walk(
     pauseUntil !== undefined ||
     (until !== undefined && clock.now() >= until);
 
+  const nextDue = (): Promise<Claim[]> => claimDue(db, incidentId, clock.now(), pace);
+
+  async function nextFresh(): Promise<Claim[]> {
+    const claims = await claimFresh(db, incidentId, resumeAfter, clock.now(), pace);
+    // At the end once more from the beginning: what a walk that died had claimed lies behind.
+    if (claims.length === 0 && resumeAfter !== beginning) {
+      resumeAfter = beginning;
+      return nextFresh();
+    }
+    for (const { accountId } of claims) if (accountId > resumeAfter) resumeAfter = accountId;
+    return claims;
+  }
+
   async function refill(): Promise<void> {
     // Turn and turn about: a provider that defers everything must not stand before those who have had no letter yet.
-    const [first, second] = refills++ % 2 === 0 ? [claimFresh, claimDue] : [claimDue, claimFresh];
-    const preferred = await first(db, incidentId, clock.now(), pace);
-    const claims = preferred.length > 0 ? preferred : await second(db, incidentId, clock.now(), pace);
+    const ways = refills++ % 2 === 0 ? [nextFresh, nextDue] : [nextDue, nextFresh];
+    let claims: readonly Claim[] = [];
+    for (const way of ways) if (claims.length === 0) claims = await way();
     if (claims.length === 0) isEmpty = true;
     for (const { accountId, attempts } of claims) held.set(accountId, attempts);
     const accounts = await openAccounts(
@@ -235,8 +249,20 @@ export async function walk(
   return finish(needs, incidentId);
 }
 
-/** Takes the next rows in order of id: never claimed, or claimed by a walk that died. */
-async function claimFresh(db: Db, incidentId: IncidentId, now: EpochMs, { batch, leaseMs }: Pace): Promise<Claim[]> {
+/** Below every id. */
+const beginning = "00000000-0000-0000-0000-000000000000" as AccountId;
+
+/**
+ * Takes the next rows behind `after` in order of id: never claimed, or claimed by a walk that died. Without `after` each
+ * claim would read again what is done, which the planner does not know to be most of the table.
+ */
+async function claimFresh(
+  db: Db,
+  incidentId: IncidentId,
+  after: AccountId,
+  now: EpochMs,
+  { batch, leaseMs }: Pace,
+): Promise<Claim[]> {
   return db.many<Claim>(
     `update letter
         set possibly_twice = possibly_twice or state = 'claimed',
@@ -244,11 +270,12 @@ async function claimFresh(db: Db, incidentId: IncidentId, now: EpochMs, { batch,
       where incident_id = $1
         and account_id in (
           select account_id from letter
-           where incident_id = $1 and state in ('unclaimed', 'claimed') and (state = 'unclaimed' or lease_until <= $2)
+           where incident_id = $1 and account_id > $5
+             and state in ('unclaimed', 'claimed') and (state = 'unclaimed' or lease_until <= $2)
            order by account_id limit $4
              for update skip locked)
       returning account_id as "accountId", attempts`,
-    [incidentId, toDate(now), toDate(plus(now, leaseMs)), batch],
+    [incidentId, toDate(now), toDate(plus(now, leaseMs)), batch, after],
   );
 }
 
