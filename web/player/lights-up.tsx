@@ -31,7 +31,7 @@ export function LightsUp({ reason, onLinkAgain }: LightsUpProps) {
 
   const next = encodeURIComponent(location.pathname);
   return (
-    <main ref={page} id="main" className="lights-up" tabIndex={-1}>
+    <main ref={page} id="main" className={onLinkAgain === undefined ? "lights-up" : "lights-up is-far"} tabIndex={-1}>
       <span className="lamp" aria-hidden="true" />
       <div className="lights-up-words" role="alert">
         <h1>{title}</h1>

@@ -1,0 +1,164 @@
+import axe from "axe-core";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { preview, type PreviewServer } from "vite";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+
+/*
+ * The built application in a real browser, under the real content security policy, with the pretended API of web/dev: it
+ * brings the states that a healthy service does not show (empty, failed, a case half way). The application against the
+ * service itself is the breach-day test's part.
+ */
+let folder: string;
+let server: PreviewServer;
+let origin: string;
+let chrome: Browser;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "houselights-web-"));
+  const shared = { configFile: "web/vite.config.ts", logLevel: "silent" } as const;
+  // In a process of its own: under the tests' NODE_ENV, React would be the development build.
+  await promisify(execFile)(
+    process.execPath,
+    ["node_modules/vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--outDir", folder],
+    { env: { ...process.env, NODE_ENV: "production" } },
+  );
+  server = await preview({ ...shared, build: { outDir: folder }, preview: { port: 0 } });
+  origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
+  chrome = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+  });
+});
+afterAll(async () => {
+  await chrome.close();
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  for (const state of ["sign-in", "case?state=none", "library?state=full"]) await set(state);
+});
+
+const set = (state: string) => fetch(`${origin}/dev/${state}`);
+const id = (number: number): string => `0190aaaa-bbbb-7ccc-8ddd-${String(number).padStart(12, "0")}`;
+const film = id(101);
+
+async function open(
+  path: string,
+  viewport: { readonly width: number; readonly height: number },
+): Promise<{ readonly page: Page; readonly complaints: string[] }> {
+  const context = await chrome.newContext({ baseURL: origin, viewport, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    // Chromium reports each answer of 400 and above here too; some of these pages are about one.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load")) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(path);
+  return { page, complaints };
+}
+
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate<readonly { readonly id: string; readonly nodes: readonly { target: unknown }[] }[]>(
+    "axe.run(document).then((result) => result.violations)",
+  );
+  return found.map((one) => `${one.id} at ${JSON.stringify(one.nodes.map(({ target }) => target))}`);
+}
+
+const sizes = [
+  { width: 390, height: 844 },
+  { width: 1_440, height: 900 },
+  { width: 1_920, height: 1_080 },
+];
+
+const pages: readonly {
+  readonly name: string;
+  readonly path: string;
+  readonly shows: string;
+  readonly state?: string;
+}[] = [
+  { name: "the library", path: "/", shows: ".shelf-grid img" },
+  { name: "an empty library", path: "/", shows: ".empty.is-house", state: "library?state=empty" },
+  { name: "a library that failed", path: "/", shows: ".failed", state: "library?state=failed" },
+  { name: "a search", path: "/?search=signal", shows: ".shelf-grid" },
+  { name: "a search that finds nothing", path: "/?search=zzzz", shows: ".empty" },
+  { name: "a film", path: `/title/${id(4)}`, shows: ".title-words h1" },
+  { name: "an episode", path: `/title/${film}`, shows: ".episodes" },
+  { name: "the player", path: `/watch/${film}`, shows: "[data-state=playing] .settings-button" },
+  { name: "a TV with a library", path: "/tv", shows: ".tv-row button" },
+  { name: "a TV to be connected while a case is open", path: "/tv", shows: ".tv-qr img", state: "tv-out" },
+  { name: "the account", path: "/account", shows: ".device-list" },
+  { name: "the console", path: "/console", shows: ".figures" },
+  { name: "a case", path: `/console/incident/${id(7_000)}`, shows: ".chart canvas", state: "case?state=notifying" },
+  { name: "the mailbox", path: "/mailbox", shows: ".letter-frame" },
+  { name: "an operator's first visit", path: "/operate#pretended-secret-pretended", shows: "#main" },
+  { name: "a page that does not exist", path: "/nothing", shows: ".failed" },
+];
+
+for (const { name, path, shows, state } of pages) {
+  test(`${name}: no barrier that axe knows, nothing the policy refuses, nothing wider than the screen`, async () => {
+    if (state === "tv-out") {
+      await set("case?state=contained");
+      await set("sign-out?reason=silent");
+    } else if (state !== undefined) await set(state);
+    for (const viewport of path === "/" || path === "/tv" ? sizes : sizes.slice(0, 2)) {
+      const { page, complaints } = await open(path, viewport);
+      await page.waitForSelector(shows, { state: "attached" });
+      expect(await violations(page), JSON.stringify(viewport)).toEqual([]);
+      expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+      expect(complaints).toEqual([]);
+      await page.context().close();
+    }
+  }, 90_000);
+}
+
+/** What is left of the film in the page, and how the room is lit. */
+const room = `({
+  films: document.querySelectorAll("video").length,
+  reason: document.querySelector(".screen").dataset.darkReason,
+  lights: document.documentElement.dataset.lights,
+})`;
+
+for (const reason of ["contained", "signed-out", "renewed", "expired"]) {
+  test(`P7: a film that plays goes dark when the push channel says ${reason}, and says why`, async () => {
+    const { page } = await open(`/watch/${film}`, sizes[1] ?? { width: 1_440, height: 900 });
+    await page.waitForSelector("[data-state=playing]");
+    await set(`sign-out?reason=${reason}`);
+    await page.waitForSelector("[data-state=dark] .lights-up h1");
+    expect(await page.evaluate(room)).toEqual({ films: 0, reason, lights: "up" });
+    expect(await page.evaluate("document.querySelector('.lights-up a.button').getAttribute('href')")).toMatch(
+      reason === "contained" ? /^\/renew$/ : /^\/sign-in\?next=/,
+    );
+    expect(await violations(page)).toEqual([]);
+    await page.context().close();
+  });
+}
+
+test("P7: without a word from the push channel, the first refused request makes the film go dark", async () => {
+  const { page } = await open(`/watch/${film}`, sizes[1] ?? { width: 1_440, height: 900 });
+  await page.waitForSelector("[data-state=playing]");
+  await set("case?state=contained");
+  await set("sign-out?reason=silent");
+  await page.keyboard.press("k");
+  await page.waitForSelector("[data-state=dark][data-dark-reason=contained]");
+  expect(await page.evaluate(room)).toEqual({ films: 0, reason: "contained", lights: "up" });
+  await page.context().close();
+});
+
+test("a service that cannot be reached does not make the film go dark", async () => {
+  const { page } = await open(`/watch/${film}`, sizes[1] ?? { width: 1_440, height: 900 });
+  await page.waitForSelector("[data-state=playing]");
+  await page.context().setOffline(true);
+  await page.keyboard.press("k");
+  await page.waitForSelector("[data-state=paused]");
+  await page.keyboard.press("k");
+  await page.waitForSelector("[data-state=playing]");
+  expect(await page.evaluate("document.querySelectorAll('video').length")).toBe(1);
+  await page.context().close();
+});
