@@ -172,7 +172,8 @@ create table letter (
   constraint letter_state_check CHECK (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text, 'handed over'::text, 'bounced'::text, 'refused'::text, 'suppressed'::text, 'no address'::text]))
 );
 CREATE INDEX letter_by_state ON public.letter USING btree (incident_id, state);
-CREATE INDEX letter_waiting ON public.letter USING btree (incident_id, account_id) WHERE (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text]));
+CREATE INDEX letter_to_retry ON public.letter USING btree (incident_id, due_at) WHERE (state = 'deferred'::text);
+CREATE INDEX letter_to_walk ON public.letter USING btree (incident_id, account_id) WHERE (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text]));
 
 create table link (
   device_digest bytea not null,
