@@ -93,6 +93,14 @@ function selectTitles(db: Db) {
     .where("t.visible", "=", true);
 }
 
+/** In the order of the ids; those that are hidden meanwhile are left out. */
+async function readRows(db: Db, ids: readonly TitleId[]): Promise<Row[]> {
+  if (ids.length === 0) return [];
+  const rows = await selectTitles(db).where("t.id", "in", ids).execute();
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
+}
+
 /** Percent and underscore mean themselves. */
 const literal = (text: string): string => text.replace(/[\\%_]/g, (sign) => `\\${sign}`);
 
@@ -108,7 +116,8 @@ export async function listTitles(
   viewer: Viewer,
   { search, kind, order, limit = 100, after }: Static<typeof TitleQuery>,
 ): Promise<TitleList> {
-  let query = selectTitles(needs.db);
+  // The page's ids first: what is joined to a title is then read for a page, not for every match.
+  let query = needs.db.builder<LibraryTables>().selectFrom("title as t").select("t.id").where("t.visible", "=", true);
   if (kind !== undefined) query = query.where("t.kind", "=", kind);
 
   const wanted = search === undefined ? "" : fold(search) || search.trim();
@@ -137,13 +146,13 @@ export async function listTitles(
     }
     query = query.orderBy(rank("t")).orderBy("t.sort_key").orderBy("t.id");
   }
-  const rows = await query.limit(limit + 1).execute();
-  const page = rows.slice(0, limit);
+  const found = (await query.limit(limit + 1).execute()).map(({ id }) => id);
+  const page = await readRows(needs.db, found.slice(0, limit));
   const isFirstPlainPage = search === undefined && kind === undefined && after === undefined;
   return {
     titles: await summarise(needs, viewer, page),
     continueWatching: isFirstPlainPage ? await continueWatching(needs, viewer) : [],
-    next: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+    next: found.length > limit ? (found[limit - 1] ?? null) : null,
   };
 }
 
@@ -155,8 +164,7 @@ async function continueWatching(needs: Needs, viewer: Viewer): Promise<TitleSumm
   const latest = await needs.progress.latest(viewer.accountId, 5 * continueLimit);
   if (latest.length === 0) return [];
   const ids = latest.map(({ titleId }) => titleId);
-  const rows = await selectTitles(needs.db).where("t.id", "in", ids).execute();
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  const byId = new Map((await readRows(needs.db, ids)).map((row) => [row.id, row]));
 
   const chosen: Row[] = [];
   const seriesSeen = new Set<string>();

@@ -1,0 +1,73 @@
+import { utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
+import { testDatabase } from "../db/test-database.ts";
+import type { Db } from "../db/db.ts";
+import type { JobContext } from "../jobs/jobs.ts";
+import { sleep, systemClock } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { openInspector } from "./inspect-file.ts";
+import { latestScan, libraryTasks, requestScan, startLibraryWatch } from "./tasks.ts";
+
+const inspector = openInspector({ log: silentLog });
+let db: Db;
+let library: TestLibrary;
+
+beforeAll(async () => {
+  db = await testDatabase();
+  library = await testLibrary(db, inspector);
+});
+afterAll(async () => {
+  await library.remove();
+  await inspector.close();
+});
+
+const context: JobContext = {
+  log: silentLog,
+  signal: new AbortController().signal,
+  attempt: 1,
+  maxAttempts: 5,
+  jobId: "1",
+};
+const waiting = () =>
+  db.many<{ runAt: Date }>(
+    `select run_at as "runAt" from graphile_worker.jobs where task_identifier = 'scan-library' and locked_at is null`,
+  );
+const forget = () => db.run(`select graphile_worker.complete_jobs(array(select id from graphile_worker.jobs))`);
+
+test("however often a scan is asked for, one waits", async () => {
+  await requestScan({ db, clock: systemClock });
+  await requestScan({ db, clock: systemClock }, 60_000);
+  await requestScan({ db, clock: systemClock });
+  expect(await waiting()).toHaveLength(1);
+  await forget();
+});
+
+test("the task scans, makes posters, and asks for another scan only while something waits", async () => {
+  await library.put("Heat (1995).mp4");
+  const [task] = libraryTasks(library.needs);
+  await task?.run({}, context);
+  expect(await db.one(`select count(*) as count from artwork where digest is not null`)).toEqual({ count: 1 });
+  expect(await waiting()).toEqual([]);
+  expect((await latestScan(db))?.counts).toMatchObject({ files: 1, inspected: 1 });
+
+  await library.put("Ronin (1998).mp4");
+  await utimes(join(library.folder, "Ronin (1998).mp4"), new Date(), new Date());
+  await task?.run({}, context);
+  expect(await waiting()).toHaveLength(1);
+  await forget();
+});
+
+test("a new file is noticed without asking, and nothing after the watch is stopped", async () => {
+  const watch = await startLibraryWatch({ db, clock: systemClock, log: silentLog, libraryDir: library.folder });
+  expect(await waiting()).toHaveLength(1);
+  await forget();
+  await library.put("New/Heat (1995).mp4");
+  while ((await waiting()).length === 0) await sleep(50);
+  await watch.stop();
+  await forget();
+  await library.put("Late (1999).mp4");
+  await sleep(300);
+  expect(await waiting()).toEqual([]);
+});
