@@ -25,8 +25,16 @@ const policy =
 export function pretendedApi(): Plugin {
   return {
     name: "pretended-api",
-    configureServer: (server) => void server.middlewares.use(newHandler(false)),
-    configurePreviewServer: (server) => void server.middlewares.use(newHandler(true)),
+    configureServer: (server) => {
+      const { handler, close } = newHandler(false);
+      server.middlewares.use(handler);
+      server.httpServer?.once("close", close);
+    },
+    configurePreviewServer: (server) => {
+      const { handler, close } = newHandler(true);
+      server.middlewares.use(handler);
+      server.httpServer.once("close", close);
+    },
   };
 }
 
@@ -244,12 +252,16 @@ function newHandler(strict: boolean) {
     }
     return refuse(response, 404, "not-found");
   };
-  return (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+  const handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => {
     handle(request, response, next).catch((error: unknown) => {
       console.error(error);
       refuse(response, 500, "broken");
     });
   };
+  const close = () => {
+    if (media !== undefined) rmSync(media, { recursive: true, force: true });
+  };
+  return { handler, close };
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
@@ -396,10 +408,9 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
   };
 }
 
-/** A minute of test picture with a second audio language and subtitles, made once and removed with the process. */
+/** A minute of test picture with a second audio language and subtitles, made once and removed with the server. */
 async function makeMedia(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "houselights-web-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const hls = (name: string) => [
     "-f",
     "hls",
