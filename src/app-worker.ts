@@ -1,10 +1,12 @@
 import { layGround, type GroundOptions } from "./app.ts";
 import { every, minuteMs } from "./kernel/clock.ts";
+import type { Secret } from "./kernel/secret.ts";
 import { messageOf } from "./kernel/fault.ts";
 import { forgetCounts } from "./http/throttle.ts";
 import { defineTask } from "./jobs/jobs.ts";
 import { startWorker } from "./jobs/worker.ts";
 import { letterTasks } from "./mail/letter-tasks.ts";
+import type { MailTransport } from "./mail/mail.ts";
 import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
@@ -12,6 +14,7 @@ import { forgetClaims } from "./credentials/clean-up.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetTickets } from "./renewal/clean-up.ts";
+import { resumeCampaigns } from "./incidents/campaign.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
@@ -23,10 +26,9 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const { config, db, keyholders, clock, random, log } = ground;
   const { libraryDir, dataDir } = config;
   const keyholder = keyholders.mailer;
+  const openRelay = (url: Secret): Promise<MailTransport> => openSmtp({ url, from: config.mailFrom, keyholder, log });
   const transport =
-    config.smtpUrl === null
-      ? openMailbox({ db, keyholder, clock, random })
-      : await openSmtp({ url: config.smtpUrl, from: config.mailFrom, keyholder, log });
+    config.smtpUrl === null ? openMailbox({ db, keyholder, clock, random }) : await openRelay(config.smtpUrl);
   const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
   const instance = await db.one<{ id: string }>(`select id from instance`);
   if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
@@ -46,13 +48,17 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const fanOut = defineTask("fan-out-signals", async (payload, context) => {
     context.log.info({ incidentId: payload.incidentId }, "no relying service is subscribed to signals");
   });
+  // Campaigns have connections of their own: a code never waits behind a letter of the thousands.
+  const campaignTransport = config.smtpUrl === null ? transport : await openRelay(config.smtpUrl);
+  // A queue that was lost (a restored copy keeps no jobs) must not stop a campaign that has begun.
+  await resumeCampaigns({ db });
   const worker = await startWorker({
     db,
     log,
     concurrency: { letters: 4, work: 3 },
     tasks: [
       ...letterTasks({ keyholder, transport, service, clock }),
-      campaignTask({ db, keyholder, transport, clock, random, log, service }),
+      campaignTask({ db, keyholder, transport: campaignTransport, clock, random, log, service }),
       ...libraryTasks(library),
       cleanUp,
       fanOut,
@@ -76,7 +82,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     await worker.stop();
     await inspector.close();
     await integrator.stop();
-    await transport.close();
+    await Promise.all([transport.close(), campaignTransport.close()]);
     await ground.close();
   };
 }

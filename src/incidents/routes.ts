@@ -37,7 +37,7 @@ const noCase = { detail: "there is no such case, or it is closed" };
 
 /** The case file over HTTP: the same operations as the command line. Dangerous acts ask for a proof of the last five minutes. */
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
-  const { db, clock } = needs;
+  const { db } = needs;
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
 
   app.get("/api/incidents", { config: { access: "operator" }, schema: { response: { 200: IncidentList } } }, () =>

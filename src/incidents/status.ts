@@ -2,6 +2,7 @@ import type { IncidentId } from "../kernel/brand.ts";
 import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { refusedSince } from "../sessions/refusals.ts";
+import { timelineKinds } from "../timeline/append.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { IncidentList, IncidentStatus } from "../wire/incidents.ts";
 import { whatIsMissing } from "./close.ts";
@@ -61,7 +62,8 @@ export async function incidentStatus(
     row.notifiedAt === null ? null : letterSum(db, id),
     renewalsByHour(db, row.containedAt, row.closedAt),
     row.containedAt === null ? [] : refusedSince(db, row.containedAt),
-    readTimeline(db, { incidentId: id, limit: 200 }),
+    // A letter per account would drown what people did; their sum stands above.
+    readTimeline(db, { incidentId: id, kinds: timelineKinds.filter((kind) => kind !== "letter"), limit: 200 }),
   ]);
   const { wayInWhat, wayInClosedAt, wayInEvidence } = row;
   return {
@@ -96,10 +98,7 @@ export async function incidentStatus(
     }),
     deadlines: deadlinesOf(row, clock.now()),
     missing,
-    // A letter per account would drown what people did; their sum stands above.
-    timeline: timeline
-      .filter(({ kind }) => kind !== "letter")
-      .map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail })),
+    timeline: timeline.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     closedAt: isoOrNull(row.closedAt),
   };
 }

@@ -1,0 +1,174 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sessionCookie } from "../src/http/cookies.ts";
+
+/** The real service: `node src/cli.ts serve` with a data folder and a library of its own. */
+export interface RunningService {
+  readonly origin: string;
+  readonly folder: string;
+  readonly dataDir: string;
+  readonly libraryDir: string;
+  /** What it printed, both streams. */
+  output(): string;
+  /** The link it printed for the first operator, if it did. */
+  operatorLink(): string | undefined;
+  /** Runs an operator's command against it. */
+  command(...words: string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>;
+  api(
+    method: string,
+    path: string,
+    options?: { cookie?: string; body?: unknown; jar?: Map<string, string> },
+  ): Promise<ApiAnswer>;
+  pid(): number;
+  start(): Promise<void>;
+  /** SIGTERM, and waits. @returns the exit code. */
+  stop(): Promise<number | null>;
+  kill(): Promise<void>;
+  /** Stops it and removes its folder. */
+  remove(): Promise<void>;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly text: string;
+  // What an answer holds is what the test asserts.
+  readonly body: Record<string, unknown>;
+  readonly headers: Headers;
+  readonly cookie: string | undefined;
+}
+
+const root = join(import.meta.dirname, "..");
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function runningService(
+  settings: Readonly<Record<string, string>> = {},
+  prepare: (libraryDir: string) => Promise<void> = async () => undefined,
+): Promise<RunningService> {
+  const folder = await mkdtemp(join(tmpdir(), "houselights-run-"));
+  const dataDir = join(folder, "data");
+  const libraryDir = join(folder, "library");
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const environment = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    DATA_DIR: dataDir,
+    LIBRARY_DIR: libraryDir,
+    PORT: String(port),
+    HASH_THREADS: "1",
+    ...settings,
+  };
+  await prepare(libraryDir);
+  let child: ChildProcess | undefined;
+  let output = "";
+  let exited: Promise<number | null> = Promise.resolve(null);
+
+  const start = async (): Promise<void> => {
+    output = "";
+    const started = spawn(process.execPath, [join(root, "src/cli.ts"), "serve"], { env: environment, cwd: folder });
+    child = started;
+    const keep = (chunk: Buffer): void => {
+      output += chunk.toString("utf8");
+    };
+    started.stdout.on("data", keep);
+    started.stderr.on("data", keep);
+    exited = new Promise((resolve) => started.once("exit", (code) => resolve(code)));
+    const deadline = performance.now() + 120_000;
+    while (!output.includes("stop with Ctrl-C")) {
+      if (started.exitCode !== null || performance.now() > deadline)
+        throw new Error(`the service did not start\n${output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await start();
+
+  const command: RunningService["command"] = (...words) =>
+    new Promise((resolve) => {
+      const run = spawn(process.execPath, [join(root, "src/cli.ts"), ...words], { env: environment, cwd: folder });
+      let [out, err] = ["", ""];
+      run.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
+      run.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));
+      run.stdin.end();
+      run.once("close", (code) => resolve({ code, out, err }));
+    });
+
+  const api: RunningService["api"] = async (method, path, { cookie, body, jar } = {}) => {
+    const cookies = [...(jar ?? new Map<string, string>())].map(([name, value]) => `${name}=${value}`);
+    if (cookie !== undefined) cookies.push(`${sessionCookie}=${cookie}`);
+    const response = await fetch(`${origin}${path}`, {
+      method,
+      redirect: "manual",
+      headers: {
+        ...(cookies.length === 0 ? {} : { cookie: cookies.join("; ") }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    let parsed: Record<string, unknown> = {};
+    try {
+      parsed = JSON.parse(text) as Record<string, unknown>;
+    } catch {
+      // A page, or nothing.
+    }
+    let session: string | undefined;
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      jar?.set(name, value);
+      if (name === sessionCookie && value !== "") session = value;
+    }
+    return { status: response.status, text, body: parsed, headers: response.headers, cookie: session };
+  };
+
+  const stop = async (): Promise<number | null> => {
+    child?.kill("SIGTERM");
+    return exited;
+  };
+  return {
+    origin,
+    folder,
+    dataDir,
+    libraryDir,
+    output: () => output,
+    operatorLink: () => /operate#([A-Za-z0-9_-]{43})/.exec(output)?.[1],
+    command,
+    api,
+    pid: () => child?.pid ?? 0,
+    start,
+    stop,
+    kill: async () => {
+      child?.kill("SIGKILL");
+      await exited;
+    },
+    remove: async () => {
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits until `look` answers something, at most `limitMs`. */
+export async function eventually<Found>(
+  what: string,
+  look: () => Promise<Found | undefined>,
+  limitMs = 30_000,
+): Promise<Found> {
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error(`still waiting for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
