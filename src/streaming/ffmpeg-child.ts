@@ -37,7 +37,7 @@ const cpuSeconds = 12 * 3_600;
  * up, and since it does not react to SIGTERM while it waits for a reader.
  */
 export function startFfmpeg({ ffmpegPath, childEnvironment }: FfmpegNeeds, parameters: readonly string[]): FfmpegChild {
-  const own = ["-hide_banner", "-nostats", "-loglevel", "error"];
+  const own = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"];
   // The shell only lowers its own limits and becomes ffmpeg; nothing of ours is ever part of its script.
   const script = `ulimit -v ${addressSpaceKb} 2>/dev/null; ulimit -t ${cpuSeconds} 2>/dev/null; exec "$0" "$@"`;
   const [program, before] = process.platform === "win32" ? [ffmpegPath, []] : ["/bin/sh", ["-c", script, ffmpegPath]];
