@@ -247,7 +247,10 @@ export function newPlayer({ titleId, grant, startSeconds }: PlayerOptions): Play
         hls = engine;
         engine.loadSource(playlist);
         const seconds = await startSeconds;
-        if (hls === engine) engine.startLoad(seconds > 0 ? seconds : -1);
+        if (hls !== engine) return;
+        // Both: a start that is asked for before the playlist is read forgets its position and takes the configured one.
+        engine.config.startPosition = seconds > 0 ? seconds : -1;
+        engine.startLoad(engine.config.startPosition);
       } else {
         element.src = playlist;
         element.currentTime = await startSeconds;
