@@ -244,6 +244,25 @@ test("sound and picture of the first frame begin together", async () => {
   for (const { start_time: start } of streams) expect(Math.abs(Number(start))).toBeLessThan(0.03);
 });
 
+test("subtitles inside a film and beside it are in its playlist and can be read", async () => {
+  const { file, index } = await scanned(await makeFixture("h264-23976-subtitles-mkv", dir));
+  expect(index.subtitles.map(({ language }) => language)).toEqual(["eng", "fre"]);
+  const beside = { format: "vtt", language: "de", label: "", forced: false, hearingImpaired: false } as const;
+  const withSidecar = { ...file, sidecars: [{ ...beside, path: "Spoken (2022).de.vtt" }] };
+  const master = (await bytesOf(withSidecar, "master.m3u8")).toString("utf8");
+  const names = uris(master).filter((uri) => uri.startsWith("subtitles/"));
+  expect(names).toEqual([1, 2, 3].map((number) => `subtitles/${number}/playlist.m3u8`));
+  const texts: string[] = [];
+  for (const name of names) {
+    const playlist = (await bytesOf(withSidecar, name)).toString("utf8");
+    for (const part of lines(playlist))
+      texts.push((await bytesOf(withSidecar, join(dirname(name), part))).toString("utf8"));
+  }
+  expect(texts[0]).toContain("Who is there?");
+  expect(texts[1]).toContain("SORTIE");
+  expect(texts[2]).toContain("Wer ist da?");
+});
+
 test("H.264 with open groups is transcoded: browsers stop at a seek into one", async () => {
   const open = made("open.mp4", [...card("24"), ...tone, ...x264, "-x264-params", "open-gop=1"]);
   const { index } = await scanned(await open.make());

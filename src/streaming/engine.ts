@@ -19,6 +19,7 @@ import {
   writeVideoSegment,
   type Boundary,
 } from "./segments.ts";
+import { startSubtitles, subtitleTracksOf, type SubtitleFile } from "./subtitles.ts";
 import { startTranscoder } from "./transcode.ts";
 import { renditionsOf, type TranscodeFile } from "./transcode-plan.ts";
 
@@ -42,6 +43,7 @@ export interface MediaEngine {
    *
    * - `master.m3u8`
    * - `video/` and `audio/<track>/`: `playlist.m3u8`, `init.mp4`, `<n>.m4s`, cut from the file while it is asked for
+   * - `subtitles/<number>/`: `playlist.m3u8`, `0.vtt`
    * - `transcode/<rendition>/`: `playlist.m3u8`, `init.mp4`, `s<n>.m4s`, encoded for `owner`
    *
    * The same name gives the same bytes in any order and on any node, transcodes apart. `unreadable` when the file is not
@@ -63,6 +65,7 @@ interface Plan {
   readonly index: MediaIndex;
   readonly boundaries: readonly Boundary[];
   readonly transcode: TranscodeFile;
+  readonly subtitles: SubtitleFile;
   readonly path: string;
 }
 
@@ -71,11 +74,12 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
   const { log, libraryDir, environment, clock = systemClock } = options;
   const cores = availableParallelism();
   const demux = startDemuxPool({ threads: options.demuxThreads ?? Math.min(4, Math.max(2, cores - 1)), log });
+  const ffmpeg = { ffmpegPath: options.ffmpegPath ?? "ffmpeg", childEnvironment: environment };
+  const subtitles = startSubtitles({ ...ffmpeg, libraryDir });
   const transcoder = startTranscoder({
+    ...ffmpeg,
     log,
     clock,
-    ffmpegPath: options.ffmpegPath ?? "ffmpeg",
-    childEnvironment: environment,
     maxVideoRuns: options.maxVideoRuns ?? Math.max(2, Math.floor(cores / 2)),
     threads: Math.max(1, Math.min(4, cores)),
   });
@@ -101,6 +105,13 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
         fps: index.frameRate,
         audioTracks: index.audio.length,
       },
+      subtitles: {
+        path: file.path,
+        fingerprint: file.fingerprint,
+        durationSeconds: index.durationSeconds,
+        embedded: index.subtitles,
+        sidecars: file.sidecars,
+      },
     };
     plans.set(file, plan);
     return plan;
@@ -116,7 +127,7 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
         index,
         video: isVideoMade ? made.filter((rendition) => rendition.kind === "video") : [],
         audio: made.filter((rendition) => rendition.kind === "audio"),
-        subtitles: [],
+        subtitles: subtitleTracksOf(plan.subtitles),
       }),
     );
   };
@@ -196,6 +207,11 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
           if (last === "init.mp4") return media(audioInit(copy), etagOf(file, `a${track.number}-init`));
           return n === undefined ? missing : audioSegment(file, plan, { number: track.number, copy, video }, n, signal);
         }
+        case "subtitles": {
+          const number = /^[1-9]\d{0,3}$/.test(parts[1] ?? "") ? Number(parts[1]) : undefined;
+          if (parts.length !== 3 || number === undefined) return missing;
+          return subtitles.resource(plan.subtitles, number, last, signal);
+        }
         case "transcode":
           if (parts.length !== 3 || parts[1] === undefined) return missing;
           if (last === "playlist.m3u8") return transcoder.playlist(plan.transcode, parts[1]);
@@ -206,7 +222,7 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
     },
     release: (owner) => transcoder.release(owner),
     close: async () => {
-      await Promise.all([demux.close(), transcoder.close()]);
+      await Promise.all([demux.close(), transcoder.close(), subtitles.close()]);
     },
   };
 }
