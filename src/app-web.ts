@@ -81,7 +81,11 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });
   signUpPages(app, { ...shared, frame });
-  sessionRoutes(app, { ...shared, push: () => push ?? never("the push channel is not open") });
+  sessionRoutes(app, {
+    ...shared,
+    currentNotice: readNotice,
+    push: () => push ?? never("the push channel is not open"),
+  });
   sessionPages(app, { ...shared, frame, currentNotice: readNotice });
   linkRoutes(app, { ...shared, publicOrigin });
   linkPages(app, { ...shared, frame });

@@ -5,6 +5,7 @@ import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { viewerOf } from "../http/viewer.ts";
+import { CurrentNotice } from "../wire/accounts.ts";
 import { IdParams } from "../wire/common.ts";
 import {
   CloseIncident,
@@ -22,6 +23,7 @@ import { highest, readFloors } from "../credentials/floors.ts";
 import { closeIncident, recordReview, recordWayIn, type CloseOutcome, type ReviewOutcome } from "./close.ts";
 import { contain, containAccount, kindsOf, type Containment } from "./contain.ts";
 import { countRefused } from "./counts.ts";
+import { currentNotice } from "./notice.ts";
 import { openIncident } from "./open.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
@@ -39,6 +41,17 @@ const noCase = { detail: "there is no such case, or it is closed" };
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   const { db } = needs;
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
+
+  app.get(
+    "/api/notice",
+    { config: { access: "anyone" }, schema: { response: { 200: CurrentNotice } } },
+    async (_request, reply) => {
+      const notice = await currentNotice(db);
+      if (notice === null) return reply.send({ notice: null });
+      const { reference, renewPasswordsSetBefore } = notice;
+      return reply.send({ notice: { reference, renewPasswordsSetBefore: toIso(renewPasswordsSetBefore) } });
+    },
+  );
 
   app.get("/api/incidents", { config: { access: "operator" }, schema: { response: { 200: IncidentList } } }, () =>
     listIncidents(db),

@@ -2,7 +2,8 @@ import { plus, toIso, type Clock } from "../kernel/clock.ts";
 import { parseId, type SessionId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
 import { clearSessionCookie, readSecret, setSessionCookie } from "../http/cookies.ts";
-import { refuse } from "../http/problem.ts";
+import type { CurrentNotice, ReadCurrentNotice } from "../http/notice-banner.ts";
+import { refuse, type ProblemDetail } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
 import { freshProofMs, viewerOf } from "../http/viewer.ts";
@@ -23,10 +24,21 @@ import { exchangeOperatorLink } from "./operator-link.ts";
 import type { Push } from "./push.ts";
 import { proveAgain, signIn } from "./sign-in.ts";
 
-export type SessionNeeds = Parameters<typeof signIn>[0] & { readonly push: () => Push };
+export type SessionNeeds = Parameters<typeof signIn>[0] & {
+  readonly push: () => Push;
+  readonly currentNotice: ReadCurrentNotice;
+};
 
 /** Sign-ins a network may try in ten minutes; decided before anything that depends on an account's existence. */
 export const signInsPerNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * 60_000 } as const;
+
+/** Said with every failed sign-in while a case is in hand, whatever was wrong with it. */
+const whatMustBeRenewed = (notice: CurrentNotice | null): ProblemDetail =>
+  notice === null
+    ? {}
+    : {
+        detail: `Passwords set before ${toIso(notice.renewPasswordsSetBefore)} must be renewed; notice ${notice.reference}`,
+      };
 
 const secondsUntil = (clock: Clock, instant: number): number =>
   Math.max(0, Math.floor((instant - clock.now()) / 1_000));
@@ -50,7 +62,9 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
         label: label ?? describeDevice(request.headers["user-agent"], sessionClass),
         network: request.ip,
       });
-      if (outcome.kind === "refused") return refuse(reply, "sign-in-refused");
+      if (outcome.kind === "refused") {
+        return refuse(reply, "sign-in-refused", whatMustBeRenewed(await needs.currentNotice()));
+      }
       const answer = {
         kind: "signed-in" as const,
         accountId: outcome.accountId,
