@@ -163,6 +163,9 @@ test.each(sources)(
       `alone-${kind}`,
       ordered.map((bytes) => Buffer.concat([init, bytes])),
     );
+    // What the master playlist says of the codec is what the initialization holds (ISO/IEC 14496-15 section 5.3.3.1).
+    const config = init.indexOf("avcC") + 5;
+    expect(renditionsOf(file)[0]?.codecs).toBe(`avc1.${init.toString("hex", config, config + 3)}`);
     const whole = Buffer.concat([init, ...ordered]);
     await decode(`whole-${kind}`, [whole]);
     const packets = await packetsOf(`packets-${kind}`, whole);
