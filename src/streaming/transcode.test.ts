@@ -233,6 +233,16 @@ test("a session's end ends its encoders and nobody else's", async () => {
   expect(alive(second)).toBe(false);
 });
 
+test("a session that ends while its encoder is being started gets none", async () => {
+  const file = await fileOf("mpeg2-ts", 25);
+  const transcoder = transcoderOf();
+  const asked = transcoder.resource(file, "v180", "s0.m4s", "owner", never);
+  transcoder.release("owner");
+  expect(await asked).toEqual({ kind: "busy" });
+  expect(transcoder.pids()).toEqual([]);
+  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "owner", never));
+});
+
 test("an encoder waits for its player, and goes on when the player does", async () => {
   const file = { ...(await fileOf("mpeg2-ts", 25)), durationSeconds: 20_000 };
   const transcoder = transcoderOf();

@@ -87,6 +87,8 @@ export function startTranscoder(needs: Needs): Transcoder {
   const { log, clock, maxVideoRuns } = needs;
   const entries = new Map<string, Entry>();
   const leaving = new Set<Promise<void>>();
+  /** Requests that are about to start an encoder: a release that comes meanwhile is for them too. */
+  const starting = new Set<{ readonly owner: string; isReleased: boolean }>();
   /** First frame of each file, asked once. */
   const origins = new Map<string, Promise<Origin | NotMade>>();
   /** Initializations by file and rendition: a player that changes quality asks for them before it says where it is. */
@@ -174,9 +176,11 @@ export function startTranscoder(needs: Needs): Transcoder {
     };
     const present = usable();
     if (present !== undefined) return present;
-    const origin = await originOf(file);
+    const start = { owner, isReleased: false };
+    starting.add(start);
+    const origin = await originOf(file).finally(() => starting.delete(start));
     if ("kind" in origin) return origin;
-    if (isClosed) return "busy";
+    if (isClosed || start.isReleased) return "busy";
     // While the origin was read, another request may have started the very run.
     const another = usable();
     if (another !== undefined) return another;
@@ -244,6 +248,7 @@ export function startTranscoder(needs: Needs): Transcoder {
     },
 
     release: (owner) => {
+      for (const start of starting) if (start.owner === owner) start.isReleased = true;
       for (const [key, entry] of entries) if (entry.owner === owner) end(key);
     },
 
