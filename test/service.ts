@@ -27,6 +27,8 @@ export interface CallOptions {
   readonly cookies?: Readonly<Record<string, string>>;
   readonly bearer?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The network address the request comes from; 127.0.0.1 unless given. */
+  readonly from?: string;
 }
 
 export interface TestService {
@@ -86,12 +88,13 @@ export async function testService({
     await rm(folder, { recursive: true, force: true });
   });
 
-  const call: TestService["call"] = async (method, path, { body, cookies, bearer, headers } = {}) => {
+  const call: TestService["call"] = async (method, path, { body, cookies, bearer, headers, from } = {}) => {
     const response = await web.app.inject({
       method,
       url: path,
       ...(body === undefined ? {} : { payload: body as object }),
       ...(cookies === undefined ? {} : { cookies: { ...cookies } }),
+      ...(from === undefined ? {} : { remoteAddress: from }),
       headers: { ...headers, ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
     });
     const text = response.body;
