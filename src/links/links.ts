@@ -263,7 +263,8 @@ export async function claimLink(needs: Needs, deviceCode: Secret): Promise<Claim
       );
       if (taken === 0) throw new Refused();
       // The session carries the link's epoch and generation, not today's.
-      if (!(await writeSession(tx, session, { epoch, generation, floors: ["link"] }, now))) throw new Refused();
+      const proof = { epoch, generation, floors: ["link"], isFresh: false };
+      if (!(await writeSession(tx, session, proof, now))) throw new Refused();
       await append(tx, now, { kind: "link claimed", detail: { account: accountId, class: link.class } }, random);
     }),
   );

@@ -75,13 +75,19 @@ export async function prepareSession(
 export async function writeSession(
   tx: Tx,
   session: PreparedSession,
-  proof: { readonly epoch: Epoch; readonly generation: number; readonly floors: readonly string[] },
+  proof: {
+    readonly epoch: Epoch;
+    readonly generation: number;
+    readonly floors: readonly string[];
+    /** Whether its holder proved a credential just now; a linked device was handed its session and proved nothing. */
+    readonly isFresh: boolean;
+  },
   now: EpochMs,
 ): Promise<boolean> {
   const written = await tx.run(
     `insert into session (account_id, id, digest, class, epoch, generation, sealed_label, sealed_network,
                           created_at, proved_at, last_seen_at, expires_at)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($12::timestamptz, to_timestamp(0)), $9, $10
       where $5::bigint >= (select max(epoch) from floor where kind = $4 or kind = any($11))
         and $6::bigint = (select generation from account where id = $1)`,
     [
@@ -96,6 +102,7 @@ export async function writeSession(
       toDate(now),
       toDate(session.expiresAt),
       proof.floors,
+      proof.isFresh ? toDate(now) : null,
     ],
   );
   return written === 1;

@@ -67,7 +67,9 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
     network: order.network,
     now,
   });
-  const written = await db.transaction((tx) => writeSession(tx, session, { ...proof, floors: ["password"] }, now));
+  const written = await db.transaction((tx) =>
+    writeSession(tx, session, { ...proof, floors: ["password"], isFresh: true }, now),
+  );
   if (!written) return { kind: "refused" };
   return {
     kind: "signed-in",
