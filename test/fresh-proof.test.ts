@@ -32,3 +32,21 @@ test("a device that was linked by an operator's session has proved nothing itsel
   expect((await service.call("GET", "/api/session", { bearer })).body["role"]).toBe("operator");
   expect((await addOperator({ bearer })).body["code"]).toBe("proof-needed");
 });
+
+test("an address is added after a fresh proof only: it is a way to the account", async () => {
+  await service.account("ada@example.org", goodPassword);
+  const session = await service.signIn("ada@example.org", goodPassword);
+  const claim = (address: string) =>
+    service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
+  expect((await claim("ada@work.example")).status).toBe(202);
+  clock.advance(6 * minuteMs);
+  const refused = await claim("thief@example.net");
+  expect(refused.body["code"]).toBe("proof-needed");
+  expect((await service.letters()).some(({ to }) => to === "thief@example.net")).toBe(false);
+  const proved = await service.call("POST", "/api/session/proof", {
+    body: { password: goodPassword },
+    cookies: asCookie(session),
+  });
+  expect(proved.status).toBe(200);
+  expect((await claim("ada@home.example")).status).toBe(202);
+});

@@ -134,7 +134,8 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
 
   app.post(
     "/api/account/addresses",
-    { config: { access: "viewer" }, schema: { body: AddAddress, response: { 202: CodeSent } } },
+    // An address is a way to the account: whoever holds a stolen session must not add theirs.
+    { config: { access: "fresh viewer" }, schema: { body: AddAddress, response: { 202: CodeSent } } },
     async (request, reply) => {
       if (!(await withinLimit(needs, viewerOf(request).accountId, { ...codesPerNetwork, limit: 10 }))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });

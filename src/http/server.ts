@@ -167,8 +167,8 @@ async function admit(
     return refuse(reply, "not-signed-in");
   }
   if (access === "viewer") return undefined;
-  if (request.viewer.role !== "operator") return refuse(reply, "operators-only");
-  if (access === "fresh operator" && clock.now() - request.viewer.provedAt > freshProofMs) {
+  if (access !== "fresh viewer" && request.viewer.role !== "operator") return refuse(reply, "operators-only");
+  if (access !== "operator" && clock.now() - request.viewer.provedAt > freshProofMs) {
     return refuse(reply, "proof-needed", { detail: "POST /api/session/proof with the password, then try again" });
   }
   return undefined;

@@ -21,10 +21,11 @@ export interface Viewer {
 
 /**
  * Who may call a route. Every route names one, or the server does not start:
- * `anyone` needs no session, `viewer` any good session, `operator` an operator's, `fresh operator` one proved less than
- * five minutes ago, `grant` a playback grant in the path, which the route checks before it serves a byte.
+ * `anyone` needs no session, `viewer` any good session, `fresh viewer` one proved less than five minutes ago (ASVS 5.0
+ * 7.5.1), `operator` an operator's, `fresh operator` one of those proved as lately, `grant` a playback grant in the
+ * path, which the route checks before it serves a byte.
  */
-export type Access = "anyone" | "viewer" | "operator" | "fresh operator" | "grant";
+export type Access = "anyone" | "viewer" | "fresh viewer" | "operator" | "fresh operator" | "grant";
 
 /** One route as it is registered. */
 export interface RouteRow {
@@ -33,7 +34,7 @@ export interface RouteRow {
   readonly access: Access;
 }
 
-/** How long a proof counts as recent for `fresh operator` routes. */
+/** How long a proof counts as recent for `fresh viewer` and `fresh operator` routes. */
 export const freshProofMs = 5 * 60_000;
 
 /** What a request presents; the sessions room judges it. */
