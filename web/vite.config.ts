@@ -31,6 +31,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // data: addresses in style sheets would need their own exception; a small file costs one cached request.
     assetsInlineLimit: 0,
-    rolldownOptions: { input: { app: here("./index.html"), plain: here("./plain/plain.ts") } },
+    // The budget says what is too large; a newcomer's first start need not read about hls.js's size or the build's own time.
+    chunkSizeWarningLimit: 1_000,
+    rolldownOptions: {
+      input: { app: here("./index.html"), plain: here("./plain/plain.ts") },
+      checks: { pluginTimings: false },
+    },
   },
 });
