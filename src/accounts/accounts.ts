@@ -145,6 +145,15 @@ export async function raiseGeneration(tx: Tx, accountId: AccountId, expected?: n
   return row?.generation;
 }
 
+/** Whether the account is still in a generation, which then stays until the transaction ends. */
+export async function holdGeneration(tx: Tx, accountId: AccountId, generation: number): Promise<boolean> {
+  const row = await tx.one(`select 1 as held from account where id = $1 and generation = $2 for no key update`, [
+    accountId,
+    generation,
+  ]);
+  return row !== undefined;
+}
+
 /** Every operator's id; there are few. */
 export async function operatorIds(tx: Tx): Promise<AccountId[]> {
   const rows = await tx.many<{ id: AccountId }>(`select id from account where role = 'operator' order by id`);

@@ -8,7 +8,7 @@ import type { Viewer } from "../http/viewer.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
-import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { holdGeneration, openAccounts, raiseGeneration } from "../accounts/accounts.ts";
 import type { SeenFloors } from "./floors.ts";
 import type { HashPool } from "./hash-pool.ts";
 import { judgePassword } from "./password-rules.ts";
@@ -45,7 +45,8 @@ export type ChangeOutcome =
 
 /**
  * Changes the viewer's password, proved by the current one, and by default signs out every other device in the same
- * transaction. An account that has none yet (an operator's first minutes) sets one within five minutes of its proof.
+ * transaction. It replaces the very record that proved it, in the generation that asked: an owner who renews, or is
+ * contained, while somebody else's change is on its way wins. An account that has none yet (an operator's first minutes) sets one within five minutes of its proof.
  *
  * Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 6.2.3 and 7.4.3.
  */
@@ -83,9 +84,11 @@ export async function changePassword(
   );
   // The lowest epoch of what proved it: the session, and the password as it was read.
   const epoch = Math.min(viewer.epoch, proof.epoch) as Epoch;
+  const replaces = order.current === undefined ? Buffer.alloc(0) : proof.record;
   const changed = await refusable(() =>
     db.transaction(async (tx) => {
-      if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
+      if (!(await storePassword(tx, accountId, sealed, epoch, now, replaces))) throw new Refused();
+      if (!(await holdGeneration(tx, accountId, viewer.generation))) throw new Refused();
       if (order.signOutDevices) {
         const generation = await raiseGeneration(tx, accountId, viewer.generation);
         if (generation === undefined) throw new Refused();

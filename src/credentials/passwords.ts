@@ -114,7 +114,8 @@ export async function sealNewPassword(
 
 /**
  * Stores a password, unless what proved it has fallen below the floor meanwhile or a newer proof has already been
- * used. @returns false when refused; nothing is written then.
+ * used. `replaces` is the record that proved it (empty: there was none); another one standing there by now was set by
+ * somebody who got in first. @returns false when refused; nothing is written then.
  */
 export async function storePassword(
   tx: Tx,
@@ -122,6 +123,7 @@ export async function storePassword(
   sealed: SealedPassword,
   epoch: Epoch,
   now: EpochMs,
+  replaces?: Uint8Array,
 ): Promise<boolean> {
   const written = await tx.run(
     `insert into password (account_id, salt, parameters, record, epoch, set_at)
@@ -129,8 +131,8 @@ export async function storePassword(
      on conflict (account_id) do update
        set salt = excluded.salt, parameters = excluded.parameters, record = excluded.record,
            epoch = excluded.epoch, set_at = excluded.set_at
-     where password.epoch <= excluded.epoch`,
-    [accountId, sealed.salt, sealed.parameters, sealed.record, epoch, toDate(now)],
+     where password.epoch <= excluded.epoch and ($7::bytea is null or password.record = $7)`,
+    [accountId, sealed.salt, sealed.parameters, sealed.record, epoch, toDate(now), replaces ?? null],
   );
   return written === 1;
 }

@@ -214,9 +214,10 @@ export async function containAccount(
         where s.account_id = $1 and s.ended_at is null and s.expires_at > $2`,
       [accountId, toDate(at)],
     );
-    if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
-    const passwords = await refusePassword(tx, accountId, at);
+    // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.
     const tickets = await endTickets(tx, accountId, at);
+    const passwords = await refusePassword(tx, accountId, at);
+    if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
     const inHand = await incidentInHand(tx);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
