@@ -26,8 +26,15 @@ async function sweep(): Promise<void> {
   }
 }
 
-/** A cluster that forgets everything: no waiting for the disk, and its folder goes when it stops. */
-export async function startThrowAwayPostgres(): Promise<RunningPostgres> {
+const forgetful = { fsync: "off", full_page_writes: "off", synchronous_commit: "off", max_connections: "200" };
+
+/**
+ * A cluster whose folder goes when it stops. Without other settings it does not wait for the disk either; benchmarks
+ * give none at all, to have the service's own.
+ */
+export async function startThrowAwayPostgres(
+  settings: Readonly<Record<string, string>> = forgetful,
+): Promise<RunningPostgres> {
   await sweep();
   const dataDir = await mkdtemp(join(tmpdir(), prefix));
   try {
@@ -35,7 +42,7 @@ export async function startThrowAwayPostgres(): Promise<RunningPostgres> {
       dataDir,
       log: silentLog,
       throwAway: true,
-      settings: { fsync: "off", full_page_writes: "off", synchronous_commit: "off", max_connections: "200" },
+      settings,
     });
     return {
       ...postgres,

@@ -1,0 +1,32 @@
+/** What a figure must reach. `under` is strict, the others are not. */
+export type Goal = { readonly under: number } | { readonly atMost: number } | { readonly atLeast: number };
+
+/**
+ * The goals, benchmark by benchmark, under the key of the figure that each judges. A figure without a goal is printed
+ * for comparison and judges nothing.
+ */
+export const goals = {
+  contain: {
+    // From the call to the commit, the witness's two fsyncs before it included.
+    containLargeMs: { under: 10 },
+    containLargeToSmall: { atMost: 1.5 },
+  },
+  checks: {
+    checksToBetterAuth: { atLeast: 25 },
+  },
+  signin: {
+    signInsToRawHashes: { atLeast: 0.8 },
+  },
+  remux: {
+    segmentMs: { under: 25 },
+    firstPictureMs: { under: 800 },
+  },
+  start: {
+    readyMs: { under: 5_000 },
+    idleMebibytes: { under: 400 },
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Goal>>>>;
+
+export type BenchName = keyof typeof goals;
+
+export const benchNames = Object.keys(goals) as BenchName[];

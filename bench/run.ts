@@ -1,0 +1,66 @@
+/**
+ * `npm run bench -- NAME [--json]`: measures, prints a table, or with `--json` one object, and leaves nothing behind. Exits
+ * with 0 when it measured, whatever it measured.
+ */
+import type { Benchmark } from "./bench.ts";
+import { measureChecks } from "./checks.ts";
+import { measureContain } from "./contain.ts";
+import { benchNames, goals, type BenchName } from "./goals.ts";
+import { measureRemux } from "./remux.ts";
+import { judge, table } from "./report.ts";
+import { measureSignIn } from "./signin.ts";
+import { measureStart } from "./start.ts";
+
+const benchmarks: Readonly<Record<BenchName, Benchmark>> = {
+  contain: measureContain,
+  checks: measureChecks,
+  signin: measureSignIn,
+  remux: measureRemux,
+  start: measureStart,
+};
+
+/** No benchmark takes half of this; one that hangs is ended and cleaned up after. */
+const limitMs = 20 * 60_000;
+
+const words = process.argv.slice(2);
+const asJson = words.includes("--json");
+const [name, ...more] = words.filter((word) => word !== "--json");
+const chosen = benchNames.find((known) => known === name);
+const scale = process.env["BENCH_SCALE"] === "small" ? "small" : "full";
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+const undoing: (() => Promise<unknown>)[] = [];
+let cleaned: Promise<void> | undefined;
+const cleanUp = (): Promise<void> => {
+  cleaned ??= (async () => {
+    for (let undo = undoing.pop(); undo !== undefined; undo = undoing.pop()) {
+      await undo().catch((thrown: unknown) => say(`warning: cleaning up: ${String(thrown)}`));
+    }
+  })();
+  return cleaned;
+};
+const endEarly = (why: string, code: number): void => {
+  say(`error: ${why}`);
+  void cleanUp().then(() => process.exit(code));
+};
+
+if (chosen === undefined || more.length > 0) {
+  say(`error: ${name === undefined ? "which benchmark?" : "there is no such benchmark"}`);
+  say(`hint: npm run bench -- ${benchNames.join("|")} [--json]`);
+  process.exitCode = 2;
+} else {
+  process.once("SIGINT", () => endEarly("interrupted", 130));
+  process.once("SIGTERM", () => endEarly("interrupted", 143));
+  setTimeout(() => endEarly(`not done in ${limitMs / 60_000} minutes`, 1), limitMs).unref();
+  try {
+    const { figures, what } = await benchmarks[chosen]({ scale, say, onEnd: (undo) => void undoing.push(undo) });
+    const report = judge(chosen, figures, goals[chosen]);
+    if (scale === "small") say("small scale: the goals are not stated for it");
+    process.stdout.write(asJson ? `${JSON.stringify(report)}\n` : `${table(report, goals[chosen], what)}\n`);
+  } catch (thrown) {
+    say(`error: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`);
+    process.exitCode = 1;
+  } finally {
+    await cleanUp();
+  }
+}
