@@ -1,6 +1,7 @@
 import { hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { networkOf } from "./network.ts";
 
 export interface Limit {
   readonly purpose: string;
@@ -9,7 +10,7 @@ export interface Limit {
 }
 
 /**
- * Counts one use by a subject (a network, a blind index, an account) in the current window and says whether it is
+ * Counts one use by a subject (a peer's address, which stands for its network; a blind index; an account) in the current window and says whether it is
  * still within the limit. Counted before the work, in one statement, so that racing callers cannot share a try; it
  * slows down, and never locks anything for longer than the window.
  *
@@ -21,7 +22,7 @@ export async function withinLimit(
   { purpose, limit, windowMs }: Limit,
 ): Promise<boolean> {
   const now = clock.now();
-  const subjectText = typeof subject === "string" ? subject : Buffer.from(subject).toString("hex");
+  const subjectText = typeof subject === "string" ? networkOf(subject) : Buffer.from(subject).toString("hex");
   const windowStart = toDate(plus(now, -(now % windowMs)));
   const row = await db.one<{ used: number }>(
     `insert into throttle (subject, purpose, window_start, used) values ($1, $2, $3, 1)

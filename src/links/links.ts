@@ -4,6 +4,7 @@ import { newId, newSecret, newTypedCode, readTypedCode, type Random } from "../k
 import { Secret } from "../kernel/secret.ts";
 import { sqlState, type Db } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { networkOf } from "../http/network.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { prepareSession, tokenOf, writeSession } from "../sessions/open-session.ts";
@@ -134,7 +135,7 @@ export async function showLink(
     class: row.class,
     label: label ?? "",
     network: network ?? "",
-    sameNetwork: network === askerNetwork,
+    sameNetwork: network !== null && network !== undefined && networkOf(network) === networkOf(askerNetwork),
     askedAt: fromDate(row.createdAt),
   };
 }
