@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layGround, newDecoy, type Ground, type GroundOptions } from "./app.ts";
 import { childEnvironment } from "./config/config.ts";
@@ -54,7 +53,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   const metrics = newMetrics("web");
   const hashPool = startHashPool({ threads: config.hashThreads, log });
   const refusals = refusalCounter({ db, clock, log, node: ground.node });
-  const checks = sessionCheck({ db, clock, seen, log, refusedAsOld: refusals.count });
+  const checks = sessionCheck({ db, clock, seen, log, refusedAsOld: (kind) => refusals.count(kind) });
   const built = readBuiltPages(webFolder);
   const frame = { assets: built?.assets ?? null, serviceName, contactAddress };
   const app = newServer({
@@ -66,7 +65,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     random,
     log,
     pageFrame: frame,
-    finished: metrics.finished,
+    finished: (method, route, status, durationMs) => metrics.finished(method, route, status, durationMs),
   });
 
   let push: Push | undefined;
@@ -113,9 +112,9 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   const grants = newGrants({ keyholder, clock });
   const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
 
-  metrics.gauge("houselights_hashes_waiting", "Password hashes that wait for a thread", hashPool.waiting);
+  metrics.gauge("houselights_hashes_waiting", "Password hashes that wait for a thread", () => hashPool.waiting());
   metrics.gauge("houselights_push_streams", "Open event streams", () => push?.open() ?? 0);
-  metrics.gauge("houselights_check_statements", "Statements that session checks have cost", checks.statements);
+  metrics.gauge("houselights_check_statements", "Statements that session checks have cost", () => checks.statements());
 
   return {
     app,

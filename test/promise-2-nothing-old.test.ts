@@ -57,6 +57,11 @@ async function link(approver: string | undefined): Promise<string> {
   return String(asked.body["device_code"]);
 }
 
+const textIn = ({ body }: Answer, name: string): string => {
+  const value = body[name];
+  return typeof value === "string" ? value : "nothing";
+};
+
 const claim = (deviceCode: string): Promise<Answer> =>
   service.call("POST", "/oauth/token", {
     body: { grant_type: deviceGrant, device_code: deviceCode, client_id: "houselights-tv" },
@@ -241,8 +246,7 @@ describe("P2: the race: paused before its write, containment commits, it resumes
       return {
         run: () => claim(code),
         alive: async (made) =>
-          (await service.call("GET", "/api/session", { bearer: String(made.body["access_token"] ?? "x") })).status ===
-          200,
+          (await service.call("GET", "/api/session", { bearer: textIn(made, "access_token") })).status === 200,
       };
     },
     "approving a link": async () => {

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
-import { toIso } from "../kernel/clock.ts";
+import { parseInstant, toIso } from "../kernel/clock.ts";
 import type { Ground } from "../app.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
@@ -103,9 +103,10 @@ async function runContain(call: Call): Promise<Outcome> {
     }
     const shown = inHand ?? { id: "00000000-0000-0000-0000-000000000000", reference: "opens a new one" };
     if (values["dry-run"] === true || values["yes"] !== true) {
-      const would = await wouldContain(ground, shown, mode, keepTools);
+      const would = await wouldContain(ground, shown, { mode, keepTools, account });
+      if (would === undefined) return { kind: "refused", error: "there is no such account" };
       if (values["dry-run"] === true) return { kind: "done", json: would, lines: containedLines(would) };
-      if (account === undefined) for (const line of containedLines(would)) call.say(line);
+      for (const line of containedLines(would)) call.say(line);
       if (!(await confirmed(call, "refuse all of this now? there is no undo"))) {
         return { kind: "refused", error: "nothing was touched", hint: "--yes contains without asking" };
       }
@@ -194,7 +195,7 @@ export const incidentCommands: readonly Command[] = [
       if (reason === undefined || reason.length > 500)
         return { kind: "usage", error: "--reason is needed, at most 500 characters" };
       const instants = (["copied-at", "found-at"] as const).map((name) => textOf(call.values, name));
-      if (instants.some((text) => text !== undefined && Number.isNaN(Date.parse(text)))) {
+      if (instants.some((text) => text !== undefined && Number.isNaN(parseInstant(text)))) {
         return { kind: "usage", error: "an instant is not ISO 8601", hint: "--copied-at 2026-11-22T20:00:00Z" };
       }
       const [copiedAt, foundAt] = instants;
@@ -310,7 +311,7 @@ export const incidentCommands: readonly Command[] = [
         what === undefined ||
         closedAt === undefined ||
         evidence === undefined ||
-        Number.isNaN(Date.parse(closedAt))
+        Number.isNaN(parseInstant(closedAt))
       ) {
         return Promise.resolve({
           kind: "usage",
