@@ -15,7 +15,7 @@ export async function raiseFloors(
   now: EpochMs,
   atLeast: number = 0,
 ): Promise<Epoch> {
-  await tx.run(`select 1 from floor order by kind for update`);
+  await holdFloors(tx);
   const row = await tx.one<{ epoch: Epoch }>(
     `with next as (select greatest(max(epoch) + 1, $3::bigint) as epoch from floor)
      update floor set epoch = next.epoch, raised_at = $2 from next where kind = any($1)
@@ -24,6 +24,11 @@ export async function raiseFloors(
   );
   if (row === undefined) throw new Error("the floor table is empty: run the migrations first");
   return row.epoch;
+}
+
+/** Makes containments take turns: whoever holds the floors is alone in deciding which case is in hand. */
+export async function holdFloors(tx: Tx): Promise<void> {
+  await tx.run(`select 1 from floor order by kind for update`);
 }
 
 /** Every floor, as this connection sees it now. */

@@ -8,13 +8,13 @@ import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
-import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
+import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
-import { countRefused } from "./counts.ts";
+import { countRefused, countRefusedOf } from "./counts.ts";
 import { incidentInHand, writeIncident } from "./open.ts";
 
 interface Needs {
@@ -174,7 +174,12 @@ async function confirm(
   }
 }
 
-/** @returns the case's reference. A case that was notifying or readmitting stays so: letters and returns go on. */
+/**
+ * A case that was notifying or readmitting stays so: letters and returns go on. One that was about single accounts is
+ * everybody's from now on.
+ *
+ * @returns the case's reference.
+ */
 async function noteContained(
   tx: Tx,
   incidentId: IncidentId,
@@ -185,7 +190,9 @@ async function noteContained(
   const row = await tx.one<{ reference: string }>(
     `update incident
         set state = case when state = 'open' then 'contained' else state end, containment = $2,
-            contained_at = coalesce(contained_at, $3), epoch = $4, kept_tools = $5
+            contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
+            scope_accounts = case when containment = 'account' then null else scope_accounts end,
+            epoch = $4, kept_tools = $5
       where id = $1 returning reference`,
     [incidentId, order.mode, toDate(at), epoch, order.keepTools],
   );
@@ -209,14 +216,13 @@ export async function containAccount(
   const at = clock.now();
   const started = monotonicMs();
   const contained = await db.transaction(async (tx) => {
-    const sessions = await tx.one<{ count: number }>(
-      `select count(*) as count from session s join account a on a.id = s.account_id and a.generation = s.generation
-        where s.account_id = $1 and s.ended_at is null and s.expires_at > $2`,
-      [accountId, toDate(at)],
-    );
+    // Two first containments at once would each open a case.
+    await holdFloors(tx);
+    const counted = await countRefusedOf(tx, accountId, at);
+    if (counted === undefined) return undefined;
     // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.
-    const tickets = await endTickets(tx, accountId, at);
-    const passwords = await refusePassword(tx, accountId, at);
+    await endTickets(tx, accountId, at);
+    await refusePassword(tx, accountId, at);
     if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
     const inHand = await incidentInHand(tx);
     const incidentId =
@@ -224,7 +230,8 @@ export async function containAccount(
     const row = await tx.one<{ reference: string; epoch: Epoch }>(
       `update incident
           set state = case when state = 'open' then 'contained' else state end,
-              scope_accounts = case when containment is null or containment = 'account'
+              scope_accounts = case when $2 = any(scope_accounts) then scope_accounts
+                                    when containment is null or containment = 'account'
                                     then array_append(coalesce(scope_accounts, '{}'), $2) end,
               containment = coalesce(containment, 'account'), contained_at = coalesce(contained_at, $3)
         where id = $1 returning reference, (select max(epoch) from floor) as epoch`,
@@ -234,7 +241,6 @@ export async function containAccount(
     const detail = { account: accountId, mode: "account", operator: order.operator };
     await append(tx, at, { kind: "contained", incidentId, detail }, random);
     await announce(tx, { accountId, reason: "contained" });
-    const counted = { passwords, sessions: sessions?.count ?? 0, links: 0, tickets, accounts: 1 };
     return { incidentId, reference: row.reference, epoch: row.epoch, counted };
   });
   if (contained === undefined) return { kind: "no-such-account" };

@@ -11,6 +11,7 @@ import {
   CloseIncident,
   Contain,
   Contained,
+  type ContainmentMode,
   IncidentList,
   IncidentStatus,
   Notified,
@@ -22,7 +23,7 @@ import {
 import { highest, readFloors } from "../credentials/floors.ts";
 import { closeIncident, recordReview, recordWayIn, type CloseOutcome, type ReviewOutcome } from "./close.ts";
 import { contain, containAccount, kindsOf, type Containment } from "./contain.ts";
-import { countRefused } from "./counts.ts";
+import { countRefused, countRefusedOf } from "./counts.ts";
 import { currentNotice } from "./notice.ts";
 import { openIncident } from "./open.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
@@ -89,10 +90,14 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       if (status === undefined || status.state === "closed") return refuse(reply, "wrong-state", noCase);
       const { mode = "everyone-out", keepTools = false, accountId, dryRun } = request.body;
       const operator = viewerOf(request).accountId;
-      if (dryRun === true) return reply.send(await wouldContain(needs, status, mode, keepTools));
+      const account = parseId<AccountId>(accountId);
+      if (dryRun === true) {
+        const would = await wouldContain(needs, status, { mode, keepTools, account });
+        if (would === undefined) return refuse(reply, "not-found", { detail: "no such account" });
+        return reply.send(would);
+      }
       const order = { mode, keepTools, reason: status.reason, operator };
       const containNeeds = { ...needs, db: needs.containDb };
-      const account = parseId<AccountId>(accountId);
       const contained =
         account === undefined ? await contain(containNeeds, order) : await containAccount(containNeeds, account, order);
       if (contained.kind === "no-such-account") return refuse(reply, "not-found", { detail: "no such account" });
@@ -190,31 +195,36 @@ export function containedReply(contained: Exclude<Containment, { kind: "no-such-
   return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
 }
 
-/** What a containment would refuse, counted without touching anything. */
+/** What a containment would refuse, counted without touching anything; `undefined` for an account that is nobody's. */
 export async function wouldContain(
   { db, clock }: Pick<IncidentNeeds, "db" | "clock">,
   status: Pick<IncidentStatus, "id" | "reference">,
-  mode: "everyone-out" | "with-renewal",
-  keepTools: boolean,
-): Promise<Contained> {
+  {
+    mode,
+    keepTools,
+    account,
+  }: { readonly mode: ContainmentMode; readonly keepTools: boolean; readonly account: AccountId | undefined },
+): Promise<Contained | undefined> {
   const floors = await readFloors(db);
-  const kinds = kindsOf(mode, keepTools);
-  const epoch = highest(floors) + 1;
-  const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
   const at: EpochMs = clock.now();
-  return {
+  const answer = {
     kind: "would-contain",
     incidentId: status.id,
     reference: status.reference,
-    epoch,
     at: toIso(at),
-    mode,
-    floors: kinds,
     commitMs: 0,
-    counted: await countRefused(db, raised, at),
     countedMs: 0,
     witness: "told",
-  };
+  } as const;
+  if (account !== undefined) {
+    const counted = await countRefusedOf(db, account, at);
+    // One account is contained by its generation: no floor is raised.
+    return counted && { ...answer, mode: "account", epoch: highest(floors), floors: [], counted };
+  }
+  const kinds = kindsOf(mode, keepTools);
+  const epoch = highest(floors) + 1;
+  const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
+  return { ...answer, mode, epoch, floors: kinds, counted: await countRefused(db, raised, at) };
 }
 
 function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): string {

@@ -1,0 +1,356 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { asCookie, goodPassword, testService, type TestService } from "../../test/service.ts";
+import { layGround } from "../app.ts";
+import { withContainmentGround } from "../commands/ground.ts";
+import { parseConfig } from "../config/config.ts";
+import type { AccountId, SessionClass } from "../kernel/brand.ts";
+import { silentLog } from "../kernel/log.ts";
+import { testConnection } from "../db/test-database.ts";
+import { browserCookie } from "../http/cookies.ts";
+import type { Witness } from "../keyholder/keyholder.ts";
+import { currentHead } from "../timeline/integrate.ts";
+import { readTimeline } from "../timeline/read.ts";
+import { highest, readFloors } from "../credentials/floors.ts";
+import type { ContainmentMode, Counts } from "../wire/incidents.ts";
+import { contain, containAccount } from "./contain.ts";
+
+const witnessOf = ({ ground }: TestService): Witness => ground.keyholders.operator.witness;
+
+const needsOf = ({ ground }: TestService, witness = ground.keyholders.operator.witness) => ({
+  db: ground.plainDb,
+  witness,
+  clock: ground.clock,
+  monotonicMs: ground.monotonicMs,
+  random: ground.random,
+  log: ground.log,
+});
+
+const containNow = (service: TestService, mode: ContainmentMode = "everyone-out", witness?: Witness) =>
+  contain(needsOf(service, witness), { mode, keepTools: false, reason: "a copy is for sale", operator: "test" });
+
+const containOne = (service: TestService, accountId: string) =>
+  containAccount(needsOf(service), accountId as AccountId, { reason: "one was phished", operator: "test" });
+
+const opens = async (service: TestService, token: string): Promise<boolean> =>
+  (await service.call("GET", "/api/session", { cookies: asCookie(token) })).status === 200;
+
+const signsIn = async (service: TestService, address: string, password = goodPassword): Promise<boolean> =>
+  (await service.call("POST", "/api/sessions", { body: { address, password } })).status === 201;
+
+/** What the witness remembers, without telling it anything. */
+async function remembered({ ground: { plainDb } }: TestService, witness: Witness) {
+  const instance = await plainDb.one<{ id: string }>(`select id from instance`);
+  return witness.read(instance?.id ?? "", { floors: await readFloors(plainDb), head: await currentHead(plainDb) });
+}
+
+async function caseOf({ ground }: TestService) {
+  return ground.plainDb.one<{ id: string; containment: string; epoch: number | null; scope: string[] | null }>(
+    `select id, containment, epoch, scope_accounts as scope from incident where state <> 'closed'`,
+  );
+}
+
+interface Renewal {
+  readonly code: string;
+  readonly browser: string;
+}
+
+async function askRenewal(service: TestService, address: string): Promise<Renewal> {
+  const asked = await service.call("POST", "/api/renewals", { body: { address } });
+  const letter = (await service.letters()).find((one) => one.to === address && one.letter === "renewal code");
+  return { code: letter?.code ?? "", browser: asked.cookies[browserCookie] ?? "" };
+}
+
+const completeRenewal = (
+  service: TestService,
+  { code, browser }: Renewal,
+  password: string,
+  signOutDevices?: boolean,
+) =>
+  service.call("POST", "/api/renewals/complete", {
+    body: { code, password, ...(signOutDevices === undefined ? {} : { signOutDevices }) },
+    cookies: { [browserCookie]: browser },
+  });
+
+async function approvedLink(service: TestService, cookie: string): Promise<string> {
+  const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
+  const decided = await service.call("POST", "/api/links/decide", {
+    body: { userCode: asked.body["user_code"], decision: "approve" },
+    cookies: asCookie(cookie),
+  });
+  expect(decided.status).toBe(200);
+  return String(asked.body["device_code"]);
+}
+
+const claim = (service: TestService, deviceCode: string) =>
+  service.call("POST", "/oauth/token", {
+    body: {
+      grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+      device_code: deviceCode,
+      client_id: "houselights-tv",
+    },
+  });
+
+describe("containing one account", () => {
+  test("ends its sessions, links, renewals and its password, and nobody else's; it comes back by renewal", async () => {
+    const service = await testService();
+    const ada = await service.account("ada@example.org", goodPassword);
+    await service.account("bob@example.org", goodPassword);
+    const [adas, bobs] = [
+      await service.signIn("ada@example.org", goodPassword),
+      await service.signIn("bob@example.org", goodPassword),
+    ];
+    const links = [
+      await approvedLink(service, adas),
+      await approvedLink(service, adas),
+      await approvedLink(service, bobs),
+    ];
+    const renewal = await askRenewal(service, "ada@example.org");
+    const floors = await readFloors(service.ground.plainDb);
+    expect((await claim(service, links[0]!)).status).toBe(200);
+    expect(await opens(service, adas)).toBe(true);
+
+    const contained = await containOne(service, ada);
+    expect(contained).toMatchObject({
+      kind: "contained",
+      mode: "account",
+      counted: { accounts: 1, passwords: 1, sessions: 2, links: 1, tickets: 1 },
+    });
+    expect(await opens(service, adas)).toBe(false);
+    expect(await signsIn(service, "ada@example.org")).toBe(false);
+    expect((await claim(service, links[1]!)).status).toBe(400);
+    expect((await completeRenewal(service, renewal, "a fresh and longer sentence")).status).toBe(400);
+    expect(await opens(service, bobs)).toBe(true);
+    expect(await signsIn(service, "bob@example.org")).toBe(true);
+    expect((await claim(service, links[2]!)).status).toBe(200);
+    expect(await readFloors(service.ground.plainDb)).toEqual(floors);
+
+    const back = await askRenewal(service, "ada@example.org");
+    expect((await completeRenewal(service, back, goodPassword)).body["code"]).toBe("password-is-old");
+    expect((await completeRenewal(service, back, "a fresh and longer sentence")).status).toBe(200);
+    expect(await signsIn(service, "ada@example.org", "a fresh and longer sentence")).toBe(true);
+  });
+
+  test("twice is one account in the case; several are several; somebody who is not there is nobody's containment", async () => {
+    const service = await testService();
+    const ada = await service.account("ada@example.org", goodPassword);
+    const bob = await service.account("bob@example.org", goodPassword);
+    expect(await containOne(service, "00000000-0000-7000-8000-000000000000")).toEqual({ kind: "no-such-account" });
+    expect(await caseOf(service)).toBeUndefined();
+    await containOne(service, ada);
+    expect(await containOne(service, ada)).toMatchObject({ counted: { sessions: 0, passwords: 0 } });
+    await containOne(service, bob);
+    expect((await caseOf(service))?.scope).toEqual([ada, bob]);
+  });
+
+  test("then everybody: the case is everybody's, so that everybody gets a letter", async () => {
+    const service = await testService();
+    const ada = await service.account("ada@example.org", goodPassword);
+    await service.account("bob@example.org", goodPassword);
+    const operator = await service.operator();
+    await containOne(service, ada);
+    const { incidentId } = await containNow(service, "with-renewal");
+    const planned = await service.call("POST", `/api/incidents/${incidentId}/notify`, {
+      body: { action: "plan" },
+      cookies: asCookie(operator),
+    });
+    expect(planned.body["plan"]).toMatchObject({ inScope: 3, withAddress: 2 });
+    // And one more account afterwards does not narrow it again.
+    await containOne(service, ada);
+    expect((await caseOf(service))?.scope).toBeNull();
+  });
+
+  test("several at once, without a case before: one case, each contained", async () => {
+    const service = await testService();
+    const ids = await Promise.all(
+      ["ada", "bob", "eve"].map((name) => service.account(`${name}@example.org`, goodPassword)),
+    );
+    const outcomes = await Promise.all([...ids.map((id) => containOne(service, id)), containNow(service)]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(["contained", "contained", "contained", "contained"]);
+    expect(new Set(outcomes.map((one) => "incidentId" in one && one.incidentId)).size).toBe(1);
+  });
+});
+
+describe("a dry run", () => {
+  test("says what containment then does, for each way, and touches nothing", async () => {
+    const service = await testService();
+    const ada = await service.account("ada@example.org", goodPassword);
+    await service.account("bob@example.org", goodPassword);
+    const adas = await service.signIn("ada@example.org", goodPassword);
+    await service.call("POST", "/api/sessions", {
+      body: { address: "bob@example.org", password: goodPassword, token: true, class: "tool" satisfies SessionClass },
+    });
+    await approvedLink(service, adas);
+    await askRenewal(service, "ada@example.org");
+    await askRenewal(service, "bob@example.org");
+    const operator = await service.operator();
+    const opened = await service.call("POST", "/api/incidents", {
+      body: { reason: "a copy is for sale" },
+      cookies: asCookie(operator),
+    });
+    const order = async (body: object) => {
+      const answer = await service.call("POST", `/api/incidents/${String(opened.body["id"])}/contain`, {
+        body,
+        cookies: asCookie(operator),
+      });
+      return { status: answer.status, kind: answer.body["kind"], counted: answer.body["counted"] as Counts };
+    };
+    const before = await readFloors(service.ground.plainDb);
+    const would = {
+      all: await order({ dryRun: true }),
+      keptTools: await order({ dryRun: true, keepTools: true }),
+      withRenewal: await order({ dryRun: true, mode: "with-renewal" }),
+      one: await order({ dryRun: true, accountId: ada }),
+    };
+    expect(would.all.counted).toEqual({ passwords: 2, sessions: 3, links: 1, tickets: 2, accounts: 3 });
+    expect(would.keptTools.counted.sessions).toBe(2);
+    expect(would.withRenewal.counted.sessions).toBe(0);
+    expect(would.one).toMatchObject({
+      kind: "would-contain",
+      counted: { passwords: 1, sessions: 1, links: 1, tickets: 1, accounts: 1 },
+    });
+    expect((await order({ dryRun: true, accountId: "00000000-0000-7000-8000-000000000000" })).status).toBe(404);
+    expect(await readFloors(service.ground.plainDb)).toEqual(before);
+    expect(await opens(service, adas)).toBe(true);
+    expect(await signsIn(service, "ada@example.org")).toBe(true);
+    expect((await caseOf(service))?.containment).toBeNull();
+
+    // The sign-in just made is one session more of ada's.
+    const one = await containOne(service, ada);
+    expect(one).toMatchObject({ counted: { ...would.one.counted, sessions: 2 } });
+    const all = await containNow(service);
+    expect(all.counted.accounts).toBe(3);
+    expect(all.counted.passwords).toBe(2);
+  });
+});
+
+test("twice raises every floor twice and keeps the case's first instant", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const first = await containNow(service);
+  service.clock.advance(60_000);
+  // Somebody is back in between, and out again.
+  await service.account("bob@example.org", goodPassword);
+  const bobs = await service.signIn("bob@example.org", goodPassword);
+  expect(await opens(service, bobs)).toBe(true);
+  const second = await containNow(service);
+  expect(second.incidentId).toBe(first.incidentId);
+  expect(second.reference).toBe(first.reference);
+  expect(second.epoch).toBeGreaterThan(first.epoch);
+  expect(await opens(service, bobs)).toBe(false);
+  expect(await signsIn(service, "bob@example.org")).toBe(false);
+  const row = await service.ground.plainDb.one<{ at: Date; epoch: number }>(
+    `select contained_at as at, epoch from incident`,
+  );
+  expect(row).toEqual({ at: new Date(first.at), epoch: second.epoch });
+  const told = await readTimeline(service.ground.plainDb, { kinds: ["contained"], limit: 5 });
+  expect(told.map(({ detail }) => detail["epoch"]).toSorted()).toEqual([first.epoch, second.epoch]);
+});
+
+test("ten at once take turns: ten epochs, one case, and the witness knows the last", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect(await opens(service, token)).toBe(true);
+  const outcomes = await Promise.all(Array.from({ length: 10 }, () => containNow(service)));
+  expect(new Set(outcomes.map(({ epoch }) => epoch)).size).toBe(10);
+  expect(new Set(outcomes.map(({ incidentId }) => incidentId)).size).toBe(1);
+  expect(await opens(service, token)).toBe(false);
+  const { floors, intent } = await remembered(service, witnessOf(service));
+  expect(floors).toEqual(await readFloors(service.ground.plainDb));
+  expect(intent).toBeNull();
+});
+
+test("with the keyholder down it commits and says that the witness is owed; nothing starts until it is paid; the next start pays", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect(await opens(service, token)).toBe(true);
+  const before = (await remembered(service, witnessOf(service))).floors;
+
+  const { credentials, socketPath } = service.keyholder;
+  const database = String(service.ground.plainDb.pool.options.database);
+  const connection = testConnection(database);
+  // The command on the host, as an operator runs it at 3 a.m., with no keyholder to be found.
+  const config = parseConfig(
+    {
+      DATA_DIR: join(service.folder, "elsewhere"),
+      DATABASE_URL: `postgres://${connection.user}@localhost:${connection.port}/${database}?host=${encodeURIComponent(String(connection.host))}`,
+      KEYHOLDER_URL: `unix:${join(service.folder, "nobody.sock")}`,
+      KEYHOLDER_CREDENTIALS: join(service.folder, "nobody.json"),
+    },
+    service.folder,
+  );
+  const order = { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "host" } as const;
+  const contained = await withContainmentGround(config, silentLog, (ground) =>
+    contain({ ...ground, clock: service.clock }, order),
+  );
+  expect(contained.witness).toBe("owed");
+  expect(await opens(service, token)).toBe(false);
+  expect(await signsIn(service, "ada@example.org")).toBe(false);
+  const [owed] = await readTimeline(service.ground.plainDb, { kinds: ["witness owed"], limit: 5 });
+  expect(owed?.detail).toEqual({ epoch: contained.epoch });
+
+  const start = (socket: string) =>
+    layGround({
+      config: service.ground.config,
+      surroundings: { connection, keyholder: { socketPath: socket, credentials } },
+      log: silentLog,
+      clock: service.clock,
+    });
+  await expect(start(join(service.folder, "nobody.sock"))).rejects.toMatchObject({ code: "KEYHOLDER_UNAVAILABLE" });
+
+  const started = await start(socketPath);
+  await started.db.one(`select 1 as here`);
+  const { floors } = await remembered(service, started.keyholders.operator.witness);
+  await started.close();
+  expect(highest(before)).toBeLessThan(contained.epoch);
+  expect(floors).toEqual(await readFloors(service.ground.plainDb));
+  expect(floors.browser).toBe(contained.epoch);
+});
+
+describe("with renewal", () => {
+  test("sessions live and open nothing new; no old password, code, ticket or link works", async () => {
+    const service = await testService();
+    await service.account("ada@example.org", goodPassword);
+    const token = await service.signIn("ada@example.org", goodPassword);
+    const ticket = await askRenewal(service, "ada@example.org");
+    const link = await approvedLink(service, token);
+    await containNow(service, "with-renewal");
+    expect(await opens(service, token)).toBe(true);
+    expect(await signsIn(service, "ada@example.org")).toBe(false);
+    expect((await completeRenewal(service, ticket, "a fresh and longer sentence")).body["code"]).toBe("code-refused");
+    expect((await claim(service, link)).status).toBe(400);
+    const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
+    const decided = await service.call("POST", "/api/links/decide", {
+      body: { userCode: asked.body["user_code"], decision: "approve" },
+      cookies: asCookie(token),
+    });
+    expect(decided.body["code"]).toBe("renew-first");
+  });
+
+  test.each([
+    { box: undefined, lives: false },
+    { box: true, lives: false },
+    { box: false, lives: true },
+  ])("the box $box at renewal: old sessions live on $lives", async ({ box, lives }) => {
+    const service = await testService();
+    await service.account("ada@example.org", goodPassword);
+    await service.account("bob@example.org", goodPassword);
+    const browser = await service.signIn("ada@example.org", goodPassword);
+    const bobs = await service.signIn("bob@example.org", goodPassword);
+    const tv = String((await claim(service, await approvedLink(service, browser))).body["access_token"]);
+    const tvOpens = async () => (await service.call("GET", "/api/session", { bearer: tv })).status === 200;
+    await containNow(service, "with-renewal");
+    expect([await opens(service, browser), await tvOpens()]).toEqual([true, true]);
+    const renewal = await askRenewal(service, "ada@example.org");
+    const renewed = await completeRenewal(service, renewal, "a fresh and longer sentence", box);
+    expect(renewed.body).toEqual({ kind: "renewed", signedOutDevices: !lives });
+    expect([await opens(service, browser), await tvOpens()]).toEqual([lives, lives]);
+    // Nobody else's end with it.
+    expect(await opens(service, bobs)).toBe(true);
+    // Kept, they stay until they expire.
+    service.clock.advance(400 * 24 * 3_600_000);
+    expect([await opens(service, browser), await tvOpens()]).toEqual([false, false]);
+  });
+});
