@@ -13,6 +13,7 @@ import { startHashPool } from "./credentials/hash-pool.ts";
 import { credentialRoutes } from "./credentials/routes.ts";
 import { sessionCheck } from "./sessions/check.ts";
 import { keepOnlySession } from "./sessions/devices.ts";
+import { sessionLifetimesMs } from "./sessions/open-session.ts";
 import { makeOperatorLink } from "./sessions/operator-link.ts";
 import { signUpPages } from "./credentials/pages.ts";
 import { sessionPages } from "./sessions/pages.ts";
@@ -70,7 +71,18 @@ export async function buildWeb(ground: Ground): Promise<Web> {
 
   let push: Push | undefined;
   const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
-  const shared = { db, keyholder, hashPool, clock, random, seen, serviceName, decoy: await newDecoy(ground) };
+  const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
+  const shared = {
+    db,
+    keyholder,
+    hashPool,
+    clock,
+    random,
+    seen,
+    serviceName,
+    decoy: await newDecoy(ground),
+    lifetimesMs,
+  };
   const readNotice = () => currentNotice(db);
   const mail = config.smtpUrl === null ? "mailbox" : "relay";
 

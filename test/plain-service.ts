@@ -17,6 +17,7 @@ import { newServer } from "../src/http/server.ts";
 import { readBuiltPages, staticRoutes } from "../src/http/static.ts";
 import { openLetter } from "../src/mail/sealed-letter.ts";
 import type { SealedLetterPayload } from "../src/jobs/jobs.ts";
+import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
 import { seenFloors } from "../src/credentials/floors.ts";
 import { startHashPool } from "../src/credentials/hash-pool.ts";
 import { signUpPages } from "../src/credentials/pages.ts";
@@ -86,7 +87,8 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     pageFrame: frame,
   });
   const currentNotice = () => Promise.resolve(state.notice);
-  const needs = { db, keyholder, hashPool, clock, random, decoy, seen, serviceName: "Houselights" };
+  const lifetimesMs = sessionLifetimesMs(30, 180);
+  const needs = { db, keyholder, hashPool, clock, random, decoy, seen, serviceName: "Houselights", lifetimesMs };
   sessionPages(app, { ...needs, frame, currentNotice });
   signUpPages(app, { ...needs, frame });
   renewalPages(app, { ...needs, frame, currentNotice });

@@ -34,7 +34,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Worker threads that hash passwords. */
   readonly hashThreads: number;
-  /** How long a browser stays signed in without being used. */
+  /** How long a browser stays signed in without proving its password again. */
   readonly sessionDays: number;
   /** The same for televisions, apps and tools. */
   readonly deviceSessionDays: number;

@@ -7,7 +7,7 @@ import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { networkOf } from "../http/network.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
-import { prepareSession, tokenOf, writeSession } from "../sessions/open-session.ts";
+import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
 interface Needs {
@@ -15,6 +15,7 @@ interface Needs {
   readonly keyholder: Keyholder;
   readonly clock: Clock;
   readonly random: Random;
+  readonly lifetimesMs: SessionLifetimesMs;
 }
 
 /** Eight letters, 34.5 bits: with the tries that throttling leaves, a guess succeeds once in 2^32 (RFC 8628 section 5.1). */

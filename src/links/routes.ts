@@ -19,6 +19,7 @@ import {
   TokenRequest,
 } from "../wire/links.ts";
 import { toIso } from "../kernel/clock.ts";
+import type { SessionLifetimesMs } from "../sessions/open-session.ts";
 import { describeDevice } from "../sessions/describe-device.ts";
 import { askLink, claimLink, decideLink, linkLifetimeMs, pollIntervalSeconds, showLink, spacedCode } from "./links.ts";
 
@@ -27,6 +28,7 @@ export interface LinkNeeds {
   readonly keyholder: Keyholder;
   readonly clock: Clock;
   readonly random: Random;
+  readonly lifetimesMs: SessionLifetimesMs;
   readonly publicOrigin: string;
 }
 

@@ -6,16 +6,19 @@ import type { Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { writeToken } from "./tokens.ts";
 
+/** How long a session of each class lives without a new proof, in ms. */
+export type SessionLifetimesMs = Readonly<Record<SessionClass, number>>;
+
 /**
- * How long a session lives without a new proof. Browsers: 30 days (NIST SP 800-63B-4 section 2.1.3). TVs and apps stay
- * for a year, a deviation written down in docs/decisions: nobody types a password on a TV, and containment ends them.
+ * Browsers: 30 days unless set otherwise (NIST SP 800-63B-4 section 2.1.3). TVs, apps and tools stay longer, a deviation
+ * written down in docs/decisions: nobody types a password on a TV, and containment ends them all the same.
  */
-export const sessionLifetimeMs: Readonly<Record<SessionClass, number>> = {
-  browser: 30 * dayMs,
-  tv: 365 * dayMs,
-  app: 365 * dayMs,
-  tool: 365 * dayMs,
-};
+export const sessionLifetimesMs = (browserDays: number, deviceDays: number): SessionLifetimesMs => ({
+  browser: browserDays * dayMs,
+  tv: deviceDays * dayMs,
+  app: deviceDays * dayMs,
+  tool: deviceDays * dayMs,
+});
 
 export const labelPlace = (accountId: AccountId): Place => ({ table: "session", column: "sealed_label", accountId });
 export const networkPlace = (accountId: AccountId): Place => ({
@@ -36,7 +39,11 @@ export interface PreparedSession {
 }
 
 export async function prepareSession(
-  { keyholder, random }: { readonly keyholder: Keyholder; readonly random: Random },
+  {
+    keyholder,
+    random,
+    lifetimesMs,
+  }: { readonly keyholder: Keyholder; readonly random: Random; readonly lifetimesMs: SessionLifetimesMs },
   {
     accountId,
     dataKey,
@@ -64,7 +71,7 @@ export async function prepareSession(
     secret: newSecret(random),
     sealedLabel,
     sealedNetwork,
-    expiresAt: plus(now, sessionLifetimeMs[sessionClass]),
+    expiresAt: plus(now, lifetimesMs[sessionClass]),
   };
 }
 

@@ -7,13 +7,14 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { createAccount, namePlace, operatorIds } from "../accounts/accounts.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
-import { prepareSession, tokenOf, writeSession } from "./open-session.ts";
+import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 
 interface Needs {
   readonly db: Db;
   readonly keyholder: Keyholder;
   readonly clock: Clock;
   readonly random: Random;
+  readonly lifetimesMs: SessionLifetimesMs;
 }
 
 export const operatorLinkLifetimeMs = 10 * minuteMs;
@@ -24,7 +25,7 @@ export const operatorLinkLifetimeMs = 10 * minuteMs;
  * link's use creates one. The secret belongs in the fragment of a URL, which no server and no log ever sees.
  */
 export async function makeOperatorLink(
-  { db, clock, random }: Omit<Needs, "keyholder">,
+  { db, clock, random }: Omit<Needs, "keyholder" | "lifetimesMs">,
   named?: AccountId,
 ): Promise<{ readonly secret: Secret; readonly expiresAt: EpochMs }> {
   const now = clock.now();

@@ -57,6 +57,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
       label: describeDevice(request.headers["user-agent"], "browser"),
       network: request.ip,
     });
+    if (outcome.kind === "too-many") return refuse(reply, "too-many", { retryAfterSeconds: 600 });
     if (outcome.kind === "refused") {
       // One answer for every reason: same words, same status, same shape (ASVS 5.0 6.3.8).
       const notice = await currentNotice();

@@ -62,6 +62,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
         label: label ?? describeDevice(request.headers["user-agent"], sessionClass),
         network: request.ip,
       });
+      if (outcome.kind === "too-many") return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       if (outcome.kind === "refused") {
         return refuse(reply, "sign-in-refused", whatMustBeRenewed(await needs.currentNotice()));
       }

@@ -1,16 +1,17 @@
 import type { AccountId, SessionClass, SessionId } from "../kernel/brand.ts";
-import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { minuteMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { addressFrom, withinLimit } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { findAccount } from "../accounts/accounts.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import type { HashPool } from "../credentials/hash-pool.ts";
 import { answersProof, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
-import { prepareSession, tokenOf, writeSession } from "./open-session.ts";
+import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 
 interface Needs {
   readonly db: Db;
@@ -18,6 +19,7 @@ interface Needs {
   readonly hashPool: HashPool;
   readonly clock: Clock;
   readonly random: Random;
+  readonly lifetimesMs: SessionLifetimesMs;
   readonly decoy: Decoy;
   readonly seen: SeenFloors;
 }
@@ -40,11 +42,19 @@ export type SignInOutcome =
       readonly token: Secret;
       readonly expiresAt: EpochMs;
     }
-  | { readonly kind: "refused" };
+  | { readonly kind: "refused" }
+  /** Decided before anything that depends on an account's existence. */
+  | { readonly kind: "too-many" };
+
+/**
+ * Tries at one address by one network in ten minutes. Per network, so that guessing never locks an owner out who is
+ * somewhere else (ASVS 5.0 6.1.1 and 6.3.1; NIST SP 800-63B-4 section 3.2.2).
+ */
+const triesAtAddress = { purpose: "sign-in at address", limit: 30, windowMs: 10 * minuteMs } as const;
 
 /**
  * Signs in by address and password. An unknown address, a wrong password and a right one that is refused since a
- * containment cost the same: two keyholder calls, two statements and one hash each, and answer the same.
+ * containment cost the same calls, statements and one hash each, and answer the same.
  *
  * The session carries the epoch read in the statement that read the password, so whatever an old password proved is
  * old, even if this commits after a containment; the write repeats the test and fails clearly instead.
@@ -54,6 +64,8 @@ export type SignInOutcome =
 export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOutcome> {
   const { db, keyholder, clock, decoy, seen } = needs;
   const addressIndex = await keyholder.index("address", lookUpForm(order.address));
+  if (!(await withinLimit(needs, addressFrom(addressIndex, order.network), triesAtAddress)))
+    return { kind: "too-many" };
   const { accountId } = await findAccount(db, addressIndex);
   const proof = await readPasswordProof(db, accountId, decoy, seen.of("password"));
   if (!(await answersProof(needs, "sign-in", order.password, proof))) return { kind: "refused" };
