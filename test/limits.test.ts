@@ -38,3 +38,58 @@ test("a TV and a phone with two addresses of one /64 are on the same network", a
   expect(await look("2001:db8:7:8:1111:2222:3333:4444")).toBe(true);
   expect(await look("2001:db8:7:9::51")).toBe(false);
 });
+
+test("guessing one account's password from one network is slowed down, and its owner elsewhere is not", async () => {
+  await service.account("bea@example.org", goodPassword);
+  const signIn = (peer: string, address: string, password: string) =>
+    from(peer, "/api/sessions", { address, password }).then(({ status }) => status);
+  expect(await signIn("203.0.113.66", "bea@example.org", goodPassword)).toBe(201);
+  const answers: number[] = [];
+  for (let i = 0; i < 40; i++)
+    answers.push(await signIn("203.0.113.66", "bea@example.org", `a wrong guess number ${i}`));
+  expect(answers[0]).toBe(401);
+  expect(answers.at(-1)).toBe(429);
+  // Even the right one: otherwise the answer would tell.
+  expect(await signIn("203.0.113.66", "bea@example.org", goodPassword)).toBe(429);
+  // The same for an address that nobody has.
+  for (let i = 0; i < 40; i++) answers.push(await signIn("203.0.113.66", "nobody@example.org", `a wrong guess ${i}`));
+  // (One try of the first thirty was the owner's own.)
+  expect(answers.slice(40)).toEqual(answers.slice(0, 40).with(29, 401));
+  expect(await signIn("198.51.100.7", "bea@example.org", goodPassword)).toBe(201);
+});
+
+test("nobody uses up the renewal letters of somebody else", async () => {
+  await service.account("cy@example.org", goodPassword);
+  const letters = async () =>
+    (await service.letters()).filter(({ to, letter }) => to === "cy@example.org" && letter === "renewal code").length;
+  const ask = (peer: string) => from(peer, "/api/renewals", { address: "cy@example.org" });
+  for (let i = 0; i < 20; i++) expect((await ask("203.0.113.66")).status).toBe(202);
+  const flooded = await letters();
+  expect(flooded).toBe(6);
+  expect((await ask("198.51.100.7")).status).toBe(202);
+  expect(await letters()).toBe(flooded + 1);
+});
+
+test("an address gets few sign-up letters from one network, and the answer does not change", async () => {
+  const ask = (peer: string) => from(peer, "/api/accounts", { address: "di@example.org", password: goodPassword });
+  for (let i = 0; i < 12; i++) expect((await ask("203.0.113.66")).status).toBe(202);
+  const letters = async () => (await service.letters()).filter(({ to }) => to === "di@example.org").length;
+  expect(await letters()).toBe(6);
+  expect((await ask("198.51.100.7")).status).toBe(202);
+  expect(await letters()).toBe(7);
+});
+
+test("asking for a renewal costs the same whether or not anybody has the address", async () => {
+  await service.account("ed@example.org", goodPassword);
+  const cost = async (address: string) => {
+    const before = service.web.work();
+    expect((await from("203.0.113.99", "/api/renewals", { address })).status).toBe(202);
+    const after = service.web.work();
+    return {
+      statements: after.statements - before.statements,
+      keyholderCalls: after.keyholderCalls - before.keyholderCalls,
+      hashes: after.hashes - before.hashes,
+    };
+  };
+  expect(await cost("nobody-at-all@example.org")).toEqual(await cost("ed@example.org"));
+});

@@ -43,6 +43,7 @@ export function signUpPages(app: App, needs: SignUpPageNeeds): void {
       password: Secret.fromText(password),
       name: name === "" ? undefined : name,
       locale: preferredLocale(request.headers["accept-language"]),
+      network: request.ip,
       browser: newBrowserBinding(reply, random, codeLifetimeMs / 1_000),
     });
     switch (outcome.kind) {

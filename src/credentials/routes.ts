@@ -50,6 +50,7 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
         password: Secret.fromText(password),
         name,
         locale: locale ?? preferredLocale(request.headers["accept-language"]),
+        network: request.ip,
         browser,
       });
       switch (outcome.kind) {

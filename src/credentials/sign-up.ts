@@ -11,6 +11,7 @@ import { append } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { addAddress, addressPlace, createAccount, findAccount, namePlace } from "../accounts/accounts.ts";
 import type { HashPool } from "./hash-pool.ts";
+import { mayMail } from "./letter-limits.ts";
 import { judgePassword } from "./password-rules.ts";
 import { sealNewPassword, storePassword } from "./passwords.ts";
 
@@ -36,6 +37,8 @@ export interface SignUpOrder {
   readonly locale: Locale;
   /** 256 bits that the asking browser keeps; the code answers only to it. */
   readonly browser: Secret;
+  /** The peer's address. */
+  readonly network: string;
 }
 
 export type SignUpOutcome =
@@ -45,7 +48,8 @@ export type SignUpOutcome =
 
 /**
  * Begins a registration: stores it sealed and mails a code to its address. An address that has an account gets a
- * letter that says so instead; the answer, the row and the work are the same, so that nobody learns who has one.
+ * letter that says so instead; the answer, the row and the work are the same, so that nobody learns who has one. Past
+ * the limit of letters nothing is mailed, and the answer is still the same.
  *
  * Source: NIST SP 800-63B-4 sections 3.1.1.2 and 4.2.1.2; ASVS 5.0 6.3.8.
  */
@@ -64,6 +68,7 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
 
   const accountId = newId<AccountId>(random, now);
   const addressIndex = await keyholder.index("address", parsed.normalised);
+  const within = await mayMail(needs, "sign-up", addressIndex, order.network);
   const existing = await findAccount(db, addressIndex);
   const code = newTypedCode(random, codeLength);
   const digest = order.browser.digest();
@@ -106,7 +111,7 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
         toDate(expiresAt),
       ],
     );
-    await enqueue(tx, "send-code", letter);
+    if (within) await enqueue(tx, "send-code", letter);
   });
   return { kind: "code-sent", expiresAt };
 }

@@ -10,9 +10,9 @@ export interface Limit {
 }
 
 /**
- * Counts one use by a subject (a peer's address, which stands for its network; a blind index; an account) in the current window and says whether it is
- * still within the limit. Counted before the work, in one statement, so that racing callers cannot share a try; it
- * slows down, and never locks anything for longer than the window.
+ * Counts one use by a subject (a peer's address, which stands for its network; a blind index; an account) in the
+ * current window and says whether it is still within the limit. Counted before the work, in one statement, so that
+ * racing callers cannot share a try; it slows down, and never locks anything for longer than the window.
  *
  * The subject is stored as a keyed index: a plain hash of a network address is guessed in seconds.
  */
@@ -32,6 +32,10 @@ export async function withinLimit(
   );
   return row !== undefined && row.used <= limit;
 }
+
+/** What one network asks of one address: others who ask the same of it have a count of their own. */
+export const addressFrom = (addressIndex: Uint8Array, network: string): string =>
+  `${Buffer.from(addressIndex).toString("hex")} from ${networkOf(network)}`;
 
 /** Removes counts of windows that are over. @returns how many rows went. */
 export const forgetCounts = (tx: Tx, now: EpochMs): Promise<number> =>

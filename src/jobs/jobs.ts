@@ -15,6 +15,8 @@ export const letterKinds = [
   "sign-up code",
   "already registered",
   "renewal code",
+  // To an address that nobody has: queued like the others, so that asking costs the same, and never sent.
+  "no letter",
   "renewed",
   "password changed",
 ] as const;

@@ -40,12 +40,14 @@ async function sendLetter(
     log.error({ letterId: payload.id }, "a sealed letter does not open; it is given up");
     return;
   }
+  const content = contentOf(opened);
+  if (content === undefined) return;
   if (opened.code !== undefined && clock.now() > plus(opened.at, codeLifetimeMs)) {
     log.warn({ letterId: payload.id, letter: opened.letter }, "a letter's code is out of date; it is given up");
     return;
   }
   const outcome = await transport.send({
-    ...writeLetter(service, opened.locale, contentOf(opened)),
+    ...writeLetter(service, opened.locale, content),
     to: opened.to,
     messageId: payload.id,
   });
@@ -72,11 +74,13 @@ async function openOrGiveUp(
   }
 }
 
-function contentOf({ letter, code = "", undo, at }: OpenedLetter): LetterContent {
+function contentOf({ letter, code = "", undo, at }: OpenedLetter): LetterContent | undefined {
   switch (letter) {
     case "sign-up code":
     case "renewal code":
       return { kind: letter, code };
+    case "no letter":
+      return undefined;
     case "already registered":
       return { kind: letter };
     case "renewed":

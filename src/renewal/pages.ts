@@ -48,6 +48,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     await askRenewal(needs, {
       address: request.body.address,
       locale: preferredLocale(request.headers["accept-language"]),
+      network: request.ip,
       browser: newBrowserBinding(reply, random, codeLifetimeMs / 1_000),
     });
     return goTo(reply, "/renew/code");

@@ -13,7 +13,7 @@ import { readCost, type HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
 import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
-import { withinLimit } from "../http/throttle.ts";
+import { mayMail } from "../credentials/letter-limits.ts";
 import { announce } from "../sessions/announce.ts";
 import type { Locale } from "../wire/common.ts";
 
@@ -26,9 +26,6 @@ interface Needs {
   readonly serviceName: string;
 }
 
-/** Letters an address may cause: enough for a slow mailbox, too few for a nuisance. */
-const perAddress = { purpose: "renewal", limit: 6, windowMs: 60 * 60_000 } as const;
-
 /**
  * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves
  * only for one that has an account. Several codes may be live at once, each for the browser that asked for it, so that
@@ -38,23 +35,28 @@ const perAddress = { purpose: "renewal", limit: 6, windowMs: 60 * 60_000 } as co
  */
 export async function askRenewal(
   { db, keyholder, clock, random }: Needs,
-  { address, locale, browser }: { readonly address: string; readonly locale: Locale; readonly browser: Secret },
+  {
+    address,
+    locale,
+    browser,
+    network,
+  }: { readonly address: string; readonly locale: Locale; readonly browser: Secret; readonly network: string },
 ): Promise<{ readonly expiresAt: EpochMs }> {
   const now = clock.now();
   const form = lookUpForm(address);
   const addressIndex = await keyholder.index("address", form);
-  const within = await withinLimit({ db, clock, keyholder }, addressIndex, perAddress);
+  const within = await mayMail({ db, clock, keyholder }, "renewal", addressIndex, network);
   const { accountId, epoch } = await findAccount(db, addressIndex);
   const code = newTypedCode(random, codeLength);
   const digest = browser.digest();
   const parsed = parseAddress(address);
   const [codeMac, letter] = await Promise.all([
     keyholder.codeMac("renewal", digest, code),
-    // Sealed for every address, queued for those that exist: the work is the same.
+    // Sealed and queued for every address; one that nobody has gets a letter that is never sent.
     sealLetter(
       { keyholder, random, clock },
       {
-        letter: "renewal code",
+        letter: accountId === null ? "no letter" : "renewal code",
         locale,
         to: parsed.kind === "address" ? parsed.address : "nobody@localhost",
         code,
@@ -68,7 +70,7 @@ export async function askRenewal(
        values ($1, $2, $3, $4, $5, $6, $7)`,
       [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt)],
     );
-    if (accountId !== null && within) await enqueue(tx, "send-code", letter);
+    if (within) await enqueue(tx, "send-code", letter);
   });
   return { expiresAt };
 }

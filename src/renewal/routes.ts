@@ -24,6 +24,7 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
       const { expiresAt } = await askRenewal(needs, {
         address: request.body.address,
         locale: preferredLocale(request.headers["accept-language"]),
+        network: request.ip,
         browser,
       });
       return reply.code(202).send({
