@@ -4,6 +4,7 @@ import type { PoolConfig } from "pg";
 import type { Config } from "./config/config.ts";
 import type { AccountId } from "./kernel/brand.ts";
 import { systemClock, type Clock } from "./kernel/clock.ts";
+import { Fault } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { newId, systemRandom, type Random } from "./kernel/random.ts";
 import type { Secret } from "./kernel/secret.ts";
@@ -17,7 +18,8 @@ import { makeDecoy, type Decoy } from "./credentials/passwords.ts";
 /** What a process is told when it is started, besides its settings: where the database and the keyholder are. */
 export interface Surroundings {
   readonly connection: PoolConfig;
-  readonly keyholder: { readonly socketPath: string; readonly credentials: Readonly<Record<Role, Secret>> };
+  /** The credentials of the roles that this process acts in. */
+  readonly keyholder: { readonly socketPath: string; readonly credentials: Readonly<Partial<Record<Role, Secret>>> };
 }
 
 /** What every process of the service stands on. */
@@ -26,6 +28,7 @@ export interface Ground {
   readonly db: Db;
   /** Connections that do not ask the witness first, for containment, which must work while the keyholder is down. */
   readonly plainDb: Db;
+  /** One for each role. A role whose credential was not given is asked for as one that was, and refused by its rights. */
   readonly keyholders: Readonly<Record<Role, KeyholderClient>>;
   readonly seen: SeenFloors;
   readonly clock: Clock;
@@ -46,8 +49,6 @@ export interface GroundOptions {
   readonly maxConnections?: number;
   /** How databases are opened; a test passes one that can be held up before it writes. */
   readonly open?: typeof openDb;
-  /** A command has the operator's credential only, and asks as the operator whatever it does. */
-  readonly roles?: "each its own" | "operator";
 }
 
 /** How long a request waits for a keyholder that is being restarted before it is told to come again. */
@@ -60,14 +61,14 @@ const keyholderWaitMs = 2_000;
 export async function layGround(options: GroundOptions): Promise<Ground> {
   const { config, surroundings, log, clock = systemClock, random = systemRandom, maxConnections = 10 } = options;
   const { socketPath, credentials } = surroundings.keyholder;
-  const connectAs = (role: Role) =>
-    connectKeyholder({
-      socketPath,
-      role: options.roles === "operator" ? "operator" : role,
-      credential: credentials[role],
-      waitMs: keyholderWaitMs,
-      log,
-    });
+  const given = (["web", "mailer", "operator"] as const).find((role) => credentials[role] !== undefined);
+  const connectAs = (asked: Role) => {
+    const role = credentials[asked] === undefined ? given : asked;
+    const credential = role === undefined ? undefined : credentials[role];
+    if (role === undefined || credential === undefined)
+      throw new Fault("IMPOSSIBLE", "no keyholder credential was given");
+    return connectKeyholder({ socketPath, role, credential, waitMs: keyholderWaitMs, log });
+  };
   const [web, mailer, operator] = await Promise.all([connectAs("web"), connectAs("mailer"), connectAs("operator")]);
   const seen = seenFloors();
   const { connection } = surroundings;

@@ -23,9 +23,9 @@ async function start({ connection, socketPath, credentials, port }: StartMessage
     keyholder: {
       socketPath,
       credentials: {
-        web: new Secret(credentials.web),
-        mailer: new Secret(credentials.mailer),
-        operator: new Secret(credentials.operator),
+        ...(credentials.web === undefined ? {} : { web: new Secret(credentials.web) }),
+        ...(credentials.mailer === undefined ? {} : { mailer: new Secret(credentials.mailer) }),
+        ...(credentials.operator === undefined ? {} : { operator: new Secret(credentials.operator) }),
       },
     },
   };

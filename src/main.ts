@@ -11,7 +11,7 @@ import { startPostgres } from "./db/embedded.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
 import { startKeyholder } from "./keyholder/supervise.ts";
-import { supervise, type StartMessage, type Supervised } from "./processes.ts";
+import { credentialsFor, supervise, type ChildRole, type StartMessage, type Supervised } from "./processes.ts";
 
 export const keysDirOf = (config: Config): string => join(config.dataDir, "keys");
 
@@ -44,21 +44,23 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
       openDatabase(config, log, parts),
       openKeyholder(config, log, parts),
     ]);
-    const message: StartMessage = {
+    const all = {
+      web: keyholder.credentials.web.reveal(),
+      mailer: keyholder.credentials.mailer.reveal(),
+      operator: keyholder.credentials.operator.reveal(),
+    };
+    const showsMailbox = config.smtpUrl === null && config.isLoopbackOrigin;
+    const messageFor = (role: ChildRole): StartMessage => ({
       kind: "start",
       connection,
       socketPath: keyholder.socketPath,
-      credentials: {
-        web: keyholder.credentials.web.reveal(),
-        mailer: keyholder.credentials.mailer.reveal(),
-        operator: keyholder.credentials.operator.reveal(),
-      },
+      credentials: credentialsFor(role, all, showsMailbox),
       port: null,
-    };
-    const web = await supervise("web", message, log);
+    });
+    const web = await supervise("web", messageFor("web"), log);
     parts.push(web);
     // After web, which brings the schema up to date.
-    const worker = await supervise("worker", message, log);
+    const worker = await supervise("worker", messageFor("worker"), log);
     parts.push(worker);
     announce(config, web, print);
   })();

@@ -13,7 +13,8 @@ export interface StartMessage {
   readonly kind: "start";
   readonly connection: PoolConfig;
   readonly socketPath: string;
-  readonly credentials: Readonly<Record<Role, Uint8Array>>;
+  /** Those of the roles that this process acts in, and no others: `credentialsFor`. */
+  readonly credentials: Readonly<Partial<Record<Role, Uint8Array>>>;
   /** For a web process that is started again: the port it had. */
   readonly port: number | null;
 }
@@ -21,6 +22,21 @@ export interface StartMessage {
 export type ChildMessage =
   | { readonly kind: "ready"; readonly port: number; readonly operatorLink: string | null }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
+/**
+ * The keyholder's credentials that a process is given: none that it does not use, so that a captured web process can
+ * neither take the key that signs mail nor read letters on their way. Both kinds settle with the witness when they
+ * connect, which is the operator's right; that credential also seals and checks. The built-in mailbox is shown by web,
+ * and only on one's own machine.
+ */
+export function credentialsFor(
+  role: ChildRole,
+  { operator, web, mailer }: Readonly<Record<Role, Uint8Array>>,
+  showsMailbox: boolean,
+): StartMessage["credentials"] {
+  if (role === "worker") return { operator, mailer };
+  return showsMailbox ? { operator, web, mailer } : { operator, web };
+}
 
 export interface Supervised {
   readonly first: Extract<ChildMessage, { kind: "ready" }>;

@@ -29,7 +29,7 @@ export async function withGround<Result>(
     try {
       const { socketPath, credential } = keyholder;
       // A command has the operator's rights and no others, whatever it asks for.
-      const credentials = { web: credential, mailer: credential, operator: credential };
+      const credentials = { operator: credential };
       const bare = openDb({ connection, log, maxConnections: 1 });
       await migrate(bare).finally(() => bare.close());
       const ground = await layGround({
@@ -37,7 +37,6 @@ export async function withGround<Result>(
         log,
         surroundings: { connection, keyholder: { socketPath, credentials } },
         maxConnections: 4,
-        roles: "operator",
       });
       try {
         return await work(ground);
