@@ -4,7 +4,7 @@ import type { PoolConfig } from "pg";
 import { Type } from "typebox";
 import { Check } from "typebox/value";
 import type { Config } from "./config/config.ts";
-import { Fault } from "./kernel/fault.ts";
+import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
 import { startPostgres } from "./db/embedded.ts";
@@ -28,7 +28,12 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
   let stopping: Promise<void> | undefined;
   const stopAll = (): Promise<void> => {
     stopping ??= (async () => {
-      for (const part of parts.toReversed()) await part.stop();
+      for (const part of parts.toReversed()) {
+        // One that does not stop cleanly must not leave the others running.
+        await part
+          .stop()
+          .catch((thrown: unknown) => log.error({ reason: messageOf(thrown) }, "stopping was not clean"));
+      }
     })();
     return stopping;
   };
@@ -37,6 +42,8 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
   });
+  const leaving = new AbortController();
+  void signalled.then(() => leaving.abort());
 
   const starting = (async () => {
     await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
@@ -57,10 +64,10 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
       credentials: credentialsFor(role, all, showsMailbox),
       port: null,
     });
-    const web = await supervise("web", messageFor("web"), log);
+    const web = await supervise("web", messageFor("web"), log, leaving.signal);
     parts.push(web);
     // After web, which brings the schema up to date.
-    const worker = await supervise("worker", messageFor("worker"), log);
+    const worker = await supervise("worker", messageFor("worker"), log, leaving.signal);
     parts.push(worker);
     announce(config, web, print);
   })();

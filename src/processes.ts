@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { PoolConfig } from "pg";
 import { sleep } from "./kernel/clock.ts";
-import { Fault } from "./kernel/fault.ts";
+import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 
@@ -52,9 +52,15 @@ const longestPauseMs = 5_000;
 
 /**
  * Starts a child process and starts it again whenever it ends by itself. Resolves with its first `ready`; a child that
- * says why it cannot start at all is not tried again, and that reason is thrown.
+ * says why it cannot start at all is not tried again, and that reason is thrown. `signal` ends one that is still
+ * starting, whatever it waits for.
  */
-export async function supervise(role: ChildRole, start: StartMessage, log: Log): Promise<Supervised> {
+export async function supervise(
+  role: ChildRole,
+  start: StartMessage,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<Supervised> {
   let child: ChildProcess;
   let port = start.port;
   let stopping = false;
@@ -62,12 +68,13 @@ export async function supervise(role: ChildRole, start: StartMessage, log: Log):
 
   const spawn = (): Promise<Extract<ChildMessage, { kind: "ready" }>> =>
     new Promise((resolve, reject) => {
-      child = fork(childPath, [role], {
+      const starting = fork(childPath, [role], {
         execArgv: ["--max-semi-space-size=8"],
         serialization: "advanced",
         stdio: ["ignore", "inherit", "inherit", "ipc"],
       });
-      child.on("message", (message: ChildMessage) => {
+      child = starting;
+      starting.on("message", (message: ChildMessage) => {
         switch (message.kind) {
           case "ready":
             port = message.port;
@@ -79,13 +86,20 @@ export async function supervise(role: ChildRole, start: StartMessage, log: Log):
             return;
         }
       });
-      child.on("exit", (exitCode, signal) => {
+      // The system could not start it, or it was gone before it was told: without a listener this process would end too.
+      starting.on("error", (error) => {
+        log.error({ role, reason: messageOf(error) }, "a process could not be started or told");
+        reject(new Fault("IMPOSSIBLE", `the ${role} process could not be started: ${messageOf(error)}`));
+        // One that never was does not `exit`.
+        if (starting.pid === undefined && !stopping) void startAgain();
+      });
+      starting.on("exit", (exitCode, signal) => {
         reject(new Fault("IMPOSSIBLE", `the ${role} process ended before it was ready`));
         if (stopping) return;
         log.error({ role, exitCode, signal }, "a process ended by itself and is started again");
         void startAgain();
       });
-      child.send({ ...start, port });
+      if (starting.pid !== undefined) starting.send({ ...start, port });
     });
 
   async function startAgain(): Promise<void> {
@@ -96,26 +110,36 @@ export async function supervise(role: ChildRole, start: StartMessage, log: Log):
     await spawn().catch(() => undefined);
   }
 
+  async function end(ending: ChildProcess): Promise<void> {
+    stopping = true;
+    if (ending.pid === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => ending.once("exit", () => resolve()));
+    ending.kill("SIGTERM");
+    const giveUp = new AbortController();
+    await Promise.race([ended, sleep(stopWithinMs, giveUp.signal).then(() => ending.kill("SIGKILL"))]);
+    giveUp.abort();
+    await ended;
+  }
+
   let first: Extract<ChildMessage, { kind: "ready" }>;
+  // While it starts there is nothing to finish: it is not asked to stop, which it would do once it has started.
+  const abandon = (): void => {
+    stopping = true;
+    child.kill("SIGKILL");
+  };
+  if (signal?.aborted === true) throw new Fault("BUSY", "the service is stopping");
+  signal?.addEventListener("abort", abandon, { once: true });
   try {
     first = await spawn();
   } catch (thrown) {
     stopping = true;
     throw thrown;
+  } finally {
+    signal?.removeEventListener("abort", abandon);
   }
   return {
     first,
     pid: () => child.pid ?? 0,
-    stop: async () => {
-      stopping = true;
-      const ending = child;
-      if (ending.exitCode !== null || ending.signalCode !== null) return;
-      const ended = new Promise<void>((resolve) => ending.once("exit", () => resolve()));
-      ending.kill("SIGTERM");
-      const giveUp = new AbortController();
-      await Promise.race([ended, sleep(stopWithinMs, giveUp.signal).then(() => ending.kill("SIGKILL"))]);
-      giveUp.abort();
-      await ended;
-    },
+    stop: () => end(child),
   };
 }
