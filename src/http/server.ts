@@ -16,6 +16,7 @@ import { limits, Problem } from "../wire/common.ts";
 import { clearSessionCookie, sessionCookie } from "./cookies.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse } from "./problem.ts";
+import { requestIds } from "./request-ids.ts";
 import { type Check, freshProofMs, type Presented, type RouteRow } from "./viewer.ts";
 
 /** The server as rooms see it when they add their routes. */
@@ -54,7 +55,7 @@ export function newServer(options: ServerOptions) {
     trustProxy: typeof trustProxy === "number" ? (_address, hop) => hop < trustProxy : trustedProxies(trustProxy),
     requestTimeout: 30_000,
     forceCloseConnections: "idle",
-    genReqId: () => options.random.bytes(9).toString("base64url"),
+    genReqId: requestIds(options.random),
   };
   const https =
     options.tls === null

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
 
 /** Bytes that grant access. Printing, JSON-encoding or inspecting one yields `[secret]`. */
@@ -26,7 +26,7 @@ export class Secret {
 
   /** SHA-256. Only for secrets drawn from at least 128 random bits; passwords go through `credentials/`. */
   digest(): Buffer {
-    return createHash("sha256").update(this.#bytes).digest();
+    return hash("sha256", this.#bytes, "buffer");
   }
 
   /** Compares in constant time with a stored digest. */
