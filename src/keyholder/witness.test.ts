@@ -178,3 +178,14 @@ test("merging two books keeps the higher floors, the longer timeline and an inte
   const settled = mergeBooks(new Map([["a", { ...ours, floors: floorsAt(5) }]]), new Map([["a", theirs]]));
   expect(settled.get("a")).toEqual({ floors: floorsAt(5), head: head(9), intent: null });
 });
+
+test("floors that leave no room above them are not remembered, and the true ones still are", async () => {
+  const id = await known();
+  await operator.witness.confirm(id, raised);
+  const poisoned = floorsAt(1, { password: Number.MAX_SAFE_INTEGER });
+  await expect(operator.witness.confirm(id, poisoned)).rejects.toMatchObject(refused);
+  const all = { floors: floorsAt(Number.MAX_SAFE_INTEGER), head: head(3) };
+  await expect(operator.witness.adopt(id, all)).rejects.toMatchObject(refused);
+  await operator.witness.intend(id, { ...intent, epoch: epoch(3) });
+  await operator.witness.confirm(id, floorsAt(1, { password: 3, tv: 3 }));
+});

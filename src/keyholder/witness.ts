@@ -13,6 +13,12 @@ const format = "houselights witness 1";
 const limitBytes = 4 * 1024 * 1024;
 /** A service has one database, a tried restore another; this many are a caller gone wrong. */
 const maxDatabases = 1_000;
+/**
+ * How far a database may be ahead of what is remembered: far more containments than anybody owes. What is remembered
+ * never sinks, so floors near the end of the numbers, written by somebody with a way into the database, would be
+ * remembered for ever and leave no next one.
+ */
+const maxAhead = 1_000_000;
 
 /** The file in the folder of keys. */
 export const witnessPath = (folder: string): string => join(folder, "witness.json");
@@ -74,10 +80,17 @@ function intended(state: WitnessState, intent: Intent): WitnessState {
   return state.intent === null ? { ...state, intent } : state;
 }
 
+function withinReach(state: WitnessState, floors: Floors): void {
+  if (highest(floors) - highest(state.floors) > maxAhead) {
+    throw refused(`the database's epoch ${highest(floors)} cannot have come from ${highest(state.floors)}: restore it`);
+  }
+}
+
 function confirmed(state: WitnessState, floors: Floors): WitnessState {
   const settles = state.intent !== null && highest(floors) >= state.intent.epoch;
   const rises = floorKinds.some((kind) => floors[kind] > state.floors[kind]);
   if (!settles && !rises) return state;
+  withinReach(state, floors);
   return { ...state, floors: higherOfEach(state.floors, floors), intent: settles ? null : state.intent };
 }
 
@@ -99,6 +112,7 @@ function adopted(state: WitnessState, floors: Floors, head: TimelineHead): Witne
   const behind = floorKinds.find((kind) => floors[kind] < state.floors[kind]);
   if (behind !== undefined) throw refused(`the database's floor for ${behind} is below the one remembered`);
   if (state.intent !== null) throw refused(`the containment announced for epoch ${state.intent.epoch} is not settled`);
+  withinReach(state, floors);
   return { ...state, floors, head };
 }
 

@@ -100,7 +100,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
 export async function proveAgain(needs: Needs, viewer: Viewer, password: Secret): Promise<boolean> {
   const { db, clock, decoy, seen } = needs;
   const proof = await readPasswordProof(db, viewer.accountId, decoy, seen.of("password"));
-  if (!(await answersProof(needs, "operator", password, proof))) return false;
+  if (!(await answersProof(needs, viewer.role === "operator" ? "operator" : "sign-in", password, proof))) return false;
   const noted = await db.run(
     `update session set proved_at = $3 where account_id = $1 and id = $2 and ended_at is null and generation = $4`,
     [viewer.accountId, viewer.sessionId, toDate(clock.now()), proof.generation],
