@@ -64,7 +64,7 @@ export async function changePassword(
   const proof = await readPasswordProof(db, accountId, needs.decoy, seen.of("password"));
   if (order.current === undefined) {
     const hasPassword = (await passwordSetAt(db, accountId)) !== null;
-    if (hasPassword || now - viewer.provedAt > 5 * minuteMs) return { kind: "wrong-password" };
+    if (hasPassword || Math.abs(now - viewer.provedAt) > 5 * minuteMs) return { kind: "wrong-password" };
   } else if (!(await answersProof(needs, "sign-in", order.current, proof))) {
     return { kind: "wrong-password" };
   }

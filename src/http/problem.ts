@@ -28,6 +28,8 @@ export const problems = {
   unplayable: [409, "This title cannot be played"],
   "grant-refused": [403, "This right to play has ended"],
   "too-large": [413, "The request is too large"],
+  "too-slow": [408, "The request took too long to arrive"],
+  "headers-too-large": [431, "The request's headers are too large"],
   "unsupported-media-type": [415, "Send application/json"],
   "too-many": [429, "Too many tries; wait a little"],
   broken: [500, "Something is broken here; nothing you sent is at fault"],

@@ -1,5 +1,4 @@
 import cookie from "@fastify/cookie";
-import formbody from "@fastify/formbody";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
@@ -14,9 +13,11 @@ import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { clearSessionCookie, sessionCookie } from "./cookies.ts";
+import { isReadableQuery, parseForm } from "./form-body.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
+import { answerUnreadable } from "./unreadable.ts";
 import { type Check, freshProofMs, type Presented, type RouteRow } from "./viewer.ts";
 
 /** The server as rooms see it when they add their routes. */
@@ -56,6 +57,15 @@ export function newServer(options: ServerOptions) {
     requestTimeout: 30_000,
     forceCloseConnections: "idle",
     genReqId: requestIds(options.random),
+    // What arrives while we stop is answered like any other, and its connection closed: nobody gets a refusal for our
+    // sake.
+    return503OnClosing: false,
+    clientErrorHandler: answerUnreadable,
+    // A path that is no UTF-8, or a part of it that is too long. No hook has run.
+    frameworkErrors: (_error, _request, reply) => {
+      secureHeaders(reply, options.publicOrigin);
+      return refuse(reply, "malformed-request");
+    },
   };
   const https =
     options.tls === null
@@ -79,7 +89,13 @@ export function newServer(options: ServerOptions) {
       done(malformed("body", "is JSON in UTF-8"));
     }
   });
-  void app.register(formbody, { bodyLimit: limits.bodyBytes });
+  app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, parseForm(body as Buffer));
+    } catch {
+      done(malformed("body", "is a form in UTF-8, each field once"));
+    }
+  });
   void app.register(cookie);
   void app.register(swagger, {
     openapi: {
@@ -120,6 +136,8 @@ export function newServer(options: ServerOptions) {
     if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
       return refuse(reply, "foreign-origin");
     }
+    if (!isReadableQuery(request.url)) return refuse(reply, "malformed-request");
+    return undefined;
   });
   // After the cookies are parsed (onRequest) and before the body is read.
   app.addHook("preParsing", async (request, reply) => {
@@ -169,7 +187,8 @@ async function admit(
   }
   if (access === "viewer") return undefined;
   if (access !== "fresh viewer" && request.viewer.role !== "operator") return refuse(reply, "operators-only");
-  if (access !== "operator" && clock.now() - request.viewer.provedAt > freshProofMs) {
+  // A proof from the future was made before the clock jumped back; how old it is, nobody knows.
+  if (access !== "operator" && Math.abs(clock.now() - request.viewer.provedAt) > freshProofMs) {
     return refuse(reply, "proof-needed", { detail: "POST /api/session/proof with the password, then try again" });
   }
   return undefined;
@@ -265,6 +284,9 @@ function validator(schema: TSchema, httpPart: string) {
   };
 }
 
+/** SQLSTATEs of text that PostgreSQL cannot hold: U+0000, which JSON can spell and no column can store. */
+const unstorable: ReadonlySet<string> = new Set(["22021", "22P05"]);
+
 /** Decides what of an error leaves the process: a code, a reference for the operator, and nothing of the inside. */
 function answerError(
   error: FastifyError | Error,
@@ -296,6 +318,7 @@ function answerError(
         return refuse(reply, "broken", { reference });
     }
   }
+  if ("code" in error && unstorable.has(error.code)) return refuse(reply, "text-refused");
   const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
   if (status === 413) return refuse(reply, "too-large");
   if (status === 415) return refuse(reply, "unsupported-media-type");

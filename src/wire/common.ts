@@ -18,6 +18,12 @@ export const Closed = <Properties extends Record<string, Type.TSchema>>(properti
 
 export const Id = Type.String({ pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" });
 export const Instant = Type.String({ description: "ISO 8601, UTC, milliseconds" });
+/** An instant that a caller sends: with a zone, so that it means the same everywhere, and in the years 0000 to 9999. */
+export const SentInstant = Type.String({
+  description: "ISO 8601 with a zone",
+  pattern:
+    "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d{1,9})?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$",
+});
 export const Address = Type.String({ minLength: 3, maxLength: limits.addressLength });
 export const Password = Type.String({ minLength: 1, maxLength: limits.passwordLength });
 /** Letters as the mail shows them; hyphens, spaces and case do not matter. */

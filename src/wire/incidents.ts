@@ -1,5 +1,5 @@
 import { Type, type Static } from "typebox";
-import { Closed, Id, Instant } from "./common.ts";
+import { Closed, Id, Instant, SentInstant } from "./common.ts";
 
 export const DataClass = Type.Union([
   Type.Literal("addresses"),
@@ -16,10 +16,10 @@ const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 /** POST /api/incidents: opens a case. */
 export const OpenIncident = Closed({
   reason: text(500),
-  foundAt: Type.Optional(Instant),
+  foundAt: Type.Optional(SentInstant),
   foundBy: Type.Optional(text(200)),
   foundHow: Type.Optional(text(500)),
-  copiedAt: Type.Optional(Instant),
+  copiedAt: Type.Optional(SentInstant),
   dataClasses: Type.Optional(Type.Array(DataClass, { maxItems: 6, uniqueItems: true })),
   keysReachable: Type.Optional(Type.Union([Type.Literal("no"), Type.Literal("unknown"), Type.Literal("yes")])),
 });
@@ -118,7 +118,7 @@ export const ReviewItem = Closed({
 });
 
 /** PUT /api/incidents/{id}/way-in and PUT /api/incidents/{id}/review */
-export const RecordWayIn = Closed({ what: text(1000), closedAt: Instant, evidence: text(2000) });
+export const RecordWayIn = Closed({ what: text(1000), closedAt: SentInstant, evidence: text(2000) });
 export const RecordReview = Closed({
   item: text(50),
   state: Type.Union([Type.Literal("done"), Type.Literal("explained"), Type.Literal("todo")]),

@@ -1,0 +1,497 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { describe, expect, test } from "vitest";
+import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { dayMs, hourMs, minuteMs } from "../src/kernel/clock.ts";
+import { makeOperatorLink, operatorLinkLifetimeMs } from "../src/sessions/operator-link.ts";
+import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
+
+/** What is sent in bad form, too late, twice or under somebody else's name gets a clear answer, and does nothing. */
+const service = await testService();
+const { ground, clock } = service;
+const port = await service.web.listen("127.0.0.1", 0);
+const call: typeof service.call = (...request) => service.call(...request);
+
+const foreignId = "00000000-0000-7000-8000-000000000000";
+const freshPassword = "a fresh and longer sentence";
+
+let people = 0;
+async function person(): Promise<{ address: string; accountId: string; cookie: string; from: string }> {
+  const address = `person-${++people}@example.org`;
+  const accountId = await service.account(address, goodPassword);
+  return { address, accountId, cookie: await service.signIn(address, goodPassword), from: `10.0.0.${people}` };
+}
+
+/** A problem as RFC 9457 has it, with one of our codes and nothing of the inside. */
+function expectProblem(answer: Answer, status: number, code: string): void {
+  expect({ status: answer.status, code: answer.body["code"], text: answer.text }).toEqual({
+    status,
+    code,
+    text: answer.text,
+  });
+  expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({ type: `/problems/${code}`, status });
+  expect(answer.text).not.toMatch(/ {4}at |node_modules|\.ts:|postgres|select |insert /i);
+}
+
+/** Bytes on the wire and what comes back, for requests that no client library would send. */
+async function raw(sent: string | Uint8Array): Promise<Answer> {
+  const socket = connect(port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => undefined);
+  socket.write(typeof sent === "string" ? Buffer.from(sent, "latin1") : sent);
+  await Promise.race([once(socket, "close"), once(socket, "end")]);
+  socket.destroy();
+  const text = Buffer.concat(chunks).toString("latin1");
+  const [head = "", body = ""] = text.split("\r\n\r\n");
+  const headers = Object.fromEntries(
+    head
+      .split("\r\n")
+      .slice(1)
+      .map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
+  );
+  let parsed: Record<string, unknown> = {};
+  try {
+    parsed = JSON.parse(body) as Record<string, unknown>;
+  } catch {
+    // No JSON: the assertion shows the text.
+  }
+  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), text: body, body: parsed, headers, cookies: {} };
+}
+
+const post = (path: string, body: string | Uint8Array, type = "application/json", extra = ""): Promise<Answer> => {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const head = `POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${bytes.length}\r\n${extra}\r\n`;
+  return raw(Buffer.concat([Buffer.from(head, "latin1"), bytes]));
+};
+const get = (path: string, extra = ""): Promise<Answer> =>
+  raw(Buffer.from(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${extra}\r\n`, "latin1"));
+
+describe("bodies", () => {
+  const good = JSON.stringify({ address: "nobody@example.org", password: goodPassword });
+
+  test("one in good form is judged", async () =>
+    expectProblem(await post("/api/sessions", good), 401, "sign-in-refused"));
+
+  test.each<[string, string | Buffer]>([
+    ["no JSON", "{address"],
+    ["nothing", ""],
+    ["null", "null"],
+    ["a list", "[]"],
+    ["a number", "7"],
+    ["invalid UTF-8", Buffer.from(good.replace("nobody", "nob\u00ffdy"), "latin1")],
+    ["an overlong NUL", Buffer.from(good.replace("nobody", "nob\u00c0\u0080dy"), "latin1")],
+    ["a missing field", JSON.stringify({ address: "nobody@example.org" })],
+    ["an unknown field", JSON.stringify({ address: "nobody@example.org", password: "x", admin: true })],
+    ["a wrong type", JSON.stringify({ address: ["nobody@example.org"], password: "x" })],
+    ["a number for a text", JSON.stringify({ address: "nobody@example.org", password: 1234 })],
+    ["a text for a choice", JSON.stringify({ address: "nobody@example.org", password: "x", class: "browser" })],
+    ["a field too long", JSON.stringify({ address: `${"n".repeat(300)}@example.org`, password: "x" })],
+    ["__proto__", `{"__proto__":{"address":"nobody@example.org","password":"x"}}`],
+    ["__proto__ beside good fields", good.replace("{", `{"__proto__":{"role":"operator"},`)],
+    ["constructor.prototype", good.replace("{", `{"constructor":{"prototype":{"role":"operator"}},`)],
+    ["a list 30,000 deep", "[".repeat(30_000) + "]".repeat(30_000)],
+    ["objects 10,000 deep", `{"a":`.repeat(10_000) + "1" + "}".repeat(10_000)],
+  ])("%s", async (_what, body) => {
+    expectProblem(await post("/api/sessions", body), 400, "malformed-request");
+    expect(({} as Record<string, unknown>)["role"]).toBeUndefined();
+  });
+
+  test("a field given twice: the last one counts, here as in every JSON parser of a browser", async () => {
+    const twice = good.replace("{", `{"address":7,`);
+    expectProblem(await post("/api/sessions", twice), 401, "sign-in-refused");
+  });
+
+  test("too large, with a length and without one", async () => {
+    const large = JSON.stringify({ address: "nobody@example.org", password: "x".repeat(70_000) });
+    expectProblem(await post("/api/sessions", large), 413, "too-large");
+    expectProblem(
+      await post(
+        "/sign-in",
+        `password=${"x".repeat(70_000)}`,
+        "application/x-www-form-urlencoded",
+        "accept: */*\r\n",
+      ).then(asApi),
+      413,
+      "too-large",
+    );
+    const chunk = `${(40_000).toString(16)}\r\n${"x".repeat(40_000)}\r\n`;
+    const head =
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    expectProblem(await raw(`${head}${chunk}${chunk}0\r\n\r\n`), 413, "too-large");
+  });
+
+  test.each(["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/json; charset=utf-16"])(
+    "of type %s",
+    async (type) => {
+      const answer = await post("/api/sessions", good, type);
+      // JSON is UTF-8 whatever a charset says (RFC 8259 section 8.1).
+      if (type.startsWith("application/json")) return expectProblem(answer, 401, "sign-in-refused");
+      expectProblem(answer, 415, "unsupported-media-type");
+    },
+  );
+
+  test.each([
+    ["invalid UTF-8, escaped", "address=nob%ffdy%40example.org&password=x"],
+    ["half an escape", "address=nob%4&password=x"],
+    ["bytes that are no ASCII", Buffer.from("address=nob\u00ffdy&password=x", "latin1")],
+    ["a field twice", "address=a%40example.org&address=b%40example.org&password=x"],
+    ["an unknown field", "address=a%40example.org&password=x&role=operator"],
+    ["__proto__", "address=a%40example.org&password=x&__proto__=1"],
+  ])("a form: %s", async (_what, body) => {
+    const answer = await post("/sign-in", body, "application/x-www-form-urlencoded");
+    expect([answer.status, answer.headers["content-type"]]).toEqual([400, "text/html; charset=utf-8"]);
+    expect(answer.text).not.toContain("nob");
+  });
+
+  test.each([
+    ["reason", "/api/incidents", { reason: "a\u0000b" }],
+    ["an instant", "/api/incidents", { reason: "x", foundAt: "yesterday" }],
+    ["an instant of no calendar", "/api/incidents", { reason: "x", copiedAt: "2026-02-31T99:00:00Z" }],
+    ["an instant of no century", "/api/incidents", { reason: "x", copiedAt: "+275760-01-01T00:00:00Z" }],
+  ])("what the database cannot hold: %s", async (_what, path, body) => {
+    const operator = await service.operator();
+    const answer = await call("POST", path, { body, cookies: asCookie(operator) });
+    expect([answer.status, answer.body["code"]]).toEqual([
+      400,
+      "reason" in body && body.reason.includes("\u0000") ? "text-refused" : "malformed-request",
+    ]);
+  });
+});
+
+/** A page's refusal is HTML; what it says to a program is the same. */
+const asApi = (answer: Answer): Answer =>
+  String(answer.headers["content-type"]).startsWith("text/html") && answer.status === 413
+    ? {
+        ...answer,
+        body: { type: "/problems/too-large", status: 413, code: "too-large" },
+        headers: { "content-type": "application/problem+json" },
+      }
+    : answer;
+
+describe("addresses and headers", () => {
+  test.each([
+    ["/api/titles/%ff"],
+    ["/%"],
+    ["/%c0%ae%c0%ae/etc/passwd"],
+    ["/media/%ff/x"],
+    ["/notice/%E0%A4%A"],
+    ["/api/titles?search=%ff"],
+    ["/api/titles?search=%4"],
+    ["/api/titles?%80=1"],
+  ])("%s is no UTF-8", async (path) => {
+    const answer = await get(path);
+    expectProblem(answer, 400, "malformed-request");
+    expect(answer.text).not.toContain("%");
+  });
+
+  test.each([
+    "/assets/..%2f..%2f..%2fpackage.json",
+    "/assets/..%5c..%5cpackage.json",
+    "/assets/%2e%2e%2f%2e%2e%2fpackage.json",
+    "/assets/../../package.json",
+    "/assets/%00",
+    "/assets/.vite%2fmanifest.json",
+    "/assets//etc/passwd",
+    "/../../etc/passwd",
+    "//etc/passwd",
+    "/web/src/main.tsx",
+    "/.env",
+    "/data/keys/wrap.json",
+    "/api/titles/..%2f..%2fetc/poster",
+    "/api/incidents/../../etc",
+  ])("%s leads nowhere", async (path) => {
+    const answer = await get(path);
+    expect([400, 401, 403, 404]).toContain(answer.status);
+    expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
+    expect(answer.text).not.toMatch(/root:|"dependencies"|etc\/passwd/);
+  });
+
+  test("headers larger than they may be", async () => {
+    const answer = await get("/api/session", `cookie: ${sessionCookie}=${"x".repeat(20_000)}\r\n`);
+    expectProblem(answer, 431, "headers-too-large");
+    const many = Array.from({ length: 3_000 }, (_, n) => `x-${n}: 1\r\n`).join("");
+    expect((await get("/api/session", many)).status).toBeGreaterThanOrEqual(400);
+    // The service is well afterwards.
+    expectProblem(await get("/api/session"), 401, "not-signed-in");
+  });
+
+  test.each([
+    ["a long cookie", `cookie: ${sessionCookie}=${"x".repeat(8_000)}\r\n`],
+    ["200 cookies", `cookie: ${Array.from({ length: 200 }, (_, n) => `c${n}=${n}`).join("; ")}\r\n`],
+    ["a cookie of bytes", `cookie: ${sessionCookie}=\u00ff\u00fe%ff; =; ;;\r\n`],
+    ["two session cookies", `cookie: ${sessionCookie}=a; ${sessionCookie}=b\r\n`],
+    ["a bearer of bytes", `authorization: Bearer \u00ff\u00fe\r\n`],
+    ["another scheme", `authorization: Basic YTpi\r\n`],
+  ])("%s opens nothing", async (_what, header) =>
+    expectProblem(await get("/api/session", header), 401, "not-signed-in"),
+  );
+
+  test.each([
+    ["no HTTP at all", "hello\r\n\r\n"],
+    ["another version", "GET / HTTP/9.9\r\nhost: x\r\n\r\n"],
+    ["a method of no use", "BREW / HTTP/1.1\r\nhost: x\r\n\r\n"],
+    ["two lengths", "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab"],
+    [
+      "length and chunks",
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ["a line break in a header", "GET /api/session HTTP/1.1\r\nhost: x\r\nx-y: a\nb\r\n\r\n"],
+  ])("on the wire: %s", async (_what, bytes) => expectProblem(await raw(bytes), 400, "malformed-request"));
+});
+
+describe("ids", () => {
+  const idRoutes = service.web.app.routeTable.filter(
+    ({ url, method, access }) =>
+      url.includes(":id") && method !== "HEAD" && access !== "grant" && !/^\/(title|watch|console)/.test(url),
+  );
+
+  test("every route with an id is walked", () => expect(idRoutes.length).toBeGreaterThan(10));
+
+  test.each(idRoutes.map(({ method, url }) => [method, url]))(
+    "%s %s: one of nobody's, and one that is none",
+    async (method, url) => {
+      const operator = await service.operator();
+      const bodies: Readonly<Record<string, object>> = {
+        contain: { dryRun: true },
+        notify: { action: "plan" },
+        "way-in": { what: "a hole", closedAt: "2026-11-22T20:00:00.000Z", evidence: "closed" },
+        review: { item: "passwords", state: "done" },
+        progress: { positionSeconds: 1, durationSeconds: 2 },
+      };
+      const body = bodies[url.split("/").at(-1) ?? ""] ?? {};
+      const ask = (id: string): Promise<Answer> =>
+        call(method as "GET", url.replace(":id", id), {
+          cookies: asCookie(operator),
+          ...(method === "GET" || method === "DELETE" ? {} : { body }),
+        });
+      const foreign = await ask(foreignId);
+      expect([404, 409]).toContain(foreign.status);
+      expect(["not-found", "wrong-state", "cannot-close"]).toContain(foreign.body["code"]);
+      for (const id of [
+        "x",
+        "..",
+        "%2e%2e%2f",
+        "1 or 1=1",
+        `${foreignId}0`,
+        foreignId.toUpperCase().replace("8", "Z"),
+        "%00",
+        "'",
+      ]) {
+        const none = await ask(encodeURI(id));
+        expect([400, 404], `${id} ${none.text}`).toContain(none.status);
+        expect(none.headers["content-type"]).toMatch(/^application\/problem\+json/);
+      }
+    },
+  );
+
+  test("another account's session is not found, and lives on", async () => {
+    const [ada, eve] = [await person(), await person()];
+    const session = (await call("GET", "/api/session", { cookies: asCookie(ada.cookie) })).body["sessionId"];
+    expectProblem(
+      await call("DELETE", `/api/sessions/${String(session)}`, { cookies: asCookie(eve.cookie) }),
+      404,
+      "not-found",
+    );
+    expect((await call("GET", "/api/session", { cookies: asCookie(ada.cookie) })).status).toBe(200);
+    expect((await call("DELETE", `/api/sessions/${String(session)}`, { cookies: asCookie(ada.cookie) })).status).toBe(
+      200,
+    );
+    // Ended once, gone for good.
+    expectProblem(
+      await call("DELETE", `/api/sessions/${String(session)}`, { cookies: asCookie(ada.cookie) }),
+      401,
+      "not-signed-in",
+    );
+  });
+});
+
+/** A code that was mailed, and how it is redeemed. `good` says what the answer of the first time is. */
+interface Mailed {
+  readonly code: string;
+  readonly good: number;
+  readonly redeem: (code: string) => Promise<Answer>;
+}
+
+async function newest(to: string): Promise<string> {
+  return (await service.letters()).find((letter) => letter.to === to)?.code ?? "";
+}
+
+const mailed: Readonly<Record<string, () => Promise<Mailed>>> = {
+  "sign-up": async () => {
+    const address = `new-${++people}@example.org`;
+    const asked = await call("POST", "/api/accounts", {
+      body: { address, password: goodPassword },
+      from: `10.1.0.${people}`,
+    });
+    const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
+    const redeem = (code: string) => call("POST", "/api/accounts/confirm", { body: { code }, cookies });
+    return { code: await newest(address), good: 201, redeem };
+  },
+  renewal: async () => {
+    const { address, from } = await person();
+    const asked = await call("POST", "/api/renewals", { body: { address }, from });
+    const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
+    const redeem = (code: string) =>
+      call("POST", "/api/renewals/complete", { body: { code, password: freshPassword }, cookies });
+    return { code: await newest(address), good: 200, redeem };
+  },
+  "address claim": async () => {
+    const { cookie } = await person();
+    const address = `second-${people}@example.org`;
+    const asked = await call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(cookie) });
+    expect(asked.status, asked.text).toBe(202);
+    const redeem = (code: string) =>
+      call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(cookie) });
+    return { code: await newest(address), good: 200, redeem };
+  },
+};
+const wrongCode = "BCDFGHJKLM";
+
+describe.each(Object.keys(mailed))("a mailed code for %s", (kind) => {
+  const make = (): Promise<Mailed> => {
+    const found = mailed[kind];
+    if (found === undefined) throw new Error("unreachable");
+    return found();
+  };
+
+  test("works once", async () => {
+    const { code, good, redeem } = await make();
+    expect((await redeem(code.toLowerCase().replace(/(.{5})/, "$1 - "))).status).toBe(good);
+    expectProblem(await redeem(code), 400, "code-refused");
+  });
+
+  test("works after four wrong ones, and never after five", async () => {
+    const [four, five] = [await make(), await make()];
+    for (let tries = 0; tries < 4; tries++) expectProblem(await four.redeem(wrongCode), 400, "code-refused");
+    expect((await four.redeem(four.code)).status).toBe(four.good);
+    for (let tries = 0; tries < 5; tries++) expectProblem(await five.redeem(wrongCode), 400, "code-refused");
+    expectProblem(await five.redeem(five.code), 400, "code-refused");
+    expectProblem(await five.redeem(five.code), 400, "code-refused");
+  });
+
+  test("raced by ten at once, is redeemed once", async () => {
+    const { code, good, redeem } = await make();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => redeem(code)));
+    expect(answers.filter(({ status }) => status === good)).toHaveLength(1);
+  });
+});
+
+test("a mailed code is over after a day; one that was used stays used when the clock jumps back", async () => {
+  const started = clock.now();
+  const [late, used, kept] = await Promise.all([mailed["sign-up"]!(), mailed["sign-up"]!(), mailed["sign-up"]!()]);
+  expect((await used.redeem(used.code)).status).toBe(201);
+  clock.advance(dayMs + minuteMs);
+  expectProblem(await late.redeem(late.code), 400, "code-refused");
+  clock.set(started - hourMs);
+  expectProblem(await used.redeem(used.code), 400, "code-refused");
+  expect((await kept.redeem(kept.code)).status).toBe(201);
+  clock.set(started);
+});
+
+describe("a link", () => {
+  const ask = async (from: string) => {
+    const { body } = await call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" }, from });
+    return { userCode: String(body["user_code"]), deviceCode: String(body["device_code"]) };
+  };
+  const decide = (cookie: string, userCode: string) =>
+    call("POST", "/api/links/decide", { body: { userCode, decision: "approve" }, cookies: asCookie(cookie) });
+  const claim = (deviceCode: string) =>
+    call("POST", "/oauth/token", {
+      body: {
+        grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+        device_code: deviceCode,
+        client_id: "houselights-tv",
+      },
+    });
+
+  test("is approved once and claimed once", async () => {
+    const { cookie } = await person();
+    const { userCode, deviceCode } = await ask("10.2.0.1");
+    expect((await decide(cookie, userCode)).status).toBe(200);
+    expectProblem(await decide(cookie, userCode), 400, "link-refused");
+    const answers = await Promise.all(Array.from({ length: 8 }, () => claim(deviceCode)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect((await claim(deviceCode)).body).toEqual({ error: "expired_token" });
+  });
+
+  test("that nobody approved in time is over, and so is one that was not claimed in time", async () => {
+    const { cookie } = await person();
+    const [waiting, approved] = [await ask("10.2.0.2"), await ask("10.2.0.2")];
+    expect((await decide(cookie, approved.userCode)).status).toBe(200);
+    clock.advance(hourMs);
+    expectProblem(await decide(cookie, waiting.userCode), 400, "link-refused");
+    expect((await claim(approved.deviceCode)).body).toEqual({ error: "expired_token" });
+  });
+
+  test("code that is wrong may be tried ten times in ten minutes, then 429 says when to come back", async () => {
+    const { cookie } = await person();
+    for (let tries = 0; tries < 10; tries++) expectProblem(await decide(cookie, "BBBB-BBBB"), 400, "link-refused");
+    const refused = await decide(cookie, "BBBB-BBBB");
+    expectProblem(refused, 429, "too-many");
+    expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
+    clock.advance(10 * minuteMs);
+    expectProblem(await decide(cookie, "BBBB-BBBB"), 400, "link-refused");
+  });
+});
+
+describe("an operator's link", () => {
+  const use = (secret: string) => call("POST", "/api/operator-sessions", { body: { secret } });
+  const make = async (): Promise<string> => secretText((await makeOperatorLink(ground)).secret);
+
+  test("opens once, whoever is first", async () => {
+    const secret = await make();
+    const answers = await Promise.all(Array.from({ length: 6 }, () => use(secret)));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expectProblem(await use(secret), 400, "link-refused");
+  });
+
+  test("is over after ten minutes; no other secret opens", async () => {
+    const secret = await make();
+    expectProblem(await use("A".repeat(43)), 400, "link-refused");
+    expectProblem(await use(`${secret}A`), 400, "link-refused");
+    clock.advance(operatorLinkLifetimeMs + 1);
+    expectProblem(await use(secret), 400, "link-refused");
+    expect((await use(await make())).status).toBe(201);
+  });
+});
+
+describe("the clock jumps", () => {
+  test("back: a session made before still works, and its proof does not last the longer for it", async () => {
+    const operator = await service.operator();
+    const fresh: CallOptions = { body: { address: "nobody-at-all@example.org" }, cookies: asCookie(operator) };
+    const started = clock.now();
+    expectProblem(await call("POST", "/api/operators", fresh), 404, "not-found");
+    clock.set(started - 3 * dayMs);
+    expect((await call("GET", "/api/session", { cookies: asCookie(operator) })).status).toBe(200);
+    expectProblem(await call("POST", "/api/operators", fresh), 403, "proof-needed");
+    const ada = await person();
+    expect((await call("GET", "/api/session", { cookies: asCookie(ada.cookie) })).status).toBe(200);
+    clock.set(started);
+    expect((await call("GET", "/api/session", { cookies: asCookie(ada.cookie) })).status).toBe(200);
+    expect((await call("GET", "/api/account", { cookies: asCookie(ada.cookie) })).status).toBe(200);
+  });
+
+  test("forward: what is over is over; what was signed out stays so when it jumps back", async () => {
+    const [ada, bob] = [await person(), await person()];
+    const started = clock.now();
+    expect((await call("DELETE", "/api/sessions?except=current", { cookies: asCookie(ada.cookie) })).status).toBe(200);
+    const other = await service.signIn(bob.address, goodPassword);
+    expect((await call("DELETE", "/api/sessions?except=current", { cookies: asCookie(bob.cookie) })).status).toBe(200);
+    clock.advance(500 * dayMs);
+    for (const cookie of [ada.cookie, bob.cookie]) {
+      expectProblem(await call("GET", "/api/session", { cookies: asCookie(cookie) }), 401, "not-signed-in");
+    }
+    // Signing in works whatever the year is.
+    expect(
+      (await call("POST", "/api/sessions", { body: { address: ada.address, password: goodPassword } })).status,
+    ).toBe(201);
+    clock.set(started - dayMs);
+    expectProblem(await call("GET", "/api/session", { cookies: asCookie(other) }), 401, "not-signed-in");
+    expect(
+      (await call("POST", "/api/sessions", { body: { address: ada.address, password: goodPassword } })).status,
+    ).toBe(201);
+    clock.set(started);
+  });
+});
