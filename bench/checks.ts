@@ -8,10 +8,10 @@ import { interleaved, median } from "./report.ts";
 import { openServiceDatabase, startDurablePostgres, startKeyProcess, startPeer, startWeb } from "./surroundings.ts";
 
 const sizes = {
-  full: { accounts: 100_000, tokens: 4_000, rounds: 7, warmMs: 3_000, runMs: 4_000 },
+  full: { accounts: 100_000, tokens: 4_000, rounds: 7, warmMs: 6_000, runMs: 4_000 },
   small: { accounts: 2_000, tokens: 300, rounds: 3, warmMs: 1_000, runMs: 1_000 },
 } as const;
-const connections = 64;
+const connections = 128;
 /** Database connections that each server may open. */
 const maxConnections = 20;
 
