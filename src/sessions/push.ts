@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { SessionId } from "../kernel/brand.ts";
 import { every } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
@@ -18,6 +19,9 @@ interface Stream {
   readonly viewer: Viewer;
   readonly response: ServerResponse;
 }
+
+/** Streams that one session holds at once: more than a browser's tabs need, and no way to use up a machine's sockets. */
+export const streamsPerSession = 16;
 
 /** Comments this often keep proxies from closing a silent stream, and sessions that expire are noticed by it. */
 const heartbeatMs = 15_000;
@@ -39,13 +43,33 @@ export async function startPush({
   readonly ended: (viewer: Viewer) => void;
 }): Promise<Push> {
   const streams = new Set<Stream>();
+  let closed = false;
+
+  /** Of each session its streams, the oldest first: a set keeps the order in which its members came. */
+  const ofSession = new Map<SessionId, Set<Stream>>();
+
+  function add(stream: Stream): void {
+    const own = ofSession.get(stream.viewer.sessionId) ?? new Set<Stream>();
+    const [oldest] = own;
+    if (own.size >= streamsPerSession && oldest !== undefined && remove(oldest)) oldest.response.end();
+    ofSession.set(stream.viewer.sessionId, own.add(stream));
+    streams.add(stream);
+  }
+
+  /** @returns false if it was removed before. */
+  function remove(stream: Stream): boolean {
+    const own = ofSession.get(stream.viewer.sessionId);
+    own?.delete(stream);
+    if (own?.size === 0) ofSession.delete(stream.viewer.sessionId);
+    return streams.delete(stream);
+  }
 
   async function look(some: readonly Stream[], reason: EndReason): Promise<void> {
     await Promise.all(
       some.map(async (stream) => {
         const { accountId, sessionId } = stream.viewer;
         const still = await check({ kind: "grant", accountId, sessionId });
-        if (still !== null || !streams.delete(stream)) return;
+        if (still !== null || !remove(stream)) return;
         ended(stream.viewer);
         stream.response.end(`event: ended\ndata: ${JSON.stringify({ reason })}\n\n`);
       }),
@@ -70,17 +94,26 @@ export async function startPush({
 
   return {
     attach: (viewer, response) => {
+      if (closed) {
+        response.end();
+        return;
+      }
       const stream = { viewer, response };
-      streams.add(stream);
-      response.on("close", () => streams.delete(stream));
+      add(stream);
+      response.on("close", () => remove(stream));
       response.write("retry: 1000\n\nevent: here\ndata: {}\n\n");
+      // Its session may have ended, and been announced, between the check and now.
+      void look([stream], "signed-out");
     },
     open: () => streams.size,
     close: async () => {
+      // A request that was admitted a moment ago must not leave a stream behind that nobody ends.
+      closed = true;
       await heartbeat.stop();
       await listening.close();
       for (const { response } of streams) response.end();
       streams.clear();
+      ofSession.clear();
     },
   };
 }
