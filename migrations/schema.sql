@@ -46,6 +46,7 @@ create table address_claim (
   used_at timestamp with time zone,
   constraint address_claim_pkey PRIMARY KEY (account_id, id)
 );
+CREATE INDEX address_claim_by_expiry ON public.address_claim USING btree (expires_at);
 
 create table artwork (
   title_id uuid not null,
@@ -105,6 +106,7 @@ create table floor (
   constraint floor_epoch_check CHECK (epoch >= 1)
 );
 CREATE TRIGGER floor_only_rises BEFORE DELETE OR UPDATE ON public.floor FOR EACH ROW EXECUTE FUNCTION floor_only_rises();
+CREATE TRIGGER floor_only_rises_whole BEFORE TRUNCATE ON public.floor FOR EACH STATEMENT EXECUTE FUNCTION floor_only_rises();
 
 create table incident (
   id uuid not null,
@@ -310,6 +312,8 @@ create table session (
   constraint session_class_check CHECK (class = ANY (ARRAY['browser'::text, 'tv'::text, 'app'::text, 'tool'::text])),
   constraint session_digest_check CHECK (octet_length(digest) = 32)
 );
+CREATE INDEX session_by_end ON public.session USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX session_by_expiry ON public.session USING btree (expires_at);
 
 create table sign_up (
   browser_digest bytea not null,
@@ -356,6 +360,7 @@ create table ticket (
   constraint ticket_browser_digest_check CHECK (octet_length(browser_digest) = 32)
 );
 CREATE INDEX ticket_by_expiry ON public.ticket USING btree (expires_at);
+CREATE INDEX ticket_of_account ON public.ticket USING btree (account_id) WHERE (used_at IS NULL);
 
 create table timeline_checkpoint (
   size bigint not null,
@@ -367,6 +372,7 @@ create table timeline_checkpoint (
 );
 CREATE INDEX timeline_checkpoint_unsigned ON public.timeline_checkpoint USING btree (size) WHERE (note IS NULL);
 CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_checkpoint FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+CREATE TRIGGER timeline_only_grows_whole BEFORE TRUNCATE ON public.timeline_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION timeline_only_grows();
 
 create table timeline_entry (
   id uuid not null,
@@ -385,6 +391,7 @@ CREATE INDEX timeline_entry_by_kind ON public.timeline_entry USING btree (kind, 
 CREATE INDEX timeline_entry_of_incident ON public.timeline_entry USING btree (incident_id, at) WHERE (incident_id IS NOT NULL);
 CREATE INDEX timeline_entry_waiting ON public.timeline_entry USING btree (id) WHERE (leaf_index IS NULL);
 CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_entry FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+CREATE TRIGGER timeline_only_grows_whole BEFORE TRUNCATE ON public.timeline_entry FOR EACH STATEMENT EXECUTE FUNCTION timeline_only_grows();
 
 create table timeline_node (
   level smallint not null,
@@ -393,6 +400,7 @@ create table timeline_node (
   constraint timeline_node_pkey PRIMARY KEY (level, place)
 );
 CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_node FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+CREATE TRIGGER timeline_only_grows_whole BEFORE TRUNCATE ON public.timeline_node FOR EACH STATEMENT EXECUTE FUNCTION timeline_only_grows();
 
 create table title (
   id uuid not null,
@@ -424,7 +432,7 @@ CREATE OR REPLACE FUNCTION public.floor_only_rises()
  LANGUAGE plpgsql
 AS $function$
 begin
-  if tg_op = 'DELETE' or new.epoch < old.epoch or new.kind <> old.kind then
+  if tg_op <> 'UPDATE' or new.epoch < old.epoch or new.kind <> old.kind then
     raise exception 'a floor only rises';
   end if;
   return new;

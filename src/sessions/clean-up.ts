@@ -10,11 +10,17 @@ const keptMs = 30 * dayMs;
  */
 export async function forgetSessions(tx: Tx, now: EpochMs): Promise<number> {
   const before = toDate(plus(now, -keptMs));
-  const sessions = await tx.run(
+  // In the order of an index each, so that a run that finds nothing reads nothing.
+  const expired = await tx.run(
     `delete from session where (account_id, id) in (
-       select account_id, id from session where expires_at < $1 or ended_at < $1 limit 10000)`,
+       select account_id, id from session where expires_at < $1 order by expires_at limit 10000)`,
+    [before],
+  );
+  const ended = await tx.run(
+    `delete from session where (account_id, id) in (
+       select account_id, id from session where ended_at < $1 order by ended_at limit 10000)`,
     [before],
   );
   const links = await tx.run(`delete from operator_link where expires_at < $1`, [toDate(plus(now, -dayMs))]);
-  return sessions + links;
+  return expired + ended + links;
 }

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { dayMs, manualClock, plus, toDate } from "../kernel/clock.ts";
+import { testDatabase } from "../db/test-database.ts";
+import { forgetSessions } from "./clean-up.ts";
+
+test("sessions that ended or expired more than 30 days ago go, and no others", async () => {
+  const db = await testDatabase();
+  const now = manualClock(Date.UTC(2026, 10, 22)).now();
+  const days = (count: number): Date => toDate(plus(now, count * dayMs));
+  const sessions: readonly (readonly [string, Date, Date | null])[] = [
+    ["live", days(10), null],
+    ["ended lately", days(10), days(-29)],
+    ["ended long ago", days(10), days(-31)],
+    ["expired lately", days(-29), null],
+    ["expired long ago", days(-31), null],
+    ["ended and expired long ago", days(-31), days(-40)],
+  ];
+  for (const [label, expiresAt, endedAt] of sessions) {
+    await db.run(
+      `insert into session (account_id, id, digest, class, epoch, generation, sealed_label, sealed_network,
+                            created_at, proved_at, last_seen_at, expires_at, ended_at)
+       values (gen_random_uuid(), gen_random_uuid(), $1, 'browser', 1, 1, $2, '', $3, $3, $3, $4, $5)`,
+      [Buffer.alloc(32), Buffer.from(label), days(-60), expiresAt, endedAt],
+    );
+  }
+  expect(await forgetSessions(db, now)).toBe(3);
+  const left = await db.many<{ label: Buffer }>(`select sealed_label as label from session order by 1`);
+  expect(left.map(({ label }) => label.toString())).toEqual(["ended lately", "expired lately", "live"]);
+  expect(await forgetSessions(db, now)).toBe(0);
+});
