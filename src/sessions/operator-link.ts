@@ -86,7 +86,8 @@ export async function exchangeOperatorLink(
       const claimed = await tx.run(`update operator_link set used_at = $2 where ${good}`, [digest, toDate(now)]);
       if (claimed === 0) throw new Refused();
       if (sealedName !== undefined) {
-        // Two first links used at once: the second finds an operator and is refused.
+        // Two first links used at once take turns on this row: the second finds an operator and is refused.
+        await tx.run(`select 1 from instance for update`);
         if ((await operatorIds(tx)).length > 0) throw new Refused();
         await createAccount(tx, { accountId, role: "operator", locale: "en", dataKey, sealedName, now });
       }
