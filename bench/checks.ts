@@ -9,7 +9,7 @@ import { openServiceDatabase, startDurablePostgres, startKeyProcess, startPeer, 
 
 const sizes = {
   full: { accounts: 100_000, tokens: 4_000, rounds: 7, warmMs: 6_000, runMs: 4_000 },
-  small: { accounts: 2_000, tokens: 300, rounds: 3, warmMs: 1_000, runMs: 1_000 },
+  small: { accounts: 2_000, tokens: 300, rounds: 3, warmMs: 2_000, runMs: 2_000 },
 } as const;
 const connections = 128;
 /** Database connections that each server may open. */

@@ -30,37 +30,48 @@ const scale = process.env["BENCH_SCALE"] === "small" ? "small" : "full";
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const undoing: (() => Promise<unknown>)[] = [];
-let cleaned: Promise<void> | undefined;
-const cleanUp = (): Promise<void> => {
-  cleaned ??= (async () => {
-    for (let undo = undoing.pop(); undo !== undefined; undo = undoing.pop()) {
-      await undo().catch((thrown: unknown) => say(`warning: cleaning up: ${String(thrown)}`));
-    }
-  })();
-  return cleaned;
+let isEnding = false;
+let running: Promise<unknown> = Promise.resolve();
+const cleanUp = async (): Promise<void> => {
+  for (let undo = undoing.pop(); undo !== undefined; undo = undoing.pop()) {
+    await undo().catch((thrown: unknown) => say(`warning: cleaning up: ${String(thrown)}`));
+  }
 };
-const endEarly = (why: string, code: number): void => {
+const onEnd = (undo: () => Promise<unknown>): void => {
+  undoing.push(undo);
+  // What was being started when the end came is registered, and nothing after it is begun.
+  if (isEnding) throw new Error("interrupted");
+};
+async function endEarly(why: string, code: number): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
   say(`error: ${why}`);
-  void cleanUp().then(() => process.exit(code));
-};
+  await cleanUp();
+  const patience = new Promise((resolve) => setTimeout(resolve, 15_000));
+  await Promise.race([running.catch(() => undefined), patience]);
+  await cleanUp();
+  process.exit(code);
+}
 
 if (chosen === undefined || more.length > 0) {
   say(`error: ${name === undefined ? "which benchmark?" : "there is no such benchmark"}`);
   say(`hint: npm run bench -- ${benchNames.join("|")} [--json]`);
   process.exitCode = 2;
 } else {
-  process.once("SIGINT", () => endEarly("interrupted", 130));
-  process.once("SIGTERM", () => endEarly("interrupted", 143));
-  setTimeout(() => endEarly(`not done in ${limitMs / 60_000} minutes`, 1), limitMs).unref();
+  process.once("SIGINT", () => void endEarly("interrupted", 130));
+  process.once("SIGTERM", () => void endEarly("interrupted", 143));
+  setTimeout(() => void endEarly(`not done in ${limitMs / 60_000} minutes`, 1), limitMs).unref();
   try {
-    const { figures, what } = await benchmarks[chosen]({ scale, say, onEnd: (undo) => void undoing.push(undo) });
+    const measuring = benchmarks[chosen]({ scale, say, onEnd });
+    running = measuring;
+    const { figures, what } = await measuring;
     const report = judge(chosen, figures, goals[chosen]);
     if (scale === "small") say("small scale: the goals are not stated for it");
     process.stdout.write(asJson ? `${JSON.stringify(report)}\n` : `${table(report, goals[chosen], what)}\n`);
   } catch (thrown) {
-    say(`error: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`);
+    if (!isEnding) say(`error: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`);
     process.exitCode = 1;
   } finally {
-    await cleanUp();
+    if (!isEnding) await cleanUp();
   }
 }
