@@ -8,7 +8,7 @@ const drawnAtOnce = 256;
  * of a session check.
  */
 export function requestIds(random: Random): () => string {
-  let drawn = Buffer.alloc(0);
+  let drawn: Buffer = Buffer.alloc(0);
   let at = 0;
   return () => {
     if (at === drawn.length) {
