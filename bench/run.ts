@@ -3,20 +3,16 @@
  * with 0 when it measured, whatever it measured.
  */
 import type { Benchmark } from "./bench.ts";
-import { measureChecks } from "./checks.ts";
-import { measureContain } from "./contain.ts";
 import { benchNames, goals, type BenchName } from "./goals.ts";
-import { measureRemux } from "./remux.ts";
 import { judge, table } from "./report.ts";
-import { measureSignIn } from "./signin.ts";
-import { measureStart } from "./start.ts";
 
-const benchmarks: Readonly<Record<BenchName, Benchmark>> = {
-  contain: measureContain,
-  checks: measureChecks,
-  signin: measureSignIn,
-  remux: measureRemux,
-  start: measureStart,
+/** Loaded when asked for: a wrong name is answered at once, and each needs other things. */
+const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
+  contain: async () => (await import("./contain.ts")).measureContain,
+  checks: async () => (await import("./checks.ts")).measureChecks,
+  signin: async () => (await import("./signin.ts")).measureSignIn,
+  remux: async () => (await import("./remux.ts")).measureRemux,
+  start: async () => (await import("./start.ts")).measureStart,
 };
 
 /** No benchmark takes half of this; one that hangs is ended and cleaned up after. */
@@ -62,7 +58,7 @@ if (chosen === undefined || more.length > 0) {
   process.once("SIGTERM", () => void endEarly("interrupted", 143));
   setTimeout(() => void endEarly(`not done in ${limitMs / 60_000} minutes`, 1), limitMs).unref();
   try {
-    const measuring = benchmarks[chosen]({ scale, say, onEnd });
+    const measuring = benchmarks[chosen]().then((measure) => measure({ scale, say, onEnd }));
     running = measuring;
     const { figures, what } = await measuring;
     const report = judge(chosen, figures, goals[chosen]);
