@@ -7,7 +7,7 @@ import type { Config } from "./config/config.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
-import { startPostgres } from "./db/embedded.ts";
+import { keepPostgres } from "./db/keep-postgres.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
 import { startKeyholder } from "./keyholder/supervise.ts";
@@ -83,7 +83,7 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
 
 async function openDatabase(config: Config, log: Log, parts: Part[]): Promise<PoolConfig> {
   if (config.databaseUrl !== null) return { connectionString: config.databaseUrl.revealText() };
-  const postgres = await startPostgres({ dataDir: config.dataDir, log });
+  const postgres = await keepPostgres({ dataDir: config.dataDir, log });
   // First in, last out: everything else talks to it.
   parts.unshift(postgres);
   return postgres.connection;

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { every } from "../kernel/clock.ts";
-import { Fault, messageOf } from "../kernel/fault.ts";
+import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { translate } from "./unavailable.ts";
 
 /** A value that goes into a statement as `$n`. */
 export type Parameter = string | number | boolean | Date | Uint8Array | null | readonly unknown[];
@@ -60,22 +61,6 @@ export interface DbOptions {
 
 // `bigint` columns hold epochs, sizes and counters, all far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-
-/** SQLSTATE classes and socket errors that mean "not now": the server is starting, stopping, full or gone. */
-const unavailable = /^(08...|53...|57P0[1-3]|ECONN.*|ENOENT|EPIPE|ETIMEDOUT)$/;
-
-function translate(thrown: unknown): unknown {
-  const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
-  if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
-  const lost =
-    thrown instanceof Error && /Connection terminated|timeout exceeded when trying to connect/.test(thrown.message);
-  if (lost || (code !== undefined && unavailable.test(code))) {
-    return new Fault("DB_UNAVAILABLE", `the database does not answer (${code ?? "connection lost"})`, {
-      cause: thrown,
-    });
-  }
-  return thrown;
-}
 
 /** The SQLSTATE of an error thrown by a statement, for the few callers that turn a unique violation into an outcome. */
 export function sqlState(thrown: unknown): string | undefined {

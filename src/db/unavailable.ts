@@ -1,0 +1,26 @@
+import { Fault } from "../kernel/fault.ts";
+
+/** SQLSTATE classes and socket errors that mean "not now": the server is starting, stopping, full or gone. */
+const unavailable =
+  /^(08...|53...|57P0[1-3]|ECONN.*|E(HOST|NET)(UNREACH|DOWN|RESET)|ENOTFOUND|EAI_AGAIN|ENOENT|EPIPE|ETIMEDOUT)$/;
+
+/**
+ * What a statement threw, as the rest of the service knows it: a Fault when it is not the statement's fault. Literal
+ * statements are translated where they run; what the query builder throws comes as the driver threw it, so whoever
+ * judges errors at the edge asks this too.
+ */
+export function translate(thrown: unknown): unknown {
+  const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
+  if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
+  const lost =
+    thrown instanceof Error &&
+    /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect/.test(
+      thrown.message,
+    );
+  if (lost || (code !== undefined && unavailable.test(code))) {
+    return new Fault("DB_UNAVAILABLE", `the database does not answer (${code ?? "connection lost"})`, {
+      cause: thrown,
+    });
+  }
+  return thrown;
+}
