@@ -12,6 +12,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
+import { translate } from "../db/unavailable.ts";
 import { clearSessionCookie, sessionCookie } from "./cookies.ts";
 import { isReadableQuery, parseForm } from "./form-body.ts";
 import type { PageFrame } from "./page.ts";
@@ -97,19 +98,26 @@ export function newServer(options: ServerOptions) {
     }
   });
   void app.register(cookie);
-  void app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: { title: "Houselights", version: "1", description: "Errors are application/problem+json (RFC 9457)." },
-      components: {
-        securitySchemes: {
-          cookie: { type: "apiKey", in: "cookie", name: sessionCookie },
-          bearer: { type: "http", scheme: "bearer" },
+  // Called and not registered: a registered plugin is loaded when every route is there already, and describes none.
+  swagger(
+    app,
+    {
+      openapi: {
+        openapi: "3.1.0",
+        info: { title: "Houselights", version: "1", description: "Errors are application/problem+json (RFC 9457)." },
+        components: {
+          securitySchemes: {
+            cookie: { type: "apiKey", in: "cookie", name: sessionCookie },
+            bearer: { type: "http", scheme: "bearer" },
+          },
         },
       },
+      hideUntagged: false,
     },
-    hideUntagged: false,
-  });
+    (error) => {
+      if (error !== undefined) throw error;
+    },
+  );
 
   app.decorateRequest("viewer", null);
   app.decorate("pageFrame", options.pageFrame ?? null);
@@ -272,14 +280,16 @@ function validator(schema: TSchema, httpPart: string) {
       .Errors(filled)
       .slice(0, 20)
       .map((error) => {
-        // The rule may list allowed values or a pattern; what was sent never appears.
-        const field = `${httpPart}${error.instancePath.replaceAll("/", ".")}`;
-        const rule =
-          error.keyword === "additionalProperties" || error.keyword === "boolean"
-            ? "has no unknown fields"
-            : error.message;
-        return { field: field.slice(0, 200), rule };
-      });
+        const isUnknown = error.keyword === "additionalProperties" || error.keyword === "boolean";
+        // The rule may list allowed values or a pattern; what was sent never appears, an unknown field's name included,
+        // which may be a password in the wrong place.
+        const path = error.keyword === "boolean" ? error.instancePath.replace(/\/[^/]*$/, "") : error.instancePath;
+        const field = `${httpPart}${path.replaceAll("/", ".")}`;
+        return { field: field.slice(0, 200), rule: isUnknown ? "has no unknown fields" : error.message };
+      })
+      .filter(
+        ({ field, rule }, place, all) => place === all.findIndex((one) => one.field === field && one.rule === rule),
+      );
     return { error: Object.assign(malformed(httpPart, "is as documented"), { fields }) };
   };
 }
@@ -289,12 +299,14 @@ const unstorable: ReadonlySet<string> = new Set(["22021", "22P05"]);
 
 /** Decides what of an error leaves the process: a code, a reference for the operator, and nothing of the inside. */
 function answerError(
-  error: FastifyError | Error,
+  thrown: FastifyError | Error,
   request: FastifyRequest,
   reply: FastifyReply,
   log: Log,
 ): FastifyReply {
   const reference = request.id;
+  const translated = translate(thrown);
+  const error = translated instanceof Fault ? translated : thrown;
   if ("fields" in error) return refuse(reply, "malformed-request", { fields: (error as Malformed).fields });
   if (error instanceof Fault) {
     log.error(
@@ -318,7 +330,7 @@ function answerError(
         return refuse(reply, "broken", { reference });
     }
   }
-  if ("code" in error && unstorable.has(error.code)) return refuse(reply, "text-refused");
+  if ("code" in error && unstorable.has(String(error.code))) return refuse(reply, "text-refused");
   const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
   if (status === 413) return refuse(reply, "too-large");
   if (status === 415) return refuse(reply, "unsupported-media-type");
