@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { layGround, newDecoy, type Ground, type GroundOptions } from "./app.ts";
+import { every } from "./kernel/clock.ts";
 import { childEnvironment } from "./config/config.ts";
 import { migrate } from "./db/migrate.ts";
 import { openDb } from "./db/db.ts";
@@ -149,7 +150,10 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     close: async () => {
       // Streams never end by themselves, and the server waits for what is under way.
       await push?.close();
+      // A connection that was at work when closing began would stay open for its next request.
+      const idle = every(100, async () => app.server.closeIdleConnections());
       await app.close();
+      await idle.stop();
       await media.close();
       await hashPool.close();
       await refusals.close();
