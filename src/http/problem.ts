@@ -26,6 +26,7 @@ export const problems = {
   "cannot-close": [409, "The case cannot be closed yet"],
   "text-refused": [400, "This text cannot be stored"],
   unplayable: [409, "This title cannot be played"],
+  "tool-missing": [501, "This film has to be converted, and the program for it is not installed here"],
   "grant-refused": [403, "This right to play has ended"],
   "too-large": [413, "The request is too large"],
   "too-slow": [408, "The request took too long to arrive"],

@@ -324,6 +324,8 @@ function answerError(
       case "DB_UNAVAILABLE":
       case "KEYHOLDER_UNAVAILABLE":
         return refuse(reply, "busy", { reference, retryAfterSeconds: 2 });
+      case "MEDIA_TOOL_MISSING":
+        return refuse(reply, "tool-missing", { reference });
       case "DISK_FULL":
         return refuse(reply, "disk-full", { reference });
       default:

@@ -1,0 +1,60 @@
+import { afterAll, expect, test } from "vitest";
+import { browserCookie } from "../src/http/cookies.ts";
+import { startWorker } from "../src/jobs/worker.ts";
+import { sleep } from "../src/kernel/clock.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import { Secret } from "../src/kernel/secret.ts";
+import { letterTasks } from "../src/mail/letter-tasks.ts";
+import { openSmtp } from "../src/mail/smtp.ts";
+import { goodPassword, testService } from "./service.ts";
+import { startTestRelay, type RelayAnswer } from "./smtp-server.ts";
+
+/** Codes wait for the relay, whatever is wrong with it, and arrive once it is well; whoever asks notices nothing. */
+const service = await testService();
+const relay = await startTestRelay();
+const { ground } = service;
+const transport = await openSmtp({
+  url: Secret.fromText(relay.url),
+  from: "no-reply@films.example",
+  log: silentLog,
+  timeoutMs: 400,
+});
+const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
+const worker = await startWorker({
+  db: ground.db,
+  log: silentLog,
+  tasks: letterTasks({ keyholder: ground.keyholders.mailer, transport, service: facts, clock: ground.clock }),
+  concurrency: { letters: 4, work: 1 },
+});
+afterAll(async () => {
+  await worker.stop();
+  await transport.close();
+  await relay.stop();
+});
+
+const troubles: Readonly<Record<string, RelayAnswer>> = {
+  hangs: { at: "data", does: "hang" },
+  "breaks off": { at: "rcpt", does: "close" },
+  "says later": { at: "rcpt", code: 451, text: "4.7.1 later" },
+  "talks nonsense": { at: "rcpt", does: "nonsense" },
+};
+
+test.each(Object.entries(troubles))(
+  "a relay that %s: the code arrives later, once, and works",
+  async (how, trouble) => {
+    const address = `${how.replaceAll(" ", "-")}@example.org`;
+    relay.script(address, trouble, "accept");
+    const asked = await service.call("POST", "/api/accounts", { body: { address, password: goodPassword } });
+    expect(asked.status).toBe(202);
+    while (!relay.letters.some(({ to }) => to === address)) await sleep(25);
+    expect(relay.attempts(address)).toBe(2);
+    const [letter, ...more] = relay.letters.filter(({ to }) => to === address);
+    expect(more).toEqual([]);
+    const code = /\b[BCDFGHJKLMNPQRSTVWXZ]{5}-[BCDFGHJKLMNPQRSTVWXZ]{5}\b/.exec(letter?.text ?? "")?.[0];
+    const confirmed = await service.call("POST", "/api/accounts/confirm", {
+      body: { code },
+      cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+    });
+    expect(confirmed.status, confirmed.text).toBe(201);
+  },
+);
