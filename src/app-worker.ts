@@ -9,7 +9,8 @@ import { letterTasks } from "./mail/letter-tasks.ts";
 import type { MailTransport } from "./mail/mail.ts";
 import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
-import { startIntegrator } from "./timeline/integrate.ts";
+import { readFloors } from "./credentials/floors.ts";
+import { currentHead, startIntegrator } from "./timeline/integrate.ts";
 import { forgetClaims } from "./credentials/clean-up.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
@@ -33,7 +34,17 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const instance = await db.one<{ id: string }>(`select id from instance`);
   if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
 
-  const integrator = startIntegrator({ db, keyholder, clock, databaseId: instance.id, log });
+  const integrator = startIntegrator({
+    db,
+    keyholder,
+    clock,
+    databaseId: instance.id,
+    log,
+    witnessed: async () => {
+      const first = { floors: await readFloors(db), head: await currentHead(db) };
+      return (await keyholders.operator.witness.read(instance.id, first)).head;
+    },
+  });
   const inspector = openInspector({ log });
   const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);
   const library = { db, clock, random, log, libraryDir, dataDir, inspect };

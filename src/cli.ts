@@ -11,6 +11,9 @@ import { newLog } from "./kernel/log.ts";
 import { commands } from "./commands/all.ts";
 import { usageOf, type Command, type Outcome } from "./commands/command.ts";
 
+// `houselights … | head` closes our output early; that is not an error of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (error: string, hint?: string): void => {
   process.stderr.write(`error: ${error}\n`);

@@ -4,7 +4,7 @@ import { layGround, type Ground } from "../src/app.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { openDb } from "../src/db/db.ts";
-import { integrate } from "../src/timeline/integrate.ts";
+import { currentHead, integrate, startIntegrator } from "../src/timeline/integrate.ts";
 import { readTimeline } from "../src/timeline/read.ts";
 import { readFloors } from "../src/credentials/floors.ts";
 import { Fault } from "../src/kernel/fault.ts";
@@ -12,6 +12,7 @@ import { silentLog } from "../src/kernel/log.ts";
 import { testConnection } from "../src/db/test-database.ts";
 import { sessionCheck } from "../src/sessions/check.ts";
 import { Secret } from "../src/kernel/secret.ts";
+import { eventually } from "./running-service.ts";
 import { asCookie, goodPassword, testService, type TestService } from "./service.ts";
 
 /**
@@ -186,3 +187,54 @@ test("P8: killed between the announcement and the commit, the next start carries
   expect(await opensAfresh(service, token)).toBe(false);
   expect((await readFloors(plainDb)).browser).toBeGreaterThanOrEqual(epoch);
 }, 30_000);
+
+test("P8: the integrator goes on after a restore under it, so that a second restore is noticed too", async () => {
+  const service = await testService();
+  const { ground } = service;
+  const instance = await ground.plainDb.one<{ id: string }>(`select id from instance`);
+  const databaseId = instance?.id ?? "";
+  const integrator = startIntegrator(
+    {
+      db: ground.db,
+      keyholder: ground.keyholders.mailer,
+      clock: ground.clock,
+      databaseId,
+      log: silentLog,
+      witnessed: async () => {
+        const first = { floors: await readFloors(ground.plainDb), head: await currentHead(ground.plainDb) };
+        return (await witnessOf(service).read(databaseId, first)).head;
+      },
+    },
+    50,
+  );
+  const integrated = () =>
+    eventually("the timeline to be integrated and witnessed", async () => {
+      const first = { floors: await readFloors(ground.plainDb), head: await currentHead(ground.plainDb) };
+      const { head } = await witnessOf(service).read(databaseId, first);
+      const waiting = await ground.db.one<{ count: number }>(
+        `select count(*) as count from timeline_entry where leaf_index is null`,
+      );
+      return waiting?.count === 0 && head.size === first.head.size && head.size > 0 ? true : undefined;
+    });
+  try {
+    await service.account("ada@example.org", goodPassword);
+    await integrated();
+    const file = await backup(service, "first");
+    await service.account("bob@example.org", goodPassword);
+    await integrated();
+    await restore(service, file);
+    // Ada again: the copy is noticed, repaired and followed.
+    const token = await service.signIn("ada@example.org", goodPassword);
+    expect(await opens(service, token)).toBe(true);
+    await integrated();
+    const second = await backup(service, "second");
+    const other = await service.signIn("ada@example.org", goodPassword);
+    await service.call("DELETE", "/api/sessions?except=current", { cookies: asCookie(other) });
+    expect(await opens(service, token)).toBe(false);
+    await integrated();
+    await restore(service, second);
+    expect(await opens(service, token)).toBe(false);
+  } finally {
+    await integrator.stop();
+  }
+}, 60_000);

@@ -14,7 +14,7 @@ import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts"
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withContainmentGround, withGround } from "./ground.ts";
 
-const operator = "host";
+const operator = "host" as const;
 const idOption = { incident: { type: "string" } } as const;
 const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;
 
@@ -141,7 +141,7 @@ async function runNotify(call: Call): Promise<Outcome> {
       leavesBy: config.smtpUrl === null ? ("mailbox" as const) : ("relay" as const),
       service: { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress },
     };
-    const by = to ?? ("00000000-0000-0000-0000-000000000000" as AccountId);
+    const by = to ?? operator;
     if (action === "start" && values["yes"] !== true) {
       const plan = await notifyIncident(needs, id, "plan", by);
       if (plan.kind !== "refused" && plan.text !== undefined) call.say(plan.text);

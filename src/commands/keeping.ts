@@ -1,9 +1,16 @@
 import { existsSync } from "node:fs";
 import { messageOf, Fault } from "../kernel/fault.ts";
 import { backupDatabase, restoreDatabase } from "../db/backup.ts";
+import { systemClock } from "../kernel/clock.ts";
+import { systemRandom } from "../kernel/random.ts";
 import { openDb } from "../db/db.ts";
+import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
+import { revivable } from "../credentials/reconcile.ts";
+import { append } from "../timeline/append.ts";
+import { currentHead } from "../timeline/integrate.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
+import { dkimSelector, readFrom } from "../mail/smtp.ts";
 import { keysDirOf } from "../main.ts";
 import { verifyTimeline } from "../timeline/verify.ts";
 import { withDatabase, withGround } from "./ground.ts";
@@ -20,7 +27,9 @@ export const keepingCommands: readonly Command[] = [
         const databaseId = instance?.id ?? "";
         const keys = await keyholders.operator.publicKeys("checkpoint");
         const publicKeys = keys.map(({ publicKey }) => publicKey);
-        const verdict = await verifyTimeline({ db, databaseId, publicKeys });
+        const first = { floors: await readFloors(db), head: await currentHead(db) };
+        const { head: witnessed } = await keyholders.operator.witness.read(databaseId, first);
+        const verdict = await verifyTimeline({ db, databaseId, publicKeys, witnessed });
         if (verdict.kind === "intact") {
           return {
             kind: "done",
@@ -33,6 +42,19 @@ export const keepingCommands: readonly Command[] = [
           error: `the timeline is broken: ${JSON.stringify(verdict)}`,
           hint: "compare with a checkpoint kept elsewhere",
         };
+      }),
+  },
+  {
+    words: ["mail", "dkim"],
+    summary: "print the DNS record that lets receivers check our letters' signatures",
+    examples: ["houselights mail dkim"],
+    run: ({ config, log }) =>
+      withGround(config, log, async ({ keyholders }) => {
+        const { domain } = readFrom(config.mailFrom);
+        const name = `${dkimSelector}._domainkey.${domain}`;
+        // RFC 6376 section 3.6.1; the key is the DER that `p=` asks for.
+        const value = `v=DKIM1; k=rsa; p=${(await keyholders.operator.dkimPublicKey()).toString("base64")}`;
+        return { kind: "done", json: { name, type: "TXT", value }, lines: [`${name}. TXT "${value}"`] };
       }),
   },
   {
@@ -102,7 +124,14 @@ export const keepingCommands: readonly Command[] = [
         const db = openDb({ connection, log, maxConnections: 2 });
         try {
           await migrate(db);
-          return await restoreDatabase(db, file ?? "");
+          const before = highest(await readFloors(db));
+          return await restoreDatabase(db, file ?? "", async (tx) => {
+            // In the restore's own commit: nothing that the backup could revive is good for one moment.
+            const now = systemClock.now();
+            const epoch = await raiseFloors(tx, revivable, now, before + 1);
+            const detail = { "restored by": "host", epoch, kinds: revivable };
+            await append(tx, now, { kind: "copy detected", detail }, systemRandom);
+          });
         } finally {
           await db.close();
         }

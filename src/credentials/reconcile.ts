@@ -25,7 +25,7 @@ export type Reconciled =
   | { readonly kind: "completed"; readonly epoch: Epoch };
 
 /** Sessions, and whatever leads to one without a password. */
-const revivable: readonly FloorKind[] = ["browser", "tv", "app", "tool", "ticket", "code", "link"];
+export const revivable: readonly FloorKind[] = ["browser", "tv", "app", "tool", "ticket", "code", "link"];
 
 /** How long a containment under way in another process is given to settle by itself. */
 const settleMs = 3_000;

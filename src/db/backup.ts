@@ -9,7 +9,7 @@ import { Fault, messageOf } from "../kernel/fault.ts";
 import { archiveWriter, openArchive } from "./archive.ts";
 import type { ArchiveHeader, ArchiveTable, OpenedArchive } from "./archive.ts";
 import { sqlState } from "./db.ts";
-import type { Db } from "./db.ts";
+import type { Db, Parameter, Tx } from "./db.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 
 export interface BackupSummary {
@@ -113,11 +113,17 @@ async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
  * are locked. Whatever connects afterwards finds the tables locked until the commit, and asks the witness first. A
  * listener learns of it by its connection's end, and needs no notification.
  *
+ * `beforeCommit` runs in the restoring transaction, so that what it refuses is refused from the first moment on.
+ *
  * Not restored: graphile-worker's jobs. Those in the database stay; a job whose rows are gone finds nothing to do.
  *
  * @throws Fault BUSY when the tables could not be locked within 30 s or a connection did not end.
  */
-export async function restoreDatabase(db: Db, path: string): Promise<RestoreOutcome> {
+export async function restoreDatabase(
+  db: Db,
+  path: string,
+  beforeCommit: (tx: Tx) => Promise<void> = async () => undefined,
+): Promise<RestoreOutcome> {
   const refused = (reason: keyof typeof hints): RestoreOutcome => ({ kind: "refused", reason, hint: hints[reason] });
   let file: FileHandle;
   try {
@@ -135,13 +141,17 @@ export async function restoreDatabase(db: Db, path: string): Promise<RestoreOutc
     if (archive.header.migration > known) return refused("newer");
     if (archive.header.migration < known) return refused("older");
     await migrate(db);
-    return (await replaceContent(db, archive)) ?? refused("other schema");
+    return (await replaceContent(db, archive, beforeCommit)) ?? refused("other schema");
   } finally {
     await file.close();
   }
 }
 
-async function replaceContent(db: Db, archive: OpenedArchive): Promise<RestoreOutcome | undefined> {
+async function replaceContent(
+  db: Db,
+  archive: OpenedArchive,
+  beforeCommit: (tx: Tx) => Promise<void>,
+): Promise<RestoreOutcome | undefined> {
   const { header } = archive;
   const client = await db.pool.connect();
   try {
@@ -165,6 +175,7 @@ async function replaceContent(db: Db, archive: OpenedArchive): Promise<RestoreOu
       await client.query("select setval($1::regclass, $2, $3)", [pg.escapeIdentifier(name), value, isCalled]);
     }
     for (const name of names) await client.query(`alter table ${name} enable trigger user`);
+    await beforeCommit(statementsOf(client));
     await cutOthers(client);
     await client.query("commit");
     return { kind: "restored", tables: header.tables.length, rows, databaseId: header.databaseId };
@@ -178,6 +189,19 @@ async function replaceContent(db: Db, archive: OpenedArchive): Promise<RestoreOu
     // Not back into the pool: our own process asks the witness again, too.
     client.release(true);
   }
+}
+
+/** The open transaction as rooms know one. */
+function statementsOf(client: pg.ClientBase): Tx {
+  const query = <Row extends object>(sql: string, parameters: readonly Parameter[] = []) =>
+    client.query<Row>(sql, [...parameters]);
+  return {
+    one: async <Row extends object>(sql: string, parameters?: readonly Parameter[]) =>
+      (await query<Row>(sql, parameters)).rows[0],
+    many: async <Row extends object>(sql: string, parameters?: readonly Parameter[]) =>
+      (await query<Row>(sql, parameters)).rows,
+    run: async (sql, parameters) => (await query(sql, parameters)).rowCount ?? 0,
+  };
 }
 
 async function fill(client: pg.ClientBase, table: ArchiveTable, archive: OpenedArchive): Promise<number> {

@@ -134,7 +134,7 @@ export async function whatIsMissing(tx: Tx, id: IncidentId): Promise<string[]> {
   }
   for (const { item } of open) {
     const title = reviewItems.find((one) => one.item === item)?.title ?? item;
-    missing.push(`review: ${title}`);
+    missing.push(`review (${item}): ${title}`);
   }
   return missing;
 }

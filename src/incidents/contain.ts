@@ -12,6 +12,7 @@ import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/flo
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
+import { endOperatorLinks } from "../sessions/operator-link.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
@@ -132,11 +133,13 @@ interface Intent {
 
 /** Tells the witness what is about to happen. `undefined` if the keyholder does not answer: the witness is owed. */
 async function announceIntent({ db, witness, log }: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
-  const instance = await db.one<{ id: string }>(`select id from instance`);
+  const [instance, floors, head] = await Promise.all([
+    db.one<{ id: string }>(`select id from instance`),
+    readFloors(db),
+    currentHead(db),
+  ]);
   if (instance === undefined) throw new Fault("IMPOSSIBLE", "the instance table is empty: run the migrations first");
   try {
-    const floors = await readFloors(db);
-    const head = await currentHead(db);
     const state = await witness.read(instance.id, { floors, head });
     if (state.intent !== null) {
       // Somebody's earlier containment is not settled: the database says how it ended, this one goes above it.
@@ -145,8 +148,8 @@ async function announceIntent({ db, witness, log }: Needs, kinds: readonly Floor
     } else if (highest(floors) > highest(state.floors)) {
       await witness.confirm(instance.id, floors);
     }
-    const known = await witness.read(instance.id, { floors, head });
-    const epoch = (Math.max(highest(floors), highest(known.floors)) + 1) as Epoch;
+    // Above both, whichever of them the settling above has moved.
+    const epoch = (Math.max(highest(floors), highest(state.floors)) + 1) as Epoch;
     await witness.intend(instance.id, { epoch, kinds, head });
     return { databaseId: instance.id, epoch };
   } catch (thrown) {
@@ -222,6 +225,7 @@ export async function containAccount(
     if (counted === undefined) return undefined;
     // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.
     await endTickets(tx, accountId, at);
+    await endOperatorLinks(tx, accountId, at);
     await refusePassword(tx, accountId, at);
     if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
     const inHand = await incidentInHand(tx);

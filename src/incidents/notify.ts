@@ -20,14 +20,14 @@ export async function notifyIncident(
   },
   incidentId: IncidentId,
   action: "preview" | "test" | "plan" | "start",
-  operator: AccountId,
+  operator: AccountId | "host",
 ): Promise<NotifyOutcome> {
   const noCase = { kind: "refused", reason: "there is no such case" } as const;
   switch (action) {
     case "preview": {
       const [notices, [account]] = await Promise.all([
         previewNotices(needs, incidentId),
-        openAccounts(needs, [operator]),
+        openAccounts(needs, operator === "host" ? [] : [operator]),
       ]);
       if (notices === undefined) return noCase;
       const { subject, text, html } = noticeIn(notices, account?.locale);
@@ -39,6 +39,7 @@ export async function notifyIncident(
       return { kind: "plan", text: planText(plan), plan: { ...plan, byLocale: [...plan.byLocale] } };
     }
     case "test": {
+      if (operator === "host") return { kind: "refused", reason: "a test letter needs an operator to go to" };
       if ((await noticeFacts(needs.db, incidentId)) === undefined) return noCase;
       await needs.db.transaction((tx) =>
         enqueue(tx, "campaign", { incidentId, testFor: operator }, { maxAttempts: 5, priority: -10 }),

@@ -55,7 +55,7 @@ export async function writeIncident(
   const incidentId = newId<IncidentId>(random, now);
   const letters = newTypedCode(random, 8).revealText();
   const reference = `HL-${letters.slice(0, 4)}-${letters.slice(4)}`;
-  const dataClasses = order.dataClasses ?? ["addresses", "names", "password records", "sessions"];
+  const dataClasses = order.dataClasses ?? ["addresses", "names", "password records", "sessions", "viewing history"];
   await tx.run(
     `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how, copied_at,
                            data_classes, keys_reachable)

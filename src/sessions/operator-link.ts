@@ -2,7 +2,7 @@ import type { AccountId, Epoch, SessionId } from "../kernel/brand.ts";
 import { minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { createAccount, namePlace, operatorIds } from "../accounts/accounts.ts";
@@ -104,4 +104,12 @@ export async function exchangeOperatorLink(
     token: tokenOf(session),
     expiresAt: session.expiresAt,
   };
+}
+
+/** Ends the links that were made for one account and not used yet. */
+export async function endOperatorLinks(tx: Tx, accountId: AccountId, now: EpochMs): Promise<void> {
+  await tx.run(`update operator_link set used_at = $2 where account_id = $1 and used_at is null`, [
+    accountId,
+    toDate(now),
+  ]);
 }

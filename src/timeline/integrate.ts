@@ -152,6 +152,12 @@ const headOf = (row: { readonly size: number; readonly root: Buffer } | undefine
   rootHex: (row?.root ?? emptyRoot).toString("hex"),
 });
 
+/** Whether the witness has left the line that had `known`: it remembers a shorter timeline, or another of that size. */
+async function hasMovedOn(known: TimelineHead, witnessed?: () => Promise<TimelineHead>): Promise<boolean> {
+  const now = await witnessed?.().catch(() => undefined);
+  return now !== undefined && (now.size < known.size || (now.size === known.size && now.rootHex !== known.rootHex));
+}
+
 export interface Integrator {
   /** Integrates now instead of at the next turn. */
   kick(): void;
@@ -163,7 +169,21 @@ export interface Integrator {
  * Integrates at most `intervalMs` (default 1 s) behind, until stopped. A run that fails (the keyholder is being
  * restarted, the database is gone for a moment) is logged and tried again at the next turn.
  */
-export function startIntegrator({ log, ...needs }: Needs & { readonly log: Log }, intervalMs = 1_000): Integrator {
+export function startIntegrator(
+  {
+    log,
+    witnessed,
+    ...needs
+  }: Needs & {
+    readonly log: Log;
+    /**
+     * What the witness remembers now. A database that was restored under us is followed once the witness follows it,
+     * which only an operator's adoption makes it do; without this, or before it, a rewritten timeline stops us.
+     */
+    readonly witnessed?: () => Promise<TimelineHead>;
+  },
+  intervalMs = 1_000,
+): Integrator {
   let stopped = false;
   let kicked = false;
   let waiting: AbortController | undefined;
@@ -175,6 +195,10 @@ export function startIntegrator({ log, ...needs }: Needs & { readonly log: Log }
         known = (await integrate(needs, known)).head;
       } catch (thrown) {
         const isRewritten = thrown instanceof Fault && thrown.code === "SEALED_UNREADABLE";
+        if (isRewritten && known !== undefined && (await hasMovedOn(known, witnessed))) {
+          known = undefined;
+          continue;
+        }
         log[isRewritten ? "error" : "warn"]({ reason: messageOf(thrown) }, "the timeline could not be integrated");
       }
       if (stopped || kicked) continue;
