@@ -39,7 +39,7 @@ const troubles: Readonly<Record<string, RelayAnswer>> = {
   "talks nonsense": { at: "rcpt", does: "nonsense" },
 };
 
-test.each(Object.entries(troubles))(
+test.concurrent.each(Object.entries(troubles))(
   "a relay that %s: the code arrives later, once, and works",
   async (how, trouble) => {
     const address = `${how.replaceAll(" ", "-")}@example.org`;

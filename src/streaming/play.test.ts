@@ -95,3 +95,44 @@ test.each(["Heat", "Ronin"])(
     for (const path of seen) expect((await app.inject({ url: path })).statusCode).toBe(403);
   },
 );
+
+test("a good grant leads to its film and nowhere else, however the path is spelled", async () => {
+  const session = viewers.signIn();
+  const title = await db.one<{ id: string }>(`select id from title where name = 'Heat'`);
+  const granted = await app.inject({
+    method: "POST",
+    url: `/api/titles/${title?.id}/grants`,
+    headers: session.headers,
+  });
+  const { playlist } = granted.json<Grant>();
+  const base = playlist.slice(0, playlist.lastIndexOf("/"));
+  expect((await app.inject({ url: playlist })).statusCode).toBe(200);
+  const names = [
+    "../../etc/passwd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    "video/..%2f..%2f..%2fclip.mp4",
+    "video/%2e%2e%2finit.mp4",
+    "video%2finit.mp4%00.m3u8",
+    "%5c..%5c..%5cetc",
+    "/etc/passwd",
+    "video/",
+    "video/-1.m4s",
+    "video/1e3.m4s",
+    "video/99999999999999999999.m4s",
+    "audio/7/playlist.m3u8",
+    "subtitles/..%2f0.vtt",
+    "transcode/..%2fx/playlist.m3u8",
+    "Heat (1995).mp4",
+    "x".repeat(3_000),
+  ];
+  for (const name of names) {
+    const { statusCode, body, headers } = await app.inject({ url: `${base}/${encodeURI(decodeURI(name))}` });
+    expect([name, statusCode, headers["content-type"]]).toEqual([
+      name,
+      expect.toSatisfy((status: number) => [400, 403, 404].includes(status)),
+      "application/problem+json",
+    ]);
+    expect(body).not.toMatch(/root:|ENOENT/);
+  }
+});
