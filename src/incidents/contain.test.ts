@@ -244,7 +244,7 @@ test("twice raises every floor twice and keeps the case's first instant", async 
   );
   expect(row).toEqual({ at: new Date(first.at), epoch: second.epoch });
   const told = await readTimeline(service.ground.plainDb, { kinds: ["contained"], limit: 5 });
-  expect(told.map(({ detail }) => detail["epoch"]).toSorted()).toEqual([first.epoch, second.epoch]);
+  expect(new Set(told.map(({ detail }) => detail["epoch"]))).toEqual(new Set([first.epoch, second.epoch]));
 });
 
 test("ten at once take turns: ten epochs, one case, and the witness knows the last", async () => {
