@@ -125,11 +125,11 @@ export const de: Catalogue = {
       heading("Was Sie tun können"),
       steps(
         `Öffnen Sie die App von ${facts.service} oder geben Sie ${facts.site} selbst in Ihren Browser ein. Dieser Brief enthält mit Absicht keinen Link.`,
-        "Erneuern Sie Ihr Passwort: Sie bekommen einen Code per E-Mail und wählen ein neues. Wenn Sie einen Passkey haben, melden Sie sich einfach damit an.",
+        "Erneuern Sie Ihr Passwort: Sie bekommen einen Code per E-Mail und wählen ein neues.",
         "Falls Sie das alte Passwort noch anderswo verwenden, ändern Sie es auch dort.",
       ),
       paragraph(
-        "Richten Sie danach in den Einstellungen einen Passkey oder einen zweiten Faktor ein. Ein Passkey lässt sich aus keiner Datenbank stehlen.",
+        "Wo ein anderer Dienst einen zweiten Faktor anbietet, schalten Sie ihn ein: Dann öffnet ein gestohlenes Passwort allein nichts.",
       ),
       heading("Weitere Auskünfte"),
       paragraph(

@@ -119,10 +119,12 @@ export const en: Catalogue = {
       heading("What You Can Do"),
       steps(
         `Open the ${facts.service} app, or type ${facts.site} into your browser yourself. This letter has no link on purpose.`,
-        "Renew your password: you get a code by e-mail and choose a new one. If you have a passkey, just sign in with it.",
+        "Renew your password: you get a code by e-mail and choose a new one.",
         "If you use the old password anywhere else, change it there as well.",
       ),
-      paragraph("Then add a passkey or a second factor in your settings. A passkey cannot be stolen from a database."),
+      paragraph(
+        "Wherever another service offers a second factor, turn it on: then a stolen password alone opens nothing.",
+      ),
       heading("For More Information"),
       paragraph(
         `The reference of this letter is ${facts.reference}. Type ${facts.site}/notice/${facts.reference} into your browser to see that the letter is genuine: the same text stands there.`,

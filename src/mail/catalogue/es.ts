@@ -121,11 +121,11 @@ export const es: Catalogue = {
       heading("Qué puede hacer usted"),
       steps(
         `Abra la aplicación de ${facts.service} o escriba usted mismo ${facts.site} en su navegador. Esta carta no lleva ningún enlace a propósito.`,
-        "Renueve su contraseña: recibirá un código por correo y elegirá una nueva. Si tiene una llave de acceso, inicie sesión con ella sin más.",
+        "Renueve su contraseña: recibirá un código por correo y elegirá una nueva.",
         "Si usa la contraseña anterior en otro sitio, cámbiela también allí.",
       ),
       paragraph(
-        "Después añada una llave de acceso o un segundo factor en sus ajustes. Una llave de acceso no se puede robar de una base de datos.",
+        "Donde otro servicio ofrezca un segundo factor, actívelo: así una contraseña robada no abre nada por sí sola.",
       ),
       heading("Más información"),
       paragraph(

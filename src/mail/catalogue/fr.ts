@@ -121,11 +121,11 @@ export const fr: Catalogue = {
       heading("Ce que vous pouvez faire"),
       steps(
         `Ouvrez l’application ${facts.service} ou tapez vous-même ${facts.site} dans votre navigateur. Cette lettre ne contient volontairement aucun lien.`,
-        "Renouvelez votre mot de passe : vous recevez un code par e-mail et en choisissez un nouveau. Si vous avez une clé d’accès, connectez-vous simplement avec elle.",
+        "Renouvelez votre mot de passe : vous recevez un code par e-mail et en choisissez un nouveau.",
         "Si vous utilisez l’ancien mot de passe ailleurs, changez-le là aussi.",
       ),
       paragraph(
-        "Ajoutez ensuite une clé d’accès ou un second facteur dans vos réglages. Une clé d’accès ne peut pas être volée dans une base de données.",
+        "Là où un autre service propose un second facteur, activez-le : un mot de passe volé n’ouvre alors rien à lui seul.",
       ),
       heading("Pour en savoir plus"),
       paragraph(
