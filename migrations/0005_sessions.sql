@@ -37,7 +37,8 @@ create table refusal_count (
 );
 
 -- Requests that cost a letter or a try, counted per subject (a blind index, a network) and window. Owner: http.
-create table throttle (
+-- Unlogged: a count is not worth a disk's turn, and starts anew after the database server itself has crashed.
+create unlogged table throttle (
   subject bytea not null,
   purpose text not null,
   window_start timestamptz not null,

@@ -32,8 +32,11 @@ import { beginSignUp, codeLifetimeMs, confirmSignUp } from "./sign-up.ts";
 /** What the operations of this room need, all together. */
 export type CredentialNeeds = Parameters<typeof changePassword>[0];
 
+/** Addresses that one account may ask a code for. */
+const addressesPerAccount = { purpose: "addresses", limit: 10, windowMs: 10 * 60_000 } as const;
+
 /** Letters that one network may cause in ten minutes by asking for codes. */
-export const codesPerNetwork = { purpose: "codes", limit: 300, windowMs: 10 * 60_000 } as const;
+export const codesPerNetwork = { purpose: "codes", limit: 300, windowMs: 10 * 60_000, perNetwork: true } as const;
 
 export function credentialRoutes(app: App, needs: CredentialNeeds): void {
   app.post(
@@ -138,7 +141,7 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
     // An address is a way to the account: whoever holds a stolen session must not add theirs.
     { config: { access: "fresh viewer" }, schema: { body: AddAddress, response: { 202: CodeSent } } },
     async (request, reply) => {
-      if (!(await withinLimit(needs, viewerOf(request).accountId, { ...codesPerNetwork, limit: 10 }))) {
+      if (!(await withinLimit(needs, viewerOf(request).accountId, addressesPerAccount))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
       const outcome = await claimAddress(needs, viewerOf(request), request.body.address);

@@ -139,20 +139,23 @@ export function newServer(options: ServerOptions) {
     }
   });
 
-  app.addHook("onRequest", async (request, reply) => {
+  // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
+  app.addHook("onRequest", (request, reply, next) => {
     secureHeaders(reply, options.publicOrigin);
     if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
-      return refuse(reply, "foreign-origin");
+      refuse(reply, "foreign-origin");
+    } else if (!isReadableQuery(request.url)) {
+      refuse(reply, "malformed-request");
+    } else {
+      next();
     }
-    if (!isReadableQuery(request.url)) return refuse(reply, "malformed-request");
-    return undefined;
   });
   // After the cookies are parsed (onRequest) and before the body is read.
   app.addHook("preParsing", async (request, reply) => {
     await admit(request, reply, options);
   });
 
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, next) => {
     const route = request.routeOptions.url ?? "unknown";
     options.finished?.(request.method, route, reply.statusCode, reply.elapsedTime);
     const level = reply.statusCode >= 500 ? "warn" : "debug";
@@ -166,6 +169,7 @@ export function newServer(options: ServerOptions) {
       },
       "request",
     );
+    next();
   });
 
   app.setNotFoundHandler({ preHandler: [] }, (_request, reply) => refuse(reply, "not-found"));

@@ -7,6 +7,8 @@ export interface Limit {
   readonly purpose: string;
   readonly limit: number;
   readonly windowMs: number;
+  /** The subject is a peer's address, and the limit is its network's share. */
+  readonly perNetwork?: true;
 }
 
 /**
@@ -19,8 +21,10 @@ export interface Limit {
 export async function withinLimit(
   { db, clock, keyholder }: { readonly db: Tx; readonly clock: Clock; readonly keyholder: Pick<Keyholder, "index"> },
   subject: string | Uint8Array,
-  { purpose, limit, windowMs }: Limit,
+  { purpose, limit, windowMs, perNetwork }: Limit,
 ): Promise<boolean> {
+  // This machine itself is its operator, or a proxy that was not named: everybody would share one count.
+  if (perNetwork === true && typeof subject === "string" && isThisMachine(subject)) return true;
   const now = clock.now();
   const subjectText = typeof subject === "string" ? networkOf(subject) : Buffer.from(subject).toString("hex");
   const windowStart = toDate(plus(now, -(now % windowMs)));
@@ -32,6 +36,8 @@ export async function withinLimit(
   );
   return row !== undefined && row.used <= limit;
 }
+
+const isThisMachine = (address: string): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address);
 
 /** What one network asks of one address: others who ask the same of it have a count of their own. */
 export const addressFrom = (addressIndex: Uint8Array, network: string): string =>

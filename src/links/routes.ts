@@ -48,7 +48,7 @@ export function linkRoutes(app: App, needs: LinkNeeds): void {
     },
     async (request, reply) => {
       const { client_id: clientId, device_name: deviceName } = request.body;
-      const network = { purpose: "link", limit: 60, windowMs: 10 * 60_000 } as const;
+      const network = { purpose: "link", limit: 60, windowMs: 10 * 60_000, perNetwork: true } as const;
       if (!(await withinLimit(needs, request.ip, network))) return refuse(reply, "too-many", { retryAfterSeconds: 60 });
       const linkClass = clientId.startsWith("houselights-tv") || /\btv\b/i.test(clientId) ? "tv" : "app";
       const label = deviceName ?? describeDevice(request.headers["user-agent"], linkClass);

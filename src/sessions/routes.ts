@@ -30,7 +30,7 @@ export type SessionNeeds = Parameters<typeof signIn>[0] & {
 };
 
 /** Sign-ins a network may try in ten minutes; decided before anything that depends on an account's existence. */
-export const signInsPerNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * 60_000 } as const;
+export const signInsPerNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * 60_000, perNetwork: true } as const;
 
 /** Said with every failed sign-in while a case is in hand, whatever was wrong with it. */
 const whatMustBeRenewed = (notice: CurrentNotice | null): ProblemDetail =>

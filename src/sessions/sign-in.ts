@@ -79,9 +79,8 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
     network: order.network,
     now,
   });
-  const written = await db.transaction((tx) =>
-    writeSession(tx, session, { ...proof, floors: ["password"], isFresh: true }, now),
-  );
+  // One statement, which repeats the test of floors and generation: a transaction of its own.
+  const written = await writeSession(db, session, { ...proof, floors: ["password"], isFresh: true }, now);
   if (!written) return { kind: "refused" };
   return {
     kind: "signed-in",
