@@ -232,7 +232,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       const settled = gathering?.settled;
       const leave = (): void => {
         group.delete(id);
-        if (group.size === 0) settled?.abort();
+        // With a reason: without one, an exception with a stack is made for each group of calls.
+        if (group.size === 0) settled?.abort("answered");
       };
       const waiting: Call = {
         id,
