@@ -88,8 +88,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   let keepers: readonly Promise<void>[] = [];
 
   async function stop(): Promise<void> {
+    // The runners first: a job that hands back at once must not make room for another.
+    const stopped = [...runners.values()].map((runner) => runner.stop().catch(() => undefined));
     stopping.abort();
-    await Promise.all([...runners.values()].map((runner) => runner.stop().catch(() => undefined)));
+    await Promise.all(stopped);
     await Promise.all(keepers);
     await liveness.stop();
   }
@@ -123,6 +125,8 @@ const cronItems = (schedule: readonly ScheduledTask[]): ReturnType<typeof parseC
 function taskOf(name: TaskName, work: TaskDefinition["run"], log: Log, signal: AbortSignal): TaskList[string] {
   return async (payload, helpers) => {
     const jobId = String(helpers.job.id);
+    // Taken in the moment of stopping: it goes back to the queue as it is.
+    if (signal.aborted) throw new Error("the worker is stopping");
     await work(withoutSchedule(payload), {
       log: log.child({ task: name, jobId }),
       signal,
