@@ -88,10 +88,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   let keepers: readonly Promise<void>[] = [];
 
   async function stop(): Promise<void> {
-    // The runners first: a job that hands back at once must not make room for another.
-    const stopped = [...runners.values()].map((runner) => runner.stop().catch(() => undefined));
     stopping.abort();
-    await Promise.all(stopped);
+    await Promise.all([...runners.values()].map((runner) => runner.stop().catch(() => undefined)));
     await Promise.all(keepers);
     await liveness.stop();
   }
