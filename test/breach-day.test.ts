@@ -3,11 +3,12 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startPostgres } from "../src/db/embedded.ts";
 import { sessionCookie } from "../src/http/cookies.ts";
 import { silentLog } from "../src/kernel/log.ts";
+import { launchChromium } from "./chromium.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
 
 /**
@@ -39,19 +40,7 @@ async function renderFilm(libraryDir: string, name: string): Promise<void> {
 
 beforeAll(async () => {
   service = await runningService({}, renderFilms);
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--autoplay-policy=no-user-gesture-required",
-    ],
-  });
+  browser = await launchChromium();
 }, 240_000);
 
 afterAll(async () => {

@@ -1,9 +1,10 @@
 import { mkdir, rename } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sessionCookie } from "../src/http/cookies.ts";
 import { makeFixture, type FixtureKind } from "./media-fixtures.ts";
+import { launchChromium } from "./chromium.ts";
 import { eventually, runningService, type RunningService } from "./running-service.ts";
 
 /**
@@ -37,19 +38,7 @@ beforeAll(async () => {
       else expect(basename(made)).toMatch(/^-/);
     }
   });
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--autoplay-policy=no-user-gesture-required",
-    ],
-  });
+  browser = await launchChromium();
   const operator = await service.api("POST", "/api/operator-sessions", { body: { secret: service.operatorLink() } });
   cookie = operator.cookie ?? "";
   const context = await browser.newContext({ viewport: { width: 960, height: 540 } });

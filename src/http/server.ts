@@ -3,7 +3,7 @@ import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
 import { readFileSync } from "node:fs";
-import { Type, type TSchema } from "typebox";
+import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import type { Clock } from "../kernel/clock.ts";
@@ -344,6 +344,3 @@ function answerError(
   log.error({ reference, route: request.routeOptions.url, err: error }, "unexpected error");
   return refuse(reply, "broken", { reference });
 }
-
-/** Response schema for routes that answer nothing. */
-export const Empty = Type.Null();

@@ -6,8 +6,6 @@ export type Brand<Base, Name extends string> = Base & { readonly [brand]: Name }
 export type AccountId = Brand<string, "AccountId">;
 export type SessionId = Brand<string, "SessionId">;
 export type IncidentId = Brand<string, "IncidentId">;
-export type LinkId = Brand<string, "LinkId">;
-export type TicketId = Brand<string, "TicketId">;
 export type TitleId = Brand<string, "TitleId">;
 export type FileId = Brand<string, "FileId">;
 
