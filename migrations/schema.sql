@@ -22,8 +22,17 @@ create table account_address (
   blind_index bytea not null,
   epoch bigint not null,
   confirmed_at timestamp with time zone not null,
+  founding boolean not null default false,
+  confirmed_epoch bigint not null default 0,
+  doubted_at timestamp with time zone,
   constraint account_address_pkey PRIMARY KEY (account_id, id),
   constraint account_address_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+
+create table added_since (
+  epoch bigint not null,
+  since timestamp with time zone not null,
+  constraint added_since_pkey PRIMARY KEY (epoch)
 );
 
 create table address (
@@ -308,9 +317,12 @@ create table session (
   last_seen_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
   ended_at timestamp with time zone,
+  proof text not null default 'linked'::text,
+  strongly_proved_at timestamp with time zone,
   constraint session_pkey PRIMARY KEY (account_id, id),
   constraint session_class_check CHECK (class = ANY (ARRAY['browser'::text, 'tv'::text, 'app'::text, 'tool'::text])),
-  constraint session_digest_check CHECK (octet_length(digest) = 32)
+  constraint session_digest_check CHECK (octet_length(digest) = 32),
+  constraint session_proof_check CHECK (proof = ANY (ARRAY['linked'::text, 'password'::text, 'passkey'::text, 'password+totp'::text, 'host'::text]))
 );
 CREATE INDEX session_by_end ON public.session USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX session_by_expiry ON public.session USING btree (expires_at);

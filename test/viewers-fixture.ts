@@ -41,6 +41,8 @@ export function testViewers(clock: Clock): TestViewers {
         generation: 1,
         expiresAt: plus(clock.now(), 30 * dayMs),
         provedAt: clock.now(),
+        proof: "password",
+        stronglyProvedAt: null,
       };
       byToken.set(token, viewer);
       bySession.set(`${viewer.accountId} ${viewer.sessionId}`, viewer);

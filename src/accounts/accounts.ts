@@ -60,7 +60,7 @@ export interface ProvenAddress {
   readonly now: EpochMs;
 }
 
-/** Gives an account an address that was proved. @returns false if the address belongs to an account already. */
+/** Gives an account an address that was proved; the first is the one it began with. @returns false if the address belongs to an account already. */
 export async function addAddress(tx: Tx, proven: ProvenAddress): Promise<boolean> {
   const { accountId, addressId, addressIndex, sealed, epoch, now } = proven;
   const taken = await tx.run(
@@ -69,11 +69,20 @@ export async function addAddress(tx: Tx, proven: ProvenAddress): Promise<boolean
   );
   if (taken === 0) return false;
   await tx.run(
-    `insert into account_address (account_id, id, sealed, blind_index, epoch, confirmed_at)
-     values ($1, $2, $3, $4, $5, $6)`,
+    `insert into account_address (account_id, id, sealed, blind_index, epoch, confirmed_at, founding)
+     select $1, $2, $3, $4, $5, $6, not exists (select from account_address where account_id = $1)`,
     [accountId, addressId, sealed, addressIndex, epoch, toDate(now)],
   );
   return true;
+}
+
+/** One account's addresses that were added since then do not count until they are confirmed; its first one always does. */
+export async function doubtAddresses(tx: Tx, accountId: AccountId, since: EpochMs, now: EpochMs): Promise<void> {
+  await tx.run(
+    `update account_address set doubted_at = $3
+      where account_id = $1 and confirmed_at >= $2 and not founding and doubted_at is null`,
+    [accountId, toDate(since), toDate(now)],
+  );
 }
 
 /** An account as its owner may see it, opened. An unreadable value is shown as empty and reported by the keyholder. */

@@ -7,6 +7,7 @@ import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/k
 import { append } from "../timeline/append.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
+import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
 
 interface Needs {
@@ -150,6 +151,8 @@ async function raise(
   await connection.run("begin");
   try {
     const epoch = await raiseFloors(connection, kinds, now, atLeast);
+    // A containment that this database does not know of: nor does it know when the copy was taken.
+    if (kinds.includes("password")) await doubtAddedSince(connection, epoch, doubtedFrom(now, null));
     await append(connection, now, { kind, detail: { ...detail, epoch, kinds } }, random);
     const floors = await readFloors(connection);
     await connection.run("commit");

@@ -22,6 +22,8 @@ const viewer: Viewer = {
   generation: 1,
   expiresAt: systemClock.now(),
   provedAt: systemClock.now(),
+  proof: "password",
+  stronglyProvedAt: null,
 };
 
 let folder: string;

@@ -5,6 +5,12 @@ import { Fault } from "../kernel/fault.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { PageFrame } from "./page.ts";
 
+/**
+ * How a session's holder last proved who they are: not at all (handed over by another device, RFC 8628), by a password,
+ * by a passkey with user verification, by password and one-time code, or by holding the host (`operator link`).
+ */
+export type Proof = "linked" | "password" | "passkey" | "password+totp" | "host";
+
 /** The signed-in request: what the check found, and nothing that it did not need. */
 export interface Viewer {
   readonly accountId: AccountId;
@@ -15,8 +21,11 @@ export interface Viewer {
   readonly epoch: Epoch;
   readonly generation: number;
   readonly expiresAt: EpochMs;
-  /** When the person behind it last proved a credential. */
+  /** When the person behind it last proved a credential, and by what. */
   readonly provedAt: EpochMs;
+  readonly proof: Proof;
+  /** When they last proved more than a password. */
+  readonly stronglyProvedAt: EpochMs | null;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { AccountId, Epoch, FloorKind, IncidentId } from "../kernel/brand.ts";
-import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -8,6 +8,7 @@ import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
+import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added-since.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { endTickets } from "../renewal/renewal.ts";
@@ -64,7 +65,8 @@ export function kindsOf(mode: ContainmentMode, keepTools: boolean): FloorKind[] 
  * Refuses everything of the given kinds that was made, or proved by something made, before now.
  *
  * A fixed number of rows changes, whatever the number of accounts: sessions and credentials carry the epoch of what
- * proved them and are refused below the floor of their kind. The floors, the case, the timeline entry, the queued
+ * proved them and are refused below the floor of their kind; what was added since the copy was taken is doubted by one
+ * row more. The floors, the case, the timeline entry, the queued
  * signals and the push commit together or not at all. The witness is told the intent before and the result after; if
  * the keyholder is down, this commits all the same and says that the witness is owed. Running it twice raises the
  * floors twice; there is no undo.
@@ -84,7 +86,8 @@ export async function contain(needs: Needs, order: ContainOrder): Promise<Contai
         inHand === undefined
           ? await writeIncident(tx, at, random, { reason: order.reason }, order.operator)
           : { incidentId: inHand, reference: "" };
-      const reference = await noteContained(tx, incident.incidentId, order, epoch, at);
+      const { reference, copiedAt } = await noteContained(tx, incident.incidentId, order, epoch, at);
+      await doubtAddedSince(tx, epoch, doubtedFrom(at, copiedAt));
       const detail = { epoch, mode: order.mode, kinds, "kept tools": order.keepTools, operator: order.operator };
       await append(tx, at, { kind: "contained", incidentId: incident.incidentId, detail }, random);
       if (intent === undefined) {
@@ -181,7 +184,7 @@ async function confirm(
  * A case that was notifying or readmitting stays so: letters and returns go on. One that was about single accounts is
  * everybody's from now on.
  *
- * @returns the case's reference.
+ * @returns the case's reference, and when the copy was taken if the case knows.
  */
 async function noteContained(
   tx: Tx,
@@ -189,18 +192,18 @@ async function noteContained(
   order: ContainOrder,
   epoch: Epoch,
   at: EpochMs,
-): Promise<string> {
-  const row = await tx.one<{ reference: string }>(
+): Promise<{ readonly reference: string; readonly copiedAt: EpochMs | null }> {
+  const row = await tx.one<{ reference: string; copiedAt: Date | null }>(
     `update incident
         set state = case when state = 'open' then 'contained' else state end, containment = $2,
             contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
             scope_accounts = case when containment = 'account' then null else scope_accounts end,
             epoch = $4, kept_tools = $5
-      where id = $1 returning reference`,
+      where id = $1 returning reference, copied_at as "copiedAt"`,
     [incidentId, order.mode, toDate(at), epoch, order.keepTools],
   );
   if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
-  return row.reference;
+  return { reference: row.reference, copiedAt: row.copiedAt === null ? null : fromDate(row.copiedAt) };
 }
 
 export type ContainAccountOutcome =
@@ -231,17 +234,19 @@ export async function containAccount(
     const inHand = await incidentInHand(tx);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
-    const row = await tx.one<{ reference: string; epoch: Epoch }>(
+    const row = await tx.one<{ reference: string; copiedAt: Date | null; epoch: Epoch }>(
       `update incident
           set state = case when state = 'open' then 'contained' else state end,
               scope_accounts = case when $2 = any(scope_accounts) then scope_accounts
                                     when containment is null or containment = 'account'
                                     then array_append(coalesce(scope_accounts, '{}'), $2) end,
               containment = coalesce(containment, 'account'), contained_at = coalesce(contained_at, $3)
-        where id = $1 returning reference, (select max(epoch) from floor) as epoch`,
+        where id = $1 returning reference, copied_at as "copiedAt", (select max(epoch) from floor) as epoch`,
       [incidentId, accountId, toDate(at)],
     );
     if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
+    const copiedAt = row.copiedAt === null ? null : fromDate(row.copiedAt);
+    await doubtAddedTo(tx, accountId, doubtedFrom(at, copiedAt), at);
     const detail = { account: accountId, mode: "account", operator: order.operator };
     await append(tx, at, { kind: "contained", incidentId, detail }, random);
     await announce(tx, { accountId, reason: "contained" });

@@ -265,7 +265,7 @@ export async function claimLink(needs: Needs, deviceCode: Secret): Promise<Claim
       );
       if (taken === 0) throw new Refused();
       // The session carries the link's epoch and generation, not today's.
-      const proof = { epoch, generation, floors: ["link"], isFresh: false };
+      const proof = { epoch, generation, floors: ["link"], by: "linked" as const };
       if (!(await writeSession(tx, session, proof, now))) throw new Refused();
       await append(tx, now, { kind: "link claimed", detail: { account: accountId, class: link.class } }, random);
     }),

@@ -8,7 +8,8 @@ import { enqueue } from "../jobs/jobs.ts";
 import { lookUpForm, parseAddress } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
-import { findAccount, openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { findRenewable } from "../credentials/added-since.ts";
 import { readCost, type HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
@@ -28,7 +29,7 @@ interface Needs {
 
 /**
  * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves
- * only for one that has an account. Several codes may be live at once, each for the browser that asked for it, so that
+ * only for one that has an account and counts (one added since a copy was taken does not). Several codes may be live at once, each for the browser that asked for it, so that
  * a late letter still works. Past the limit nothing is mailed, and the answer is still the same.
  *
  * Source: NIST SP 800-63B-4 section 4.2.1.2 (24 hours), ASVS 5.0 6.3.8.
@@ -46,7 +47,7 @@ export async function askRenewal(
   const form = lookUpForm(address);
   const addressIndex = await keyholder.index("address", form);
   const within = await mayMail({ db, clock, keyholder }, "renewal", addressIndex, network);
-  const { accountId, epoch } = await findAccount(db, addressIndex);
+  const { accountId, epoch } = await findRenewable(db, addressIndex);
   const code = newTypedCode(random, codeLength);
   const digest = browser.digest();
   const parsed = parseAddress(address);

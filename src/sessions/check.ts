@@ -4,7 +4,7 @@ import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
-import type { Presented, Viewer } from "../http/viewer.ts";
+import type { Presented, Proof, Viewer } from "../http/viewer.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import { readToken } from "./tokens.ts";
 
@@ -26,6 +26,8 @@ interface SessionRow {
   generation: number;
   expiresAt: Date;
   provedAt: Date;
+  proof: Proof;
+  stronglyProvedAt: Date | null;
   lastSeenAt: Date;
   role: "viewer" | "operator";
   floor: Epoch;
@@ -87,7 +89,8 @@ export function sessionCheck(needs: Needs): SessionCheck {
       // Two arrays and not a join to unnest: on Citus that visits the shards concerned only.
       const rows = await db.many<SessionRow>(
         `select s.account_id as "accountId", s.id as "sessionId", s.digest, s.class, s.epoch, s.generation,
-                s.expires_at as "expiresAt", s.proved_at as "provedAt", s.last_seen_at as "lastSeenAt",
+                s.expires_at as "expiresAt", s.proved_at as "provedAt", s.proof,
+                s.strongly_proved_at as "stronglyProvedAt", s.last_seen_at as "lastSeenAt",
                 a.role, f.epoch as floor
            from session s
            join account a on a.id = s.account_id
@@ -159,5 +162,7 @@ function toViewer(row: SessionRow): Viewer {
     generation: row.generation,
     expiresAt: fromDate(row.expiresAt),
     provedAt: fromDate(row.provedAt),
+    proof: row.proof,
+    stronglyProvedAt: row.stronglyProvedAt === null ? null : fromDate(row.stronglyProvedAt),
   };
 }

@@ -3,6 +3,7 @@ import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
+import type { Proof, Viewer } from "../http/viewer.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { writeToken } from "./tokens.ts";
 
@@ -86,15 +87,15 @@ export async function writeSession(
     readonly epoch: Epoch;
     readonly generation: number;
     readonly floors: readonly string[];
-    /** Whether its holder proved a credential just now; a linked device was handed its session and proved nothing. */
-    readonly isFresh: boolean;
+    /** How its holder has proved who they are just now. */
+    readonly by: Proof;
   },
   now: EpochMs,
 ): Promise<boolean> {
   const written = await tx.run(
     `insert into session (account_id, id, digest, class, epoch, generation, sealed_label, sealed_network,
-                          created_at, proved_at, last_seen_at, expires_at)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($12::timestamptz, to_timestamp(0)), $9, $10
+                          created_at, proved_at, last_seen_at, expires_at, proof, strongly_proved_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($12::timestamptz, to_timestamp(0)), $9, $10, $13, $14
       where $5::bigint >= (select max(epoch) from floor where kind = $4 or kind = any($11))
         and $6::bigint = (select generation from account where id = $1)`,
     [
@@ -109,10 +110,35 @@ export async function writeSession(
       toDate(now),
       toDate(session.expiresAt),
       proof.floors,
-      proof.isFresh ? toDate(now) : null,
+      proof.by === "linked" ? null : toDate(now),
+      proof.by,
+      isStrong(proof.by) ? toDate(now) : null,
     ],
   );
   return written === 1;
+}
+
+/** More than a password, and lasting: what the host's own link proves counts for five minutes only. */
+const isStrong = (proof: Proof): boolean => proof === "passkey" || proof === "password+totp";
+
+/**
+ * Notes that the viewer has proved who they are once more; in force from the next request. Refused if the session was
+ * ended or the account signed out everywhere since the proof was read. @returns whether it was noted.
+ */
+export async function noteProof(
+  tx: Tx,
+  viewer: Viewer,
+  by: Exclude<Proof, "linked" | "host">,
+  generation: number,
+  now: EpochMs,
+): Promise<boolean> {
+  const noted = await tx.run(
+    `update session set proved_at = $3, proof = $5, strongly_proved_at = coalesce($6, strongly_proved_at)
+      where account_id = $1 and id = $2 and ended_at is null and generation = $4
+        and generation = (select generation from account where id = $1)`,
+    [viewer.accountId, viewer.sessionId, toDate(now), generation, by, isStrong(by) ? toDate(now) : null],
+  );
+  return noted === 1;
 }
 
 export const tokenOf = ({ accountId, sessionId, secret }: PreparedSession): Secret =>

@@ -91,7 +91,7 @@ export async function exchangeOperatorLink(
         if ((await operatorIds(tx)).length > 0) throw new Refused();
         await createAccount(tx, { accountId, role: "operator", locale: "en", dataKey, sealedName, now });
       }
-      const proof = { epoch: link.epoch, generation, floors: ["link"], isFresh: true };
+      const proof = { epoch: link.epoch, generation, floors: ["link"], by: "host" as const };
       if (!(await writeSession(tx, session, proof, now))) throw new Refused();
       await append(tx, now, { kind: "operator link used", detail: { account: accountId } }, random);
     }),

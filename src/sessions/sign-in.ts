@@ -1,5 +1,5 @@
 import type { AccountId, SessionClass, SessionId } from "../kernel/brand.ts";
-import { minuteMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { minuteMs, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
@@ -11,7 +11,7 @@ import { findAccount } from "../accounts/accounts.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import type { HashPool } from "../credentials/hash-pool.ts";
 import { answersProof, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
-import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
+import { noteProof, prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 
 interface Needs {
   readonly db: Db;
@@ -80,7 +80,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
     now,
   });
   // One statement, which repeats the test of floors and generation: a transaction of its own.
-  const written = await writeSession(db, session, { ...proof, floors: ["password"], isFresh: true }, now);
+  const written = await writeSession(db, session, { ...proof, floors: ["password"], by: "password" }, now);
   if (!written) return { kind: "refused" };
   return {
     kind: "signed-in",
@@ -100,9 +100,5 @@ export async function proveAgain(needs: Needs, viewer: Viewer, password: Secret)
   const { db, clock, decoy, seen } = needs;
   const proof = await readPasswordProof(db, viewer.accountId, decoy, seen.of("password"));
   if (!(await answersProof(needs, viewer.role === "operator" ? "operator" : "sign-in", password, proof))) return false;
-  const noted = await db.run(
-    `update session set proved_at = $3 where account_id = $1 and id = $2 and ended_at is null and generation = $4`,
-    [viewer.accountId, viewer.sessionId, toDate(clock.now()), proof.generation],
-  );
-  return noted === 1;
+  return noteProof(db, viewer, "password", proof.generation, clock.now());
 }

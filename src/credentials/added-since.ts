@@ -1,0 +1,65 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+import { doubtAddresses } from "../accounts/accounts.ts";
+
+/**
+ * What was added since the copy was taken does not count until its owner confirms it through something older. Who could
+ * read the database may also have had a way to write, or a session to add a way in with, and such a thing would outlive
+ * the containment: a passkey needs no renewal, and an address opens one.
+ *
+ * Each containment stores one instant. Every check of a credential reads it in its own statement by `isDoubted`, so a
+ * committed containment is in force for the next check everywhere, and no row of any account is touched.
+ */
+
+/** How far back a copy is taken to lie when nobody knows. */
+const unknownCopyMs = 90 * dayMs;
+
+/** From when on additions are doubted by a containment. */
+export const doubtedFrom = (containedAt: EpochMs, copiedAt: EpochMs | null): EpochMs =>
+  copiedAt ?? plus(containedAt, -unknownCopyMs);
+
+/**
+ * SQL: whether a row does not count. The row has `epoch` (of what proved its adding), `confirmed_epoch` (of the session
+ * in which its owner kept it, or 0) and `doubted_at` (null, unless this one row is doubted); `addedAt` is its instant.
+ */
+export const isDoubted = (row: string, addedAt = `${row}.added_at`): string =>
+  `(${row}.doubted_at is not null
+    or exists (select from added_since s
+                where s.epoch > greatest(${row}.epoch, ${row}.confirmed_epoch) and ${addedAt} >= s.since))`;
+
+/** The same for an address, which counts in any case if the account began with it. */
+export const isDoubtedAddress = (row: string): string =>
+  `(not ${row}.founding and ${isDoubted(row, `${row}.confirmed_at`)})`;
+
+/** From this containment on, what was added since then does not count. In the containment's own transaction. */
+export async function doubtAddedSince(tx: Tx, epoch: Epoch, since: EpochMs): Promise<void> {
+  await tx.run(`insert into added_since (epoch, since) values ($1, $2) on conflict (epoch) do nothing`, [
+    epoch,
+    toDate(since),
+  ]);
+}
+
+/** The same for one account, which is contained without a new epoch: its rows themselves are marked. */
+export async function doubtAddedTo(tx: Tx, accountId: AccountId, since: EpochMs, now: EpochMs): Promise<void> {
+  await doubtAddresses(tx, accountId, since, now);
+}
+
+/**
+ * Finds the account that an address may renew, and the current epoch, in one statement. Always one row: an address that
+ * nobody has and one that does not count look the same.
+ */
+export async function findRenewable(
+  tx: Tx,
+  addressIndex: Uint8Array,
+): Promise<{ readonly accountId: AccountId | null; readonly epoch: Epoch }> {
+  const row = await tx.one<{ accountId: AccountId | null; epoch: Epoch }>(
+    `select (select d.account_id from account_address d
+              where d.account_id = (select account_id from address where blind_index = $1)
+                and d.blind_index = $1 and not ${isDoubtedAddress("d")}) as "accountId",
+            (select max(epoch) from floor) as epoch`,
+    [addressIndex],
+  );
+  if (row === undefined) throw new Error("a select without a from answers one row");
+  return row;
+}

@@ -1,0 +1,141 @@
+import { describe, expect, test } from "vitest";
+import { browserCookie } from "../src/http/cookies.ts";
+import { contain, containAccount } from "../src/incidents/contain.ts";
+import { openIncident } from "../src/incidents/open.ts";
+import { dayMs, hourMs, minuteMs, toIso, plus } from "../src/kernel/clock.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
+
+/**
+ * What was added since the copy was taken does not count from containment on: an address that a thief has added opens no
+ * renewal, and one from before, or the one that the account began with, does.
+ */
+const service = await testService();
+const { ground, clock } = service;
+const containNeeds = () => ({
+  db: ground.plainDb,
+  witness: ground.keyholders.operator.witness,
+  clock: ground.clock,
+  monotonicMs: ground.monotonicMs,
+  random: ground.random,
+  log: ground.log,
+});
+
+let people = 0;
+async function person() {
+  const address = `person-${++people}@example.org`;
+  const accountId = (await service.account(address, goodPassword)) as AccountId;
+  return { accountId, address, session: await service.signIn(address, goodPassword) };
+}
+
+async function addAddress(session: string, address: string): Promise<void> {
+  await service.call("POST", "/api/session/proof", { body: { password: goodPassword }, cookies: asCookie(session) });
+  const asked = await service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
+  expect(asked.status, asked.text).toBe(202);
+  const code = (await service.letters()).find(({ to }) => to === address)?.code;
+  const added = await service.call("POST", "/api/account/addresses/confirm", {
+    body: { code },
+    cookies: asCookie(session),
+  });
+  expect(added.status, added.text).toBe(200);
+}
+
+/** Whether asking for a renewal by this address mails a code that sets a password. */
+async function renews(address: string): Promise<boolean> {
+  const before = (await service.letters()).length;
+  const asked = await service.call("POST", "/api/renewals", { body: { address } });
+  expect(asked.status).toBe(202);
+  const letters = await service.letters();
+  expect(letters).toHaveLength(before + 1);
+  const code = letters[0]?.letter === "renewal code" ? letters[0].code : "BBBBBBBBBB";
+  const completed = await service.call("POST", "/api/renewals/complete", {
+    body: { code, password: `the sentence number ${letters.length} of the day` },
+    cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+  });
+  return completed.status === 200;
+}
+
+const order = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
+
+async function closeCase(): Promise<void> {
+  await ground.plainDb.run(`update incident set state = 'closed'`);
+}
+
+describe("an address added to an account", () => {
+  test("renews it before a containment, and not after one if it was added since the copy was taken", async () => {
+    const ada = await person();
+    await addAddress(ada.session, "ada.old@example.org");
+    clock.advance(2 * hourMs);
+    const copiedAt = clock.now();
+    clock.advance(hourMs);
+    await addAddress(ada.session, "thief@example.net");
+    expect(await renews("thief@example.net")).toBe(true);
+
+    clock.advance(hourMs);
+    await openIncident(ground, { reason: "test", copiedAt: toIso(copiedAt) }, "test");
+    await contain(containNeeds(), order);
+    expect(await renews("thief@example.net")).toBe(false);
+    expect(await renews("ada.old@example.org")).toBe(true);
+    expect(await renews(ada.address)).toBe(true);
+    await closeCase();
+  });
+
+  test("at the very instant of the copy is doubted, and a millisecond before is not", async () => {
+    const ada = await person();
+    await addAddress(ada.session, "before@example.org");
+    clock.advance(1);
+    await addAddress(ada.session, "at@example.org");
+    const copiedAt = clock.now();
+    clock.advance(minuteMs);
+    await openIncident(ground, { reason: "test", copiedAt: toIso(copiedAt) }, "test");
+    await contain(containNeeds(), order);
+    expect(await renews("at@example.org")).toBe(false);
+    expect(await renews("before@example.org")).toBe(true);
+    await closeCase();
+  });
+
+  test("is doubted for 90 days back when nobody knows when the copy was taken", async () => {
+    const ada = await person();
+    await addAddress(ada.session, "long.ago@example.org");
+    clock.advance(20 * dayMs);
+    const session = await service.signIn(ada.address, goodPassword);
+    await addAddress(session, "lately@example.org");
+    clock.advance(70 * dayMs + 1);
+    await contain(containNeeds(), order);
+    expect(await renews("lately@example.org")).toBe(false);
+    expect(await renews("long.ago@example.org")).toBe(true);
+    await closeCase();
+  });
+
+  test("after the containment, by a session from after it, counts", async () => {
+    await contain(containNeeds(), order);
+    const bob = await person();
+    await addAddress(bob.session, "bob.new@example.org");
+    expect(await renews("bob.new@example.org")).toBe(true);
+    await closeCase();
+  });
+
+  test("is doubted for one account when that account alone is contained", async () => {
+    const [ada, bob] = [await person(), await person()];
+    clock.advance(hourMs);
+    await addAddress(ada.session, "ada.lately@example.org");
+    await addAddress(bob.session, "bob.lately@example.org");
+    await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    expect(await renews("ada.lately@example.org")).toBe(false);
+    expect(await renews(ada.address)).toBe(true);
+    expect(await renews("bob.lately@example.org")).toBe(true);
+    await closeCase();
+  });
+
+  test("costs one row, whatever the number of addresses", async () => {
+    const rows = async () => (await ground.plainDb.one<{ n: number }>(`select count(*) as n from added_since`))?.n ?? 0;
+    const before = await rows();
+    await contain(containNeeds(), order);
+    expect(await rows()).toBe(before + 1);
+    const since = await ground.plainDb.one<{ since: Date }>(
+      `select since from added_since order by epoch desc limit 1`,
+    );
+    expect(since?.since.getTime()).toBe(plus(clock.now(), -90 * dayMs));
+    await closeCase();
+  });
+});
