@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import type { Db } from "../src/db/db.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { systemClock } from "../src/kernel/clock.ts";
+import { readStanding } from "../src/credentials/standing.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import type { Witness } from "../src/keyholder/keyholder.ts";
@@ -43,6 +44,11 @@ export async function measureContain(bench: Bench): Promise<Measured> {
   const operator = await keyholder.connect("operator");
   const largeDb = await openServiceDatabase(bench, postgres, "large");
   const smallDb = await openServiceDatabase(bench, postgres, "small");
+
+  for (const db of [largeDb, smallDb]) {
+    const { databaseId, ...first } = await readStanding(db);
+    await operator.witness.enrol(databaseId, first);
+  }
 
   say(
     `making ${large.toLocaleString("en")} and ${small.toLocaleString("en")} accounts with ${sessionsEach} sessions each`,

@@ -9,9 +9,9 @@ import { letterTasks } from "./mail/letter-tasks.ts";
 import type { MailTransport } from "./mail/mail.ts";
 import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
-import { readFloors } from "./credentials/floors.ts";
-import { currentHead, startIntegrator } from "./timeline/integrate.ts";
+import { startIntegrator } from "./timeline/integrate.ts";
 import { forgetClaims } from "./credentials/clean-up.ts";
+import { readStanding } from "./credentials/standing.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetTickets } from "./renewal/clean-up.ts";
@@ -31,18 +31,16 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const transport =
     config.smtpUrl === null ? openMailbox({ db, keyholder, clock, random }) : await openRelay(config.smtpUrl);
   const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
-  const instance = await db.one<{ id: string }>(`select id from instance`);
-  if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
+  const { databaseId } = await readStanding(db);
 
   const integrator = startIntegrator({
     db,
     keyholder,
     clock,
-    databaseId: instance.id,
+    databaseId,
     log,
     witnessed: async () => {
-      const first = { floors: await readFloors(db), head: await currentHead(db) };
-      return (await keyholders.operator.witness.read(instance.id, first)).head;
+      return (await keyholders.operator.witness.read(databaseId, await readStanding(db))).head;
     },
   });
   const inspector = openInspector({ log });

@@ -1,3 +1,4 @@
+import { adoptDatabaseCommand } from "./adopt-database.ts";
 import type { Command } from "./command.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
@@ -10,4 +11,5 @@ export const commands: readonly Command[] = [
   ...incidentCommands,
   ...operatorCommands,
   ...keepingCommands,
+  adoptDatabaseCommand,
 ];

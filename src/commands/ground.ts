@@ -153,6 +153,8 @@ const nobodyAnswers = (): Promise<never> =>
 /** Stands for a keyholder that cannot be reached at all: whoever asks it is told so, and owes it what it should have heard. */
 const absentWitness: Ground["keyholders"]["operator"]["witness"] = {
   read: nobodyAnswers,
+  highestFloors: nobodyAnswers,
+  enrol: nobodyAnswers,
   intend: nobodyAnswers,
   confirm: nobodyAnswers,
   abandon: nobodyAnswers,

@@ -6,8 +6,8 @@ import { systemRandom } from "../kernel/random.ts";
 import { openDb } from "../db/db.ts";
 import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { revivable } from "../credentials/reconcile.ts";
+import { readStanding } from "../credentials/standing.ts";
 import { append } from "../timeline/append.ts";
-import { currentHead } from "../timeline/integrate.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
 import { dkimSelector, readFrom } from "../mail/smtp.ts";
@@ -23,11 +23,9 @@ export const keepingCommands: readonly Command[] = [
     examples: ["houselights timeline verify --json"],
     run: ({ config, log }) =>
       withGround(config, log, async ({ db, keyholders }) => {
-        const instance = await db.one<{ id: string }>(`select id from instance`);
-        const databaseId = instance?.id ?? "";
         const keys = await keyholders.operator.publicKeys("checkpoint");
         const publicKeys = keys.map(({ publicKey }) => publicKey);
-        const first = { floors: await readFloors(db), head: await currentHead(db) };
+        const { databaseId, ...first } = await readStanding(db);
         const { head: witnessed } = await keyholders.operator.witness.read(databaseId, first);
         const verdict = await verifyTimeline({ db, databaseId, publicKeys, witnessed });
         if (verdict.kind === "intact") {
@@ -140,7 +138,14 @@ export const keepingCommands: readonly Command[] = [
       // The witness is asked at once, so that nothing old is served even if the service starts a moment later.
       const reconciled = await withGround(config, log, async ({ db }) =>
         db.one<{ epoch: number }>(`select max(epoch) as epoch from floor`),
-      );
+      ).catch((thrown: unknown) => {
+        if (thrown instanceof Fault && thrown.code === "DATABASE_UNKNOWN") return thrown;
+        throw thrown;
+      });
+      if (reconciled instanceof Fault) {
+        const [why, hint] = messageOf(reconciled).split("\n");
+        return { kind: "refused", error: `restored, and not let in: ${why}`, ...(hint === undefined ? {} : { hint }) };
+      }
       return {
         kind: "done",
         json: { ...outcome, epoch: reconciled?.epoch },

@@ -3,12 +3,13 @@ import { sleep, type Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Tx } from "../db/db.ts";
-import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/keyholder.ts";
+import type { Floors, Witness, WitnessState } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
 import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
+import { readStanding, type Standing } from "./standing.ts";
 
 interface Needs {
   readonly witness: Witness;
@@ -40,16 +41,15 @@ const lockKey = 0x484c_5749; // "HLWI"
  * session, ticket, code and link floor is raised above both, the password floor too if a containment lies between, and
  * an alarm is recorded; only then does the witness follow the copy's timeline. An announced containment that nobody
  * settles is carried out, since a crash between its commit and a restore cannot be told from a crash before it, and
- * raising once too often only costs a sign-in. A witness that is behind (owed) is paid.
+ * raising once too often only costs a sign-in. A witness that is behind (owed) is paid. A database that the witness has
+ * never seen, while it has seen another, may be a copy under a changed identity: DATABASE_UNKNOWN is thrown, and it
+ * serves nothing until an operator says that it may (`adoptDatabase`).
  *
  * `connection` is one connection, not a pool: it takes an advisory lock, so that one process repairs and others wait.
  */
 export async function reconcile(needs: Needs, connection: Tx): Promise<Reconciled> {
   const { witness, seen, log } = needs;
-  const instance = await connection.one<{ id: string }>(`select id from instance`);
-  if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
-  const databaseId = instance.id;
-  const first = { floors: await readFloors(connection), head: await currentHead(connection) };
+  const { databaseId, ...first } = await readStanding(connection);
   const state = await witness.read(databaseId, first);
   seen.see(state.floors);
   seen.see(first.floors);
@@ -69,7 +69,9 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
       await witness.confirm(databaseId, raised.floors);
       seen.see(raised.floors);
       log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
-      if (await inOrder(connection, await look(connection), { ...settled, floors: raised.floors, intent: null })) {
+      if (
+        await inOrder(connection, await readStanding(connection), { ...settled, floors: raised.floors, intent: null })
+      ) {
         return { kind: "completed", epoch: raised.epoch };
       }
     }
@@ -79,18 +81,12 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
   }
 }
 
-interface Seen {
-  readonly floors: Floors;
-  readonly head: TimelineHead;
-}
-
-const look = async (connection: Tx): Promise<Seen> => ({
-  floors: await readFloors(connection),
-  head: await currentHead(connection),
-});
-
 /** Whether the database is at least where the witness remembers it, on the same line. */
-async function inOrder(connection: Tx, { floors, head }: Seen, state: WitnessState): Promise<boolean> {
+async function inOrder(
+  connection: Tx,
+  { floors, head }: Pick<Standing, "floors" | "head">,
+  state: WitnessState,
+): Promise<boolean> {
   if (state.intent !== null) return false;
   if (floorKinds.some((kind) => floors[kind] < state.floors[kind])) return false;
   if (head.size < state.head.size) return false;
@@ -100,7 +96,7 @@ async function inOrder(connection: Tx, { floors, head }: Seen, state: WitnessSta
 
 async function waitForIntent({ witness }: Needs, connection: Tx, databaseId: string): Promise<WitnessState> {
   for (let waitedMs = 0; ; waitedMs += settleStepMs) {
-    const state = await witness.read(databaseId, await look(connection));
+    const state = await witness.read(databaseId, await readStanding(connection));
     if (state.intent === null) return state;
     const floors = await readFloors(connection);
     if (highest(floors) >= state.intent.epoch) {
@@ -116,8 +112,8 @@ async function waitForIntent({ witness }: Needs, connection: Tx, databaseId: str
 async function repair(needs: Needs, connection: Tx, databaseId: string): Promise<Reconciled> {
   const { witness, seen, log } = needs;
   // The witness first, the database after it: whatever a living process told the witness is committed by then.
-  const state = await witness.read(databaseId, await look(connection));
-  const now = await look(connection);
+  const state = await witness.read(databaseId, await readStanding(connection));
+  const now = await readStanding(connection);
   if (await inOrder(connection, now, state)) return { kind: "in order" };
 
   const behind = floorKinds.filter((kind) => now.floors[kind] < state.floors[kind]);

@@ -326,6 +326,7 @@ function answerError(
     switch (error.code) {
       case "BUSY":
       case "DB_UNAVAILABLE":
+      case "DATABASE_UNKNOWN":
       case "KEYHOLDER_UNAVAILABLE":
         return refuse(reply, "busy", { reference, retryAfterSeconds: 2 });
       case "MEDIA_TOOL_MISSING":

@@ -6,11 +6,11 @@ import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
-import { currentHead } from "../timeline/integrate.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
 import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added-since.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
+import { readStanding } from "../credentials/standing.ts";
 import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
@@ -136,27 +136,24 @@ interface Intent {
 
 /** Tells the witness what is about to happen. `undefined` if the keyholder does not answer: the witness is owed. */
 async function announceIntent({ db, witness, log }: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
-  const [instance, floors, head] = await Promise.all([
-    db.one<{ id: string }>(`select id from instance`),
-    readFloors(db),
-    currentHead(db),
-  ]);
-  if (instance === undefined) throw new Fault("IMPOSSIBLE", "the instance table is empty: run the migrations first");
+  const { databaseId, floors, head } = await readStanding(db);
   try {
-    const state = await witness.read(instance.id, { floors, head });
+    const state = await witness.read(databaseId, { floors, head });
     if (state.intent !== null) {
       // Somebody's earlier containment is not settled: the database says how it ended, this one goes above it.
-      if (highest(floors) >= state.intent.epoch) await witness.confirm(instance.id, floors);
-      else await witness.abandon(instance.id, state.intent.epoch);
+      if (highest(floors) >= state.intent.epoch) await witness.confirm(databaseId, floors);
+      else await witness.abandon(databaseId, state.intent.epoch);
     } else if (highest(floors) > highest(state.floors)) {
-      await witness.confirm(instance.id, floors);
+      await witness.confirm(databaseId, floors);
     }
     // Above both, whichever of them the settling above has moved.
     const epoch = (Math.max(highest(floors), highest(state.floors)) + 1) as Epoch;
-    await witness.intend(instance.id, { epoch, kinds, head });
-    return { databaseId: instance.id, epoch };
+    await witness.intend(databaseId, { epoch, kinds, head });
+    return { databaseId, epoch };
   } catch (thrown) {
-    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
+    if (!(thrown instanceof Fault) || !(thrown.code.startsWith("KEYHOLDER") || thrown.code === "DATABASE_UNKNOWN")) {
+      throw thrown;
+    }
     log.error(
       { fault: thrown.code, reason: thrown.message },
       "the witness cannot be told now; containing all the same",

@@ -4,8 +4,7 @@ import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
-import { readFloors } from "../credentials/floors.ts";
-import { currentHead } from "../timeline/integrate.ts";
+import { readStanding } from "../credentials/standing.ts";
 import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
 import type { Report } from "../wire/report.ts";
@@ -167,8 +166,7 @@ async function timelinePart(needs: ReportNeeds, incidentId: IncidentId): Promise
 
 async function readWitness({ db, keyholder, log }: ReportNeeds, databaseId: string): Promise<TimelineHead | undefined> {
   try {
-    const [floors, head] = [await readFloors(db), await currentHead(db)];
-    return (await keyholder.witness.read(databaseId, { floors, head })).head;
+    return (await keyholder.witness.read(databaseId, await readStanding(db))).head;
   } catch (thrown) {
     if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
     log.warn({ reason: messageOf(thrown) }, "a report is made without the witness");

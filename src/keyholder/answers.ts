@@ -252,6 +252,17 @@ export function answerer({
       args.end();
       return witness.read(id, first);
     },
+    "witness.highestFloors": (args) => {
+      args.end();
+      return witness.highestFloors();
+    },
+    "witness.enrol": async (args) => {
+      const id = databaseId(args);
+      const first = { floors: args.parsed("floors", parseFloors), head: args.parsed("head", parseHead) };
+      args.end();
+      await witness.enrol(id, first);
+      return null;
+    },
     "witness.intend": async (args) => {
       const id = databaseId(args);
       const intent = args.parsed("intent", parseIntent);

@@ -49,7 +49,7 @@ test("a backup made while it runs brings keys and witness back into an empty fol
   const file = join(folder, "keys.backup");
   const sealed = await whileRunning(join(folder, "keys"), async (operator) => {
     const dataKey = await operator.newDataKey(accountId);
-    await operator.witness.read("db", first);
+    await operator.witness.enrol("db", first);
     await operator.witness.confirm("db", floorsAt(4));
     const value = { dataKey, place, sealed: await operator.seal(dataKey, place, "Ada") };
     await backupKeys(join(folder, "keys"), file);
@@ -70,7 +70,7 @@ test("restoring never takes the witness back, and keeps the keys it replaces", a
   const keysDir = join(folder, "keys");
   const file = join(folder, "keys.backup");
   await whileRunning(keysDir, async (operator) => {
-    await operator.witness.read("db", first);
+    await operator.witness.enrol("db", first);
     await operator.witness.confirm("db", floorsAt(2, { tv: 3 }));
     await operator.witness.advance("db", head(5));
   });
@@ -78,7 +78,7 @@ test("restoring never takes the witness back, and keeps the keys it replaces", a
   await whileRunning(keysDir, async (operator) => {
     await operator.witness.confirm("db", floorsAt(6));
     await operator.witness.advance("db", head(9));
-    await operator.witness.read("later", first);
+    await operator.witness.enrol("later", first);
     await operator.witness.intend("later", { epoch: epoch(2), kinds: ["tv"], head: head(1) });
     await operator.dkimPublicKey();
   });
@@ -101,7 +101,7 @@ test("lost keys come back beside a witness that is still there, which stays ahea
   const file = join(folder, "keys.backup");
   const index = await whileRunning(keysDir, (operator) => operator.index("address", "ada@example.org"));
   await backupKeys(keysDir, file);
-  await whileRunning(keysDir, (operator) => operator.witness.read("db", first));
+  await whileRunning(keysDir, (operator) => operator.witness.enrol("db", first));
   await rm(keysPath(keysDir));
   await restoreKeys(file, keysDir);
   expect((await readBook(keysDir))?.get("db")).toEqual({ ...first, intent: null });

@@ -73,6 +73,15 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
 
   const witness: Witness = {
     read: async (id, { floors, head }) => readWitness(await call("witness.read", [id, floors, head])),
+    highestFloors: async () => {
+      const answer = await call("witness.highestFloors", []);
+      const floors = answer === null ? null : parseFloors(answer);
+      if (floors === undefined) throw notUnderstood();
+      return floors;
+    },
+    enrol: async (id, { floors, head }) => {
+      await call("witness.enrol", [id, floors, head]);
+    },
     intend: async (id, intent) => {
       await call("witness.intend", [id, intent]);
     },

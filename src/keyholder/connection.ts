@@ -64,6 +64,7 @@ interface Call {
 /** Faults that the process may answer with; anything else it says is not understood. */
 const answeredCodes: readonly FaultCode[] = [
   "KEYHOLDER_REFUSED",
+  "DATABASE_UNKNOWN",
   "SEALED_UNREADABLE",
   "DISK_FULL",
   "KEYHOLDER_UNAVAILABLE",

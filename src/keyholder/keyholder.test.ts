@@ -172,7 +172,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
   const first = { floors: floorsAt(1), head: head(1) };
   const dataKey = await web.newDataKey(accountId);
   const place = placeOf(accountId);
-  await operator.witness.read(id, first);
+  await operator.witness.enrol(id, first);
   const asked: Readonly<Record<Operation, () => Promise<unknown>>> = {
     newDataKey: () => client.newDataKey(accountId),
     seal: () => client.seal(dataKey, place, "x"),
@@ -192,6 +192,8 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     dkimPublicKey: () => client.dkimPublicKey(),
     counters: () => client.counters(),
     "witness.read": () => client.witness.read(id, first),
+    "witness.highestFloors": () => client.witness.highestFloors(),
+    "witness.enrol": () => client.witness.enrol(id, first),
     "witness.intend": () => client.witness.intend(id, { epoch: floorsAt(2).tv, kinds: ["tv"], head: head(1) }),
     "witness.confirm": () => client.witness.confirm(id, floorsAt(1)),
     "witness.abandon": () => client.witness.abandon(id, floorsAt(2).tv),

@@ -113,8 +113,17 @@ export interface Keyholder {
  * the keyholder's own file, keyed by the database's identity.
  */
 export interface Witness {
-  /** What is remembered; a database never seen before is remembered at `first` and returned so. */
+  /**
+   * What is remembered. The first database of new keys is remembered at `first` and returned so, if its timeline is
+   * empty. Any other that was never seen is refused (DATABASE_UNKNOWN): it may be a copy under another identity.
+   */
   read(databaseId: string, first: { readonly floors: Floors; readonly head: TimelineHead }): Promise<WitnessState>;
+
+  /** Operator only: for each kind the highest floor remembered of any database; `null` while none is remembered. */
+  highestFloors(): Promise<Floors | null>;
+
+  /** Operator only: remembers a database never seen at `first`. One that is remembered stays as it is. */
+  enrol(databaseId: string, first: { readonly floors: Floors; readonly head: TimelineHead }): Promise<void>;
 
   /** Announces floors to be raised. Refused (KEYHOLDER_REFUSED) if `epoch` is not the highest floor plus one. */
   intend(databaseId: string, intent: { epoch: Epoch; kinds: readonly FloorKind[]; head: TimelineHead }): Promise<void>;

@@ -20,6 +20,8 @@ export const operations = [
   "dkimPublicKey",
   "counters",
   "witness.read",
+  "witness.highestFloors",
+  "witness.enrol",
   "witness.intend",
   "witness.confirm",
   "witness.abandon",
@@ -31,7 +33,14 @@ export type Operation = (typeof operations)[number];
 export const roles: readonly Role[] = ["web", "mailer", "operator"];
 
 const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey"];
-const operatorAlone: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
+const operatorAlone: readonly Operation[] = [
+  "witness.highestFloors",
+  "witness.enrol",
+  "witness.intend",
+  "witness.confirm",
+  "witness.abandon",
+  "witness.adopt",
+];
 
 const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
   // Whoever captures the web process cannot write letters in our name, read what is on its way to the mailer, or settle

@@ -21,10 +21,10 @@ const first = { floors: floorsAt(1), head: head(3) };
 const intent = { epoch: epoch(2), kinds: ["password", "tv"] as const, head: head(3) };
 const raised = floorsAt(1, { password: 2, tv: 2 });
 
-/** A database the witness has not seen. */
+/** A database that no other test knows, let in by the operator. */
 async function known(): Promise<string> {
   const id = randomUUID();
-  await operator.witness.read(id, first);
+  await operator.witness.enrol(id, first);
   return id;
 }
 
@@ -37,9 +37,30 @@ async function crash(): Promise<void> {
   await operator.counters();
 }
 
-test("a database never seen is remembered as it is, and not as it says it is later", async () => {
+const unknown = { code: "DATABASE_UNKNOWN" };
+
+test("of new keys only a database without a history is the first, and no other comes after it unasked", async () => {
+  const fresh = await testKeyholder();
+  try {
+    const witness = (await fresh.connect("web")).witness;
+    const [id, other] = [randomUUID(), randomUUID()];
+    await expect(witness.read(id, first)).rejects.toMatchObject(unknown);
+    expect(await (await fresh.connect("operator")).witness.highestFloors()).toBeNull();
+    const empty = { floors: floorsAt(1), head: head(0) };
+    expect(await witness.read(id, empty)).toEqual({ ...empty, intent: null });
+    await expect(witness.read(other, empty)).rejects.toMatchObject(unknown);
+    expect(await witness.read(id, first)).toEqual({ ...empty, intent: null });
+  } finally {
+    await fresh.stop();
+  }
+});
+
+test("a database that is let in is remembered as it is then, and not as it says it is later", async () => {
   const id = randomUUID();
+  await expect(operator.witness.read(id, first)).rejects.toMatchObject(unknown);
+  await operator.witness.enrol(id, first);
   expect(await operator.witness.read(id, first)).toEqual({ ...first, intent: null });
+  await operator.witness.enrol(id, { floors: floorsAt(99), head: head(99) });
   expect(await remembered(id)).toEqual({ ...first, intent: null });
   await expect(operator.witness.advance(randomUUID(), head(9))).rejects.toMatchObject(refused);
 });

@@ -66,6 +66,17 @@ const highest = (floors: Floors): number => Math.max(...Object.values(floors));
 const higherOfEach = (one: Floors, other: Floors): Floors =>
   Object.fromEntries(floorKinds.map((kind) => [kind, Math.max(one[kind], other[kind])])) as Floors;
 
+const higherOrOnly = (one: Floors | null, other: Floors): Floors => (one === null ? other : higherOfEach(one, other));
+
+const unknownDatabase = (why: string): Fault => new Fault("DATABASE_UNKNOWN", why);
+// What stands after the line's end is the hint.
+const anotherKnown =
+  "the witness remembers another database and has never seen this one: it may be a copy\n" +
+  "if it is meant to be here, stop the service and run: houselights keys adopt-database";
+const newKeys =
+  "these keys are new and this database is not: they open nothing in it\n" +
+  "put its own keys back: houselights restore --keys FILE --replace";
+
 const sameIntent = (one: Intent, other: Intent): boolean =>
   one.epoch === other.epoch && one.kinds.join() === other.kinds.join();
 
@@ -197,7 +208,24 @@ export function openWitness(
   };
 
   return {
-    read: (id, { floors, head }) => change(id, (state) => state ?? { floors, head, intent: null }),
+    read: (id, { floors, head }) =>
+      change(id, (state) => {
+        if (state !== undefined) return state;
+        // The first start, and nothing else, is believed: whoever can change a database can change its identity too.
+        if (book.size > 0) throw unknownDatabase(anotherKnown);
+        if (head.size > 0) throw unknownDatabase(newKeys);
+        return { floors, head, intent: null };
+      }),
+    highestFloors: async () => {
+      await last;
+      return [...book.values()].map(({ floors }) => floors).reduce<Floors | null>(higherOrOnly, null);
+    },
+    enrol: async (id, { floors, head }) => {
+      await change(id, (state) => {
+        if (state === undefined) log.warn({ floors, head }, "the witness knows another database from now on");
+        return state ?? { floors, head, intent: null };
+      });
+    },
     intend: async (id, intent) => {
       const kinds = floorKinds.filter((kind) => intent.kinds.includes(kind));
       await change(id, (state) => intended(known(state), { ...intent, kinds }));

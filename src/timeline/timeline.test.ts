@@ -71,7 +71,7 @@ beforeEach(async () => {
   // A new identity for each test: the witness rightly takes an emptied timeline under the old one for a copy.
   const row = await db.one<{ id: string }>("update instance set id = gen_random_uuid() returning id");
   databaseId = row!.id;
-  await keyholder.witness.read(databaseId, { floors, head: await currentHead(db) });
+  await keyholder.witness.enrol(databaseId, { floors, head: await currentHead(db) });
 });
 
 const needs = () => ({ db, keyholder, clock, databaseId });

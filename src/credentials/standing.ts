@@ -1,0 +1,18 @@
+import type { Tx } from "../db/db.ts";
+import type { Floors, TimelineHead } from "../keyholder/keyholder.ts";
+import { currentHead } from "../timeline/integrate.ts";
+import { readFloors } from "./floors.ts";
+
+/** Where a database stands: which one it is, and what the witness compares. */
+export interface Standing {
+  readonly databaseId: string;
+  readonly floors: Floors;
+  readonly head: TimelineHead;
+}
+
+/** The database's identity, floors and timeline as this connection sees them now; one statement for each. */
+export async function readStanding(tx: Tx): Promise<Standing> {
+  const instance = await tx.one<{ id: string }>(`select id from instance`);
+  if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
+  return { databaseId: instance.id, floors: await readFloors(tx), head: await currentHead(tx) };
+}
