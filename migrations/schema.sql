@@ -29,6 +29,21 @@ create table account_address (
   constraint account_address_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
 
+create table account_change (
+  account_id uuid not null,
+  id uuid not null,
+  kind text not null,
+  subject uuid,
+  undo_digest bytea,
+  epoch bigint not null,
+  made_at timestamp with time zone not null,
+  undo_until timestamp with time zone not null,
+  undone_at timestamp with time zone,
+  constraint account_change_pkey PRIMARY KEY (account_id, id),
+  constraint account_change_undo_digest_check CHECK (octet_length(undo_digest) = 32)
+);
+CREATE INDEX account_change_by_end ON public.account_change USING btree (undo_until);
+
 create table added_since (
   epoch bigint not null,
   since timestamp with time zone not null,

@@ -23,6 +23,7 @@ import { refusalCounter } from "./sessions/refusals.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
 import { linkPages } from "./links/pages.ts";
 import { linkRoutes } from "./links/routes.ts";
+import { notMePages } from "./renewal/not-me-pages.ts";
 import { renewalPages } from "./renewal/pages.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
@@ -102,6 +103,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   linkRoutes(app, { ...shared, publicOrigin });
   linkPages(app, { ...shared, frame });
   renewalRoutes(app, shared);
+  notMePages(app, { ...shared, frame });
   renewalPages(app, { ...shared, frame, currentNotice: readNotice });
   incidentRoutes(app, {
     ...shared,

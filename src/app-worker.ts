@@ -12,6 +12,7 @@ import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
 import { forgetClaims } from "./credentials/clean-up.ts";
 import { readStanding } from "./credentials/standing.ts";
+import { forgetChanges } from "./credentials/take-back.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetTickets } from "./renewal/clean-up.ts";
@@ -49,7 +50,15 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const stopping = new AbortController();
   const cleanUp = defineTask("clean-up", async () => {
     const now = clock.now();
-    for (const forget of [forgetSessions, forgetClaims, forgetLinks, forgetTickets, forgetCounts, cleanUpMailbox]) {
+    for (const forget of [
+      forgetSessions,
+      forgetClaims,
+      forgetChanges,
+      forgetLinks,
+      forgetTickets,
+      forgetCounts,
+      cleanUpMailbox,
+    ]) {
       while ((await forget(db, now)) >= 10_000 && !stopping.signal.aborted);
     }
   });

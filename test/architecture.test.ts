@@ -105,6 +105,7 @@ test("the environment is read in config/ alone", () => {
 const owners: Readonly<Record<string, readonly string[]>> = {
   sign_up: ["credentials"],
   address_claim: ["credentials"],
+  account_change: ["credentials"],
   password: ["credentials", "incidents"],
   added_since: ["credentials"],
   account_address: ["accounts", "credentials", "incidents"],

@@ -112,6 +112,31 @@ test("a scanned code survives signing in, and the TV that it links was approved 
   await context.close();
 });
 
+for (const javaScriptEnabled of [true, false]) {
+  test(`the button of a letter takes a renewal back ${javaScriptEnabled ? "with" : "without"} scripts`, async () => {
+    const { context, page } = await open({ javaScriptEnabled });
+    const address = `not-me-${String(javaScriptEnabled)}@example.org`;
+    await signUp(page, address);
+    await page.goto("/renew");
+    await page.getByLabel("E-mail address").fill(address);
+    await page.getByRole("button", { name: "Mail me the code" }).click();
+    await page.waitForURL("**/renew/code");
+    await page.getByLabel("Code from the letter").fill(await newestCode(address));
+    await page.getByLabel("New password").fill("seven quiet boats in the harbour");
+    await page.getByRole("button", { name: "Set my new password" }).click();
+    await page.waitForURL("**/renew/done");
+    const undo = (await service.letters()).findLast(({ to, letter }) => to === address && letter === "renewed")?.undo;
+    await page.goto(`/not-me#${undo}`);
+    if (!javaScriptEnabled) await page.getByLabel("The last part of the letter's address").fill(undo ?? "");
+    await page.getByRole("button", { name: "It was not me" }).click();
+    await page.waitForURL("**/not-me/done");
+    await page.goto("/sign-in");
+    await signIn(page, address, "seven quiet boats in the harbour");
+    await page.getByText("Wrong address or password.").waitFor();
+    await context.close();
+  });
+}
+
 test("a refused field has the focus with its error as description; passwords can be pasted, shown and hidden", async () => {
   const { context, page } = await open();
   await page.goto("/sign-up");
@@ -193,6 +218,15 @@ test("axe finds nothing on any page, and nothing is wider than a small phone", {
   }
   await page.goto("/renew/done");
   await look("renew-done");
+  await page.goto(`/not-me#${"A".repeat(64)}`);
+  expect(await page.getByLabel("The last part of the letter's address").isVisible()).toBe(false);
+  expect(page.url()).toBe(`${service.publicOrigin}/not-me`);
+  await look("not-me");
+  await page.getByRole("button", { name: "It was not me" }).click();
+  await page.locator("#token-error").waitFor();
+  await look("not-me-refused");
+  await page.goto("/not-me/done?rest=gone");
+  await look("not-me-done");
 
   await context.clearCookies();
   await contained(service);

@@ -25,6 +25,7 @@ import { makeDecoy } from "../src/credentials/passwords.ts";
 import { sessionCheck } from "../src/sessions/check.ts";
 import { sessionPages } from "../src/sessions/pages.ts";
 import { linkPages } from "../src/links/pages.ts";
+import { notMePages } from "../src/renewal/not-me-pages.ts";
 import { renewalPages } from "../src/renewal/pages.ts";
 import { storeNotices } from "../src/incidents/notice.ts";
 import { noticePages } from "../src/incidents/pages.ts";
@@ -91,6 +92,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   const needs = { db, keyholder, hashPool, clock, random, decoy, seen, serviceName: "Houselights", lifetimesMs };
   sessionPages(app, { ...needs, frame, currentNotice });
   signUpPages(app, { ...needs, frame });
+  notMePages(app, { ...needs, frame });
   renewalPages(app, { ...needs, frame, currentNotice });
   linkPages(app, { ...needs, frame });
   noticePages(app, { db, frame });

@@ -257,6 +257,8 @@ async function useEverything(): Promise<void> {
     body: { currentPassword: ada.password, newPassword: went("a password", "ada counts eight lanterns now") },
     cookies: asCookie(adaCookie),
   });
+  const told = (await service.letters()).find(({ undo }) => undo !== undefined);
+  wentSecret("an undo secret", told?.undo ?? "");
   await work(async () => (await queued()) === 0);
 
   const opened = await expectStatus(201, "POST", "/api/incidents", {
@@ -344,6 +346,7 @@ test("P4: what the design keeps of a secret, its digest, is the only thing that 
   const strict = sought.map(({ what, value }) => ({ what, value }));
   const found = new Set(findIn(copy, strict).map((line) => line.slice(0, line.indexOf(":"))));
   expect([...found].toSorted()).toEqual([
+    "public.account_change.undo_digest",
     "public.link.device_digest",
     "public.operator_link.digest",
     "public.session.digest",

@@ -85,6 +85,17 @@ export async function doubtAddresses(tx: Tx, accountId: AccountId, since: EpochM
   );
 }
 
+/** Takes an address from an account; it is free again. @returns false if the account does not have it. */
+export async function removeAddress(tx: Tx, accountId: AccountId, addressId: string): Promise<boolean> {
+  const removed = await tx.one<{ blindIndex: Buffer }>(
+    `delete from account_address where account_id = $1 and id = $2 returning blind_index as "blindIndex"`,
+    [accountId, addressId],
+  );
+  if (removed === undefined) return false;
+  await tx.run(`delete from address where blind_index = $1 and account_id = $2`, [removed.blindIndex, accountId]);
+  return true;
+}
+
 /** An account as its owner may see it, opened. An unreadable value is shown as empty and reported by the keyholder. */
 export interface OpenedAccount {
   readonly accountId: AccountId;
@@ -141,6 +152,12 @@ export async function openAccounts(
   }));
 }
 
+/** The account's wrapped data key, under which its own values are sealed; `undefined` if there is no such account. */
+export async function readDataKey(tx: Tx, accountId: AccountId): Promise<Buffer | undefined> {
+  const row = await tx.one<{ dataKey: Buffer }>(`select data_key as "dataKey" from account where id = $1`, [accountId]);
+  return row?.dataKey;
+}
+
 /**
  * Raises the account's generation, which signs it out everywhere at once: sessions and links carry the generation they
  * were made under. @returns the new generation; `undefined` if `expected` is given and no longer the current one.
@@ -154,12 +171,12 @@ export async function raiseGeneration(tx: Tx, accountId: AccountId, expected?: n
   return row?.generation;
 }
 
-/** Whether the account is still in a generation, which then stays until the transaction ends. */
-export async function holdGeneration(tx: Tx, accountId: AccountId, generation: number): Promise<boolean> {
-  const row = await tx.one(`select 1 as held from account where id = $1 and generation = $2 for no key update`, [
-    accountId,
-    generation,
-  ]);
+/** Whether the account exists, and is still in the generation if one is given; it then stays so until the transaction ends. */
+export async function holdAccount(tx: Tx, accountId: AccountId, generation?: number): Promise<boolean> {
+  const row = await tx.one(
+    `select 1 as held from account where id = $1 and ($2::bigint is null or generation = $2) for no key update`,
+    [accountId, generation ?? null],
+  );
   return row !== undefined;
 }
 

@@ -9,7 +9,8 @@ import { enqueue } from "../jobs/jobs.ts";
 import { parseAddress } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
-import { addAddress, addressPlace, findAccount, openAccounts } from "../accounts/accounts.ts";
+import { addAddress, addressPlace, findAccount, openAccounts, readDataKey } from "../accounts/accounts.ts";
+import { changed, prepareChange } from "./changed.ts";
 import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "./sign-up.ts";
 
 interface Needs {
@@ -39,14 +40,12 @@ export async function claimAddress(
   const addressIndex = await keyholder.index("address", parsed.normalised);
   const existing = await findAccount(db, addressIndex);
   const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
-  const dataKey = await db.one<{ dataKey: Buffer }>(`select data_key as "dataKey" from account where id = $1`, [
-    viewer.accountId,
-  ]);
+  const dataKey = await readDataKey(db, viewer.accountId);
   if (account === undefined || dataKey === undefined) return { kind: "address-refused", reason: "no such account" };
   const claimId = newId(random, now);
   const code = newTypedCode(random, codeLength);
   const [sealed, codeMac, letter] = await Promise.all([
-    keyholder.seal(dataKey.dataKey, addressPlace(viewer.accountId), parsed.address),
+    keyholder.seal(dataKey, addressPlace(viewer.accountId), parsed.address),
     keyholder.codeMac("sign-up", bindingOf(viewer.accountId, claimId), code),
     sealLetter(
       { keyholder, clock, random },
@@ -90,18 +89,30 @@ export async function confirmAddress(
   if (claim === undefined || code === undefined) return false;
   const binding = bindingOf(viewer.accountId, claim.id);
   if (!(await keyholder.checkCode("sign-up", binding, code, claim.codeMac))) return false;
+  const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
+  const dataKey = await readDataKey(db, viewer.accountId);
+  if (account === undefined || dataKey === undefined) return false;
+  const { accountId, generation } = viewer;
+  const [address] = await keyholder.open([{ dataKey, place: addressPlace(accountId), sealed: claim.sealed }]);
+  if (address === undefined || address === null) return false;
+  const addressId = newId(random, now);
+  const change = await prepareChange({ keyholder, clock, random }, account, {
+    kind: "address added",
+    subject: addressId,
+    epoch: claim.epoch,
+    now,
+    generation,
+    alsoTo: address,
+  });
   return refusable(() =>
     db.transaction(async (tx) => {
       const claimed = await tx.run(
         `update address_claim set used_at = $3 where account_id = $1 and id = $2 and used_at is null
-            and epoch >= (select epoch from floor where kind = 'code')
-            and $4::bigint = (select generation from account where id = $1)`,
-        [viewer.accountId, claim.id, toDate(now), viewer.generation],
+            and epoch >= (select epoch from floor where kind = 'code')`,
+        [accountId, claim.id, toDate(now)],
       );
-      if (claimed === 0) throw new Refused();
+      if (claimed === 0 || !(await changed(tx, change))) throw new Refused();
       const { addressIndex, sealed, epoch } = claim;
-      const addressId = newId(random, now);
-      const { accountId } = viewer;
       if (!(await addAddress(tx, { accountId, addressId, addressIndex, sealed, epoch, now }))) throw new Refused();
       await append(tx, now, { kind: "address added", detail: { account: accountId, epoch } }, random);
     }),

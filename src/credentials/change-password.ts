@@ -5,10 +5,9 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
-import { enqueue } from "../jobs/jobs.ts";
-import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
-import { holdGeneration, openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { changed, prepareChange } from "./changed.ts";
 import type { SeenFloors } from "./floors.ts";
 import type { HashPool } from "./hash-pool.ts";
 import { judgePassword } from "./password-rules.ts";
@@ -79,25 +78,23 @@ export async function changePassword(
   }
 
   const sealed = await sealNewPassword(needs, "sign-in", accountId, order.next);
-  const letters = await Promise.all(
-    addresses.map((to) => sealLetter(needs, { letter: "password changed", locale: account.locale, to })),
-  );
   // The lowest epoch of what proved it: the session, and the password as it was read.
   const epoch = Math.min(viewer.epoch, proof.epoch) as Epoch;
+  const { generation } = viewer;
+  const change = await prepareChange(needs, account, { kind: "password changed", epoch, now, generation });
   const replaces = order.current === undefined ? Buffer.alloc(0) : proof.record;
-  const changed = await refusable(() =>
+  const isChanged = await refusable(() =>
     db.transaction(async (tx) => {
       if (!(await storePassword(tx, accountId, sealed, epoch, now, replaces))) throw new Refused();
-      if (!(await holdGeneration(tx, accountId, viewer.generation))) throw new Refused();
+      if (!(await changed(tx, change))) throw new Refused();
       if (order.signOutDevices) {
-        const generation = await raiseGeneration(tx, accountId, viewer.generation);
-        if (generation === undefined) throw new Refused();
-        await needs.keepOnlySession(tx, accountId, viewer.sessionId, generation);
+        const raised = await raiseGeneration(tx, accountId, generation);
+        if (raised === undefined) throw new Refused();
+        await needs.keepOnlySession(tx, accountId, viewer.sessionId, raised);
       }
       const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
       await append(tx, now, { kind: "password changed", detail }, random);
-      for (const letter of letters) await enqueue(tx, "send-letter", letter);
     }),
   );
-  return changed ? { kind: "changed" } : { kind: "session-ended" };
+  return isChanged ? { kind: "changed" } : { kind: "session-ended" };
 }

@@ -143,6 +143,27 @@ export function codeField(
   );
 }
 
+/**
+ * A secret that a letter's link carries in its fragment. The script fills it and puts it out of sight; without the
+ * script the reader copies it from the letter.
+ */
+export function secretField(about: Field): Markup {
+  return html`<div data-fragment-field>
+    ${field(
+      about,
+      html`<input
+        ${state(about)}
+        type="text"
+        autocomplete="off"
+        autocapitalize="none"
+        spellcheck="false"
+        maxlength="200"
+        data-from-fragment
+      />`,
+    )}
+  </div>`;
+}
+
 export function checkRow({
   name,
   label,

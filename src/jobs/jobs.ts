@@ -10,6 +10,23 @@ import type { Tx } from "../db/db.ts";
 const uuid = Type.String({ pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" });
 const exactly = { additionalProperties: false };
 
+/** Letters that tell every address of an account what was changed in it. */
+export const changeLetterKinds = [
+  "renewed",
+  "password changed",
+  "address added",
+  "address removed",
+  "first address changed",
+  "passkey added",
+  "passkey removed",
+  "second factor added",
+  "second factor removed",
+  "recovery codes made",
+  "recovery started",
+  "change taken back",
+] as const;
+export type ChangeLetterKind = (typeof changeLetterKinds)[number];
+
 /** Letters to one address that leave by a job. The notice of an incident does not: a campaign claims its own rows. */
 export const letterKinds = [
   "sign-up code",
@@ -17,8 +34,7 @@ export const letterKinds = [
   "renewal code",
   // To an address that nobody has: queued like the others, so that asking costs the same, and never sent.
   "no letter",
-  "renewed",
-  "password changed",
+  ...changeLetterKinds,
 ] as const;
 export type LetterKind = (typeof letterKinds)[number];
 

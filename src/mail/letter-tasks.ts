@@ -83,8 +83,7 @@ function contentOf({ letter, code = "", undo, at }: OpenedLetter): LetterContent
       return undefined;
     case "already registered":
       return { kind: letter };
-    case "renewed":
-    case "password changed":
+    default:
       return { kind: letter, at, ...(undo === undefined ? {} : { undo }) };
   }
 }

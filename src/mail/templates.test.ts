@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { EpochMs } from "../kernel/clock.ts";
+import { changeLetterKinds } from "../jobs/jobs.ts";
 import type { DataClass } from "../wire/incidents.ts";
 import { locales, localeOf } from "./locale.ts";
 import { writeLetter } from "./templates.ts";
@@ -51,9 +52,10 @@ const contents: readonly LetterContent[] = [
   { kind: "sign-up code", code: "BCDFGHJKLM" },
   { kind: "renewal code", code: "BCDFGHJKLM" },
   { kind: "already registered" },
-  { kind: "renewed", at },
-  { kind: "renewed", at, undo: "c2VjcmV0" },
-  { kind: "password changed", at },
+  ...changeLetterKinds.flatMap((kind): LetterContent[] => [
+    { kind, at },
+    { kind, at, undo: "c2VjcmV0" },
+  ]),
   ...notices.flatMap((notice): LetterContent[] => [
     { kind: "incident letter", notice },
     { kind: "incident test send", notice },

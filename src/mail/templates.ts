@@ -1,5 +1,6 @@
 import { toDate } from "../kernel/clock.ts";
 import type { EpochMs } from "../kernel/clock.ts";
+import type { ChangeLetterKind } from "../jobs/jobs.ts";
 import type { Locale } from "../wire/common.ts";
 import type { DataClass } from "../wire/incidents.ts";
 import type { Block, Catalogue, LetterText, ServiceText } from "./catalogue/catalogue.ts";
@@ -37,7 +38,7 @@ export type LetterContent =
   | { readonly kind: "sign-up code" | "renewal code"; readonly code: string }
   | { readonly kind: "already registered" }
   | {
-      readonly kind: "renewed" | "password changed";
+      readonly kind: ChangeLetterKind;
       readonly at: EpochMs;
       /** base64url of the secret that takes the change back. */
       readonly undo?: string;
@@ -81,19 +82,18 @@ function letterText(
       return catalogue.renewalCode({ ...facts, code: grouped(content.code), validHours: codeValidHours });
     case "already registered":
       return catalogue.alreadyRegistered(facts);
-    case "renewed":
-    case "password changed": {
-      // In the fragment, which browsers do not send: no log and no proxy sees the secret.
-      const undoAt = content.undo === undefined ? null : `${service.origin}/not-me#${content.undo}`;
-      const change = { ...facts, at: written(locale, content.at), undoAt };
-      return content.kind === "renewed" ? catalogue.renewed(change) : catalogue.passwordChanged(change);
-    }
     case "incident letter":
       return noticeText(catalogue, locale, facts, content.notice);
     case "incident test send": {
       const letter = noticeText(catalogue, locale, facts, content.notice);
       const { subject, note } = catalogue.testSend;
       return { ...letter, subject: `[${subject}] ${letter.subject}`, blocks: [paragraph(note), ...letter.blocks] };
+    }
+    default: {
+      // In the fragment, which browsers do not send: no log and no proxy sees the secret.
+      const undoAt = content.undo === undefined ? null : `${service.origin}/not-me#${content.undo}`;
+      const change = { ...facts, at: written(locale, content.at), undoAt };
+      return catalogue.changed(content.kind, change);
     }
   }
 }

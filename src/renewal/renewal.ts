@@ -10,6 +10,7 @@ import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
 import { findRenewable } from "../credentials/added-since.ts";
+import { changed, prepareChange } from "../credentials/changed.ts";
 import { readCost, type HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
@@ -139,11 +140,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   }
 
   const sealed = await sealNewPassword(needs, "renewal", accountId, order.password);
-  const letters = await Promise.all(
-    account.addresses
-      .filter(({ address }) => address !== "")
-      .map(({ address }) => sealLetter(needs, { letter: "renewed", locale: account.locale, to: address })),
-  );
+  const change = await prepareChange(needs, account, { kind: "renewed", epoch, now });
   const renewed = await refusable(() =>
     db.transaction(async (tx) => {
       const claimed = await tx.run(
@@ -154,13 +151,13 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       );
       if (claimed === 0) throw new Refused();
       if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
+      if (!(await changed(tx, change))) throw new Refused();
       if (order.signOutDevices) {
         await raiseGeneration(tx, accountId);
         await announce(tx, { accountId, reason: "renewed" });
       }
       const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
       await append(tx, now, { kind: "renewed", detail }, random);
-      for (const letter of letters) await enqueue(tx, "send-letter", letter);
     }),
   );
   return { kind: renewed ? "renewed" : "refused" };

@@ -33,6 +33,7 @@ export const timelineKinds = [
   "renewal asked",
   "renewed",
   "renewal reverted",
+  "change taken back",
   "operator added",
   "operator removed",
   "operator link made",

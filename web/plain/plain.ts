@@ -43,6 +43,9 @@ function takeFragment(input: HTMLInputElement): void {
   const secret = location.hash.slice(1);
   if (secret === "") return;
   input.value = secret;
+  // Nothing to type: what is left of the page is its button.
+  const field = input.closest<HTMLElement>("[data-fragment-field]");
+  if (field !== null) field.hidden = true;
   history.replaceState(null, "", location.pathname + location.search);
 }
 

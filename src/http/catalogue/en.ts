@@ -78,6 +78,27 @@ export const en = {
   "renew.done.letter": "A letter that says so has been sent to your address. If it was not you, it says what to do.",
   "renew.done.do": "Sign in",
 
+  "not-me.title": "It was not you?",
+  "not-me.lead": "A letter told you of a change to your account that you did not make. One press takes it back:",
+  "not-me.change": "The change is taken back, and so is everything that was changed after it.",
+  "not-me.devices": "Every device is signed out, yours too.",
+  "not-me.password": "The password is refused. You set a new one afterwards, with a code by mail.",
+  "not-me.secret": "The last part of the letter's address",
+  "not-me.secret.hint": "Everything after the # sign.",
+  "not-me.do": "It was not me: take it back",
+  "not-me.was-me": "It was me: leave everything as it is",
+  "not-me.refused":
+    "This has been used already, or the letter is older than 7 days. If you are not sure who is in your account, set a new password.",
+  "not-me.done.title": "Taken back",
+  "not-me.done.lead": "Every device is signed out, and the password is refused. Nobody is in your account now.",
+  "not-me.done.rest":
+    "Something that was removed could not be put back, because it is in use elsewhere or too much has happened since. Look at your account once you are back, or ask the operator.",
+  "not-me.done.mailbox": "Change the password of your mailbox first, if anybody else may know it.",
+  "not-me.done.renew": "Set a new password here, with a code that is mailed to you.",
+  "not-me.done.look":
+    "Look at your account: its addresses, its devices and what has happened. Other letters about changes that were not yours have buttons of their own.",
+  "not-me.done.do": "Set a new password",
+
   "link.title": "Link a TV or app",
   "link.lead": "Type the code that the screen shows.",
   "link.code": "Code on the screen",

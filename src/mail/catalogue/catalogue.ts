@@ -1,3 +1,4 @@
+import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
 
 /** A piece of a letter. Plain text throughout: what makes it HTML escapes it. */
@@ -48,6 +49,23 @@ export interface NoticeText extends ServiceText {
   readonly keysReachable: "no" | "unknown" | "yes";
 }
 
+/** What a letter says of one kind of change: its title, and one paragraph. */
+export interface ChangeWords {
+  readonly title: string;
+  readonly what: (facts: ChangeText) => string;
+}
+
+/** A letter about a change: what it was, and what to do whether or not it was the reader. */
+export const changeLetter = (
+  { title, what }: ChangeWords,
+  facts: ChangeText,
+  advice: readonly string[],
+): LetterText => ({
+  subject: `${title} (${facts.service})`,
+  title,
+  blocks: [what(facts), ...advice].map(paragraph),
+});
+
 /**
  * The letters in one language. The notice has the title and the five headings of Cal. Civ. Code 1798.82(d)(1), in this
  * order; other languages translate them. At most three steps, no link, no name of another company.
@@ -56,8 +74,7 @@ export interface Catalogue {
   readonly signUpCode: (facts: CodeText) => LetterText;
   readonly alreadyRegistered: (facts: ServiceText) => LetterText;
   readonly renewalCode: (facts: CodeText) => LetterText;
-  readonly renewed: (facts: ChangeText) => LetterText;
-  readonly passwordChanged: (facts: ChangeText) => LetterText;
+  readonly changed: (change: ChangeLetterKind, facts: ChangeText) => LetterText;
   readonly notice: (facts: NoticeText) => LetterText;
   /** Stands above the notice when it is sent to the operator as a test. */
   readonly testSend: { readonly subject: string; readonly note: string };

@@ -1,6 +1,7 @@
+import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { code, heading, list, paragraph, steps } from "./catalogue.ts";
-import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
   addresses: "Ihre E-Mail-Adresse",
@@ -40,6 +41,70 @@ const notYou = ({ service, site, undoAt }: ChangeText): string =>
     ? `Falls Sie es nicht waren: Ändern Sie zuerst das Passwort Ihres Postfachs. Öffnen Sie danach die App von ${service} oder geben Sie ${site} in Ihren Browser ein und erneuern Sie Ihr Passwort noch einmal.`
     : `Falls Sie es nicht waren: Kopieren Sie diese Adresse innerhalb von 7 Tagen in Ihren Browser und drücken Sie dort den Knopf. Er macht die Änderung rückgängig und meldet alle ab: ${undoAt}`;
 
+const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
+  renewed: {
+    title: "Ihr Passwort wurde erneuert",
+    what: ({ at, service }) =>
+      `Am ${at} wurde für Ihr Konto bei ${service} ein neues Passwort gesetzt. Das alte ist wertlos.`,
+  },
+  "password changed": {
+    title: "Ihr Passwort wurde geändert",
+    what: ({ at, service }) =>
+      `Am ${at} wurde das Passwort Ihres Kontos bei ${service} auf einem angemeldeten Gerät geändert.`,
+  },
+  "address added": {
+    title: "Ihrem Konto wurde eine Adresse hinzugefügt",
+    what: ({ at, service }) =>
+      `Am ${at} wurde Ihrem Konto bei ${service} eine E-Mail-Adresse hinzugefügt. Wer dort Post liest, kann das Passwort erneuern.`,
+  },
+  "address removed": {
+    title: "Aus Ihrem Konto wurde eine Adresse entfernt",
+    what: ({ at, service }) =>
+      `Am ${at} wurde eine E-Mail-Adresse aus Ihrem Konto bei ${service} entfernt. Dieser Brief ging auch an diese Adresse.`,
+  },
+  "first address changed": {
+    title: "Eine andere Adresse Ihres Kontos wird zuerst benutzt",
+    what: ({ at, service }) =>
+      `Am ${at} wurde eine andere E-Mail-Adresse als die gewählt, an die ${service} zuerst schreibt.`,
+  },
+  "passkey added": {
+    title: "Ihrem Konto wurde ein Passkey hinzugefügt",
+    what: ({ at, service }) =>
+      `Am ${at} wurde Ihrem Konto bei ${service} ein Passkey hinzugefügt. Mit ihm meldet man sich ohne Passwort an.`,
+  },
+  "passkey removed": {
+    title: "Aus Ihrem Konto wurde ein Passkey entfernt",
+    what: ({ at, service }) =>
+      `Am ${at} wurde ein Passkey aus Ihrem Konto bei ${service} entfernt. Mit ihm kann sich niemand mehr anmelden.`,
+  },
+  "second factor added": {
+    title: "Ein zweiter Faktor wurde eingeschaltet",
+    what: ({ at, service }) => `Am ${at} wurde für Ihr Konto bei ${service} ein zweiter Faktor eingeschaltet.`,
+  },
+  "second factor removed": {
+    title: "Ein zweiter Faktor wurde ausgeschaltet",
+    what: ({ at, service }) => `Am ${at} wurde für Ihr Konto bei ${service} ein zweiter Faktor ausgeschaltet.`,
+  },
+  "recovery codes made": {
+    title: "Neue Wiederherstellungscodes wurden erstellt",
+    what: ({ at, service }) =>
+      `Am ${at} wurden für Ihr Konto bei ${service} neue Wiederherstellungscodes erstellt. Ältere gelten nicht mehr.`,
+  },
+  "recovery started": {
+    title: "Die Wiederherstellung Ihres Kontos hat begonnen",
+    what: ({ at, service }) =>
+      `Am ${at} hat jemand ${service} mitgeteilt, nicht mehr in Ihr Konto zu kommen; seine Wiederherstellung hat begonnen. Bis ein neues Passwort gesetzt werden kann, vergeht einige Zeit.`,
+  },
+  "change taken back": {
+    title: "Eine Änderung an Ihrem Konto wurde rückgängig gemacht",
+    what: ({ at, service }) =>
+      `Am ${at} hat jemand den Knopf eines unserer Briefe gedrückt. Was seither in Ihrem Konto bei ${service} geändert wurde, ist rückgängig gemacht, alle Geräte sind abgemeldet, und das Passwort gilt nicht mehr.`,
+  },
+};
+
+const comeBack = ({ service, site }: ChangeText): string =>
+  `Um wieder hineinzukommen, öffnen Sie die App von ${service} oder geben Sie ${site} in Ihren Browser ein und erneuern Sie dort Ihr Passwort.`;
+
 export const de: Catalogue = {
   signUpCode: ({ service, code: typed, validHours }) => ({
     subject: `Ihr Code für ${service}`,
@@ -78,28 +143,12 @@ export const de: Catalogue = {
       ),
     ],
   }),
-  renewed: (facts) => ({
-    subject: `Ihr Passwort bei ${facts.service} wurde erneuert`,
-    title: "Ihr Passwort wurde erneuert",
-    blocks: [
-      paragraph(
-        `Am ${facts.at} wurde für Ihr Konto bei ${facts.service} ein neues Passwort gesetzt. Das alte ist wertlos.`,
-      ),
-      paragraph("Wenn Sie es waren, ist alles in Ordnung."),
-      paragraph(notYou(facts)),
-    ],
-  }),
-  passwordChanged: (facts) => ({
-    subject: `Ihr Passwort bei ${facts.service} wurde geändert`,
-    title: "Ihr Passwort wurde geändert",
-    blocks: [
-      paragraph(
-        `Am ${facts.at} wurde das Passwort Ihres Kontos bei ${facts.service} auf einem angemeldeten Gerät geändert.`,
-      ),
-      paragraph("Wenn Sie es waren, ist alles in Ordnung."),
-      paragraph(notYou(facts)),
-    ],
-  }),
+  changed: (change, facts) =>
+    changeLetter(
+      changes[change],
+      facts,
+      change === "change taken back" ? [comeBack(facts)] : ["Wenn Sie es waren, ist alles in Ordnung.", notYou(facts)],
+    ),
   notice: (facts) => ({
     subject: `Mitteilung über einen Datendiebstahl: Ihr Konto bei ${facts.service} (${facts.reference})`,
     title: "Mitteilung über einen Datendiebstahl",

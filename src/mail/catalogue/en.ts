@@ -1,6 +1,7 @@
+import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { code, heading, list, paragraph, steps } from "./catalogue.ts";
-import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
   addresses: "your e-mail address",
@@ -40,6 +41,67 @@ const notYou = ({ service, site, undoAt }: ChangeText): string =>
     ? `If it was not you: change the password of your mailbox first, then open the ${service} app or type ${site} into your browser and renew your password again.`
     : `If it was not you: copy this address into your browser within 7 days and press the button there. It takes the change back and signs everybody out: ${undoAt}`;
 
+const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
+  renewed: {
+    title: "Your password was renewed",
+    what: ({ at, service }) => `On ${at} a new password was set for your ${service} account. The old one is worthless.`,
+  },
+  "password changed": {
+    title: "Your password was changed",
+    what: ({ at, service }) =>
+      `On ${at} the password of your ${service} account was changed on a device that was signed in.`,
+  },
+  "address added": {
+    title: "An address was added to your account",
+    what: ({ at, service }) =>
+      `On ${at} an e-mail address was added to your ${service} account. Whoever reads mail there can renew the password.`,
+  },
+  "address removed": {
+    title: "An address was removed from your account",
+    what: ({ at, service }) =>
+      `On ${at} an e-mail address was removed from your ${service} account. This letter went to that address as well.`,
+  },
+  "first address changed": {
+    title: "Another address of your account is used first",
+    what: ({ at, service }) => `On ${at} another e-mail address was chosen as the one that ${service} writes to first.`,
+  },
+  "passkey added": {
+    title: "A passkey was added to your account",
+    what: ({ at, service }) =>
+      `On ${at} a passkey was added to your ${service} account. It signs in without a password.`,
+  },
+  "passkey removed": {
+    title: "A passkey was removed from your account",
+    what: ({ at, service }) => `On ${at} a passkey was removed from your ${service} account. It no longer signs in.`,
+  },
+  "second factor added": {
+    title: "A second factor was turned on",
+    what: ({ at, service }) => `On ${at} a second factor was turned on for your ${service} account.`,
+  },
+  "second factor removed": {
+    title: "A second factor was turned off",
+    what: ({ at, service }) => `On ${at} a second factor was turned off for your ${service} account.`,
+  },
+  "recovery codes made": {
+    title: "New recovery codes were made",
+    what: ({ at, service }) =>
+      `On ${at} new recovery codes were made for your ${service} account. Older ones no longer work.`,
+  },
+  "recovery started": {
+    title: "The recovery of your account was started",
+    what: ({ at, service }) =>
+      `On ${at} somebody told ${service} that they cannot get into your account any more, and its recovery was started. Some time passes before a new password can be set.`,
+  },
+  "change taken back": {
+    title: "A change to your account was taken back",
+    what: ({ at, service }) =>
+      `On ${at} somebody pressed the button of one of our letters. What had been changed in your ${service} account since then was taken back, every device was signed out, and the password is refused.`,
+  },
+};
+
+const comeBack = ({ service, site }: ChangeText): string =>
+  `To come back in, open the ${service} app or type ${site} into your browser, and renew your password there.`;
+
 export const en: Catalogue = {
   signUpCode: ({ service, code: typed, validHours }) => ({
     subject: `Your code for ${service}`,
@@ -74,26 +136,12 @@ export const en: Catalogue = {
       paragraph("If you did not ask for it, you need not do anything. Do not pass the code on to anybody."),
     ],
   }),
-  renewed: (facts) => ({
-    subject: `Your password at ${facts.service} was renewed`,
-    title: "Your password was renewed",
-    blocks: [
-      paragraph(`On ${facts.at} a new password was set for your ${facts.service} account. The old one is worthless.`),
-      paragraph("If it was you, all is well."),
-      paragraph(notYou(facts)),
-    ],
-  }),
-  passwordChanged: (facts) => ({
-    subject: `Your password at ${facts.service} was changed`,
-    title: "Your password was changed",
-    blocks: [
-      paragraph(
-        `On ${facts.at} the password of your ${facts.service} account was changed on a device that was signed in.`,
-      ),
-      paragraph("If it was you, all is well."),
-      paragraph(notYou(facts)),
-    ],
-  }),
+  changed: (change, facts) =>
+    changeLetter(
+      changes[change],
+      facts,
+      change === "change taken back" ? [comeBack(facts)] : ["If it was you, all is well.", notYou(facts)],
+    ),
   notice: (facts) => ({
     subject: `Notice of Data Breach: your ${facts.service} account (${facts.reference})`,
     title: "Notice of Data Breach",

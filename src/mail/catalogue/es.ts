@@ -1,6 +1,7 @@
+import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { code, heading, list, paragraph, steps } from "./catalogue.ts";
-import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
   addresses: "su dirección de correo electrónico",
@@ -40,6 +41,70 @@ const notYou = ({ service, site, undoAt }: ChangeText): string =>
     ? `Si no fue usted: cambie primero la contraseña de su correo; después abra la aplicación de ${service} o escriba ${site} en su navegador y renueve otra vez su contraseña.`
     : `Si no fue usted: copie esta dirección en su navegador antes de 7 días y pulse el botón. Deshace el cambio y cierra todas las sesiones: ${undoAt}`;
 
+const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
+  renewed: {
+    title: "Su contraseña se ha renovado",
+    what: ({ at, service }) =>
+      `El ${at} se fijó una contraseña nueva para su cuenta de ${service}. La anterior ya no vale.`,
+  },
+  "password changed": {
+    title: "Su contraseña se ha cambiado",
+    what: ({ at, service }) =>
+      `El ${at} se cambió la contraseña de su cuenta de ${service} en un dispositivo con la sesión iniciada.`,
+  },
+  "address added": {
+    title: "Se ha añadido una dirección a su cuenta",
+    what: ({ at, service }) =>
+      `El ${at} se añadió una dirección de correo a su cuenta de ${service}. Quien lea el correo allí puede renovar la contraseña.`,
+  },
+  "address removed": {
+    title: "Se ha quitado una dirección de su cuenta",
+    what: ({ at, service }) =>
+      `El ${at} se quitó una dirección de correo de su cuenta de ${service}. Esta carta se envió también a esa dirección.`,
+  },
+  "first address changed": {
+    title: "Otra dirección de su cuenta se usa primero",
+    what: ({ at, service }) =>
+      `El ${at} se eligió otra dirección de correo como aquella a la que ${service} escribe primero.`,
+  },
+  "passkey added": {
+    title: "Se ha añadido una llave de acceso a su cuenta",
+    what: ({ at, service }) =>
+      `El ${at} se añadió una llave de acceso a su cuenta de ${service}. Con ella se inicia sesión sin contraseña.`,
+  },
+  "passkey removed": {
+    title: "Se ha quitado una llave de acceso de su cuenta",
+    what: ({ at, service }) =>
+      `El ${at} se quitó una llave de acceso de su cuenta de ${service}. Con ella ya no se puede iniciar sesión.`,
+  },
+  "second factor added": {
+    title: "Se ha activado un segundo factor",
+    what: ({ at, service }) => `El ${at} se activó un segundo factor para su cuenta de ${service}.`,
+  },
+  "second factor removed": {
+    title: "Se ha desactivado un segundo factor",
+    what: ({ at, service }) => `El ${at} se desactivó un segundo factor de su cuenta de ${service}.`,
+  },
+  "recovery codes made": {
+    title: "Se han creado códigos de recuperación nuevos",
+    what: ({ at, service }) =>
+      `El ${at} se crearon códigos de recuperación nuevos para su cuenta de ${service}. Los anteriores ya no valen.`,
+  },
+  "recovery started": {
+    title: "Ha comenzado la recuperación de su cuenta",
+    what: ({ at, service }) =>
+      `El ${at} alguien comunicó a ${service} que ya no puede entrar en su cuenta, y comenzó su recuperación. Pasa algún tiempo hasta que se puede fijar una contraseña nueva.`,
+  },
+  "change taken back": {
+    title: "Se ha deshecho un cambio de su cuenta",
+    what: ({ at, service }) =>
+      `El ${at} alguien pulsó el botón de una de nuestras cartas. Lo que se había cambiado desde entonces en su cuenta de ${service} se ha deshecho, se ha cerrado la sesión en todos los dispositivos y la contraseña ya no se acepta.`,
+  },
+};
+
+const comeBack = ({ service, site }: ChangeText): string =>
+  `Para volver a entrar, abra la aplicación de ${service} o escriba ${site} en su navegador y renueve allí su contraseña.`;
+
 export const es: Catalogue = {
   signUpCode: ({ service, code: typed, validHours }) => ({
     subject: `Su código para ${service}`,
@@ -74,28 +139,12 @@ export const es: Catalogue = {
       paragraph("Si no lo pidió usted, no tiene que hacer nada. No dé el código a nadie."),
     ],
   }),
-  renewed: (facts) => ({
-    subject: `Su contraseña en ${facts.service} se ha renovado`,
-    title: "Su contraseña se ha renovado",
-    blocks: [
-      paragraph(
-        `El ${facts.at} se fijó una contraseña nueva para su cuenta de ${facts.service}. La anterior ya no vale.`,
-      ),
-      paragraph("Si fue usted, todo está en orden."),
-      paragraph(notYou(facts)),
-    ],
-  }),
-  passwordChanged: (facts) => ({
-    subject: `Su contraseña en ${facts.service} se ha cambiado`,
-    title: "Su contraseña se ha cambiado",
-    blocks: [
-      paragraph(
-        `El ${facts.at} se cambió la contraseña de su cuenta de ${facts.service} en un dispositivo con la sesión iniciada.`,
-      ),
-      paragraph("Si fue usted, todo está en orden."),
-      paragraph(notYou(facts)),
-    ],
-  }),
+  changed: (change, facts) =>
+    changeLetter(
+      changes[change],
+      facts,
+      change === "change taken back" ? [comeBack(facts)] : ["Si fue usted, todo está en orden.", notYou(facts)],
+    ),
   notice: (facts) => ({
     subject: `Aviso de robo de datos: su cuenta de ${facts.service} (${facts.reference})`,
     title: "Aviso de robo de datos",

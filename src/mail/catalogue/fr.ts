@@ -1,6 +1,7 @@
+import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { code, heading, list, paragraph, steps } from "./catalogue.ts";
-import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
   addresses: "votre adresse e-mail",
@@ -40,6 +41,70 @@ const notYou = ({ service, site, undoAt }: ChangeText): string =>
     ? `Si ce n’était pas vous : changez d’abord le mot de passe de votre messagerie, puis ouvrez l’application ${service} ou tapez ${site} dans votre navigateur et renouvelez encore une fois votre mot de passe.`
     : `Si ce n’était pas vous : copiez cette adresse dans votre navigateur dans les 7 jours et appuyez sur le bouton. Il annule le changement et déconnecte tout le monde : ${undoAt}`;
 
+const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
+  renewed: {
+    title: "Votre mot de passe a été renouvelé",
+    what: ({ at, service }) =>
+      `Le ${at}, un nouveau mot de passe a été défini pour votre compte ${service}. L’ancien ne sert plus à rien.`,
+  },
+  "password changed": {
+    title: "Votre mot de passe a été changé",
+    what: ({ at, service }) =>
+      `Le ${at}, le mot de passe de votre compte ${service} a été changé sur un appareil connecté.`,
+  },
+  "address added": {
+    title: "Une adresse a été ajoutée à votre compte",
+    what: ({ at, service }) =>
+      `Le ${at}, une adresse e-mail a été ajoutée à votre compte ${service}. Qui y lit le courrier peut renouveler le mot de passe.`,
+  },
+  "address removed": {
+    title: "Une adresse a été retirée de votre compte",
+    what: ({ at, service }) =>
+      `Le ${at}, une adresse e-mail a été retirée de votre compte ${service}. Cette lettre a aussi été envoyée à cette adresse.`,
+  },
+  "first address changed": {
+    title: "Une autre adresse de votre compte passe en premier",
+    what: ({ at, service }) =>
+      `Le ${at}, une autre adresse e-mail a été choisie comme celle à laquelle ${service} écrit en premier.`,
+  },
+  "passkey added": {
+    title: "Une clé d’accès a été ajoutée à votre compte",
+    what: ({ at, service }) =>
+      `Le ${at}, une clé d’accès a été ajoutée à votre compte ${service}. Elle permet de se connecter sans mot de passe.`,
+  },
+  "passkey removed": {
+    title: "Une clé d’accès a été retirée de votre compte",
+    what: ({ at, service }) =>
+      `Le ${at}, une clé d’accès a été retirée de votre compte ${service}. Elle ne permet plus de se connecter.`,
+  },
+  "second factor added": {
+    title: "Un second facteur a été activé",
+    what: ({ at, service }) => `Le ${at}, un second facteur a été activé pour votre compte ${service}.`,
+  },
+  "second factor removed": {
+    title: "Un second facteur a été désactivé",
+    what: ({ at, service }) => `Le ${at}, un second facteur a été désactivé pour votre compte ${service}.`,
+  },
+  "recovery codes made": {
+    title: "De nouveaux codes de secours ont été créés",
+    what: ({ at, service }) =>
+      `Le ${at}, de nouveaux codes de secours ont été créés pour votre compte ${service}. Les anciens ne servent plus.`,
+  },
+  "recovery started": {
+    title: "La récupération de votre compte a commencé",
+    what: ({ at, service }) =>
+      `Le ${at}, quelqu’un a dit à ${service} ne plus pouvoir entrer dans votre compte, et sa récupération a commencé. Un certain temps s’écoule avant qu’un nouveau mot de passe puisse être défini.`,
+  },
+  "change taken back": {
+    title: "Un changement de votre compte a été annulé",
+    what: ({ at, service }) =>
+      `Le ${at}, quelqu’un a appuyé sur le bouton d’une de nos lettres. Ce qui avait été changé depuis dans votre compte ${service} a été annulé, tous les appareils ont été déconnectés, et le mot de passe est refusé.`,
+  },
+};
+
+const comeBack = ({ service, site }: ChangeText): string =>
+  `Pour revenir, ouvrez l’application ${service} ou tapez ${site} dans votre navigateur, et renouvelez-y votre mot de passe.`;
+
 export const fr: Catalogue = {
   signUpCode: ({ service, code: typed, validHours }) => ({
     subject: `Votre code pour ${service}`,
@@ -74,28 +139,12 @@ export const fr: Catalogue = {
       paragraph("Si vous ne l’avez pas demandé, vous n’avez rien à faire. Ne transmettez ce code à personne."),
     ],
   }),
-  renewed: (facts) => ({
-    subject: `Votre mot de passe sur ${facts.service} a été renouvelé`,
-    title: "Votre mot de passe a été renouvelé",
-    blocks: [
-      paragraph(
-        `Le ${facts.at}, un nouveau mot de passe a été défini pour votre compte ${facts.service}. L’ancien ne sert plus à rien.`,
-      ),
-      paragraph("Si c’était vous, tout va bien."),
-      paragraph(notYou(facts)),
-    ],
-  }),
-  passwordChanged: (facts) => ({
-    subject: `Votre mot de passe sur ${facts.service} a été changé`,
-    title: "Votre mot de passe a été changé",
-    blocks: [
-      paragraph(
-        `Le ${facts.at}, le mot de passe de votre compte ${facts.service} a été changé sur un appareil connecté.`,
-      ),
-      paragraph("Si c’était vous, tout va bien."),
-      paragraph(notYou(facts)),
-    ],
-  }),
+  changed: (change, facts) =>
+    changeLetter(
+      changes[change],
+      facts,
+      change === "change taken back" ? [comeBack(facts)] : ["Si c’était vous, tout va bien.", notYou(facts)],
+    ),
   notice: (facts) => ({
     subject: `Avis de violation de données : votre compte ${facts.service} (${facts.reference})`,
     title: "Avis de violation de données",

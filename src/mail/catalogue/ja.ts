@@ -1,6 +1,7 @@
+import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { code, heading, list, paragraph, steps } from "./catalogue.ts";
-import type { Catalogue, ChangeText, NoticeText } from "./catalogue.ts";
+import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
   addresses: "メールアドレス",
@@ -40,6 +41,69 @@ const notYou = ({ service, site, undoAt }: ChangeText): string =>
     ? `お心当たりがない場合は、まずメールのパスワードを変更してください。次に ${service} のアプリを開くか、ブラウザに ${site} と入力し、パスワードをもう一度再設定してください。`
     : `お心当たりがない場合は、7日以内に次のアドレスをブラウザに貼り付け、表示されるボタンを押してください。変更が取り消され、すべての端末がサインアウトされます： ${undoAt}`;
 
+const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
+  renewed: {
+    title: "パスワードが再設定されました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントに新しいパスワードが設定されました。古いパスワードは無効です。`,
+  },
+  "password changed": {
+    title: "パスワードが変更されました",
+    what: ({ at, service }) =>
+      `${at}に、サインイン中の端末で、お客様の ${service} アカウントのパスワードが変更されました。`,
+  },
+  "address added": {
+    title: "アカウントにメールアドレスが追加されました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントにメールアドレスが追加されました。そのアドレスのメールを読める人は、パスワードを再設定できます。`,
+  },
+  "address removed": {
+    title: "アカウントからメールアドレスが削除されました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントからメールアドレスが削除されました。このお知らせは、そのアドレスにも送っています。`,
+  },
+  "first address changed": {
+    title: "最初に使うメールアドレスが変わりました",
+    what: ({ at, service }) => `${at}に、${service} が最初にメールを送るアドレスとして、別のアドレスが選ばれました。`,
+  },
+  "passkey added": {
+    title: "アカウントにパスキーが追加されました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントにパスキーが追加されました。パスキーがあれば、パスワードなしでサインインできます。`,
+  },
+  "passkey removed": {
+    title: "アカウントからパスキーが削除されました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントからパスキーが削除されました。そのパスキーではもうサインインできません。`,
+  },
+  "second factor added": {
+    title: "2段階目の認証が有効になりました",
+    what: ({ at, service }) => `${at}に、お客様の ${service} アカウントで2段階目の認証が有効になりました。`,
+  },
+  "second factor removed": {
+    title: "2段階目の認証が無効になりました",
+    what: ({ at, service }) => `${at}に、お客様の ${service} アカウントで2段階目の認証が無効になりました。`,
+  },
+  "recovery codes made": {
+    title: "新しい復旧コードが作られました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントに新しい復旧コードが作られました。以前のコードはもう使えません。`,
+  },
+  "recovery started": {
+    title: "アカウントの復旧が始まりました",
+    what: ({ at, service }) =>
+      `${at}に、どなたかがお客様のアカウントに入れなくなったと ${service} に申し出て、復旧が始まりました。新しいパスワードを設定できるようになるまでには、しばらく時間がかかります。`,
+  },
+  "change taken back": {
+    title: "アカウントの変更が取り消されました",
+    what: ({ at, service }) =>
+      `${at}に、どなたかがお知らせのメールにあるボタンを押しました。それ以降に ${service} アカウントで変更されたことは取り消され、すべての端末がサインアウトされ、パスワードは使えなくなりました。`,
+  },
+};
+
+const comeBack = ({ service, site }: ChangeText): string =>
+  `再びご利用になるには、${service} のアプリを開くか、ブラウザに ${site} と入力し、そこでパスワードを再設定してください。`;
+
 export const ja: Catalogue = {
   signUpCode: ({ service, code: typed, validHours }) => ({
     subject: `${service} の確認コード`,
@@ -74,28 +138,14 @@ export const ja: Catalogue = {
       paragraph("請求したお心当たりがない場合は、何もする必要はありません。コードを誰にも教えないでください。"),
     ],
   }),
-  renewed: (facts) => ({
-    subject: `${facts.service} のパスワードが再設定されました`,
-    title: "パスワードが再設定されました",
-    blocks: [
-      paragraph(
-        `${facts.at}に、お客様の ${facts.service} アカウントに新しいパスワードが設定されました。古いパスワードは無効です。`,
-      ),
-      paragraph("ご本人による操作であれば、問題ありません。"),
-      paragraph(notYou(facts)),
-    ],
-  }),
-  passwordChanged: (facts) => ({
-    subject: `${facts.service} のパスワードが変更されました`,
-    title: "パスワードが変更されました",
-    blocks: [
-      paragraph(
-        `${facts.at}に、サインイン中の端末で、お客様の ${facts.service} アカウントのパスワードが変更されました。`,
-      ),
-      paragraph("ご本人による操作であれば、問題ありません。"),
-      paragraph(notYou(facts)),
-    ],
-  }),
+  changed: (change, facts) =>
+    changeLetter(
+      changes[change],
+      facts,
+      change === "change taken back"
+        ? [comeBack(facts)]
+        : ["ご本人による操作であれば、問題ありません。", notYou(facts)],
+    ),
   notice: (facts) => ({
     subject: `情報漏えいのお知らせ：${facts.service} のアカウントについて（${facts.reference}）`,
     title: "情報漏えいのお知らせ",

@@ -1,0 +1,117 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { dayMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { newId, newSecret, type Random } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import type { Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { enqueue, type ChangeLetterKind, type SealedLetterPayload } from "../jobs/jobs.ts";
+import { sealLetter } from "../mail/sealed-letter.ts";
+import { holdAccount, type OpenedAccount } from "../accounts/accounts.ts";
+
+/** What can be changed in what opens an account. Each has its letter in every language, and can be taken back. */
+export type ChangeKind = Exclude<ChangeLetterKind, "change taken back">;
+
+/** How long "it was not me" works: long enough for a holiday's mail, short enough to settle what an account is. */
+export const undoLifetimeMs = 7 * dayMs;
+
+export interface Change {
+  readonly kind: ChangeKind;
+  /** Id of the address or credential that is added, removed or chosen; what taking the change back needs to know. */
+  readonly subject?: string;
+  /** The lowest epoch of what proved the change. */
+  readonly epoch: Epoch;
+  /** The operation's one instant. */
+  readonly now: EpochMs;
+  /** The generation of the session that asks; in another one the change is refused. Left out where no session asks. */
+  readonly generation?: number;
+  /** An address that is not the account's yet and is written to as well. It can take nothing back. */
+  readonly alsoTo?: string;
+}
+
+/** A change ready to be recorded: everything that needs the keyholder is done before the transaction opens. */
+export interface PreparedChange extends Change {
+  readonly accountId: AccountId;
+  readonly id: string;
+  readonly undoDigest: Uint8Array | null;
+  readonly letters: readonly SealedLetterPayload[];
+}
+
+/**
+ * Seals the letters about a change to every address of the account, the one that is being removed included. Those that
+ * may take it back carry the secret of "it was not me"; see `mayTakeBack`.
+ */
+export async function prepareChange(
+  needs: { readonly keyholder: Pick<Keyholder, "sealForMailer">; readonly random: Random; readonly clock: Clock },
+  account: OpenedAccount,
+  change: Change,
+): Promise<PreparedChange> {
+  const { accountId, locale } = account;
+  const { kind, now, alsoTo } = change;
+  const secret = newSecret(needs.random);
+  const undo = writeUndoToken({ accountId, secret });
+  const told = account.addresses
+    .filter(({ address }) => address !== "")
+    .map((one) => ({ to: one.address, withUndo: mayTakeBack(account, one, change) }));
+  if (alsoTo !== undefined) told.push({ to: alsoTo, withUndo: false });
+  const letters = await Promise.all(
+    told.map(({ to, withUndo }) =>
+      sealLetter(needs, { letter: kind, locale, to, at: now, ...(withUndo ? { undo } : {}) }),
+    ),
+  );
+  const undoDigest = told.some(({ withUndo }) => withUndo) ? secret.digest() : null;
+  return { ...change, accountId, id: newId(needs.random, now), undoDigest, letters };
+}
+
+/**
+ * Which addresses may take a change back. The oldest one always. A later one once its own addition can be taken back no
+ * more, and never its own removal: else whoever had slipped an address in could undo the owner's answer with it.
+ */
+function mayTakeBack(
+  { addresses }: OpenedAccount,
+  { id, confirmedAt }: OpenedAccount["addresses"][number],
+  { subject, now }: Change,
+): boolean {
+  const [oldest] = addresses.toSorted((one, other) => one.confirmedAt - other.confirmedAt);
+  return id === oldest?.id || (id !== subject && plus(confirmedAt, undoLifetimeMs) <= now);
+}
+
+/**
+ * Records a change of a credential or address inside its transaction: queues the letters, and makes the right to take
+ * it back. Every change goes through here (ASVS 5.0 6.3.7). It holds the account's row until the transaction ends, so
+ * that a change and a taking back, or a change and a containment of the account, take turns.
+ *
+ * @returns false if the account is in another generation by now; the caller rolls back then.
+ */
+export async function changed(tx: Tx, change: PreparedChange): Promise<boolean> {
+  const { accountId, id, kind, subject, undoDigest, epoch, now, generation, letters } = change;
+  if (!(await holdAccount(tx, accountId, generation))) return false;
+  await tx.run(
+    `insert into account_change (account_id, id, kind, subject, undo_digest, epoch, made_at, undo_until)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(plus(now, undoLifetimeMs))],
+  );
+  for (const letter of letters) await enqueue(tx, "send-letter", letter);
+  return true;
+}
+
+/** What the letter's link carries in its fragment: where the row is, and 256 bits that must match it. */
+export interface UndoToken {
+  readonly accountId: AccountId;
+  readonly secret: Secret;
+}
+
+const idBytes = 16;
+
+function writeUndoToken({ accountId, secret }: UndoToken): Secret {
+  return new Secret(Buffer.concat([Buffer.from(accountId.replaceAll("-", ""), "hex"), secret.reveal()]));
+}
+
+/** Reads what stands in the fragment: 64 letters of base64url. `undefined` for anything else. */
+export function readUndoToken(presented: Secret): UndoToken | undefined {
+  const text = presented.revealText().trim();
+  if (!/^[A-Za-z0-9_-]{64}$/.test(text)) return undefined;
+  const bytes = Buffer.from(text, "base64url");
+  const hex = bytes.subarray(0, idBytes).toString("hex");
+  const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return { accountId: id as AccountId, secret: new Secret(bytes.subarray(idBytes)) };
+}

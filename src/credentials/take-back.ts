@@ -1,0 +1,120 @@
+import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { fromDate, minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+import { removeAddress } from "../accounts/accounts.ts";
+import type { ChangeKind, UndoToken } from "./changed.ts";
+
+/** A change that can be taken back, as its row has it. */
+export interface ChangeMade {
+  readonly id: string;
+  readonly kind: ChangeKind;
+  readonly subject: string | null;
+  readonly epoch: Epoch;
+  readonly madeAt: EpochMs;
+}
+
+interface Subject {
+  readonly accountId: AccountId;
+  readonly subject: string;
+  readonly now: EpochMs;
+}
+
+/**
+ * Takes back what a kind of change did to its subject. @returns false if there was nothing left to take back.
+ * Changes of a password have no entry: whatever is taken back, the password is refused.
+ */
+type Reversal = (tx: Tx, subject: Subject) => Promise<boolean>;
+
+/** What was added goes. Makes an account safer at any time, so it asks for no epoch. */
+const takesAway: Partial<Record<ChangeKind, Reversal>> = {
+  "address added": (tx, { accountId, subject }) => removeAddress(tx, accountId, subject),
+};
+
+/** What was removed comes back: authority is made, so a secret from before a containment does not do it. */
+const givesBack: Partial<Record<ChangeKind, Reversal>> = {};
+
+const columns = `id, kind, subject, epoch, made_at as "madeAt"`;
+type Row = Omit<ChangeMade, "madeAt"> & { readonly madeAt: Date };
+const toChange = (row: Row): ChangeMade => ({ ...row, madeAt: fromDate(row.madeAt) });
+
+const good = `account_id = $1 and undo_digest = $2 and undone_at is null and undo_until > $3`;
+
+/** The change that a token takes back; `undefined` when it is used, out of date, or nobody's. */
+export async function findChange(
+  tx: Tx,
+  { accountId, secret }: UndoToken,
+  now: EpochMs,
+): Promise<ChangeMade | undefined> {
+  const row = await tx.one<Row>(`select ${columns} from account_change where ${good}`, [
+    accountId,
+    secret.digest(),
+    toDate(now),
+  ]);
+  return row === undefined ? undefined : toChange(row);
+}
+
+/** Uses the token up. At most one caller ever gets the change. */
+export async function claimChange(
+  tx: Tx,
+  { accountId, secret }: UndoToken,
+  now: EpochMs,
+): Promise<ChangeMade | undefined> {
+  const row = await tx.one<Row>(`update account_change set undone_at = $3 where ${good} returning ${columns}`, [
+    accountId,
+    secret.digest(),
+    toDate(now),
+  ]);
+  return row === undefined ? undefined : toChange(row);
+}
+
+/**
+ * Operations note their instant when they begin, and nodes' clocks differ a little: what was made up to a minute before
+ * a change counts as made after it.
+ */
+const blurMs = minuteMs;
+
+/**
+ * Takes back a change and everything that was changed in the account after it, the newest first: who had one foot in
+ * the account may have added more, about which the reader of the letter was never told. The caller holds the account.
+ *
+ * @returns the kinds that were taken back, and the kinds whose subject was gone or is not given back any more.
+ */
+export async function takeBackSince(
+  tx: Tx,
+  accountId: AccountId,
+  first: ChangeMade,
+  now: EpochMs,
+): Promise<{ readonly takenBack: readonly ChangeKind[]; readonly left: readonly ChangeKind[] }> {
+  // One that is locked is being taken back by its own letter at this moment: waiting for it would be a ring.
+  const later = await tx.many<Row>(
+    `update account_change set undone_at = $3
+      where account_id = $1 and id in (
+        select id from account_change
+         where account_id = $1 and undone_at is null and undo_until > $3 and made_at >= $2
+           for update skip locked)
+      returning ${columns}`,
+    [accountId, toDate(plus(first.madeAt, -blurMs)), toDate(now)],
+  );
+  const floor = await tx.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'code'`);
+  const changes = [first, ...later.map(toChange)].toSorted((one, other) => other.madeAt - one.madeAt);
+  const takenBack: ChangeKind[] = [];
+  const left: ChangeKind[] = [];
+  for (const { kind, subject, epoch } of changes) {
+    const isOld = floor === undefined || epoch < floor.epoch;
+    const reversal = takesAway[kind] ?? (isOld ? undefined : givesBack[kind]);
+    const isDone =
+      kind in givesBack || kind in takesAway
+        ? reversal !== undefined && subject !== null && (await reversal(tx, { accountId, subject, now }))
+        : true;
+    (isDone ? takenBack : left).push(kind);
+  }
+  return { takenBack, left };
+}
+
+/** Removes changes that can be taken back no more. @returns how many rows went; call again while it is 10,000. */
+export const forgetChanges = (tx: Tx, now: EpochMs): Promise<number> =>
+  tx.run(
+    `delete from account_change where (account_id, id) in (
+       select account_id, id from account_change where undo_until < $1 order by undo_until limit 10000)`,
+    [toDate(now)],
+  );

@@ -1,0 +1,73 @@
+import type { Clock } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Secret } from "../kernel/secret.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { sealLetter } from "../mail/sealed-letter.ts";
+import { append } from "../timeline/append.ts";
+import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { readUndoToken } from "../credentials/changed.ts";
+import { refusePassword } from "../credentials/refuse-password.ts";
+import { Refused, refusable } from "../credentials/sign-up.ts";
+import { claimChange, findChange, takeBackSince } from "../credentials/take-back.ts";
+import { announce } from "../sessions/announce.ts";
+import { endOperatorLinks } from "../sessions/operator-link.ts";
+import { endTickets } from "./renewal.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export type NotMeOutcome =
+  /** `complete` is false when something that was removed could not be given back. */
+  | { readonly kind: "taken-back"; readonly complete: boolean }
+  /** Used, out of date, or no such token. */
+  | { readonly kind: "refused" };
+
+/**
+ * "It was not me": takes back the change that a letter told of, and everything that was changed after it; refuses the
+ * password, ends renewals and links under way, and signs the account out everywhere. The token proves that its holder
+ * reads mail at an address of the account, and gets nobody in: the way back is a renewal. So one from before a
+ * containment still takes away; it gives nothing back then.
+ *
+ * Source: ASVS 5.0 6.3.7 and 7.4.3; NIST SP 800-63B-4 section 4.6.
+ */
+export async function takeBack(needs: Needs, presented: Secret): Promise<NotMeOutcome> {
+  const { db, clock, random } = needs;
+  const now = clock.now();
+  const token = readUndoToken(presented);
+  if (token === undefined || (await findChange(db, token, now)) === undefined) return { kind: "refused" };
+  const { accountId } = token;
+  const [account] = await openAccounts(needs, [accountId]);
+  if (account === undefined) return { kind: "refused" };
+  const letters = await Promise.all(
+    account.addresses
+      .filter(({ address }) => address !== "")
+      .map(({ address }) =>
+        sealLetter(needs, { letter: "change taken back", locale: account.locale, to: address, at: now }),
+      ),
+  );
+  let complete = true;
+  const done = await refusable(() =>
+    db.transaction(async (tx) => {
+      const change = await claimChange(tx, token, now);
+      if (change === undefined) throw new Refused();
+      // In the order of `containAccount`, so that none waits in a ring.
+      await endTickets(tx, accountId, now);
+      await endOperatorLinks(tx, accountId, now);
+      await refusePassword(tx, accountId, now);
+      if ((await raiseGeneration(tx, accountId)) === undefined) throw new Refused();
+      const { takenBack, left } = await takeBackSince(tx, accountId, change, now);
+      complete = left.length === 0;
+      const detail = { account: accountId, change: change.kind, "taken back": takenBack, left };
+      await append(tx, now, { kind: "change taken back", detail }, random);
+      await announce(tx, { accountId, reason: "signed-out" });
+      for (const letter of letters) await enqueue(tx, "send-letter", letter);
+    }),
+  );
+  return done ? { kind: "taken-back", complete } : { kind: "refused" };
+}

@@ -1,0 +1,347 @@
+import { describe, expect, test } from "vitest";
+import { dayMs, minuteMs } from "../src/kernel/clock.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { browserCookie } from "../src/http/cookies.ts";
+import { contain } from "../src/incidents/contain.ts";
+import { Secret } from "../src/kernel/secret.ts";
+import { takeBack } from "../src/renewal/not-me.ts";
+import { forgetChanges } from "../src/credentials/take-back.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
+import { pausing } from "./pausable-db.ts";
+
+/**
+ * "It was not me": every change of a credential or address is told to every address of the account, and whoever reads
+ * mail at one that the account has long had can take it back for a week, once.
+ */
+const pause = pausing();
+const service = await testService({ open: pause.open });
+const { ground, clock } = service;
+const thiefsPassword = "a thief was here this evening";
+const ownersPassword = "eleven owls above the orchard";
+
+interface Person {
+  readonly address: string;
+  readonly accountId: AccountId;
+  readonly session: string;
+}
+
+let people = 0;
+async function person(): Promise<Person> {
+  const address = `person-${++people}@example.org`;
+  const accountId = (await service.account(address, goodPassword)) as AccountId;
+  return { address, accountId, session: await service.signIn(address, goodPassword) };
+}
+
+const signs = async (address: string, password: string): Promise<number> =>
+  (await service.call("POST", "/api/sessions", { body: { address, password } })).status;
+const isSignedIn = async (session: string): Promise<boolean> =>
+  (await service.call("GET", "/api/session", { cookies: asCookie(session) })).status === 200;
+
+async function changePassword({ session }: Person, currentPassword: string, newPassword: string): Promise<void> {
+  const body = { currentPassword, newPassword, signOutDevices: false };
+  const answer = await service.call("POST", "/api/password", { body, cookies: asCookie(session) });
+  expect(answer.status, answer.text).toBe(200);
+}
+
+async function addAddress({ session }: Person, address: string): Promise<void> {
+  clock.advance(1_000);
+  const asked = await service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
+  expect(asked.status, asked.text).toBe(202);
+  const code = (await service.letters()).find(({ to }) => to === address)?.code;
+  const added = await service.call("POST", "/api/account/addresses/confirm", {
+    body: { code },
+    cookies: asCookie(session),
+  });
+  expect(added.status, added.text).toBe(200);
+}
+
+/** The letters about changes that went to an address, the newest first. */
+const told = async (address: string) =>
+  (await service.letters()).filter(
+    ({ to, code, letter }) => to === address && code === undefined && letter !== "no letter",
+  );
+
+async function undoIn(address: string, kind: string): Promise<string> {
+  const undo = (await told(address)).find(({ letter }) => letter === kind)?.undo;
+  if (undo === undefined) throw new Error(`no letter "${kind}" with a button went to ${address}`);
+  return undo;
+}
+
+/** Presses the button. @returns where the browser is sent, or the status. */
+async function press(token: string): Promise<string | number> {
+  const answer = await service.call("POST", "/not-me", { body: { token } });
+  return answer.status === 303 ? String(answer.headers["location"]) : answer.status;
+}
+
+async function renewal(address: string): Promise<(password: string) => Promise<number>> {
+  const asked = await service.call("POST", "/api/renewals", { body: { address } });
+  const letter = (await service.letters()).find(({ to, letter: kind }) => to === address && kind === "renewal code");
+  const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
+  return async (password) =>
+    (await service.call("POST", "/api/renewals/complete", { body: { code: letter?.code, password }, cookies })).status;
+}
+
+const addressesOf = async (accountId: AccountId): Promise<number> =>
+  (await ground.db.many(`select 1 from account_address where account_id = $1`, [accountId])).length;
+
+const containNow = () =>
+  contain(
+    {
+      db: ground.plainDb,
+      witness: ground.keyholders.operator.witness,
+      clock: ground.clock,
+      monotonicMs: ground.monotonicMs,
+      random: ground.random,
+      log: ground.log,
+    },
+    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
+  );
+
+describe("a changed password", () => {
+  test("is refused by the button, everybody is out, and the owner comes back by renewing", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    expect(await signs(ada.address, thiefsPassword)).toBe(201);
+    expect(await isSignedIn(ada.session)).toBe(true);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    expect(await signs(ada.address, thiefsPassword)).toBe(401);
+    expect(await signs(ada.address, goodPassword)).toBe(401);
+    expect(await isSignedIn(ada.session)).toBe(false);
+    expect((await told(ada.address))[0]?.letter).toBe("change taken back");
+    expect(await (await renewal(ada.address))(ownersPassword)).toBe(200);
+    expect(await signs(ada.address, ownersPassword)).toBe(201);
+  });
+
+  test("opening the page, as mail scanners do, changes nothing and shows the button", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const undo = await undoIn(ada.address, "password changed");
+    for (const path of ["/not-me", `/not-me?token=${undo}`, "/not-me/done"]) {
+      expect((await service.call("GET", path)).status, path).toBe(200);
+    }
+    expect(await signs(ada.address, thiefsPassword)).toBe(201);
+    expect(await press(undo)).toBe("/not-me/done");
+  });
+
+  test("a form on another site presses nothing", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const token = await undoIn(ada.address, "password changed");
+    const foreign = await service.call("POST", "/not-me", {
+      body: { token },
+      headers: { origin: "https://elsewhere.example" },
+    });
+    expect(foreign.status).toBe(403);
+    expect(await isSignedIn(ada.session)).toBe(true);
+    expect(await press(token)).toBe("/not-me/done");
+  });
+
+  test("a renewal that was under way ends with it", async () => {
+    const ada = await person();
+    const thiefs = await renewal(ada.address);
+    await changePassword(ada, goodPassword, thiefsPassword);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    expect(await thiefs(thiefsPassword)).toBe(400);
+    expect(await signs(ada.address, thiefsPassword)).toBe(401);
+  });
+});
+
+test("a renewed password is refused by the button; the owner renews again", async () => {
+  const ada = await person();
+  expect(await (await renewal(ada.address))(thiefsPassword)).toBe(200);
+  expect(await signs(ada.address, thiefsPassword)).toBe(201);
+  expect(await press(await undoIn(ada.address, "renewed"))).toBe("/not-me/done");
+  expect(await signs(ada.address, thiefsPassword)).toBe(401);
+  expect(await (await renewal(ada.address))(ownersPassword)).toBe(200);
+});
+
+describe("an added address", () => {
+  test("is told to every address, goes by the button, and is free again", async () => {
+    const ada = await person();
+    const thiefs = `thief-${people}@elsewhere.example`;
+    await addAddress(ada, thiefs);
+    expect((await told(thiefs)).map(({ letter }) => letter)).toEqual(["address added"]);
+    // It proves a renewal, until it is gone.
+    expect(await (await renewal(thiefs))(thiefsPassword)).toBe(200);
+    expect(await press(await undoIn(ada.address, "address added"))).toBe("/not-me/done");
+    expect(await addressesOf(ada.accountId)).toBe(1);
+    expect(await signs(thiefs, thiefsPassword)).toBe(401);
+    expect(await (await renewal(thiefs))("another password of the thief")).toBe(400);
+    await service.account(thiefs, goodPassword);
+  });
+
+  test("can take nothing back itself for a week, and can then", async () => {
+    const ada = await person();
+    const second = `second-${people}@example.org`;
+    await addAddress(ada, second);
+    await changePassword(ada, goodPassword, ownersPassword);
+    expect((await told(second)).map(({ undo }) => undo)).toEqual([undefined, undefined]);
+    expect((await told(ada.address)).filter(({ undo }) => undo !== undefined)).toHaveLength(2);
+    clock.advance(7 * dayMs);
+    await changePassword(ada, ownersPassword, goodPassword);
+    expect((await told(second))[0]?.undo).toBe((await told(ada.address))[0]?.undo);
+  });
+
+  test("what was changed after it goes back with it, although its letters had no button for the owner to press", async () => {
+    const ada = await person();
+    const [first, next] = [`one-${people}@elsewhere.example`, `two-${people}@elsewhere.example`];
+    await addAddress(ada, first);
+    const undo = await undoIn(ada.address, "address added");
+    clock.advance(10 * minuteMs);
+    const again = { ...ada, session: await service.signIn(ada.address, goodPassword) };
+    await addAddress(again, next);
+    expect(await addressesOf(ada.accountId)).toBe(3);
+    const later = await undoIn(ada.address, "address added");
+    expect(await press(undo)).toBe("/not-me/done");
+    expect(await addressesOf(ada.accountId)).toBe(1);
+    expect(await press(later)).toBe(400);
+  });
+
+  test("what was changed well before it stays", async () => {
+    const ada = await person();
+    await addAddress(ada, `kept-${people}@example.org`);
+    clock.advance(10 * minuteMs);
+    const session = await service.signIn(ada.address, goodPassword);
+    await changePassword({ ...ada, session }, goodPassword, thiefsPassword);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    expect(await addressesOf(ada.accountId)).toBe(2);
+  });
+});
+
+describe("the secret", () => {
+  test("works once: of two presses at one moment one finds it used, and so does every later one", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const token = await undoIn(ada.address, "password changed");
+    const answers = await Promise.all([press(token), press(token), press(token)]);
+    expect(answers.map(String).toSorted()).toEqual(["/not-me/done", "400", "400"]);
+    expect(await (await renewal(ada.address))(ownersPassword)).toBe(200);
+    expect(await press(token)).toBe(400);
+    expect(await signs(ada.address, ownersPassword)).toBe(201);
+  });
+
+  test("works for seven days and no longer, and its row goes then", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const bob = await person();
+    await changePassword(bob, goodPassword, thiefsPassword);
+    clock.advance(7 * dayMs - 1);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    clock.advance(1);
+    expect(await press(await undoIn(bob.address, "password changed"))).toBe(400);
+    expect(await signs(bob.address, thiefsPassword)).toBe(201);
+    clock.advance(1);
+    await forgetChanges(ground.db, clock.now());
+    expect(await ground.db.many(`select 1 from account_change where account_id = $1`, [bob.accountId])).toEqual([]);
+  });
+
+  test("of one account takes nothing back in another, and a changed one takes back nothing", async () => {
+    const ada = await person();
+    const eve = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    await changePassword(eve, goodPassword, thiefsPassword);
+    const [adas, eves] = await Promise.all([ada, eve].map(({ address }) => undoIn(address, "password changed")));
+    const bytes = [adas, eves].map((text) => Buffer.from(text ?? "", "base64url"));
+    const crossed = Buffer.concat([bytes[0]!.subarray(0, 16), bytes[1]!.subarray(16)]).toString("base64url");
+    const flipped = Buffer.from(bytes[0]!);
+    flipped[40]! ^= 1;
+    const wrong = [crossed, flipped.toString("base64url"), "", "x", `${adas}A`, "A".repeat(64), "é".repeat(64), "\0"];
+    for (const token of wrong) expect(await press(token), token).toBe(400);
+    expect((await service.call("POST", "/not-me", { body: { token: "A".repeat(201) } })).status).toBe(400);
+    expect(await isSignedIn(ada.session)).toBe(true);
+    expect(await press(` ${adas} `)).toBe("/not-me/done");
+    expect(await isSignedIn(eve.session)).toBe(true);
+  });
+
+  test("is stored as a digest only", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const secret = Buffer.from(await undoIn(ada.address, "password changed"), "base64url").subarray(16);
+    const rows = await ground.db.many<{ row: string }>(`select account_change::text as row from account_change`);
+    expect(rows.some(({ row }) => row.includes(secret.toString("hex")))).toBe(false);
+  });
+
+  test("from before a containment still takes away, and lets nobody in", async () => {
+    const ada = await person();
+    const thiefs = `early-${people}@elsewhere.example`;
+    await addAddress(ada, thiefs);
+    const token = await undoIn(ada.address, "address added");
+    await containNow();
+    expect(await addressesOf(ada.accountId)).toBe(2);
+    const answer = await service.call("POST", "/not-me", { body: { token } });
+    expect([answer.status, answer.headers["location"]]).toEqual([303, "/not-me/done"]);
+    expect(answer.cookies).toEqual({});
+    expect(await addressesOf(ada.accountId)).toBe(1);
+  });
+});
+
+describe("a change on its way while the button is pressed", () => {
+  /** Holds `late` up before its write, lets the press happen, resumes. */
+  async function overtaken<Result>(late: () => Promise<Result>, token: string): Promise<Result> {
+    pause.hold();
+    const running = late();
+    await pause.reached();
+    // The press writes as well: it goes by connections that are not held.
+    const needs = { db: ground.plainDb, keyholder: ground.keyholders.web, clock, random: ground.random };
+    try {
+      expect((await takeBack(needs, Secret.fromText(token))).kind).toBe("taken-back");
+    } finally {
+      pause.letGo();
+    }
+    return running;
+  }
+
+  test("another change of the password is refused", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const token = await undoIn(ada.address, "password changed");
+    const body = { currentPassword: thiefsPassword, newPassword: "the thief insists on this", signOutDevices: false };
+    const late = await overtaken(
+      () => service.call("POST", "/api/password", { body, cookies: asCookie(ada.session) }),
+      token,
+    );
+    expect(late.status).toBe(401);
+    expect(await signs(ada.address, "the thief insists on this")).toBe(401);
+  });
+
+  test("an address is not added any more", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const token = await undoIn(ada.address, "password changed");
+    const thiefs = `late-${people}@elsewhere.example`;
+    await service.call("POST", "/api/account/addresses", { body: { address: thiefs }, cookies: asCookie(ada.session) });
+    const code = (await service.letters()).find(({ to }) => to === thiefs)?.code;
+    const late = await overtaken(
+      () => service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(ada.session) }),
+      token,
+    );
+    expect(late.status).toBe(400);
+    expect(await addressesOf(ada.accountId)).toBe(1);
+  });
+
+  test("a renewal sets nothing", async () => {
+    const ada = await person();
+    const complete = await renewal(ada.address);
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const late = await overtaken(
+      () => complete("renewed by the thief himself"),
+      await undoIn(ada.address, "password changed"),
+    );
+    expect(late).toBe(400);
+    expect(await signs(ada.address, "renewed by the thief himself")).toBe(401);
+  });
+
+  test("two letters' buttons at one moment end well, and each change is taken back once", async () => {
+    for (let round = 0; round < 5; round++) {
+      const ada = await person();
+      await changePassword(ada, goodPassword, thiefsPassword);
+      await addAddress(ada, `both-${people}@elsewhere.example`);
+      const tokens = await Promise.all(["password changed", "address added"].map((kind) => undoIn(ada.address, kind)));
+      const answers = await Promise.all(tokens.map(press));
+      expect(answers.every((one) => one === "/not-me/done" || one === 400)).toBe(true);
+      expect(answers).toContain("/not-me/done");
+      expect(await addressesOf(ada.accountId)).toBe(1);
+      expect(await isSignedIn(ada.session)).toBe(false);
+    }
+  });
+});
