@@ -13,6 +13,7 @@ import type { HashPool } from "./hash-pool.ts";
 import { judgePassword } from "./password-rules.ts";
 import {
   answersProof,
+  hashForProof,
   passwordSetAt,
   readPasswordProof,
   sealNewPassword,
@@ -64,8 +65,9 @@ export async function changePassword(
   if (order.current === undefined) {
     const hasPassword = (await passwordSetAt(db, accountId)) !== null;
     if (hasPassword || Math.abs(now - viewer.provedAt) > 5 * minuteMs) return { kind: "wrong-password" };
-  } else if (!(await answersProof(needs, "sign-in", order.current, proof))) {
-    return { kind: "wrong-password" };
+  } else {
+    const tag = await hashForProof(needs, "sign-in", order.current, proof);
+    if (!(await answersProof(needs, tag, proof))) return { kind: "wrong-password" };
   }
 
   const [account] = await openAccounts({ db, keyholder }, [accountId]);

@@ -62,7 +62,7 @@ export async function readPasswordProof(
             ok.it as acceptable,
             coalesce(a.role, 'viewer') as role,
             coalesce(a.generation, 1) as generation,
-            coalesce(a.data_key, $6) as "dataKey",
+            case when ok.it then a.data_key else $6 end as "dataKey",
             (select max(epoch) from floor) as epoch,
             coalesce(p.set_at, to_timestamp(0)) as "setAt"
        from (select $1::uuid as id) asked
@@ -77,14 +77,20 @@ export async function readPasswordProof(
   return { ...row, setAt: fromDate(row.setAt) };
 }
 
-/** Whether the password answers the proof. One hash and one keyholder call, whatever the case. */
-export async function answersProof(
-  { hashPool, keyholder }: { readonly hashPool: HashPool; readonly keyholder: Keyholder },
+/** The one hash that a try costs, whatever the case. */
+export const hashForProof = (
+  { hashPool }: { readonly hashPool: HashPool },
   lane: Lane,
   password: Secret,
   proof: PasswordProof,
+): Promise<Secret> => hashPool.hash(lane, password, proof.salt, readCost(proof.parameters));
+
+/** Whether the hash of a password answers the proof. One keyholder call, whatever the case. */
+export async function answersProof(
+  { keyholder }: { readonly keyholder: Keyholder },
+  tag: Secret,
+  proof: PasswordProof,
 ): Promise<boolean> {
-  const tag = await hashPool.hash(lane, password, proof.salt, readCost(proof.parameters));
   const matches = await keyholder.verifyPassword(proof.accountId, proof.record, tag);
   return matches && proof.acceptable;
 }

@@ -62,6 +62,16 @@ export interface DbOptions {
 // `bigint` columns hold epochs, sizes and counters, all far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
+const anyInstant = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ, "text") as (text: string) => Date;
+const utcInstant = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?\+00$/;
+// Connections speak UTC, so nearly every instant has this shape, and `Date` reads ISO 8601 several times faster than the
+// driver's own parser, which was a twentieth of a session check.
+pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text: string): Date => {
+  const parts = utcInstant.exec(text);
+  // oxlint-disable-next-line no-restricted-globals -- it reads what is written, and asks no clock
+  return parts === null ? anyInstant(text) : new Date(`${parts[1]}T${parts[2]}${(parts[3] ?? ".0").slice(0, 4)}Z`);
+});
+
 /** The SQLSTATE of an error thrown by a statement, for the few callers that turn a unique violation into an outcome. */
 export function sqlState(thrown: unknown): string | undefined {
   return thrown instanceof pg.DatabaseError ? thrown.code : undefined;

@@ -21,7 +21,8 @@ export class Secret {
 
   /** The same way out, for secrets that are text. */
   revealText(): string {
-    return Buffer.from(this.#bytes).toString("utf8");
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    return Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
   }
 
   /** SHA-256. Only for secrets drawn from at least 128 random bits; passwords go through `credentials/`. */

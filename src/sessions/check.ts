@@ -97,7 +97,11 @@ export function sessionCheck(needs: Needs): SessionCheck {
            join floor f on f.kind = s.class
           where s.account_id = any($1::uuid[]) and s.id = any($2::uuid[])
             and s.ended_at is null and s.expires_at > $3 and s.generation = a.generation`,
-        [batch.map(({ accountId }) => accountId), batch.map(({ sessionId }) => sessionId), toDate(now)],
+        [
+          idArray(batch.map(({ accountId }) => accountId)),
+          idArray(batch.map(({ sessionId }) => sessionId)),
+          toDate(now),
+        ],
       );
       const found = new Map(rows.map((row) => [row.sessionId, row]));
       const stale: SessionRow[] = [];
@@ -151,6 +155,9 @@ export function sessionCheck(needs: Needs): SessionCheck {
     statements: () => statementCount,
   };
 }
+
+/** Ids hold nothing that an array's text would have to escape; the driver would look for it in each. */
+const idArray = (ids: readonly string[]): string => `{${ids.join(",")}}`;
 
 function toViewer(row: SessionRow): Viewer {
   return {

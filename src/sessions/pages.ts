@@ -9,11 +9,9 @@ import { noticeBanner, refusedSignIn, type CurrentNotice, type ReadCurrentNotice
 import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
-import { withinLimit } from "../http/throttle.ts";
 import type { Words } from "../http/words.ts";
 import { describeDevice } from "./describe-device.ts";
 import { signOut } from "./devices.ts";
-import { signInsPerNetwork } from "./routes.ts";
 import { signIn } from "./sign-in.ts";
 
 export type SessionPageNeeds = Parameters<typeof signIn>[0] & {
@@ -47,9 +45,6 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
   app.post("/sign-in", { config, schema: { hide: true, body: SignInForm } }, async (request, reply) => {
     const { address, password } = request.body;
     const target = nextPath(request.body.next);
-    if (!(await withinLimit(needs, request.ip, signInsPerNetwork))) {
-      return refuse(reply, "too-many", { retryAfterSeconds: 600 });
-    }
     const outcome = await signIn(needs, {
       address,
       password: Secret.fromText(password),

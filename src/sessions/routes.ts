@@ -29,9 +29,6 @@ export type SessionNeeds = Parameters<typeof signIn>[0] & {
   readonly currentNotice: ReadCurrentNotice;
 };
 
-/** Sign-ins a network may try in ten minutes; decided before anything that depends on an account's existence. */
-export const signInsPerNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * 60_000, perNetwork: true } as const;
-
 /** Said with every failed sign-in while a case is in hand, whatever was wrong with it. */
 const whatMustBeRenewed = (notice: CurrentNotice | null): ProblemDetail =>
   notice === null
@@ -51,9 +48,6 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
     { config: { access: "anyone" }, schema: { body: SignIn, response: { 201: SignedIn } } },
     async (request, reply) => {
       const { address, password, token, class: asked, label } = request.body;
-      if (!(await withinLimit(needs, request.ip, signInsPerNetwork))) {
-        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
-      }
       const sessionClass = asked ?? (token === true ? "app" : "browser");
       const outcome = await signIn(needs, {
         address,

@@ -4,13 +4,13 @@ import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { addressFrom, withinLimit } from "../http/throttle.ts";
+import { addressFrom, withinLimits } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { findAccount } from "../accounts/accounts.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import type { HashPool } from "../credentials/hash-pool.ts";
-import { answersProof, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
+import { answersProof, hashForProof, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
 import { noteProof, prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 
 interface Needs {
@@ -46,6 +46,9 @@ export type SignInOutcome =
   /** Decided before anything that depends on an account's existence. */
   | { readonly kind: "too-many" };
 
+/** Sign-ins a network may try in ten minutes, at whatever addresses. */
+const triesOfNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * minuteMs, perNetwork: true } as const;
+
 /**
  * Tries at one address by one network in ten minutes. Per network, so that guessing never locks an owner out who is
  * somewhere else (ASVS 5.0 6.1.1 and 6.3.1; NIST SP 800-63B-4 section 3.2.2).
@@ -63,22 +66,35 @@ const triesAtAddress = { purpose: "sign-in at address", limit: 30, windowMs: 10 
  */
 export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOutcome> {
   const { db, keyholder, clock, decoy, seen } = needs;
-  const addressIndex = await keyholder.index("address", lookUpForm(order.address));
-  if (!(await withinLimit(needs, addressFrom(addressIndex, order.network), triesAtAddress)))
-    return { kind: "too-many" };
+  const { network } = order;
+  const form = lookUpForm(order.address);
+  // What needs no answer of one another travels together: each trip to another process costs more than what it asks.
+  const [addressIndex, admitted] = await Promise.all([
+    keyholder.index("address", form),
+    withinLimits(needs, [
+      { subject: network, limit: triesOfNetwork },
+      { subject: addressFrom(form, network), limit: triesAtAddress },
+    ]),
+  ]);
+  if (!admitted) return { kind: "too-many" };
   const { accountId } = await findAccount(db, addressIndex);
   const proof = await readPasswordProof(db, accountId, decoy, seen.of("password"));
-  if (!(await answersProof(needs, "sign-in", order.password, proof))) return { kind: "refused" };
-
+  const tag = await hashForProof(needs, "sign-in", order.password, proof);
   const now = clock.now();
-  const session = await prepareSession(needs, {
-    accountId: proof.accountId,
-    dataKey: proof.dataKey,
-    class: order.class,
-    label: order.label,
-    network: order.network,
-    now,
-  });
+  // The session is sealed in the same breath as the password is judged, whatever the verdict: one frame, the same for all.
+  const [answers, session] = await Promise.all([
+    answersProof(needs, tag, proof),
+    prepareSession(needs, {
+      accountId: proof.accountId,
+      dataKey: proof.dataKey,
+      class: order.class,
+      label: order.label,
+      network,
+      now,
+    }),
+  ]);
+  if (!answers) return { kind: "refused" };
+
   // One statement, which repeats the test of floors and generation: a transaction of its own.
   const written = await writeSession(db, session, { ...proof, floors: ["password"], by: "password" }, now);
   if (!written) return { kind: "refused" };
@@ -99,6 +115,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
 export async function proveAgain(needs: Needs, viewer: Viewer, password: Secret): Promise<boolean> {
   const { db, clock, decoy, seen } = needs;
   const proof = await readPasswordProof(db, viewer.accountId, decoy, seen.of("password"));
-  if (!(await answersProof(needs, viewer.role === "operator" ? "operator" : "sign-in", password, proof))) return false;
+  const tag = await hashForProof(needs, viewer.role === "operator" ? "operator" : "sign-in", password, proof);
+  if (!(await answersProof(needs, tag, proof))) return false;
   return noteProof(db, viewer, "password", proof.generation, clock.now());
 }

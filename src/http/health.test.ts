@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { newMetrics } from "./health.ts";
+
+test("finished requests are counted by method, route and status, and timed by route in buckets that add up", async () => {
+  const metrics = newMetrics("web");
+  metrics.finished("GET", "/api/session", 200, 2);
+  metrics.finished("GET", "/api/session", 200, 3);
+  metrics.finished("GET", "/api/session", 401, 12_000);
+  const lines = (await metrics.registry.metrics()).split("\n").filter((line) => line.startsWith("houselights_request"));
+  const value = (start: string, ...labels: readonly string[]): number[] =>
+    lines
+      .filter((line) => line.startsWith(`${start}{`) && labels.every((label) => line.includes(label)))
+      .map((line) => Number(line.split(" ").at(-1)));
+  expect(value("houselights_requests_total", 'status="200"', 'route="/api/session"', 'component="web"')).toEqual([2]);
+  expect(value("houselights_requests_total", 'status="401"')).toEqual([1]);
+  expect(value("houselights_request_seconds_bucket", 'le="0.001"')).toEqual([0]);
+  expect(value("houselights_request_seconds_bucket", 'le="0.003"')).toEqual([2]);
+  expect(value("houselights_request_seconds_bucket", 'le="10"')).toEqual([2]);
+  expect(value("houselights_request_seconds_bucket", 'le="+Inf"')).toEqual([3]);
+  expect(value("houselights_request_seconds_count")).toEqual([3]);
+  expect(value("houselights_request_seconds_sum")[0]).toBeCloseTo(12.005);
+});
