@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openDb, type Db } from "../src/db/db.ts";
 import type { RunningPostgres } from "../src/db/embedded.ts";
+import { forEachRole } from "../src/keyholder/permissions.ts";
 import { testKeyholder, type TestKeyholder } from "../src/keyholder/test-keyholder.ts";
 import { silentLog } from "../src/kernel/log.ts";
-import type { ChildMessage, StartMessage } from "../src/processes.ts";
+import { credentialsFor, type ChildMessage, type StartMessage } from "../src/processes.ts";
 import { migratedDatabase, startThrowAwayPostgres } from "../test/throw-away-postgres.ts";
 import type { Bench } from "./bench.ts";
 
@@ -67,11 +68,11 @@ export async function startWeb(
     kind: "start",
     connection: { ...at.postgres.connection, database: at.database },
     socketPath,
-    credentials: {
-      web: credentials.web.reveal(),
-      mailer: credentials.mailer.reveal(),
-      operator: credentials.operator.reveal(),
-    },
+    credentials: credentialsFor(
+      "web",
+      forEachRole((role) => credentials[role].reveal()),
+      false,
+    ),
     port: null,
   };
   const path = fileURLToPath(new URL("../src/child.ts", import.meta.url));

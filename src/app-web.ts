@@ -107,8 +107,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   renewalPages(app, { ...shared, frame, currentNotice: readNotice });
   incidentRoutes(app, {
     ...shared,
-    keyholder: keyholders.operator,
-    witness: keyholders.operator.witness,
+    witness: keyholders.witness.witness,
     containDb: plainDb,
     monotonicMs: ground.monotonicMs,
     log,

@@ -41,7 +41,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     databaseId,
     log,
     witnessed: async () => {
-      return (await keyholders.operator.witness.read(databaseId, await readStanding(db))).head;
+      return (await keyholders.witness.witness.read(databaseId, await readStanding(db))).head;
     },
   });
   const inspector = openInspector({ log });

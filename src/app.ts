@@ -11,6 +11,7 @@ import type { Secret } from "./kernel/secret.ts";
 import { openDb, type Db, type Tx } from "./db/db.ts";
 import { connectKeyholder, type KeyholderClient } from "./keyholder/client.ts";
 import type { Role } from "./keyholder/keyholder.ts";
+import { roles } from "./keyholder/permissions.ts";
 import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
 import { reconcile } from "./credentials/reconcile.ts";
 import { makeDecoy, type Decoy } from "./credentials/passwords.ts";
@@ -61,7 +62,7 @@ const keyholderWaitMs = 2_000;
 export async function layGround(options: GroundOptions): Promise<Ground> {
   const { config, surroundings, log, clock = systemClock, random = systemRandom, maxConnections = 10 } = options;
   const { socketPath, credentials } = surroundings.keyholder;
-  const given = (["web", "mailer", "operator"] as const).find((role) => credentials[role] !== undefined);
+  const given = roles.find((role) => credentials[role] !== undefined);
   const connectAs = (asked: Role) => {
     const role = credentials[asked] === undefined ? given : asked;
     const credential = role === undefined ? undefined : credentials[role];
@@ -69,10 +70,15 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
       throw new Fault("IMPOSSIBLE", "no keyholder credential was given");
     return connectKeyholder({ socketPath, role, credential, waitMs: keyholderWaitMs, log });
   };
-  const [web, mailer, operator] = await Promise.all([connectAs("web"), connectAs("mailer"), connectAs("operator")]);
+  const [web, mailer, witness, operator] = await Promise.all([
+    connectAs("web"),
+    connectAs("mailer"),
+    connectAs("witness"),
+    connectAs("operator"),
+  ]);
   const seen = seenFloors();
   const { connection } = surroundings;
-  const needs = { witness: operator.witness, seen, clock, random, log };
+  const needs = { witness: witness.witness, seen, clock, random, log };
   const onConnect = async (tx: Tx): Promise<void> => {
     await reconcile(needs, tx);
   };
@@ -83,7 +89,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     config,
     db,
     plainDb,
-    keyholders: { web, mailer, operator },
+    keyholders: { web, mailer, witness, operator },
     seen,
     clock,
     random,
@@ -92,7 +98,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     monotonicMs: () => performance.now(),
     close: async () => {
       await Promise.all([db.close(), plainDb.close()]);
-      await Promise.all([web.close(), mailer.close(), operator.close()]);
+      await Promise.all([web.close(), mailer.close(), witness.close(), operator.close()]);
     },
   };
 }

@@ -25,7 +25,7 @@ async function start({ connection, socketPath, credentials, port }: StartMessage
       credentials: {
         ...(credentials.web === undefined ? {} : { web: new Secret(credentials.web) }),
         ...(credentials.mailer === undefined ? {} : { mailer: new Secret(credentials.mailer) }),
-        ...(credentials.operator === undefined ? {} : { operator: new Secret(credentials.operator) }),
+        ...(credentials.witness === undefined ? {} : { witness: new Secret(credentials.witness) }),
       },
     },
   };

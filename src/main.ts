@@ -9,6 +9,7 @@ import type { Log } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
 import { keepPostgres } from "./db/keep-postgres.ts";
 import type { Role } from "./keyholder/keyholder.ts";
+import { forEachRole } from "./keyholder/permissions.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
 import { startKeyholder } from "./keyholder/supervise.ts";
 import { credentialsFor, supervise, type ChildRole, type StartMessage, type Supervised } from "./processes.ts";
@@ -51,11 +52,7 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
       openDatabase(config, log, parts),
       openKeyholder(config, log, parts),
     ]);
-    const all = {
-      web: keyholder.credentials.web.reveal(),
-      mailer: keyholder.credentials.mailer.reveal(),
-      operator: keyholder.credentials.operator.reveal(),
-    };
+    const all = forEachRole((role) => keyholder.credentials[role].reveal());
     const showsMailbox = config.smtpUrl === null && config.isLoopbackOrigin;
     const messageFor = (role: ChildRole): StartMessage => ({
       kind: "start",
@@ -104,7 +101,7 @@ async function openKeyholder(
   return keyholder;
 }
 
-const credentialsSchema = Type.Object({ web: Type.String(), mailer: Type.String(), operator: Type.String() });
+const credentialsSchema = Type.Object(forEachRole(() => Type.String()));
 
 /** Reads the credentials of a keyholder that runs by itself, as `houselights keyholder` wrote them. */
 export async function readCredentials(file: string): Promise<Readonly<Record<Role, Secret>>> {
@@ -122,8 +119,7 @@ export async function readCredentials(file: string): Promise<Readonly<Record<Rol
     throw unreadable;
   }
   if (!Check(credentialsSchema, value)) throw unreadable;
-  const secret = (encoded: string): Secret => new Secret(Buffer.from(encoded, "base64url"));
-  return { web: secret(value.web), mailer: secret(value.mailer), operator: secret(value.operator) };
+  return forEachRole((role) => new Secret(Buffer.from(value[role], "base64url")));
 }
 
 /** The last thing a newcomer reads on the terminal: three addresses. */

@@ -26,16 +26,16 @@ export type ChildMessage =
 /**
  * The keyholder's credentials that a process is given: none that it does not use, so that a captured web process can
  * neither take the key that signs mail nor read letters on their way. Both kinds settle with the witness when they
- * connect, which is the operator's right; that credential also seals and checks. The built-in mailbox is shown by web,
- * and only on one's own machine.
+ * connect, by a credential that is good for nothing else. The operator's is given to commands on the host alone. The
+ * built-in mailbox is shown by web, and only on one's own machine.
  */
 export function credentialsFor(
   role: ChildRole,
-  { operator, web, mailer }: Readonly<Record<Role, Uint8Array>>,
+  { witness, web, mailer }: Readonly<Record<Role, Uint8Array>>,
   showsMailbox: boolean,
 ): StartMessage["credentials"] {
-  if (role === "worker") return { operator, mailer };
-  return showsMailbox ? { operator, web, mailer } : { operator, web };
+  if (role === "worker") return { witness, mailer };
+  return showsMailbox ? { witness, web, mailer } : { witness, web };
 }
 
 export interface Supervised {

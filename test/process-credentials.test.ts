@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { layGround, type Ground } from "../src/app.ts";
 import { parseConfig } from "../src/config/config.ts";
+import { readStanding } from "../src/credentials/standing.ts";
+import { contain } from "../src/incidents/contain.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { forEachRole, mayAsk, operations, roles, type Operation } from "../src/keyholder/permissions.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
 import { credentialsFor, type ChildRole } from "../src/processes.ts";
 
@@ -12,11 +15,7 @@ const template = await testDatabase();
 const connection = testConnection(String(template.pool.options.database));
 const keyholder = await testKeyholder();
 const { credentials, socketPath } = keyholder;
-const revealed = {
-  web: credentials.web.reveal(),
-  mailer: credentials.mailer.reveal(),
-  operator: credentials.operator.reveal(),
-};
+const revealed = forEachRole((role) => credentials[role].reveal());
 
 async function as<Result>(role: ChildRole, work: (ground: Ground) => Promise<Result>): Promise<Result> {
   const given = Object.entries(credentialsFor(role, revealed, false)).map(([name, value]) => [name, new Secret(value)]);
@@ -46,8 +45,48 @@ test("the worker signs mail, and has not the credential of web", () =>
     ).rejects.toMatchObject(refused);
   }));
 
+test("both settle containments with the witness, and let no database in", async () => {
+  for (const role of ["web", "worker"] as const) {
+    await as(role, async ({ plainDb: db, keyholders, ...ground }) => {
+      const order = { mode: "everyone-out", keepTools: false, reason: "test", operator: role } as const;
+      const contained = await contain({ ...ground, db, witness: keyholders.witness.witness }, order);
+      expect(contained.witness).toBe("told");
+      const { databaseId, ...now } = await readStanding(db);
+      for (const { witness } of Object.values(keyholders)) {
+        await expect(witness.highestFloors()).rejects.toMatchObject(refused);
+        await expect(witness.enrol(databaseId, now)).rejects.toMatchObject(refused);
+      }
+    });
+  }
+});
+
+/** What each kind of process can have done for it, by all the credentials that it is given. */
+const reach = (role: ChildRole, showsMailbox: boolean): readonly Operation[] => {
+  const given = roles.filter((one) => credentialsFor(role, revealed, showsMailbox)[one] !== undefined);
+  return operations.filter((operation) => given.some((one) => mayAsk(one, operation)));
+};
+
+test("what a captured process could ask for is on this list", () => {
+  const out = (role: ChildRole, showsMailbox = false): readonly Operation[] =>
+    operations.filter((operation) => !reach(role, showsMailbox).includes(operation));
+  const operators = ["witness.highestFloors", "witness.enrol"];
+  expect(out("web")).toEqual(["openForMailer", "sign.letter", "dkimKey", ...operators, "witness.advance"]);
+  expect(out("web", true)).toEqual(operators);
+  expect(out("worker")).toEqual([
+    "newDataKey",
+    "seal",
+    "codeMac",
+    "checkCode",
+    "sealPassword",
+    "verifyPassword",
+    "sign.grant",
+    "counters",
+    ...operators,
+  ]);
+});
+
 test("the built-in mailbox is the one reason to give web the mailer's credential", async () => {
-  expect(Object.keys(credentialsFor("web", revealed, false)).toSorted()).toEqual(["operator", "web"]);
-  expect(Object.keys(credentialsFor("web", revealed, true)).toSorted()).toEqual(["mailer", "operator", "web"]);
+  expect(Object.keys(credentialsFor("web", revealed, false)).toSorted()).toEqual(["web", "witness"]);
+  expect(Object.keys(credentialsFor("web", revealed, true)).toSorted()).toEqual(["mailer", "web", "witness"]);
   await keyholder.stop();
 });

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { serve, keysDirOf } from "../main.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
+import { forEachRole } from "../keyholder/permissions.ts";
 import { startKeyholder } from "../keyholder/supervise.ts";
 import type { Command } from "./command.ts";
 
@@ -24,11 +25,8 @@ export const serveCommands: readonly Command[] = [
       await mkdir(keysDir, { recursive: true, mode: 0o700 });
       const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), log });
       const file = join(keysDir, "credentials.json");
-      const { web, mailer, operator } = keyholder.credentials;
-      const text = (secret: typeof web): string => Buffer.from(secret.reveal()).toString("base64url");
-      await writeFile(file, JSON.stringify({ web: text(web), mailer: text(mailer), operator: text(operator) }), {
-        mode: 0o600,
-      });
+      const text = forEachRole((role) => Buffer.from(keyholder.credentials[role].reveal()).toString("base64url"));
+      await writeFile(file, JSON.stringify(text), { mode: 0o600 });
       say(`KEYHOLDER_URL=unix:${keyholder.socketPath}`);
       say(`KEYHOLDER_CREDENTIALS=${file}`);
       await new Promise<void>((resolve) => {

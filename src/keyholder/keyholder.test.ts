@@ -15,13 +15,15 @@ import type { TestKeyholder } from "./test-keyholder.ts";
 let keyholder: TestKeyholder;
 let web: KeyholderClient;
 let mailer: KeyholderClient;
+let witness: KeyholderClient;
 let operator: KeyholderClient;
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
-  [web, mailer, operator] = [
+  [web, mailer, witness, operator] = [
     await keyholder.connect("web"),
     await keyholder.connect("mailer"),
+    await keyholder.connect("witness"),
     await keyholder.connect("operator"),
   ];
 });
@@ -206,7 +208,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
 test.each(operations)(
   "%s is answered to the roles that may ask, and refused by name to the others",
   async (operation) => {
-    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, operator };
+    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, witness, operator };
     // Those that may come first: the refusal that follows is about the role.
     for (const role of roles.toSorted((one) => (mayAsk(one, operation) ? -1 : 1))) {
       const answer = ask(clients[role], operation);
@@ -222,8 +224,18 @@ test.each(operations)(
 );
 
 test("the key of the mail, the mailer's secrets and the settling of the witness are out of the web process's reach", () => {
-  const closed: readonly Operation[] = ["dkimKey", "openForMailer", "sign.letter", "witness.intend", "witness.confirm"];
+  const closed: readonly Operation[] = [
+    "dkimKey",
+    "openForMailer",
+    "sign.letter",
+    "witness.intend",
+    "witness.confirm",
+    "witness.advance",
+    "witness.enrol",
+  ];
   expect(closed.map((operation) => mayAsk("web", operation))).toEqual(closed.map(() => false));
+  const settles = operations.filter((operation) => mayAsk("witness", operation));
+  expect(settles).toEqual(["read", "intend", "confirm", "abandon", "adopt"].map((name) => `witness.${name}`));
   expect(operations.filter((operation) => !roles.some((role) => mayAsk(role, operation)))).toEqual([]);
 });
 

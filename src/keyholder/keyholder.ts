@@ -2,7 +2,7 @@ import type { AccountId, Epoch, FloorKind } from "../kernel/brand.ts";
 import type { Secret } from "../kernel/secret.ts";
 
 /** Who asks. Each role has its own credential and may call only the operations that `permissions.ts` lists for it. */
-export type Role = "web" | "mailer" | "operator";
+export type Role = "web" | "mailer" | "witness" | "operator";
 
 /**
  * Where a sealed value lives. All of it is authenticated with the value (AES-GCM associated data), so a value moved to

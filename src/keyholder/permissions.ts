@@ -30,22 +30,28 @@ export const operations = [
 ] as const;
 export type Operation = (typeof operations)[number];
 
-export const roles: readonly Role[] = ["web", "mailer", "operator"];
+export const roles: readonly Role[] = ["web", "mailer", "witness", "operator"];
+
+/** One of something for each role. */
+export const forEachRole = <Value>(make: (role: Role) => Value): Readonly<Record<Role, Value>> => ({
+  web: make("web"),
+  mailer: make("mailer"),
+  witness: make("witness"),
+  operator: make("operator"),
+});
 
 const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey"];
-const operatorAlone: readonly Operation[] = [
-  "witness.highestFloors",
-  "witness.enrol",
-  "witness.intend",
-  "witness.confirm",
-  "witness.abandon",
-  "witness.adopt",
-];
+/** Letting a database in is an operator's decision; no process takes it by itself. */
+const operatorAlone: readonly Operation[] = ["witness.highestFloors", "witness.enrol"];
+const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
 
 const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
-  // Whoever captures the web process cannot write letters in our name, read what is on its way to the mailer, or settle
-  // what the witness waits for: containment over HTTP goes by a second connection that has the operator's credential.
-  web: new Set(operations.filter((one) => ![...mailerAlone, ...operatorAlone, "sign.letter"].includes(one))),
+  // Whoever captures the web process cannot write letters in our name or read what is on its way to the mailer.
+  web: new Set(
+    operations.filter(
+      (one) => ![...mailerAlone, ...operatorAlone, ...settling, "sign.letter", "witness.advance"].includes(one),
+    ),
+  ),
   // The mailer reads addresses and finds accounts by them (bounces); it makes and checks no credential.
   mailer: new Set<Operation>([
     "open",
@@ -59,6 +65,8 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
     "index",
     "witness.advance",
   ]),
+  // Compares each new connection to the database, and settles containment. It opens, seals, checks and signs nothing.
+  witness: new Set<Operation>(["witness.read", ...settling]),
   operator: new Set(operations.filter((one) => !mailerAlone.includes(one))),
 };
 

@@ -1,8 +1,8 @@
 /**
  * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL]`.
  *
- * Standard input: one line `{"credentials":{"web":…,"mailer":…,"operator":…}}` (base64, at least 32 bytes each), then it
- * stays open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
+ * Standard input: one line `{"credentials":{"web":…,…}}`, one for each role (base64, at
+ * least 32 bytes each), then it stays open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
  */
 import { unlink } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ import { answerer } from "./answers.ts";
 import { isRecord } from "./durable-file.ts";
 import type { Role } from "./keyholder.ts";
 import { openFolder } from "./open-folder.ts";
+import { forEachRole } from "./permissions.ts";
 import { serveKeyholder } from "./server.ts";
 
 const credentialsWaitMs = 10 * secondMs;
@@ -79,7 +80,7 @@ function parseCredentials(line: string): Readonly<Record<Role, Secret>> {
     if (bytes.length < 32) throw invalid(`the credential for ${role} is missing or shorter than 32 bytes`);
     return new Secret(bytes);
   };
-  return { web: credential("web"), mailer: credential("mailer"), operator: credential("operator") };
+  return forEachRole(credential);
 }
 
 async function run(): Promise<void> {

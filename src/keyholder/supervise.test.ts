@@ -17,6 +17,7 @@ import { socketPathFor } from "./socket-path.ts";
 import { readOperatorCredential, startKeyholder } from "./supervise.ts";
 import type { SupervisedKeyholder } from "./supervise.ts";
 import { newAccountId } from "./test-values.ts";
+import { forEachRole, roles } from "./permissions.ts";
 import { witnessPath } from "./witness.ts";
 
 const toEnd: (() => Promise<unknown>)[] = [];
@@ -317,7 +318,7 @@ test("nothing secret is in arguments, environment, log or error text", async () 
   const keysDir = join(await temporaryFolder(), "keys");
   const socketPath = join(keysDir, "keyholder.sock");
   const processPath = fileURLToPath(new URL("./process.ts", import.meta.url));
-  const credentials = { web: randomBytes(32), mailer: randomBytes(32), operator: randomBytes(32) };
+  const credentials = forEachRole(() => randomBytes(32));
   const child = spawn(
     process.execPath,
     [processPath, "--keys", keysDir, "--socket", socketPath, "--log-level", "trace"],
@@ -337,7 +338,7 @@ test("nothing secret is in arguments, environment, log or error text", async () 
   const secrets = Object.values(credentials);
   const errors: string[] = [];
   const typed = Secret.fromText("correct horse battery staple");
-  for (const role of ["web", "mailer", "operator"] as const) {
+  for (const role of roles) {
     const options = { socketPath, role, log: silentLog, waitMs: 10_000 };
     const client = await connectKeyholder({ ...options, credential: new Secret(credentials[role]) });
     const accountId = newAccountId();
@@ -372,7 +373,7 @@ test("nothing secret is in arguments, environment, log or error text", async () 
   expect(errors.length).toBeGreaterThan(10);
   expect(everything).toContain("sealed data does not open");
   expect(everything).toContain("a role asked for what it may not");
-  expect(secrets).toHaveLength(3 + 3 + 12);
+  expect(secrets).toHaveLength(2 * roles.length + 12);
   for (const secret of secrets) {
     // Keys in PKCS#8 begin alike: the end is what is secret.
     const end = secret.subarray(-24);

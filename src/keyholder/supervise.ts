@@ -18,6 +18,7 @@ import {
   writeDurably,
 } from "./durable-file.ts";
 import type { Role } from "./keyholder.ts";
+import { forEachRole } from "./permissions.ts";
 
 const processPath = fileURLToPath(new URL("./process.ts", import.meta.url));
 const readyWaitMs = 15 * secondMs;
@@ -89,11 +90,7 @@ const ended = (child: ChildProcess): Promise<void> =>
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
   const { keysDir, socketPath, log, nodePath = process.execPath } = options;
-  const credentials = {
-    web: newSecret(systemRandom),
-    mailer: newSecret(systemRandom),
-    operator: newSecret(systemRandom),
-  };
+  const credentials = forEachRole(() => newSecret(systemRandom));
   const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
   const stopping = new AbortController();
 
@@ -103,11 +100,7 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
       env: {},
       stdio: ["pipe", "pipe", "inherit"],
     });
-    const line = {
-      web: base64(credentials.web),
-      mailer: base64(credentials.mailer),
-      operator: base64(credentials.operator),
-    };
+    const line = forEachRole((role) => base64(credentials[role]));
     // A process that dies at once closes its end; `started` tells why.
     child.stdin?.on("error", () => undefined);
     child.stdin?.write(`${JSON.stringify({ credentials: line })}\n`);
