@@ -72,6 +72,39 @@ create table address_claim (
 );
 CREATE INDEX address_claim_by_expiry ON public.address_claim USING btree (expires_at);
 
+create table alarm (
+  id uuid not null,
+  kind text not null,
+  about text not null,
+  place text,
+  title text not null,
+  evidence text not null,
+  not_evidence text not null,
+  facts jsonb not null,
+  found_how text not null,
+  copied_at timestamp with time zone,
+  data_classes text[] not null,
+  keys_reachable text not null,
+  at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  times bigint not null default 1,
+  told_at timestamp with time zone not null,
+  told_times bigint not null default 1,
+  acknowledged_at timestamp with time zone,
+  acknowledged_by text,
+  incident_id uuid,
+  constraint alarm_pkey PRIMARY KEY (id),
+  constraint alarm_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id),
+  constraint alarm_about_check CHECK (octet_length(about) <= 300),
+  constraint alarm_check CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL)),
+  constraint alarm_keys_reachable_check CHECK (keys_reachable = ANY (ARRAY['no'::text, 'unknown'::text, 'yes'::text])),
+  constraint alarm_kind_check CHECK (kind = ANY (ARRAY['copy detected'::text, 'canary'::text, 'honeyword'::text, 'key use'::text, 'stuffing'::text, 'test'::text])),
+  constraint alarm_place_check CHECK (place ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text),
+  constraint alarm_times_check CHECK (times >= 1)
+);
+CREATE INDEX alarm_newest ON public.alarm USING btree (last_at DESC, id DESC);
+CREATE UNIQUE INDEX alarm_one_open ON public.alarm USING btree (about) WHERE (acknowledged_at IS NULL);
+
 create table artwork (
   title_id uuid not null,
   source text not null,

@@ -30,6 +30,8 @@ import { consoleRoutes } from "./incidents/console.ts";
 import { currentNotice } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
+import { listAlarms } from "./canaries/alarms.ts";
+import { alarmRoutes } from "./canaries/routes.ts";
 import { libraryRoutes } from "./library/routes.ts";
 import { countTitles } from "./library/count-titles.ts";
 import { openEngine } from "./streaming/engine.ts";
@@ -115,7 +117,14 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     leavesBy: mail,
   });
   noticePages(app, { db, frame });
-  consoleRoutes(app, { db, clock, mail, countTitles: () => countTitles(db) });
+  consoleRoutes(app, {
+    db,
+    clock,
+    mail,
+    countTitles: () => countTitles(db),
+    listAlarms: (limit) => listAlarms(db, limit),
+  });
+  alarmRoutes(app, { db, clock, random });
   const progress = progressReader(db);
   libraryRoutes(app, { db, dataDir: config.dataDir, progress });
   const media = await openEngine({

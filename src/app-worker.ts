@@ -18,6 +18,7 @@ import { forgetLinks } from "./links/clean-up.ts";
 import { forgetTickets } from "./renewal/clean-up.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
+import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
 import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts";
@@ -76,6 +77,15 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     concurrency: { letters: 4, work: 3 },
     tasks: [
       ...letterTasks({ keyholder, transport, service, clock }),
+      ...alarmTasks({
+        db,
+        keyholder,
+        transport,
+        service,
+        clock,
+        alarmAddress: config.alarmAddress,
+        webhook: config.alarmWebhook,
+      }),
       campaignTask({ db, keyholder, transport: campaignTransport, clock, random, log, service }),
       ...libraryTasks(library),
       cleanUp,

@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import type { PoolConfig } from "pg";
 import type { Config } from "./config/config.ts";
 import type { AccountId } from "./kernel/brand.ts";
-import { systemClock, type Clock } from "./kernel/clock.ts";
+import { systemClock, type Clock, type EpochMs } from "./kernel/clock.ts";
 import { Fault } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { newId, systemRandom, type Random } from "./kernel/random.ts";
@@ -15,6 +15,8 @@ import { roles } from "./keyholder/permissions.ts";
 import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
 import { reconcile } from "./credentials/reconcile.ts";
 import { makeDecoy, type Decoy } from "./credentials/passwords.ts";
+import { copyDetected } from "./canaries/alarm-words.ts";
+import { raiseAlarm } from "./canaries/raise-alarm.ts";
 
 /** What a process is told when it is started, besides its settings: where the database and the keyholder are. */
 export interface Surroundings {
@@ -78,7 +80,16 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   ]);
   const seen = seenFloors();
   const { connection } = surroundings;
-  const needs = { witness: witness.witness, seen, clock, random, log };
+  const needs = {
+    witness: witness.witness,
+    seen,
+    clock,
+    random,
+    log,
+    copyFound: async (tx: Tx, now: EpochMs, facts: Readonly<Record<string, string | number | boolean>>) => {
+      await raiseAlarm(tx, now, random, copyDetected(facts));
+    },
+  };
   const onConnect = async (tx: Tx): Promise<void> => {
     await reconcile(needs, tx);
   };

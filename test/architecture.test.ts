@@ -22,6 +22,7 @@ const order = [
   "links",
   "renewal",
   "incidents",
+  "canaries",
   "library",
   "streaming",
 ] as const;
@@ -34,8 +35,8 @@ const forbidden: Partial<Record<Folder, readonly string[]>> = {
   config: ["wire"],
   db: ["wire", "config"],
   // They know no account module: a `Viewer` comes from `http/`, the check from `app.ts`.
-  library: ["accounts", "credentials", "sessions", "links", "renewal", "incidents", "mail", "timeline"],
-  streaming: ["accounts", "credentials", "sessions", "links", "renewal", "incidents", "mail", "timeline"],
+  library: ["accounts", "credentials", "sessions", "links", "renewal", "incidents", "canaries", "mail", "timeline"],
+  streaming: ["accounts", "credentials", "sessions", "links", "renewal", "incidents", "canaries", "mail", "timeline"],
 };
 
 const importSpecifier = /(?:from|import)\s*\(?\s*["'](\.[^"']+)["']/g;
@@ -118,6 +119,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   ticket: ["renewal", "incidents"],
   letter: ["incidents"],
   incident: ["incidents"],
+  alarm: ["canaries"],
   throttle: ["http"],
   timeline_entry: ["timeline", "incidents"],
   mailbox_letter: ["mail"],

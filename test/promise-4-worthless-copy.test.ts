@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
+import { testAlarm } from "../src/canaries/alarm-words.ts";
+import { raiseAlarm } from "../src/canaries/raise-alarm.ts";
 import type { Tx } from "../src/db/db.ts";
 import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { campaignTask } from "../src/incidents/campaign-tasks.ts";
@@ -259,6 +261,7 @@ async function useEverything(): Promise<void> {
   });
   const told = (await service.letters()).find(({ undo }) => undo !== undefined);
   wentSecret("an undo secret", told?.undo ?? "");
+  await db.transaction((tx) => raiseAlarm(tx, clock.now(), random, testAlarm()));
   await work(async () => (await queued()) === 0);
 
   const opened = await expectStatus(201, "POST", "/api/incidents", {

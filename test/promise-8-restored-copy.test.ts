@@ -103,6 +103,10 @@ test("P8: a backup from before a containment, restored under the running service
   expect(await opensAfresh(service, token)).toBe(false);
   const alarms = await readTimeline(service.ground.plainDb, { kinds: ["copy detected"], limit: 5 });
   expect(alarms.length).toBeGreaterThan(0);
+  const rung = await service.ground.plainDb.many<{ title: string }>(
+    `select title from alarm where kind = 'copy detected' and acknowledged_at is null`,
+  );
+  expect(rung).toEqual([{ title: "This database is an older copy" }]);
   expect(alarms.at(-1)?.detail).toMatchObject({ "passwords too": true });
   // The service goes on: who signs up now gets in.
   await service.account("bob@example.org", goodPassword);

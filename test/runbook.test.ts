@@ -202,6 +202,31 @@ test("upgrade and keys", async () => {
   await perform("docs/runbook/upgrade-and-keys.md", stage);
 }, 600_000);
 
+test("an alarm rings", async () => {
+  const stage = await setStage();
+  const { service, acts, after } = stage;
+  acts["ada is an operator"] = async () => {
+    await signUp(service, "ada@example.org");
+    expect((await service.command("operator", "add", "ada@example.org")).code).toBe(0);
+  };
+  acts["ada has the letter"] = async () => {
+    const link = await service.command("operator", "link");
+    const secret = /operate#(\S+)/.exec(link.out)?.[1];
+    const { cookie = "" } = await service.api("POST", "/api/operator-sessions", { body: { secret } });
+    await eventually("the alarm's letter", async () => {
+      const box = await service.api("GET", "/api/mailbox", { cookie });
+      const letters = (box.body["letters"] ?? []) as { to: string; subject: string }[];
+      return letters.find(({ to, subject }) => to === "ada@example.org" && subject.includes("A test of the alarm"));
+    });
+  };
+  after["incident open --alarm"] = ({ out }) => expect(out).toMatch(/^opened HL-/m);
+  after["alarm list --json"] = ({ out }) => {
+    expect(out).toContain("somebody has acknowledged it before");
+    expect(out).toMatch(/"incidentId": "[0-9a-f-]{36}"/);
+  };
+  await perform("docs/runbook/an-alarm-rings.md", stage);
+}, 600_000);
+
 test("a keyholder of its own serves a service, as the page says", async () => {
   const page = await readFile(join(root, "docs/runbook/upgrade-and-keys.md"), "utf8");
   expect(page).toContain("./houselights keyholder");
@@ -232,6 +257,7 @@ test("a keyholder of its own serves a service, as the page says", async () => {
 test("every page of the runbook is run here, and documents name files that exist", async () => {
   const pages = globSync("docs/runbook/*.md", { cwd: root }).map((page) => page.replaceAll("\\", "/"));
   expect(pages.toSorted()).toEqual([
+    "docs/runbook/an-alarm-rings.md",
     "docs/runbook/restore.md",
     "docs/runbook/the-day.md",
     "docs/runbook/upgrade-and-keys.md",

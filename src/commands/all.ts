@@ -1,4 +1,5 @@
 import { adoptDatabaseCommand } from "./adopt-database.ts";
+import { alarmCommands } from "./alarm.ts";
 import type { Command } from "./command.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
@@ -9,6 +10,7 @@ import { serveCommands } from "./serve.ts";
 export const commands: readonly Command[] = [
   ...serveCommands,
   ...incidentCommands,
+  ...alarmCommands,
   ...operatorCommands,
   ...keepingCommands,
   adoptDatabaseCommand,

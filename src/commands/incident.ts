@@ -2,6 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { parseInstant, toIso } from "../kernel/clock.ts";
 import type { Ground } from "../app.ts";
+import { openCaseFromAlarm } from "../canaries/alarms.ts";
+import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
 import { openIncident } from "../incidents/open.ts";
@@ -171,6 +173,27 @@ async function runNotify(call: Call): Promise<Outcome> {
   });
 }
 
+async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
+  const id = parseId<AlarmId>(text);
+  if (id === undefined)
+    return { kind: "usage", error: "--alarm must be an alarm's id", hint: "houselights alarm list" };
+  return withGround(call.config, call.log, async (ground) => {
+    const outcome = await openCaseFromAlarm(ground, id, operator);
+    switch (outcome.kind) {
+      case "no-such-alarm":
+        return { kind: "refused", error: "there is no such alarm", hint: "houselights alarm list" };
+      case "in-hand":
+        return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
+      case "opened":
+        return {
+          kind: "done",
+          json: outcome,
+          lines: [`opened ${outcome.reference}`, "  next                  houselights incident contain"],
+        };
+    }
+  });
+}
+
 async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
   return withGround(call.config, call.log, async (ground) => {
     const id = await caseOf(ground, call);
@@ -182,15 +205,23 @@ export const incidentCommands: readonly Command[] = [
   {
     words: ["incident", "open"],
     summary: "open a case without touching anything yet",
-    arguments: "--reason TEXT [--copied-at INSTANT] [--found-at INSTANT]",
-    options: { reason: { type: "string" }, "copied-at": { type: "string" }, "found-at": { type: "string" } },
+    arguments: "--reason TEXT [--copied-at INSTANT] [--found-at INSTANT] | --alarm ID",
+    options: {
+      reason: { type: "string" },
+      "copied-at": { type: "string" },
+      "found-at": { type: "string" },
+      alarm: { type: "string" },
+    },
     optionHelp: [
+      ["--alarm ID", "open the case that this alarm proposes, with its evidence"],
       ["--reason TEXT", "what is known, in a sentence"],
       ["--copied-at INSTANT", "when the copy was taken, if known (ISO 8601)"],
       ["--found-at INSTANT", "when it was found; now unless given"],
     ],
     examples: ['houselights incident open --reason "database copy offered for sale"'],
     run: async (call) => {
+      const alarm = textOf(call.values, "alarm");
+      if (alarm !== undefined) return runOpenFromAlarm(call, alarm);
       const reason = textOf(call.values, "reason");
       if (reason === undefined || reason.length > 500)
         return { kind: "usage", error: "--reason is needed, at most 500 characters" };

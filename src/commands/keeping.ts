@@ -8,6 +8,8 @@ import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { revivable } from "../credentials/reconcile.ts";
 import { readStanding } from "../credentials/standing.ts";
 import { append } from "../timeline/append.ts";
+import { copyDetected } from "../canaries/alarm-words.ts";
+import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
 import { dkimSelector, readFrom } from "../mail/smtp.ts";
@@ -129,6 +131,7 @@ export const keepingCommands: readonly Command[] = [
             const epoch = await raiseFloors(tx, revivable, now, before + 1);
             const detail = { "restored by": "host", epoch, kinds: revivable };
             await append(tx, now, { kind: "copy detected", detail }, systemRandom);
+            await raiseAlarm(tx, now, systemRandom, copyDetected({ "restored by": "host", epoch }));
           });
         } finally {
           await db.close();

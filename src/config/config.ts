@@ -24,6 +24,10 @@ export interface Config {
   readonly serviceName: string;
   /** Where letters and pages send people with questions; `null` leaves it out. */
   readonly contactAddress: string | null;
+  /** Told of every alarm besides the operators; `null` tells the operators alone. */
+  readonly alarmAddress: string | null;
+  /** Where alarms are posted, signed with the secret; `null` posts none. */
+  readonly alarmWebhook: { readonly url: Secret; readonly secret: Secret } | null;
   /** Scheme, host and port as browsers see them, without a slash at the end. */
   readonly publicOrigin: string;
   /** Whether the public origin is this machine itself: then plain HTTP is fine, and the built-in mailbox may be shown. */
@@ -96,6 +100,11 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   if (contactAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(contactAddress)) {
     settings.refuse("CONTACT_ADDRESS", "must be an address");
   }
+  const alarmAddress = text("ALARM_ADDRESS") ?? null;
+  if (alarmAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(alarmAddress)) {
+    settings.refuse("ALARM_ADDRESS", "must be an address");
+  }
+  const alarmWebhook = readWebhook(settings);
   const level = text("LOG_LEVEL") ?? "info";
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) settings.refuse("LOG_LEVEL", `must be one of ${logLevels.join(", ")}`);
@@ -112,6 +121,8 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     mailFrom,
     serviceName,
     contactAddress,
+    alarmAddress,
+    alarmWebhook,
     publicOrigin,
     isLoopbackOrigin,
     tls,
@@ -191,6 +202,28 @@ function readKeyholder(settings: Settings): string | null {
   if (isAbsolute(path)) return path;
   settings.refuse("KEYHOLDER_URL", "must be unix: and the absolute path of a socket");
   return null;
+}
+
+/** Alarms tell what a thief must not read or forge: encrypted on the way unless they stay on this machine, and signed. */
+function readWebhook(settings: Settings): Config["alarmWebhook"] {
+  const url = settings.secretUrl("ALARM_WEBHOOK_URL", ["https:", "http:"]);
+  const secret = settings.read("ALARM_WEBHOOK_SECRET");
+  if (settings.read("ALARM_WEBHOOK_URL") === undefined) {
+    if (secret !== undefined) settings.refuse("ALARM_WEBHOOK_URL", "must be set together with ALARM_WEBHOOK_SECRET");
+    return null;
+  }
+  const parsed = url === null ? null : URL.parse(url.revealText());
+  if (parsed !== null && parsed.protocol === "http:" && !isLoopback(parsed.hostname.replace(/^\[|\]$/g, ""))) {
+    settings.refuse("ALARM_WEBHOOK_URL", "must be https://, or http:// to this machine");
+  }
+  if (parsed !== null && (parsed.username !== "" || parsed.password !== "")) {
+    settings.refuse("ALARM_WEBHOOK_URL", "must not carry a user or password: what is posted is signed");
+  }
+  if (secret === undefined || secret.length < 32 || secret.length > 512) {
+    settings.refuse("ALARM_WEBHOOK_SECRET", "must be 32 to 512 characters, the same as the receiver has");
+    return null;
+  }
+  return url === null ? null : { url, secret: Secret.fromText(secret) };
 }
 
 function readTls(settings: Settings, folder: (name: string, usual: string) => string): Config["tls"] {

@@ -1,5 +1,5 @@
 import { floorKinds, type Epoch, type FloorKind } from "../kernel/brand.ts";
-import { sleep, type Clock } from "../kernel/clock.ts";
+import { sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Tx } from "../db/db.ts";
@@ -17,6 +17,12 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Rings in the transaction that refuses what a copy could revive; alarms stand after this room. */
+  readonly copyFound: (
+    tx: Tx,
+    now: EpochMs,
+    facts: Readonly<Record<string, string | number | boolean>>,
+  ) => Promise<void>;
 }
 
 export type Reconciled =
@@ -136,7 +142,7 @@ async function repair(needs: Needs, connection: Tx, databaseId: string): Promise
 }
 
 async function raise(
-  { clock, random }: Needs,
+  { clock, random, copyFound }: Needs,
   connection: Tx,
   kinds: readonly FloorKind[],
   atLeast: number,
@@ -150,6 +156,7 @@ async function raise(
     // A containment that this database does not know of: nor does it know when the copy was taken.
     if (kinds.includes("password")) await doubtAddedSince(connection, epoch, doubtedFrom(now, null));
     await append(connection, now, { kind, detail: { ...detail, epoch, kinds } }, random);
+    if (kind === "copy detected") await copyFound(connection, now, { ...detail, epoch });
     const floors = await readFloors(connection);
     await connection.run("commit");
     return { epoch, floors };

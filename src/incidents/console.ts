@@ -5,6 +5,7 @@ import { countAccounts } from "../accounts/accounts.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { readTimeline } from "../timeline/read.ts";
+import type { Alarm } from "../wire/alarms.ts";
 import { Console } from "../wire/incidents.ts";
 import { incidentInHand } from "./open.ts";
 
@@ -14,33 +15,37 @@ export interface ConsoleNeeds {
   /** The library knows no console and the console no library: `app.ts` ties them. */
   readonly countTitles: () => Promise<{ readonly state: string; readonly count: number }[]>;
   readonly mail: "mailbox" | "relay";
+  /** Alarms stand after this room; `app-web.ts` ties them. */
+  readonly listAlarms: (limit: number) => Promise<Alarm[]>;
 }
 
 /** The console's first page: every number read when it is asked for. */
-export function consoleRoutes(app: App, { db, clock, countTitles, mail }: ConsoleNeeds): void {
+export function consoleRoutes(app: App, { db, clock, countTitles, mail, listAlarms }: ConsoleNeeds): void {
   app.get("/api/console", { config: { access: "operator" }, schema: { response: { 200: Console } } }, async () => {
     const now = toDate(clock.now());
-    const [incident, accounts, floors, sessions, titles, head, waiting, checkpoint, jobs, alarms] = await Promise.all([
-      incidentInHand(db),
-      countAccounts(db),
-      readFloors(db),
-      db.many<{ class: string; live: number }>(
-        `select s.class, count(*) as live from session s
+    const [incident, accounts, floors, sessions, titles, head, waiting, checkpoint, jobs, alarms, owed] =
+      await Promise.all([
+        incidentInHand(db),
+        countAccounts(db),
+        readFloors(db),
+        db.many<{ class: string; live: number }>(
+          `select s.class, count(*) as live from session s
              join account a on a.id = s.account_id and a.generation = s.generation
              join floor f on f.kind = s.class and s.epoch >= f.epoch
             where s.ended_at is null and s.expires_at > $1 group by s.class order by s.class`,
-        [now],
-      ),
-      countTitles(),
-      currentHead(db),
-      db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
-      db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
-      db.one<{ waiting: number; failed: number }>(
-        `select count(*) filter (where attempts < max_attempts) as waiting,
+          [now],
+        ),
+        countTitles(),
+        currentHead(db),
+        db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
+        db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
+        db.one<{ waiting: number; failed: number }>(
+          `select count(*) filter (where attempts < max_attempts) as waiting,
                   count(*) filter (where attempts >= max_attempts) as failed from graphile_worker.jobs`,
-      ),
-      readTimeline(db, { kinds: ["alarm", "copy detected", "witness owed"], limit: 20 }),
-    ]);
+        ),
+        listAlarms(20),
+        readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
+      ]);
     return {
       incident: incident ?? null,
       accounts,
@@ -56,7 +61,8 @@ export function consoleRoutes(app: App, { db, clock, countTitles, mail }: Consol
       },
       jobs: jobs ?? { waiting: 0, failed: 0 },
       mail,
-      alarms: alarms.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
+      alarms,
+      owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     };
   });
 }

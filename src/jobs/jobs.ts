@@ -47,6 +47,10 @@ const sealedLetter = Type.Object(
   exactly,
 );
 
+/** Which of an alarm's times is told: tries of one telling carry one id, so that a receiver can drop what comes twice. */
+const telling = Type.Integer({ minimum: 1 });
+const alarmTelling = Type.Object({ alarmId: uuid, telling }, exactly);
+
 interface TaskShape {
   readonly payload: TSchema;
   /** Smaller goes first. */
@@ -62,6 +66,26 @@ export const tasks = {
   // 12 tries span about 20 hours, inside the 24 that a code lives.
   "send-code": { payload: sealedLetter, priority: -20, maxAttempts: 12, lane: "letters" },
   "send-letter": { payload: sealedLetter, priority: -10, maxAttempts: 16, lane: "letters" },
+  // Alarms go before everything: they have to be out within seconds.
+  "deliver-alarm": {
+    payload: alarmTelling,
+    priority: -40,
+    maxAttempts: 16,
+    lane: "letters",
+  },
+  "alarm-letter": {
+    // The operator who is told; nobody means the address in the settings.
+    payload: Type.Object({ alarmId: uuid, telling, accountId: Type.Optional(uuid) }, exactly),
+    priority: -40,
+    maxAttempts: 16,
+    lane: "letters",
+  },
+  "alarm-webhook": {
+    payload: alarmTelling,
+    priority: -40,
+    maxAttempts: 16,
+    lane: "letters",
+  },
   campaign: {
     payload: Type.Object(
       {

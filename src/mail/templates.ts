@@ -43,7 +43,9 @@ export type LetterContent =
       /** base64url of the secret that takes the change back. */
       readonly undo?: string;
     }
-  | { readonly kind: "incident letter" | "incident test send"; readonly notice: NoticeFacts };
+  | { readonly kind: "incident letter" | "incident test send"; readonly notice: NoticeFacts }
+  /** To operators, in the console's one language: `title` and `paragraphs` are the alarm's own words. */
+  | { readonly kind: "alarm"; readonly title: string; readonly paragraphs: readonly string[] };
 
 /** Finished text. `text` and `html` say the same words. */
 export interface WrittenLetter {
@@ -82,6 +84,10 @@ function letterText(
       return catalogue.renewalCode({ ...facts, code: grouped(content.code), validHours: codeValidHours });
     case "already registered":
       return catalogue.alreadyRegistered(facts);
+    case "alarm": {
+      const { title, paragraphs } = content;
+      return { subject: `Alarm at ${service.name}: ${title}`, title, blocks: paragraphs.map(paragraph) };
+    }
     case "incident letter":
       return noticeText(catalogue, locale, facts, content.notice);
     case "incident test send": {

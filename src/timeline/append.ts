@@ -39,6 +39,7 @@ export const timelineKinds = [
   "operator link made",
   "operator link used",
   "alarm",
+  "alarm acknowledged",
   "incident opened",
   "incident changed",
   "contained",

@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { Alarm } from "./alarms.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
 
 export const DataClass = Type.Union([
@@ -205,6 +206,8 @@ export const Console = Closed({
   }),
   jobs: Closed({ waiting: Type.Integer(), failed: Type.Integer() }),
   mail: Type.Union([Type.Literal("mailbox"), Type.Literal("relay")]),
-  alarms: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
+  alarms: Type.Array(Alarm),
+  /** Containments that the witness was not told of at once. */
+  owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
 });
 export type Console = Static<typeof Console>;

@@ -10,9 +10,9 @@ import { Field, Form, type Filled } from "../app/form.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { consoleQuery, incidentQuery, incidentsQuery, type ConsoleNumbers } from "../app/queries.ts";
-import { say, showAgo, showExact, showInstant, showNumber } from "../text/say.ts";
+import { say, showAgo, showInstant, showNumber } from "../text/say.ts";
+import { Alarms } from "./alarms.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
-import { detailText } from "./detail.ts";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
 import "./console.css";
@@ -93,7 +93,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         </Figure>
       </section>
       <div className="console-parts">
-        <Alarms alarms={numbers.alarms} />
+        <Alarms alarms={numbers.alarms} owed={numbers.owed} caseInHand={numbers.incident !== null} />
         <Cases />
         <OperatorList />
         <section className="card is-wide" aria-labelledby="floors">
@@ -245,28 +245,6 @@ function OpenCase({ onClose }: { readonly onClose: () => void }) {
         </fieldset>
       </Form>
     </Dialog>
-  );
-}
-
-function Alarms({ alarms }: { readonly alarms: ConsoleNumbers["alarms"] }) {
-  return (
-    <section className="card" aria-labelledby="alarms">
-      <h2 id="alarms">{say("console.alarms")}</h2>
-      {alarms.length === 0 ? (
-        <p className="soft">{say("console.alarms.none")}</p>
-      ) : (
-        <ul className="alarms">
-          {alarms.map((alarm) => (
-            <li key={`${alarm.at} ${alarm.kind}`}>
-              <strong>{alarm.kind}</strong>
-              <span className="soft small">
-                {showExact(alarm.at)} · {detailText(alarm.detail)}
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
-    </section>
   );
 }
 

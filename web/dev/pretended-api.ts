@@ -346,8 +346,30 @@ function pretendedConsole(state: string): Static<typeof Console> {
     },
     jobs: { waiting: 12, failed: 0 },
     mail: "mailbox",
-    alarms:
-      state === "none" ? [] : [{ at: ago(31 * hourMs), kind: "canary-sign-in", detail: { copy: "backup 2026-11-20" } }],
+    alarms: [
+      {
+        id: idOf(9_000),
+        kind: "canary",
+        place: "backup-2026-11",
+        title: "A canary was used",
+        evidence: "Somebody tried to sign in with an address that stands in one copy of the database and nowhere else.",
+        notEvidence: "It does not show when the copy was made, nor that any real account was entered.",
+        facts: { way: "sign-in", tries: 3 },
+        at: ago(2 * hourMs),
+        lastAt: ago(hourMs),
+        times: 3,
+        acknowledgedAt: state === "none" ? null : ago(hourMs),
+        acknowledgedBy: state === "none" ? null : "host",
+        incidentId: state === "none" ? null : caseId,
+        proposes: {
+          foundHow: "sign-in with a canary address",
+          copiedAt: null,
+          dataClasses: ["addresses", "password records"],
+          keysReachable: "unknown",
+        },
+      },
+    ],
+    owed: [],
   };
 }
 

@@ -1,0 +1,230 @@
+import { createHmac } from "node:crypto";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { asCookie, testService } from "../../test/service.ts";
+import { startWorker, type Worker } from "../jobs/worker.ts";
+import { dayMs, hourMs, sleep } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { Secret } from "../kernel/secret.ts";
+import { openMailbox } from "../mail/mailbox.ts";
+import { readTimeline } from "../timeline/read.ts";
+import { acknowledgeAlarm, listAlarms } from "./alarms.ts";
+import { alarmTasks } from "./deliver-alarm.ts";
+import { everyDataClass, raiseAlarm, type AlarmFound, type AlarmId } from "./raise-alarm.ts";
+
+/** P10: an alarm reaches the operators by mail, webhook and console, says what it is worth, and proposes a case. */
+const service = await testService();
+const { ground, clock } = service;
+const { db, random, keyholders } = ground;
+
+const hookSecret = "a secret of thirty-two characters";
+interface Posted {
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+  readonly url: string;
+}
+const posted: Posted[] = [];
+let answers: number[] = [];
+let hook: Server;
+let worker: Worker;
+
+const found = (about = "something", more: Partial<AlarmFound> = {}): AlarmFound => ({
+  kind: "canary",
+  about,
+  place: "backup-2026-11",
+  title: "A canary was used",
+  evidence: "a copy was read",
+  notEvidence: "when it was made",
+  facts: { way: "sign-in" },
+  proposes: { foundHow: "a canary rang", copiedAt: clock.now(), dataClasses: everyDataClass, keysReachable: "unknown" },
+  ...more,
+});
+const ring = (about?: string, more?: Partial<AlarmFound>) =>
+  db.transaction((tx) => raiseAlarm(tx, clock.now(), random, found(about, more)));
+
+async function until(look: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await look())) await sleep(20);
+}
+const lettersTo = async (address: string): Promise<string[]> => {
+  const mailbox = await service.call("GET", "/api/mailbox", { cookies: asCookie(operator) });
+  const { letters } = mailbox.body as { letters: { to: string; text: string }[] };
+  return letters.filter(({ to }) => to === address).map(({ text }) => text);
+};
+
+let operator = "";
+beforeAll(async () => {
+  operator = await service.operator();
+  await service.call("POST", "/api/account/addresses", {
+    body: { address: "night@operators.example" },
+    cookies: asCookie(operator),
+  });
+  const code = (await service.letters()).find(({ to }) => to === "night@operators.example")?.code;
+  await service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(operator) });
+  await db.run(`delete from graphile_worker._private_jobs`);
+
+  hook = createServer((request, response) => {
+    let body = "";
+    request.setEncoding("utf8");
+    request.on("data", (chunk: string) => (body += chunk));
+    request.on("end", () => {
+      posted.push({ headers: request.headers, body, url: request.url ?? "" });
+      const status = answers.shift() ?? 204;
+      response.writeHead(status, status === 302 ? { location: "/elsewhere" } : {});
+      response.end("not for us to read");
+    });
+  });
+  await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/alarms`;
+  const transport = openMailbox({ db, keyholder: keyholders.mailer, clock, random });
+  worker = await startWorker({
+    db,
+    log: silentLog,
+    concurrency: { letters: 2, work: 1 },
+    tasks: [
+      ...alarmTasks({
+        db,
+        keyholder: keyholders.mailer,
+        transport,
+        clock,
+        service: { name: "Houselights", origin: "https://films.example", contact: null },
+        alarmAddress: "pager@operators.example",
+        webhook: { url: Secret.fromText(url), secret: Secret.fromText(hookSecret) },
+      }),
+    ],
+  });
+});
+afterAll(async () => {
+  await worker.stop();
+  await new Promise((resolve) => hook.close(resolve));
+});
+
+test("an alarm is told by mail to every operator and the named address, by a signed webhook, and in the console", async () => {
+  await ring();
+  await until(async () => posted.length === 1 && (await lettersTo("pager@operators.example")).length === 1);
+  await until(async () => (await lettersTo("night@operators.example")).length === 1);
+  const [letter = ""] = await lettersTo("night@operators.example");
+  for (const words of ["a copy was read", "when it was made", "backup-2026-11", "password records"]) {
+    expect(letter).toContain(words);
+  }
+
+  const { headers, body } = posted[0]!;
+  const signed = `${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${body}`;
+  const mac = createHmac("sha256", hookSecret).update(signed).digest("base64");
+  expect(headers["webhook-signature"]).toBe(`v1,${mac}`);
+  expect(JSON.parse(body)).toMatchObject({ type: "alarm.raised", data: { kind: "canary", place: "backup-2026-11" } });
+
+  const shown = await service.call("GET", "/api/console", { cookies: asCookie(operator) });
+  expect(shown.body["alarms"]).toMatchObject([{ title: "A canary was used", times: 1, acknowledgedAt: null }]);
+  expect((await readTimeline(db, { kinds: ["alarm"], limit: 5 })).map(({ detail }) => detail)).toMatchObject([
+    { kind: "canary", place: "backup-2026-11" },
+  ]);
+});
+
+test("the same thing again is counted and not told; after a day it is told again; acknowledged, it rings anew", async () => {
+  const before = posted.length;
+  expect([await ring("again"), await ring("again"), await ring("again")]).toEqual([true, false, false]);
+  clock.advance(dayMs + hourMs);
+  expect(await ring("again")).toBe(true);
+  expect(await ring("again")).toBe(false);
+  await until(() => posted.length === before + 2);
+  operator = await service.operator();
+  const [alarm] = (await listAlarms(db)).filter(({ times }) => times === 5);
+  expect(alarm?.acknowledgedAt).toBeNull();
+  expect(await acknowledgeAlarm(ground, alarm?.id as AlarmId, "host")).toBe(true);
+  expect(await acknowledgeAlarm(ground, alarm?.id as AlarmId, "host")).toBe(false);
+  expect(await ring("again")).toBe(true);
+  await until(() => posted.length === before + 3);
+});
+
+test("concurrent rings of one thing make one alarm and lose no count", async () => {
+  const told = await Promise.all(Array.from({ length: 20 }, () => ring("crowd")));
+  expect(told.filter(Boolean)).toHaveLength(1);
+  const rows = await db.many<{ times: number }>(`select times from alarm where about = 'crowd'`);
+  expect(rows).toEqual([{ times: 20 }]);
+});
+
+test("a webhook that fails is tried again under the same id, and no redirect is followed", async () => {
+  await until(async () => (await jobsOf("deliver-alarm")) + (await jobsOf("alarm-webhook")) === 0);
+  const before = posted.length;
+  answers = [302, 503, 204];
+  await ring("flaky");
+  for (const tries of [1, 2]) {
+    await until(() => posted.length === before + tries);
+    await until(async () => (await lastError()).includes(tries === 1 ? "answered 302" : "answered 503"));
+    // Its next try is due seconds later; now is soon enough here.
+    await db.run(`update graphile_worker._private_jobs set run_at = now() where locked_at is null`);
+  }
+  await until(() => posted.length === before + 3);
+  const ids = posted.slice(before).map(({ headers }) => headers["webhook-id"]);
+  expect(new Set(ids).size).toBe(1);
+  expect(posted.some(({ url }) => url === "/elsewhere")).toBe(false);
+  expect(await lastError()).not.toContain("not for us to read");
+});
+
+const jobsOf = async (task: string): Promise<number> =>
+  (
+    await db.many(
+      `select from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+        where t.identifier = $1`,
+      [task],
+    )
+  ).length;
+const lastError = async (): Promise<string> =>
+  (
+    await db.many<{ error: string | null }>(
+      `select last_error as error from graphile_worker._private_jobs where locked_at is null`,
+    )
+  )
+    .map(({ error }) => error ?? "")
+    .join();
+
+test("one button opens the case that an alarm proposes, filled in; with a case in hand nothing changes", async () => {
+  operator = await service.operator();
+  await ring("proposal");
+  const [alarm] = await db.many<{ id: string }>(`select id from alarm where about = 'proposal'`);
+  const foundAt = clock.now();
+  clock.advance(hourMs / 60);
+  const nobody = await service.call("POST", `/api/alarms/${alarm?.id}/case`);
+  expect(nobody.status).toBe(401);
+  const opened = await service.call("POST", `/api/alarms/${alarm?.id}/case`, { cookies: asCookie(operator) });
+  expect(opened.status).toBe(201);
+  const status = await service.call("GET", `/api/incidents/${String(opened.body["incidentId"])}`, {
+    cookies: asCookie(operator),
+  });
+  expect(status.body).toMatchObject({
+    reason: "A canary was used (backup-2026-11)",
+    foundHow: "a canary rang",
+    foundBy: "alarm",
+    foundAt: new Date(foundAt).toISOString(),
+    copiedAt: new Date(foundAt).toISOString(),
+    dataClasses: [...everyDataClass],
+    keysReachable: "unknown",
+  });
+  const [kept] = (await listAlarms(db)).filter(({ id }) => id === alarm?.id);
+  expect(kept).toMatchObject({ incidentId: opened.body["incidentId"] });
+  expect(kept?.acknowledgedAt).not.toBeNull();
+
+  await ring("second");
+  const [second] = await db.many<{ id: string }>(`select id from alarm where about = 'second'`);
+  const refused = await service.call("POST", `/api/alarms/${second?.id}/case`, { cookies: asCookie(operator) });
+  expect(refused.body["code"]).toBe("incident-in-hand");
+  const after = await service.call("GET", "/api/alarms", { cookies: asCookie(operator) });
+  const listed = (after.body as { alarms: { id: string; acknowledgedAt: string | null }[] }).alarms;
+  expect(listed.find(({ id }) => id === second?.id)?.acknowledgedAt).toBeNull();
+  expect(
+    (await service.call("POST", `/api/alarms/${second?.id}/acknowledge`, { cookies: asCookie(operator) })).status,
+  ).toBe(200);
+});
+
+test("an alarm whose transaction fails has not rung", async () => {
+  const count = async () => (await listAlarms(db)).length;
+  const before = await count();
+  await expect(
+    db.transaction(async (tx) => {
+      await raiseAlarm(tx, clock.now(), random, found("undone"));
+      throw new Error("undone");
+    }),
+  ).rejects.toThrow("undone");
+  expect(await count()).toBe(before);
+});

@@ -1,0 +1,103 @@
+import { parseId, type AccountId } from "../kernel/brand.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Db } from "../db/db.ts";
+import { openAccounts, operatorIds } from "../accounts/accounts.ts";
+import { defineTask, enqueue, type JobContext, type Payload, type TaskDefinition } from "../jobs/jobs.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { MailTransport } from "../mail/mail.ts";
+import { writeLetter, type ServiceFacts } from "../mail/templates.ts";
+import type { Alarm } from "../wire/alarms.ts";
+import { readAlarm } from "./alarms.ts";
+import type { AlarmId } from "./raise-alarm.ts";
+import { deliver, type Webhook } from "./webhook.ts";
+
+interface Needs {
+  readonly db: Db;
+  /** Mailer's role. */
+  readonly keyholder: Pick<Keyholder, "open">;
+  readonly transport: MailTransport;
+  readonly service: ServiceFacts;
+  readonly clock: Clock;
+  /** ALARM_ADDRESS: told besides the operators. */
+  readonly alarmAddress: string | null;
+  readonly webhook: Webhook | null;
+}
+
+/**
+ * The tasks that carry an alarm out of the house: one fans out, and then each letter and the webhook is a job of its own,
+ * tried again by itself, so that one receiver who is away holds up no other.
+ */
+export function alarmTasks(needs: Needs): readonly TaskDefinition[] {
+  const { db } = needs;
+  return [
+    defineTask("deliver-alarm", async ({ alarmId, telling }) => {
+      await db.transaction(async (tx) => {
+        const recipients: readonly (AccountId | undefined)[] = [
+          ...(await operatorIds(tx)),
+          ...(needs.alarmAddress === null ? [] : [undefined]),
+        ];
+        for (const accountId of recipients) {
+          await enqueue(tx, "alarm-letter", { alarmId, telling, ...(accountId === undefined ? {} : { accountId }) });
+        }
+        if (needs.webhook !== null) await enqueue(tx, "alarm-webhook", { alarmId, telling });
+      });
+    }),
+    defineTask("alarm-letter", (payload, context) => sendAlarmLetter(needs, payload, context)),
+    defineTask("alarm-webhook", async ({ alarmId, telling }, { log }) => {
+      const { webhook, clock } = needs;
+      const alarm = await readAlarm(db, alarmId as AlarmId);
+      if (webhook === null || alarm === undefined) return;
+      const { facts: _facts, ...told } = alarm;
+      const data = { ...told, console: `${needs.service.origin}/console` };
+      const failed = await deliver(
+        webhook,
+        { id: `alarm_${alarmId}_${telling}`, type: "alarm.raised", data },
+        clock.now(),
+      );
+      if (failed !== undefined) throw new Fault("WEBHOOK_UNAVAILABLE", `the alarm's webhook: ${failed}`);
+      log.info({ alarmId }, "the alarm's webhook took it");
+    }),
+  ];
+}
+
+/** Throws for what is to be tried again. */
+async function sendAlarmLetter(
+  { db, keyholder, transport, service, alarmAddress }: Needs,
+  { alarmId, telling, accountId: told }: Payload<"alarm-letter">,
+  { log }: JobContext,
+): Promise<void> {
+  const accountId = parseId<AccountId>(told);
+  const alarm = await readAlarm(db, alarmId as AlarmId);
+  if (alarm === undefined) return;
+  const [account] = accountId === undefined ? [] : await openAccounts({ db, keyholder }, [accountId]);
+  const addresses =
+    accountId === undefined ? [alarmAddress ?? ""] : (account?.addresses.map(({ address }) => address) ?? []);
+  const letter = writeLetter(service, "en", { kind: "alarm", ...letterOf(alarm, service) });
+  let later: string | undefined;
+  for (const [number, to] of addresses.entries()) {
+    if (to === "") continue;
+    const messageId = `alarm.${alarmId}.${telling}.${accountId ?? "named"}.${number}`;
+    const sent = await transport.send({ ...letter, to, messageId });
+    if (sent.kind === "deferred") later = sent.reply;
+    else log.info({ alarmId, outcome: sent.kind, reply: sent.reply }, "an alarm left by mail");
+  }
+  if (later !== undefined) throw new Fault("MAIL_UNAVAILABLE", `the relay put an alarm off: ${later}`);
+}
+
+/** The words of the letter. */
+function letterOf(alarm: Alarm, { origin }: ServiceFacts) {
+  const { proposes, place } = alarm;
+  return {
+    title: alarm.title,
+    paragraphs: [
+      `Rang at ${alarm.at}${place === null ? "" : `, for the place ${place}`}${alarm.times > 1 ? `; ${alarm.times} times by now` : ""}.`,
+      `What it is evidence of: ${alarm.evidence}`,
+      `What it is not evidence of: ${alarm.notEvidence}`,
+      proposes.dataClasses.length === 0
+        ? "It proposes no case."
+        : `It proposes a case: found by ${proposes.foundHow}; copied at ${proposes.copiedAt ?? "an unknown time"}; data: ${proposes.dataClasses.join(", ")}; keys within reach: ${proposes.keysReachable}.`,
+      `Look at ${origin}/console, or on the host: houselights alarm list. The first question is whether to contain, which is one command: houselights incident contain --reason "${alarm.title}".`,
+    ],
+  };
+}
