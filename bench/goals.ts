@@ -21,6 +21,11 @@ export const goals = {
     segmentMs: { under: 25 },
     firstPictureMs: { under: 800 },
   },
+  passwords: {
+    bytesPerPassword: { atMost: 1.25 },
+    lookupUs: { under: 20 },
+    missed: { atMost: 0 },
+  },
   start: {
     readyMs: { under: 5_000 },
     idleMebibytes: { under: 400 },

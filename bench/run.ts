@@ -12,6 +12,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   checks: async () => (await import("./checks.ts")).measureChecks,
   signin: async () => (await import("./signin.ts")).measureSignIn,
   remux: async () => (await import("./remux.ts")).measureRemux,
+  passwords: async () => (await import("./passwords.ts")).measurePasswords,
   start: async () => (await import("./start.ts")).measureStart,
 };
 

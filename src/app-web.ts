@@ -10,6 +10,7 @@ import { newServer, type App } from "./http/server.ts";
 import { readBuiltPages, staticRoutes } from "./http/static.ts";
 import { mailboxRoutes } from "./mail/routes.ts";
 import { operatorIds } from "./accounts/accounts.ts";
+import { openBreached } from "./credentials/breached/breached.ts";
 import { startHashPool } from "./credentials/hash-pool.ts";
 import { credentialRoutes } from "./credentials/routes.ts";
 import { sessionCheck } from "./sessions/check.ts";
@@ -56,6 +57,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   const keyholder = keyholders.web;
   const { publicOrigin, serviceName, contactAddress } = config;
   const metrics = newMetrics("web");
+  const breached = openBreached(config.dataDir, log);
   const hashPool = startHashPool({ threads: config.hashThreads, log });
   const refusals = refusalCounter({ db, clock, log, node: ground.node });
   const checks = sessionCheck({ db, clock, seen, log, refusedAsOld: (kind) => refusals.count(kind) });
@@ -80,6 +82,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     db,
     keyholder,
     hashPool,
+    breached,
     clock,
     random,
     seen,
@@ -166,6 +169,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
       await idle.stop();
       await media.close();
       await hashPool.close();
+      breached.close();
       await refusals.close();
     },
   };

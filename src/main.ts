@@ -8,6 +8,7 @@ import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
 import { keepPostgres } from "./db/keep-postgres.ts";
+import { openBreached } from "./credentials/breached/breached.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { forEachRole } from "./keyholder/permissions.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
@@ -48,6 +49,8 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
 
   const starting = (async () => {
     await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+    // A list that is not whole is said before anything is started.
+    openBreached(config.dataDir, log).close();
     const [connection, keyholder] = await Promise.all([
       openDatabase(config, log, parts),
       openKeyholder(config, log, parts),

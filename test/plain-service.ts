@@ -19,6 +19,7 @@ import { openLetter } from "../src/mail/sealed-letter.ts";
 import type { SealedLetterPayload } from "../src/jobs/jobs.ts";
 import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
 import { seenFloors } from "../src/credentials/floors.ts";
+import { noBreached } from "../src/credentials/breached/breached.ts";
 import { startHashPool } from "../src/credentials/hash-pool.ts";
 import { signUpPages } from "../src/credentials/pages.ts";
 import { makeDecoy } from "../src/credentials/passwords.ts";
@@ -89,7 +90,18 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   });
   const currentNotice = () => Promise.resolve(state.notice);
   const lifetimesMs = sessionLifetimesMs(30, 180);
-  const needs = { db, keyholder, hashPool, clock, random, decoy, seen, serviceName: "Houselights", lifetimesMs };
+  const needs = {
+    db,
+    keyholder,
+    hashPool,
+    breached: noBreached,
+    clock,
+    random,
+    decoy,
+    seen,
+    serviceName: "Houselights",
+    lifetimesMs,
+  };
   sessionPages(app, { ...needs, frame, currentNotice });
   signUpPages(app, { ...needs, frame });
   notMePages(app, { ...needs, frame });

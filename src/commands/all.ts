@@ -4,6 +4,7 @@ import type { Command } from "./command.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
 import { operatorCommands } from "./operator.ts";
+import { passwordCommands } from "./passwords.ts";
 import { serveCommands } from "./serve.ts";
 
 /** Every command there is. */
@@ -12,6 +13,7 @@ export const commands: readonly Command[] = [
   ...incidentCommands,
   ...alarmCommands,
   ...operatorCommands,
+  ...passwordCommands,
   ...keepingCommands,
   adoptDatabaseCommand,
 ];

@@ -9,6 +9,7 @@ import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
 import { changed, prepareChange } from "./changed.ts";
 import type { SeenFloors } from "./floors.ts";
+import type { BreachedPasswords } from "./breached/breached.ts";
 import type { HashPool } from "./hash-pool.ts";
 import { judgePassword } from "./password-rules.ts";
 import {
@@ -26,6 +27,7 @@ interface Needs {
   readonly db: Db;
   readonly keyholder: Keyholder;
   readonly hashPool: HashPool;
+  readonly breached: BreachedPasswords;
   readonly clock: Clock;
   readonly random: Random;
   readonly decoy: Decoy;
@@ -75,7 +77,7 @@ export async function changePassword(
   const addresses = account.addresses.map(({ address }) => address).filter((address) => address !== "");
   const about = { name: account.name, service: needs.serviceName };
   for (const address of addresses.length === 0 ? [""] : addresses) {
-    const verdict = judgePassword(order.next.revealText(), { ...about, address });
+    const verdict = judgePassword(order.next.revealText(), { ...about, address }, needs.breached);
     if (verdict.kind === "refused") return verdict;
   }
 

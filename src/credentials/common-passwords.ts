@@ -1,10 +1,12 @@
+import { commonWords } from "./common-words.ts";
+
 /**
  * The small built-in blocklist: long passwords that turn up at the top of cracking lists once shorter ones cannot be
  * chosen. Lower case, without spaces, dots, dashes and underscores. Compared with the entire password.
  *
  * Source: NIST SP 800-63B-4 section 3.1.1.2 (commonly used, expected or compromised).
  */
-export const commonPasswords: ReadonlySet<string> = new Set(
+const commonPhrases: ReadonlySet<string> = new Set(
   `
 0123456789abcdef
 0987654321098765
@@ -238,3 +240,38 @@ zxcvbnmasdfghjklqwertyuiop
     .trim()
     .split("\n"),
 );
+
+const digitAsLetter: Readonly<Record<string, string>> = {
+  "@": "a",
+  "4": "a",
+  "3": "e",
+  "1": "i",
+  "!": "i",
+  "0": "o",
+  $: "s",
+  "5": "s",
+  "7": "t",
+};
+
+/**
+ * Whether an entire password is one of the first that thieves try: a phrase of the list, a common word, or two of them,
+ * with any digits and signs around and letters written as digits. `plain` is lower case, without spaces, dots, dashes and
+ * underscores. The words stand for more than 3,000 passwords of every allowed length.
+ *
+ * Source: ASVS 5.0 6.2.4; NIST SP 800-63B-4 section 3.1.1.2.
+ */
+export function isCommonPassword(plain: string): boolean {
+  const bare = plain.replace(/^[\d\p{P}\p{S}]+|[\d\p{P}\p{S}]+$/gu, "");
+  const asLetters = (text: string): string => text.replace(/[@43!10$57]/g, (sign) => digitAsLetter[sign] ?? sign);
+  return [plain, bare, asLetters(plain), asLetters(bare)].some(
+    (text) => commonPhrases.has(text) || commonPhrases.has(text.replace(/\d+$/, "")) || isMadeOfWords(text),
+  );
+}
+
+function isMadeOfWords(text: string): boolean {
+  if (commonWords.has(text)) return true;
+  for (let length = 2; length <= text.length - 2 && length <= 20; length++) {
+    if (commonWords.has(text.slice(0, length)) && commonWords.has(text.slice(length))) return true;
+  }
+  return false;
+}

@@ -1,23 +1,27 @@
 import { limits } from "../wire/common.ts";
-import { commonPasswords } from "./common-passwords.ts";
+import type { BreachedPasswords } from "./breached/breached.ts";
+import { isCommonPassword } from "./common-passwords.ts";
 
 export type PasswordVerdict =
   | { readonly kind: "good" }
   | {
       readonly kind: "refused";
-      readonly rule: "too-short" | "too-long" | "common" | "about-you" | "repeats";
+      readonly rule: "too-short" | "too-long" | "common" | "breached" | "about-you" | "repeats";
       readonly detail: string;
     };
 
 /**
  * Judges a new password. At least 15 characters where it is the only factor, any characters, no composition rules;
- * the entire password is compared with common ones, the service's name and the account's own address and name.
+ * the entire password is compared with common ones, the operator's list of breached ones, the service's name and the
+ * account's own address and name.
  *
- * Source: NIST SP 800-63B-4 section 3.1.1.2 (length by code points, blocklist with a reason), ASVS 5.0 6.2.4.
+ * Source: NIST SP 800-63B-4 section 3.1.1.2 (length by code points, blocklist with a reason), ASVS 5.0 6.2.4, 6.2.11
+ * and 6.2.12.
  */
 export function judgePassword(
   password: string,
   about: { readonly address?: string; readonly name?: string; readonly service: string },
+  breached: BreachedPasswords,
 ): PasswordVerdict {
   const normal = password.normalize("NFC");
   const length = Array.from(normal).length;
@@ -39,8 +43,15 @@ export function judgePassword(
   if (own.some((word) => stripped(plain, word).length <= 4)) {
     return refused("about-you", "This is made of your address, your name or our name. Choose something else.");
   }
-  if (commonPasswords.has(plain) || commonPasswords.has(plain.replace(/\d+$/, ""))) {
+  if (isCommonPassword(plain)) {
     return refused("common", "This password is on lists that thieves try first. Choose something else.");
+  }
+  // In NFC and otherwise as typed, which is how it will be hashed and how lists of stolen passwords have it.
+  if (breached.holds(normal)) {
+    return refused(
+      "breached",
+      "This password was stolen somewhere before, or our list mistakes it for one that was: that happens to 1 good password in 512. Choose something else.",
+    );
   }
   return { kind: "good" };
 }

@@ -10,6 +10,7 @@ import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { addAddress, addressPlace, createAccount, findAccount, namePlace } from "../accounts/accounts.ts";
+import type { BreachedPasswords } from "./breached/breached.ts";
 import type { HashPool } from "./hash-pool.ts";
 import { mayMail } from "./letter-limits.ts";
 import { judgePassword } from "./password-rules.ts";
@@ -25,6 +26,7 @@ interface Needs {
   readonly db: Db;
   readonly keyholder: Keyholder;
   readonly hashPool: HashPool;
+  readonly breached: BreachedPasswords;
   readonly clock: Clock;
   readonly random: Random;
   readonly serviceName: string;
@@ -63,7 +65,7 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
     service: serviceName,
     ...(order.name === undefined ? {} : { name: order.name }),
   };
-  const verdict = judgePassword(order.password.revealText(), about);
+  const verdict = judgePassword(order.password.revealText(), about, needs.breached);
   if (verdict.kind === "refused") return { kind: "password-refused", rule: verdict.rule, detail: verdict.detail };
 
   const accountId = newId<AccountId>(random, now);
@@ -139,7 +141,7 @@ interface WaitingSignUp {
  * tries and an address taken meanwhile all answer `refused`.
  */
 export async function confirmSignUp(
-  { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "serviceName">,
+  { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "breached" | "serviceName">,
   { typedCode, browser }: { readonly typedCode: string; readonly browser: Secret },
 ): Promise<ConfirmOutcome> {
   const now = clock.now();

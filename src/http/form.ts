@@ -187,6 +187,7 @@ export function passwordRefusal(words: Words, rule: string, detail: string): str
     "too-short": "refused.password.too-short",
     "too-long": "refused.password.too-long",
     common: "refused.password.common",
+    breached: "refused.password.breached",
     "about-you": "refused.password.about-you",
     repeats: "refused.password.repeats",
   };

@@ -11,6 +11,7 @@ import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
 import { findRenewable } from "../credentials/added-since.ts";
 import { changed, prepareChange } from "../credentials/changed.ts";
+import type { BreachedPasswords } from "../credentials/breached/breached.ts";
 import { readCost, type HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
@@ -23,6 +24,7 @@ interface Needs {
   readonly db: Db;
   readonly keyholder: Keyholder;
   readonly hashPool: HashPool;
+  readonly breached: BreachedPasswords;
   readonly clock: Clock;
   readonly random: Random;
   readonly serviceName: string;
@@ -164,13 +166,13 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
 }
 
 function judge(
-  { serviceName }: Needs,
+  { serviceName, breached }: Needs,
   password: Secret,
   account: { readonly name: string; readonly addresses: readonly { readonly address: string }[] },
 ): Extract<CompleteOutcome, { kind: "password-refused" }> | undefined {
   const text = password.revealText();
   for (const address of account.addresses.length === 0 ? [""] : account.addresses.map((one) => one.address)) {
-    const verdict = judgePassword(text, { address, name: account.name, service: serviceName });
+    const verdict = judgePassword(text, { address, name: account.name, service: serviceName }, breached);
     if (verdict.kind === "refused") return { kind: "password-refused", rule: verdict.rule, detail: verdict.detail };
   }
   return undefined;

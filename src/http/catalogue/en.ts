@@ -24,6 +24,8 @@ export const en = {
   "refused.password.too-short": "Use at least 15 characters. A few words in a row work well.",
   "refused.password.too-long": "Use at most 1,024 characters.",
   "refused.password.common": "This password is on lists that thieves try first. Choose something else.",
+  "refused.password.breached":
+    "This password was stolen somewhere before, or our list mistakes it for one that was: that happens to 1 good password in 512. Choose something else.",
   "refused.password.about-you": "This is made of your address, your name or our name. Choose something else.",
   "refused.password.repeats": "This repeats one short piece. Add something that does not repeat.",
 

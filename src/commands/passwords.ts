@@ -1,0 +1,96 @@
+import { mkdir } from "node:fs/promises";
+import { systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
+import { breachedFileIn } from "../credentials/breached/breached.ts";
+import { openFilterFile } from "../credentials/breached/file.ts";
+import { loadBreached } from "../credentials/breached/load.ts";
+import { figure, type Command } from "./command.ts";
+
+const allRanges = 2 ** 20;
+const saidEveryMs = 5_000;
+
+const sizeLines = ({ passwords, bytes }: { readonly passwords: number; readonly bytes: number }): string[] => [
+  `  size                  ${figure(bytes)} bytes, ${(bytes / passwords).toFixed(3)} a password`,
+  "  never missed          any password of the list",
+  "  mistaken for one      1 in 512 others",
+];
+
+/** The operator's list of breached passwords; the service need not run, and neither need the database. */
+export const passwordCommands: readonly Command[] = [
+  {
+    words: ["passwords", "load"],
+    summary: "build the list of breached passwords that nobody may choose",
+    arguments: "FILE|FOLDER…",
+    positionals: Number.POSITIVE_INFINITY,
+    examples: [
+      "houselights passwords load pwnedpasswords.txt",
+      "houselights passwords load ranges/          (files named like 0A1B2.txt)",
+      "houselights passwords load pwnedpasswords.txt.gz our-own-sorted.txt",
+    ],
+    run: async ({ config, positionals, say, json }) => {
+      if (positionals.length === 0) {
+        return { kind: "usage", error: "a file is needed", hint: "houselights passwords load FILE" };
+      }
+      await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+      const begun = performance.now();
+      let said = begun;
+      const outcome = await loadBreached({
+        lists: positionals,
+        path: breachedFileIn(config.dataDir),
+        now: systemClock.now(),
+        progress: (passwords) => {
+          const now = performance.now();
+          if (json || now - said < saidEveryMs) return;
+          said = now;
+          say(`  ${figure(passwords)} passwords, ${figure(Math.round((passwords * 1_000) / (now - begun)))}/s`);
+        },
+      });
+      if (outcome.kind === "refused") {
+        const { reason, hint = "nothing was changed" } = outcome;
+        return { kind: "refused", error: reason, hint };
+      }
+      const { passwords, bytes, ranges, madeAtMs } = outcome;
+      const isPartial = ranges > 0 && ranges < allRanges;
+      return {
+        kind: "done",
+        json: { passwords, bytes, ranges, madeAtMs },
+        lines: [
+          `${figure(passwords)} breached passwords loaded; a running service uses them from now on`,
+          ...sizeLines(outcome),
+          ...(isPartial
+            ? [`  ranges                ${figure(ranges)} of ${figure(allRanges)}: the download is not whole`]
+            : []),
+        ],
+      };
+    },
+  },
+  {
+    words: ["passwords", "status"],
+    summary: "read the list of breached passwords through and say what it holds",
+    examples: ["houselights passwords status --json"],
+    run: async ({ config }) => {
+      const file = openFilterFile(breachedFileIn(config.dataDir));
+      if (file === undefined) {
+        return {
+          kind: "done",
+          json: { passwords: 0, bytes: 0 },
+          lines: ["no list is loaded; the built-in one of common passwords stands"],
+        };
+      }
+      const { summary } = file;
+      const damage = file.damage();
+      file.close();
+      if (damage !== undefined) {
+        return { kind: "refused", error: `the list is damaged: ${damage}`, hint: "houselights passwords load FILE" };
+      }
+      return {
+        kind: "done",
+        json: summary,
+        lines: [
+          `${figure(summary.passwords)} breached passwords, whole`,
+          ...sizeLines(summary),
+          `  made at               ${toIso(summary.madeAtMs as EpochMs)}`,
+        ],
+      };
+    },
+  },
+];
