@@ -54,6 +54,12 @@ export interface HashPool {
   close(): Promise<void>;
 }
 
+/**
+ * Orders that a thread holds at once: the one at work and the next, so that it does not stand still while this thread, which
+ * shares the processors with it, hears of a finished hash. What is urgent waits for one hash more.
+ */
+const ordersHeld = 2;
+
 interface Waiting {
   readonly order: HashOrder;
   readonly resolve: (tag: Secret) => void;
@@ -71,52 +77,55 @@ export function startHashPool({
   readonly log: Log;
 }): HashPool {
   const queues = new Map<Lane, Waiting[]>(lanes.map((lane) => [lane, []]));
-  const idle: Worker[] = [];
-  const busy = new Map<Worker, Waiting>();
-  const all = new Set<Worker>();
+  /** Each thread with the orders that it holds, oldest first. */
+  const held = new Map<Worker, Map<number, Waiting>>();
   let nextId = 0;
   let made = 0;
   let closed = false;
 
   const start = (): void => {
     const worker = new Worker(new URL("./hash-worker.ts", import.meta.url));
-    all.add(worker);
+    const orders = new Map<number, Waiting>();
+    held.set(worker, orders);
     worker.on("message", (answer: HashAnswer) => {
-      const done = busy.get(worker);
-      busy.delete(worker);
-      if (!closed) idle.push(worker);
-      if (done !== undefined) {
-        if ("tag" in answer) {
-          made++;
-          done.resolve(new Secret(answer.tag));
-        } else {
-          done.reject(new Fault("IMPOSSIBLE", `hashing failed: ${answer.reason}`));
-        }
-      }
+      const done = orders.get(answer.id);
+      orders.delete(answer.id);
       pump();
+      if (done === undefined) return;
+      if ("tag" in answer) {
+        made++;
+        done.resolve(new Secret(answer.tag));
+      } else {
+        done.reject(new Fault("IMPOSSIBLE", `hashing failed: ${answer.reason}`));
+      }
     });
     worker.on("error", (error: unknown) => log.error({ reason: messageOf(error) }, "a hashing thread failed"));
     worker.on("exit", () => {
-      all.delete(worker);
-      const at = idle.indexOf(worker);
-      if (at >= 0) idle.splice(at, 1);
-      busy.get(worker)?.reject(new Fault("BUSY", "a hashing thread ended under the work"));
-      busy.delete(worker);
+      held.delete(worker);
+      for (const { reject } of orders.values()) {
+        reject(new Fault("BUSY", "a hashing thread ended under the work"));
+      }
       if (!closed) start();
     });
-    idle.push(worker);
     pump();
   };
 
+  const nextInLine = (): Waiting | undefined =>
+    lanes
+      .map((lane) => queues.get(lane))
+      .find((queue) => queue !== undefined && queue.length > 0)
+      ?.shift();
+
   const pump = (): void => {
-    while (idle.length > 0) {
-      const next = lanes.map((lane) => queues.get(lane)).find((queue) => queue !== undefined && queue.length > 0);
-      const waiting = next?.shift();
-      if (waiting === undefined) return;
-      const worker = idle.pop();
-      if (worker === undefined) return;
-      busy.set(worker, waiting);
-      worker.postMessage(waiting.order);
+    if (closed) return;
+    for (let depth = 0; depth < ordersHeld; depth++) {
+      for (const [worker, orders] of held) {
+        if (orders.size !== depth) continue;
+        const waiting = nextInLine();
+        if (waiting === undefined) return;
+        orders.set(waiting.order.id, waiting);
+        worker.postMessage(waiting.order);
+      }
     }
   };
 
@@ -148,7 +157,7 @@ export function startHashPool({
       for (const queue of queues.values()) {
         for (const { reject } of queue.splice(0)) reject(new Fault("BUSY", "the service is stopping"));
       }
-      await Promise.all([...all].map((worker) => worker.terminate()));
+      await Promise.all([...held.keys()].map((worker) => worker.terminate()));
     },
   };
 }

@@ -13,7 +13,7 @@ import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { translate } from "../db/unavailable.ts";
-import { clearSessionCookie, sessionCookie } from "./cookies.ts";
+import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
 import { isReadableQuery, parseForm } from "./form-body.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse } from "./problem.ts";
@@ -97,7 +97,7 @@ export function newServer(options: ServerOptions) {
       done(malformed("body", "is a form in UTF-8, each field once"));
     }
   });
-  void app.register(cookie);
+  void app.register(cookie, { hook: false });
   // Called and not registered: a registered plugin is loaded when every route is there already, and describes none.
   swagger(
     app,
@@ -150,7 +150,7 @@ export function newServer(options: ServerOptions) {
       next();
     }
   });
-  // After the cookies are parsed (onRequest) and before the body is read.
+  // Before the body is read.
   app.addHook("preParsing", (request, reply, payload, next) => {
     const { access } = request.routeOptions.config;
     if (access === "grant" || request.is404) return next(null, payload);
@@ -221,7 +221,7 @@ function presentedBy(request: FastifyRequest): Presented | undefined {
     // An unreadable Authorization header is a credential that opens nothing, not a reason to look at the cookie.
     return { kind: "bearer", token: Secret.fromText(match?.[1] ?? "") };
   }
-  const fromCookie = request.cookies?.[sessionCookie];
+  const fromCookie = readCookie(request, sessionCookie);
   return fromCookie === undefined ? undefined : { kind: "cookie", token: Secret.fromText(fromCookie.slice(0, 300)) };
 }
 

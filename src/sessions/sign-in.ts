@@ -69,15 +69,15 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   const { network } = order;
   const form = lookUpForm(order.address);
   // What needs no answer of one another travels together: each trip to another process costs more than what it asks.
-  const [addressIndex, admitted] = await Promise.all([
-    keyholder.index("address", form),
+  const [admitted, { accountId }] = await Promise.all([
     withinLimits(needs, [
       { subject: network, limit: triesOfNetwork },
       { subject: addressFrom(form, network), limit: triesAtAddress },
     ]),
+    // Read for everybody, and looked at only by those who are admitted.
+    keyholder.index("address", form).then((addressIndex) => findAccount(db, addressIndex)),
   ]);
   if (!admitted) return { kind: "too-many" };
-  const { accountId } = await findAccount(db, addressIndex);
   const proof = await readPasswordProof(db, accountId, decoy, seen.of("password"));
   const tag = await hashForProof(needs, "sign-in", order.password, proof);
   const now = clock.now();

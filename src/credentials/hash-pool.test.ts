@@ -1,0 +1,48 @@
+import { hashRawSync } from "@node-rs/argon2";
+import { afterAll, expect, test } from "vitest";
+import { silentLog } from "../kernel/log.ts";
+import { Secret } from "../kernel/secret.ts";
+import { startHashPool, type HashCost } from "./hash-pool.ts";
+
+const cheap: HashCost = { memoryKib: 64, passes: 1, parallelism: 1 };
+const salt = Buffer.alloc(16, 7);
+const pool = startHashPool({ threads: 1, laneLength: 4, log: silentLog });
+afterAll(() => pool.close());
+
+test("each caller gets the hash of its own password, in NFC", async () => {
+  const passwords = ["first", "second", "zoe\u0308 in two code points", "fourth"];
+  const tags = await Promise.all(passwords.map((one) => pool.hash("sign-in", Secret.fromText(one), salt, cheap)));
+  const wanted = passwords.map((one) =>
+    hashRawSync(one.normalize("NFC"), {
+      algorithm: 2,
+      version: 1,
+      memoryCost: 64,
+      timeCost: 1,
+      parallelism: 1,
+      outputLen: 32,
+      salt,
+    }),
+  );
+  expect(tags.map((tag) => Buffer.from(tag.reveal()))).toEqual(wanted.map((tag) => Buffer.from(tag)));
+});
+
+test("what is urgent overtakes all that waits, but not the two that the thread holds", async () => {
+  const order: string[] = [];
+  const ask = (lane: "sign-in" | "operator", name: string) =>
+    pool.hash(lane, Secret.fromText(name), salt, cheap).then(() => order.push(name));
+  await Promise.all([
+    ask("sign-in", "held 1"),
+    ask("sign-in", "held 2"),
+    ask("sign-in", "waits"),
+    ask("operator", "urgent"),
+  ]);
+  expect(order).toEqual(["held 1", "held 2", "urgent", "waits"]);
+});
+
+test("a full lane refuses at once, and another lane still takes orders", async () => {
+  const asked = Array.from({ length: 7 }, () => pool.hash("sign-in", Secret.fromText("one of many"), salt, cheap));
+  const renewal = pool.hash("renewal", Secret.fromText("the way back"), salt, cheap);
+  const outcomes = await Promise.allSettled(asked);
+  expect(outcomes.map(({ status }) => status)).toEqual([...Array<string>(6).fill("fulfilled"), "rejected"]);
+  await expect(renewal).resolves.toBeInstanceOf(Secret);
+});
