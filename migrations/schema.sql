@@ -300,6 +300,53 @@ create table operator_link (
   constraint operator_link_digest_check CHECK (octet_length(digest) = 32)
 );
 
+create table passkey (
+  account_id uuid not null,
+  id uuid not null,
+  public_key bytea not null,
+  counter bigint not null,
+  handle_digest bytea not null,
+  sealed_descriptor bytea not null,
+  sealed_name bytea not null,
+  epoch bigint not null,
+  confirmed_epoch bigint not null default 0,
+  doubted_at timestamp with time zone,
+  counter_back_at timestamp with time zone,
+  added_at timestamp with time zone not null,
+  last_used_at timestamp with time zone,
+  removed_at timestamp with time zone,
+  constraint passkey_pkey PRIMARY KEY (account_id, id),
+  constraint passkey_counter_check CHECK (counter >= 0),
+  constraint passkey_handle_digest_check CHECK (octet_length(handle_digest) = 32),
+  constraint passkey_public_key_check CHECK (octet_length(public_key) <= 1024)
+);
+CREATE INDEX passkey_removed ON public.passkey USING btree (removed_at) WHERE (removed_at IS NOT NULL);
+
+create table passkey_challenge (
+  challenge_digest bytea not null,
+  browser_digest bytea not null,
+  purpose text not null,
+  account_id uuid,
+  sealed_handle bytea,
+  epoch bigint not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint passkey_challenge_pkey PRIMARY KEY (challenge_digest),
+  constraint passkey_challenge_browser_digest_check CHECK (octet_length(browser_digest) = 32),
+  constraint passkey_challenge_challenge_digest_check CHECK (octet_length(challenge_digest) = 32),
+  constraint passkey_challenge_purpose_check CHECK (purpose = ANY (ARRAY['sign-in'::text, 'prove'::text, 'add'::text]))
+);
+CREATE INDEX passkey_challenge_by_expiry ON public.passkey_challenge USING btree (expires_at);
+
+create table passkey_way (
+  credential_digest bytea not null,
+  account_id uuid not null,
+  passkey_id uuid not null,
+  constraint passkey_way_pkey PRIMARY KEY (credential_digest),
+  constraint passkey_way_credential_digest_check CHECK (octet_length(credential_digest) = 32)
+);
+
 create table password (
   account_id uuid not null,
   salt bytea not null,

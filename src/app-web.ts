@@ -12,10 +12,14 @@ import { mailboxRoutes } from "./mail/routes.ts";
 import { operatorIds } from "./accounts/accounts.ts";
 import { openBreached } from "./credentials/breached/breached.ts";
 import { startHashPool } from "./credentials/hash-pool.ts";
+import { hasSecondFactor } from "./credentials/has-second-factor.ts";
+import { passkeyRoutes } from "./credentials/passkey-routes.ts";
+import { relyingPartyOf } from "./credentials/relying-party.ts";
 import { credentialRoutes } from "./credentials/routes.ts";
 import { sessionCheck } from "./sessions/check.ts";
 import { keepOnlySession } from "./sessions/devices.ts";
-import { sessionLifetimesMs } from "./sessions/open-session.ts";
+import { forgetStrongProofs, noteProof, sessionLifetimesMs } from "./sessions/open-session.ts";
+import { passkeySessionRoutes } from "./sessions/passkey-routes.ts";
 import { makeOperatorLink } from "./sessions/operator-link.ts";
 import { signUpPages } from "./credentials/pages.ts";
 import { sessionPages } from "./sessions/pages.ts";
@@ -68,6 +72,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     trustProxy: config.trustProxy,
     tls: config.tls,
     check: checks.check,
+    hasSecondFactor: (accountId) => hasSecondFactor(db, accountId),
     clock,
     random,
     log,
@@ -90,6 +95,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     decoy: await newDecoy(ground),
     lifetimesMs,
   };
+  const party = relyingPartyOf(publicOrigin, serviceName);
   const readNotice = () => currentNotice(db);
   const mail = config.smtpUrl === null ? "mailbox" : "relay";
 
@@ -98,13 +104,15 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });
+  passkeyRoutes(app, { ...shared, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
   signUpPages(app, { ...shared, frame });
   sessionRoutes(app, {
     ...shared,
     currentNotice: readNotice,
     push: () => push ?? never("the push channel is not open"),
   });
-  sessionPages(app, { ...shared, frame, currentNotice: readNotice });
+  passkeySessionRoutes(app, { ...shared, party });
+  sessionPages(app, { ...shared, party, frame, currentNotice: readNotice });
   linkRoutes(app, { ...shared, publicOrigin });
   linkPages(app, { ...shared, frame });
   renewalRoutes(app, shared);

@@ -75,6 +75,10 @@ describe("an address added to an account", () => {
     await openIncident(ground, { reason: "test", copiedAt: toIso(copiedAt) }, "test");
     await contain(containNeeds(), order);
     expect(await renews("thief@example.net")).toBe(false);
+    // Told why, in the letter that takes the code's place; nobody else learns of it.
+    const [letter] = await service.letters();
+    expect(letter).toMatchObject({ to: "thief@example.net", letter: "address doubted" });
+    expect(letter?.code).toBeDefined();
     expect(await renews("ada.old@example.org")).toBe(true);
     expect(await renews(ada.address)).toBe(true);
     await closeCase();

@@ -259,8 +259,10 @@ describe("ids", () => {
         "way-in": { what: "a hole", closedAt: "2026-11-22T20:00:00.000Z", evidence: "closed" },
         review: { item: "passwords", state: "done" },
         progress: { positionSeconds: 1, durationSeconds: 2 },
+        "passkeys/:id": { name: "The blue key" },
       };
-      const body = bodies[url.split("/").at(-1) ?? ""] ?? {};
+      const parts = url.split("/");
+      const body = bodies[parts.at(-1) ?? ""] ?? bodies[parts.slice(-2).join("/")] ?? {};
       const ask = (id: string): Promise<Answer> =>
         call(method as "GET", url.replace(":id", id), {
           cookies: asCookie(operator),
@@ -465,7 +467,7 @@ describe("the clock jumps", () => {
     expectProblem(await call("POST", "/api/operators", fresh), 404, "not-found");
     clock.set(started - 3 * dayMs);
     expect((await call("GET", "/api/session", { cookies: asCookie(operator) })).status).toBe(200);
-    expectProblem(await call("POST", "/api/operators", fresh), 403, "proof-needed");
+    expectProblem(await call("POST", "/api/operators", fresh), 403, "second-factor-required");
     const ada = await person();
     expect((await call("GET", "/api/session", { cookies: asCookie(ada.cookie) })).status).toBe(200);
     clock.set(started);

@@ -13,7 +13,7 @@ test("a device that was linked by an operator's session has proved nothing itsel
   const operator = await service.operator();
   expect((await addOperator({ cookies: asCookie(operator) })).body["code"]).toBe("not-found");
   clock.advance(6 * minuteMs);
-  expect((await addOperator({ cookies: asCookie(operator) })).body["code"]).toBe("proof-needed");
+  expect((await addOperator({ cookies: asCookie(operator) })).body["code"]).toBe("second-factor-required");
 
   const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
   const decided = await service.call("POST", "/api/links/decide", {
@@ -30,7 +30,12 @@ test("a device that was linked by an operator's session has proved nothing itsel
   });
   const bearer = String(claimed.body["access_token"]);
   expect((await service.call("GET", "/api/session", { bearer })).body["role"]).toBe("operator");
-  expect((await addOperator({ bearer })).body["code"]).toBe("proof-needed");
+  expect((await addOperator({ bearer })).body["code"]).toBe("second-factor-required");
+  const asksAddress = await service.call("POST", "/api/account/addresses", {
+    body: { address: "x@example.org" },
+    bearer,
+  });
+  expect(asksAddress.body["code"]).toBe("proof-needed");
 });
 
 test("an address is added after a fresh proof only: it is a way to the account", async () => {

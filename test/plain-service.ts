@@ -17,7 +17,11 @@ import { newServer } from "../src/http/server.ts";
 import { readBuiltPages, staticRoutes } from "../src/http/static.ts";
 import { openLetter } from "../src/mail/sealed-letter.ts";
 import type { SealedLetterPayload } from "../src/jobs/jobs.ts";
-import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
+import { forgetStrongProofs, noteProof, sessionLifetimesMs } from "../src/sessions/open-session.ts";
+import { keepOnlySession } from "../src/sessions/devices.ts";
+import { passkeySessionRoutes } from "../src/sessions/passkey-routes.ts";
+import { passkeyRoutes } from "../src/credentials/passkey-routes.ts";
+import { relyingPartyOf } from "../src/credentials/relying-party.ts";
 import { seenFloors } from "../src/credentials/floors.ts";
 import { noBreached } from "../src/credentials/breached/breached.ts";
 import { startHashPool } from "../src/credentials/hash-pool.ts";
@@ -60,7 +64,7 @@ export async function buildPlainPages(): Promise<{ readonly folder: string; remo
  */
 export async function plainService({ webFolder }: { readonly webFolder: string }) {
   const port = await freePort();
-  const publicOrigin = `http://127.0.0.1:${port}`;
+  const publicOrigin = `http://localhost:${port}`;
   const db = await testDatabase({ maxConnections: 8 });
   const keys = await testKeyholder();
   const keyholder = await keys.connect("web");
@@ -79,6 +83,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   const state: { notice: CurrentNotice | null; checkFails: Error | null } = { notice: null, checkFails: null };
   const sessions = sessionCheck({ db, clock, seen, log: silentLog, refusedAsOld: () => {} });
   const app = newServer({
+    hasSecondFactor: () => Promise.resolve(false),
     publicOrigin,
     trustProxy: false,
     tls: null,
@@ -102,7 +107,10 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     serviceName: "Houselights",
     lifetimesMs,
   };
-  sessionPages(app, { ...needs, frame, currentNotice });
+  const party = relyingPartyOf(publicOrigin, "Houselights");
+  passkeySessionRoutes(app, { ...needs, party });
+  passkeyRoutes(app, { ...needs, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
+  sessionPages(app, { ...needs, party, frame, currentNotice });
   signUpPages(app, { ...needs, frame });
   notMePages(app, { ...needs, frame });
   renewalPages(app, { ...needs, frame, currentNotice });

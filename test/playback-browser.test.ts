@@ -46,7 +46,7 @@ beforeAll(async () => {
     {
       name: sessionCookie,
       value: cookie,
-      domain: "127.0.0.1",
+      domain: new URL(service.origin).hostname,
       path: "/",
       secure: true,
       httpOnly: true,

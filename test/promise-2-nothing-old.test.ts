@@ -1,12 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { newId } from "../src/kernel/random.ts";
 import type { AccountId, FileId, SessionId, TitleId } from "../src/kernel/brand.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { newGrants } from "../src/streaming/grants.ts";
+import { authenticator, type Authenticator } from "./authenticator.ts";
 import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
 import { pausing } from "./pausable-db.ts";
 
@@ -31,6 +32,39 @@ const containNow = (keepTools = false) =>
     },
     { mode: "everyone-out", keepTools, reason: "test", operator: "test" },
   );
+
+/** Asks for the options of one ceremony. @returns what the authenticator is given, and what the browser keeps. */
+async function askPasskey(path: string, cookies: Readonly<Record<string, string>> = {}) {
+  const asked = await service.call("POST", path, { body: {}, cookies });
+  expect(asked.status, asked.text).toBe(200);
+  const browser = asked.cookies[passkeyCookie] ?? "";
+  return {
+    options: asked.body["options"] as Record<string, unknown>,
+    cookies: { ...cookies, [passkeyCookie]: browser },
+  };
+}
+
+async function addPasskey(session: string, device: Authenticator): Promise<Answer> {
+  const { options, cookies } = await askPasskey("/api/account/passkeys/options", asCookie(session));
+  const body = { answer: device.create(options), name: "A telephone" };
+  return service.call("POST", "/api/account/passkeys", { body, cookies });
+}
+
+/** Somebody with a passkey, whose session is one that it has opened. */
+async function personWithPasskey(): Promise<{ device: Authenticator; session: string }> {
+  const ada = await person();
+  const device = authenticator(ground.config.publicOrigin);
+  const added = await addPasskey(await service.signIn(ada.address, ada.password), device);
+  expect(added.status, added.text).toBe(201);
+  const signedIn = await signInByPasskey(device);
+  expect(signedIn.status, signedIn.text).toBe(201);
+  return { device, session: signedIn.cookies[sessionCookie] ?? "" };
+}
+
+async function signInByPasskey(device: Authenticator): Promise<Answer> {
+  const { options, cookies } = await askPasskey("/api/sessions/passkey/options");
+  return service.call("POST", "/api/sessions/passkey", { body: { answer: device.get(options) }, cookies });
+}
 
 let people = 0;
 async function person(): Promise<{ address: string; password: string }> {
@@ -95,6 +129,7 @@ describe("P2: every session and bearer token, on every route there is", () => {
       "app token": { bearer: app },
       "tool token": { bearer: tool },
       "tv token": { bearer: tv },
+      "cookie from a passkey": { cookies: asCookie((await personWithPasskey()).session) },
     };
     const routes = service.web.app.routeTable.filter(
       ({ access, method }) => access !== "anyone" && access !== "grant" && method !== "HEAD",
@@ -186,6 +221,22 @@ describe("P2: everything used once, made before: one of each was accepted a mome
       const { secret } = await makeOperatorLink(ground);
       return () => service.call("POST", "/api/operator-sessions", { body: { secret: secretText(secret) } });
     },
+    "passkey's challenge": async () => {
+      const { device } = await personWithPasskey();
+      const { options, cookies } = await askPasskey("/api/sessions/passkey/options");
+      const body = { answer: device.get(options) };
+      return () => service.call("POST", "/api/sessions/passkey", { body, cookies });
+    },
+    "challenge for a new passkey": async () => {
+      const { session } = await personWithPasskey();
+      const { options, cookies } = await askPasskey("/api/account/passkeys/options", asCookie(session));
+      const body = { answer: authenticator(ground.config.publicOrigin).create(options), name: "Another" };
+      return () => service.call("POST", "/api/account/passkeys", { body, cookies });
+    },
+    "passkey added since the copy": async () => {
+      const { device } = await personWithPasskey();
+      return () => signInByPasskey(device);
+    },
     grant: async () => {
       const ada = await person();
       const token = await service.signIn(ada.address, ada.password);
@@ -238,6 +289,29 @@ describe("P2: the race: paused before its write, containment commits, it resumes
       return {
         run: () => service.call("POST", "/api/sessions", { body: ada }),
         alive: async (made) => cookieOpens(made),
+      };
+    },
+    "signing in by passkey": async () => {
+      const { device } = await personWithPasskey();
+      return { run: () => signInByPasskey(device), alive: async (made) => cookieOpens(made) };
+    },
+    "adding a passkey": async () => {
+      const { session } = await personWithPasskey();
+      const device = authenticator(ground.config.publicOrigin);
+      return {
+        run: () => addPasskey(session, device),
+        alive: async () => (await signInByPasskey(device)).status === 201,
+      };
+    },
+    "proving again by passkey": async () => {
+      const { device, session } = await personWithPasskey();
+      return {
+        run: async () => {
+          const { options, cookies } = await askPasskey("/api/session/proof/passkey/options", asCookie(session));
+          const body = { answer: device.get(options) };
+          return service.call("POST", "/api/session/proof/passkey", { body, cookies });
+        },
+        alive: async () => (await service.call("GET", "/api/session", { cookies: asCookie(session) })).status === 200,
       };
     },
     "claiming a link": async () => {

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { testAlarm } from "../src/canaries/alarm-words.ts";
 import { raiseAlarm } from "../src/canaries/raise-alarm.ts";
 import type { Tx } from "../src/db/db.ts";
-import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { campaignTask } from "../src/incidents/campaign-tasks.ts";
 import { startWorker } from "../src/jobs/worker.ts";
 import { newId } from "../src/kernel/random.ts";
@@ -14,6 +14,7 @@ import { openMailbox } from "../src/mail/mailbox.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { integrate } from "../src/timeline/integrate.ts";
 import { copyOf, findIn, type Copy, type Sought } from "./copy-search.ts";
+import { authenticator } from "./authenticator.ts";
 import { asCookie, testService, type CallOptions } from "./service.ts";
 
 /**
@@ -174,6 +175,34 @@ async function integrateNow(): Promise<void> {
   await integrate({ db, keyholder: keyholders.mailer, clock, databaseId: instance?.id ?? "" });
 }
 
+/** Adds a passkey, signs in by it, and leaves a challenge of each kind that nobody answers. */
+async function goThroughPasskeys(cookie: string): Promise<void> {
+  const device = authenticator(ground.config.publicOrigin);
+  const ask = async (path: string, cookies: Readonly<Record<string, string>>) => {
+    const asked = await expectStatus(200, "POST", path, { body: {}, cookies });
+    const options = asked.body["options"] as { challenge: string };
+    wentSecret("a passkey's challenge", options.challenge);
+    const binding = wentSecret("a browser binding", asked.cookies[passkeyCookie] ?? "");
+    return { options: options as Record<string, unknown>, cookies: { ...cookies, [passkeyCookie]: binding } };
+  };
+  const added = await ask("/api/account/passkeys/options", asCookie(cookie));
+  wentSecret("a user handle", (added.options["user"] as { id: string }).id);
+  const answer = device.create(added.options);
+  wentSecret("a credential id", answer.id);
+  await expectStatus(201, "POST", "/api/account/passkeys", {
+    body: { answer, name: went("a passkey's name", "Ada's key of old brass") },
+    cookies: added.cookies,
+  });
+  const asked = await ask("/api/sessions/passkey/options", {});
+  const signedIn = await expectStatus(201, "POST", "/api/sessions/passkey", {
+    body: { answer: device.get(asked.options), label: went("a device name", "Ada's telephone with a crack") },
+    cookies: asked.cookies,
+  });
+  const session = wentSecret("a session cookie", signedIn.cookies[sessionCookie] ?? "");
+  await ask("/api/session/proof/passkey/options", asCookie(session));
+  await ask("/api/account/passkeys/options", asCookie(session));
+}
+
 async function useEverything(): Promise<void> {
   const ada = person("Ada", "203.0.113.17");
   const bob = person("Bob", "2001:db8:77::b0b:1");
@@ -211,6 +240,8 @@ async function useEverything(): Promise<void> {
     { ...ada, name: "Night", address: operatorAddress, network: "192.0.2.201" },
     "the night watch never sleeps",
   );
+  // What operators do takes more than a password.
+  await goThroughPasskeys(operator);
   await expectStatus(200, "POST", "/api/operators", { body: { address: bob.address }, cookies: asCookie(operator) });
 
   const adaCookie = await signIn(ada);
@@ -237,6 +268,8 @@ async function useEverything(): Promise<void> {
     cookies: asCookie(adaCookie),
   });
   await codeSentTo(second, "sign-up code");
+
+  await goThroughPasskeys(adaCookie);
 
   const tv = await askLink("203.0.113.66");
   await decide(tv.userCode, adaCookie, "approve");
@@ -352,6 +385,10 @@ test("P4: what the design keeps of a secret, its digest, is the only thing that 
     "public.account_change.undo_digest",
     "public.link.device_digest",
     "public.operator_link.digest",
+    "public.passkey.handle_digest",
+    "public.passkey_challenge.browser_digest",
+    "public.passkey_challenge.challenge_digest",
+    "public.passkey_way.credential_digest",
     "public.session.digest",
     "public.sign_up.browser_digest",
     "public.ticket.browser_digest",

@@ -59,7 +59,7 @@ export async function runningService(
   const dataDir = join(folder, "data");
   const libraryDir = join(folder, "library");
   const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
+  const origin = `http://localhost:${port}`;
   const environment = {
     PATH: process.env["PATH"] ?? "",
     HOME: folder,

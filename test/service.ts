@@ -58,7 +58,12 @@ export const asCookie = (token: string): Readonly<Record<string, string>> => ({ 
 export async function testService({
   startAt = Date.UTC(2026, 10, 22, 20, 0, 0),
   open,
-}: { startAt?: number; open?: GroundOptions["open"] } = {}): Promise<TestService> {
+  settings = {},
+}: {
+  startAt?: number;
+  open?: GroundOptions["open"];
+  settings?: Readonly<Record<string, string>>;
+} = {}): Promise<TestService> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-service-"));
   const libraryDir = join(folder, "library");
   const template = await testDatabase();
@@ -66,7 +71,7 @@ export async function testService({
   const keyholder = await testKeyholder();
   const clock = manualClock(startAt);
   const config = parseConfig(
-    { DATA_DIR: folder, LIBRARY_DIR: libraryDir, PORT: "8400", HASH_THREADS: "1", LOG_LEVEL: "silent" },
+    { DATA_DIR: folder, LIBRARY_DIR: libraryDir, PORT: "8400", HASH_THREADS: "1", LOG_LEVEL: "silent", ...settings },
     folder,
   );
   const { credentials, socketPath } = keyholder;

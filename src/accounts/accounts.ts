@@ -96,6 +96,18 @@ export async function removeAddress(tx: Tx, accountId: AccountId, addressId: str
   return true;
 }
 
+/** An address counts again: its owner says so in a session of this epoch. @returns false if the account does not have it. */
+export const confirmAddressIsOwn = async (
+  tx: Tx,
+  accountId: AccountId,
+  addressId: string,
+  epoch: Epoch,
+): Promise<boolean> =>
+  (await tx.run(
+    `update account_address set confirmed_epoch = $3, doubted_at = null where account_id = $1 and id = $2`,
+    [accountId, addressId, epoch],
+  )) === 1;
+
 /** An account as its owner may see it, opened. An unreadable value is shown as empty and reported by the keyholder. */
 export interface OpenedAccount {
   readonly accountId: AccountId;

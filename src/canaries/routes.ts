@@ -27,7 +27,7 @@ export function alarmRoutes(app: App, needs: AlarmNeeds): void {
 
   app.post(
     "/api/alarms/:id/acknowledge",
-    { config: { access: "operator" }, schema: { params: IdParams, response: { 200: Alarm } } },
+    { config: { access: "operator act" }, schema: { params: IdParams, response: { 200: Alarm } } },
     async (request, reply) => {
       const id = idOf(request.params);
       // Twice is once: whoever comes second sees who was first.
@@ -39,7 +39,7 @@ export function alarmRoutes(app: App, needs: AlarmNeeds): void {
 
   app.post(
     "/api/alarms/:id/case",
-    { config: { access: "operator" }, schema: { params: IdParams, response: { 201: OpenedCase } } },
+    { config: { access: "operator act" }, schema: { params: IdParams, response: { 201: OpenedCase } } },
     async (request, reply) => {
       const outcome = await openCaseFromAlarm(needs, idOf(request.params), viewerOf(request).accountId);
       switch (outcome.kind) {

@@ -29,7 +29,7 @@ test("with nothing set, the service is this machine's alone", () => {
     mailFrom: "Houselights <no-reply@localhost>",
     serviceName: "Houselights",
     contactAddress: null,
-    publicOrigin: "http://127.0.0.1:8400",
+    publicOrigin: "http://localhost:8400",
     isLoopbackOrigin: true,
     tls: null,
     trustProxy: false,

@@ -265,7 +265,10 @@ function readOrigin(
   if (given === undefined && isWildcard) {
     settings.refuse("PUBLIC_ORIGIN", "must be set when HOST means every address of the machine");
   }
-  const usual = `${hasTls ? "https" : "http"}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  // Browsers refuse passkeys where a service is reached by a number (Web Authentication section 5.1.2): this machine has
+  // a name for itself.
+  const named = host === "127.0.0.1" || host === "::1" ? "localhost" : host;
+  const usual = `${hasTls ? "https" : "http"}://${isIP(named) === 6 ? `[${named}]` : named}:${port}`;
   const url = URL.parse(given ?? usual);
   const isOrigin =
     url !== null &&
@@ -279,7 +282,7 @@ function readOrigin(
     if (given !== undefined) {
       settings.refuse("PUBLIC_ORIGIN", "must be https:// and a host, with a port if need be, and nothing after it");
     }
-    return { publicOrigin: "http://127.0.0.1", isLoopbackOrigin: true };
+    return { publicOrigin: "http://localhost", isLoopbackOrigin: true };
   }
   const isLoopbackOrigin = isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
   // A bad HOST has been refused by itself; the origin made from it would only repeat that.

@@ -96,7 +96,7 @@ export async function confirmAddress(
   const [address] = await keyholder.open([{ dataKey, place: addressPlace(accountId), sealed: claim.sealed }]);
   if (address === undefined || address === null) return false;
   const addressId = newId(random, now);
-  const change = await prepareChange({ keyholder, clock, random }, account, {
+  const change = await prepareChange({ db, keyholder, clock, random }, account, {
     kind: "address added",
     subject: addressId,
     epoch: claim.epoch,

@@ -43,23 +43,41 @@ export async function doubtAddedSince(tx: Tx, epoch: Epoch, since: EpochMs): Pro
 /** The same for one account, which is contained without a new epoch: its rows themselves are marked. */
 export async function doubtAddedTo(tx: Tx, accountId: AccountId, since: EpochMs, now: EpochMs): Promise<void> {
   await doubtAddresses(tx, accountId, since, now);
+  await tx.run(`update passkey set doubted_at = $3 where account_id = $1 and added_at >= $2 and doubted_at is null`, [
+    accountId,
+    toDate(since),
+    toDate(now),
+  ]);
 }
 
 /**
- * Finds the account that an address may renew, and the current epoch, in one statement. Always one row: an address that
- * nobody has and one that does not count look the same.
+ * Finds the account that an address may renew, whether somebody has the address who may not, and the current epoch, in
+ * one statement. Always one row.
  */
 export async function findRenewable(
   tx: Tx,
   addressIndex: Uint8Array,
-): Promise<{ readonly accountId: AccountId | null; readonly epoch: Epoch }> {
-  const row = await tx.one<{ accountId: AccountId | null; epoch: Epoch }>(
-    `select (select d.account_id from account_address d
-              where d.account_id = (select account_id from address where blind_index = $1)
-                and d.blind_index = $1 and not ${isDoubtedAddress("d")}) as "accountId",
-            (select max(epoch) from floor) as epoch`,
+): Promise<{ readonly accountId: AccountId | null; readonly isDoubted: boolean; readonly epoch: Epoch }> {
+  const row = await tx.one<{ accountId: AccountId | null; isDoubted: boolean; epoch: Epoch }>(
+    `select case when not f.doubted then f.account_id end as "accountId", coalesce(f.doubted, false) as "isDoubted",
+            (select max(epoch) from floor) as epoch
+       from (select $1::bytea as index) asked
+       left join lateral (
+         select d.account_id, ${isDoubtedAddress("d")} as doubted from account_address d
+          where d.account_id = (select account_id from address where blind_index = asked.index)
+            and d.blind_index = asked.index
+       ) f on true`,
     [addressIndex],
   );
-  if (row === undefined) throw new Error("a select without a from answers one row");
+  if (row === undefined) throw new Error("a left join from one row answers one row");
   return row;
+}
+
+/** The ids of an account's addresses that do not count: letters go to them, and they prove nothing. */
+export async function doubtedAddresses(tx: Tx, accountId: AccountId): Promise<ReadonlySet<string>> {
+  const rows = await tx.many<{ id: string }>(
+    `select d.id from account_address d where d.account_id = $1 and ${isDoubtedAddress("d")}`,
+    [accountId],
+  );
+  return new Set(rows.map(({ id }) => id));
 }

@@ -7,9 +7,10 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { enqueue, type ChangeLetterKind, type SealedLetterPayload } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { holdAccount, type OpenedAccount } from "../accounts/accounts.ts";
+import { doubtedAddresses } from "./added-since.ts";
 
 /** What can be changed in what opens an account. Each has its letter in every language, and can be taken back. */
-export type ChangeKind = Exclude<ChangeLetterKind, "change taken back">;
+export type ChangeKind = Exclude<ChangeLetterKind, "change taken back" | "passkey doubted">;
 
 /** How long "it was not me" works: long enough for a holiday's mail, short enough to settle what an account is. */
 export const undoLifetimeMs = 7 * dayMs;
@@ -41,17 +42,23 @@ export interface PreparedChange extends Change {
  * may take it back carry the secret of "it was not me"; see `mayTakeBack`.
  */
 export async function prepareChange(
-  needs: { readonly keyholder: Pick<Keyholder, "sealForMailer">; readonly random: Random; readonly clock: Clock },
+  needs: {
+    readonly db: Tx;
+    readonly keyholder: Pick<Keyholder, "sealForMailer">;
+    readonly random: Random;
+    readonly clock: Clock;
+  },
   account: OpenedAccount,
   change: Change,
 ): Promise<PreparedChange> {
   const { accountId, locale } = account;
   const { kind, now, alsoTo } = change;
+  const doubted = await doubtedAddresses(needs.db, accountId);
   const secret = newSecret(needs.random);
   const undo = writeUndoToken({ accountId, secret });
   const told = account.addresses
     .filter(({ address }) => address !== "")
-    .map((one) => ({ to: one.address, withUndo: mayTakeBack(account, one, change) }));
+    .map((one) => ({ to: one.address, withUndo: !doubted.has(one.id) && mayTakeBack(account, one, change) }));
   if (alsoTo !== undefined) told.push({ to: alsoTo, withUndo: false });
   const letters = await Promise.all(
     told.map(({ to, withUndo }) =>
@@ -63,7 +70,7 @@ export async function prepareChange(
 }
 
 /**
- * Which addresses may take a change back. The oldest one always. A later one once its own addition can be taken back no
+ * Which addresses may take a change back, of those that count. The oldest one always. A later one once its own addition can be taken back no
  * more, and never its own removal: else whoever had slipped an address in could undo the owner's answer with it.
  */
 function mayTakeBack(

@@ -24,6 +24,8 @@ import { Closed, IdParams, TypedCode } from "../wire/common.ts";
 import { Type } from "typebox";
 import { openAccounts } from "../accounts/accounts.ts";
 import { claimAddress, confirmAddress } from "./add-address.ts";
+import { doubtedAddresses } from "./added-since.ts";
+import { keepAddress } from "./keep-address.ts";
 import { changePassword } from "./change-password.ts";
 import { addOperator, listOperators, removeOperator } from "./operators.ts";
 import { passwordSetAt } from "./passwords.ts";
@@ -126,10 +128,17 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
       const { accountId } = viewerOf(request);
       const [account] = await openAccounts(needs, [accountId]);
       if (account === undefined) return refuse(reply, "not-found");
-      const setAt = await passwordSetAt(needs.db, accountId);
+      const [setAt, doubted] = await Promise.all([
+        passwordSetAt(needs.db, accountId),
+        doubtedAddresses(needs.db, accountId),
+      ]);
       return {
         ...account,
-        addresses: account.addresses.map((address) => ({ ...address, confirmedAt: toIso(address.confirmedAt) })),
+        addresses: account.addresses.map((address) => ({
+          ...address,
+          confirmedAt: toIso(address.confirmedAt),
+          doubted: doubted.has(address.id),
+        })),
         createdAt: toIso(account.createdAt),
         passwordSetAt: setAt === null ? null : toIso(setAt),
       };
@@ -159,6 +168,18 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
     async (request, reply) => {
       const added = await confirmAddress(needs, viewerOf(request), request.body.code);
       return added ? reply.send({ kind: "address-added" }) : refuse(reply, "code-refused");
+    },
+  );
+
+  app.post(
+    "/api/account/addresses/:id/keep",
+    {
+      config: { access: "fresh viewer" },
+      schema: { params: IdParams, response: { 200: Closed({ kind: Type.Literal("address-kept") }) } },
+    },
+    async (request, reply) => {
+      const kept = await keepAddress(needs, viewerOf(request), request.params.id);
+      return kept ? reply.send({ kind: "address-kept" }) : refuse(reply, "not-found");
     },
   );
 

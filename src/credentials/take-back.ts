@@ -3,6 +3,7 @@ import { fromDate, minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.
 import type { Tx } from "../db/db.ts";
 import { removeAddress } from "../accounts/accounts.ts";
 import type { ChangeKind, UndoToken } from "./changed.ts";
+import { dropPasskey, restorePasskey } from "./passkeys.ts";
 
 /** A change that can be taken back, as its row has it. */
 export interface ChangeMade {
@@ -28,10 +29,13 @@ type Reversal = (tx: Tx, subject: Subject) => Promise<boolean>;
 /** What was added goes. Makes an account safer at any time, so it asks for no epoch. */
 const takesAway: Partial<Record<ChangeKind, Reversal>> = {
   "address added": (tx, { accountId, subject }) => removeAddress(tx, accountId, subject),
+  "passkey added": (tx, { accountId, subject }) => dropPasskey(tx, accountId, subject),
 };
 
 /** What was removed comes back: authority is made, so a secret from before a containment does not do it. */
-const givesBack: Partial<Record<ChangeKind, Reversal>> = {};
+const givesBack: Partial<Record<ChangeKind, Reversal>> = {
+  "passkey removed": (tx, { accountId, subject }) => restorePasskey(tx, accountId, subject),
+};
 
 const columns = `id, kind, subject, epoch, made_at as "madeAt"`;
 type Row = Omit<ChangeMade, "madeAt"> & { readonly madeAt: Date };

@@ -8,6 +8,7 @@ import type { Random } from "../kernel/random.ts";
  */
 export const sessionCookie = "__Host-houselights";
 export const browserCookie = "__Host-houselights-browser";
+export const passkeyCookie = "__Host-houselights-passkey";
 
 const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "lax" } as const;
 
@@ -40,6 +41,21 @@ export function readCookie(request: FastifyRequest, name: string): string | unde
 /** The 256 bits that bind a mailed code to the browser that asked for it: from the body, or from the cookie. */
 export function browserBindingOf(request: FastifyRequest, fromBody?: string): Secret | undefined {
   return readSecret(fromBody) ?? readSecret(readCookie(request, browserCookie));
+}
+
+/**
+ * The 256 bits that bind a passkey's challenge to the browser that asked for it. Kept for an hour from the last one: a
+ * page that asks again does not take from another tab what it is waiting for.
+ */
+export function passkeyBinding(request: FastifyRequest, reply: FastifyReply, random: Random): Secret {
+  const binding = readSecret(readCookie(request, passkeyCookie)) ?? new Secret(random.bytes(32));
+  void reply.setCookie(passkeyCookie, secretText(binding), { ...attributes, maxAge: 3_600 });
+  return binding;
+}
+
+/** The same where an answer comes back: from the body, or from the cookie. */
+export function passkeyBindingOf(request: FastifyRequest, fromBody?: string): Secret | undefined {
+  return readSecret(fromBody) ?? readSecret(readCookie(request, passkeyCookie));
 }
 
 /** A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were. */

@@ -55,7 +55,14 @@ export function addressField(
     value,
     error,
     remember = false,
-  }: { readonly value?: string | undefined; readonly error?: string | undefined; readonly remember?: boolean },
+    passkey = false,
+  }: {
+    readonly value?: string | undefined;
+    readonly error?: string | undefined;
+    readonly remember?: boolean;
+    /** Browsers offer passkeys in this field, beside the addresses they know. */
+    readonly passkey?: boolean;
+  },
 ): Markup {
   const about: Field = { name: "address", label: words.say("field.address"), error };
   return field(
@@ -65,7 +72,7 @@ export function addressField(
       value="${value}"
       type="text"
       inputmode="email"
-      autocomplete="username"
+      autocomplete="${passkey ? "username webauthn" : "username"}"
       autocapitalize="none"
       spellcheck="false"
       maxlength="${limits.addressLength}"

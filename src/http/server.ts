@@ -16,10 +16,11 @@ import { translate } from "../db/unavailable.ts";
 import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
 import { isReadableQuery, parseForm } from "./form-body.ts";
 import type { PageFrame } from "./page.ts";
-import { refuse } from "./problem.ts";
+import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
 import { answerUnreadable } from "./unreadable.ts";
-import { type Check, freshProofMs, type Presented, type RouteRow, type Viewer } from "./viewer.ts";
+import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
+import type { Check, Presented, RouteRow, Viewer } from "./viewer.ts";
 
 /** The server as rooms see it when they add their routes. */
 export type App = ReturnType<typeof newServer>;
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly trustProxy: boolean | number | string | readonly string[];
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly check: Check;
+  /** Asked where an operator has not proved more than a password. */
+  readonly hasSecondFactor: HasSecondFactor;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -128,6 +131,9 @@ export function newServer(options: ServerOptions) {
       throw new Fault("IMPOSSIBLE", `route ${String(route.method)} ${route.url} does not name its access`);
     }
     for (const method of [route.method].flat()) {
+      if (route.config?.access === "operator" && unsafeMethods.has(method)) {
+        throw new Fault("IMPOSSIBLE", `route ${method} ${route.url} does something, and its access is for reading`);
+      }
       const access = route.config?.access;
       if (access !== undefined) routeTable.push({ method, url: route.url, access });
     }
@@ -157,7 +163,7 @@ export function newServer(options: ServerOptions) {
     const presented = presentedBy(request);
     const admitted = (viewer: Viewer | null): void => {
       request.viewer = viewer;
-      if (admit(request, reply, presented, options.clock)) next(null, payload);
+      admit(request, reply, presented, options, (error) => next(error ?? null, payload));
     };
     if (presented === undefined) return admitted(null);
     options.check(presented).then(admitted, next);
@@ -189,30 +195,42 @@ export function newServer(options: ServerOptions) {
   return app;
 }
 
-/** Whether the route's access is met by who it is; answers the refusal itself. Runs before the body is read. */
-function admit(request: FastifyRequest, reply: FastifyReply, presented: Presented | undefined, clock: Clock): boolean {
+/**
+ * Judges the viewer against the route's access; answers the refusal itself, and calls `next` otherwise. Runs before the
+ * body is read, and waits for nothing unless it has to ask what an operator could prove.
+ */
+function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  presented: Presented | undefined,
+  { clock, hasSecondFactor }: Pick<ServerOptions, "clock" | "hasSecondFactor">,
+  next: (error?: Error | null) => void,
+): void {
   const { access, page } = request.routeOptions.config;
   const { viewer } = request;
   // A cookie that opens nothing is taken back, so that a browser does not go on showing it.
   if (presented?.kind === "cookie" && viewer === null) clearSessionCookie(reply);
-  if (access === "anyone" || access === undefined) return true;
+  if (access === "anyone" || access === "grant" || access === undefined) return next();
   if (viewer === null) {
     if (page === true) reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
     else refuse(reply, "not-signed-in");
-    return false;
+    return;
   }
-  if (access === "viewer") return true;
-  if (access !== "fresh viewer" && viewer.role !== "operator") {
-    refuse(reply, "operators-only");
-    return false;
-  }
-  // A proof from the future was made before the clock jumped back; how old it is, nobody knows.
-  if (access !== "operator" && Math.abs(clock.now() - viewer.provedAt) > freshProofMs) {
-    refuse(reply, "proof-needed", { detail: "POST /api/session/proof with the password, then try again" });
-    return false;
-  }
-  return true;
+  const settle = (missing: ProblemCode | undefined): void => {
+    if (missing === undefined) return next();
+    const detail = whatToDo[missing];
+    refuse(reply, missing, detail === undefined ? {} : { detail });
+  };
+  const missing = whatIsMissing(access, viewer, clock.now(), hasSecondFactor);
+  if (missing instanceof Promise) missing.then(settle, next);
+  else settle(missing);
 }
+
+const whatToDo: Partial<Record<ProblemCode, string>> = {
+  "proof-needed": "POST /api/session/proof with the password, or /api/session/proof/passkey, then try again",
+  "strong-proof-needed": "POST /api/session/proof/passkey, then try again",
+  "second-factor-required": "add a passkey at /account, or by POST /api/account/passkeys, then try again",
+};
 
 function presentedBy(request: FastifyRequest): Presented | undefined {
   const header = request.headers.authorization;

@@ -46,6 +46,7 @@ async function server(contactAddress: string | null = null) {
   const built = readBuiltPages(folder);
   const frame: PageFrame = { assets: built?.assets ?? null, serviceName: "Houselights", contactAddress };
   const app = newServer({
+    hasSecondFactor: () => Promise.resolve(false),
     publicOrigin: "http://127.0.0.1:8400",
     trustProxy: false,
     tls: null,

@@ -31,10 +31,11 @@ export interface Viewer {
 /**
  * Who may call a route. Every route names one, or the server does not start:
  * `anyone` needs no session, `viewer` any good session, `fresh viewer` one proved less than five minutes ago (ASVS 5.0
- * 7.5.1), `operator` an operator's, `fresh operator` one of those proved as lately, `grant` a playback grant in the
+ * 7.5.1), `operator` an operator's, for reading, `operator act` one of those proved by more than a password, `fresh
+ * operator` one proved so less than five minutes ago (`strong-proof.ts` has the rule), `grant` a playback grant in the
  * path, which the route checks before it serves a byte.
  */
-export type Access = "anyone" | "viewer" | "fresh viewer" | "operator" | "fresh operator" | "grant";
+export type Access = "anyone" | "viewer" | "fresh viewer" | "operator" | "operator act" | "fresh operator" | "grant";
 
 /** One route as it is registered. */
 export interface RouteRow {

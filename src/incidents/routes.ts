@@ -38,7 +38,7 @@ export type IncidentNeeds = Parameters<typeof contain>[0] &
 
 const noCase = { detail: "there is no such case, or it is closed" };
 
-/** The case file over HTTP: the same operations as the command line. Dangerous acts ask for a proof of the last five minutes. */
+/** The case file over HTTP: the same operations as the command line. Dangerous acts ask for a strong proof of the last five minutes. */
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   const { db } = needs;
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
@@ -60,7 +60,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
 
   app.post(
     "/api/incidents",
-    { config: { access: "operator" }, schema: { body: OpenIncident, response: { 201: IncidentStatus } } },
+    { config: { access: "operator act" }, schema: { body: OpenIncident, response: { 201: IncidentStatus } } },
     async (request, reply) => {
       const opened = await openIncident(needs, request.body, viewerOf(request).accountId);
       if (opened.kind === "in-hand") return refuse(reply, "incident-in-hand", { detail: opened.incidentId });
@@ -123,7 +123,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   app.put(
     "/api/incidents/:id/way-in",
     {
-      config: { access: "operator" },
+      config: { access: "operator act" },
       schema: { params: IdParams, body: RecordWayIn, response: { 200: IncidentStatus } },
     },
     async (request, reply) => {
@@ -138,7 +138,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   app.put(
     "/api/incidents/:id/review",
     {
-      config: { access: "operator" },
+      config: { access: "operator act" },
       schema: { params: IdParams, body: RecordReview, response: { 200: IncidentStatus } },
     },
     async (request, reply) => {

@@ -19,6 +19,7 @@ export const changeLetterKinds = [
   "first address changed",
   "passkey added",
   "passkey removed",
+  "passkey doubted",
   "second factor added",
   "second factor removed",
   "recovery codes made",
@@ -31,6 +32,8 @@ export type ChangeLetterKind = (typeof changeLetterKinds)[number];
 export const letterKinds = [
   "sign-up code",
   "already registered",
+  // To an address that was added since a copy was taken: it opens no renewal, and its owner is told why.
+  "address doubted",
   "renewal code",
   // To an address that nobody has: queued like the others, so that asking costs the same, and never sent.
   "no letter",

@@ -30,6 +30,7 @@ beforeAll(async () => {
   db = await testDatabase();
   library = await testLibrary(db, inspector);
   app = newServer({
+    hasSecondFactor: () => Promise.resolve(false),
     publicOrigin: "http://localhost:8080",
     trustProxy: false,
     tls: null,

@@ -82,6 +82,7 @@ function contentOf({ letter, code = "", undo, at }: OpenedLetter): LetterContent
     case "no letter":
       return undefined;
     case "already registered":
+    case "address doubted":
       return { kind: letter };
     default:
       return { kind: letter, at, ...(undo === undefined ? {} : { undo }) };

@@ -52,6 +52,7 @@ const contents: readonly LetterContent[] = [
   { kind: "sign-up code", code: "BCDFGHJKLM" },
   { kind: "renewal code", code: "BCDFGHJKLM" },
   { kind: "already registered" },
+  { kind: "address doubted" },
   ...changeLetterKinds.flatMap((kind): LetterContent[] => [
     { kind, at },
     { kind, at, undo: "c2VjcmV0" },

@@ -36,7 +36,7 @@ export interface NoticeFacts {
 /** What a letter is about. */
 export type LetterContent =
   | { readonly kind: "sign-up code" | "renewal code"; readonly code: string }
-  | { readonly kind: "already registered" }
+  | { readonly kind: "already registered" | "address doubted" }
   | {
       readonly kind: ChangeLetterKind;
       readonly at: EpochMs;
@@ -84,6 +84,8 @@ function letterText(
       return catalogue.renewalCode({ ...facts, code: grouped(content.code), validHours: codeValidHours });
     case "already registered":
       return catalogue.alreadyRegistered(facts);
+    case "address doubted":
+      return catalogue.addressDoubted(facts);
     case "alarm": {
       const { title, paragraphs } = content;
       return { subject: `Alarm at ${service.name}: ${title}`, title, blocks: paragraphs.map(paragraph) };

@@ -155,7 +155,7 @@ function donePage(words: Words, devicesKept: boolean): PageContent {
         <li>${words.say("renew.done.elsewhere")}</li>
         <li>${words.say("renew.done.letter")}</li>
       </ul>
-      <a class="button" href="/sign-in">${words.say("renew.done.do")}</a>
+      <a class="button" href="/sign-in?done=renewed">${words.say("renew.done.do")}</a>
     </div>`,
   };
 }

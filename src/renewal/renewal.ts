@@ -50,7 +50,7 @@ export async function askRenewal(
   const form = lookUpForm(address);
   const addressIndex = await keyholder.index("address", form);
   const within = await mayMail({ db, clock, keyholder }, "renewal", addressIndex, network);
-  const { accountId, epoch } = await findRenewable(db, addressIndex);
+  const { accountId, isDoubted, epoch } = await findRenewable(db, addressIndex);
   const code = newTypedCode(random, codeLength);
   const digest = browser.digest();
   const parsed = parseAddress(address);
@@ -60,7 +60,7 @@ export async function askRenewal(
     sealLetter(
       { keyholder, random, clock },
       {
-        letter: accountId === null ? "no letter" : "renewal code",
+        letter: isDoubted ? "address doubted" : accountId === null ? "no letter" : "renewal code",
         locale,
         to: parsed.kind === "address" ? parsed.address : "nobody@localhost",
         code,

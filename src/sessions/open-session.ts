@@ -141,5 +141,13 @@ export async function noteProof(
   return noted === 1;
 }
 
+/** What an account can no longer prove, its sessions have not proved either. */
+export async function forgetStrongProofs(tx: Tx, accountId: AccountId): Promise<void> {
+  await tx.run(
+    `update session set strongly_proved_at = null where account_id = $1 and strongly_proved_at is not null`,
+    [accountId],
+  );
+}
+
 export const tokenOf = ({ accountId, sessionId, secret }: PreparedSession): Secret =>
   writeToken({ accountId, sessionId, secret });

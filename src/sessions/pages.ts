@@ -10,6 +10,8 @@ import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../ht
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import type { Words } from "../http/words.ts";
+import { hasPasskey } from "../credentials/passkeys.ts";
+import type { RelyingParty } from "../credentials/relying-party.ts";
 import { describeDevice } from "./describe-device.ts";
 import { signOut } from "./devices.ts";
 import { signIn } from "./sign-in.ts";
@@ -17,9 +19,11 @@ import { signIn } from "./sign-in.ts";
 export type SessionPageNeeds = Parameters<typeof signIn>[0] & {
   readonly frame: PageFrame;
   readonly currentNotice: ReadCurrentNotice;
+  /** `null` where browsers refuse passkeys. */
+  readonly party: RelyingParty | null;
 };
 
-const done = Type.Union([Type.Literal("signed-out"), Type.Literal("account-created")]);
+const done = Type.Union([Type.Literal("signed-out"), Type.Literal("account-created"), Type.Literal("renewed")]);
 const next = Type.Optional(Type.String({ maxLength: 2_000 }));
 const SignInQuery = Type.Object({ next, done: Type.Optional(done) });
 /** Looser than the interface for programs: a slip in a form is answered beside its field. */
@@ -27,11 +31,14 @@ const SignInForm = Closed({
   address: Type.String({ maxLength: limits.addressLength * 2 }),
   password: Type.String({ maxLength: limits.passwordLength }),
   next,
+  /** What may be offered afterwards, if the account has none. */
+  offer: Type.Optional(Type.Union([Type.Literal("passkey"), Type.Literal("")])),
 });
+const PasskeyQuery = Type.Object({ next });
 
 /** Sign-in and sign-out for people, complete without a script. The same operations as `/api/sessions`. */
 export function sessionPages(app: App, needs: SessionPageNeeds): void {
-  const { clock, frame, currentNotice } = needs;
+  const { db, clock, frame, currentNotice, party } = needs;
   const config = { access: "anyone", page: true } as const;
 
   app.get("/sign-in", { config, schema: { hide: true, querystring: SignInQuery } }, async (request, reply) => {
@@ -39,7 +46,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
     if (request.viewer !== null) return goTo(reply, target ?? "/");
     const words = wordsOf(reply);
     const notice = await currentNotice();
-    return sendPage(reply, frame, signInPage(words, { notice, target, done: request.query.done }));
+    return sendPage(reply, frame, signInPage(words, { notice, target, done: request.query.done, party }));
   });
 
   app.post("/sign-in", { config, schema: { hide: true, body: SignInForm } }, async (request, reply) => {
@@ -56,11 +63,21 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
     if (outcome.kind === "refused") {
       // One answer for every reason: same words, same status, same shape (ASVS 5.0 6.3.8).
       const notice = await currentNotice();
-      return sendPage(reply, frame, signInPage(wordsOf(reply), { notice, target, refused: { address } }), 401);
+      return sendPage(reply, frame, signInPage(wordsOf(reply), { notice, target, refused: { address }, party }), 401);
     }
     const maxAgeSeconds = Math.floor((outcome.expiresAt - clock.now()) / 1_000);
     setSessionCookie(reply, outcome.token.revealText(), maxAgeSeconds);
-    return goTo(reply, target ?? "/");
+    const offers = request.body.offer === "passkey" && party !== null && !(await hasPasskey(db, outcome.accountId));
+    if (!offers) return goTo(reply, target ?? "/");
+    return goTo(reply, target === undefined ? "/passkey" : `/passkey?next=${encodeURIComponent(target)}`);
+  });
+
+  const signedIn = { access: "viewer", page: true } as const;
+  app.get("/passkey", { config: signedIn, schema: { hide: true, querystring: PasskeyQuery } }, (request, reply) => {
+    const target = nextPath(request.query.next) ?? "/";
+    if (party === null) return goTo(reply, target);
+    const name = describeDevice(request.headers["user-agent"], "browser");
+    return sendPage(reply, frame, offerPage(wordsOf(reply), party, { target, name }));
   });
 
   app.get("/sign-out", { config, schema: { hide: true } }, (request, reply) => {
@@ -78,12 +95,77 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
 interface SignInState {
   readonly notice: CurrentNotice | null;
   readonly target: string | undefined;
-  readonly done?: "signed-out" | "account-created" | undefined;
+  readonly done?: "signed-out" | "account-created" | "renewed" | undefined;
   readonly refused?: { readonly address: string };
+  readonly party: RelyingParty | null;
 }
 
-function signInPage(words: Words, { notice, target, done: before, refused }: SignInState): PageContent {
+/** The button of a passkey, which the script shows where it can work, or where it can work instead. */
+function passkeyPart(
+  words: Words,
+  party: RelyingParty,
+  {
+    act,
+    target,
+    label,
+    name,
+    path,
+  }: {
+    readonly act: "sign-in" | "add";
+    readonly target: string;
+    readonly label: string;
+    readonly name?: string;
+    readonly path: string;
+  },
+): Markup {
+  return html`<div
+    class="passkey"
+    hidden
+    data-passkey="${act}"
+    data-rp="${party.id}"
+    data-next="${target}"
+    data-name="${name}"
+    data-refused="${words.say(`passkey.${act}.refused`)}"
+    data-failed="${words.say("passkey.failed")}"
+    data-cancelled="${words.say(`passkey.${act}.cancelled`)}"
+  >
+    <button class="button" type="button" data-here="yes">${label}</button>
+    <p class="error-text" role="alert" hidden></p>
+    ${act === "sign-in" && html`<p class="or" data-here="yes">${words.say("passkey.or")}</p>`}
+    <p class="soft" data-here="no">
+      ${words.mark("passkey.elsewhere", { link: html`<a href="${party.origin}${path}">${party.origin}</a>` })}
+    </p>
+  </div>`;
+}
+
+function offerPage(
+  words: Words,
+  party: RelyingParty,
+  { target, name }: { readonly target: string; readonly name: string },
+): PageContent {
+  const title = words.say("passkey.offer.title");
+  return {
+    title,
+    body: html`<div class="card">
+      <h1>${title}</h1>
+      <p class="lead">${words.say("passkey.offer.lead")}</p>
+      <p class="soft">${words.say("passkey.offer.what")}</p>
+      ${passkeyPart(words, party, {
+        act: "add",
+        target,
+        label: words.say("passkey.offer.do"),
+        name,
+        path: "/account",
+      })}
+      <a class="button-quiet" href="${target}">${words.say("passkey.offer.later")}</a>
+    </div>`,
+  };
+}
+
+function signInPage(words: Words, { notice, target, done: before, refused, party }: SignInState): PageContent {
   const title = words.say("sign-in.title");
+  // After setting a password is the moment to be done with passwords.
+  const offers = party !== null && (before === "account-created" || before === "renewed");
   const error: string | Markup | undefined = refused === undefined ? undefined : refusedSignIn(words, notice);
   return {
     title,
@@ -94,9 +176,20 @@ function signInPage(words: Words, { notice, target, done: before, refused }: Sig
         <p class="lead" ${before !== undefined && html` role="status"`}>
           ${words.say(before === undefined ? "sign-in.lead" : `sign-in.done.${before}`)}
         </p>
+        ${
+          party !== null &&
+          passkeyPart(words, party, {
+            act: "sign-in",
+            target: target ?? "/",
+            label: words.say("sign-in.passkey"),
+            path: "/sign-in",
+          })
+        }
         <form class="form" method="post" action="/sign-in" data-keep-fragment>
+          ${offers && html`<input type="hidden" name="offer" value="" data-offer-passkey />`}
           ${target !== undefined && html`<input type="hidden" name="next" value="${target}" />`}
-          ${addressField(words, { value: refused?.address })} ${passwordField(words, { chosen: "current", error })}
+          ${addressField(words, { value: refused?.address, passkey: party !== null })}
+          ${passwordField(words, { chosen: "current", error })}
           <button class="button" type="submit">${words.say("sign-in.do")}</button>
         </form>
       </div>

@@ -47,7 +47,7 @@ export type SignInOutcome =
   | { readonly kind: "too-many" };
 
 /** Sign-ins a network may try in ten minutes, at whatever addresses. */
-const triesOfNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * minuteMs, perNetwork: true } as const;
+export const triesOfNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 * minuteMs, perNetwork: true } as const;
 
 /**
  * Tries at one address by one network in ten minutes. Per network, so that guessing never locks an owner out who is

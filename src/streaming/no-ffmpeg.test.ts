@@ -43,6 +43,7 @@ beforeAll(async () => {
     ffmpegPath: "/nowhere/ffmpeg",
   });
   app = newServer({
+    hasSecondFactor: () => Promise.resolve(false),
     publicOrigin: "http://localhost:8080",
     trustProxy: false,
     tls: null,

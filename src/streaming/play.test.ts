@@ -36,6 +36,7 @@ beforeAll(async () => {
     environment: { PATH: process.env["PATH"] ?? "" },
   });
   app = newServer({
+    hasSecondFactor: () => Promise.resolve(false),
     publicOrigin: "http://localhost:8080",
     trustProxy: false,
     tls: null,

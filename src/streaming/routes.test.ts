@@ -53,6 +53,7 @@ beforeAll(async () => {
   keyholder = await keys.connect("web");
   grants = newGrants({ keyholder, clock });
   app = newServer({
+    hasSecondFactor: () => Promise.resolve(false),
     publicOrigin: "http://localhost:8080",
     trustProxy: false,
     tls: null,

@@ -79,7 +79,15 @@ export const Account = Closed({
   name: Type.String(),
   locale: Locale,
   role: Type.Union([Type.Literal("viewer"), Type.Literal("operator")]),
-  addresses: Type.Array(Closed({ id: Id, address: Type.String(), confirmedAt: Instant })),
+  addresses: Type.Array(
+    Closed({
+      id: Id,
+      address: Type.String(),
+      confirmedAt: Instant,
+      /** Added since a copy was taken: it gets letters, and opens no renewal until its owner keeps it. */
+      doubted: Type.Boolean(),
+    }),
+  ),
   passwordSetAt: Type.Union([Instant, Type.Null()]),
   createdAt: Instant,
 });

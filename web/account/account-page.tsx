@@ -4,6 +4,7 @@ import { PageFrame } from "../app/page-frame.tsx";
 import { accountQuery, devicesQuery } from "../app/queries.ts";
 import { say } from "../text/say.ts";
 import { DevicesSection } from "./devices-section.tsx";
+import { PasskeysSection } from "./passkeys-section.tsx";
 import { PasswordSection } from "./password-section.tsx";
 import { YouSection } from "./you-section.tsx";
 import "./account.css";
@@ -39,6 +40,7 @@ export function AccountPage() {
           <div className="account-parts">
             <DevicesSection devices={devices.data.devices} />
             <YouSection account={account.data} />
+            <PasskeysSection />
             <PasswordSection account={account.data} />
           </div>
         )}

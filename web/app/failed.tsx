@@ -1,5 +1,6 @@
 import { say, type TextKey } from "../text/say.ts";
 import { Refused, Unreachable } from "./api.ts";
+import { NotAnswered } from "./passkeys.ts";
 
 type Kind = "offline" | "broken" | "busy" | "missing" | "operators" | "refused";
 
@@ -63,10 +64,15 @@ const known = [
   "too-many",
   "address-refused",
   "code-refused",
+  "passkey-refused",
+  "passkey-not-added",
+  "too-many-passkeys",
+  "renew-first",
 ] as const;
 
 /** One line under a form that was refused. */
 export function refusalText(error: unknown): string {
+  if (error instanceof NotAnswered) return say(error.isKnown ? "passkeys.known" : "passkeys.not-answered");
   if (error instanceof Refused) {
     const own = known.find((code) => code === error.code);
     if (own !== undefined) return say(own);

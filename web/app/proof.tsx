@@ -1,10 +1,14 @@
 import { createContext, use, useCallback, useMemo, useRef, useState, type ReactNode, type SubmitEvent } from "react";
+import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import { say } from "../text/say.ts";
+import { useQuery } from "@tanstack/react-query";
 import { isRefused, send } from "./api.ts";
 import { Dialog } from "./dialog.tsx";
 import { refusalText } from "./failed.tsx";
+import { addPasskey, countingPasskeys, proveByPasskey, whyNoPasskeys } from "./passkeys.ts";
+import { passkeysQuery } from "./queries.ts";
 
-/** Runs an act; if the service wants a recent proof, asks for the password and runs it again. */
+/** Runs an act; if the service wants a recent or a stronger proof, asks for it and runs the act again. */
 type Proved = <Reply>(act: () => Promise<Reply>) => Promise<Reply>;
 
 /** The person closed the dialog: the act did not happen, and nobody needs to be told. */
@@ -17,7 +21,12 @@ const ProofContext = createContext<Proved>((act) => act());
 /** For acts that the service guards by a recent proof. Rejects with `Cancelled` when the person leaves the dialog. */
 export const useProved = (): Proved => use(ProofContext);
 
+/** What the service can ask for: any proof, more than a password, or to have such a thing first. */
+const asked = ["proof-needed", "strong-proof-needed", "second-factor-required"] as const;
+type Asked = (typeof asked)[number];
+
 interface Waiting {
+  readonly asks: Asked;
   readonly proved: () => void;
   readonly cancelled: () => void;
 }
@@ -26,7 +35,7 @@ export function ProofFrame({ children }: { readonly children: ReactNode }) {
   const [waiting, setWaiting] = useState<Waiting | null>(null);
   const current = useRef<Waiting | null>(null);
 
-  const settle = useCallback((how: keyof Waiting) => {
+  const settle = useCallback((how: "proved" | "cancelled") => {
     current.current?.[how]();
     current.current = null;
     setWaiting(null);
@@ -34,16 +43,19 @@ export function ProofFrame({ children }: { readonly children: ReactNode }) {
 
   const proved = useMemo<Proved>(
     () => async (act) => {
-      try {
-        return await act();
-      } catch (error) {
-        if (!isRefused(error, "proof-needed")) throw error;
-        await new Promise<void>((resolve, reject) => {
-          const next = { proved: resolve, cancelled: () => reject(new Cancelled("no proof given")) };
-          current.current = next;
-          setWaiting(next);
-        });
-        return act();
+      for (;;) {
+        try {
+          return await act();
+        } catch (error) {
+          // One proof may lead to the next: a password first, then the passkey that it allows to be added.
+          const asks = isRefused(error) ? asked.find((code) => code === error.code) : undefined;
+          if (asks === undefined) throw error;
+          await new Promise<void>((resolve, reject) => {
+            const next = { asks, proved: resolve, cancelled: () => reject(new Cancelled("no proof given")) };
+            current.current = next;
+            setWaiting(next);
+          });
+        }
       }
     },
     [],
@@ -52,58 +64,137 @@ export function ProofFrame({ children }: { readonly children: ReactNode }) {
   return (
     <ProofContext value={proved}>
       {children}
-      {waiting !== null && <ProofDialog onProved={() => settle("proved")} onClose={() => settle("cancelled")} />}
+      {waiting !== null && (
+        <ProofDialog
+          key={waiting.asks}
+          asks={waiting.asks}
+          onProved={() => settle("proved")}
+          onClose={() => settle("cancelled")}
+        />
+      )}
     </ProofContext>
   );
 }
 
-function ProofDialog({ onProved, onClose }: { readonly onProved: () => void; readonly onClose: () => void }) {
+interface ProofDialogProps {
+  readonly asks: Asked;
+  readonly onProved: () => void;
+  readonly onClose: () => void;
+}
+
+function ProofDialog({ asks, onProved, onClose }: ProofDialogProps) {
+  const passkeys = useQuery({ ...passkeysQuery, staleTime: 0 });
+  // Adding a second factor takes a fresh proof, which takes the password: then the dialog goes there and comes back.
+  const [step, setStep] = useState(asks);
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const works = passkeys.data !== undefined && whyNoPasskeys(passkeys.data) === null;
+  const hasPasskey = works && countingPasskeys(passkeys.data) > 0;
 
-  async function prove(event: SubmitEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const password = new FormData(event.currentTarget).get("password");
+  async function prove(by: () => Promise<void>) {
+    if (busy) return;
     setBusy(true);
     setError(null);
     try {
-      await send("POST", "/api/session/proof", { body: { password } });
-      onProved();
+      await by();
+      if (step === asks) return onProved();
+      setStep(asks);
     } catch (thrown) {
-      setError(refusalText(thrown));
-      setBusy(false);
+      if (step !== "proof-needed" && isRefused(thrown, "proof-needed")) setStep("proof-needed");
+      else setError(refusalText(thrown));
     }
+    setBusy(false);
   }
 
+  const byPassword = (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const password = new FormData(event.currentTarget).get("password");
+    void prove(() => send("POST", "/api/session/proof", { body: { password } }));
+  };
+
   return (
-    <Dialog title={say("proof.title")} onClose={onClose}>
-      <p className="soft">{say("proof.what")}</p>
-      <form className="form" onSubmit={(event) => void prove(event)}>
-        <div className="field">
-          <label htmlFor="proof-password">{say("proof.password")}</label>
-          <input
-            id="proof-password"
-            name="password"
-            type="password"
-            autoComplete="current-password"
-            required
-            autoFocus
-            aria-invalid={error !== null}
-            aria-describedby="proof-error"
-          />
-          <span id="proof-error" className="error" role="alert" hidden={error === null}>
-            {error}
-          </span>
-        </div>
-        <div className="buttons">
-          <button className="button" type="submit" disabled={busy}>
-            {busy ? say("working") : say("proof.go")}
-          </button>
-          <button className="button-quiet" type="button" onClick={onClose}>
-            {say("cancel")}
-          </button>
-        </div>
-      </form>
+    <Dialog title={say(`proof.title.${step}`)} onClose={onClose}>
+      <p className="soft">{say(`proof.what.${step}`)}</p>
+      {step === "second-factor-required" ? (
+        <EnrolPart
+          list={passkeys.data}
+          busy={busy}
+          onAdd={() => void prove(() => addPasskey(say("passkeys.name.usual")))}
+        />
+      ) : (
+        hasPasskey && (
+          <div className="buttons">
+            <button
+              className="button"
+              type="button"
+              disabled={busy}
+              autoFocus
+              onClick={() => void prove(proveByPasskey)}
+            >
+              {busy ? say("working") : say("proof.passkey")}
+            </button>
+          </div>
+        )
+      )}
+      {error !== null && (
+        <p className="error-text" role="alert" id="proof-error">
+          {error}
+        </p>
+      )}
+      {step === "proof-needed" && (
+        <form className="form" onSubmit={byPassword}>
+          <div className="field">
+            <label htmlFor="proof-password">{say("proof.password")}</label>
+            <input
+              id="proof-password"
+              name="password"
+              type="password"
+              autoComplete="current-password"
+              required
+              autoFocus={!hasPasskey}
+              aria-invalid={error !== null}
+              aria-describedby={error === null ? undefined : "proof-error"}
+            />
+          </div>
+          <div className="buttons">
+            <button className={hasPasskey ? "button-quiet" : "button"} type="submit" disabled={busy}>
+              {busy ? say("working") : say("proof.go")}
+            </button>
+          </div>
+        </form>
+      )}
+      <div className="buttons">
+        <button className="button-quiet" type="button" onClick={onClose}>
+          {say("cancel")}
+        </button>
+      </div>
     </Dialog>
+  );
+}
+
+interface EnrolPartProps {
+  readonly list: PasskeyList | undefined;
+  readonly busy: boolean;
+  readonly onAdd: () => void;
+}
+
+/** Where an operator has no second factor: adding one here and now, or why it cannot be done here. */
+function EnrolPart({ list, busy, onAdd }: EnrolPartProps) {
+  if (list === undefined) return null;
+  const why = whyNoPasskeys(list);
+  if (why !== null) {
+    return (
+      <div className="notice">
+        <strong>{say(`passkeys.why.${why}`)}</strong>
+        {why === "elsewhere" && <a href={`${list.origin}/account`}>{list.origin}</a>}
+      </div>
+    );
+  }
+  return (
+    <div className="buttons">
+      <button className="button" type="button" disabled={busy} autoFocus onClick={onAdd}>
+        {busy ? say("working") : say("passkeys.add")}
+      </button>
+    </div>
   );
 }

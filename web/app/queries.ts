@@ -8,6 +8,7 @@ import type {
   Mailbox,
   Operators,
 } from "../../src/wire/accounts.ts";
+import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import type { Console, IncidentList, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { TitleDetail, TitleList } from "../../src/wire/titles.ts";
 import { isSignedOut, send } from "./api.ts";
@@ -56,6 +57,11 @@ export const titleQuery = (id: string) =>
 export const accountQuery = queryOptions({
   queryKey: ["account"],
   queryFn: ({ signal }) => send<Account>("GET", "/api/account", { signal }),
+});
+
+export const passkeysQuery = queryOptions({
+  queryKey: ["passkeys"],
+  queryFn: ({ signal }) => send<PasskeyList>("GET", "/api/account/passkeys", { signal }),
 });
 
 const liveMs = 2_000;

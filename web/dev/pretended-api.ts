@@ -170,9 +170,20 @@ function newHandler(strict: boolean) {
         name: "Ada",
         locale: "en",
         role: "operator",
-        addresses: address === null ? [] : [{ id: idOf(3), address, confirmedAt: ago(900 * hourMs) }],
+        addresses: address === null ? [] : [{ id: idOf(3), address, confirmedAt: ago(900 * hourMs), doubted: false }],
         passwordSetAt: address === null ? null : ago(400 * hourMs),
         createdAt: ago(9_000 * hourMs),
+      });
+    }
+    if (pathname === "/api/account/passkeys") {
+      const passkey = (number: number, name: string, doubt: string | null) => {
+        const lastUsedAt = doubt === null ? ago(2 * hourMs) : null;
+        return { id: idOf(number), name, addedAt: ago(300 * hourMs), lastUsedAt, doubt };
+      };
+      return answer(response, 200, {
+        available: true,
+        origin: `http://${request.headers.host ?? ""}`,
+        passkeys: [passkey(30, "Telephone", null), passkey(31, "The blue key", "added-since-copy")],
       });
     }
     if (pathname === "/api/account/addresses") return answer(response, 202, {});

@@ -6,7 +6,8 @@ import { Failed, Loading } from "../app/failed.tsx";
 import { Field, Form, textOf } from "../app/form.tsx";
 import { useDocumentTitle } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
-import { accountQuery } from "../app/queries.ts";
+import { addPasskey, countingPasskeys, whyNoPasskeys } from "../app/passkeys.ts";
+import { accountQuery, passkeysQuery } from "../app/queries.ts";
 import { say } from "../text/say.ts";
 import "./operate.css";
 
@@ -91,24 +92,31 @@ function Used({ none = false }: { readonly none?: boolean }) {
   );
 }
 
-/** Asks an operator without an address or a password for both; everybody else goes on to the console. */
+/**
+ * Asks an operator for a passkey while the link's proof is fresh, and for an address and a password; who has them goes on
+ * to the console.
+ */
 function FirstVisit({ hadSecret }: { readonly hadSecret: boolean }) {
   const account = useQuery({ ...accountQuery, retry: false });
+  const passkeys = useQuery({ ...passkeysQuery, retry: false });
   const navigate = useNavigate();
   const [sentTo, setSentTo] = useState<string | null>(null);
   const [skipped, setSkipped] = useState(false);
+  const [withoutPasskey, setWithoutPasskey] = useState(false);
   const queries = useQueryClient();
   const proved = useProved();
   const step =
-    account.data === undefined
+    account.data === undefined || passkeys.data === undefined
       ? null
-      : account.data.addresses.length === 0
-        ? sentTo === null
-          ? "address"
-          : "code"
-        : account.data.passwordSetAt === null
-          ? "password"
-          : "done";
+      : !withoutPasskey && whyNoPasskeys(passkeys.data) === null && countingPasskeys(passkeys.data) === 0
+        ? "passkey"
+        : account.data.addresses.length === 0
+          ? sentTo === null
+            ? "address"
+            : "code"
+          : account.data.passwordSetAt === null
+            ? "password"
+            : "done";
   const leave = skipped || step === "done";
   useEffect(() => {
     if (leave) void navigate({ to: "/console", replace: true });
@@ -117,12 +125,34 @@ function FirstVisit({ hadSecret }: { readonly hadSecret: boolean }) {
   if (account.isError && isSignedOut(account.error)) return <Used none={!hadSecret} />;
   if (account.isError) return <Failed error={account.error} retry={() => void account.refetch()} />;
   if (step === null || leave) return <Loading />;
-  const again = () => queries.invalidateQueries({ queryKey: accountQuery.queryKey });
+  if (passkeys.isError) return <Failed error={passkeys.error} retry={() => void passkeys.refetch()} />;
+  const again = () => queries.invalidateQueries();
   return (
     <div className="card">
-      <p className="soft small">{say("operate.step", { step: { address: 1, code: 2, password: 3, done: 3 }[step] })}</p>
+      <p className="soft small">
+        {say("operate.step", { step: { passkey: 1, address: 2, code: 3, password: 4, done: 4 }[step] })}
+      </p>
       <h1>{say("operate.welcome")}</h1>
-      <p className="lead">{say("operate.welcome.what")}</p>
+      <p className="lead">{say(step === "passkey" ? "operate.passkey.what" : "operate.welcome.what")}</p>
+      {step === "passkey" && (
+        <Form
+          key="passkey"
+          submit={say("passkeys.add")}
+          action={async (filled) => {
+            await proved(() => addPasskey(filled("name")));
+            await again();
+          }}
+        >
+          <Field
+            label={say("passkeys.name")}
+            name="name"
+            hint={say("passkeys.name.hint")}
+            maxLength={100}
+            defaultValue={say("passkeys.name.usual")}
+            autoFocus
+          />
+        </Form>
+      )}
       {step === "address" && (
         <Form
           key="address"
@@ -201,7 +231,11 @@ function FirstVisit({ hadSecret }: { readonly hadSecret: boolean }) {
         </Form>
       )}
       <p>
-        <button className="text-button" type="button" onClick={() => setSkipped(true)}>
+        <button
+          className="text-button"
+          type="button"
+          onClick={() => (step === "passkey" ? setWithoutPasskey(true) : setSkipped(true))}
+        >
           {say("operate.later")}
         </button>
       </p>

@@ -2,6 +2,7 @@
  * The only script of the server-rendered pages. Everything here is a convenience: each page is complete without it.
  */
 import "./plain.css";
+import { mayOfferPasskey, offerPasskey } from "./passkey.ts";
 
 /** Adds a "Show" button to password fields marked `data-reveal`, labelled by that attribute: "Show|Hide". */
 function addReveal(input: HTMLInputElement): void {
@@ -96,5 +97,7 @@ document.querySelectorAll("form").forEach(sendOnce);
 document.querySelectorAll<HTMLInputElement>("input[data-from-fragment]").forEach(takeFragment);
 document.querySelectorAll<HTMLFormElement>("form[data-keep-fragment]").forEach(keepFragment);
 document.querySelectorAll<HTMLInputElement>("input[data-remember]").forEach(remember);
+document.querySelectorAll<HTMLElement>("[data-passkey]").forEach(offerPasskey);
+document.querySelectorAll<HTMLInputElement>("input[data-offer-passkey]").forEach(mayOfferPasskey);
 document.querySelectorAll<HTMLElement>("[data-recall]").forEach(recall);
 document.querySelectorAll<HTMLTimeElement>("time[data-local]").forEach(showLocally);

@@ -172,13 +172,69 @@ export const en = {
   "account.devices.ended.other": "{count} devices were signed out.",
   "account.link": "Connect a TV",
   "class.browser": "Browser",
+  "account.doubted": "added after a copy of our database was taken; opens no renewal until you keep it",
+  "account.keep-address": "It is mine, keep it",
+  "account.keep-address.label": "It is mine, keep it: {address}",
+  "passkeys.title": "Passkeys",
+  "passkeys.lead":
+    "A passkey signs you in with your finger, your face or a device's code. It cannot be guessed, and nothing that opens your account can be stolen from us.",
+  "passkeys.loading": "Loading your passkeys",
+  "passkeys.none": "You have no passkey yet",
+  "passkeys.add": "Add a passkey",
+  "passkeys.add.title": "Add a passkey",
+  "passkeys.add.what": "Your browser asks where to keep it: on this device, on a telephone, or on a key.",
+  "passkeys.add.go": "Go on",
+  "passkeys.added.done": "“{name}” was added. A letter about it is on its way to you.",
+  "passkeys.name": "What to call it",
+  "passkeys.name.hint": "So that you know it again. Only you see it.",
+  "passkeys.name.usual": "My passkey",
+  "passkeys.rename": "Rename",
+  "passkeys.rename.label": "Rename {name}",
+  "passkeys.rename.title": "Rename “{name}”",
+  "passkeys.rename.go": "Save",
+  "passkeys.renamed": "It is called “{name}” now.",
+  "passkeys.remove": "Remove",
+  "passkeys.remove.label": "Remove {name}",
+  "passkeys.remove.title": "Remove “{name}”?",
+  "passkeys.remove.what":
+    "It will no longer sign you in. Your device may go on showing it until you remove it there too.",
+  "passkeys.remove.devices": "Sign out my other devices",
+  "passkeys.remove.devices.hint": "Whoever held this passkey may be signed in somewhere.",
+  "passkeys.removed": "“{name}” was removed. A letter about it is on its way to you.",
+  "passkeys.keep": "It is mine, keep it",
+  "passkeys.keep.label": "It is mine, keep it: {name}",
+  "passkeys.kept": "“{name}” counts again.",
+  "passkeys.added": "Added on {date}",
+  "passkeys.used": "last used on {date}",
+  "passkeys.never-used": "never used",
+  "passkeys.doubt.added-since-copy":
+    "Added after a copy of our database was taken. It does not sign anybody in until you say that it is yours. If you do not know it, remove it.",
+  "passkeys.doubt.counter-back":
+    "Refused: its counter went back, as if there were two of it. If you did not restore its device from a backup, remove it.",
+  "passkeys.why.no-name":
+    "Browsers refuse passkeys here, because this service is reached by a number. Its operator has to give it a name (PUBLIC_ORIGIN).",
+  "passkeys.why.elsewhere": "Passkeys work where the service has its name:",
+  "passkeys.why.browser": "This browser does not know passkeys.",
+  "passkeys.not-answered": "No passkey was used. You can try again.",
+  "passkeys.known": "This device has a passkey for your account already.",
+  "passkey-refused": "This passkey cannot be used for this now.",
+  "passkey-not-added": "The passkey was not added. Begin again.",
+  "too-many-passkeys": "You have as many passkeys as an account can have. Remove one first.",
+  "renew-first": "Renew your password first: this session is from before a security incident.",
+
   "class.tv": "TV",
   "class.app": "App",
   "class.tool": "Tool",
 
-  "proof.title": "Is it still you?",
-  "proof.what":
-    "This act asks for your password again, because it is more than five minutes since you proved it. Without a password, print a new operator link on the host and open it.",
+  "proof.title.proof-needed": "Is it still you?",
+  "proof.what.proof-needed": "It is more than five minutes since you proved it, and this asks for a fresh proof.",
+  "proof.title.strong-proof-needed": "Prove it with your passkey",
+  "proof.what.strong-proof-needed":
+    "A password alone is not enough for this. Without your passkey, print a new operator link on the host and open it.",
+  "proof.title.second-factor-required": "Operators need a second factor",
+  "proof.what.second-factor-required":
+    "A stolen or guessed password must not be able to run the service. Add a passkey to your account now; it takes a moment. Or print a new operator link on the host and open it.",
+  "proof.passkey": "Use a passkey",
   "proof.password": "Password",
   "proof.go": "Go on",
   cancel: "Cancel",
@@ -408,7 +464,9 @@ export const en = {
   "operate.password": "Choose a password",
   "operate.password.go": "Set the password",
   "operate.later": "Later",
-  "operate.step": "Step {step} of 3",
+  "operate.step": "Step {step} of 4",
+  "operate.passkey.what":
+    "What operators do takes more than a password. Add a passkey now: the link you used proves who you are for five minutes only.",
 } as const;
 
 export type TextKey = keyof typeof en;

@@ -41,6 +41,23 @@ export const en = {
   "sign-in.refused": "Wrong address or password.",
   "sign-in.refused.renew": "Wrong address or password. Passwords set before {date} must be renewed: {link}.",
   "sign-in.refused.renew.link": "set a new password",
+  "sign-in.done.renewed": "Your new password is set. Sign in with it.",
+  "sign-in.passkey": "Sign in with a passkey",
+  "passkey.or": "or with your password",
+  "passkey.elsewhere": "Passkeys work at {link} only.",
+  "passkey.failed": "The service did not answer. Try again in a moment.",
+  "passkey.sign-in.refused":
+    "This passkey cannot be used here now. Sign in with your password, or set a new one; your account says why.",
+  "passkey.sign-in.cancelled": "No passkey was used. Try again, or sign in with your password.",
+  "passkey.add.refused": "The passkey was not added. Try again, or go on without.",
+  "passkey.add.cancelled": "No passkey was made. Try again, or go on without.",
+  "passkey.offer.title": "Next time without a password?",
+  "passkey.offer.lead":
+    "A passkey signs you in with your finger, your face or the code of this device. Nobody can guess it, and nobody can steal it from us.",
+  "passkey.offer.what":
+    "It stays with you: we keep only what checks it. You can add more, or remove it, in your account.",
+  "passkey.offer.do": "Add a passkey",
+  "passkey.offer.later": "Not now",
   "sign-in.forgot": "Forgot your password? Set a new one",
   "sign-in.sign-up": "New here? Create an account",
   "sign-in.done.signed-out": "You are signed out on this device.",

@@ -73,6 +73,7 @@ export const changeLetter = (
 export interface Catalogue {
   readonly signUpCode: (facts: CodeText) => LetterText;
   readonly alreadyRegistered: (facts: ServiceText) => LetterText;
+  readonly addressDoubted: (facts: ServiceText) => LetterText;
   readonly renewalCode: (facts: CodeText) => LetterText;
   readonly changed: (change: ChangeLetterKind, facts: ChangeText) => LetterText;
   readonly notice: (facts: NoticeText) => LetterText;

@@ -77,6 +77,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `Am ${at} wurde ein Passkey aus Ihrem Konto bei ${service} entfernt. Mit ihm kann sich niemand mehr anmelden.`,
   },
+  "passkey doubted": {
+    title: "Einer Ihrer Passkeys wird abgelehnt",
+    what: ({ at, service, site }) =>
+      `Am ${at} hat ein Passkey Ihres Kontos bei ${service} mit einem Zähler unterschrieben, der zurückgegangen ist, als gäbe es ihn zweimal. Er wird abgelehnt, bis Sie sagen, dass er Ihnen gehört. Geben Sie ${site} in Ihren Browser ein, melden Sie sich auf andere Weise an und sehen Sie in Ihrem Konto unter „Passkeys“ nach: Behalten Sie ihn, wenn Sie sein Gerät aus einer Sicherung wiederhergestellt haben, sonst entfernen Sie ihn.`,
+  },
   "second factor added": {
     title: "Ein zweiter Faktor wurde eingeschaltet",
     what: ({ at, service }) => `Am ${at} wurde für Ihr Konto bei ${service} ein zweiter Faktor eingeschaltet.`,
@@ -129,6 +134,19 @@ export const de: Catalogue = {
       paragraph("Falls Sie es nicht waren, müssen Sie nichts tun."),
     ],
   }),
+  addressDoubted: ({ service }) => ({
+    subject: `Nehmen Sie eine andere Ihrer Adressen bei ${service}`,
+    title: "Mit dieser Adresse lässt sich das Passwort noch nicht erneuern",
+    blocks: [
+      paragraph(
+        `Jemand, wahrscheinlich Sie, hat einen Code zum Erneuern des Passworts Ihres Kontos bei ${service} verlangt. Diese Adresse kam zum Konto, nachdem unsere Datenbank kopiert worden war, oder nicht lange bevor wir es bemerkten. Damit niemand mit einer eigenen Adresse hineinkommt, erneuert sie das Passwort erst, wenn Sie gesagt haben, dass sie Ihnen gehört.`,
+      ),
+      paragraph(
+        "Verlangen Sie den Code mit einer Adresse, die das Konto vorher schon hatte, zum Beispiel der von der Registrierung. Melden Sie sich dann an: Ihr Konto fragt nach dieser Adresse.",
+      ),
+      paragraph("Falls Sie es nicht waren, müssen Sie nichts tun."),
+    ],
+  }),
   renewalCode: ({ service, code: typed, validHours }) => ({
     subject: `Ihr Code zum Erneuern des Passworts bei ${service}`,
     title: "Passwort erneuern",
@@ -147,7 +165,11 @@ export const de: Catalogue = {
     changeLetter(
       changes[change],
       facts,
-      change === "change taken back" ? [comeBack(facts)] : ["Wenn Sie es waren, ist alles in Ordnung.", notYou(facts)],
+      change === "change taken back"
+        ? [comeBack(facts)]
+        : change === "passkey doubted"
+          ? []
+          : ["Wenn Sie es waren, ist alles in Ordnung.", notYou(facts)],
     ),
   notice: (facts) => ({
     subject: `Mitteilung über einen Datendiebstahl: Ihr Konto bei ${facts.service} (${facts.reference})`,

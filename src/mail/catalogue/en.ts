@@ -74,6 +74,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     title: "A passkey was removed from your account",
     what: ({ at, service }) => `On ${at} a passkey was removed from your ${service} account. It no longer signs in.`,
   },
+  "passkey doubted": {
+    title: "One of your passkeys is refused",
+    what: ({ at, service, site }) =>
+      `On ${at} a passkey of your ${service} account signed with a counter that went back, as if there were two of it. It is refused until you say that it is yours. Type ${site} into your browser, sign in another way and look under “Passkeys” in your account: keep it if you have restored its device from a backup, and remove it otherwise.`,
+  },
   "second factor added": {
     title: "A second factor was turned on",
     what: ({ at, service }) => `On ${at} a second factor was turned on for your ${service} account.`,
@@ -126,6 +131,19 @@ export const en: Catalogue = {
       paragraph("If it was not you, you need not do anything."),
     ],
   }),
+  addressDoubted: ({ service }) => ({
+    subject: `Use another address of yours at ${service}`,
+    title: "This address does not renew your password yet",
+    blocks: [
+      paragraph(
+        `Somebody, probably you, asked for a code to renew the password of your ${service} account. This address was added to the account after our database was copied, or not long before we found out. So that nobody else can get in by an address of theirs, it does not renew the password until you have said that it is yours.`,
+      ),
+      paragraph(
+        "Ask again with an address that the account had before, for instance the one you signed up with. Then sign in: your account asks about this one.",
+      ),
+      paragraph("If it was not you, you need not do anything."),
+    ],
+  }),
   renewalCode: ({ service, code: typed, validHours }) => ({
     subject: `Your code to renew your password at ${service}`,
     title: "Renew your password",
@@ -140,7 +158,11 @@ export const en: Catalogue = {
     changeLetter(
       changes[change],
       facts,
-      change === "change taken back" ? [comeBack(facts)] : ["If it was you, all is well.", notYou(facts)],
+      change === "change taken back"
+        ? [comeBack(facts)]
+        : change === "passkey doubted"
+          ? []
+          : ["If it was you, all is well.", notYou(facts)],
     ),
   notice: (facts) => ({
     subject: `Notice of Data Breach: your ${facts.service} account (${facts.reference})`,

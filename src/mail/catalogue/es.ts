@@ -77,6 +77,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `El ${at} se quitó una llave de acceso de su cuenta de ${service}. Con ella ya no se puede iniciar sesión.`,
   },
+  "passkey doubted": {
+    title: "Se rechaza una de sus llaves de acceso",
+    what: ({ at, service, site }) =>
+      `El ${at} una llave de acceso de su cuenta de ${service} firmó con un contador que había retrocedido, como si hubiera dos. Se rechaza hasta que usted diga que es suya. Escriba ${site} en su navegador, inicie sesión de otra manera y mire en su cuenta, en «Llaves de acceso»: consérvela si ha restaurado su dispositivo a partir de una copia, y si no, quítela.`,
+  },
   "second factor added": {
     title: "Se ha activado un segundo factor",
     what: ({ at, service }) => `El ${at} se activó un segundo factor para su cuenta de ${service}.`,
@@ -129,6 +134,19 @@ export const es: Catalogue = {
       paragraph("Si no fue usted, no tiene que hacer nada."),
     ],
   }),
+  addressDoubted: ({ service }) => ({
+    subject: `Use otra de sus direcciones en ${service}`,
+    title: "Con esta dirección aún no se puede renovar la contraseña",
+    blocks: [
+      paragraph(
+        `Alguien, probablemente usted, pidió un código para renovar la contraseña de su cuenta de ${service}. Esta dirección se añadió a la cuenta después de que se copiara nuestra base de datos, o poco antes de que lo descubriéramos. Para que nadie entre con una dirección propia, no renueva la contraseña hasta que usted diga que es suya.`,
+      ),
+      paragraph(
+        "Pida el código con una dirección que la cuenta ya tuviera, por ejemplo la de su registro. Después inicie sesión: su cuenta le preguntará por esta.",
+      ),
+      paragraph("Si no fue usted, no tiene que hacer nada."),
+    ],
+  }),
   renewalCode: ({ service, code: typed, validHours }) => ({
     subject: `Su código para renovar la contraseña en ${service}`,
     title: "Renueve su contraseña",
@@ -143,7 +161,11 @@ export const es: Catalogue = {
     changeLetter(
       changes[change],
       facts,
-      change === "change taken back" ? [comeBack(facts)] : ["Si fue usted, todo está en orden.", notYou(facts)],
+      change === "change taken back"
+        ? [comeBack(facts)]
+        : change === "passkey doubted"
+          ? []
+          : ["Si fue usted, todo está en orden.", notYou(facts)],
     ),
   notice: (facts) => ({
     subject: `Aviso de robo de datos: su cuenta de ${facts.service} (${facts.reference})`,

@@ -77,6 +77,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `Le ${at}, une clé d’accès a été retirée de votre compte ${service}. Elle ne permet plus de se connecter.`,
   },
+  "passkey doubted": {
+    title: "Une de vos clés d’accès est refusée",
+    what: ({ at, service, site }) =>
+      `Le ${at}, une clé d’accès de votre compte ${service} a signé avec un compteur revenu en arrière, comme s’il y en avait deux. Elle est refusée jusqu’à ce que vous disiez qu’elle est à vous. Tapez ${site} dans votre navigateur, connectez-vous autrement et regardez dans votre compte, sous « Clés d’accès » : gardez-la si vous avez restauré son appareil à partir d’une sauvegarde, sinon retirez-la.`,
+  },
   "second factor added": {
     title: "Un second facteur a été activé",
     what: ({ at, service }) => `Le ${at}, un second facteur a été activé pour votre compte ${service}.`,
@@ -129,6 +134,19 @@ export const fr: Catalogue = {
       paragraph("Si ce n’était pas vous, vous n’avez rien à faire."),
     ],
   }),
+  addressDoubted: ({ service }) => ({
+    subject: `Utilisez une autre de vos adresses sur ${service}`,
+    title: "Cette adresse ne permet pas encore de renouveler le mot de passe",
+    blocks: [
+      paragraph(
+        `Quelqu’un, sans doute vous, a demandé un code pour renouveler le mot de passe de votre compte ${service}. Cette adresse a été ajoutée au compte après la copie de notre base de données, ou peu avant que nous l’ayons découverte. Pour que personne n’entre par une adresse à lui, elle ne renouvelle le mot de passe que lorsque vous aurez dit qu’elle est à vous.`,
+      ),
+      paragraph(
+        "Demandez le code avec une adresse que le compte avait déjà, par exemple celle de votre inscription. Connectez-vous ensuite : votre compte vous demandera si celle-ci est à vous.",
+      ),
+      paragraph("Si ce n’était pas vous, vous n’avez rien à faire."),
+    ],
+  }),
   renewalCode: ({ service, code: typed, validHours }) => ({
     subject: `Votre code pour renouveler votre mot de passe sur ${service}`,
     title: "Renouvelez votre mot de passe",
@@ -143,7 +161,11 @@ export const fr: Catalogue = {
     changeLetter(
       changes[change],
       facts,
-      change === "change taken back" ? [comeBack(facts)] : ["Si c’était vous, tout va bien.", notYou(facts)],
+      change === "change taken back"
+        ? [comeBack(facts)]
+        : change === "passkey doubted"
+          ? []
+          : ["Si c’était vous, tout va bien.", notYou(facts)],
     ),
   notice: (facts) => ({
     subject: `Avis de violation de données : votre compte ${facts.service} (${facts.reference})`,

@@ -76,6 +76,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `${at}に、お客様の ${service} アカウントからパスキーが削除されました。そのパスキーではもうサインインできません。`,
   },
+  "passkey doubted": {
+    title: "パスキーの1つが拒否されています",
+    what: ({ at, service, site }) =>
+      `${at}に、お客様の ${service} アカウントのパスキーが、同じものが2つあるかのように、戻ったカウンターで署名しました。お客様がご自分のものだと確認するまで、そのパスキーは拒否されます。ブラウザに ${site} と入力し、別の方法でサインインして、アカウントの「パスキー」をご覧ください。端末をバックアップから復元した場合は残し、そうでない場合は削除してください。`,
+  },
   "second factor added": {
     title: "2段階目の認証が有効になりました",
     what: ({ at, service }) => `${at}に、お客様の ${service} アカウントで2段階目の認証が有効になりました。`,
@@ -128,6 +133,19 @@ export const ja: Catalogue = {
       paragraph("お心当たりがない場合は、何もする必要はありません。"),
     ],
   }),
+  addressDoubted: ({ service }) => ({
+    subject: `${service}：別のメールアドレスをお使いください`,
+    title: "このアドレスではまだパスワードを再設定できません",
+    blocks: [
+      paragraph(
+        `どなたか（おそらくお客様）が、${service} アカウントのパスワードを再設定するコードを請求しました。このアドレスは、当社のデータベースがコピーされた後、またはそれが判明する少し前に、アカウントに追加されたものです。他人が自分のアドレスで入ることのないよう、お客様がご自分のものだと確認するまで、このアドレスではパスワードを再設定できません。`,
+      ),
+      paragraph(
+        "登録時のアドレスなど、アカウントに以前からあるアドレスでコードを請求してください。その後サインインすると、アカウントでこのアドレスについて確認できます。",
+      ),
+      paragraph("お心当たりがない場合は、何もする必要はありません。"),
+    ],
+  }),
   renewalCode: ({ service, code: typed, validHours }) => ({
     subject: `${service} のパスワード再設定コード`,
     title: "パスワードの再設定",
@@ -144,7 +162,9 @@ export const ja: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : ["ご本人による操作であれば、問題ありません。", notYou(facts)],
+        : change === "passkey doubted"
+          ? []
+          : ["ご本人による操作であれば、問題ありません。", notYou(facts)],
     ),
   notice: (facts) => ({
     subject: `情報漏えいのお知らせ：${facts.service} のアカウントについて（${facts.reference}）`,
