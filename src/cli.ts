@@ -6,6 +6,7 @@
  */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { readConfig } from "./config/config.ts";
+import { hasCardNumber } from "./kernel/card-number.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
 import { commands } from "./commands/all.ts";
@@ -72,6 +73,11 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
   }
   if (positionals.length > (command.positionals ?? 0)) {
     complain("there are too many words", `houselights ${command.words.join(" ")} --help`);
+    return 2;
+  }
+  // Reasons, notes and names go into the record; the same rule as for what comes over HTTP.
+  if ([...Object.values(values), ...positionals].some((text) => typeof text === "string" && hasCardNumber(text))) {
+    complain("a payment card number does not belong here", "nothing was done; take it out and run it again");
     return 2;
   }
   const config = readConfig();

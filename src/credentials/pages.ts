@@ -18,7 +18,7 @@ export type SignUpPageNeeds = Parameters<typeof beginSignUp>[0] & { readonly fra
 const SignUpForm = Closed({
   name: Type.String({ maxLength: limits.nameLength }),
   address: Type.String({ maxLength: limits.addressLength * 4 }),
-  password: Type.String({ maxLength: limits.bodyBytes }),
+  password: Type.String({ format: "password", maxLength: limits.bodyBytes }),
 });
 const ConfirmForm = Closed({ code: Type.String({ maxLength: 100 }) });
 

@@ -24,6 +24,7 @@ const explained: Readonly<Record<string, Explained>> = {
   "too-many": { title: "problem.too-many.title", what: "problem.too-many.what" },
   "not-found": { title: "problem.not-found.title", what: "problem.not-found.what" },
   "malformed-request": { title: "problem.malformed-request.title", what: "problem.malformed-request.what" },
+  "card-number": { title: "problem.card-number.title", what: "problem.card-number.what" },
   "foreign-origin": { title: "problem.foreign-origin.title", what: "problem.foreign-origin.what" },
   "operators-only": { title: "problem.operators-only.title", what: "problem.operators-only.what" },
   broken: { title: "problem.broken.title", what: "problem.broken.what" },

@@ -31,6 +31,7 @@ export const problems = {
   "wrong-state": [409, "The case is not in a state for this"],
   "cannot-close": [409, "The case cannot be closed yet"],
   "text-refused": [400, "This text cannot be stored"],
+  "card-number": [400, "A payment card number does not belong here; nothing was stored"],
   unplayable: [409, "This title cannot be played"],
   "tool-missing": [501, "This film has to be converted, and the program for it is not installed here"],
   "grant-refused": [403, "This right to play has ended"],

@@ -14,6 +14,8 @@ import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { translate } from "../db/unavailable.ts";
 import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
+import { cardFields } from "./card-fields.ts";
+import { clearSessionCookie, sessionCookie } from "./cookies.ts";
 import { isReadableQuery, parseForm } from "./form-body.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse, type ProblemCode } from "./problem.ts";
@@ -135,7 +137,9 @@ export function newServer(options: ServerOptions) {
         throw new Fault("IMPOSSIBLE", `route ${method} ${route.url} does something, and its access is for reading`);
       }
       const access = route.config?.access;
-      if (access !== undefined) routeTable.push({ method, url: route.url, access });
+      const body = route.schema?.body as TSchema | undefined;
+      if (access === undefined) continue;
+      routeTable.push({ method, url: route.url, access, ...(body === undefined ? {} : { body }) });
     }
     if (route.url.startsWith("/api/") && route.schema !== undefined && route.schema.response !== undefined) {
       route.schema.response = { ...route.schema.response, default: { description: "refused", ...Problem } };
@@ -300,6 +304,7 @@ function secureHeaders(reply: FastifyReply, publicOrigin: string, isData = false
 }
 
 interface Malformed extends Error {
+  readonly problem?: "card-number";
   readonly fields: readonly { readonly field: string; readonly rule: string }[];
 }
 
@@ -319,7 +324,14 @@ function validator(schema: TSchema, httpPart: string) {
   return (value: unknown) => {
     const candidate = textual ? Value.Convert(schema, { ...(value as object) }) : value;
     const filled = Value.Default(schema, candidate);
-    if (compiled.Check(filled)) return { value: filled };
+    if (compiled.Check(filled)) {
+      const cards = textual ? [] : cardFields(schema, filled);
+      if (cards.length === 0) return { value: filled };
+      const found = cards.map((path) => ({ field: fieldAt(httpPart, path), rule: "holds no payment card number" }));
+      return {
+        error: Object.assign(malformed(httpPart, "is as documented"), { fields: found, problem: "card-number" }),
+      };
+    }
     const fields = compiled
       .Errors(filled)
       .slice(0, 20)
@@ -328,8 +340,7 @@ function validator(schema: TSchema, httpPart: string) {
         // The rule may list allowed values or a pattern; what was sent never appears, an unknown field's name included,
         // which may be a password in the wrong place.
         const path = error.keyword === "boolean" ? error.instancePath.replace(/\/[^/]*$/, "") : error.instancePath;
-        const field = `${httpPart}${path.replaceAll("/", ".")}`;
-        return { field: field.slice(0, 200), rule: isUnknown ? "has no unknown fields" : error.message };
+        return { field: fieldAt(httpPart, path), rule: isUnknown ? "has no unknown fields" : error.message };
       })
       .filter(
         ({ field, rule }, place, all) => place === all.findIndex((one) => one.field === field && one.rule === rule),
@@ -337,6 +348,8 @@ function validator(schema: TSchema, httpPart: string) {
     return { error: Object.assign(malformed(httpPart, "is as documented"), { fields }) };
   };
 }
+
+const fieldAt = (httpPart: string, path: string): string => `${httpPart}${path.replaceAll("/", ".")}`.slice(0, 200);
 
 /** SQLSTATEs of text that PostgreSQL cannot hold: U+0000, which JSON can spell and no column can store. */
 const unstorable: ReadonlySet<string> = new Set(["22021", "22P05"]);
@@ -351,7 +364,10 @@ function answerError(
   const reference = request.id;
   const translated = translate(thrown);
   const error = translated instanceof Fault ? translated : thrown;
-  if ("fields" in error) return refuse(reply, "malformed-request", { fields: (error as Malformed).fields });
+  if ("fields" in error) {
+    const { problem = "malformed-request", fields } = error as Malformed;
+    return refuse(reply, problem, { fields });
+  }
   if (error instanceof Fault) {
     log.error(
       {

@@ -1,3 +1,4 @@
+import type { TSchema } from "typebox";
 import type { FastifyRequest } from "fastify";
 import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.ts";
 import type { EpochMs } from "../kernel/clock.ts";
@@ -42,6 +43,8 @@ export interface RouteRow {
   readonly method: string;
   readonly url: string;
   readonly access: Access;
+  /** What a body must be, if the route takes one. */
+  readonly body?: TSchema;
 }
 
 /** How long a proof counts as recent for `fresh viewer` and `fresh operator` routes. */

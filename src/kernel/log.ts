@@ -1,5 +1,6 @@
 import { pino } from "pino";
-import type { Logger } from "pino";
+import type { DestinationStream, Logger } from "pino";
+import { maskCardNumbers } from "./card-number.ts";
 
 export type Log = Logger;
 
@@ -25,13 +26,19 @@ export const redactedNames = [
   "set-cookie",
 ];
 
-/** JSON lines on standard error: standard output belongs to what a command was asked to print. */
-export function newLog(component: string, level: string): Log {
+/** JSON lines on standard error: standard output belongs to what a command was asked to print. A test reads them elsewhere. */
+export function newLog(
+  component: string,
+  level: string,
+  destination: DestinationStream = pino.destination({ fd: 2, sync: false }),
+): Log {
   return pino(
     {
       level,
       base: { component },
       timestamp: pino.stdTimeFunctions.isoTime,
+      // Whatever it stood in: an error's text quotes what it was about.
+      hooks: { streamWrite: maskCardNumbers },
       redact: {
         paths: redactedNames.flatMap((name) => {
           const key = /^\w+$/.test(name) ? name : `["${name}"]`;
@@ -40,7 +47,7 @@ export function newLog(component: string, level: string): Log {
         censor: "[redacted]",
       },
     },
-    pino.destination({ fd: 2, sync: false }),
+    destination,
   );
 }
 

@@ -24,7 +24,7 @@ const AskForm = Closed({ address: Type.String({ maxLength: limits.addressLength 
 /** A box that is not ticked is not sent at all (WHATWG HTML section 4.10.22.4). */
 const CompleteForm = Closed({
   code: Type.String({ maxLength: 100 }),
-  password: Type.String({ maxLength: limits.bodyBytes }),
+  password: Type.String({ format: "password", maxLength: limits.bodyBytes }),
   signOutDevices: Type.Optional(Type.Literal("yes")),
 });
 const DoneQuery = Type.Object({ devices: Type.Optional(Type.Literal("kept")) });

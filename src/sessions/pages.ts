@@ -29,7 +29,7 @@ const SignInQuery = Type.Object({ next, done: Type.Optional(done) });
 /** Looser than the interface for programs: a slip in a form is answered beside its field. */
 const SignInForm = Closed({
   address: Type.String({ maxLength: limits.addressLength * 2 }),
-  password: Type.String({ maxLength: limits.passwordLength }),
+  password: Type.String({ format: "password", maxLength: limits.passwordLength }),
   next,
   /** What may be offered afterwards, if the account has none. */
   offer: Type.Optional(Type.Union([Type.Literal("passkey"), Type.Literal("")])),

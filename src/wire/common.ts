@@ -25,7 +25,8 @@ export const SentInstant = Type.String({
     "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d{1,9})?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$",
 });
 export const Address = Type.String({ minLength: 3, maxLength: limits.addressLength });
-export const Password = Type.String({ minLength: 1, maxLength: limits.passwordLength });
+/** Never looked into for anything but the rules of passwords, and never shown by a tool that reads the description. */
+export const Password = Type.String({ minLength: 1, maxLength: limits.passwordLength, format: "password" });
 /** Letters as the mail shows them; hyphens, spaces and case do not matter. */
 export const TypedCode = Type.String({ minLength: 4, maxLength: 40 });
 /** What stands for the asking browser where there is no cookie jar: 256 bits, base64url. */

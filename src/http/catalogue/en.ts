@@ -188,6 +188,9 @@ export const en = {
   "problem.not-found.what": "The address may be mistyped, or what was here has been removed.",
   "problem.malformed-request.title": "This form could not be read",
   "problem.malformed-request.what": "Nothing was changed. Open the page again and fill it in once more.",
+  "problem.card-number.title": "That looks like a payment card number",
+  "problem.card-number.what":
+    "We never take payment data, so nothing was stored. Go back, take the number out and send it again.",
   "problem.foreign-origin.title": "This came from another site",
   "problem.foreign-origin.what":
     "For your safety it was not accepted, and nothing was changed. If you are on our own page, open it again and repeat.",
