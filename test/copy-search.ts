@@ -63,7 +63,7 @@ interface Needle {
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 
 /** Base64 of the value wherever in a longer text it began: the letters that do not depend on what stood around it. */
-function base64Anywhere(bytes: Uint8Array, encoding: "base64" | "base64url"): string[] {
+export function base64Anywhere(bytes: Uint8Array, encoding: "base64" | "base64url"): string[] {
   return [0, 1, 2].map((before) => {
     const text = Buffer.concat([Buffer.alloc(before), bytes])
       .toString(encoding)

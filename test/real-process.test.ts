@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
+import { base64Anywhere } from "./copy-search.ts";
 import { hostileRequests, type OpenApi } from "./hostile-requests.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
 import { descendantsOf, isRunning, processesOf, type Processes } from "./service-processes.ts";
@@ -120,6 +121,19 @@ describe("what was sent", () => {
     secret("a password", password);
     await signUp(address, secret("a name", "Ada Quillfeather"));
     const cookie = await signIn(address);
+    // Typed in the wrong places: as a name, an address, a reason, a device's name, a password and in a path.
+    const card = secret("a card number", "4012 8888 8888 1881");
+    for (const [path, body] of [
+      ["/api/accounts", { address, password, name: card }],
+      ["/api/accounts", { address: `${card.replaceAll(" ", "")}@some.example.org`, password }],
+      ["/api/incidents", { reason: card }],
+      ["/api/sessions", { address, password, label: card, token: true, class: "tool" }],
+      ["/api/sessions", { address, password: card }],
+      [`/api/${encodeURIComponent(card)}`, {}],
+    ] as const) {
+      const refused = await api("POST", path, { body, cookie: operator });
+      expect([path, refused.status >= 400]).toEqual([path, true]);
+    }
     const bearer = await api("POST", "/api/sessions", {
       body: { address, password, token: true, class: "tool", label: secret("a device name", "The cellar machine") },
     });
@@ -351,14 +365,15 @@ test("no log, at any level, has an address, name, network, password, token, gran
   expect(lines.length).toBeGreaterThan(500);
   const found = new Set<string>();
   for (const { what, value } of secrets) {
-    const spellings = [
-      value,
-      value.replaceAll("-", ""),
-      Buffer.from(value).toString("base64"),
-      encodeURIComponent(value),
-    ];
+    const bytes = Buffer.from(value);
+    const anyCase = [value, value.replaceAll(/[- ]/g, ""), encodeURIComponent(value), bytes.toString("hex")];
+    const exact = [...base64Anywhere(bytes, "base64"), ...base64Anywhere(bytes, "base64url")];
     for (const line of lines) {
-      if (spellings.some((spelling) => line.toLowerCase().includes(spelling.toLowerCase())))
+      const lower = line.toLowerCase();
+      if (
+        anyCase.some((spelling) => lower.includes(spelling.toLowerCase())) ||
+        exact.some((spelling) => line.includes(spelling))
+      )
         found.add(`${what}: ${line.slice(0, 400).replaceAll(value, "…")}`);
     }
   }
