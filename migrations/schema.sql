@@ -131,6 +131,22 @@ create table campaign (
   constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
 );
 
+create table canary (
+  mark bytea not null,
+  place text not null,
+  kind text not null,
+  seal_id uuid not null,
+  data_key bytea not null,
+  sealed_address bytea not null,
+  planted_on date not null,
+  retired_on date,
+  constraint canary_pkey PRIMARY KEY (mark),
+  constraint canary_kind_check CHECK (kind = ANY (ARRAY['account'::text, 'address'::text, 'relay'::text, 'decoy'::text])),
+  constraint canary_mark_check CHECK (octet_length(mark) >= 32 AND octet_length(mark) <= 64),
+  constraint canary_place_check CHECK (place ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text)
+);
+CREATE INDEX canary_by_place ON public.canary USING btree (place, kind);
+
 create table file (
   id uuid not null,
   title_id uuid not null,

@@ -36,7 +36,9 @@ import { currentNotice } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { listAlarms } from "./canaries/alarms.ts";
-import { alarmRoutes } from "./canaries/routes.ts";
+import { watchCanaries } from "./canaries/watch.ts";
+import { ringForMail } from "./canaries/ring.ts";
+import { alarmRoutes, canaryMailRoute } from "./canaries/routes.ts";
 import { libraryRoutes } from "./library/routes.ts";
 import { countTitles } from "./library/count-titles.ts";
 import { openEngine } from "./streaming/engine.ts";
@@ -50,13 +52,15 @@ export interface Web {
   listen(host: string, port: number): Promise<number>;
   /** What has been done so far, for tests that compare the cost of different answers. */
   readonly work: () => { readonly hashes: number; readonly statements: number; readonly keyholderCalls: number };
+  /** Compares what was tried with the canaries now, instead of within a second. */
+  readonly lookForCanaries: () => Promise<void>;
   close(): Promise<void>;
 }
 
 const webFolder = fileURLToPath(new URL("../web/dist", import.meta.url));
 
 /** Puts the web side together: every room's routes over one ground. Nothing listens yet. */
-export async function buildWeb(ground: Ground): Promise<Web> {
+export async function buildWeb(ground: Ground, watching: { readonly everyMs?: number } = {}): Promise<Web> {
   const { config, db, plainDb, keyholders, seen, clock, random, log } = ground;
   const keyholder = keyholders.web;
   const { publicOrigin, serviceName, contactAddress } = config;
@@ -83,6 +87,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
   let push: Push | undefined;
   const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
   const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
+  const canaryWatch = watchCanaries({ db, keyholder, clock, random, log, ...watching });
   const shared = {
     db,
     keyholder,
@@ -94,6 +99,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     serviceName,
     decoy: await newDecoy(ground),
     lifetimesMs,
+    noteTry: canaryWatch.note,
   };
   const party = relyingPartyOf(publicOrigin, serviceName);
   const readNotice = () => currentNotice(db);
@@ -136,6 +142,12 @@ export async function buildWeb(ground: Ground): Promise<Web> {
     listAlarms: (limit) => listAlarms(db, limit),
   });
   alarmRoutes(app, { db, clock, random });
+  if (config.canaryToken !== null) {
+    canaryMailRoute(app, {
+      token: config.canaryToken,
+      ring: (mail) => ringForMail({ db, keyholder, clock, random }, mail),
+    });
+  }
   const progress = progressReader(db);
   libraryRoutes(app, { db, dataDir: config.dataDir, progress });
   const media = await openEngine({
@@ -168,6 +180,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
       statements: db.statements(),
       keyholderCalls: Object.values(keyholder.stats().calls).reduce((sum, calls) => sum + calls, 0),
     }),
+    lookForCanaries: () => canaryWatch.flush(),
     close: async () => {
       // Streams never end by themselves, and the server waits for what is under way.
       await push?.close();
@@ -179,6 +192,7 @@ export async function buildWeb(ground: Ground): Promise<Web> {
       await hashPool.close();
       breached.close();
       await refusals.close();
+      await canaryWatch.close();
     },
   };
 }

@@ -19,6 +19,7 @@ import { forgetTickets } from "./renewal/clean-up.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
+import { neverMailed } from "./canaries/plant.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
 import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts";
@@ -86,7 +87,16 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         alarmAddress: config.alarmAddress,
         webhook: config.alarmWebhook,
       }),
-      campaignTask({ db, keyholder, transport: campaignTransport, clock, random, log, service }),
+      campaignTask({
+        neverMailed: (addresses) => neverMailed({ db, keyholder }, addresses),
+        db,
+        keyholder,
+        transport: campaignTransport,
+        clock,
+        random,
+        log,
+        service,
+      }),
       ...libraryTasks(library),
       cleanUp,
       fanOut,

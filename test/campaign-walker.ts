@@ -39,7 +39,16 @@ const transport = await openSmtp({
   from: "no-reply@films.example",
   log: silentLog,
 });
-const needs = { db, keyholder, transport, clock: systemClock, random: systemRandom, log: silentLog, pace: order.pace };
+const needs = {
+  db,
+  keyholder,
+  transport,
+  clock: systemClock,
+  random: systemRandom,
+  log: silentLog,
+  pace: order.pace,
+  neverMailed: async () => new Set<string>(),
+};
 const incidentId = parseId<IncidentId>(order.incidentId);
 if (incidentId === undefined) throw new Error("no case");
 

@@ -106,6 +106,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     seen,
     serviceName: "Houselights",
     lifetimesMs,
+    noteTry: () => {},
   };
   const party = relyingPartyOf(publicOrigin, "Houselights");
   passkeySessionRoutes(app, { ...needs, party });

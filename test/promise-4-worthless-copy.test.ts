@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import { testAlarm } from "../src/canaries/alarm-words.ts";
+import { neverMailed, plantCanaries } from "../src/canaries/plant.ts";
 import { raiseAlarm } from "../src/canaries/raise-alarm.ts";
 import type { Tx } from "../src/db/db.ts";
 import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
@@ -12,6 +13,7 @@ import { sleep } from "../src/kernel/clock.ts";
 import { letterTasks } from "../src/mail/letter-tasks.ts";
 import { openMailbox } from "../src/mail/mailbox.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
+import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
 import { integrate } from "../src/timeline/integrate.ts";
 import { copyOf, findIn, type Copy, type Sought } from "./copy-search.ts";
 import { authenticator } from "./authenticator.ts";
@@ -155,7 +157,10 @@ async function work(until: () => Promise<boolean>): Promise<void> {
   const worker = await startWorker({
     db,
     log: silentLog,
-    tasks: [...letterTasks(needs), campaignTask(needs)],
+    tasks: [
+      ...letterTasks(needs),
+      campaignTask({ ...needs, neverMailed: (addresses) => neverMailed(needs, addresses) }),
+    ],
     concurrency: { letters: 2, work: 2 },
   });
   while (!(await until())) await sleep(25);
@@ -295,6 +300,17 @@ async function useEverything(): Promise<void> {
   const told = (await service.letters()).find(({ undo }) => undo !== undefined);
   wentSecret("an undo secret", told?.undo ?? "");
   await db.transaction((tx) => raiseAlarm(tx, clock.now(), random, testAlarm()));
+  const planting = {
+    db,
+    keyholder: keyholders.operator,
+    clock,
+    random,
+    lifetimesMs: sessionLifetimesMs(30, 180),
+    watchSomething: async () => undefined,
+    forgetWatched: async () => undefined,
+  };
+  const order = { place: "backup", kind: "account", count: 2, domain: "canaries.example.org", by: "host" } as const;
+  for (const canary of await plantCanaries(planting, order)) went("a canary's address", canary);
   await work(async () => (await queued()) === 0);
 
   const opened = await expectStatus(201, "POST", "/api/incidents", {

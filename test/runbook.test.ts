@@ -219,6 +219,7 @@ test("an alarm rings", async () => {
       return letters.find(({ to, subject }) => to === "ada@example.org" && subject.includes("A test of the alarm"));
     });
   };
+  after["canary ring"] = ({ out }) => expect(out).toMatch(/^rung$/m);
   after["incident open --alarm"] = ({ out }) => expect(out).toMatch(/^opened HL-/m);
   after["alarm list --json"] = ({ out }) => {
     expect(out).toContain("somebody has acknowledged it before");

@@ -6,7 +6,7 @@ import { layGround, type Ground, type GroundOptions } from "../src/app.ts";
 import { buildWeb, type Web } from "../src/app-web.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
-import { manualClock, type ManualClock } from "../src/kernel/clock.ts";
+import { dayMs, manualClock, type ManualClock } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
@@ -83,7 +83,7 @@ export async function testService({
     random: systemRandom,
     ...(open === undefined ? {} : { open }),
   });
-  const web = await buildWeb(ground);
+  const web = await buildWeb(ground, { everyMs: dayMs });
   await web.app.ready();
   await writeFile(join(folder, "here"), "");
   afterAll(async () => {

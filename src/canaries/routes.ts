@@ -5,8 +5,10 @@ import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { viewerOf } from "../http/viewer.ts";
-import { Alarm, AlarmList, OpenedCase } from "../wire/alarms.ts";
-import { IdParams } from "../wire/common.ts";
+import type { Static } from "typebox";
+import { Secret } from "../kernel/secret.ts";
+import { Alarm, AlarmList, CanaryMail, OpenedCase } from "../wire/alarms.ts";
+import { IdParams, Nothing } from "../wire/common.ts";
 import { acknowledgeAlarm, listAlarms, openCaseFromAlarm, readAlarm } from "./alarms.ts";
 import type { AlarmId } from "./raise-alarm.ts";
 
@@ -14,6 +16,28 @@ export interface AlarmNeeds {
   readonly db: Db;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/**
+ * Where a mail server reports mail that arrived for an address it holds for canaries, with the token of the settings in the
+ * header `canary-token`. The answer is the same for every address; it is looked at before the answer, so that a report
+ * that was taken has rung.
+ */
+export function canaryMailRoute(
+  app: App,
+  { token, ring }: { readonly token: Secret; readonly ring: (mail: Static<typeof CanaryMail>) => Promise<boolean> },
+): void {
+  const expected = token.digest();
+  app.post(
+    "/api/canary-mail",
+    { config: { access: "anyone" }, schema: { body: CanaryMail, response: { 204: Nothing } } },
+    async (request, reply) => {
+      const brought = request.headers["canary-token"];
+      if (typeof brought !== "string" || !Secret.fromText(brought).matches(expected)) return refuse(reply, "not-found");
+      await ring(request.body);
+      return reply.code(204).send(null);
+    },
+  );
 }
 
 /** Alarms over HTTP: the same operations as the command line. */

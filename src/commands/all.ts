@@ -1,5 +1,6 @@
 import { adoptDatabaseCommand } from "./adopt-database.ts";
 import { alarmCommands } from "./alarm.ts";
+import { canaryCommands } from "./canary.ts";
 import type { Command } from "./command.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
@@ -12,6 +13,7 @@ export const commands: readonly Command[] = [
   ...serveCommands,
   ...incidentCommands,
   ...alarmCommands,
+  ...canaryCommands,
   ...operatorCommands,
   ...passwordCommands,
   ...keepingCommands,

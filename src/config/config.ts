@@ -28,6 +28,8 @@ export interface Config {
   readonly alarmAddress: string | null;
   /** Where alarms are posted, signed with the secret; `null` posts none. */
   readonly alarmWebhook: { readonly url: Secret; readonly secret: Secret } | null;
+  /** What a mail server that reports mail for canaries brings; `null` takes no such reports. */
+  readonly canaryToken: Secret | null;
   /** Scheme, host and port as browsers see them, without a slash at the end. */
   readonly publicOrigin: string;
   /** Whether the public origin is this machine itself: then plain HTTP is fine, and the built-in mailbox may be shown. */
@@ -105,6 +107,10 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     settings.refuse("ALARM_ADDRESS", "must be an address");
   }
   const alarmWebhook = readWebhook(settings);
+  const canaryToken = text("CANARY_TOKEN");
+  if (canaryToken !== undefined && !/^[\x21-\x7e]{32,200}$/.test(canaryToken)) {
+    settings.refuse("CANARY_TOKEN", "must be 32 to 200 characters without spaces");
+  }
   const level = text("LOG_LEVEL") ?? "info";
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) settings.refuse("LOG_LEVEL", `must be one of ${logLevels.join(", ")}`);
@@ -123,6 +129,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     contactAddress,
     alarmAddress,
     alarmWebhook,
+    canaryToken: canaryToken === undefined ? null : Secret.fromText(canaryToken),
     publicOrigin,
     isLoopbackOrigin,
     tls,

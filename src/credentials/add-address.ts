@@ -4,6 +4,7 @@ import { plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { NoteTry } from "../http/tries.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { parseAddress } from "../mail/address.ts";
@@ -18,6 +19,7 @@ interface Needs {
   readonly keyholder: Keyholder;
   readonly clock: Clock;
   readonly random: Random;
+  readonly noteTry: NoteTry;
 }
 
 /** A code for an address claim answers only to the account and the claim it was made for. */
@@ -30,13 +32,14 @@ export type ClaimAddressOutcome =
 
 /** Mails a code to an address that the viewer wants for the account. The same answer whether or not it is free. */
 export async function claimAddress(
-  { db, keyholder, clock, random }: Needs,
+  { db, keyholder, clock, random, noteTry }: Needs,
   viewer: Viewer,
   address: string,
 ): Promise<ClaimAddressOutcome> {
   const now = clock.now();
   const parsed = parseAddress(address);
   if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
+  noteTry("second address", parsed.normalised);
   const addressIndex = await keyholder.index("address", parsed.normalised);
   const existing = await findAccount(db, addressIndex);
   const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);

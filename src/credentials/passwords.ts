@@ -143,6 +143,10 @@ export async function storePassword(
   return written === 1;
 }
 
+/** Removes an account's password record. */
+export const removePassword = (tx: Tx, accountId: AccountId): Promise<number> =>
+  tx.run(`delete from password where account_id = $1`, [accountId]);
+
 /** When the account's password was set, for the account page; `null` if it has none. */
 export async function passwordSetAt(tx: Tx, accountId: AccountId): Promise<EpochMs | null> {
   const row = await tx.one<{ setAt: Date }>(`select set_at as "setAt" from password where account_id = $1`, [

@@ -32,7 +32,7 @@ import { passwordSetAt } from "./passwords.ts";
 import { beginSignUp, codeLifetimeMs, confirmSignUp } from "./sign-up.ts";
 
 /** What the operations of this room need, all together. */
-export type CredentialNeeds = Parameters<typeof changePassword>[0];
+export type CredentialNeeds = Parameters<typeof changePassword>[0] & Parameters<typeof beginSignUp>[0];
 
 /** Addresses that one account may ask a code for. */
 const addressesPerAccount = { purpose: "addresses", limit: 10, windowMs: 10 * 60_000 } as const;

@@ -4,6 +4,7 @@ import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/rando
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { NoteTry } from "../http/tries.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { parseAddress } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
@@ -29,6 +30,7 @@ interface Needs {
   readonly breached: BreachedPasswords;
   readonly clock: Clock;
   readonly random: Random;
+  readonly noteTry: NoteTry;
   readonly serviceName: string;
 }
 
@@ -60,6 +62,7 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
   const now = clock.now();
   const parsed = parseAddress(order.address);
   if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
+  needs.noteTry("sign-up", parsed.normalised);
   const about = {
     address: parsed.address,
     service: serviceName,
@@ -141,7 +144,7 @@ interface WaitingSignUp {
  * tries and an address taken meanwhile all answer `refused`.
  */
 export async function confirmSignUp(
-  { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "breached" | "serviceName">,
+  { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "breached" | "serviceName" | "noteTry">,
   { typedCode, browser }: { readonly typedCode: string; readonly browser: Secret },
 ): Promise<ConfirmOutcome> {
   const now = clock.now();

@@ -48,6 +48,7 @@ async function fillAllTables(into: Db): Promise<void> {
     boolean: "true",
     "double precision": "0.1",
     jsonb: `'{"a": [1, null, "x"]}'::jsonb`,
+    date: "date '2026-11-26'",
     "timestamp with time zone": "timestamptz '2026-02-03 04:05:06.789012Z'",
   };
   const client = await into.pool.connect();

@@ -54,7 +54,7 @@ test("workers carry a campaign from its start to its end by themselves, in the o
   worker = await startWorker({
     db,
     log: silentLog,
-    tasks: [campaignTask({ ...needs, keyholder: mailer, transport, pace })],
+    tasks: [campaignTask({ ...needs, keyholder: mailer, transport, pace, neverMailed: async () => new Set<string>() })],
     concurrency: { letters: 1, work: 3 },
   });
   while (relay.letters.length === 0) await sleep(20);

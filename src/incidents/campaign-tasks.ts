@@ -23,6 +23,7 @@ interface Needs {
   readonly log: Log;
   readonly service: ServiceFacts;
   readonly pace?: Partial<Pace>;
+  readonly neverMailed: (addresses: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
 /** One turn of a walk; between two of them the workers' other jobs have theirs. */

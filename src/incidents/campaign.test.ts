@@ -69,7 +69,10 @@ async function containedCase(copiedAt: EpochMs | null = null, at: EpochMs = syst
 
 const start = (incidentId: IncidentId) => startCampaign(needs, incidentId, "operator");
 const walkOnce = (incidentId: IncidentId, over: { transport?: MailTransport; clock?: Clock } = {}) =>
-  walk({ ...needs, keyholder: mailer, transport, pace, ...over }, incidentId);
+  walk(
+    { ...needs, keyholder: mailer, transport, pace, neverMailed: async () => new Set<string>(), ...over },
+    incidentId,
+  );
 
 /** Walks until nothing waits, looking at the sum all the while. */
 async function walkToTheEnd(incidentId: IncidentId): Promise<void> {
@@ -251,9 +254,13 @@ test("a walk that is told to stop hands back what it claimed, uncounted", async 
     },
     close: () => Promise.resolve(),
   };
-  const walked = await walk({ ...needs, keyholder: mailer, transport: slow, pace }, incidentId, {
-    signal: stopping.signal,
-  });
+  const walked = await walk(
+    { ...needs, keyholder: mailer, transport: slow, pace, neverMailed: async () => new Set<string>() },
+    incidentId,
+    {
+      signal: stopping.signal,
+    },
+  );
   expect(walked).toEqual({ kind: "stopped" });
   const claimed = await db.many(`select from letter where state = 'claimed'`);
   expect(claimed).toEqual([]);
@@ -270,7 +277,9 @@ test("with the keyholder gone nothing leaves and nothing is lost; it goes on wit
   await start(incidentId);
   const away = await keyholder.connect("mailer");
   await away.close();
-  await expect(walk({ ...needs, keyholder: away, transport, pace }, incidentId)).rejects.toMatchObject({
+  await expect(
+    walk({ ...needs, keyholder: away, transport, pace, neverMailed: async () => new Set<string>() }, incidentId),
+  ).rejects.toMatchObject({
     code: "KEYHOLDER_UNAVAILABLE",
   });
   expect(relay.letters).toEqual([]);

@@ -18,7 +18,7 @@ export interface Claim {
 
 /** What became of a letter at one try. */
 export interface Outcome extends Claim {
-  readonly state: "handed over" | "deferred" | "refused" | "no address";
+  readonly state: "handed over" | "deferred" | "refused" | "suppressed" | "no address";
   readonly reply: string;
   readonly queueId: string | null;
   readonly dueAt: EpochMs | null;
@@ -144,6 +144,17 @@ export function campaignKey(keyholder: Pick<Keyholder, "index">, incidentId: Inc
 /** HMAC-SHA-256 in hex, for one use within a campaign. */
 export const keyed = (key: Uint8Array, use: "address" | "message", value: string): string =>
   createHmac("sha256", key).update(`${use}\0${value}`).digest("hex");
+
+/** The Message-ID of one account's letter, before the `@`: the same at each try, and not to be guessed. */
+export const letterMessageId = async (
+  keyholder: Pick<Keyholder, "index">,
+  incidentId: IncidentId,
+  reference: string,
+  accountId: AccountId,
+): Promise<string> => messageIdOf(await campaignKey(keyholder, incidentId), reference, accountId);
+
+export const messageIdOf = (key: Uint8Array, reference: string, accountId: AccountId): string =>
+  `${reference}.${keyed(key, "message", accountId).slice(0, 32)}`;
 
 /** `250`, `450 4.2.1`: the relay's answer without its words; `none` when it gave no answer. */
 export const replyClass = (reply: string): string =>

@@ -24,6 +24,7 @@ import {
   campaignKey,
   keyed,
   mayHaveArrived,
+  messageIdOf,
   recordOutcomes,
   replyClass,
   type Claim,
@@ -52,6 +53,8 @@ interface Needs {
   readonly random: Random;
   readonly log: Log;
   readonly pace?: Partial<Pace>;
+  /** Which of the addresses must never be written to (canaries); their letters count as suppressed. */
+  readonly neverMailed: (addresses: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
 export type Walked =
@@ -74,6 +77,7 @@ const longestWaitMs = 5 * minuteMs;
 interface Addressed extends Claim {
   /** Undefined when there is nothing to write to. */
   readonly to: string | undefined;
+  readonly isSuppressed: boolean;
   readonly notice: StoredNotice;
 }
 
@@ -145,11 +149,15 @@ export async function walk(
       claims.map(({ accountId }) => accountId),
     );
     const byId = new Map(accounts.map((account) => [account.accountId, account]));
+    const suppressed = await needs.neverMailed(
+      accounts.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+    );
     for (const one of claims) {
       const account = byId.get(one.accountId);
       // The first address that was confirmed; letters to further ones would be attempts of the same row.
       const to = account?.addresses.find(({ address }) => address !== "")?.address;
-      queue.push({ ...one, to, notice: noticeIn(notices, account?.locale) });
+      const isSuppressed = to !== undefined && suppressed.has(to);
+      queue.push({ ...one, to, isSuppressed, notice: noticeIn(notices, account?.locale) });
     }
   }
 
@@ -165,8 +173,9 @@ export async function walk(
     return undefined;
   }
 
-  function judge({ accountId, attempts, to, notice }: Addressed, sent: SendOutcome | undefined): Outcome {
+  function judge({ accountId, attempts, to, isSuppressed, notice }: Addressed, sent: SendOutcome | undefined): Outcome {
     const common = { accountId, attempts, notice, queueId: null, dueAt: null, mayHaveArrived: false };
+    if (isSuppressed) return { ...common, state: "suppressed", reply: "never mailed", addressHash: undefined };
     if (to === undefined || sent === undefined) {
       return { ...common, state: "no address", reply: "no readable address", addressHash: undefined };
     }
@@ -198,15 +207,15 @@ export async function walk(
     }
   }
 
-  async function send({ accountId, to, notice }: Addressed): Promise<SendOutcome | undefined> {
-    if (to === undefined) return undefined;
+  async function send({ accountId, to, isSuppressed, notice }: Addressed): Promise<SendOutcome | undefined> {
+    if (to === undefined || isSuppressed) return undefined;
     try {
       return await transport.send({
         to,
         subject: notice.subject,
         text: notice.text,
         html: notice.html,
-        messageId: `${incident?.reference ?? ""}.${keyed(key, "message", accountId).slice(0, 32)}`,
+        messageId: messageIdOf(key, incident?.reference ?? "", accountId),
       });
     } catch (thrown) {
       // A mistake of ours must not hold up everybody else's letter; it stays visible as waiting, with its reason.

@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** What a blind index is for; each purpose has a key of its own. */
-export type IndexPurpose = "address" | "user-code" | "throttle";
+export type IndexPurpose = "address" | "user-code" | "throttle" | "canary";
 
 /** What a short code is for; a code made for one purpose never answers for another. */
 export type CodePurpose = "sign-up" | "renewal";

@@ -7,7 +7,7 @@ import type { Random } from "../kernel/random.ts";
 import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
 import type { CodePurpose, IndexPurpose, SignPurpose } from "./keyholder.ts";
 
-export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle"];
+export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle", "canary"];
 export const codePurposes: readonly CodePurpose[] = ["sign-up", "renewal"];
 export const signPurposes: readonly SignPurpose[] = ["grant", "checkpoint", "letter"];
 
@@ -20,6 +20,7 @@ const symmetricPurposes: readonly SymmetricPurpose[] = [
   "index.address",
   "index.user-code",
   "index.throttle",
+  "index.canary",
   "code.sign-up",
   "code.renewal",
 ];

@@ -4,6 +4,7 @@ import { newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { NoteTry } from "../http/tries.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { lookUpForm, parseAddress } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
@@ -27,6 +28,7 @@ interface Needs {
   readonly breached: BreachedPasswords;
   readonly clock: Clock;
   readonly random: Random;
+  readonly noteTry: NoteTry;
   readonly serviceName: string;
 }
 
@@ -38,7 +40,7 @@ interface Needs {
  * Source: NIST SP 800-63B-4 section 4.2.1.2 (24 hours), ASVS 5.0 6.3.8.
  */
 export async function askRenewal(
-  { db, keyholder, clock, random }: Needs,
+  { db, keyholder, clock, random, noteTry }: Needs,
   {
     address,
     locale,
@@ -48,6 +50,7 @@ export async function askRenewal(
 ): Promise<{ readonly expiresAt: EpochMs }> {
   const now = clock.now();
   const form = lookUpForm(address);
+  noteTry("renewal", form);
   const addressIndex = await keyholder.index("address", form);
   const within = await mayMail({ db, clock, keyholder }, "renewal", addressIndex, network);
   const { accountId, isDoubted, epoch } = await findRenewable(db, addressIndex);

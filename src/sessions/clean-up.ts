@@ -1,3 +1,4 @@
+import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 
@@ -24,3 +25,7 @@ export async function forgetSessions(tx: Tx, now: EpochMs): Promise<number> {
   const links = await tx.run(`delete from operator_link where expires_at < $1`, [toDate(plus(now, -dayMs))]);
   return expired + ended + links;
 }
+
+/** Removes every session of an account that is being removed. */
+export const removeSessions = (tx: Tx, accountId: AccountId): Promise<number> =>
+  tx.run(`delete from session where account_id = $1`, [accountId]);

@@ -4,6 +4,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { NoteTry } from "../http/tries.ts";
 import { addressFrom, withinLimits } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
@@ -19,6 +20,7 @@ interface Needs {
   readonly hashPool: HashPool;
   readonly clock: Clock;
   readonly random: Random;
+  readonly noteTry: NoteTry;
   readonly lifetimesMs: SessionLifetimesMs;
   readonly decoy: Decoy;
   readonly seen: SeenFloors;
@@ -68,6 +70,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   const { db, keyholder, clock, decoy, seen } = needs;
   const { network } = order;
   const form = lookUpForm(order.address);
+  needs.noteTry("sign-in", form);
   // What needs no answer of one another travels together: each trip to another process costs more than what it asks.
   const [admitted, { accountId }] = await Promise.all([
     withinLimits(needs, [

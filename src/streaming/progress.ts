@@ -1,5 +1,6 @@
 import type { AccountId, TitleId } from "../kernel/brand.ts";
-import { fromDate, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { ProgressEntry, ProgressReader } from "../library/titles.ts";
 
@@ -66,4 +67,22 @@ export async function saveProgress(
 /** Forgets everything an account has watched, in the transaction that deletes the account. */
 export async function forgetProgress(tx: Tx, accountId: AccountId): Promise<void> {
   await tx.run(`delete from progress where account_id = $1`, [accountId]);
+}
+
+/**
+ * Lets an account that nobody uses look like one that somebody does: it has begun up to three titles of the library and
+ * seen some of them to the end.
+ */
+export async function pretendProgress(
+  { db, clock, random }: { readonly db: Db; readonly clock: Clock; readonly random: Random },
+  accountId: AccountId,
+): Promise<void> {
+  const titles = await db.many<{ id: TitleId }>(`select id from title where visible order by random() limit $1`, [
+    random.below(4),
+  ]);
+  for (const { id } of titles) {
+    const durationSeconds = 1_200 + random.below(6_000);
+    const positionSeconds = random.below(durationSeconds);
+    await saveProgress(db, accountId, id, { positionSeconds, durationSeconds }, clock.now());
+  }
 }

@@ -43,6 +43,7 @@ export const timelineKinds = [
   "operator link used",
   "alarm",
   "alarm acknowledged",
+  "canaries planted",
   "incident opened",
   "incident changed",
   "contained",

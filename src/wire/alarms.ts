@@ -1,5 +1,5 @@
 import { Type, type Static } from "typebox";
-import { Closed, Id, Instant } from "./common.ts";
+import { Address, Closed, Id, Instant } from "./common.ts";
 
 /** One alarm as operators see it. */
 export const Alarm = Closed({
@@ -35,3 +35,6 @@ export type AlarmList = Static<typeof AlarmList>;
 /** POST /api/alarms/{id}/case */
 export const OpenedCase = Closed({ incidentId: Id, reference: Type.String() });
 export type OpenedCase = Static<typeof OpenedCase>;
+
+/** POST /api/canary-mail: mail arrived for an address, as a mail server reports. */
+export const CanaryMail = Closed({ to: Address, messageId: Type.Optional(Type.String({ maxLength: 998 })) });

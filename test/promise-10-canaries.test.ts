@@ -1,0 +1,240 @@
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { listAlarms } from "../src/canaries/alarms.ts";
+import { plantDecoy } from "../src/canaries/decoy.ts";
+import { canaryAddresses, listCanaries, neverMailed, plantCanaries, rotateCanaries } from "../src/canaries/plant.ts";
+import { ringForMail } from "../src/canaries/ring.ts";
+import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
+import { startCampaign } from "../src/incidents/campaign.ts";
+import { contain } from "../src/incidents/contain.ts";
+import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
+import { letterMessageId } from "../src/incidents/record-outcomes.ts";
+import { walk } from "../src/incidents/walk.ts";
+import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
+import { forgetProgress, pretendProgress } from "../src/streaming/progress.ts";
+import { copyOf, findIn } from "./copy-search.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
+
+/** P10: using a canary in any way rings, and the alarm says which copy leaked; and nothing tells a canary from anybody. */
+const service = await testService();
+const { ground, clock, web } = service;
+const { db, random, keyholders } = ground;
+const keyholder = keyholders.operator;
+const needs = {
+  db,
+  keyholder,
+  clock,
+  random,
+  lifetimesMs: sessionLifetimesMs(30, 180),
+  watchSomething: (id: Parameters<typeof forgetProgress>[1]) => pretendProgress({ db, clock, random }, id),
+  forgetWatched: forgetProgress,
+};
+const order = (place: string, kind: "account" | "address" | "relay", count = 1) => ({
+  place,
+  kind,
+  count,
+  domain: "traps.example",
+  by: "host",
+});
+
+const rung = async () =>
+  (await listAlarms(db)).map(({ place, facts, times }) => `${place} ${String(facts["way"])} ${times}`).toSorted();
+const clear = () => db.run(`delete from alarm`);
+const trySignIn = async (address: string, password = "summer of the lanterns") => {
+  const answer = await service.call("POST", "/api/sessions", { body: { address, password } });
+  await web.lookForCanaries();
+  return answer;
+};
+let session = "";
+beforeAll(async () => {
+  await service.account("ada@example.org", goodPassword, "Ada");
+  session = await service.signIn("ada@example.org", goodPassword);
+});
+
+test("each way of using a canary rings and names its place; the same of anybody else does not", async () => {
+  const [canary = ""] = await plantCanaries(needs, order("backup-2026-11", "account"));
+  const ways: Readonly<Record<string, (address: string) => Promise<{ readonly status: number }>>> = {
+    "sign-in": (address) => trySignIn(address),
+    "sign-up": (address) => service.call("POST", "/api/accounts", { body: { address, password: goodPassword } }),
+    renewal: (address) => service.call("POST", "/api/renewals", { body: { address } }),
+    "second address": (address) =>
+      service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) }),
+  };
+  for (const [way, use] of Object.entries(ways)) {
+    await clear();
+    const ordinary = await use("nobody@traps.example");
+    await web.lookForCanaries();
+    expect(await rung(), way).toEqual([]);
+    const answer = await use(canary.toUpperCase());
+    await web.lookForCanaries();
+    expect(answer.status, way).toBe(ordinary.status);
+    expect(await rung(), way).toEqual([`backup-2026-11 ${way} 1`]);
+  }
+  await clear();
+  expect(await ringForMail(needs, { to: "nobody@traps.example" })).toBe(false);
+  expect(await ringForMail(needs, { to: canary })).toBe(true);
+  expect(await rung()).toEqual(["backup-2026-11 mail 1"]);
+  const [alarm] = await listAlarms(db);
+  expect(alarm?.notEvidence).toContain("a physical replica equals its primary");
+  expect(alarm?.proposes).toMatchObject({ copiedAt: "2026-11-22T00:00:00.000Z", keysReachable: "yes" });
+});
+
+test("a canary's answer costs what anybody's costs: hashes, statements, keyholder calls and bytes", async () => {
+  await clear();
+  const [canary = ""] = await plantCanaries(needs, order("live", "account"));
+  const cost = async (address: string, path: string, body: object) => {
+    const before = { ...web.work() };
+    const asked = keyholders.web.stats();
+    const answer = await service.call("POST", path, { body: { address, ...body } });
+    const after = web.work();
+    const stats = keyholders.web.stats();
+    await web.lookForCanaries();
+    const { date: _date, "set-cookie": _cookie, ...headers } = answer.headers;
+    return {
+      status: answer.status,
+      length: answer.text.length,
+      headers,
+      hashes: after.hashes - before.hashes,
+      statements: after.statements - before.statements,
+      calls: after.keyholderCalls - before.keyholderCalls,
+      asked: stats.askedBytes - asked.askedBytes,
+      answered: stats.answeredBytes - asked.answeredBytes,
+    };
+  };
+  // An account of the same length of address, which a request's own bytes depend on.
+  const same = `${"a".repeat(canary.indexOf("@"))}@traps.example`;
+  await service.account(same, goodPassword);
+  for (const [path, body] of [
+    ["/api/sessions", { password: "wrong words, same length" }],
+    ["/api/renewals", {}],
+    ["/api/accounts", { password: goodPassword }],
+  ] as const) {
+    await cost(same, path, body);
+    expect(await cost(canary, path, body), path).toEqual(await cost(same, path, body));
+  }
+  expect(await rung()).toEqual(["live renewal 1", "live sign-in 1", "live sign-up 1"]);
+});
+
+test("rotated between backups: the row that rings names the backup it was in", async () => {
+  await clear();
+  const [november = ""] = await plantCanaries(needs, order("november", "account"));
+  const before = await db.one<{ accounts: number }>(`select count(*) as accounts from account`);
+  const others = (await listCanaries(db)).filter(
+    ({ place, kind, retiredOn }) => place !== "december" && kind === "account" && retiredOn === null,
+  );
+  const standing = others.reduce((sum, { count }) => sum + count, 0);
+  clock.advance(86_400_000);
+  const { retired, planted } = await rotateCanaries(needs, order("december", "account", 2));
+  expect(retired).toBe(standing);
+  const after = await db.one<{ accounts: number }>(`select count(*) as accounts from account`);
+  expect((after?.accounts ?? 0) - (before?.accounts ?? 0)).toBe(2 - standing);
+  // Gone from every table, and no row of theirs is left behind.
+  for (const table of ["account_address", "address", "password", "session", "progress"]) {
+    const left = await db.one<{ count: number }>(
+      `select count(*) as count from ${table} t where not exists (select from account a where a.id = t.account_id)`,
+    );
+    expect([table, left?.count]).toEqual([table, 0]);
+  }
+  await trySignIn(november);
+  await trySignIn(planted[0] ?? "");
+  expect(await rung()).toEqual(["december sign-in 1", "november sign-in 1"]);
+  const alarm = (await listAlarms(db)).find(({ place }) => place === "november");
+  expect(alarm?.evidence).toContain("from 2026-11-22 to 2026-11-23");
+  expect(await canaryAddresses(needs, "november")).toEqual([november]);
+});
+
+test("a campaign writes to the relay's canaries alone; the others count as suppressed, and the sum holds", async () => {
+  await clear();
+  const [relayed = ""] = await plantCanaries(needs, order("relay", "relay"));
+  const [silent = ""] = await plantCanaries(needs, order("mailboxes", "address"));
+  expect([...(await neverMailed(needs, [relayed, silent, "ada@example.org"]))]).toEqual([silent]);
+  const contained = await contain(
+    {
+      db: ground.plainDb,
+      witness: keyholders.operator.witness,
+      clock,
+      monotonicMs: ground.monotonicMs,
+      random,
+      log: ground.log,
+    },
+    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
+  );
+  const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
+  const started = await startCampaign({ db, clock, random, service: facts }, contained.incidentId, "host");
+  expect(started.kind).toBe("started");
+  const sent: { to: string; messageId: string }[] = [];
+  const walked = await walk(
+    {
+      db,
+      keyholder: keyholders.mailer,
+      clock,
+      random,
+      log: ground.log,
+      neverMailed: (addresses) => neverMailed({ db, keyholder: keyholders.mailer }, addresses),
+      transport: {
+        send: async ({ to, messageId }) => {
+          sent.push({ to, messageId });
+          return { kind: "handed over", reply: "250 2.0.0 taken" };
+        },
+        close: async () => undefined,
+      },
+    },
+    contained.incidentId,
+  );
+  expect(walked.kind).toBe("finished");
+  const canaries = (await listCanaries(db)).filter(({ kind, retiredOn }) => retiredOn === null && kind !== "relay");
+  const sum = await letterSum(db, contained.incidentId);
+  expect(sum && addsUp(sum)).toBe(true);
+  expect(sum).toMatchObject({ suppressed: canaries.reduce((all, { count }) => all + count, 0), waiting: 0 });
+  expect(sent.map(({ to }) => to)).toContain(relayed);
+  expect(sent.map(({ to }) => to)).toContain("ada@example.org");
+  expect(sent.map(({ to }) => to)).not.toContain(silent);
+
+  // Our own notice does not ring; mail from elsewhere does, also with a Message-ID that looks like ours.
+  const own = sent.find(({ to }) => to === relayed)?.messageId ?? "";
+  expect(await ringForMail(needs, { to: relayed, messageId: `<${own}@films.example>` })).toBe(false);
+  const other = await db.one<{ id: Parameters<typeof letterMessageId>[3] }>(
+    `select id from account order by id limit 1`,
+  );
+  const forged = await letterMessageId(keyholder, contained.incidentId, contained.reference, other!.id);
+  expect(await ringForMail(needs, { to: relayed, messageId: `<${forged}@films.example>` })).toBe(true);
+  expect(await rung()).toEqual(["relay mail 1"]);
+});
+
+test("a decoy is readable on purpose: its addresses ring, its passwords crack, and it goes with backups", async () => {
+  await clear();
+  const decoy = { place: "old-shop", table: "old_customers", count: 5, domain: "traps.example", by: "host" };
+  expect(await plantDecoy(needs, decoy)).toEqual({ kind: "planted", count: 5 });
+  expect(await plantDecoy(needs, decoy)).toEqual({ kind: "table-exists" });
+  const rows = await db.many<{ email: string; hash: string }>(`select email, password_hash as hash from old_customers`);
+  expect(rows).toHaveLength(5);
+  expect(rows[0]?.hash).toMatch(/^pbkdf2_sha256\$1000\$/);
+  expect((await trySignIn(rows[0]?.email ?? "", "sunshine1")).status).toBe(401);
+  expect(await rung()).toEqual(["old-shop sign-in 1"]);
+
+  const file = join(service.folder, "with-decoy");
+  await backupDatabase(ground.plainDb, file);
+  await db.run(`drop table old_customers`);
+  expect((await restoreDatabase(ground.plainDb, file)).kind).toBe("restored");
+  expect(await ground.plainDb.many(`select from old_customers`)).toHaveLength(5);
+  // And one that a backup has not heard of is in nobody's way.
+  await ground.plainDb.run(`alter table old_customers rename to newer_customers`);
+  await ground.plainDb.run(`create table old_customers (like newer_customers including all)`);
+  expect((await restoreDatabase(ground.plainDb, file)).kind).toBe("restored");
+  expect(await ground.plainDb.many(`select from newer_customers`)).toHaveLength(5);
+});
+
+test("no copy tells a canary from anybody else: nothing in it leads from the mark to an account", async () => {
+  const [canary = ""] = await plantCanaries(needs, order("copy", "account"));
+  const index = await keyholder.index("address", canary);
+  const account = await db.one<{ id: string }>(`select account_id as id from address where blind_index = $1`, [index]);
+  const copy = await copyOf(ground.plainDb);
+  expect(findIn(copy, [{ what: "the address", value: canary }])).toEqual([]);
+  // The index and the id stand where everybody's stand; the canary's own table has neither.
+  const found = findIn(copy, [
+    { what: "index", value: index },
+    { what: "id", value: account?.id ?? "none" },
+  ]).map((line) => line.split(":")[0] ?? "");
+  expect(found.some((column) => column.startsWith("public.address."))).toBe(true);
+  expect(found.filter((column) => column.startsWith("public.canary"))).toEqual([]);
+});
