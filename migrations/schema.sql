@@ -25,6 +25,7 @@ create table account_address (
   founding boolean not null default false,
   confirmed_epoch bigint not null default 0,
   doubted_at timestamp with time zone,
+  used_first boolean not null default false,
   constraint account_address_pkey PRIMARY KEY (account_id, id),
   constraint account_address_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
@@ -394,6 +395,20 @@ create table refusal_count (
   constraint refusal_count_pkey PRIMARY KEY (kind, hour, node)
 );
 
+create table removed_address (
+  account_id uuid not null,
+  id uuid not null,
+  sealed bytea not null,
+  epoch bigint not null,
+  confirmed_at timestamp with time zone not null,
+  founding boolean not null,
+  confirmed_epoch bigint not null,
+  doubted_at timestamp with time zone,
+  removed_at timestamp with time zone not null,
+  constraint removed_address_pkey PRIMARY KEY (account_id, id)
+);
+CREATE INDEX removed_address_by_removal ON public.removed_address USING btree (removed_at);
+
 create table scan (
   id uuid not null,
   started_at timestamp with time zone not null,
@@ -402,6 +417,16 @@ create table scan (
   constraint scan_pkey PRIMARY KEY (id)
 );
 CREATE INDEX scan_newest ON public.scan USING btree (started_at DESC);
+
+create table security_event (
+  account_id uuid not null,
+  id uuid not null,
+  kind text not null,
+  at timestamp with time zone not null,
+  sealed_detail bytea,
+  constraint security_event_pkey PRIMARY KEY (account_id, id)
+);
+CREATE INDEX security_event_by_instant ON public.security_event USING btree (at);
 
 create table series (
   id uuid not null,

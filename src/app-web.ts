@@ -15,6 +15,7 @@ import { startHashPool } from "./credentials/hash-pool.ts";
 import { hasSecondFactor } from "./credentials/has-second-factor.ts";
 import { passkeyRoutes } from "./credentials/passkey-routes.ts";
 import { relyingPartyOf } from "./credentials/relying-party.ts";
+import { accountRoutes } from "./credentials/account-routes.ts";
 import { credentialRoutes } from "./credentials/routes.ts";
 import { sessionCheck } from "./sessions/check.ts";
 import { keepOnlySession } from "./sessions/devices.ts";
@@ -32,7 +33,7 @@ import { notMePages } from "./renewal/not-me-pages.ts";
 import { renewalPages } from "./renewal/pages.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
-import { currentNotice } from "./incidents/notice.ts";
+import { containmentsSince, currentNotice } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { listAlarms } from "./canaries/alarms.ts";
@@ -111,6 +112,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });
   passkeyRoutes(app, { ...shared, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
+  accountRoutes(app, { ...shared, containmentsSince: (since) => containmentsSince(db, since) });
   signUpPages(app, { ...shared, frame });
   sessionRoutes(app, {
     ...shared,

@@ -10,6 +10,7 @@ import type { MailTransport } from "./mail/mail.ts";
 import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
+import { forgetEvents } from "./accounts/security-events.ts";
 import { forgetClaims } from "./credentials/clean-up.ts";
 import { readStanding } from "./credentials/standing.ts";
 import { forgetChanges } from "./credentials/take-back.ts";
@@ -53,6 +54,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const cleanUp = defineTask("clean-up", async () => {
     const now = clock.now();
     for (const forget of [
+      forgetEvents,
       forgetSessions,
       forgetClaims,
       forgetChanges,

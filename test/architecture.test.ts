@@ -106,6 +106,8 @@ test("the environment is read in config/ alone", () => {
 const owners: Readonly<Record<string, readonly string[]>> = {
   sign_up: ["credentials"],
   address_claim: ["credentials"],
+  removed_address: ["accounts"],
+  security_event: ["accounts"],
   account_change: ["credentials"],
   password: ["credentials", "incidents"],
   added_since: ["credentials"],

@@ -267,6 +267,20 @@ async function useEverything(): Promise<void> {
     from: went("a network address", "198.51.100.99"),
   });
 
+  const removed = went("an address", "ada.removed@mail.example.net");
+  await expectStatus(202, "POST", "/api/account/addresses", {
+    body: { address: removed },
+    cookies: asCookie(adaCookie),
+  });
+  await expectStatus(200, "POST", "/api/account/addresses/confirm", {
+    body: { code: await codeSentTo(removed, "sign-up code") },
+    cookies: asCookie(adaCookie),
+  });
+  const { body: account } = await expectStatus(200, "GET", "/api/account", { cookies: asCookie(adaCookie) });
+  const added = (account["addresses"] as { id: string; address: string }[]).find(({ address }) => address === removed);
+  await expectStatus(200, "POST", `/api/account/addresses/${added?.id}/first`, { cookies: asCookie(adaCookie) });
+  await expectStatus(200, "DELETE", `/api/account/addresses/${added?.id}`, { cookies: asCookie(adaCookie) });
+  await expectStatus(200, "GET", "/api/account/events", { cookies: asCookie(adaCookie) });
   const second = went("an address", "ada.second@mail.example.net");
   await expectStatus(202, "POST", "/api/account/addresses", {
     body: { address: second },

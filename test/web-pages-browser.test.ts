@@ -40,7 +40,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  for (const state of ["sign-in", "case?state=none", "library?state=full"]) await set(state);
+  for (const state of ["sign-in", "events?state=full", "case?state=none", "library?state=full"]) await set(state);
 });
 
 const set = (state: string) => fetch(`${origin}/dev/${state}`);
@@ -93,7 +93,9 @@ const pages: readonly {
   { name: "the player", path: `/watch/${film}`, shows: "[data-state=playing] .settings-button" },
   { name: "a TV with a library", path: "/tv", shows: ".tv-row button" },
   { name: "a TV to be connected while a case is open", path: "/tv", shows: ".tv-qr img", state: "tv-out" },
-  { name: "the account", path: "/account", shows: ".device-list" },
+  { name: "the account", path: "/account", shows: "#event-list" },
+  { name: "an account to which nothing has happened", path: "/account", shows: ".empty", state: "events?state=empty" },
+  { name: "an account whose events failed", path: "/account", shows: ".failed", state: "events?state=failed" },
   { name: "the console", path: "/console", shows: ".figures" },
   { name: "a case", path: `/console/incident/${id(7_000)}`, shows: ".chart canvas", state: "case?state=notifying" },
   { name: "the mailbox", path: "/mailbox", shows: ".letter-frame" },
@@ -110,6 +112,10 @@ for (const { name, path, shows, state } of pages) {
     for (const viewport of path === "/" || path === "/tv" ? sizes : sizes.slice(0, 2)) {
       const { page, complaints } = await open(path, viewport);
       await page.waitForSelector(shows, { state: "attached" });
+      const shots = process.env["SHOTS"];
+      if (shots !== undefined) {
+        await page.screenshot({ path: `${shots}/${name.replaceAll(" ", "-")}-${viewport.width}.png`, fullPage: true });
+      }
       expect(await violations(page), JSON.stringify(viewport)).toEqual([]);
       expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
       expect(complaints).toEqual([]);

@@ -83,6 +83,12 @@ export async function doubtAddresses(tx: Tx, accountId: AccountId, since: EpochM
       where account_id = $1 and confirmed_at >= $2 and not founding and doubted_at is null`,
     [accountId, toDate(since), toDate(now)],
   );
+  // One that comes back comes back with the doubt.
+  await tx.run(
+    `update removed_address set doubted_at = $3
+      where account_id = $1 and confirmed_at >= $2 and not founding and doubted_at is null`,
+    [accountId, toDate(since), toDate(now)],
+  );
 }
 
 /** Takes an address from an account; it is free again. @returns false if the account does not have it. */
@@ -108,12 +114,25 @@ export const confirmAddressIsOwn = async (
     [accountId, addressId, epoch],
   )) === 1;
 
+/** Makes one address the first that is written to. @returns false if the account does not have it. */
+export async function setFirstAddress(tx: Tx, accountId: AccountId, addressId: string): Promise<boolean> {
+  const touched = await tx.run(
+    `update account_address set used_first = (id = $2)
+      where account_id = $1 and exists (select from account_address where account_id = $1 and id = $2)`,
+    [accountId, addressId],
+  );
+  return touched > 0;
+}
+
 /** An account as its owner may see it, opened. An unreadable value is shown as empty and reported by the keyholder. */
 export interface OpenedAccount {
   readonly accountId: AccountId;
   readonly role: Role;
   readonly locale: Locale;
   readonly name: string;
+  /** Wrapped, as its row has it: what is sealed for the account is sealed under it. */
+  readonly dataKey: Uint8Array;
+  /** The one that is used first is first. */
   readonly addresses: readonly { readonly id: string; readonly address: string; readonly confirmedAt: EpochMs }[];
   readonly createdAt: EpochMs;
 }
@@ -136,7 +155,7 @@ export async function openAccounts(
   const rows = await db.many<AccountRow>(
     `select a.id, a.role, a.locale, a.data_key as "dataKey", a.sealed_name as "sealedName", a.created_at as "createdAt",
             coalesce((select json_agg(json_build_object('id', d.id, 'sealed', encode(d.sealed, 'hex'),
-                                                        'confirmedAt', d.confirmed_at) order by d.confirmed_at, d.id)
+                                                        'confirmedAt', d.confirmed_at) order by d.used_first desc, d.confirmed_at, d.id)
                         from account_address d where d.account_id = a.id), '[]') as addresses
        from account a where a.id = any($1) order by a.id`,
     [accountIds],
@@ -150,8 +169,9 @@ export async function openAccounts(
     opened.push(...(await keyholder.open(values.slice(from, from + 1_000))));
   }
   let next = 0;
-  return rows.map(({ id, role, locale, createdAt, addresses }) => ({
+  return rows.map(({ id, role, locale, dataKey, createdAt, addresses }) => ({
     accountId: id,
+    dataKey,
     role,
     locale,
     name: opened[next++] ?? "",

@@ -9,8 +9,10 @@ import type { Viewer } from "../http/viewer.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { parseAddress } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
+import { limits } from "../wire/common.ts";
 import { append } from "../timeline/append.ts";
-import { addAddress, addressPlace, findAccount, openAccounts, readDataKey } from "../accounts/accounts.ts";
+import { addAddress, addressPlace, findAccount, openAccounts } from "../accounts/accounts.ts";
+import { mayMail } from "./letter-limits.ts";
 import { changed, prepareChange } from "./changed.ts";
 import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "./sign-up.ts";
 
@@ -28,27 +30,35 @@ const bindingOf = (accountId: string, claimId: string): Buffer =>
 
 export type ClaimAddressOutcome =
   | { readonly kind: "code-sent"; readonly expiresAt: EpochMs }
-  | { readonly kind: "address-refused"; readonly reason: string };
+  | { readonly kind: "address-refused"; readonly reason: string }
+  /** The account has as many addresses as it may have. */
+  | { readonly kind: "full" };
 
-/** Mails a code to an address that the viewer wants for the account. The same answer whether or not it is free. */
+/**
+ * Mails a code to an address that the viewer wants for the account. The answer, the row and the work are the same
+ * whether the address is free, another account's or this one's. Past the limit of letters to one address nothing is
+ * mailed, and the answer is still the same.
+ */
 export async function claimAddress(
   { db, keyholder, clock, random, noteTry }: Needs,
   viewer: Viewer,
   address: string,
+  network: string,
 ): Promise<ClaimAddressOutcome> {
   const now = clock.now();
   const parsed = parseAddress(address);
   if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
   noteTry("second address", parsed.normalised);
   const addressIndex = await keyholder.index("address", parsed.normalised);
+  const within = await mayMail({ db, clock, keyholder }, "sign-up", addressIndex, network);
   const existing = await findAccount(db, addressIndex);
   const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
-  const dataKey = await readDataKey(db, viewer.accountId);
-  if (account === undefined || dataKey === undefined) return { kind: "address-refused", reason: "no such account" };
+  if (account === undefined) return { kind: "address-refused", reason: "no such account" };
+  if (account.addresses.length >= limits.addressesPerAccount) return { kind: "full" };
   const claimId = newId(random, now);
   const code = newTypedCode(random, codeLength);
   const [sealed, codeMac, letter] = await Promise.all([
-    keyholder.seal(dataKey, addressPlace(viewer.accountId), parsed.address),
+    keyholder.seal(account.dataKey, addressPlace(viewer.accountId), parsed.address),
     keyholder.codeMac("sign-up", bindingOf(viewer.accountId, claimId), code),
     sealLetter(
       { keyholder, clock, random },
@@ -68,7 +78,7 @@ export async function claimAddress(
        values ($1, $2, $3, $4, $5, $6, $7, $8)`,
       [viewer.accountId, claimId, addressIndex, sealed, codeMac, epoch, toDate(now), toDate(expiresAt)],
     );
-    await enqueue(tx, "send-code", letter);
+    if (within) await enqueue(tx, "send-code", letter);
   });
   return { kind: "code-sent", expiresAt };
 }
@@ -93,15 +103,16 @@ export async function confirmAddress(
   const binding = bindingOf(viewer.accountId, claim.id);
   if (!(await keyholder.checkCode("sign-up", binding, code, claim.codeMac))) return false;
   const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
-  const dataKey = await readDataKey(db, viewer.accountId);
-  if (account === undefined || dataKey === undefined) return false;
+  if (account === undefined) return false;
   const { accountId, generation } = viewer;
+  const { dataKey } = account;
   const [address] = await keyholder.open([{ dataKey, place: addressPlace(accountId), sealed: claim.sealed }]);
   if (address === undefined || address === null) return false;
   const addressId = newId(random, now);
   const change = await prepareChange({ db, keyholder, clock, random }, account, {
     kind: "address added",
     subject: addressId,
+    about: { address },
     epoch: claim.epoch,
     now,
     generation,
@@ -115,6 +126,12 @@ export async function confirmAddress(
         [accountId, claim.id, toDate(now)],
       );
       if (claimed === 0 || !(await changed(tx, change))) throw new Refused();
+      // Counted while the account is held: two confirmations at once take turns.
+      const has = await tx.one<{ count: number }>(
+        `select count(*) as count from account_address where account_id = $1`,
+        [accountId],
+      );
+      if ((has?.count ?? 0) >= limits.addressesPerAccount) throw new Refused();
       const { addressIndex, sealed, epoch } = claim;
       if (!(await addAddress(tx, { accountId, addressId, addressIndex, sealed, epoch, now }))) throw new Refused();
       await append(tx, now, { kind: "address added", detail: { account: accountId, epoch } }, random);

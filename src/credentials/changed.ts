@@ -6,7 +6,9 @@ import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { enqueue, type ChangeLetterKind, type SealedLetterPayload } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
+import type { EventDetail } from "../wire/account-events.ts";
 import { holdAccount, type OpenedAccount } from "../accounts/accounts.ts";
+import { bareEvent, prepareEvent, recordEvent, type PreparedEvent } from "../accounts/security-events.ts";
 import { doubtedAddresses } from "./added-since.ts";
 
 /** What can be changed in what opens an account. Each has its letter in every language, and can be taken back. */
@@ -19,6 +21,8 @@ export interface Change {
   readonly kind: ChangeKind;
   /** Id of the address or credential that is added, removed or chosen; what taking the change back needs to know. */
   readonly subject?: string;
+  /** What the owner's list of events says of it besides its kind: the address, the name of the passkey. Stored sealed. */
+  readonly about?: EventDetail;
   /** The lowest epoch of what proved the change. */
   readonly epoch: Epoch;
   /** The operation's one instant. */
@@ -35,6 +39,7 @@ export interface PreparedChange extends Change {
   readonly id: string;
   readonly undoDigest: Uint8Array | null;
   readonly letters: readonly SealedLetterPayload[];
+  readonly event: PreparedEvent;
 }
 
 /**
@@ -44,7 +49,7 @@ export interface PreparedChange extends Change {
 export async function prepareChange(
   needs: {
     readonly db: Tx;
-    readonly keyholder: Pick<Keyholder, "sealForMailer">;
+    readonly keyholder: Pick<Keyholder, "sealForMailer" | "seal">;
     readonly random: Random;
     readonly clock: Clock;
   },
@@ -52,7 +57,7 @@ export async function prepareChange(
   change: Change,
 ): Promise<PreparedChange> {
   const { accountId, locale } = account;
-  const { kind, now, alsoTo } = change;
+  const { kind, now, alsoTo, about } = change;
   const doubted = await doubtedAddresses(needs.db, accountId);
   const secret = newSecret(needs.random);
   const undo = writeUndoToken({ accountId, secret });
@@ -66,12 +71,17 @@ export async function prepareChange(
     ),
   );
   const undoDigest = told.some(({ withUndo }) => withUndo) ? secret.digest() : null;
-  return { ...change, accountId, id: newId(needs.random, now), undoDigest, letters };
+  const event =
+    about === undefined
+      ? bareEvent(needs.random, accountId, kind, now)
+      : await prepareEvent(needs, account, kind, now, about);
+  return { ...change, accountId, id: newId(needs.random, now), undoDigest, letters, event };
 }
 
 /**
- * Which addresses may take a change back, of those that count. The oldest one always. A later one once its own addition can be taken back no
- * more, and never its own removal: else whoever had slipped an address in could undo the owner's answer with it.
+ * Which addresses may take a change back, of those that count. The oldest one always. A later one once its own addition
+ * can be taken back no more, and never its own removal: else whoever had slipped an address in could undo the owner's
+ * answer with it.
  */
 function mayTakeBack(
   { addresses }: OpenedAccount,
@@ -83,9 +93,10 @@ function mayTakeBack(
 }
 
 /**
- * Records a change of a credential or address inside its transaction: queues the letters, and makes the right to take
- * it back. Every change goes through here (ASVS 5.0 6.3.7). It holds the account's row until the transaction ends, so
- * that a change and a taking back, or a change and a containment of the account, take turns.
+ * Records a change of a credential or address inside its transaction: queues the letters, writes the event that the
+ * owner sees, and makes the right to take it back. Every change goes through here (ASVS 5.0 6.3.7). It holds the
+ * account's row until the transaction ends, so that a change and a taking back, or a change and a containment of the
+ * account, take turns.
  *
  * @returns false if the account is in another generation by now; the caller rolls back then.
  */
@@ -98,6 +109,7 @@ export async function changed(tx: Tx, change: PreparedChange): Promise<boolean> 
     [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(plus(now, undoLifetimeMs))],
   );
   for (const letter of letters) await enqueue(tx, "send-letter", letter);
+  await recordEvent(tx, change.event);
   return true;
 }
 

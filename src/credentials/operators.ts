@@ -6,6 +6,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
 import { demote, findAccount, openAccounts, operatorIds, promote, type OpenedAccount } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 
 interface Needs {
   readonly db: Db;
@@ -29,7 +30,9 @@ export async function addOperator(
   if (accountId === null) return undefined;
   await db.transaction(async (tx) => {
     if (!(await promote(tx, accountId))) return;
-    await append(tx, clock.now(), { kind: "operator added", detail: { account: accountId, by } }, random);
+    const now = clock.now();
+    await recordEvent(tx, bareEvent(random, accountId, "made operator", now));
+    await append(tx, now, { kind: "operator added", detail: { account: accountId, by } }, random);
   });
   return accountId;
 }
@@ -43,7 +46,9 @@ export async function removeOperator(
   return db.transaction(async (tx) => {
     const outcome = await demote(tx, accountId);
     if (outcome === "demoted") {
-      await append(tx, clock.now(), { kind: "operator removed", detail: { account: accountId, by } }, random);
+      const now = clock.now();
+      await recordEvent(tx, bareEvent(random, accountId, "operator no more", now));
+      await append(tx, now, { kind: "operator removed", detail: { account: accountId, by } }, random);
     }
     return outcome;
   });

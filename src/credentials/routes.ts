@@ -8,9 +8,7 @@ import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
 import { viewerOf } from "../http/viewer.ts";
 import {
-  Account,
   AccountCreated,
-  AddAddress,
   AddOperator,
   ChangePassword,
   CodeSent,
@@ -20,22 +18,13 @@ import {
   PasswordChanged,
   SignUp,
 } from "../wire/accounts.ts";
-import { Closed, IdParams, TypedCode } from "../wire/common.ts";
-import { Type } from "typebox";
-import { openAccounts } from "../accounts/accounts.ts";
-import { claimAddress, confirmAddress } from "./add-address.ts";
-import { doubtedAddresses } from "./added-since.ts";
-import { keepAddress } from "./keep-address.ts";
+import { IdParams } from "../wire/common.ts";
 import { changePassword } from "./change-password.ts";
 import { addOperator, listOperators, removeOperator } from "./operators.ts";
-import { passwordSetAt } from "./passwords.ts";
 import { beginSignUp, codeLifetimeMs, confirmSignUp } from "./sign-up.ts";
 
 /** What the operations of this room need, all together. */
 export type CredentialNeeds = Parameters<typeof changePassword>[0] & Parameters<typeof beginSignUp>[0];
-
-/** Addresses that one account may ask a code for. */
-const addressesPerAccount = { purpose: "addresses", limit: 10, windowMs: 10 * 60_000 } as const;
 
 /** Letters that one network may cause in ten minutes by asking for codes. */
 export const codesPerNetwork = { purpose: "codes", limit: 300, windowMs: 10 * 60_000, perNetwork: true } as const;
@@ -118,68 +107,6 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
             fields: [{ field: "body.newPassword", rule: outcome.rule }],
           });
       }
-    },
-  );
-
-  app.get(
-    "/api/account",
-    { config: { access: "viewer" }, schema: { response: { 200: Account } } },
-    async (request, reply) => {
-      const { accountId } = viewerOf(request);
-      const [account] = await openAccounts(needs, [accountId]);
-      if (account === undefined) return refuse(reply, "not-found");
-      const [setAt, doubted] = await Promise.all([
-        passwordSetAt(needs.db, accountId),
-        doubtedAddresses(needs.db, accountId),
-      ]);
-      return {
-        ...account,
-        addresses: account.addresses.map((address) => ({
-          ...address,
-          confirmedAt: toIso(address.confirmedAt),
-          doubted: doubted.has(address.id),
-        })),
-        createdAt: toIso(account.createdAt),
-        passwordSetAt: setAt === null ? null : toIso(setAt),
-      };
-    },
-  );
-
-  app.post(
-    "/api/account/addresses",
-    // An address is a way to the account: whoever holds a stolen session must not add theirs.
-    { config: { access: "fresh viewer" }, schema: { body: AddAddress, response: { 202: CodeSent } } },
-    async (request, reply) => {
-      if (!(await withinLimit(needs, viewerOf(request).accountId, addressesPerAccount))) {
-        return refuse(reply, "too-many", { retryAfterSeconds: 600 });
-      }
-      const outcome = await claimAddress(needs, viewerOf(request), request.body.address);
-      if (outcome.kind === "address-refused") return refuse(reply, "address-refused", { detail: outcome.reason });
-      return reply.code(202).send({ kind: "code-sent", expiresAt: toIso(outcome.expiresAt) });
-    },
-  );
-
-  app.post(
-    "/api/account/addresses/confirm",
-    {
-      config: { access: "viewer" },
-      schema: { body: Closed({ code: TypedCode }), response: { 200: Closed({ kind: Type.Literal("address-added") }) } },
-    },
-    async (request, reply) => {
-      const added = await confirmAddress(needs, viewerOf(request), request.body.code);
-      return added ? reply.send({ kind: "address-added" }) : refuse(reply, "code-refused");
-    },
-  );
-
-  app.post(
-    "/api/account/addresses/:id/keep",
-    {
-      config: { access: "fresh viewer" },
-      schema: { params: IdParams, response: { 200: Closed({ kind: Type.Literal("address-kept") }) } },
-    },
-    async (request, reply) => {
-      const kept = await keepAddress(needs, viewerOf(request), request.params.id);
-      return kept ? reply.send({ kind: "address-kept" }) : refuse(reply, "not-found");
     },
   );
 

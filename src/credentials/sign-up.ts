@@ -11,6 +11,7 @@ import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { addAddress, addressPlace, createAccount, findAccount, namePlace } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import type { BreachedPasswords } from "./breached/breached.ts";
 import type { HashPool } from "./hash-pool.ts";
 import { mayMail } from "./letter-limits.ts";
@@ -172,6 +173,7 @@ export async function confirmSignUp(
       );
       if (claimed === 0) throw new Refused();
       await createAccount(tx, { accountId, role: "viewer", locale, dataKey, sealedName, now });
+      await recordEvent(tx, bareEvent(random, accountId, "account created", now));
       const addressId = newId(random, now);
       const added = await addAddress(tx, { accountId, addressId, addressIndex, sealed: sealedAddress, epoch, now });
       if (!added || !(await storePassword(tx, accountId, waiting, epoch, now))) throw new Refused();

@@ -1,8 +1,9 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { fromDate, minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
-import { removeAddress } from "../accounts/accounts.ts";
-import type { ChangeKind, UndoToken } from "./changed.ts";
+import { removeAddress, setFirstAddress } from "../accounts/accounts.ts";
+import { bringAddressBack, forgetRemovedAddresses, type RemovedAddress } from "../accounts/removed-addresses.ts";
+import { undoLifetimeMs, type ChangeKind, type UndoToken } from "./changed.ts";
 import { dropPasskey, restorePasskey } from "./passkeys.ts";
 
 /** A change that can be taken back, as its row has it. */
@@ -18,6 +19,8 @@ interface Subject {
   readonly accountId: AccountId;
   readonly subject: string;
   readonly now: EpochMs;
+  /** What the account has aside, opened before the transaction. */
+  readonly removed: readonly RemovedAddress[];
 }
 
 /**
@@ -29,11 +32,16 @@ type Reversal = (tx: Tx, subject: Subject) => Promise<boolean>;
 /** What was added goes. Makes an account safer at any time, so it asks for no epoch. */
 const takesAway: Partial<Record<ChangeKind, Reversal>> = {
   "address added": (tx, { accountId, subject }) => removeAddress(tx, accountId, subject),
+  "first address changed": (tx, { accountId, subject }) => setFirstAddress(tx, accountId, subject),
   "passkey added": (tx, { accountId, subject }) => dropPasskey(tx, accountId, subject),
 };
 
 /** What was removed comes back: authority is made, so a secret from before a containment does not do it. */
 const givesBack: Partial<Record<ChangeKind, Reversal>> = {
+  "address removed": async (tx, { accountId, subject, removed }) => {
+    const address = removed.find(({ id }) => id === subject);
+    return address !== undefined && (await bringAddressBack(tx, accountId, address));
+  },
   "passkey removed": (tx, { accountId, subject }) => restorePasskey(tx, accountId, subject),
 };
 
@@ -87,6 +95,7 @@ export async function takeBackSince(
   tx: Tx,
   accountId: AccountId,
   first: ChangeMade,
+  removed: readonly RemovedAddress[],
   now: EpochMs,
 ): Promise<{ readonly takenBack: readonly ChangeKind[]; readonly left: readonly ChangeKind[] }> {
   // One that is locked is being taken back by its own letter at this moment: waiting for it would be a ring.
@@ -108,17 +117,22 @@ export async function takeBackSince(
     const reversal = takesAway[kind] ?? (isOld ? undefined : givesBack[kind]);
     const isDone =
       kind in givesBack || kind in takesAway
-        ? reversal !== undefined && subject !== null && (await reversal(tx, { accountId, subject, now }))
+        ? reversal !== undefined && subject !== null && (await reversal(tx, { accountId, subject, now, removed }))
         : true;
     (isDone ? takenBack : left).push(kind);
   }
   return { takenBack, left };
 }
 
-/** Removes changes that can be taken back no more. @returns how many rows went; call again while it is 10,000. */
-export const forgetChanges = (tx: Tx, now: EpochMs): Promise<number> =>
-  tx.run(
+/**
+ * Removes changes that can be taken back no more, and the addresses kept for them. @returns how many rows went; call
+ * again while it is 10,000 or more.
+ */
+export async function forgetChanges(tx: Tx, now: EpochMs): Promise<number> {
+  const changes = await tx.run(
     `delete from account_change where (account_id, id) in (
        select account_id, id from account_change where undo_until < $1 order by undo_until limit 10000)`,
     [toDate(now)],
   );
+  return changes + (await forgetRemovedAddresses(tx, plus(now, -undoLifetimeMs)));
+}

@@ -8,6 +8,7 @@ import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
 import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added-since.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { readStanding } from "../credentials/standing.ts";
@@ -246,6 +247,7 @@ export async function containAccount(
     await doubtAddedTo(tx, accountId, doubtedFrom(at, copiedAt), at);
     const detail = { account: accountId, mode: "account", operator: order.operator };
     await append(tx, at, { kind: "contained", incidentId, detail }, random);
+    await recordEvent(tx, bareEvent(random, accountId, "contained", at));
     await announce(tx, { accountId, reason: "contained" });
     return { incidentId, reference: row.reference, epoch: row.epoch, counted };
   });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, toDate, type EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Tx } from "../db/db.ts";
 import type { Locale } from "../wire/common.ts";
@@ -107,6 +107,20 @@ export async function readNotice(tx: Tx, reference: string): Promise<PublicNotic
     closedAt: closedAt === null ? null : fromDate(closedAt),
     letters: await readNotices(tx, id),
   };
+}
+
+/** The containments of everybody since an instant, for the accounts' own pages: at most 100, the newest first. */
+export async function containmentsSince(
+  tx: Tx,
+  since: EpochMs,
+): Promise<{ readonly id: IncidentId; readonly at: EpochMs; readonly reference: string }[]> {
+  const rows = await tx.many<{ id: IncidentId; at: Date; reference: string }>(
+    `select id, contained_at as at, reference from incident
+      where contained_at >= $1 and containment in ('everyone-out', 'with-renewal')
+      order by contained_at desc limit 100`,
+    [toDate(since)],
+  );
+  return rows.map(({ at, ...rest }) => ({ ...rest, at: fromDate(at) }));
 }
 
 /** What sign-in pages and televisions say while a case is in hand. */

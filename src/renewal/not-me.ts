@@ -1,4 +1,4 @@
-import type { Clock } from "../kernel/clock.ts";
+import type { Clock, EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
@@ -7,7 +7,9 @@ import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
-import { readUndoToken } from "../credentials/changed.ts";
+import { openRemovedAddresses, removedAddressIds } from "../accounts/removed-addresses.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
+import { readUndoToken, type UndoToken } from "../credentials/changed.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { claimChange, findChange, takeBackSince } from "../credentials/take-back.ts";
@@ -37,21 +39,31 @@ export type NotMeOutcome =
  * Source: ASVS 5.0 6.3.7 and 7.4.3; NIST SP 800-63B-4 section 4.6.
  */
 export async function takeBack(needs: Needs, presented: Secret): Promise<NotMeOutcome> {
-  const { db, clock, random } = needs;
-  const now = clock.now();
+  const now = needs.clock.now();
   const token = readUndoToken(presented);
-  if (token === undefined || (await findChange(db, token, now)) === undefined) return { kind: "refused" };
+  if (token === undefined || (await findChange(needs.db, token, now)) === undefined) return { kind: "refused" };
+  for (;;) {
+    const outcome = await tryToTakeBack(needs, token, now);
+    // An address was removed between the reading and the writing; this account's removals are few and limited.
+    if (outcome !== "overtaken") return outcome;
+  }
+}
+
+async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Promise<NotMeOutcome | "overtaken"> {
+  const { db, random } = needs;
   const { accountId } = token;
   const [account] = await openAccounts(needs, [accountId]);
   if (account === undefined) return { kind: "refused" };
+  const removed = await openRemovedAddresses(needs, account);
   const letters = await Promise.all(
-    account.addresses
+    [...account.addresses, ...removed]
       .filter(({ address }) => address !== "")
       .map(({ address }) =>
         sealLetter(needs, { letter: "change taken back", locale: account.locale, to: address, at: now }),
       ),
   );
   let complete = true;
+  let isOvertaken = false;
   const done = await refusable(() =>
     db.transaction(async (tx) => {
       const change = await claimChange(tx, token, now);
@@ -60,14 +72,20 @@ export async function takeBack(needs: Needs, presented: Secret): Promise<NotMeOu
       await endTickets(tx, accountId, now);
       await endOperatorLinks(tx, accountId, now);
       await refusePassword(tx, accountId, now);
+      // From here on nobody changes anything in the account until this commits.
       if ((await raiseGeneration(tx, accountId)) === undefined) throw new Refused();
-      const { takenBack, left } = await takeBackSince(tx, accountId, change, now);
+      const aside = await removedAddressIds(tx, accountId);
+      isOvertaken = aside.some((id) => account.addresses.some((one) => one.id === id));
+      if (isOvertaken) throw new Refused();
+      const { takenBack, left } = await takeBackSince(tx, accountId, change, removed, now);
       complete = left.length === 0;
       const detail = { account: accountId, change: change.kind, "taken back": takenBack, left };
       await append(tx, now, { kind: "change taken back", detail }, random);
+      await recordEvent(tx, bareEvent(random, accountId, "change taken back", now));
       await announce(tx, { accountId, reason: "signed-out" });
       for (const letter of letters) await enqueue(tx, "send-letter", letter);
     }),
   );
+  if (isOvertaken) return "overtaken";
   return done ? { kind: "taken-back", complete } : { kind: "refused" };
 }

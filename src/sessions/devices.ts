@@ -6,6 +6,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
+import { bareEvent, prepareEvent, recordEvent, type PreparedEvent } from "../accounts/security-events.ts";
 import { announce } from "./announce.ts";
 import { labelPlace, networkPlace } from "./open-session.ts";
 
@@ -67,8 +68,13 @@ export async function listDevices({ db, keyholder, clock }: Needs, viewer: Viewe
 }
 
 /** Signs out one device of the viewer. @returns false if it is not signed in, or not the viewer's. */
-export async function signOut({ db, clock, random }: Needs, viewer: Viewer, sessionId: SessionId): Promise<boolean> {
+export async function signOut(
+  { db, keyholder, clock, random }: Needs,
+  viewer: Viewer,
+  sessionId: SessionId,
+): Promise<boolean> {
   const now = clock.now();
+  const event = await signedOutEvent({ db, keyholder, random }, viewer, sessionId, now);
   return db.transaction(async (tx) => {
     const ended = await tx.run(`update session s set ended_at = $2 where s.account_id = $1 and s.id = $3 and ${live}`, [
       viewer.accountId,
@@ -78,9 +84,30 @@ export async function signOut({ db, clock, random }: Needs, viewer: Viewer, sess
     if (ended === 0) return false;
     const detail = { account: viewer.accountId, session: sessionId };
     await append(tx, now, { kind: "sign-out", detail }, random);
+    if (event !== undefined) await recordEvent(tx, event);
     await announce(tx, { accountId: viewer.accountId, reason: "signed-out" });
     return true;
   });
+}
+
+/** Who signs out another device than their own sees so afterwards; signing oneself out is no event. */
+async function signedOutEvent(
+  { db, keyholder, random }: Omit<Needs, "clock">,
+  { accountId, sessionId: own }: Viewer,
+  sessionId: SessionId,
+  now: EpochMs,
+): Promise<PreparedEvent | undefined> {
+  if (sessionId === own) return undefined;
+  const row = await db.one<{ dataKey: Buffer; sealed: Buffer }>(
+    `select a.data_key as "dataKey", s.sealed_label as sealed from session s join account a on a.id = s.account_id
+      where s.account_id = $1 and s.id = $2`,
+    [accountId, sessionId],
+  );
+  if (row === undefined) return undefined;
+  const { dataKey, sealed } = row;
+  const [device] = await keyholder.open([{ dataKey, place: labelPlace(accountId), sealed }]);
+  const detail = { device: device ?? "" };
+  return prepareEvent({ keyholder, random }, { accountId, dataKey }, "device signed out", now, detail);
 }
 
 /**
@@ -101,6 +128,7 @@ export async function signOutOthers({ db, clock, random }: Needs, viewer: Viewer
     await keepOnlySession(tx, accountId, sessionId, generation);
     const ended = others?.count ?? 0;
     await append(tx, now, { kind: "devices signed out", detail: { account: accountId, devices: ended } }, random);
+    await recordEvent(tx, bareEvent(random, accountId, "devices signed out", now));
     return ended;
   });
 }

@@ -5,6 +5,7 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Proof, Viewer } from "../http/viewer.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { prepareEvent, writeWithEvent, type PreparedEvent } from "../accounts/security-events.ts";
 import { writeToken } from "./tokens.ts";
 
 /** How long a session of each class lives without a new proof, in ms. */
@@ -36,6 +37,8 @@ export interface PreparedSession {
   readonly secret: Secret;
   readonly sealedLabel: Uint8Array;
   readonly sealedNetwork: Uint8Array;
+  /** What the owner's list of events says of it. */
+  readonly event: PreparedEvent;
   readonly expiresAt: EpochMs;
 }
 
@@ -61,9 +64,15 @@ export async function prepareSession(
     readonly now: EpochMs;
   },
 ): Promise<PreparedSession> {
-  const [sealedLabel, sealedNetwork] = await Promise.all([
-    keyholder.seal(dataKey, labelPlace(accountId), label.slice(0, 100)),
+  const device = label.slice(0, 100);
+  const [sealedLabel, sealedNetwork, event] = await Promise.all([
+    keyholder.seal(dataKey, labelPlace(accountId), device),
     keyholder.seal(dataKey, networkPlace(accountId), network),
+    prepareEvent({ keyholder, random }, { accountId, dataKey }, "signed in", now, {
+      device,
+      network,
+      class: sessionClass,
+    }),
   ]);
   return {
     accountId,
@@ -72,13 +81,15 @@ export async function prepareSession(
     secret: newSecret(random),
     sealedLabel,
     sealedNetwork,
+    event,
     expiresAt: plus(now, lifetimesMs[sessionClass]),
   };
 }
 
 /**
  * Writes a session under the epoch of what proved it, unless that has fallen below its floor, or the account was
- * signed out everywhere, since the proof was read. @returns false then; nothing is written.
+ * signed out everywhere, since the proof was read. The event that the owner sees goes with it, in one
+ * statement. @returns false if it was refused; nothing is written then.
  */
 export async function writeSession(
   tx: Tx,
@@ -92,7 +103,9 @@ export async function writeSession(
   },
   now: EpochMs,
 ): Promise<boolean> {
-  const written = await tx.run(
+  const event = proof.by === "linked" ? { ...session.event, kind: "linked" as const } : session.event;
+  return writeWithEvent(
+    tx,
     `insert into session (account_id, id, digest, class, epoch, generation, sealed_label, sealed_network,
                           created_at, proved_at, last_seen_at, expires_at, proof, strongly_proved_at)
      select $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($12::timestamptz, to_timestamp(0)), $9, $10, $13, $14
@@ -114,8 +127,8 @@ export async function writeSession(
       proof.by,
       isStrong(proof.by) ? toDate(now) : null,
     ],
+    event,
   );
-  return written === 1;
 }
 
 /** More than a password, and lasting: what the host's own link proves counts for five minutes only. */

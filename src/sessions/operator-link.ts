@@ -6,6 +6,7 @@ import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { createAccount, namePlace, operatorIds } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 
@@ -90,6 +91,7 @@ export async function exchangeOperatorLink(
         await tx.run(`select 1 from instance for update`);
         if ((await operatorIds(tx)).length > 0) throw new Refused();
         await createAccount(tx, { accountId, role: "operator", locale: "en", dataKey, sealedName, now });
+        await recordEvent(tx, bareEvent(random, accountId, "account created", now));
       }
       const proof = { epoch: link.epoch, generation, floors: ["link"], by: "host" as const };
       if (!(await writeSession(tx, session, proof, now))) throw new Refused();

@@ -30,6 +30,7 @@ export const timelineKinds = [
   "address added",
   "address removed",
   "address kept",
+  "first address changed",
   "link approved",
   "link denied",
   "link claimed",

@@ -73,7 +73,7 @@ export const CurrentSession = Closed({
 });
 export type CurrentSession = Static<typeof CurrentSession>;
 
-/** GET /api/account: the account page's own data. */
+/** GET /api/account: the account page's own data; of the addresses the first is the one that is written to first. */
 export const Account = Closed({
   accountId: Id,
   name: Type.String(),
@@ -126,6 +126,16 @@ export const ProveAgain = Closed({ password: Password });
 
 /** POST /api/account/addresses: an address for an account that has none, or one more; a code is mailed to it. */
 export const AddAddress = Closed({ address: Address });
+
+/** What became of an address. */
+export const AddressChanged = Closed({
+  kind: Type.Union([
+    Type.Literal("address-added"),
+    Type.Literal("address-removed"),
+    Type.Literal("address-kept"),
+    Type.Literal("first-address-changed"),
+  ]),
+});
 
 /** POST /api/renewals: always 202. */
 export const AskRenewal = Closed({ address: Address, token: Type.Optional(Type.Boolean()) });

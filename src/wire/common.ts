@@ -3,6 +3,7 @@ import { Type, type Static } from "typebox";
 /** Limits that the browser shows and the server enforces. */
 export const limits = {
   addressLength: 254,
+  addressesPerAccount: 5,
   nameLength: 100,
   passwordLength: 1_024,
   /** NIST SP 800-63B-4 section 3.1.1.2(1): at least 15 where the password is the only factor. */

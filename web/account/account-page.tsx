@@ -3,7 +3,9 @@ import { Failed } from "../app/failed.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { accountQuery, devicesQuery } from "../app/queries.ts";
 import { say } from "../text/say.ts";
+import { AddressesSection } from "./addresses-section.tsx";
 import { DevicesSection } from "./devices-section.tsx";
+import { EventsSection } from "./events-section.tsx";
 import { PasskeysSection } from "./passkeys-section.tsx";
 import { PasswordSection } from "./password-section.tsx";
 import { YouSection } from "./you-section.tsx";
@@ -39,9 +41,11 @@ export function AccountPage() {
         ) : (
           <div className="account-parts">
             <DevicesSection devices={devices.data.devices} />
-            <YouSection account={account.data} />
+            <AddressesSection addresses={account.data.addresses} />
             <PasskeysSection />
             <PasswordSection account={account.data} />
+            <EventsSection />
+            <YouSection account={account.data} />
           </div>
         )}
       </div>

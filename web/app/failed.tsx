@@ -63,6 +63,8 @@ const known = [
   "password-is-old",
   "too-many",
   "address-refused",
+  "last-address",
+  "too-many-addresses",
   "code-refused",
   "passkey-refused",
   "passkey-not-added",

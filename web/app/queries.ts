@@ -8,6 +8,7 @@ import type {
   Mailbox,
   Operators,
 } from "../../src/wire/accounts.ts";
+import type { AccountEvents } from "../../src/wire/account-events.ts";
 import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import type { Console, IncidentList, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { TitleDetail, TitleList } from "../../src/wire/titles.ts";
@@ -62,6 +63,11 @@ export const accountQuery = queryOptions({
 export const passkeysQuery = queryOptions({
   queryKey: ["passkeys"],
   queryFn: ({ signal }) => send<PasskeyList>("GET", "/api/account/passkeys", { signal }),
+});
+
+export const eventsQuery = queryOptions({
+  queryKey: ["events"],
+  queryFn: ({ signal }) => send<AccountEvents>("GET", "/api/account/events", { signal }),
 });
 
 const liveMs = 2_000;

@@ -6,7 +6,15 @@ import { join } from "node:path";
 import type { Plugin } from "vite";
 import type { Console, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
-import { ago, hourMs, idOf, pretendedDetail, pretendedPoster, pretendedTitles } from "./pretended-data.ts";
+import {
+  ago,
+  hourMs,
+  idOf,
+  pretendedDetail,
+  pretendedEvents,
+  pretendedPoster,
+  pretendedTitles,
+} from "./pretended-data.ts";
 
 type Json = unknown;
 const caseId = idOf(7_000);
@@ -45,6 +53,8 @@ function newHandler(strict: boolean) {
   let approved = false;
   let proved = false;
   let address: string | null = "operator@example.org";
+  let second: string | null = "a.rather.long.second.address@mail.some-provider.example";
+  let events: "full" | "empty" | "failed" = "full";
   const titles = pretendedTitles();
   const streams = new Set<ServerResponse>();
   let media: string | undefined;
@@ -72,6 +82,7 @@ function newHandler(strict: boolean) {
       else if (pathname === "/dev/approve") approved = true;
       else if (pathname === "/dev/no-address") address = null;
       else if (pathname === "/dev/case") caseState = (url.searchParams.get("state") ?? "none") as typeof caseState;
+      else if (pathname === "/dev/events") events = (url.searchParams.get("state") ?? "full") as typeof events;
       else if (pathname === "/dev/library") library = (url.searchParams.get("state") ?? "full") as typeof library;
       return answer(response, 200, {});
     }
@@ -170,7 +181,15 @@ function newHandler(strict: boolean) {
         name: "Ada",
         locale: "en",
         role: "operator",
-        addresses: address === null ? [] : [{ id: idOf(3), address, confirmedAt: ago(900 * hourMs), doubted: false }],
+        addresses:
+          address === null
+            ? []
+            : [
+                { id: idOf(3), address, confirmedAt: ago(900 * hourMs), doubted: false },
+                ...(second === null
+                  ? []
+                  : [{ id: idOf(4), address: second, confirmedAt: ago(90 * hourMs), doubted: true }]),
+              ],
         passwordSetAt: address === null ? null : ago(400 * hourMs),
         createdAt: ago(9_000 * hourMs),
       });
@@ -186,7 +205,16 @@ function newHandler(strict: boolean) {
         passkeys: [passkey(30, "Telephone", null), passkey(31, "The blue key", "added-since-copy")],
       });
     }
+    if (pathname === "/api/account/events") {
+      if (events === "failed") return refuse(response, 500, "broken");
+      return answer(response, 200, { events: events === "empty" ? [] : pretendedEvents });
+    }
     if (pathname === "/api/account/addresses") return answer(response, 202, {});
+    if (pathname.startsWith("/api/account/addresses/") && pathname !== "/api/account/addresses/confirm") {
+      if (!proved) return refuse(response, 403, "proof-needed");
+      if (method === "DELETE") second = null;
+      return answer(response, 200, { kind: method === "DELETE" ? "address-removed" : "first-address-changed" });
+    }
     if (pathname === "/api/account/addresses/confirm") {
       address = "new@example.org";
       return answer(response, 200, {});

@@ -131,3 +131,17 @@ export function pretendedPoster(number: number, name: string): string {
   const cx = 130 + ((number * 83) % 340);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="600" height="900"><defs><linearGradient id="g" x1="0" y1="0" x2=".4" y2="1"><stop offset="0" stop-color="hsl(${other} 52% 46%)"/><stop offset=".55" stop-color="hsl(${hue} 44% 24%)"/><stop offset="1" stop-color="hsl(${hue} 50% 7%)"/></linearGradient><radialGradient id="l"><stop offset="0" stop-color="#ffe9bd"/><stop offset="1" stop-color="hsl(${other} 70% 60%)" stop-opacity="0"/></radialGradient></defs><rect width="600" height="900" fill="url(#g)"/><circle cx="${cx}" cy="${200 + ((number * 59) % 200)}" r="${120 + ((number * 41) % 130)}" fill="url(#l)"/><path d="M0 ${560 - ((number * 29) % 90)} Q ${cx} ${420 + ((number * 67) % 120)} 600 ${590 - ((number * 17) % 80)} V900 H0Z" fill="hsl(${hue} 45% 9%)" opacity=".8"/>${text}</svg>`;
 }
+
+/** What has happened to the pretended viewer's account: enough for the list to be shortened. */
+export const pretendedEvents = [
+  { kind: "signed in", device: "Firefox on Linux", network: "203.0.113.17", class: "browser" },
+  { kind: "linked", device: "Living-room TV", network: "203.0.113.17", class: "tv" },
+  { kind: "address added", address: "a.rather.long.second.address@mail.some-provider.example" },
+  { kind: "contained", reference: "HL-2026-0001" },
+  { kind: "renewed" },
+  { kind: "password changed" },
+  { kind: "device signed out", device: "Chrome on Windows" },
+  { kind: "devices signed out" },
+  { kind: "change taken back" },
+  { kind: "account created" },
+].map((event, place) => ({ id: idOf(9_000 + place), at: ago((1 + place * place) * 5 * hourMs), ...event }));
