@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
+import { attestationCertificate, attestationKey } from "./attestation-certificate.ts";
 import type { NewPasskeyAnswer, PasskeyAnswer } from "../src/wire/passkeys.ts";
 
 /**
@@ -105,12 +106,13 @@ export function authenticator(
       const toSign = Buffer.concat([data, sha256(client)]);
       const statement = (): Map<string, unknown> => {
         if (wrong.attestation === undefined) return new Map();
-        const signature = sign("sha256", toSign, privateKey);
+        const isSelf = wrong.attestation === "self";
+        const signature = sign("sha256", toSign, isSelf ? privateKey : attestationKey);
         const self = new Map<string, unknown>([
           ["alg", -7],
           ["sig", signature],
         ]);
-        if (wrong.attestation === "certificates") self.set("x5c", [randomBytes(64)]);
+        if (!isSelf) self.set("x5c", [attestationCertificate]);
         return self;
       };
       const object = cbor(

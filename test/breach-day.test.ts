@@ -220,7 +220,7 @@ test("breach day: contained, dark, told, back in, proved", async () => {
   }
   const onPage = await newPage({ width: 1440, height: 900 });
   await signInOnPage(onPage, oldPassword);
-  await onPage.waitForSelector("[role=alert], .error, .field-error");
+  await onPage.waitForSelector("[role=alert]:visible, .error, .field-error");
   expect(await onPage.textContent("body")).toContain(reference);
 
   // --- tell -----------------------------------------------------------------------------------------------------------

@@ -65,6 +65,9 @@ test("it is offered once: whoever has a passkey is not asked again, and nowhere 
   expect((await send(`${typed}&offer=passkey`)).headers["location"]).toBe("/passkey?next=%2Faccount");
   expect((await send(`${typed}&offer=`)).headers["location"]).toBe("/account");
   expect((await send(typed)).headers["location"]).toBe("/account");
+  // A slip of the password does not lose the offer.
+  const slip = await send(typed.replace(encodeURIComponent(goodPassword), "wrong") + "&offer=passkey");
+  expect([slip.status, slip.text.includes("data-offer-passkey")]).toEqual([401, true]);
   const away = typed.replace("%2Faccount", encodeURIComponent("//evil.example"));
   expect((await send(`${away}&offer=passkey`)).headers["location"]).toBe("/passkey");
   const cookies = asCookie(await named.signIn("ada@example.org", goodPassword));

@@ -50,12 +50,23 @@ async function addPasskey(session: string, device: Authenticator): Promise<Answe
   return service.call("POST", "/api/account/passkeys", { body, cookies });
 }
 
-/** Somebody with a passkey, whose session is one that it has opened. */
-async function personWithPasskey(): Promise<{ device: Authenticator; session: string }> {
+/**
+ * Somebody with a passkey, whose session is one that it has opened. It was added long before any copy of today, unless
+ * told otherwise: nothing but its epoch stands against what it proves.
+ */
+async function personWithPasskey({ added = "long ago" }: { added?: "long ago" | "today" } = {}): Promise<{
+  device: Authenticator;
+  session: string;
+}> {
   const ada = await person();
   const device = authenticator(ground.config.publicOrigin);
-  const added = await addPasskey(await service.signIn(ada.address, ada.password), device);
-  expect(added.status, added.text).toBe(201);
+  const made = await addPasskey(await service.signIn(ada.address, ada.password), device);
+  expect(made.status, made.text).toBe(201);
+  if (added === "long ago") {
+    await ground.plainDb.run(`update passkey set added_at = added_at - interval '100 days' where added_at > $1`, [
+      new Date(ground.clock.now() - 50 * 86_400_000),
+    ]);
+  }
   const signedIn = await signInByPasskey(device);
   expect(signedIn.status, signedIn.text).toBe(201);
   return { device, session: signedIn.cookies[sessionCookie] ?? "" };
@@ -234,7 +245,7 @@ describe("P2: everything used once, made before: one of each was accepted a mome
       return () => service.call("POST", "/api/account/passkeys", { body, cookies });
     },
     "passkey added since the copy": async () => {
-      const { device } = await personWithPasskey();
+      const { device } = await personWithPasskey({ added: "today" });
       return () => signInByPasskey(device);
     },
     grant: async () => {
@@ -300,7 +311,42 @@ describe("P2: the race: paused before its write, containment commits, it resumes
       const device = authenticator(ground.config.publicOrigin);
       return {
         run: () => addPasskey(session, device),
+        // What is added is doubted as well; here it must not be there at all.
+        alive: async (made) => made.status === 201 || (await signInByPasskey(device)).status === 201,
+      };
+    },
+    "keeping a passkey": async () => {
+      const { device, session } = await personWithPasskey();
+      const listed = await service.call("GET", "/api/account/passkeys", { cookies: asCookie(session) });
+      const [passkey] = listed.body["passkeys"] as { id: string }[];
+      // Doubted by itself, and not by any containment of today: keeping it is all it needs.
+      await ground.plainDb.run(`update passkey set doubted_at = added_at where id = $1`, [passkey?.id ?? ""]);
+      expect((await signInByPasskey(device)).status).toBe(401);
+      return {
+        run: () => service.call("POST", `/api/account/passkeys/${passkey?.id}/keep`, { cookies: asCookie(session) }),
         alive: async () => (await signInByPasskey(device)).status === 201,
+      };
+    },
+    "keeping an address": async () => {
+      const ada = await person();
+      const token = await service.signIn(ada.address, ada.password);
+      const { body } = await service.call("GET", "/api/session", { cookies: asCookie(token) });
+      await ground.plainDb.run(
+        `update account_address set doubted_at = confirmed_at, founding = false,
+                                    confirmed_at = confirmed_at - interval '100 days'
+          where account_id = $1`,
+        [String(body["accountId"])],
+      );
+      const account = await service.call("GET", "/api/account", { cookies: asCookie(token) });
+      const [own] = account.body["addresses"] as { id: string; doubted: boolean }[];
+      expect(own?.doubted).toBe(true);
+      return {
+        run: () => service.call("POST", `/api/account/addresses/${own?.id}/keep`, { cookies: asCookie(token) }),
+        alive: async () => {
+          await service.call("POST", "/api/renewals", { body: { address: ada.address } });
+          const [newest] = (await service.letters()).filter(({ to }) => to === ada.address);
+          return newest?.letter === "renewal code";
+        },
       };
     },
     "proving again by passkey": async () => {

@@ -63,7 +63,17 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
     if (outcome.kind === "refused") {
       // One answer for every reason: same words, same status, same shape (ASVS 5.0 6.3.8).
       const notice = await currentNotice();
-      return sendPage(reply, frame, signInPage(wordsOf(reply), { notice, target, refused: { address }, party }), 401);
+      return sendPage(
+        reply,
+        frame,
+        signInPage(wordsOf(reply), {
+          notice,
+          target,
+          refused: { address, offer: request.body.offer !== undefined },
+          party,
+        }),
+        401,
+      );
     }
     const maxAgeSeconds = Math.floor((outcome.expiresAt - clock.now()) / 1_000);
     setSessionCookie(reply, outcome.token.revealText(), maxAgeSeconds);
@@ -96,7 +106,7 @@ interface SignInState {
   readonly notice: CurrentNotice | null;
   readonly target: string | undefined;
   readonly done?: "signed-out" | "account-created" | "renewed" | undefined;
-  readonly refused?: { readonly address: string };
+  readonly refused?: { readonly address: string; readonly offer: boolean };
   readonly party: RelyingParty | null;
 }
 
@@ -165,7 +175,7 @@ function offerPage(
 function signInPage(words: Words, { notice, target, done: before, refused, party }: SignInState): PageContent {
   const title = words.say("sign-in.title");
   // After setting a password is the moment to be done with passwords.
-  const offers = party !== null && (before === "account-created" || before === "renewed");
+  const offers = party !== null && (before === "account-created" || before === "renewed" || refused?.offer === true);
   const error: string | Markup | undefined = refused === undefined ? undefined : refusedSignIn(words, notice);
   return {
     title,

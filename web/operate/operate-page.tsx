@@ -92,6 +92,8 @@ function Used({ none = false }: { readonly none?: boolean }) {
   );
 }
 
+const stepNumbers = { passkey: 1, address: 2, code: 3, password: 4, done: 4 } as const;
+
 /**
  * Asks an operator for a passkey while the link's proof is fresh, and for an address and a password; who has them goes on
  * to the console.
@@ -117,6 +119,7 @@ function FirstVisit({ hadSecret }: { readonly hadSecret: boolean }) {
           : account.data.passwordSetAt === null
             ? "password"
             : "done";
+  const canHavePasskey = passkeys.data !== undefined && whyNoPasskeys(passkeys.data) === null;
   const leave = skipped || step === "done";
   useEffect(() => {
     if (leave) void navigate({ to: "/console", replace: true });
@@ -130,7 +133,7 @@ function FirstVisit({ hadSecret }: { readonly hadSecret: boolean }) {
   return (
     <div className="card">
       <p className="soft small">
-        {say("operate.step", { step: { passkey: 1, address: 2, code: 3, password: 4, done: 4 }[step] })}
+        {say("operate.step", { step: stepNumbers[step] - (canHavePasskey ? 0 : 1), steps: canHavePasskey ? 4 : 3 })}
       </p>
       <h1>{say("operate.welcome")}</h1>
       <p className="lead">{say(step === "passkey" ? "operate.passkey.what" : "operate.welcome.what")}</p>

@@ -516,7 +516,7 @@ export const en = {
   "operate.password": "Choose a password",
   "operate.password.go": "Set the password",
   "operate.later": "Later",
-  "operate.step": "Step {step} of 4",
+  "operate.step": "Step {step} of {steps}",
   "operate.passkey.what":
     "What operators do takes more than a password. Add a passkey now: the link you used proves who you are for five minutes only.",
 } as const;
