@@ -20,6 +20,7 @@ import { forgetTickets } from "./renewal/clean-up.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
+import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { neverMailed } from "./canaries/plant.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
@@ -109,6 +110,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     requestScan({ db, clock }),
   ).catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"));
   const watch = await startLibraryWatch({ db, clock, log, libraryDir });
+  const honeywords = watchHoneywords({ db, keyholder, clock, random, log });
   const heartbeat = every(minuteMs, async () => {
     // Touches a connection now and then, so that a swapped database is noticed by the worker too.
     await db.one(`select 1 as here`).catch(() => undefined);
@@ -117,6 +119,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   return async () => {
     stopping.abort();
     await heartbeat.stop();
+    await honeywords.stop();
     await watch.stop();
     await demo;
     await worker.stop();

@@ -70,7 +70,14 @@ test("what a captured process could ask for is on this list", () => {
   const out = (role: ChildRole, showsMailbox = false): readonly Operation[] =>
     operations.filter((operation) => !reach(role, showsMailbox).includes(operation));
   const operators = ["witness.highestFloors", "witness.enrol"];
-  expect(out("web")).toEqual(["openForMailer", "sign.letter", "dkimKey", ...operators, "witness.advance"]);
+  expect(out("web")).toEqual([
+    "honeywords",
+    "openForMailer",
+    "sign.letter",
+    "dkimKey",
+    ...operators,
+    "witness.advance",
+  ]);
   expect(out("web", true)).toEqual(operators);
   expect(out("worker")).toEqual([
     "newDataKey",

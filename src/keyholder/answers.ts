@@ -7,6 +7,7 @@ import type { Random } from "../kernel/random.ts";
 import { equalBytes } from "../kernel/secret.ts";
 import { contextPattern, databaseIdPattern, identifierPattern, limits, maxOpened, readArguments } from "./arguments.ts";
 import type { ArgumentReader } from "./arguments.ts";
+import { honeywordHits, judgeRecord, makeRecord, type ExactKey, type Judged } from "./honeywords.ts";
 import type { Place, Role, SignPurpose, Witness } from "./keyholder.ts";
 import {
   codePurposes,
@@ -31,6 +32,7 @@ interface Needs {
   readonly random: Random;
   readonly log: Log;
   readonly witness: Witness;
+  readonly exact: ExactKey;
   /** The keys now: DKIM's come later than the others. */
   readonly keys: () => Keys;
   readonly keysWithDkim: () => Promise<Keys>;
@@ -38,7 +40,8 @@ interface Needs {
 
 /** A data key is wrapped with its own version before it, so that an account's key can be replaced too. */
 const dataKeyVersion = 1;
-const passwordLayout = 1;
+/** The older form of a password record, which holds the hash: `1 | length | tag`. It is read and no longer made. */
+const plainLayout = 1;
 
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
@@ -59,11 +62,13 @@ export function answerer({
   random,
   log,
   witness,
+  exact,
   keys,
   keysWithDkim,
 }: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
   const served = new Map<Operation, number>();
   const refused = new Map<Operation, number>();
+  const honeywords = honeywordHits();
   let unreadableRecords = 0;
   let unreadableValues = 0;
 
@@ -151,7 +156,7 @@ export function answerer({
     const accountId = args.accountId();
     const tag = args.bytes("tag", ...limits.tag);
     args.end();
-    const record = Buffer.concat([Buffer.from([passwordLayout, tag.length]), tag]);
+    const record = makeRecord({ random, exact }, accountId, tag);
     return base64(sealBytes({ random }, newestKey(keys(), "password"), "password", [accountId], record));
   }
 
@@ -161,12 +166,26 @@ export function answerer({
     const tag = args.bytes("tag", ...limits.tag);
     args.end();
     const record = openBytes(versionOf(keys(), "password"), "password", [accountId], sealed);
-    if (record === null || record[0] !== passwordLayout || record[1] !== record.length - 2) {
+    const judged = record === null ? "unreadable" : judge(record, accountId, tag);
+    if (judged === "unreadable") {
       // The person sees a wrong password; the operator sees the counter.
       warnUnreadable("password records", ++unreadableRecords);
-      return false;
     }
-    return equalBytes(record.subarray(2), tag);
+    // The same no: who tries must not learn that the word fitted.
+    if (judged === "honeyword") honeywords.add(accountId);
+    return judged === "right";
+  }
+
+  function judge(record: Uint8Array, accountId: AccountId, tag: Uint8Array): Judged {
+    if (record[0] !== plainLayout) return judgeRecord(exact, record, accountId, tag);
+    if (record[1] !== record.length - 2) return "unreadable";
+    return equalBytes(record.subarray(2), tag) ? "right" : "wrong";
+  }
+
+  function fetchHoneywords(args: ArgumentReader): Answer {
+    const fetched = args.parsed("number", (value) => (Number.isSafeInteger(value) ? Number(value) : undefined));
+    args.end();
+    return honeywords.after(fetched);
   }
 
   function sealForMailer(args: ArgumentReader): Answer {
@@ -237,6 +256,7 @@ export function answerer({
     checkCode,
     sealPassword,
     verifyPassword,
+    honeywords: fetchHoneywords,
     sealForMailer,
     openForMailer,
     "sign.grant": signAs("grant"),

@@ -1,3 +1,4 @@
+import { parseId, type AccountId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
 import { maxDataKeyBytes, maxMacBytes, maxRecordBytes, maxSealedBytes } from "./arguments.ts";
@@ -136,6 +137,13 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
 
     verifyPassword: async (accountId, record, tag) =>
       readBoolean(await call("verifyPassword", [accountId, stored(record, maxRecordBytes), base64(tag.reveal())])),
+
+    honeywords: async (fetched) =>
+      readList(await call("honeywords", [fetched])).map((answer) => {
+        const accountId = isRecord(answer) ? parseId<AccountId>(answer["accountId"]) : undefined;
+        if (!isRecord(answer) || accountId === undefined) throw notUnderstood();
+        return { number: readCount(answer["number"]), accountId };
+      }),
 
     sealForMailer: async (context, secret) =>
       readBytes(await call("sealForMailer", [context, base64(secret.reveal())])),

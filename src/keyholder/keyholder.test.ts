@@ -183,6 +183,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     codeMac: () => client.codeMac("sign-up", Buffer.alloc(32), code),
     checkCode: () => client.checkCode("sign-up", Buffer.alloc(32), code, Buffer.alloc(32)),
     sealPassword: () => client.sealPassword(accountId, new Secret(Buffer.alloc(32))),
+    honeywords: () => client.honeywords(0),
     verifyPassword: () => client.verifyPassword(accountId, Buffer.alloc(80), new Secret(Buffer.alloc(32))),
     sealForMailer: () => client.sealForMailer("context", code),
     openForMailer: async () => client.openForMailer("context", await web.sealForMailer("context", code)),

@@ -78,11 +78,17 @@ export interface Keyholder {
   /** Whether the code answers the MAC, compared in constant time inside the key process. */
   checkCode(purpose: CodePurpose, binding: Uint8Array, code: Secret, mac: Uint8Array): Promise<boolean>;
 
-  /** Seals an Argon2id tag as the account's password record. */
+  /** Seals an Argon2id tag as the account's password record, among honeywords (`honeywords.ts`). */
   sealPassword(accountId: AccountId, tag: Secret): Promise<Buffer>;
 
   /** Whether the tag is the one in the record. The record is opened and compared inside the key process only. */
   verifyPassword(accountId: AccountId, record: Uint8Array, tag: Secret): Promise<boolean>;
+
+  /**
+   * Mailer only: tries since the process started whose word fits a record and is not its password, the oldest 500 above
+   * `fetched`; those up to it are forgotten. Whoever tries gets the same no as for any wrong password.
+   */
+  honeywords(fetched: number): Promise<readonly { readonly number: number; readonly accountId: AccountId }[]>;
 
   /** Seals something short for the mailer's eyes only (a code on its way to a letter); `context` must match to open. */
   sealForMailer(context: string, secret: Secret): Promise<Buffer>;

@@ -2,8 +2,10 @@ import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { ensurePrivateFolder } from "./durable-file.ts";
+import { openExactKey } from "./exact-key.ts";
 import { lockFolder } from "./folder-lock.ts";
 import type { FolderLock } from "./folder-lock.ts";
+import type { ExactKey } from "./honeywords.ts";
 import type { Witness } from "./keyholder.ts";
 import { newKeys, readKeys, ringOf, withDkim, writeKeys } from "./keys.ts";
 import type { Keys } from "./keys.ts";
@@ -17,6 +19,7 @@ interface Needs {
 export interface OpenFolder {
   readonly lock: FolderLock;
   readonly witness: Witness;
+  readonly exact: ExactKey;
   readonly keys: () => Keys;
   /** Makes the DKIM key when it is first asked for: it takes long, and many a service has its relay sign. */
   readonly keysWithDkim: () => Promise<Keys>;
@@ -49,6 +52,8 @@ export async function openFolder({ random, log }: Needs, folder: string): Promis
       await writeKeys(folder, keys);
     }
 
+    const exact = await openExactKey({ random }, folder);
+
     let makingDkim: Promise<Keys> | undefined;
     async function makeDkim(): Promise<Keys> {
       const complete = await withDkim(keys);
@@ -59,6 +64,7 @@ export async function openFolder({ random, log }: Needs, folder: string): Promis
     }
     return {
       lock,
+      exact,
       witness: openWitness({ log, write: (changed) => writeBook(folder, changed) }, book ?? new Map()),
       keys: () => keys,
       keysWithDkim: async () => {

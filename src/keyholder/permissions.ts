@@ -10,6 +10,7 @@ export const operations = [
   "checkCode",
   "sealPassword",
   "verifyPassword",
+  "honeywords",
   "sealForMailer",
   "openForMailer",
   "sign.grant",
@@ -40,7 +41,7 @@ export const forEachRole = <Value>(make: (role: Role) => Value): Readonly<Record
   operator: make("operator"),
 });
 
-const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey"];
+const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey", "honeywords"];
 /** Letting a database in is an operator's decision; no process takes it by itself. */
 const operatorAlone: readonly Operation[] = ["witness.highestFloors", "witness.enrol"];
 const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
@@ -57,6 +58,8 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
     "open",
     "openForMailer",
     "sealForMailer",
+    // Whoever tries passwords must not learn which wrong ones fitted a record; the mailer tries none.
+    "honeywords",
     "dkimKey",
     "dkimPublicKey",
     "sign.letter",

@@ -70,6 +70,7 @@ test("files are 0600 and the folder 0700, and a second start finds the same keys
   expect(await modes()).toEqual({
     keys: "700",
     "keys.json": "600",
+    "exact.key": "600",
     "witness.json": "600",
     "operator.credential": "600",
     "keyholder.sock": "600",
