@@ -387,6 +387,20 @@ create table progress (
 );
 CREATE INDEX progress_latest ON public.progress USING btree (account_id, updated_at DESC);
 
+create table recovery_code (
+  account_id uuid not null,
+  set_id uuid not null,
+  ordinal smallint not null,
+  mac bytea not null,
+  epoch bigint not null,
+  confirmed_epoch bigint not null default 0,
+  doubted_at timestamp with time zone,
+  added_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint recovery_code_pkey PRIMARY KEY (account_id, set_id, ordinal),
+  constraint recovery_code_mac_check CHECK (octet_length(mac) = 32)
+);
+
 create table refusal_count (
   kind text not null,
   hour timestamp with time zone not null,
@@ -462,6 +476,27 @@ create table session (
 );
 CREATE INDEX session_by_end ON public.session USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX session_by_expiry ON public.session USING btree (expires_at);
+
+create table sign_in_step (
+  account_id uuid not null,
+  id uuid not null,
+  digest bytea not null,
+  class text not null,
+  sealed_label bytea not null,
+  sealed_network bytea not null,
+  sealed_event bytea,
+  epoch bigint not null,
+  generation bigint not null,
+  password_set_at timestamp with time zone not null,
+  tries integer not null default 0,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint sign_in_step_pkey PRIMARY KEY (account_id, id),
+  constraint sign_in_step_class_check CHECK (class = ANY (ARRAY['browser'::text, 'tv'::text, 'app'::text, 'tool'::text])),
+  constraint sign_in_step_digest_check CHECK (octet_length(digest) = 32)
+);
+CREATE INDEX sign_in_step_by_expiry ON public.sign_in_step USING btree (expires_at);
 
 create table sign_up (
   browser_digest bytea not null,
@@ -574,6 +609,25 @@ create table title (
 CREATE INDEX title_by_name ON public.title USING btree (sort_key, id) WHERE visible;
 CREATE INDEX title_newest ON public.title USING btree (added_at DESC, id DESC) WHERE visible;
 CREATE INDEX title_of_series ON public.title USING btree (series_id, season, episode) WHERE (series_id IS NOT NULL);
+
+create table totp (
+  account_id uuid not null,
+  id uuid not null,
+  sealed_seed bytea not null,
+  epoch bigint not null,
+  confirmed_epoch bigint not null default 0,
+  doubted_at timestamp with time zone,
+  added_at timestamp with time zone not null,
+  proved_at timestamp with time zone,
+  removed_at timestamp with time zone,
+  last_step bigint not null default 0,
+  failures integer not null default 0,
+  next_try_at timestamp with time zone not null,
+  constraint totp_pkey PRIMARY KEY (account_id, id)
+);
+CREATE UNIQUE INDEX totp_in_use ON public.totp USING btree (account_id) WHERE ((proved_at IS NOT NULL) AND (removed_at IS NULL));
+CREATE INDEX totp_removed ON public.totp USING btree (removed_at) WHERE (removed_at IS NOT NULL);
+CREATE INDEX totp_unproved ON public.totp USING btree (added_at) WHERE (proved_at IS NULL);
 
 CREATE OR REPLACE FUNCTION public.floor_only_rises()
  RETURNS trigger

@@ -17,6 +17,7 @@ import { passkeyRoutes } from "./credentials/passkey-routes.ts";
 import { relyingPartyOf } from "./credentials/relying-party.ts";
 import { accountRoutes } from "./credentials/account-routes.ts";
 import { credentialRoutes } from "./credentials/routes.ts";
+import { secondFactorRoutes } from "./credentials/second-factor-routes.ts";
 import { sessionCheck } from "./sessions/check.ts";
 import { keepOnlySession } from "./sessions/devices.ts";
 import { forgetStrongProofs, noteProof, sessionLifetimesMs } from "./sessions/open-session.ts";
@@ -113,6 +114,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
   credentialRoutes(app, { ...shared, keepOnlySession });
   passkeyRoutes(app, { ...shared, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
   accountRoutes(app, { ...shared, containmentsSince: (since) => containmentsSince(db, since) });
+  secondFactorRoutes(app, { ...shared, forgetStrongProofs, noteProof });
   signUpPages(app, { ...shared, frame });
   sessionRoutes(app, {
     ...shared,

@@ -11,7 +11,7 @@ import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
 import { forgetEvents } from "./accounts/security-events.ts";
-import { forgetClaims } from "./credentials/clean-up.ts";
+import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
 import { readStanding } from "./credentials/standing.ts";
 import { forgetChanges } from "./credentials/take-back.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
@@ -59,6 +59,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
       forgetSessions,
       forgetClaims,
       forgetChanges,
+      forgetTotp,
       forgetLinks,
       forgetTickets,
       forgetCounts,

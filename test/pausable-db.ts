@@ -13,7 +13,7 @@ export interface Pausing {
 const writes = /^\s*(insert|update|delete)\b/i;
 /** Counting a try or a request comes before any proof and gives nothing; authority is made by the writes after it. */
 const counting =
-  /^\s*(insert into throttle|update (sign_up|ticket|address_claim) set tries|update passkey_challenge set used_at|insert into passkey_challenge|update link l\b)/i;
+  /^\s*(insert into (throttle|passkey_challenge)|update passkey_challenge set used_at|update (sign_up|ticket|address_claim|sign_in_step s) set tries|update totp t\s+set failures|update link l\b)/i;
 
 export function pausing(): Pausing {
   let gate: { readonly open: Promise<void>; readonly release: () => void } | undefined;

@@ -8,6 +8,7 @@ import type { AccountId, FileId, SessionId, TitleId } from "../src/kernel/brand.
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { newGrants } from "../src/streaming/grants.ts";
 import { authenticator, type Authenticator } from "./authenticator.ts";
+import { authenticatorOf, beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
 import { pausing } from "./pausable-db.ts";
 
@@ -82,6 +83,13 @@ async function person(): Promise<{ address: string; password: string }> {
   const address = `person-${++people}@example.org`;
   await service.account(address, goodPassword);
   return { address, password: goodPassword };
+}
+
+/** Somebody whose sign-in asks for a second factor. */
+async function personWithTotp() {
+  const ada = await person();
+  const session = await service.signIn(ada.address, ada.password);
+  return { ...ada, session, ...(await setUpTotp(service, session)) };
 }
 
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
@@ -248,6 +256,16 @@ describe("P2: everything used once, made before: one of each was accepted a mome
       const { device } = await personWithPasskey({ added: "today" });
       return () => signInByPasskey(device);
     },
+    "a password that waits for its second factor": async () => {
+      const { address, app } = await personWithTotp();
+      const step = await beginSignIn(service, address);
+      return () => completeSignIn(service, step, app.code());
+    },
+    "a password that waits for a recovery code": async () => {
+      const { address, recoveryCodes } = await personWithTotp();
+      const step = await beginSignIn(service, address);
+      return () => completeSignIn(service, step, recoveryCodes[0] ?? "");
+    },
     grant: async () => {
       const ada = await person();
       const token = await service.signIn(ada.address, ada.password);
@@ -358,6 +376,59 @@ describe("P2: the race: paused before its write, containment commits, it resumes
           return service.call("POST", "/api/session/proof/passkey", { body, cookies });
         },
         alive: async () => (await service.call("GET", "/api/session", { cookies: asCookie(session) })).status === 200,
+      };
+    },
+    "beginning a sign-in with a second factor": async () => {
+      const { address, password, app } = await personWithTotp();
+      return {
+        run: () => service.call("POST", "/api/sessions", { body: { address, password } }),
+        alive: async (made) => {
+          const step = made.cookies["__Host-houselights-step"] ?? "x";
+          return cookieOpens(await completeSignIn(service, step, app.code()));
+        },
+      };
+    },
+    "completing a sign-in with a second factor": async () => {
+      const { address, app } = await personWithTotp();
+      const step = await beginSignIn(service, address);
+      return {
+        run: () => completeSignIn(service, step, app.code()),
+        alive: async (made) => cookieOpens(made),
+      };
+    },
+    "completing a sign-in with a recovery code": async () => {
+      const { address, recoveryCodes } = await personWithTotp();
+      const step = await beginSignIn(service, address);
+      return {
+        run: () => completeSignIn(service, step, recoveryCodes[1] ?? ""),
+        alive: async (made) => cookieOpens(made),
+      };
+    },
+    "setting a second factor up": async () => {
+      const ada = await person();
+      const cookies = asCookie(await service.signIn(ada.address, ada.password));
+      const begun = await service.call("POST", "/api/account/totp", { body: {}, cookies });
+      const app = authenticatorOf(service, String(begun.body["key"]));
+      return {
+        run: () => service.call("POST", "/api/account/totp/confirm", { body: { code: app.code() }, cookies }),
+        alive: async (made) => made.status === 200 || (await factorsOf(ada.address)) > 0,
+      };
+    },
+    "making recovery codes": async () => {
+      const ada = await person();
+      const cookies = asCookie(await service.signIn(ada.address, ada.password));
+      return {
+        run: () => service.call("POST", "/api/account/recovery-codes", { body: {}, cookies }),
+        alive: async (made) => made.status === 201 || (await factorsOf(ada.address)) > 0,
+      };
+    },
+    "proving again with a second factor": async () => {
+      const { password, session, app } = await personWithTotp();
+      const cookies = asCookie(session);
+      return {
+        run: () => service.call("POST", "/api/session/proof", { body: { password, code: app.code() }, cookies }),
+        alive: async () =>
+          (await service.call("POST", "/api/account/recovery-codes", { body: {}, cookies })).status === 201,
       };
     },
     "claiming a link": async () => {
@@ -486,6 +557,17 @@ describe("P2: the race: paused before its write, containment commits, it resumes
         alive: async () => (await service.call("GET", "/api/session", { cookies: asCookie(token) })).status === 200,
       };
     },
+  };
+
+  /** How many apps and recovery codes the account of an address has, whatever their epoch. */
+  const factorsOf = async (address: string): Promise<number> => {
+    const row = await ground.plainDb.one<{ count: number }>(
+      `select (select count(*) from totp t where t.account_id = w.account_id and t.proved_at is not null)
+            + (select count(*) from recovery_code r where r.account_id = w.account_id) as count
+         from address w where w.blind_index = $1`,
+      [await ground.keyholders.web.index("address", address)],
+    );
+    return row?.count ?? 0;
   };
 
   const cookieOpens = async (made: Answer): Promise<boolean> =>

@@ -17,6 +17,7 @@ import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
 import { integrate } from "../src/timeline/integrate.ts";
 import { copyOf, findIn, type Copy, type Sought } from "./copy-search.ts";
 import { authenticator } from "./authenticator.ts";
+import { authenticatorOf } from "./totp-app.ts";
 import { asCookie, testService, type CallOptions } from "./service.ts";
 
 /**
@@ -130,6 +131,37 @@ const claim = (deviceCode: string, network: string) =>
 async function askRenewal(address: string, from: string) {
   const asked = await expectStatus(202, "POST", "/api/renewals", { body: { address }, from });
   return { cookies: browser(asked.cookies[browserCookie]), asked };
+}
+
+/** An app that is set up, its recovery codes, and a sign-in that is completed with one of them. */
+async function secondFactor(who: Person, cookie: string): Promise<void> {
+  const cookies = asCookie(cookie);
+  const begun = await expectStatus(201, "POST", "/api/account/totp", { body: {}, cookies });
+  const key = went("a TOTP key", String(begun.body["key"]));
+  sought.push({ what: "a TOTP seed", value: seedOf(key) });
+  const app = authenticatorOf(service, key);
+  const confirm = { body: { code: app.code() }, cookies };
+  const added = await expectStatus(200, "POST", "/api/account/totp/confirm", confirm);
+  const codes = (added.body["recoveryCodes"] as string[]).map((code) => wentCode("a recovery code", code));
+  const { address, password, network } = who;
+  const asked = await expectStatus(202, "POST", "/api/sessions", {
+    body: { address, password, token: true },
+    from: network,
+  });
+  const step = wentSecret("a sign-in's step", String(asked.body["step"]));
+  const completed = await expectStatus(201, "POST", "/api/sessions/second-factor", {
+    body: { step, code: codes[0] },
+    from: network,
+  });
+  wentSecret("a bearer token", String(completed.body["token"]));
+}
+
+/** Base32 (RFC 4648 section 6) of 20 bytes. */
+function seedOf(key: string): Buffer {
+  const bits = Array.from(key, (letter) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"),
+  );
+  return Buffer.from((bits.join("").match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
 }
 
 /** The rows that a scan leaves of one film; the film itself is not looked at. */
@@ -325,6 +357,7 @@ async function useEverything(): Promise<void> {
   };
   const order = { place: "backup", kind: "account", count: 2, domain: "canaries.example.org", by: "host" } as const;
   for (const canary of await plantCanaries(planting, order)) went("a canary's address", canary);
+  await secondFactor(bob, await signIn(bob));
   await work(async () => (await queued()) === 0);
 
   const opened = await expectStatus(201, "POST", "/api/incidents", {
@@ -420,6 +453,7 @@ test("P4: what the design keeps of a secret, its digest, is the only thing that 
     "public.passkey_challenge.challenge_digest",
     "public.passkey_way.credential_digest",
     "public.session.digest",
+    "public.sign_in_step.digest",
     "public.sign_up.browser_digest",
     "public.ticket.browser_digest",
   ]);

@@ -43,11 +43,19 @@ export async function doubtAddedSince(tx: Tx, epoch: Epoch, since: EpochMs): Pro
 /** The same for one account, which is contained without a new epoch: its rows themselves are marked. */
 export async function doubtAddedTo(tx: Tx, accountId: AccountId, since: EpochMs, now: EpochMs): Promise<void> {
   await doubtAddresses(tx, accountId, since, now);
-  await tx.run(`update passkey set doubted_at = $3 where account_id = $1 and added_at >= $2 and doubted_at is null`, [
-    accountId,
-    toDate(since),
-    toDate(now),
-  ]);
+  const values = [accountId, toDate(since), toDate(now)];
+  await tx.run(
+    `update passkey set doubted_at = $3 where account_id = $1 and added_at >= $2 and doubted_at is null`,
+    values,
+  );
+  await tx.run(
+    `update totp set doubted_at = $3 where account_id = $1 and added_at >= $2 and doubted_at is null`,
+    values,
+  );
+  await tx.run(
+    `update recovery_code set doubted_at = $3 where account_id = $1 and added_at >= $2 and doubted_at is null`,
+    values,
+  );
 }
 
 /**

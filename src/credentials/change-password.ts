@@ -21,6 +21,7 @@ import {
   storePassword,
   type Decoy,
 } from "./passwords.ts";
+import { leastPasswordLength, readSecondFactors } from "./second-factors.ts";
 import { Refused, refusable } from "./sign-up.ts";
 
 interface Needs {
@@ -63,7 +64,7 @@ export async function changePassword(
   const floor = await db.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'password'`);
   if (floor === undefined || viewer.epoch < floor.epoch) return { kind: "renew-first" };
 
-  const proof = await readPasswordProof(db, accountId, needs.decoy, seen.of("password"));
+  const proof = await readPasswordProof(db, accountId, needs.decoy, seen);
   if (order.current === undefined) {
     const hasPassword = (await passwordSetAt(db, accountId)) !== null;
     if (hasPassword || Math.abs(now - viewer.provedAt) > 5 * minuteMs) return { kind: "wrong-password" };
@@ -75,7 +76,8 @@ export async function changePassword(
   const [account] = await openAccounts({ db, keyholder }, [accountId]);
   if (account === undefined) return { kind: "session-ended" };
   const addresses = account.addresses.map(({ address }) => address).filter((address) => address !== "");
-  const about = { name: account.name, service: needs.serviceName };
+  const leastLength = leastPasswordLength(await readSecondFactors(db, accountId, seen));
+  const about = { name: account.name, service: needs.serviceName, leastLength };
   for (const address of addresses.length === 0 ? [""] : addresses) {
     const verdict = judgePassword(order.next.revealText(), { ...about, address }, needs.breached);
     if (verdict.kind === "refused") return verdict;

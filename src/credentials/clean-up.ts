@@ -1,4 +1,4 @@
-import { toDate, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, hourMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { forgetChallenges } from "./passkey-challenge.ts";
 import { forgetPasskeys } from "./passkeys.ts";
@@ -8,4 +8,16 @@ export async function forgetClaims(tx: Tx, now: EpochMs): Promise<number> {
   const signUps = await tx.run(`delete from sign_up where expires_at < $1`, [toDate(now)]);
   const claims = await tx.run(`delete from address_claim where expires_at < $1`, [toDate(now)]);
   return signUps + claims + (await forgetChallenges(tx, now)) + (await forgetPasskeys(tx, now));
+}
+
+/** How long a removed authenticator app can be brought back by "it was not me", and a day more. */
+const removedKeptMs = 8 * dayMs;
+
+/** Removes set-ups that were never finished, and apps removed long enough ago. @returns how many rows went. */
+export async function forgetTotp(tx: Tx, now: EpochMs): Promise<number> {
+  const unfinished = await tx.run(`delete from totp where proved_at is null and added_at < $1`, [
+    toDate(plus(now, -hourMs)),
+  ]);
+  const removed = await tx.run(`delete from totp where removed_at < $1`, [toDate(plus(now, -removedKeptMs))]);
+  return unfinished + removed;
 }

@@ -11,25 +11,29 @@ export type PasswordVerdict =
     };
 
 /**
- * Judges a new password. At least 15 characters where it is the only factor, any characters, no composition rules;
- * the entire password is compared with common ones, the operator's list of breached ones, the service's name and the
- * account's own address and name.
+ * Judges a new password. At least 15 characters where it is the only factor and 8 where a second one is asked for, any
+ * characters, no composition rules; the entire password is compared with common ones, the operator's list of breached
+ * ones, the service's name and the account's own address and name.
  *
  * Source: NIST SP 800-63B-4 section 3.1.1.2 (length by code points, blocklist with a reason), ASVS 5.0 6.2.4, 6.2.11
  * and 6.2.12.
  */
 export function judgePassword(
   password: string,
-  about: { readonly address?: string; readonly name?: string; readonly service: string },
+  about: {
+    readonly address?: string;
+    readonly name?: string;
+    readonly service: string;
+    /** The fewest characters; 15 unless the account has a second factor. */
+    readonly leastLength?: number;
+  },
   breached: BreachedPasswords,
 ): PasswordVerdict {
   const normal = password.normalize("NFC");
   const length = Array.from(normal).length;
-  if (length < limits.passwordLengthAlone) {
-    return refused(
-      "too-short",
-      `Use at least ${limits.passwordLengthAlone} characters. A few words in a row work well.`,
-    );
+  const { leastLength = limits.passwordLengthAlone } = about;
+  if (length < leastLength) {
+    return refused("too-short", `Use at least ${leastLength} characters. A few words in a row work well.`);
   }
   if (length > limits.passwordLength) return refused("too-long", `Use at most ${limits.passwordLength} characters.`);
   const plain = normal.toLowerCase().replace(/[\s._-]+/g, "");

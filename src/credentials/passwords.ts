@@ -5,7 +5,9 @@ import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { SeenFloors } from "./floors.ts";
 import { costText, ordinaryCost, readCost, type HashPool, type Lane } from "./hash-pool.ts";
+import { countingTotp } from "./second-factors.ts";
 
 /** What a sign-in reads of an account, in one statement: the proof, and the epoch that whatever it proves will carry. */
 export interface PasswordProof {
@@ -21,6 +23,8 @@ export interface PasswordProof {
   /** The current epoch as of this read, not the password's own. */
   readonly epoch: Epoch;
   readonly setAt: EpochMs;
+  /** Whether the password does not sign in alone. */
+  readonly asksFactor: boolean;
 }
 
 /** A record that no password answers, of the same size and cost as a true one, for accounts that do not exist. */
@@ -52,7 +56,7 @@ export async function readPasswordProof(
   tx: Tx,
   accountId: AccountId | null,
   decoy: Decoy,
-  seenFloor: Epoch,
+  seen: SeenFloors,
 ): Promise<PasswordProof> {
   const row = await tx.one<Omit<PasswordProof, "setAt"> & { setAt: Date }>(
     `select case when ok.it then p.account_id else $2 end as "accountId",
@@ -64,6 +68,7 @@ export async function readPasswordProof(
             coalesce(a.generation, 1) as generation,
             case when ok.it then a.data_key else $6 end as "dataKey",
             (select max(epoch) from floor) as epoch,
+            exists (select from totp t where t.account_id = asked.id and ${countingTotp("t", "$8")}) as "asksFactor",
             coalesce(p.set_at, to_timestamp(0)) as "setAt"
        from (select $1::uuid as id) asked
        left join account a on a.id = asked.id
@@ -71,7 +76,16 @@ export async function readPasswordProof(
       cross join lateral (
         select coalesce(p.epoch >= greatest($7::bigint, (select f.epoch from floor f where f.kind = 'password')), false) as it
       ) ok`,
-    [accountId, decoy.accountId, decoy.salt, decoy.parameters, decoy.record, decoy.dataKey, seenFloor],
+    [
+      accountId,
+      decoy.accountId,
+      decoy.salt,
+      decoy.parameters,
+      decoy.record,
+      decoy.dataKey,
+      seen.of("password"),
+      seen.of("totp"),
+    ],
   );
   if (row === undefined) throw new Fault("IMPOSSIBLE", "a left join from one row answers one row");
   return { ...row, setAt: fromDate(row.setAt) };
@@ -146,6 +160,15 @@ export async function storePassword(
 /** Removes an account's password record. */
 export const removePassword = (tx: Tx, accountId: AccountId): Promise<number> =>
   tx.run(`delete from password where account_id = $1`, [accountId]);
+
+/** Whether the account's password is the one that was set at that instant; it stays so until the transaction ends. */
+export async function holdPasswordSetAt(tx: Tx, accountId: AccountId, setAt: EpochMs): Promise<boolean> {
+  const row = await tx.one(`select 1 as held from password where account_id = $1 and set_at = $2 for share`, [
+    accountId,
+    toDate(setAt),
+  ]);
+  return row !== undefined;
+}
 
 /** When the account's password was set, for the account page; `null` if it has none. */
 export async function passwordSetAt(tx: Tx, accountId: AccountId): Promise<EpochMs | null> {

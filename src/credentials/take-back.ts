@@ -5,6 +5,8 @@ import { removeAddress, setFirstAddress } from "../accounts/accounts.ts";
 import { bringAddressBack, forgetRemovedAddresses, type RemovedAddress } from "../accounts/removed-addresses.ts";
 import { undoLifetimeMs, type ChangeKind, type UndoToken } from "./changed.ts";
 import { dropPasskey, restorePasskey } from "./passkeys.ts";
+import { dropRecoveryCodes } from "./recovery-codes.ts";
+import { takeBackAdded, takeBackRemoved } from "./totp.ts";
 
 /** A change that can be taken back, as its row has it. */
 export interface ChangeMade {
@@ -34,6 +36,8 @@ const takesAway: Partial<Record<ChangeKind, Reversal>> = {
   "address added": (tx, { accountId, subject }) => removeAddress(tx, accountId, subject),
   "first address changed": (tx, { accountId, subject }) => setFirstAddress(tx, accountId, subject),
   "passkey added": (tx, { accountId, subject }) => dropPasskey(tx, accountId, subject),
+  "second factor added": (tx, { accountId, subject, now }) => takeBackAdded(tx, accountId, subject, now),
+  "recovery codes made": (tx, { accountId, subject }) => dropRecoveryCodes(tx, accountId, subject),
 };
 
 /** What was removed comes back: authority is made, so a secret from before a containment does not do it. */
@@ -43,6 +47,7 @@ const givesBack: Partial<Record<ChangeKind, Reversal>> = {
     return address !== undefined && (await bringAddressBack(tx, accountId, address));
   },
   "passkey removed": (tx, { accountId, subject }) => restorePasskey(tx, accountId, subject),
+  "second factor removed": (tx, { accountId, subject }) => takeBackRemoved(tx, accountId, subject),
 };
 
 const columns = `id, kind, subject, epoch, made_at as "madeAt"`;

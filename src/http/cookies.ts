@@ -9,6 +9,7 @@ import type { Random } from "../kernel/random.ts";
 export const sessionCookie = "__Host-houselights";
 export const browserCookie = "__Host-houselights-browser";
 export const passkeyCookie = "__Host-houselights-passkey";
+export const stepCookie = "__Host-houselights-step";
 
 const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "lax" } as const;
 
@@ -18,6 +19,21 @@ export function setSessionCookie(reply: FastifyReply, token: string, maxAgeSecon
 
 export function clearSessionCookie(reply: FastifyReply): void {
   void reply.clearCookie(sessionCookie, attributes);
+}
+
+/** Keeps a right password's step until its second factor comes. */
+export function setStepCookie(reply: FastifyReply, step: string, maxAgeSeconds: number): void {
+  void reply.setCookie(stepCookie, step, { ...attributes, maxAge: maxAgeSeconds });
+}
+
+export function clearStepCookie(reply: FastifyReply): void {
+  void reply.clearCookie(stepCookie, attributes);
+}
+
+/** The step that a request completes: from the body, or from the cookie. */
+export function stepOf(request: FastifyRequest, fromBody?: string): Secret | undefined {
+  const text = fromBody ?? readCookie(request, stepCookie);
+  return text === undefined ? undefined : Secret.fromText(text.slice(0, 300));
 }
 
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;

@@ -95,13 +95,22 @@ export function rememberedAddress(words: Words): Markup {
 /** Where an existing password is typed, or where a new one is chosen: its rule is said beforehand (NIST 63B-4 3.1.1.2). */
 export function passwordField(
   words: Words,
-  { chosen, error }: { readonly chosen: "current" | "new"; readonly error?: string | Markup | undefined },
+  {
+    chosen,
+    error,
+    leastLength = limits.passwordLengthAlone,
+  }: {
+    readonly chosen: "current" | "new";
+    readonly error?: string | Markup | undefined;
+    /** Of a new one; fewer where a second factor is asked for besides. */
+    readonly leastLength?: number;
+  },
 ): Markup {
   const isNew = chosen === "new";
   const about: Field = {
     name: "password",
     label: words.say(isNew ? "field.new-password" : "field.password"),
-    hint: isNew ? words.say("field.new-password.hint", { count: limits.passwordLengthAlone }) : undefined,
+    hint: isNew ? words.say("field.new-password.hint", { count: leastLength }) : undefined,
     error,
   };
   // No maxlength: it cuts a pasted password short in silence.
@@ -113,7 +122,7 @@ export function passwordField(
       autocomplete="${isNew ? "new-password" : "current-password"}"
       autocapitalize="none"
       spellcheck="false"
-      ${isNew && html` minlength="${limits.passwordLengthAlone}"`}
+      ${isNew && html` minlength="${leastLength}"`}
       data-reveal="${words.say("field.reveal")}|${words.say("field.conceal")}"
     />`,
   );
@@ -171,6 +180,30 @@ export function secretField(about: Field): Markup {
   </div>`;
 }
 
+/** Where the second factor is typed: an app's code, or a recovery code in its place. */
+export function factorField(
+  words: Words,
+  {
+    name,
+    error,
+    first = false,
+  }: { readonly name: string; readonly error?: string | undefined; readonly first?: boolean },
+): Markup {
+  const about: Field = { name, label: words.say("field.factor"), hint: words.say("field.factor.hint"), error };
+  return field(
+    about,
+    html`<input
+      ${state(about)}
+      autocomplete="one-time-code"
+      autocapitalize="characters"
+      spellcheck="false"
+      maxlength="40"
+      ${first && error === undefined && html` autofocus`}
+    />`,
+    "field code-field",
+  );
+}
+
 export function checkRow({
   name,
   label,
@@ -191,13 +224,14 @@ export function checkRow({
 /** Why a new password was refused, in the reader's words. */
 export function passwordRefusal(words: Words, rule: string, detail: string): string {
   const known: Readonly<Record<string, WordKey>> = {
-    "too-short": "refused.password.too-short",
     "too-long": "refused.password.too-long",
     common: "refused.password.common",
     breached: "refused.password.breached",
     "about-you": "refused.password.about-you",
     repeats: "refused.password.repeats",
   };
+  // Its own words say how many characters, which is not the same for everybody.
+  if (rule === "too-short") return detail;
   const key = known[rule];
   return key === undefined ? detail : words.say(key);
 }

@@ -6,6 +6,7 @@ import { problemPage } from "./problem-page.ts";
 export const problems = {
   "malformed-request": [400, "The request is not in the documented form"],
   "sign-in-refused": [401, "Wrong address or password"],
+  "sign-in-over": [401, "This sign-in has ended; begin again with the password"],
   "not-signed-in": [401, "Sign in first"],
   "operators-only": [403, "Only operators may do this"],
   "proof-needed": [403, "Prove your password again first"],
@@ -21,6 +22,9 @@ export const problems = {
   "method-not-allowed": [405, "This path does not answer that method"],
   "code-refused": [400, "The code is wrong, used or too old"],
   "link-refused": [400, "The code is wrong, used or too old"],
+  "second-factor-needed": [403, "This account has a second factor; its code is needed too"],
+  "second-factor-refused": [400, "The code is wrong, used or too old"],
+  "longer-password-needed": [409, "A password alone needs at least 15 characters; set a longer one first"],
   "password-refused": [400, "This password cannot be used"],
   "password-is-old": [400, "This is the password that was taken; choose another"],
   "wrong-password": [403, "The current password is wrong"],

@@ -230,9 +230,12 @@ function admit(
 }
 
 const whatToDo: Partial<Record<ProblemCode, string>> = {
-  "proof-needed": "POST /api/session/proof with the password, or /api/session/proof/passkey, then try again",
-  "strong-proof-needed": "POST /api/session/proof/passkey, then try again",
-  "second-factor-required": "add a passkey at /account, or by POST /api/account/passkeys, then try again",
+  "proof-needed":
+    "POST /api/session/proof with the password (and the code of a second factor), or /api/session/proof/passkey, then try again",
+  "strong-proof-needed":
+    "POST /api/session/proof/passkey, or /api/session/proof with password and code, then try again",
+  "second-factor-required":
+    "add a passkey or an authenticator app at /account, or by POST /api/account/passkeys or /api/account/totp, then try again",
 };
 
 function presentedBy(request: FastifyRequest): Presented | undefined {

@@ -23,6 +23,7 @@ export const changeLetterKinds = [
   "second factor added",
   "second factor removed",
   "recovery codes made",
+  "recovery code used",
   "recovery started",
   "change taken back",
 ] as const;

@@ -23,6 +23,7 @@ import type { Keys } from "./keys.ts";
 import { mayAsk } from "./permissions.ts";
 import type { Operation } from "./permissions.ts";
 import { canonical, openBytes, sealBytes } from "./sealed.ts";
+import { secondFactorHandlers } from "./second-factors.ts";
 import { parseEpoch, parseFloors, parseHead, parseIntent } from "./witness.ts";
 
 /** What goes back in JSON: bytes are base64, text that was sealed too (control characters would grow sixfold). */
@@ -257,6 +258,7 @@ export function answerer({
     sealPassword,
     verifyPassword,
     honeywords: fetchHoneywords,
+    ...secondFactorHandlers({ random, unwrap, unreadable: () => warnUnreadable("values", ++unreadableValues) }),
     sealForMailer,
     openForMailer,
     "sign.grant": signAs("grant"),

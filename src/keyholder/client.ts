@@ -39,6 +39,12 @@ function readBoolean(answer: unknown): boolean {
   return answer;
 }
 
+function readNumberOrNull(answer: unknown, name: string): number | null {
+  if (answer === null) return null;
+  if (!isRecord(answer)) throw notUnderstood();
+  return readCount(answer[name]);
+}
+
 function readList(answer: unknown): readonly unknown[] {
   if (!Array.isArray(answer)) throw notUnderstood();
   return answer;
@@ -144,6 +150,44 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
         if (!isRecord(answer) || accountId === undefined) throw notUnderstood();
         return { number: readCount(answer["number"]), accountId };
       }),
+
+    newTotpSeed: async (accountId, dataKey) => {
+      const answer = await call("newTotpSeed", [accountId, stored(dataKey, maxDataKeyBytes)]);
+      if (!isRecord(answer)) throw notUnderstood();
+      return { seed: new Secret(readBytes(answer["seed"])), sealed: readBytes(answer["sealed"]) };
+    },
+
+    verifyTotp: async (accountId, dataKey, sealedSeed, code, step) =>
+      readNumberOrNull(
+        await call("verifyTotp", [
+          accountId,
+          stored(dataKey, maxDataKeyBytes),
+          stored(sealedSeed, maxRecordBytes),
+          base64(code.reveal()),
+          step,
+        ]),
+        "step",
+      ),
+
+    recoveryMacs: async (accountId, dataKey, codes) =>
+      readList(
+        await call("recoveryMacs", [
+          accountId,
+          stored(dataKey, maxDataKeyBytes),
+          codes.map((code) => [base64(code.reveal())]),
+        ]),
+      ).map(readBytes),
+
+    findRecoveryCode: async (accountId, dataKey, code, macs) =>
+      readNumberOrNull(
+        await call("findRecoveryCode", [
+          accountId,
+          stored(dataKey, maxDataKeyBytes),
+          base64(code.reveal()),
+          macs.map((mac) => [stored(mac, maxMacBytes)]),
+        ]),
+        "place",
+      ),
 
     sealForMailer: async (context, secret) =>
       readBytes(await call("sealForMailer", [context, base64(secret.reveal())])),

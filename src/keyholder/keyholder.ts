@@ -90,6 +90,35 @@ export interface Keyholder {
    */
   honeywords(fetched: number): Promise<readonly { readonly number: number; readonly accountId: AccountId }[]>;
 
+  /**
+   * A fresh TOTP seed of 160 bits (RFC 4226 section 4, R6), sealed under the account's data key. This answer is the only
+   * time that the seed is seen outside: `open` does not open it, and codes are compared inside the key process.
+   */
+  newTotpSeed(accountId: AccountId, dataKey: Uint8Array): Promise<{ readonly seed: Secret; readonly sealed: Buffer }>;
+
+  /**
+   * The time step whose code this is, out of `step`, the one before and the one after (RFC 6238 section 5.2); the newest
+   * if several have it, `null` if none or if the seed does not open. Whoever asks claims the step, so that it works once.
+   */
+  verifyTotp(
+    accountId: AccountId,
+    dataKey: Uint8Array,
+    sealedSeed: Uint8Array,
+    code: Secret,
+    step: number,
+  ): Promise<number | null>;
+
+  /** The MACs that rows store in place of recovery codes, under a key derived from the account's data key. */
+  recoveryMacs(accountId: AccountId, dataKey: Uint8Array, codes: readonly Secret[]): Promise<readonly Buffer[]>;
+
+  /** Which of the MACs the code answers, all of them compared in constant time; `null` for none. */
+  findRecoveryCode(
+    accountId: AccountId,
+    dataKey: Uint8Array,
+    code: Secret,
+    macs: readonly Uint8Array[],
+  ): Promise<number | null>;
+
   /** Seals something short for the mailer's eyes only (a code on its way to a letter); `context` must match to open. */
   sealForMailer(context: string, secret: Secret): Promise<Buffer>;
 

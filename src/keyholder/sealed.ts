@@ -12,7 +12,7 @@ const headerBytes = 1 + 4 + nonceBytes;
 export const sealedOverheadBytes = headerBytes + tagBytes;
 
 /** What a value is sealed for; a value sealed for one purpose never opens for another. */
-export type SealPurpose = "data-key" | "value" | "password" | "mailer";
+export type SealPurpose = "data-key" | "value" | "password" | "mailer" | "totp";
 
 /** The parts of a sealed value: `layout (1) | key version (4, big-endian) | nonce (12) | ciphertext | tag (16)`. */
 export interface SealedParts {

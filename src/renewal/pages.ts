@@ -2,7 +2,15 @@ import { Type } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
 import { browserBindingOf, newBrowserBinding } from "../http/cookies.ts";
-import { addressField, checkRow, codeField, passwordField, passwordRefusal, rememberedAddress } from "../http/form.ts";
+import {
+  addressField,
+  checkRow,
+  codeField,
+  factorField,
+  passwordField,
+  passwordRefusal,
+  rememberedAddress,
+} from "../http/form.ts";
 import { html } from "../http/markup.ts";
 import { preferredLocale } from "../http/locale.ts";
 import { noticeBanner, type CurrentNotice, type ReadCurrentNotice } from "../http/notice-banner.ts";
@@ -26,6 +34,7 @@ const CompleteForm = Closed({
   code: Type.String({ maxLength: 100 }),
   password: Type.String({ format: "password", maxLength: limits.bodyBytes }),
   signOutDevices: Type.Optional(Type.Literal("yes")),
+  secondFactor: Type.Optional(Type.String({ maxLength: 100 })),
 });
 const DoneQuery = Type.Object({ devices: Type.Optional(Type.Literal("kept")) });
 
@@ -63,15 +72,17 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
   app.post("/renew/code", { config, schema: { hide: true, body: CompleteForm } }, async (request, reply) => {
     const browser = browserBindingOf(request);
     if (browser === undefined) return goTo(reply, "/renew");
-    const { code, password } = request.body;
+    const { code, password, secondFactor } = request.body;
     const signOutDevices = request.body.signOutDevices === "yes";
     const words = wordsOf(reply);
-    const again = (errors: { readonly codeError?: string; readonly passwordError?: string }) =>
-      sendPage(reply, frame, codePage(words, { code, signOutDevices, ...errors }), 400);
+    const withFactor = secondFactor !== undefined;
+    const again = (errors: Partial<CodeState>) =>
+      sendPage(reply, frame, codePage(words, { code, signOutDevices, withFactor, ...errors }), 400);
     const outcome = await completeRenewal(needs, {
       typedCode: code,
       browser,
       password: Secret.fromText(password),
+      secondFactor,
       signOutDevices,
     });
     switch (outcome.kind) {
@@ -83,6 +94,14 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
         return again({ passwordError: words.say("refused.password-is-old") });
       case "password-refused":
         return again({ passwordError: passwordRefusal(words, outcome.rule, outcome.detail) });
+      case "second-factor-needed":
+        return again({ withFactor: true });
+      case "second-factor-refused":
+        return again({ withFactor: true, factorError: words.say("refused.factor") });
+      case "wait": {
+        const minutes = Math.ceil(outcome.seconds / 60);
+        return again({ withFactor: true, factorError: words.say("refused.factor.wait", { minutes }) });
+      }
     }
   });
 
@@ -112,23 +131,32 @@ function askPage(words: Words, notice: CurrentNotice | null): PageContent {
 interface CodeState {
   readonly code?: string;
   readonly signOutDevices: boolean;
+  /** The mailbox is proved, and the account has a second factor. */
+  readonly withFactor?: boolean;
   readonly codeError?: string;
+  readonly factorError?: string;
   readonly passwordError?: string;
 }
 
-function codePage(words: Words, { code, signOutDevices, codeError, passwordError }: CodeState): PageContent {
-  const title = words.say("renew.code.title");
+function codePage(words: Words, state: CodeState): PageContent {
+  const { code, signOutDevices, withFactor = false, codeError, factorError, passwordError } = state;
+  const title = words.say(withFactor ? "renew.factor.title" : "renew.code.title");
   return {
     title,
-    failed: codeError !== undefined || passwordError !== undefined,
+    failed: codeError !== undefined || factorError !== undefined || passwordError !== undefined,
     body: html`<div class="card">
         <p class="step">${words.say("step", { step: 2, steps: 2 })}</p>
         <h1>${title}</h1>
-        <p class="lead">${words.say("renew.code.lead")}</p>
+        <p class="lead">${words.say(withFactor ? "renew.factor.lead" : "renew.code.lead")}</p>
         <form class="form" method="post" action="/renew/code">
           ${rememberedAddress(words)}
           ${codeField(words, { label: words.say("field.code"), value: code, error: codeError })}
-          ${passwordField(words, { chosen: "new", error: passwordError })}
+          ${withFactor && factorField(words, { name: "secondFactor", error: factorError, first: true })}
+          ${passwordField(words, {
+            chosen: "new",
+            error: passwordError,
+            ...(withFactor ? { leastLength: limits.passwordLengthWithFactor } : {}),
+          })}
           ${checkRow({
             name: "signOutDevices",
             label: words.say("field.sign-out-devices"),

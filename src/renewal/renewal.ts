@@ -18,6 +18,15 @@ import { judgePassword } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
 import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
 import { mayMail } from "../credentials/letter-limits.ts";
+import type { SeenFloors } from "../credentials/floors.ts";
+import {
+  asksSecondFactor,
+  judgeFactor,
+  leastPasswordLength,
+  readSecondFactors,
+  type FactorOutcome,
+  type ProvedFactor,
+} from "../credentials/second-factors.ts";
 import { announce } from "../sessions/announce.ts";
 import type { Locale } from "../wire/common.ts";
 
@@ -29,6 +38,7 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly noteTry: NoteTry;
+  readonly seen: SeenFloors;
   readonly serviceName: string;
 }
 
@@ -86,6 +96,8 @@ export interface CompleteOrder {
   readonly typedCode: string;
   readonly browser: Secret;
   readonly password: Secret;
+  /** As typed; needed for an account that has one. */
+  readonly secondFactor?: string | undefined;
   /** "Sign out connected devices after password change": ticked unless the person unticked it. */
   readonly signOutDevices: boolean;
 }
@@ -95,7 +107,11 @@ export type CompleteOutcome =
   | { readonly kind: "refused" }
   /** Told only after the mailbox is proved; the code stays good for another password. */
   | { readonly kind: "password-refused"; readonly rule: string; readonly detail: string }
-  | { readonly kind: "password-is-old" };
+  | { readonly kind: "password-is-old" }
+  /** Told only after the mailbox is proved; the code stays good. */
+  | { readonly kind: "second-factor-needed" }
+  | { readonly kind: "second-factor-refused" }
+  | { readonly kind: "wait"; readonly seconds: number };
 
 interface TicketRow {
   accountId: AccountId | null;
@@ -104,8 +120,8 @@ interface TicketRow {
 }
 
 /**
- * Sets a new password, proved by the mailed code in the browser that asked for it. The try is counted before the code
- * is judged. The new password carries the epoch read when the code was asked for, so a code from before a containment
+ * Sets a new password, proved by the mailed code in the browser that asked for it, and by the second factor of an account
+ * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries the epoch read when the code was asked for, so a code from before a containment
  * proves nothing after it. By default every connected device is signed out in the same transaction.
  *
  * Source: NIST SP 800-63B-4 sections 3.1.1.2, 4.2 and 4.6; ASVS 5.0 6.4.3 and 7.4.3.
@@ -130,16 +146,20 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   const { accountId, epoch } = ticket;
   const [account] = await openAccounts({ db, keyholder }, [accountId]);
   if (account === undefined) return { kind: "refused" };
-  const refusal = judge(needs, order.password, account);
+  const factors = await readSecondFactors(db, accountId, needs.seen);
+  const refusal = judge(needs, order.password, account, leastPasswordLength(factors));
   if (refusal !== undefined) {
     await giveBackTry(needs, digest);
     return refusal;
   }
+  const factor = await judgeSecond(needs, digest, accountId, asksSecondFactor(factors), order.secondFactor);
+  if (factor.kind !== "proved") return factor;
   const stolen = await readStolenRecord(db, accountId);
   if (stolen !== null) {
     const tag = await hashPool.hash("renewal", order.password, stolen.salt, readCost(stolen.parameters));
     if (await keyholder.verifyPassword(accountId, stolen.record, tag)) {
       await giveBackTry(needs, digest);
+      await factor.factor?.giveBack();
       return { kind: "password-is-old" };
     }
   }
@@ -155,6 +175,10 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
         [digest, toDate(now)],
       );
       if (claimed === 0) throw new Refused();
+      if (factor.factor !== null && !(await factor.factor.claim(tx))) throw new Refused();
+      if (factor.factor?.kind === "recovery") {
+        await append(tx, now, { kind: "recovery code used", detail: { account: accountId, epoch } }, random);
+      }
       if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
       if (order.signOutDevices) {
@@ -168,14 +192,37 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   return { kind: renewed ? "renewed" : "refused" };
 }
 
+/** Judges the second factor of a renewal whose mailbox is proved, or finds that none is asked for. */
+async function judgeSecond(
+  needs: Needs,
+  digest: Uint8Array,
+  accountId: AccountId,
+  isAsked: boolean,
+  typed: string | undefined,
+): Promise<
+  | { readonly kind: "proved"; readonly factor: ProvedFactor | null }
+  | Extract<CompleteOutcome, { kind: "second-factor-needed" | "second-factor-refused" | "wait" }>
+> {
+  if (!isAsked) return { kind: "proved", factor: null };
+  if (typed === undefined || typed.trim() === "") {
+    await giveBackTry(needs, digest);
+    return { kind: "second-factor-needed" };
+  }
+  const judged: FactorOutcome = await judgeFactor(needs, accountId, typed);
+  if (judged.kind === "refused") return { kind: "second-factor-refused" };
+  if (judged.kind === "wait") await giveBackTry(needs, digest);
+  return judged;
+}
+
 function judge(
   { serviceName, breached }: Needs,
   password: Secret,
   account: { readonly name: string; readonly addresses: readonly { readonly address: string }[] },
+  leastLength: number,
 ): Extract<CompleteOutcome, { kind: "password-refused" }> | undefined {
   const text = password.revealText();
   for (const address of account.addresses.length === 0 ? [""] : account.addresses.map((one) => one.address)) {
-    const verdict = judgePassword(text, { address, name: account.name, service: serviceName }, breached);
+    const verdict = judgePassword(text, { address, name: account.name, service: serviceName, leastLength }, breached);
     if (verdict.kind === "refused") return { kind: "password-refused", rule: verdict.rule, detail: verdict.detail };
   }
   return undefined;

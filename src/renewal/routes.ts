@@ -47,6 +47,7 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
         typedCode: code,
         browser,
         password: Secret.fromText(password),
+        secondFactor: request.body.secondFactor,
         signOutDevices,
       });
       switch (outcome.kind) {
@@ -55,7 +56,11 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
         case "refused":
           return refuse(reply, "code-refused");
         case "password-is-old":
-          return refuse(reply, "password-is-old");
+        case "second-factor-needed":
+        case "second-factor-refused":
+          return refuse(reply, outcome.kind);
+        case "wait":
+          return refuse(reply, "too-many", { retryAfterSeconds: outcome.seconds });
         case "password-refused":
           return refuse(reply, "password-refused", {
             detail: outcome.detail,

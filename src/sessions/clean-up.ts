@@ -23,7 +23,8 @@ export async function forgetSessions(tx: Tx, now: EpochMs): Promise<number> {
     [before],
   );
   const links = await tx.run(`delete from operator_link where expires_at < $1`, [toDate(plus(now, -dayMs))]);
-  return expired + ended + links;
+  const steps = await tx.run(`delete from sign_in_step where expires_at < $1`, [toDate(plus(now, -dayMs))]);
+  return expired + ended + links + steps;
 }
 
 /** Removes every session of an account that is being removed. */

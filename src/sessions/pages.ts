@@ -1,8 +1,8 @@
 import { Type } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
-import { clearSessionCookie, setSessionCookie } from "../http/cookies.ts";
-import { addressField, passwordField } from "../http/form.ts";
+import { clearSessionCookie, clearStepCookie, setSessionCookie, setStepCookie, stepOf } from "../http/cookies.ts";
+import { addressField, factorField, passwordField } from "../http/form.ts";
 import { html, type Markup } from "../http/markup.ts";
 import { nextPath } from "../http/next-path.ts";
 import { noticeBanner, refusedSignIn, type CurrentNotice, type ReadCurrentNotice } from "../http/notice-banner.ts";
@@ -14,6 +14,7 @@ import { hasPasskey } from "../credentials/passkeys.ts";
 import type { RelyingParty } from "../credentials/relying-party.ts";
 import { describeDevice } from "./describe-device.ts";
 import { signOut } from "./devices.ts";
+import { completeStep } from "./second-factor.ts";
 import { signIn } from "./sign-in.ts";
 
 export type SessionPageNeeds = Parameters<typeof signIn>[0] & {
@@ -23,7 +24,12 @@ export type SessionPageNeeds = Parameters<typeof signIn>[0] & {
   readonly party: RelyingParty | null;
 };
 
-const done = Type.Union([Type.Literal("signed-out"), Type.Literal("account-created"), Type.Literal("renewed")]);
+const done = Type.Union([
+  Type.Literal("signed-out"),
+  Type.Literal("account-created"),
+  Type.Literal("renewed"),
+  Type.Literal("step-over"),
+]);
 const next = Type.Optional(Type.String({ maxLength: 2_000 }));
 const SignInQuery = Type.Object({ next, done: Type.Optional(done) });
 /** Looser than the interface for programs: a slip in a form is answered beside its field. */
@@ -35,6 +41,9 @@ const SignInForm = Closed({
   offer: Type.Optional(Type.Union([Type.Literal("passkey"), Type.Literal("")])),
 });
 const PasskeyQuery = Type.Object({ next });
+
+const CodeQuery = Type.Object({ next });
+const CodeForm = Closed({ code: Type.String({ maxLength: 100 }), next });
 
 /** Sign-in and sign-out for people, complete without a script. The same operations as `/api/sessions`. */
 export function sessionPages(app: App, needs: SessionPageNeeds): void {
@@ -76,6 +85,10 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
       );
     }
     const maxAgeSeconds = Math.floor((outcome.expiresAt - clock.now()) / 1_000);
+    if (outcome.kind === "second-factor") {
+      setStepCookie(reply, outcome.step.revealText(), maxAgeSeconds);
+      return goTo(reply, target === undefined ? "/sign-in/code" : `/sign-in/code?next=${encodeURIComponent(target)}`);
+    }
     setSessionCookie(reply, outcome.token.revealText(), maxAgeSeconds);
     const offers = request.body.offer === "passkey" && party !== null && !(await hasPasskey(db, outcome.accountId));
     if (!offers) return goTo(reply, target ?? "/");
@@ -88,6 +101,43 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
     if (party === null) return goTo(reply, target);
     const name = describeDevice(request.headers["user-agent"], "browser");
     return sendPage(reply, frame, offerPage(wordsOf(reply), party, { target, name }));
+  });
+
+  app.get("/sign-in/code", { config, schema: { hide: true, querystring: CodeQuery } }, (request, reply) => {
+    const target = nextPath(request.query.next);
+    if (request.viewer !== null) return goTo(reply, target ?? "/");
+    if (stepOf(request) === undefined) return goTo(reply, "/sign-in");
+    return sendPage(reply, frame, codePage(wordsOf(reply), { target }));
+  });
+
+  app.post("/sign-in/code", { config, schema: { hide: true, body: CodeForm } }, async (request, reply) => {
+    const { code } = request.body;
+    const target = nextPath(request.body.next);
+    const step = stepOf(request);
+    if (step === undefined) return goTo(reply, "/sign-in?done=step-over");
+    const words = wordsOf(reply);
+    const outcome = await completeStep(needs, { step, typed: code, network: request.ip });
+    switch (outcome.kind) {
+      case "refused":
+        return sendPage(reply, frame, codePage(words, { target, error: words.say("refused.factor") }), 401);
+      case "wait": {
+        const minutes = Math.ceil(outcome.seconds / 60);
+        void reply.header("retry-after", String(outcome.seconds));
+        return sendPage(
+          reply,
+          frame,
+          codePage(words, { target, error: words.say("refused.factor.wait", { minutes }) }),
+          429,
+        );
+      }
+      case "step-over":
+        clearStepCookie(reply);
+        return goTo(reply, "/sign-in?done=step-over");
+      case "signed-in":
+        clearStepCookie(reply);
+        setSessionCookie(reply, outcome.token.revealText(), Math.floor((outcome.expiresAt - clock.now()) / 1_000));
+        return goTo(reply, target ?? "/");
+    }
   });
 
   app.get("/sign-out", { config, schema: { hide: true } }, (request, reply) => {
@@ -105,7 +155,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
 interface SignInState {
   readonly notice: CurrentNotice | null;
   readonly target: string | undefined;
-  readonly done?: "signed-out" | "account-created" | "renewed" | undefined;
+  readonly done?: "signed-out" | "account-created" | "renewed" | "step-over" | undefined;
   readonly refused?: { readonly address: string; readonly offer: boolean };
   readonly party: RelyingParty | null;
 }
@@ -207,6 +257,29 @@ function signInPage(words: Words, { notice, target, done: before, refused, party
         <a href="/renew">${words.say("sign-in.forgot")}</a>
         <a href="/sign-up">${words.say("sign-in.sign-up")}</a>
       </div>`,
+  };
+}
+
+interface CodeState {
+  readonly target: string | undefined;
+  readonly error?: string;
+}
+
+function codePage(words: Words, { target, error }: CodeState): PageContent {
+  const title = words.say("sign-in.code.title");
+  return {
+    title,
+    failed: error !== undefined,
+    body: html`<div class="card">
+        <h1>${title}</h1>
+        <p class="lead">${words.say("sign-in.code.lead")}</p>
+        <form class="form" method="post" action="/sign-in/code" data-keep-fragment>
+          ${target !== undefined && html`<input type="hidden" name="next" value="${target}" />`}
+          ${factorField(words, { name: "code", error, first: true })}
+          <button class="button" type="submit">${words.say("sign-in.code.do")}</button>
+        </form>
+      </div>
+      <div class="below"><a href="/sign-in">${words.say("sign-in.code.again")}</a></div>`,
   };
 }
 

@@ -1,16 +1,25 @@
 import { plus, toIso, type Clock } from "../kernel/clock.ts";
 import { parseId, type SessionId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
-import { clearSessionCookie, readSecret, setSessionCookie } from "../http/cookies.ts";
+import {
+  clearSessionCookie,
+  clearStepCookie,
+  readSecret,
+  setSessionCookie,
+  setStepCookie,
+  stepOf,
+} from "../http/cookies.ts";
 import type { CurrentNotice, ReadCurrentNotice } from "../http/notice-banner.ts";
 import { refuse, type ProblemDetail } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
 import { freshProofMs, viewerOf } from "../http/viewer.ts";
 import {
+  CompleteSignIn,
   CurrentSession,
   DeviceList,
   ProveAgain,
+  SecondFactorAsked,
   SignedIn,
   SignedOut,
   SignIn,
@@ -22,6 +31,7 @@ import { describeDevice } from "./describe-device.ts";
 import { listDevices, signOut, signOutOthers } from "./devices.ts";
 import { exchangeOperatorLink } from "./operator-link.ts";
 import type { Push } from "./push.ts";
+import { completeStep } from "./second-factor.ts";
 import { proveAgain, signIn } from "./sign-in.ts";
 
 export type SessionNeeds = Parameters<typeof signIn>[0] & {
@@ -37,6 +47,9 @@ const whatMustBeRenewed = (notice: CurrentNotice | null): ProblemDetail =>
         detail: `Passwords set before ${toIso(notice.renewPasswordsSetBefore)} must be renewed; notice ${notice.reference}`,
       };
 
+/** What completes a sign-in whose password was right. */
+const factors = ["totp", "recovery"] as const;
+
 const secondsUntil = (clock: Clock, instant: number): number =>
   Math.max(0, Math.floor((instant - clock.now()) / 1_000));
 
@@ -45,7 +58,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
 
   app.post(
     "/api/sessions",
-    { config: { access: "anyone" }, schema: { body: SignIn, response: { 201: SignedIn } } },
+    { config: { access: "anyone" }, schema: { body: SignIn, response: { 201: SignedIn, 202: SecondFactorAsked } } },
     async (request, reply) => {
       const { address, password, token, class: asked, label } = request.body;
       const sessionClass = asked ?? (token === true ? "app" : "browser");
@@ -60,6 +73,12 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       if (outcome.kind === "refused") {
         return refuse(reply, "sign-in-refused", whatMustBeRenewed(await needs.currentNotice()));
       }
+      if (outcome.kind === "second-factor") {
+        const asked = { kind: outcome.kind, factors: [...factors], expiresAt: toIso(outcome.expiresAt) };
+        if (token === true) return reply.code(202).send({ ...asked, step: outcome.step.revealText() });
+        setStepCookie(reply, outcome.step.revealText(), secondsUntil(clock, outcome.expiresAt));
+        return reply.code(202).send(asked);
+      }
       const answer = {
         kind: "signed-in" as const,
         accountId: outcome.accountId,
@@ -71,6 +90,36 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       if (token === true) return reply.code(201).send({ ...answer, token: outcome.token.revealText() });
       setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, outcome.expiresAt));
       return reply.code(201).send(answer);
+    },
+  );
+
+  app.post(
+    "/api/sessions/second-factor",
+    { config: { access: "anyone" }, schema: { body: CompleteSignIn, response: { 201: SignedIn } } },
+    async (request, reply) => {
+      const { code, step: fromBody } = request.body;
+      const step = stepOf(request, fromBody);
+      const outcome =
+        step === undefined
+          ? ({ kind: "step-over" } as const)
+          : await completeStep(needs, { step, typed: code, network: request.ip });
+      if (fromBody === undefined && (outcome.kind === "step-over" || outcome.kind === "signed-in"))
+        clearStepCookie(reply);
+      switch (outcome.kind) {
+        case "wait":
+          return refuse(reply, "too-many", { retryAfterSeconds: outcome.seconds });
+        case "refused":
+          return refuse(reply, "second-factor-refused");
+        case "step-over":
+          return refuse(reply, "sign-in-over");
+        case "signed-in": {
+          const { accountId, sessionId, role, token } = outcome;
+          const answer = { kind: outcome.kind, accountId, sessionId, role, expiresAt: toIso(outcome.expiresAt) };
+          if (fromBody !== undefined) return reply.code(201).send({ ...answer, token: token.revealText() });
+          setSessionCookie(reply, token.revealText(), secondsUntil(clock, outcome.expiresAt));
+          return reply.code(201).send(answer);
+        }
+      }
     },
   );
 
@@ -99,8 +148,20 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       if (!(await withinLimit(needs, viewer.accountId, tries))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
-      if (!(await proveAgain(needs, viewer, Secret.fromText(request.body.password)))) {
-        return refuse(reply, "wrong-password");
+      const { password, code } = request.body;
+      const outcome = await proveAgain(needs, viewer, {
+        password: password === undefined ? undefined : Secret.fromText(password),
+        code,
+      });
+      switch (outcome.kind) {
+        case "proved":
+          break;
+        case "wait":
+          return refuse(reply, "too-many", { retryAfterSeconds: outcome.seconds });
+        case "refused":
+          return refuse(reply, "second-factor-refused");
+        default:
+          return refuse(reply, outcome.kind);
       }
       const { accountId, sessionId, class: sessionClass, role, expiresAt } = viewer;
       const freshUntil = toIso(plus(clock.now(), freshProofMs));

@@ -130,7 +130,7 @@ export async function signInByPasskey(
     readonly label: string;
     readonly network: string;
   },
-): Promise<Exclude<SignInOutcome, { kind: "too-many" }>> {
+): Promise<Exclude<SignInOutcome, { kind: "too-many" | "second-factor" }>> {
   const { db, clock } = needs;
   const { answer, browser } = order;
   const judged = await judge(needs, { answer, browser, purpose: "sign-in", accountId: null });

@@ -11,8 +11,12 @@ import { lookUpForm } from "../mail/address.ts";
 import { findAccount } from "../accounts/accounts.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import type { HashPool } from "../credentials/hash-pool.ts";
-import { answersProof, hashForProof, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
+import { answersProof, hashForProof, passwordSetAt, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
+import { judgeFactor, type FactorOutcome } from "../credentials/second-factors.ts";
+import { recoveryCodeUsed } from "../credentials/recovery-codes.ts";
+import { Refused, refusable } from "../credentials/sign-up.ts";
 import { noteProof, prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
+import { beginStep, type BegunStep } from "./second-factor.ts";
 
 interface Needs {
   readonly db: Db;
@@ -44,6 +48,7 @@ export type SignInOutcome =
       readonly token: Secret;
       readonly expiresAt: EpochMs;
     }
+  | BegunStep
   | { readonly kind: "refused" }
   /** Decided before anything that depends on an account's existence. */
   | { readonly kind: "too-many" };
@@ -59,7 +64,8 @@ const triesAtAddress = { purpose: "sign-in at address", limit: 30, windowMs: 10 
 
 /**
  * Signs in by address and password. An unknown address, a wrong password and a right one that is refused since a
- * containment cost the same calls, statements and one hash each, and answer the same.
+ * containment cost the same calls, statements and one hash each, and answer the same. Only a right password learns that
+ * a second factor is asked for; its step is answered then in place of a session.
  *
  * The session carries the epoch read in the statement that read the password, so whatever an old password proved is
  * old, even if this commits after a containment; the write repeats the test and fails clearly instead.
@@ -81,7 +87,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
     keyholder.index("address", form).then((addressIndex) => findAccount(db, addressIndex)),
   ]);
   if (!admitted) return { kind: "too-many" };
-  const proof = await readPasswordProof(db, accountId, decoy, seen.of("password"));
+  const proof = await readPasswordProof(db, accountId, decoy, seen);
   const tag = await hashForProof(needs, "sign-in", order.password, proof);
   const now = clock.now();
   // The session is sealed in the same breath as the password is judged, whatever the verdict: one frame, the same for all.
@@ -97,7 +103,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
     }),
   ]);
   if (!answers) return { kind: "refused" };
-
+  if (proof.asksFactor) return (await beginStep(needs, session, proof, now)) ?? { kind: "refused" };
   // One statement, which repeats the test of floors and generation: a transaction of its own.
   const written = await writeSession(db, session, { ...proof, floors: ["password"], by: "password" }, now);
   if (!written) return { kind: "refused" };
@@ -111,14 +117,50 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   };
 }
 
+export type ProveOutcome =
+  | { readonly kind: "proved" }
+  | { readonly kind: "wrong-password" }
+  /** The password is right, and the account has a second factor: nothing is proved without it. */
+  | { readonly kind: "second-factor-needed" }
+  | Exclude<FactorOutcome, { kind: "proved" }>;
+
 /**
- * Proves the viewer's password again without a new session, for what asks for a recent proof (ASVS 5.0 7.5.1).
- * @returns whether it was proved; the proof is in force from the next request.
+ * Proves again what the viewer signs in with, without a new session, for what asks for a recent proof: the password, and
+ * the second factor of an account that has one (ASVS 5.0 7.5.1). An account that has no password, an operator's first,
+ * gives the second factor alone. The proof is in force from the next request.
  */
-export async function proveAgain(needs: Needs, viewer: Viewer, password: Secret): Promise<boolean> {
+export async function proveAgain(
+  needs: Needs,
+  viewer: Viewer,
+  { password, code }: { readonly password: Secret | undefined; readonly code: string | undefined },
+): Promise<ProveOutcome> {
   const { db, clock, decoy, seen } = needs;
-  const proof = await readPasswordProof(db, viewer.accountId, decoy, seen.of("password"));
-  const tag = await hashForProof(needs, viewer.role === "operator" ? "operator" : "sign-in", password, proof);
-  if (!(await answersProof(needs, tag, proof))) return false;
-  return noteProof(db, viewer, "password", proof.generation, clock.now());
+  const { accountId } = viewer;
+  const proof = await readPasswordProof(db, accountId, decoy, seen);
+  const lane = viewer.role === "operator" ? "operator" : "sign-in";
+  const isRight =
+    password === undefined
+      ? code !== undefined && (await passwordSetAt(db, accountId)) === null
+      : await answersProof(needs, await hashForProof(needs, lane, password, proof), proof);
+  if (!isRight) return { kind: "wrong-password" };
+  const now = clock.now();
+  const { generation } = proof;
+  if (!proof.asksFactor) {
+    if (password === undefined) return { kind: "wrong-password" };
+    const noted = await noteProof(db, viewer, "password", generation, now);
+    return { kind: noted ? "proved" : "wrong-password" };
+  }
+  if (code === undefined) return { kind: "second-factor-needed" };
+  const judged = await judgeFactor(needs, accountId, code);
+  if (judged.kind !== "proved") return judged;
+  const { factor } = judged;
+  const used = factor.kind === "recovery" ? await recoveryCodeUsed(needs, accountId, viewer, now) : undefined;
+  const proved = await refusable(() =>
+    db.transaction(async (tx) => {
+      if (!(await factor.claim(tx))) throw new Refused();
+      if (used !== undefined && !(await used(tx))) throw new Refused();
+      if (!(await noteProof(tx, viewer, "password+totp", generation, now))) throw new Refused();
+    }),
+  );
+  return { kind: proved ? "proved" : "refused" };
 }

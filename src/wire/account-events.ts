@@ -18,6 +18,7 @@ export const eventKinds = [
   "second factor added",
   "second factor removed",
   "recovery codes made",
+  "recovery code used",
   "recovery started",
   "change taken back",
   "contained",

@@ -61,6 +61,21 @@ export const SignedIn = Closed({
 });
 export type SignedIn = Static<typeof SignedIn>;
 
+/** POST /api/sessions, where the password is right and the account has a second factor: nobody is signed in yet. */
+export const SecondFactorAsked = Closed({
+  kind: Type.Literal("second-factor"),
+  /** What may come: an app's code, or a recovery code in its place. */
+  factors: Type.Array(Type.Union([Type.Literal("totp"), Type.Literal("recovery")])),
+  expiresAt: Instant,
+  step: Type.Optional(Type.String({ description: "only with `token`; otherwise a cookie keeps it" })),
+});
+
+/** POST /api/sessions/second-factor. With `step` the answer has a bearer token, without it a cookie. */
+export const CompleteSignIn = Closed({
+  code: TypedCode,
+  step: Type.Optional(Type.String({ minLength: 20, maxLength: 200 })),
+});
+
 /** GET /api/session: who this request is. */
 export const CurrentSession = Closed({
   accountId: Id,
@@ -121,8 +136,14 @@ export const ChangePassword = Closed({
 export type ChangePassword = Static<typeof ChangePassword>;
 export const PasswordChanged = Closed({ kind: Type.Literal("password-changed"), signedOutDevices: Type.Boolean() });
 
-/** POST /api/session/proof: prove the password again, for what asks for a recent proof. */
-export const ProveAgain = Closed({ password: Password });
+/**
+ * POST /api/session/proof: prove again what this account signs in with, for what asks for a recent proof. `code` is the
+ * second factor's; an account without a password leaves `password` out.
+ */
+export const ProveAgain = Type.Object(
+  { password: Type.Optional(Password), code: Type.Optional(TypedCode) },
+  { additionalProperties: false, minProperties: 1 },
+);
 
 /** POST /api/account/addresses: an address for an account that has none, or one more; a code is mailed to it. */
 export const AddAddress = Closed({ address: Address });
@@ -146,6 +167,7 @@ export const CompleteRenewal = Closed({
   signOutDevices: Type.Optional(Type.Boolean({ default: true })),
   address: Type.Optional(Address),
   browser: Type.Optional(BrowserBinding),
+  secondFactor: Type.Optional(TypedCode),
 });
 export type CompleteRenewal = Static<typeof CompleteRenewal>;
 export const Renewed = Closed({ kind: Type.Literal("renewed"), signedOutDevices: Type.Boolean() });

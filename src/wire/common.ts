@@ -8,6 +8,8 @@ export const limits = {
   passwordLength: 1_024,
   /** NIST SP 800-63B-4 section 3.1.1.2(1): at least 15 where the password is the only factor. */
   passwordLengthAlone: 15,
+  /** And at least 8 where a second factor is asked for besides. */
+  passwordLengthWithFactor: 8,
   bodyBytes: 64 * 1024,
 } as const;
 

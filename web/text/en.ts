@@ -190,6 +190,7 @@ export const en = {
   "event.second factor added": "A second factor was turned on",
   "event.second factor removed": "A second factor was turned off",
   "event.recovery codes made": "New recovery codes were made",
+  "event.recovery code used": "A recovery code was used in place of the second factor",
   "event.recovery started": "A recovery of the account was started",
   "event.change taken back": "Changes were taken back from a letter, and everybody was signed out",
   "event.contained": "Everything that was signed in was stopped because of a security incident",

@@ -16,12 +16,16 @@ export const en = {
   "field.name": "Your name",
   "field.name.hint": "As letters will greet you. May be left empty.",
   "field.code": "Code from the letter",
+  "field.factor": "Code",
+  "field.factor.hint": "Six digits from your authenticator app, or one of your recovery codes.",
   "field.sign-out-devices": "Sign out connected devices after password change",
   "field.sign-out-devices.hint": "Browsers, TVs and apps that are signed in now must sign in again.",
 
   "refused.code": "This code is wrong, used or too old. If you asked more than once, use the newest letter.",
+  "refused.factor": "This code is wrong, or was used already. Wait for the next one in your app and type that.",
+  "refused.factor.wait":
+    "Too many wrong codes. Your app's codes are taken again in {minutes} minutes; a recovery code works at once.",
   "refused.password-is-old": "This is the password that was taken. Choose another one.",
-  "refused.password.too-short": "Use at least 15 characters. A few words in a row work well.",
   "refused.password.too-long": "Use at most 1,024 characters.",
   "refused.password.common": "This password is on lists that thieves try first. Choose something else.",
   "refused.password.breached":
@@ -63,6 +67,12 @@ export const en = {
   "sign-in.done.signed-out": "You are signed out on this device.",
   "sign-in.done.account-created": "Your account is ready. Sign in to start watching.",
 
+  "sign-in.done.step-over": "That took too long, or there were too many wrong codes. Sign in again.",
+  "sign-in.code.title": "One more step",
+  "sign-in.code.lead": "Your password is right. This account asks for a second factor too.",
+  "sign-in.code.do": "Sign in",
+  "sign-in.code.again": "Begin again",
+
   "sign-out.title": "Sign out",
   "sign-out.lead": "This device goes dark. Your other devices stay signed in.",
   "sign-out.do": "Sign out of this device",
@@ -88,6 +98,9 @@ export const en = {
   "renew.code.lead":
     "If this address has an account, a letter with a code is on its way. The code is good for 24 hours, in this browser only.",
   "renew.code.do": "Set my new password",
+  "renew.factor.title": "One more step",
+  "renew.factor.lead":
+    "Your mailbox is proved. This account has a second factor: type its code, and your new password once more.",
   "renew.code.again": "No letter? Look among unwanted mail, or ask for another",
   "renew.done.title": "Your new password is set",
   "renew.done.signed-out": "Every connected device has been signed out. Sign in with the new password.",

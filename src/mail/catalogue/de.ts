@@ -95,6 +95,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `Am ${at} wurden für Ihr Konto bei ${service} neue Wiederherstellungscodes erstellt. Ältere gelten nicht mehr.`,
   },
+  "recovery code used": {
+    title: "Ein Wiederherstellungscode wurde benutzt",
+    what: ({ at, service }) =>
+      `Am ${at} wurde einer der Wiederherstellungscodes Ihres Kontos bei ${service} anstelle des zweiten Faktors benutzt. Er gilt nicht noch einmal.`,
+  },
   "recovery started": {
     title: "Die Wiederherstellung Ihres Kontos hat begonnen",
     what: ({ at, service }) =>

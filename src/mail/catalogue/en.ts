@@ -92,6 +92,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `On ${at} new recovery codes were made for your ${service} account. Older ones no longer work.`,
   },
+  "recovery code used": {
+    title: "A recovery code was used",
+    what: ({ at, service }) =>
+      `On ${at} one of the recovery codes of your ${service} account was used in place of the second factor. It does not work again.`,
+  },
   "recovery started": {
     title: "The recovery of your account was started",
     what: ({ at, service }) =>

@@ -95,6 +95,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `El ${at} se crearon códigos de recuperación nuevos para su cuenta de ${service}. Los anteriores ya no valen.`,
   },
+  "recovery code used": {
+    title: "Se ha usado un código de recuperación",
+    what: ({ at, service }) =>
+      `El ${at} se usó uno de los códigos de recuperación de su cuenta de ${service} en lugar del segundo factor. Ya no vuelve a funcionar.`,
+  },
   "recovery started": {
     title: "Ha comenzado la recuperación de su cuenta",
     what: ({ at, service }) =>

@@ -95,6 +95,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `Le ${at}, de nouveaux codes de secours ont été créés pour votre compte ${service}. Les anciens ne servent plus.`,
   },
+  "recovery code used": {
+    title: "Un code de récupération a été utilisé",
+    what: ({ at, service }) =>
+      `Le ${at}, un des codes de récupération de votre compte ${service} a été utilisé à la place du second facteur. Il ne fonctionne plus.`,
+  },
   "recovery started": {
     title: "La récupération de votre compte a commencé",
     what: ({ at, service }) =>

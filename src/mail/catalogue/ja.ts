@@ -94,6 +94,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `${at}に、お客様の ${service} アカウントに新しい復旧コードが作られました。以前のコードはもう使えません。`,
   },
+  "recovery code used": {
+    title: "回復コードが使われました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントの回復コードの一つが、2段階目の認証の代わりに使われました。このコードはもう使えません。`,
+  },
   "recovery started": {
     title: "アカウントの復旧が始まりました",
     what: ({ at, service }) =>
