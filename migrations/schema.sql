@@ -8,12 +8,14 @@ create table account (
   data_key bytea not null,
   sealed_name bytea not null,
   created_at timestamp with time zone not null,
+  delete_after timestamp with time zone,
   constraint account_pkey PRIMARY KEY (id),
   constraint account_generation_check CHECK (generation >= 1),
   constraint account_role_check CHECK (role = ANY (ARRAY['viewer'::text, 'operator'::text]))
 );
 CREATE INDEX account_by_creation ON public.account USING btree (created_at, id);
 CREATE INDEX account_operators ON public.account USING btree (id) WHERE (role = 'operator'::text);
+CREATE INDEX account_to_delete ON public.account USING btree (delete_after) WHERE (delete_after IS NOT NULL);
 
 create table account_address (
   account_id uuid not null,
@@ -519,6 +521,7 @@ create table sign_up (
   constraint sign_up_browser_digest_check CHECK (octet_length(browser_digest) = 32)
 );
 CREATE INDEX sign_up_by_expiry ON public.sign_up USING btree (expires_at);
+CREATE INDEX sign_up_of_account ON public.sign_up USING btree (account_id);
 
 create table throttle (
   subject bytea not null,

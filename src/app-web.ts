@@ -34,18 +34,20 @@ import { notMePages } from "./renewal/not-me-pages.ts";
 import { renewalPages } from "./renewal/pages.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
-import { containmentsSince, currentNotice } from "./incidents/notice.ts";
+import { containmentsSince, currentNotice, noticesTo } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { listAlarms } from "./canaries/alarms.ts";
 import { watchCanaries } from "./canaries/watch.ts";
 import { ringForMail } from "./canaries/ring.ts";
 import { alarmRoutes, canaryMailRoute } from "./canaries/routes.ts";
+import { leavingRoutes } from "./leaving/routes.ts";
+import { titleNames } from "./library/titles.ts";
 import { libraryRoutes } from "./library/routes.ts";
 import { countTitles } from "./library/count-titles.ts";
 import { openEngine } from "./streaming/engine.ts";
 import { newGrants } from "./streaming/grants.ts";
-import { progressReader } from "./streaming/progress.ts";
+import { progressReader, watchedBy } from "./streaming/progress.ts";
 import { streamingRoutes } from "./streaming/routes.ts";
 
 export interface Web {
@@ -153,6 +155,11 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
     });
   }
   const progress = progressReader(db);
+  leavingRoutes(app, {
+    ...shared,
+    watched: watchedBy(db, (ids) => titleNames(db, ids)),
+    noticesTo: (accountId) => noticesTo(db, accountId),
+  });
   libraryRoutes(app, { db, dataDir: config.dataDir, progress });
   const media = await openEngine({
     log,

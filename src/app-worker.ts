@@ -22,6 +22,8 @@ import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { neverMailed } from "./canaries/plant.ts";
+import { deleteDue } from "./leaving/delete-account.ts";
+import { forgetProgress } from "./streaming/progress.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
 import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts";
@@ -54,6 +56,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const stopping = new AbortController();
   const cleanUp = defineTask("clean-up", async () => {
     const now = clock.now();
+    while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.signal.aborted);
     for (const forget of [
       forgetEvents,
       forgetSessions,

@@ -23,6 +23,7 @@ const order = [
   "renewal",
   "incidents",
   "canaries",
+  "leaving",
   "library",
   "streaming",
 ] as const;

@@ -10,7 +10,7 @@ export interface Pausing {
   letGo(): void;
 }
 
-const writes = /^\s*(insert|update|delete)\b/i;
+const writes = /^\s*(insert|update|delete|with\s+\w+\s+as\s+\(\s*(insert|update|delete))\b/i;
 /** Counting a try or a request comes before any proof and gives nothing; authority is made by the writes after it. */
 const counting =
   /^\s*(insert into (throttle|passkey_challenge)|update passkey_challenge set used_at|update (sign_up|ticket|address_claim|sign_in_step s) set tries|update totp t\s+set failures|update link l\b)/i;

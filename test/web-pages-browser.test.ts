@@ -40,7 +40,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  for (const state of ["sign-in", "events?state=full", "case?state=none", "library?state=full"]) await set(state);
+  for (const state of ["sign-in", "events?state=full", "deletion?state=none", "case?state=none", "library?state=full"])
+    await set(state);
 });
 
 const set = (state: string) => fetch(`${origin}/dev/${state}`);
@@ -94,6 +95,7 @@ const pages: readonly {
   { name: "a TV with a library", path: "/tv", shows: ".tv-row button" },
   { name: "a TV to be connected while a case is open", path: "/tv", shows: ".tv-qr img", state: "tv-out" },
   { name: "the account", path: "/account", shows: "#event-list" },
+  { name: "an account to be deleted", path: "/account", shows: ".notice.is-alarm", state: "deletion?state=planned" },
   { name: "an account to which nothing has happened", path: "/account", shows: ".empty", state: "events?state=empty" },
   { name: "an account whose events failed", path: "/account", shows: ".failed", state: "events?state=failed" },
   { name: "the console", path: "/console", shows: ".figures" },
@@ -123,6 +125,35 @@ for (const { name, path, shows, state } of pages) {
     }
   }, 90_000);
 }
+
+test("the account by keyboard alone: an address is removed after a proof, and the deletion is asked for and left", async () => {
+  const { page } = await open("/account", sizes[1] ?? { width: 1_440, height: 900 });
+  page.setDefaultTimeout(5_000);
+  const second = "a.rather.long.second.address@mail.some-provider.example";
+  await page.getByRole("button", { name: `Remove ${second}` }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Remove this address?" }).waitFor();
+  await page.keyboard.press("Escape");
+  expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe(`Remove ${second}`);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Remove this address?" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Is it still you?" }).waitFor();
+  // A passkey is offered first; the password is one step further.
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("a password");
+  await page.keyboard.press("Enter");
+  await page.getByText(`${second} is removed.`).waitFor();
+  expect(await page.getByRole("button", { name: /^Remove .*@/ }).count()).toBe(0);
+
+  await page.getByRole("button", { name: "Delete my account" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByLabel("To confirm, type one of your addresses").waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press("Escape");
+  expect(await page.getByText("Your account will be deleted").count()).toBe(0);
+  await page.context().close();
+});
 
 /** What is left of the film in the page, and how the room is lit. */
 const room = `({

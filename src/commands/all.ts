@@ -1,3 +1,4 @@
+import { accountCommands } from "./account.ts";
 import { adoptDatabaseCommand } from "./adopt-database.ts";
 import { alarmCommands } from "./alarm.ts";
 import { canaryCommands } from "./canary.ts";
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   ...alarmCommands,
   ...canaryCommands,
   ...operatorCommands,
+  ...accountCommands,
   ...passwordCommands,
   ...keepingCommands,
   adoptDatabaseCommand,

@@ -12,7 +12,7 @@ import { bareEvent, prepareEvent, recordEvent, type PreparedEvent } from "../acc
 import { doubtedAddresses } from "./added-since.ts";
 
 /** What can be changed in what opens an account. Each has its letter in every language, and can be taken back. */
-export type ChangeKind = Exclude<ChangeLetterKind, "change taken back" | "passkey doubted">;
+export type ChangeKind = Exclude<ChangeLetterKind, "change taken back" | "passkey doubted" | "account deleted">;
 
 /** How long "it was not me" works: long enough for a holiday's mail, short enough to settle what an account is. */
 export const undoLifetimeMs = 7 * dayMs;

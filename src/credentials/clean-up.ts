@@ -1,3 +1,4 @@
+import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, hourMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { forgetChallenges } from "./passkey-challenge.ts";
@@ -20,4 +21,20 @@ export async function forgetTotp(tx: Tx, now: EpochMs): Promise<number> {
   ]);
   const removed = await tx.run(`delete from totp where removed_at < $1`, [toDate(plus(now, -removedKeptMs))]);
   return unfinished + removed;
+}
+
+/**
+ * Removes everything that proves an account, when it is deleted. A credential with a table of its own brings a line;
+ * the deletion's test finds a table that was forgotten.
+ */
+export async function forgetCredentials(tx: Tx, accountId: AccountId): Promise<void> {
+  await tx.run(`delete from password where account_id = $1`, [accountId]);
+  await tx.run(`delete from address_claim where account_id = $1`, [accountId]);
+  await tx.run(`delete from account_change where account_id = $1`, [accountId]);
+  await tx.run(`delete from sign_up where account_id = $1`, [accountId]);
+  await tx.run(`delete from passkey where account_id = $1`, [accountId]);
+  await tx.run(`delete from passkey_way where account_id = $1`, [accountId]);
+  await tx.run(`delete from passkey_challenge where account_id = $1`, [accountId]);
+  await tx.run(`delete from totp where account_id = $1`, [accountId]);
+  await tx.run(`delete from recovery_code where account_id = $1`, [accountId]);
 }

@@ -2,6 +2,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { fromDate, minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { removeAddress, setFirstAddress } from "../accounts/accounts.ts";
+import { keepAccount } from "../accounts/deletion.ts";
 import { bringAddressBack, forgetRemovedAddresses, type RemovedAddress } from "../accounts/removed-addresses.ts";
 import { undoLifetimeMs, type ChangeKind, type UndoToken } from "./changed.ts";
 import { dropPasskey, restorePasskey } from "./passkeys.ts";
@@ -35,6 +36,7 @@ type Reversal = (tx: Tx, subject: Subject) => Promise<boolean>;
 const takesAway: Partial<Record<ChangeKind, Reversal>> = {
   "address added": (tx, { accountId, subject }) => removeAddress(tx, accountId, subject),
   "first address changed": (tx, { accountId, subject }) => setFirstAddress(tx, accountId, subject),
+  "deletion asked": (tx, { accountId }) => keepAccount(tx, accountId),
   "passkey added": (tx, { accountId, subject }) => dropPasskey(tx, accountId, subject),
   "second factor added": (tx, { accountId, subject, now }) => takeBackAdded(tx, accountId, subject, now),
   "recovery codes made": (tx, { accountId, subject }) => dropRecoveryCodes(tx, accountId, subject),

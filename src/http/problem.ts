@@ -29,6 +29,7 @@ export const problems = {
   "password-is-old": [400, "This is the password that was taken; choose another"],
   "wrong-password": [403, "The current password is wrong"],
   "address-refused": [400, "This is not an e-mail address that can get mail"],
+  "not-confirmed": [400, "This is not an address of the account"],
   "last-address": [409, "The last address cannot be removed"],
   "too-many-addresses": [409, "An account has at most 5 addresses; remove one first"],
   "nothing-to-renew": [409, "There is nothing to renew"],

@@ -14,6 +14,8 @@ import { countJobs } from "../jobs/queue.ts";
 import type { MailTransport } from "../mail/mail.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { readTimeline } from "../timeline/read.ts";
+import { deleteAccount } from "../leaving/delete-account.ts";
+import { forgetProgress } from "../streaming/progress.ts";
 import { freezeScope, resumeCampaigns, startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { currentNotice, readNotice } from "./notice.ts";
@@ -105,6 +107,18 @@ test("everybody in scope gets one letter in their language, and each has one out
   expect(relay.duplicates()).toBe(0);
   const german = relay.letters.find(({ to }) => to === addressed.find((one) => one.locale === "de")!.address);
   expect(german!.html).toContain('lang="de"');
+});
+
+test("an account that is deleted while its letter waits counts as no address, and the sum holds", async () => {
+  const everybody = await people(6);
+  const incidentId = await containedCase();
+  await start(incidentId);
+  const leaving = everybody[2]!;
+  const needsToDelete = { ...needs, keyholder: web, forgetProgress };
+  expect(await deleteAccount(needsToDelete, leaving.accountId, { by: "host", due: false })).toBe("deleted");
+  await walkToTheEnd(incidentId);
+  expect(await expectSum(incidentId)).toMatchObject({ scope: 6, handedOver: 5, noAddress: 1, waiting: 0 });
+  expect(relay.letters.map(({ to }) => to)).not.toContain(leaving.address);
 });
 
 test("starting again changes nothing and says so, also at the same moment", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { IncidentId } from "../kernel/brand.ts";
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { fromDate, toDate, type EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Tx } from "../db/db.ts";
@@ -121,6 +121,19 @@ export async function containmentsSince(
     [toDate(since)],
   );
   return rows.map(({ at, ...rest }) => ({ ...rest, at: fromDate(at) }));
+}
+
+/** The letters about incidents that one account was owed, for its owner's own copy. */
+export async function noticesTo(
+  tx: Tx,
+  accountId: AccountId,
+): Promise<{ readonly reference: string; readonly outcome: string; readonly at: EpochMs | null }[]> {
+  const rows = await tx.many<{ reference: string; outcome: string; at: Date | null }>(
+    `select i.reference, l.state as outcome, l.settled_at as at
+       from letter l join incident i on i.id = l.incident_id where l.account_id = $1 order by i.opened_at`,
+    [accountId],
+  );
+  return rows.map(({ at, ...rest }) => ({ ...rest, at: at === null ? null : fromDate(at) }));
 }
 
 /** What sign-in pages and televisions say while a case is in hand. */

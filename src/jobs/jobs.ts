@@ -25,7 +25,9 @@ export const changeLetterKinds = [
   "recovery codes made",
   "recovery code used",
   "recovery started",
+  "deletion asked",
   "change taken back",
+  "account deleted",
 ] as const;
 export type ChangeLetterKind = (typeof changeLetterKinds)[number];
 

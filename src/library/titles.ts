@@ -311,6 +311,30 @@ export async function readPlayableFile(db: Db, fileId: FileId, titleId: TitleId)
   );
 }
 
+/** Titles by id, as a person would name them: "Series, season 1, episode 2: Name". Hidden ones too. */
+export async function titleNames(db: Db, ids: readonly TitleId[]): Promise<ReadonlyMap<TitleId, string>> {
+  const rows = await db.many<{
+    id: TitleId;
+    name: string;
+    year: number | null;
+    series: string | null;
+    season: number | null;
+    episode: number | null;
+  }>(
+    `select t.id, t.name, t.year, s.name as series, t.season, t.episode
+       from title t left join series s on s.id = t.series_id where t.id = any($1)`,
+    [ids],
+  );
+  return new Map(
+    rows.map(({ id, name, year, series, season, episode }) => [
+      id,
+      series === null
+        ? `${name}${year === null ? "" : ` (${year})`}`
+        : `${series}, season ${season}, episode ${episode}: ${name}`,
+    ]),
+  );
+}
+
 /** Whether there is such a title, seen or hidden: progress may be kept for it. */
 export async function titleExists(db: Db, titleId: TitleId): Promise<boolean> {
   return (await db.one(`select 1 as found from title where id = $1`, [titleId])) !== undefined;

@@ -5,6 +5,13 @@ import type { Tx } from "../db/db.ts";
 /** How long an ended or expired session is kept, for "what happened to my account". */
 const keptMs = 30 * dayMs;
 
+/** Removes every session of an account that is deleted, and the operator's links made for it. */
+export async function forgetSessionsOf(tx: Tx, accountId: AccountId): Promise<void> {
+  await tx.run(`delete from session where account_id = $1`, [accountId]);
+  await tx.run(`delete from operator_link where account_id = $1`, [accountId]);
+  await tx.run(`delete from sign_in_step where account_id = $1`, [accountId]);
+}
+
 /**
  * Removes what has ended or expired long enough ago, at most 10,000 rows of each kind a call, so that a backlog never
  * holds locks for long. @returns how many rows went; call again while it is not zero.

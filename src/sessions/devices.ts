@@ -32,8 +32,15 @@ const live = `s.ended_at is null and s.expires_at > $2
    and s.epoch >= (select epoch from floor where kind = s.class)`;
 
 /** The viewer's devices that are signed in now, the one asking first, then by last use; at most 200. */
-export async function listDevices({ db, keyholder, clock }: Needs, viewer: Viewer): Promise<Device[]> {
-  const { accountId, sessionId } = viewer;
+export const listDevices = (needs: Needs, { accountId, sessionId }: Viewer): Promise<Device[]> =>
+  listDevicesOf(needs, accountId, sessionId);
+
+/** The same of any account, asked for by one of its sessions or by none. */
+export async function listDevicesOf(
+  { db, keyholder, clock }: Omit<Needs, "random">,
+  accountId: AccountId,
+  sessionId: SessionId | null,
+): Promise<Device[]> {
   const rows = await db.many<{
     id: SessionId;
     class: SessionClass;
@@ -47,7 +54,7 @@ export async function listDevices({ db, keyholder, clock }: Needs, viewer: Viewe
             s.created_at as "createdAt", s.last_seen_at as "lastSeenAt"
        from session s join account a on a.id = s.account_id
       where s.account_id = $1 and ${live}
-      order by s.id = $3 desc, s.last_seen_at desc limit 200`,
+      order by (s.id = $3::uuid) is true desc, s.last_seen_at desc limit 200`,
     [accountId, toDate(clock.now()), sessionId],
   );
   const opened = await keyholder.open(

@@ -64,6 +64,19 @@ export async function saveProgress(
   );
 }
 
+/** What an account has watched, with the names of the titles, for its owner's own copy. The last one first. */
+export const watchedBy =
+  (db: Db, names: (ids: readonly TitleId[]) => Promise<ReadonlyMap<TitleId, string>>) =>
+  async (accountId: AccountId, limit: number) => {
+    const entries = await progressReader(db).latest(accountId, limit);
+    const named = await names(entries.map(({ titleId }) => titleId));
+    return entries.map(({ titleId, updatedAt, ...entry }) => ({
+      title: named.get(titleId) ?? titleId,
+      ...entry,
+      at: updatedAt,
+    }));
+  };
+
 /** Forgets everything an account has watched, in the transaction that deletes the account. */
 export async function forgetProgress(tx: Tx, accountId: AccountId): Promise<void> {
   await tx.run(`delete from progress where account_id = $1`, [accountId]);

@@ -7,6 +7,7 @@ import { AddressesSection } from "./addresses-section.tsx";
 import { DevicesSection } from "./devices-section.tsx";
 import { EventsSection } from "./events-section.tsx";
 import { PasskeysSection } from "./passkeys-section.tsx";
+import { LeavingSection } from "./leaving-section.tsx";
 import { PasswordSection } from "./password-section.tsx";
 import { YouSection } from "./you-section.tsx";
 import "./account.css";
@@ -42,10 +43,11 @@ export function AccountPage() {
           <div className="account-parts">
             <DevicesSection devices={devices.data.devices} />
             <AddressesSection addresses={account.data.addresses} />
-            <PasskeysSection />
             <PasswordSection account={account.data} />
+            <PasskeysSection />
             <EventsSection />
             <YouSection account={account.data} />
+            <LeavingSection />
           </div>
         )}
       </div>

@@ -52,11 +52,13 @@ export function AddressesSection({ addresses }: { readonly addresses: readonly A
                   say("account.confirmed", { date: showDate(one.confirmedAt) }),
                 ].join(" · ")}
               </span>
-              {one.doubted && (
-                <span className="doubt">
-                  {say("account.doubted")}{" "}
+              {one.doubted && <span className="doubt">{say("account.doubted")}</span>}
+            </div>
+            {(addresses.length > 1 || one.doubted) && (
+              <div className="row-buttons">
+                {one.doubted && (
                   <button
-                    className="text-button"
+                    className="button-quiet"
                     type="button"
                     disabled={busy}
                     aria-label={say("account.keep-address.label", { address: one.address })}
@@ -70,11 +72,7 @@ export function AddressesSection({ addresses }: { readonly addresses: readonly A
                   >
                     {say("account.keep-address")}
                   </button>
-                </span>
-              )}
-            </div>
-            {addresses.length > 1 && (
-              <div className="row-buttons">
+                )}
                 {place > 0 && (
                   <button
                     className="button-quiet"
@@ -92,15 +90,17 @@ export function AddressesSection({ addresses }: { readonly addresses: readonly A
                     {say("account.address.use-first")}
                   </button>
                 )}
-                <button
-                  className="button-quiet"
-                  type="button"
-                  disabled={busy}
-                  aria-label={say("account.address.remove.label", { address: one.address })}
-                  onClick={() => setRemoving(one)}
-                >
-                  {say("account.address.remove")}
-                </button>
+                {addresses.length > 1 && (
+                  <button
+                    className="button-quiet"
+                    type="button"
+                    disabled={busy}
+                    aria-label={say("account.address.remove.label", { address: one.address })}
+                    onClick={() => setRemoving(one)}
+                  >
+                    {say("account.address.remove")}
+                  </button>
+                )}
               </div>
             )}
           </li>

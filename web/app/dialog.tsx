@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 
 interface DialogProps {
   readonly title: string;
@@ -15,11 +15,16 @@ interface DialogProps {
 export function Dialog({ title, children, onClose, alarm = false, wide = false, stays = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  // Noted before anything inside takes the focus by itself: the platform would give it back to that.
+  const [opener] = useState(() => document.activeElement);
   useEffect(() => {
     const element = dialog.current;
     if (element !== null && !element.open) element.showModal();
-    return () => element?.close();
-  }, []);
+    return () => {
+      element?.close();
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, [opener]);
   return (
     <dialog
       ref={dialog}

@@ -64,6 +64,8 @@ const known = [
   "too-many",
   "address-refused",
   "last-address",
+  "last-operator",
+  "not-confirmed",
   "too-many-addresses",
   "code-refused",
   "passkey-refused",

@@ -8,6 +8,7 @@ import type {
   Mailbox,
   Operators,
 } from "../../src/wire/accounts.ts";
+import type { Deletion } from "../../src/wire/leaving.ts";
 import type { AccountEvents } from "../../src/wire/account-events.ts";
 import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import type { Console, IncidentList, IncidentStatus } from "../../src/wire/incidents.ts";
@@ -63,6 +64,11 @@ export const accountQuery = queryOptions({
 export const passkeysQuery = queryOptions({
   queryKey: ["passkeys"],
   queryFn: ({ signal }) => send<PasskeyList>("GET", "/api/account/passkeys", { signal }),
+});
+
+export const deletionQuery = queryOptions({
+  queryKey: ["deletion"],
+  queryFn: ({ signal }) => send<Static<typeof Deletion>>("GET", "/api/account/deletion", { signal }),
 });
 
 export const eventsQuery = queryOptions({

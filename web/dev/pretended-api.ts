@@ -18,6 +18,7 @@ import {
 
 type Json = unknown;
 const caseId = idOf(7_000);
+const pretendedSecond = "a.rather.long.second.address@mail.some-provider.example";
 
 /** The policy of the real server, so that a built page meets it here first. */
 const policy =
@@ -53,7 +54,8 @@ function newHandler(strict: boolean) {
   let approved = false;
   let proved = false;
   let address: string | null = "operator@example.org";
-  let second: string | null = "a.rather.long.second.address@mail.some-provider.example";
+  let second: string | null = pretendedSecond;
+  let deleteAfter: string | null = null;
   let events: "full" | "empty" | "failed" = "full";
   const titles = pretendedTitles();
   const streams = new Set<ServerResponse>();
@@ -78,11 +80,17 @@ function newHandler(strict: boolean) {
         const reason = url.searchParams.get("reason") ?? "signed-out";
         if (reason !== "silent") for (const one of streams) one.end(`event: ended\ndata: {"reason":"${reason}"}\n\n`);
         streams.clear();
-      } else if (pathname === "/dev/sign-in") signedIn = true;
-      else if (pathname === "/dev/approve") approved = true;
+      } else if (pathname === "/dev/sign-in") {
+        signedIn = true;
+        proved = false;
+        second = pretendedSecond;
+      }
+      if (pathname === "/dev/approve") approved = true;
       else if (pathname === "/dev/no-address") address = null;
       else if (pathname === "/dev/case") caseState = (url.searchParams.get("state") ?? "none") as typeof caseState;
-      else if (pathname === "/dev/events") events = (url.searchParams.get("state") ?? "full") as typeof events;
+      else if (pathname === "/dev/deletion") {
+        deleteAfter = url.searchParams.get("state") === "planned" ? ago(-168 * hourMs) : null;
+      } else if (pathname === "/dev/events") events = (url.searchParams.get("state") ?? "full") as typeof events;
       else if (pathname === "/dev/library") library = (url.searchParams.get("state") ?? "full") as typeof library;
       return answer(response, 200, {});
     }
@@ -204,6 +212,11 @@ function newHandler(strict: boolean) {
         origin: `http://${request.headers.host ?? ""}`,
         passkeys: [passkey(30, "Telephone", null), passkey(31, "The blue key", "added-since-copy")],
       });
+    }
+    if (pathname === "/api/account/deletion") {
+      if (method === "POST") deleteAfter = ago(-168 * hourMs);
+      if (method === "DELETE") deleteAfter = null;
+      return answer(response, method === "POST" ? 202 : 200, { kind: "deletion-planned", deleteAfter });
     }
     if (pathname === "/api/account/events") {
       if (events === "failed") return refuse(response, 500, "broken");

@@ -105,10 +105,20 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `Am ${at} hat jemand ${service} mitgeteilt, nicht mehr in Ihr Konto zu kommen; seine Wiederherstellung hat begonnen. Bis ein neues Passwort gesetzt werden kann, vergeht einige Zeit.`,
   },
+  "deletion asked": {
+    title: "Ihr Konto soll gelöscht werden",
+    what: ({ at, service }) =>
+      `Am ${at} wurde verlangt, Ihr Konto bei ${service} zu löschen. Es wird 7 Tage später gelöscht; bis dahin können Sie es behalten, auf seiner Seite oder wie unten beschrieben.`,
+  },
   "change taken back": {
     title: "Eine Änderung an Ihrem Konto wurde rückgängig gemacht",
     what: ({ at, service }) =>
       `Am ${at} hat jemand den Knopf eines unserer Briefe gedrückt. Was seither in Ihrem Konto bei ${service} geändert wurde, ist rückgängig gemacht, alle Geräte sind abgemeldet, und das Passwort gilt nicht mehr.`,
+  },
+  "account deleted": {
+    title: "Ihr Konto wurde gelöscht",
+    what: ({ at, service }) =>
+      `Am ${at} wurde Ihr Konto bei ${service} gelöscht. Was dafür gespeichert war, kann niemand mehr lesen, und diese Adresse ist frei. Dies ist der letzte Brief.`,
   },
 };
 
@@ -172,7 +182,7 @@ export const de: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted"
+        : change === "passkey doubted" || change === "account deleted"
           ? []
           : ["Wenn Sie es waren, ist alles in Ordnung.", notYou(facts)],
     ),

@@ -102,10 +102,20 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `On ${at} somebody told ${service} that they cannot get into your account any more, and its recovery was started. Some time passes before a new password can be set.`,
   },
+  "deletion asked": {
+    title: "Your account is to be deleted",
+    what: ({ at, service }) =>
+      `On ${at} it was asked that your ${service} account be deleted. It is deleted 7 days later; until then you can keep it, on its page or as said below.`,
+  },
   "change taken back": {
     title: "A change to your account was taken back",
     what: ({ at, service }) =>
       `On ${at} somebody pressed the button of one of our letters. What had been changed in your ${service} account since then was taken back, every device was signed out, and the password is refused.`,
+  },
+  "account deleted": {
+    title: "Your account was deleted",
+    what: ({ at, service }) =>
+      `On ${at} your ${service} account was deleted. What was stored for it cannot be read by anybody any more, and this address is free. This is the last letter.`,
   },
 };
 
@@ -165,7 +175,7 @@ export const en: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted"
+        : change === "passkey doubted" || change === "account deleted"
           ? []
           : ["If it was you, all is well.", notYou(facts)],
     ),

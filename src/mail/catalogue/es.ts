@@ -105,10 +105,20 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `El ${at} alguien comunicó a ${service} que ya no puede entrar en su cuenta, y comenzó su recuperación. Pasa algún tiempo hasta que se puede fijar una contraseña nueva.`,
   },
+  "deletion asked": {
+    title: "Su cuenta se va a eliminar",
+    what: ({ at, service }) =>
+      `El ${at} se pidió eliminar su cuenta de ${service}. Se elimina 7 días después; hasta entonces puede conservarla, en su página o como se indica abajo.`,
+  },
   "change taken back": {
     title: "Se ha deshecho un cambio de su cuenta",
     what: ({ at, service }) =>
       `El ${at} alguien pulsó el botón de una de nuestras cartas. Lo que se había cambiado desde entonces en su cuenta de ${service} se ha deshecho, se ha cerrado la sesión en todos los dispositivos y la contraseña ya no se acepta.`,
+  },
+  "account deleted": {
+    title: "Su cuenta se ha eliminado",
+    what: ({ at, service }) =>
+      `El ${at} se eliminó su cuenta de ${service}. Nadie puede leer ya lo que estaba guardado en ella, y esta dirección queda libre. Esta es la última carta.`,
   },
 };
 
@@ -168,7 +178,7 @@ export const es: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted"
+        : change === "passkey doubted" || change === "account deleted"
           ? []
           : ["Si fue usted, todo está en orden.", notYou(facts)],
     ),

@@ -105,10 +105,20 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `Le ${at}, quelqu’un a dit à ${service} ne plus pouvoir entrer dans votre compte, et sa récupération a commencé. Un certain temps s’écoule avant qu’un nouveau mot de passe puisse être défini.`,
   },
+  "deletion asked": {
+    title: "Votre compte doit être supprimé",
+    what: ({ at, service }) =>
+      `Le ${at}, la suppression de votre compte ${service} a été demandée. Il est supprimé 7 jours plus tard ; d’ici là, vous pouvez le garder, sur sa page ou comme indiqué ci-dessous.`,
+  },
   "change taken back": {
     title: "Un changement de votre compte a été annulé",
     what: ({ at, service }) =>
       `Le ${at}, quelqu’un a appuyé sur le bouton d’une de nos lettres. Ce qui avait été changé depuis dans votre compte ${service} a été annulé, tous les appareils ont été déconnectés, et le mot de passe est refusé.`,
+  },
+  "account deleted": {
+    title: "Votre compte a été supprimé",
+    what: ({ at, service }) =>
+      `Le ${at}, votre compte ${service} a été supprimé. Ce qui était enregistré pour lui ne peut plus être lu par personne, et cette adresse est libre. C’est la dernière lettre.`,
   },
 };
 
@@ -168,7 +178,7 @@ export const fr: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted"
+        : change === "passkey doubted" || change === "account deleted"
           ? []
           : ["Si c’était vous, tout va bien.", notYou(facts)],
     ),

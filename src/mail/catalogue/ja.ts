@@ -104,10 +104,20 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service }) =>
       `${at}に、どなたかがお客様のアカウントに入れなくなったと ${service} に申し出て、復旧が始まりました。新しいパスワードを設定できるようになるまでには、しばらく時間がかかります。`,
   },
+  "deletion asked": {
+    title: "アカウントの削除が予定されています",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントの削除が求められました。7日後に削除されます。それまでは、アカウントのページ、または下記の方法で取り消すことができます。`,
+  },
   "change taken back": {
     title: "アカウントの変更が取り消されました",
     what: ({ at, service }) =>
       `${at}に、どなたかがお知らせのメールにあるボタンを押しました。それ以降に ${service} アカウントで変更されたことは取り消され、すべての端末がサインアウトされ、パスワードは使えなくなりました。`,
+  },
+  "account deleted": {
+    title: "アカウントが削除されました",
+    what: ({ at, service }) =>
+      `${at}に、お客様の ${service} アカウントは削除されました。保存されていた内容は誰にも読めなくなり、このアドレスは再び登録に使えます。これが最後のお知らせです。`,
   },
 };
 
@@ -167,7 +177,7 @@ export const ja: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted"
+        : change === "passkey doubted" || change === "account deleted"
           ? []
           : ["ご本人による操作であれば、問題ありません。", notYou(facts)],
     ),

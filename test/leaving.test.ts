@@ -1,0 +1,249 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { dayMs, minuteMs } from "../src/kernel/clock.ts";
+import type { AccountId, TitleId } from "../src/kernel/brand.ts";
+import { newId } from "../src/kernel/random.ts";
+import { integrate } from "../src/timeline/integrate.ts";
+import { verifyTimeline } from "../src/timeline/verify.ts";
+import { deleteAccount, deleteDue } from "../src/leaving/delete-account.ts";
+import { forgetProgress } from "../src/streaming/progress.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
+
+/** Leaving: a deletion that can be taken back for a week and leaves nothing readable, and a copy of everything known. */
+const service = await testService();
+const { ground, clock } = service;
+const { db, random, log } = ground;
+const deleteNeeds = { db, keyholder: ground.keyholders.mailer, clock, random, log, forgetProgress };
+
+interface Person {
+  readonly address: string;
+  readonly accountId: AccountId;
+  readonly session: string;
+}
+let people = 0;
+async function person(): Promise<Person> {
+  const address = `person-${++people}@example.org`;
+  const accountId = (await service.account(address, goodPassword, "Ada Quillfeather")) as AccountId;
+  clock.advance(1_000);
+  return { address, accountId, session: await service.signIn(address, goodPassword) };
+}
+const call = ({ session }: Pick<Person, "session">, method: "GET" | "POST" | "DELETE", path: string, body?: object) =>
+  service.call(method, path, { ...(body === undefined ? {} : { body }), cookies: asCookie(session) });
+const ask = (who: Person, confirmation = who.address) => call(who, "POST", "/api/account/deletion", { confirmation });
+const signs = async (address: string, password = goodPassword): Promise<number> =>
+  (await service.call("POST", "/api/sessions", { body: { address, password } })).status;
+const exists = async (accountId: AccountId): Promise<boolean> =>
+  (await db.one(`select 1 as it from account where id = $1`, [accountId])) !== undefined;
+
+/** Uses what an account can have, so that the search below has something to find. */
+async function useEverything(who: Person): Promise<void> {
+  const second = `second-${people}@example.org`;
+  for (const address of [second, `third-${people}@example.org`]) {
+    clock.advance(1_000);
+    await call(who, "POST", "/api/account/addresses", { address });
+    const code = (await service.letters()).find(({ to }) => to === address)?.code;
+    expect((await call(who, "POST", "/api/account/addresses/confirm", { code })).status).toBe(200);
+  }
+  const listed = (await call(who, "GET", "/api/account")).body["addresses"] as { id: string }[];
+  expect((await call(who, "DELETE", `/api/account/addresses/${listed[2]?.id}`)).status).toBe(200);
+  await call(who, "POST", "/api/account/addresses", { address: `waiting-${people}@example.org` });
+  await service.call("POST", "/api/renewals", { body: { address: who.address } });
+  const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
+  await call(who, "POST", "/api/links/decide", { userCode: asked.body["user_code"], decision: "approve" });
+  const titleId = newId<TitleId>(random, clock.now());
+  await db.run(
+    `insert into title (id, kind, identity, name, year, search_text, sort_key, added_at, visible)
+     values ($1, 'film', $2, 'Heat', 1995, ' heat', 'heat', $3, true)`,
+    [titleId, random.bytes(32), new Date(clock.now())],
+  );
+  await db.run(
+    `insert into progress (account_id, title_id, position_seconds, duration_seconds, watched, updated_at)
+     values ($1, $2, 61, 7200, false, $3)`,
+    [who.accountId, titleId, new Date(clock.now())],
+  );
+}
+
+/** Every column of every table, in which a row names the account in any form: found from the catalogue. */
+async function tracesOf(accountId: AccountId): Promise<string[]> {
+  const columns = await db.many<{ table: string; column: string }>(
+    `select c.relname as table, a.attname as column from pg_class c
+       join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+      where n.nspname = 'public' and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped order by 1, 2`,
+  );
+  const found: string[] = [];
+  for (const { table, column } of columns) {
+    const hit = await db.one(
+      `select 1 as hit from "${table}" where strpos("${column}"::text, $1) > 0
+          or strpos("${column}"::text, $2) > 0 or strpos("${column}"::text, encode(convert_to($1, 'utf8'), 'hex')) > 0 limit 1`,
+      [accountId, accountId.replaceAll("-", "")],
+    );
+    if (hit !== undefined) found.push(`${table}.${column}`);
+  }
+  return found;
+}
+
+test("deleting is planned, told to every address, works as before for a week, and then leaves nothing of the account", async () => {
+  const ada = await person();
+  await useEverything(ada);
+  const before = await tracesOf(ada.accountId);
+  expect(before).toEqual(
+    expect.arrayContaining([
+      "account.id",
+      "account_address.account_id",
+      "account_change.account_id",
+      "address.account_id",
+      "address_claim.account_id",
+      "link.account_id",
+      "password.account_id",
+      "progress.account_id",
+      "removed_address.account_id",
+      "security_event.account_id",
+      "session.account_id",
+      "sign_up.account_id",
+      "ticket.account_id",
+    ]),
+  );
+  const planned = await ask(ada);
+  expect([planned.status, planned.body["deleteAfter"]]).toEqual([202, new Date(clock.now() + 7 * dayMs).toISOString()]);
+  expect((await service.letters()).filter(({ letter }) => letter === "deletion asked")).toHaveLength(2);
+  expect((await call(ada, "GET", "/api/session")).status).toBe(200);
+  clock.advance(7 * dayMs - 1);
+  expect(await deleteDue(deleteNeeds)).toBe(0);
+  expect(await signs(ada.address)).toBe(201);
+  clock.advance(1);
+  const [row] = await db.many<{ dataKey: Buffer; sealed: Buffer }>(
+    `select a.data_key as "dataKey", a.sealed_name as sealed from account a where id = $1`,
+    [ada.accountId],
+  );
+  expect(row).toBeDefined();
+  expect(await deleteDue(deleteNeeds)).toBe(1);
+  // What proves the record of what happened, and nothing else: a random id that leads to nobody.
+  expect(await tracesOf(ada.accountId)).toEqual(["timeline_entry.body"]);
+  expect(await signs(ada.address)).toBe(401);
+  expect((await call(ada, "GET", "/api/session")).status).toBe(401);
+  expect((await service.letters()).filter(({ letter }) => letter === "account deleted").map(({ to }) => to)).toEqual(
+    expect.arrayContaining([ada.address, `second-${people}@example.org`]),
+  );
+  // The address is free: somebody else may have it.
+  const again = await service.account(ada.address, "a wholly new account of mine");
+  expect(again).not.toBe(ada.accountId);
+  expect(await deleteDue(deleteNeeds)).toBe(0);
+
+  // The record is whole, the deletion in it.
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  const databaseId = instance?.id ?? "";
+  await integrate({ db, keyholder: ground.keyholders.mailer, clock, databaseId });
+  const keys = await ground.keyholders.web.publicKeys("checkpoint");
+  const verdict = await verifyTimeline({ db, databaseId, publicKeys: keys.map(({ publicKey }) => publicKey) });
+  expect(verdict.kind).toBe("intact");
+});
+
+test("every table that has an account's id is emptied of it by name: one that is added tomorrow is missed here", async () => {
+  const rooms = [
+    "accounts/deletion",
+    "credentials/clean-up",
+    "sessions/clean-up",
+    "links/clean-up",
+    "renewal/clean-up",
+  ];
+  const code = [...rooms, "streaming/progress"].map((file) => readFileSync(`src/${file}.ts`, "utf8")).join("\n");
+  const tables = await db.many<{ name: string }>(
+    `select table_name as name from information_schema.columns
+      where table_schema = 'public' and column_name = 'account_id' order by 1`,
+  );
+  expect(tables.length).toBeGreaterThan(15);
+  const missed = tables.filter(({ name }) => !code.includes(`delete from ${name} where account_id = $1`));
+  // A campaign's letter keeps its one outcome, so that the sum holds.
+  expect(missed).toEqual([{ name: "letter" }]);
+});
+
+test("a deletion is taken back from the page or from the letter, and the account stays", async () => {
+  const ada = await person();
+  expect((await ask(ada)).status).toBe(202);
+  expect((await call(ada, "DELETE", "/api/account/deletion")).body).toEqual({ deleteAfter: null });
+  expect((await call(ada, "DELETE", "/api/account/deletion")).status).toBe(404);
+  clock.advance(2 * minuteMs);
+  expect((await ask(ada)).status).toBe(202);
+  const undo = (await service.letters()).find(
+    ({ to, letter }) => to === ada.address && letter === "deletion asked",
+  )?.undo;
+  const pressed = await service.call("POST", "/not-me", { body: { token: undo } });
+  expect(pressed.headers["location"]).toBe("/not-me/done");
+  clock.advance(8 * dayMs);
+  expect(await deleteDue(deleteNeeds)).toBe(0);
+  expect(await exists(ada.accountId)).toBe(true);
+  expect(await signs(ada.address)).toBe(401);
+});
+
+test("deleting wants a fresh proof and one of the account's addresses, typed", async () => {
+  const ada = await person();
+  for (const typed of ["nobody@example.org", "delete", "x"]) {
+    const refused = await ask(ada, typed);
+    expect([refused.status, refused.body["code"]]).toEqual([400, "not-confirmed"]);
+    expect(refused.text).not.toContain(typed === "x" ? "nobody@" : typed);
+  }
+  expect((await call(ada, "GET", "/api/account/deletion")).body).toEqual({ deleteAfter: null });
+  expect((await ask(ada, ` ${ada.address.toUpperCase()} `)).status).toBe(202);
+  clock.advance(6 * minuteMs);
+  expect((await ask(ada)).body["code"]).toBe("proof-needed");
+  expect((await call(ada, "DELETE", "/api/account/deletion")).status).toBe(200);
+  expect((await call(ada, "POST", "/api/account/export", {})).body["code"]).toBe("proof-needed");
+});
+
+test("the last operator cannot leave, and of two who leave at once one stays", async () => {
+  const [one, other] = [await person(), await person()];
+  await db.run(`update account set role = 'operator' where id = any($1)`, [[one.accountId, other.accountId]]);
+  const answers = await Promise.all([ask(one), ask(other)]);
+  expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([202, 409]);
+  expect(answers.find(({ status }) => status === 409)?.body["code"]).toBe("last-operator");
+  const staying = answers[0]?.status === 409 ? one : other;
+  expect(await deleteAccount(deleteNeeds, staying.accountId, { by: "host", due: false })).toBe("last-operator");
+  clock.advance(7 * dayMs);
+  expect(await deleteDue(deleteNeeds)).toBe(1);
+  expect(await exists(staying.accountId)).toBe(true);
+  await db.run(`update account set role = 'viewer' where id = $1`, [staying.accountId]);
+});
+
+test("one taken back at the last moment is not deleted, and one deleted twice at once is deleted once", async () => {
+  const [ada, bob] = [await person(), await person()];
+  await ask(ada);
+  await ask(bob);
+  await call(ada, "DELETE", "/api/account/deletion");
+  clock.advance(7 * dayMs);
+  expect(await deleteAccount(deleteNeeds, ada.accountId, { by: "owner", due: true })).toBe("not-due");
+  const both = await Promise.all(
+    [0, 1].map(() => deleteAccount(deleteNeeds, bob.accountId, { by: "owner", due: true })),
+  );
+  expect(both.filter((outcome) => outcome === "deleted")).toHaveLength(1);
+  const entries = await db.many(
+    `select 1 from timeline_entry where kind = 'account deleted' and strpos(convert_from(body, 'utf8'), $1) > 0`,
+    [bob.accountId],
+  );
+  expect(entries).toHaveLength(1);
+});
+
+test("the copy of one's data says everything in readable form, is a download, and holds no secret", async () => {
+  const ada = await person();
+  await useEverything(ada);
+  const answer = await call(ada, "POST", "/api/account/export", {});
+  expect(answer.status, answer.text).toBe(200);
+  expect(answer.headers["content-disposition"]).toMatch(/^attachment; filename="account-\d{4}-\d\d-\d\d\.json"$/);
+  expect(answer.body["account"]).toMatchObject({ id: ada.accountId, name: "Ada Quillfeather", language: "en" });
+  expect(answer.body["addresses"]).toHaveLength(2);
+  expect(answer.body["devices"]).toHaveLength(1);
+  expect(answer.body["watched"]).toEqual([expect.objectContaining({ title: "Heat (1995)", positionSeconds: 61 })]);
+  expect((answer.body["events"] as { kind: string }[]).map(({ kind }) => kind)).toContain("address removed");
+  const row = await db.one<{ all: string }>(
+    `select concat_ws(' ', encode(a.data_key, 'hex'), encode(a.sealed_name, 'hex'), encode(p.salt, 'hex'), encode(p.record, 'hex'),
+                      (select string_agg(encode(digest, 'hex'), ' ') from session where account_id = a.id)) as all
+       from account a join password p on p.account_id = a.id where a.id = $1`,
+    [ada.accountId],
+  );
+  for (const secret of [...(row?.all.split(" ") ?? []), ada.session, goodPassword]) {
+    expect(answer.text.includes(secret)).toBe(false);
+  }
+  const events = (await call(ada, "GET", "/api/account/events")).body["events"] as { kind: string }[];
+  expect(events.filter(({ kind }) => kind === "exported")).toHaveLength(1);
+  for (let more = 0; more < 5; more++) expect((await call(ada, "POST", "/api/account/export", {})).status).toBe(200);
+  expect((await call(ada, "POST", "/api/account/export", {})).status).toBe(429);
+});
