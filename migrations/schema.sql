@@ -500,6 +500,16 @@ create table sign_in_step (
 );
 CREATE INDEX sign_in_step_by_expiry ON public.sign_in_step USING btree (expires_at);
 
+create table sign_in_window (
+  window_start timestamp with time zone not null,
+  tried bigint not null default 0,
+  failed bigint not null default 0,
+  unknown bigint not null default 0,
+  networks bigint not null default 0,
+  judged boolean not null default false,
+  constraint sign_in_window_pkey PRIMARY KEY (window_start)
+);
+
 create table sign_up (
   browser_digest bytea not null,
   account_id uuid not null,

@@ -38,6 +38,7 @@ import { containmentsSince, currentNotice, noticesTo } from "./incidents/notice.
 import { noticePages } from "./incidents/pages.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { listAlarms } from "./canaries/alarms.ts";
+import { countSignIns } from "./canaries/stuffing.ts";
 import { watchCanaries } from "./canaries/watch.ts";
 import { ringForMail } from "./canaries/ring.ts";
 import { alarmRoutes, canaryMailRoute } from "./canaries/routes.ts";
@@ -58,6 +59,8 @@ export interface Web {
   readonly work: () => { readonly hashes: number; readonly statements: number; readonly keyholderCalls: number };
   /** Compares what was tried with the canaries now, instead of within a second. */
   readonly lookForCanaries: () => Promise<void>;
+  /** Writes how sign-ins went now, instead of within five seconds. */
+  readonly writeSignInCounts: () => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -91,6 +94,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
   let push: Push | undefined;
   const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
   const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
+  const signInCounter = countSignIns({ db, clock, log, ...watching });
   const canaryWatch = watchCanaries({ db, keyholder, clock, random, log, ...watching });
   const shared = {
     db,
@@ -104,6 +108,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
     decoy: await newDecoy(ground),
     lifetimesMs,
     noteTry: canaryWatch.note,
+    noteSignIn: signInCounter.note,
   };
   const party = relyingPartyOf(publicOrigin, serviceName);
   const readNotice = () => currentNotice(db);
@@ -192,6 +197,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
       keyholderCalls: Object.values(keyholder.stats().calls).reduce((sum, calls) => sum + calls, 0),
     }),
     lookForCanaries: () => canaryWatch.flush(),
+    writeSignInCounts: () => signInCounter.flush(),
     close: async () => {
       // Streams never end by themselves, and the server waits for what is under way.
       await push?.close();
@@ -204,6 +210,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
       breached.close();
       await refusals.close();
       await canaryWatch.close();
+      await signInCounter.close();
     },
   };
 }

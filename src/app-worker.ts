@@ -21,6 +21,7 @@ import { resumeCampaigns } from "./incidents/campaign.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
+import { forgetSignInWindows, watchSignIns } from "./canaries/stuffing.ts";
 import { neverMailed } from "./canaries/plant.ts";
 import { deleteDue } from "./leaving/delete-account.ts";
 import { forgetProgress } from "./streaming/progress.ts";
@@ -67,6 +68,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
       forgetTickets,
       forgetCounts,
       cleanUpMailbox,
+      forgetSignInWindows,
     ]) {
       while ((await forget(db, now)) >= 10_000 && !stopping.signal.aborted);
     }
@@ -114,6 +116,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     requestScan({ db, clock }),
   ).catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"));
   const watch = await startLibraryWatch({ db, clock, log, libraryDir });
+  const signIns = watchSignIns({ db, clock, random, log });
   const honeywords = watchHoneywords({ db, keyholder, clock, random, log });
   const heartbeat = every(minuteMs, async () => {
     // Touches a connection now and then, so that a swapped database is noticed by the worker too.
@@ -124,6 +127,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     stopping.abort();
     await heartbeat.stop();
     await honeywords.stop();
+    await signIns.stop();
     await watch.stop();
     await demo;
     await worker.stop();

@@ -130,6 +130,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   incident: ["incidents", "canaries"],
   alarm: ["canaries"],
   canary: ["canaries"],
+  sign_in_window: ["canaries"],
   throttle: ["http"],
   timeline_entry: ["timeline", "incidents"],
   mailbox_letter: ["mail"],

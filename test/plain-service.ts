@@ -107,6 +107,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     serviceName: "Houselights",
     lifetimesMs,
     noteTry: () => {},
+    noteSignIn: () => {},
   };
   const party = relyingPartyOf(publicOrigin, "Houselights");
   passkeySessionRoutes(app, { ...needs, party });

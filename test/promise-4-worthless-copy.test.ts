@@ -403,6 +403,7 @@ async function useEverything(): Promise<void> {
   await makeOperatorLink(ground).then(({ secret }) => wentSecret("an operator link", secretText(secret)));
   clock.advance(6 * 60_000);
   await expectStatus(200, "GET", "/api/session", { cookies: asCookie(back) });
+  await service.web.writeSignInCounts();
   await integrateNow();
 }
 

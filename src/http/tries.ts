@@ -6,3 +6,12 @@ export type TryWay = "sign-in" | "sign-up" | "renewal" | "second address";
  * waits for it, so that neither an answer nor its time can depend on what it does.
  */
 export type NoteTry = (way: TryWay, form: string) => void;
+
+/** Told how each sign-in ended, once its answer is decided; like `NoteTry` it answers nothing. */
+export type NoteSignIn = (end: {
+  readonly failed: boolean;
+  /** Whether the address has an account. */
+  readonly isKnown: boolean;
+  /** The peer's address. */
+  readonly network: string;
+}) => void;

@@ -4,7 +4,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import type { NoteTry } from "../http/tries.ts";
+import type { NoteSignIn, NoteTry } from "../http/tries.ts";
 import { addressFrom, withinLimits } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
@@ -25,6 +25,7 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly noteTry: NoteTry;
+  readonly noteSignIn: NoteSignIn;
   readonly lifetimesMs: SessionLifetimesMs;
   readonly decoy: Decoy;
   readonly seen: SeenFloors;
@@ -102,6 +103,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
       now,
     }),
   ]);
+  needs.noteSignIn({ failed: !answers, isKnown: accountId !== null, network });
   if (!answers) return { kind: "refused" };
   if (proof.asksFactor) return (await beginStep(needs, session, proof, now)) ?? { kind: "refused" };
   // One statement, which repeats the test of floors and generation: a transaction of its own.

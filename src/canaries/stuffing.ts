@@ -1,0 +1,260 @@
+import {
+  dayMs,
+  every,
+  fromDate,
+  hourMs,
+  minuteMs,
+  plus,
+  toDate,
+  toIso,
+  type Clock,
+  type EpochMs,
+} from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { NoteSignIn } from "../http/tries.ts";
+import { networkOf } from "../http/network.ts";
+import { raiseAlarm, type AlarmFound } from "./raise-alarm.ts";
+
+/** How sign-ins went in ten minutes. */
+export interface SignInWindow {
+  readonly start: EpochMs;
+  readonly tried: number;
+  readonly failed: number;
+  readonly unknown: number;
+  readonly networks: number;
+}
+
+export const windowMs = 10 * minuteMs;
+const keptMs = 35 * dayMs;
+const startOf = (now: EpochMs): EpochMs => plus(now, -(now % windowMs));
+
+export interface SignInCounter {
+  readonly note: NoteSignIn;
+  /** Adds what was counted since the last time to the database; also done every five seconds. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Above this many networks in ten minutes one process stops telling them apart; the number is an alarm by then. */
+const mostNetworks = 100_000;
+
+/**
+ * Counts how sign-ins end. What is stored are sums; the networks are told apart in memory alone, for the ten minutes that
+ * they are counted. A killed process loses the last five seconds of its counts.
+ */
+export function countSignIns({
+  db,
+  clock,
+  log,
+  everyMs = 5_000,
+}: {
+  readonly db: Tx;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly everyMs?: number;
+}): SignInCounter {
+  let start = startOf(clock.now());
+  let counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
+  let networks = new Set<string>();
+
+  function turn(): void {
+    const now = startOf(clock.now());
+    if (now === start) return;
+    // What was not flushed in time belongs to the window before: it is written under that one first.
+    waiting.push({ start, ...counted });
+    start = now;
+    counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
+    networks = new Set();
+  }
+  const waiting: SignInWindow[] = [];
+
+  async function flush(): Promise<void> {
+    turn();
+    waiting.push({ start, ...counted });
+    counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
+    const batch = waiting.splice(0).filter(({ tried }) => tried > 0);
+    for (const window of batch) {
+      try {
+        await db.run(
+          `insert into sign_in_window (window_start, tried, failed, unknown, networks) values ($1, $2, $3, $4, $5)
+           on conflict (window_start) do update
+             set tried = sign_in_window.tried + excluded.tried, failed = sign_in_window.failed + excluded.failed,
+                 unknown = sign_in_window.unknown + excluded.unknown,
+                 networks = sign_in_window.networks + excluded.networks`,
+          [toDate(window.start), window.tried, window.failed, window.unknown, window.networks],
+        );
+      } catch (thrown) {
+        waiting.push(window);
+        log.warn({ reason: messageOf(thrown) }, "sign-ins are counted later: the database does not take them now");
+      }
+    }
+  }
+
+  const flusher = every(everyMs, flush);
+  return {
+    note: ({ failed, isKnown, network }) => {
+      turn();
+      counted.tried += 1;
+      if (!failed) return;
+      counted.failed += 1;
+      if (!isKnown) counted.unknown += 1;
+      const name = networkOf(network);
+      if (networks.size < mostNetworks && !networks.has(name)) {
+        networks.add(name);
+        counted.networks += 1;
+      }
+    },
+    flush,
+    close: async () => {
+      await flusher.stop();
+      await flush();
+    },
+  };
+}
+
+/** What is usual: median and spread, which a few odd windows among many do not move. */
+interface Usual {
+  readonly median: number;
+  /** Median absolute deviation times 1.4826: the standard deviation, if it were a normal distribution. */
+  readonly spread: number;
+}
+
+const medianOf = (values: readonly number[]): number => {
+  const sorted = values.toSorted((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+};
+
+export function usualOf(values: readonly number[]): Usual {
+  const median = medianOf(values);
+  return { median, spread: 1.4826 * medianOf(values.map((value) => Math.abs(value - median))) };
+}
+
+/** Fewer failed sign-ins than this in ten minutes are no stuffing that anybody would do. */
+const leastFailed = 100;
+/** Until so many windows of the same time of day are known (a week of three hours), the least is what a service could not miss. */
+const leastKnown = 7 * 18;
+const leastFailedUnknown = 500;
+/** Of lists that were taken elsewhere, most addresses have no account here. */
+const leastUnknownShare = 0.4;
+
+export interface Judgement {
+  readonly isStuffing: boolean;
+  readonly usualFailed: number;
+  readonly usualUnknownPercent: number;
+  readonly usualNetworks: number;
+  /** Windows that the usual was taken from. */
+  readonly known: number;
+}
+
+const unknownShare = ({ failed, unknown }: SignInWindow): number => (failed === 0 ? 0 : unknown / failed);
+
+/**
+ * Whether a window is stuffing, beside windows of the same time of day in the weeks before: far more failed sign-ins than
+ * usual, of which far more are at addresses that nobody has here. Spread over far more networks than usual, half of the
+ * distance is enough. After a containment everybody fails at once, and at addresses that exist: that is none.
+ */
+export function judgeWindow(window: SignInWindow, before: readonly SignInWindow[]): Judgement {
+  const failed = usualOf(before.map((one) => one.failed));
+  const networks = usualOf(before.map((one) => one.networks));
+  const share = usualOf(before.filter((one) => one.failed > 0).map(unknownShare));
+  const isKnown = before.length >= leastKnown;
+  const isSpread = window.networks > Math.max(networks.median * 3, networks.median + 8 * networks.spread, 20);
+  const distance = isSpread ? 6 : 12;
+  const most = Math.max(leastFailed, failed.median * (isSpread ? 2 : 3), failed.median + distance * failed.spread);
+  // In a quiet hour the share of a handful swings from none to all: its spread says nothing above six in ten.
+  const mostShare = Math.max(leastUnknownShare, share.median + 0.15, Math.min(0.6, share.median + 4 * share.spread));
+  const isMany = window.failed > (isKnown ? most : Math.max(most, leastFailedUnknown));
+  return {
+    isStuffing: isMany && unknownShare(window) > mostShare,
+    usualFailed: Math.round(failed.median),
+    usualUnknownPercent: Math.round(100 * share.median),
+    usualNetworks: Math.round(networks.median),
+    known: before.length,
+  };
+}
+
+/** Windows within an hour of the same time of day, in the 28 days before. */
+export function sameTimeOfDay(windows: readonly SignInWindow[], start: EpochMs): SignInWindow[] {
+  return windows.filter((one) => {
+    const age = start - one.start;
+    if (age < 20 * hourMs || age > 28 * dayMs + hourMs) return false;
+    const off = age % dayMs;
+    return off <= hourMs || off >= dayMs - hourMs;
+  });
+}
+
+const found = (window: SignInWindow, judged: Judgement): AlarmFound => ({
+  kind: "stuffing",
+  about: "stuffing",
+  place: null,
+  title: "Passwords from elsewhere are being tried",
+  evidence: `In the ten minutes from ${toIso(window.start)}, ${window.failed} sign-ins failed, of which ${Math.round(100 * unknownShare(window))} in 100 were at addresses that have no account here, from ${window.networks} networks. At this time of day ${judged.usualFailed} fail, ${judged.usualUnknownPercent} in 100 at unknown addresses, from ${judged.usualNetworks} networks. That is what it looks like when a list from another service is tried.`,
+  notEvidence:
+    "It is no evidence that anything was copied here, nor that any try succeeded. A new version of an app that signs in wrongly can look the same.",
+  facts: {
+    tried: window.tried,
+    failed: window.failed,
+    "at unknown addresses": window.unknown,
+    networks: window.networks,
+    "usual failed": judged.usualFailed,
+    "usual networks": judged.usualNetworks,
+    "windows compared": judged.known,
+  },
+  proposes: {
+    foundHow: "sign-ins failed far more often than usual, at unknown addresses",
+    copiedAt: null,
+    dataClasses: [],
+    keysReachable: "no",
+  },
+});
+
+interface Needs {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Judges the windows that are over and not judged yet, each once: the claim and its alarm commit together. A minute is
+ * left for processes to add what they counted. @returns how many rang.
+ */
+export async function judgeSignIns({ db, clock, random }: Needs): Promise<number> {
+  const now = clock.now();
+  const over = toDate(plus(now, -windowMs - minuteMs));
+  const rows = await db.many<Omit<SignInWindow, "start"> & { start: Date; judged: boolean }>(
+    `select window_start as start, tried, failed, unknown, networks, judged from sign_in_window
+      where window_start > $1 and window_start <= $2 order by window_start`,
+    [toDate(plus(now, -keptMs)), over],
+  );
+  const windows = rows.map((row) => ({ ...row, start: fromDate(row.start) }));
+  let rang = 0;
+  for (const window of windows.filter(({ judged }) => !judged)) {
+    const judged = judgeWindow(window, sameTimeOfDay(windows, window.start));
+    await db.transaction(async (tx) => {
+      const claimed = await tx.run(`update sign_in_window set judged = true where window_start = $1 and not judged`, [
+        toDate(window.start),
+      ]);
+      if (claimed === 0 || !judged.isStuffing) return;
+      await raiseAlarm(tx, now, random, found(window, judged));
+      rang += 1;
+    });
+  }
+  return rang;
+}
+
+/** Judges every minute. */
+export function watchSignIns(needs: Needs & { readonly log: Log }): { stop(): Promise<void> } {
+  return every(minuteMs, async () => {
+    await judgeSignIns(needs).catch((thrown: unknown) =>
+      needs.log.warn({ reason: messageOf(thrown) }, "sign-ins are compared with the usual later"),
+    );
+  });
+}
+
+/** Forgets windows that are older than what the usual is taken from. @returns how many. */
+export const forgetSignInWindows = (tx: Tx, now: EpochMs): Promise<number> =>
+  tx.run(`delete from sign_in_window where window_start < $1`, [toDate(plus(now, -keptMs))]);
