@@ -9,6 +9,7 @@ import { EventsSection } from "./events-section.tsx";
 import { PasskeysSection } from "./passkeys-section.tsx";
 import { LeavingSection } from "./leaving-section.tsx";
 import { PasswordSection } from "./password-section.tsx";
+import { SecondFactorSection } from "./second-factor-section.tsx";
 import { YouSection } from "./you-section.tsx";
 import "./account.css";
 
@@ -45,6 +46,7 @@ export function AccountPage() {
             <AddressesSection addresses={account.data.addresses} />
             <PasswordSection account={account.data} />
             <PasskeysSection />
+            <SecondFactorSection hasPassword={account.data.passwordSetAt !== null} />
             <EventsSection />
             <YouSection account={account.data} />
             <LeavingSection />

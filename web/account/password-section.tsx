@@ -1,9 +1,10 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Account } from "../../src/wire/accounts.ts";
 import { send } from "../app/api.ts";
 import { Field, Form, textOf, type Filled } from "../app/form.tsx";
 import { useProved } from "../app/proof.tsx";
+import { secondFactorQuery } from "../app/queries.ts";
 import { say, showDate } from "../text/say.ts";
 
 /** NIST SP 800-63B-4 section 3.1.1.2(1); the server decides, the field only helps. */
@@ -12,6 +13,7 @@ const passwordLength = 15;
 export function PasswordSection({ account }: { readonly account: Account }) {
   const proved = useProved();
   const queries = useQueryClient();
+  const factor = useQuery(secondFactorQuery);
   const [done, setDone] = useState<string | null>(null);
   const hasPassword = account.passwordSetAt !== null;
 
@@ -58,7 +60,7 @@ export function PasswordSection({ account }: { readonly account: Account }) {
           name="newPassword"
           type="password"
           autoComplete="new-password"
-          hint={say("account.password.hint", { count: passwordLength })}
+          hint={say("account.password.hint", { count: factor.data?.passwordLength ?? passwordLength })}
           minLength={8}
           maxLength={1_024}
         />

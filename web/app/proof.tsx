@@ -6,7 +6,7 @@ import { isRefused, send } from "./api.ts";
 import { Dialog } from "./dialog.tsx";
 import { refusalText } from "./failed.tsx";
 import { addPasskey, countingPasskeys, proveByPasskey, whyNoPasskeys } from "./passkeys.ts";
-import { passkeysQuery } from "./queries.ts";
+import { passkeysQuery, secondFactorQuery } from "./queries.ts";
 
 /** Runs an act; if the service wants a recent or a stronger proof, asks for it and runs the act again. */
 type Proved = <Reply>(act: () => Promise<Reply>) => Promise<Reply>;
@@ -85,6 +85,8 @@ interface ProofDialogProps {
 function ProofDialog({ asks, onProved, onClose }: ProofDialogProps) {
   const passkeys = useQuery({ ...passkeysQuery, staleTime: 0 });
   // Adding a second factor takes a fresh proof, which takes the password: then the dialog goes there and comes back.
+  const factor = useQuery({ ...secondFactorQuery, staleTime: 0 });
+  const hasApp = factor.data !== undefined && factor.data.totpAddedAt !== null;
   const [step, setStep] = useState(asks);
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -108,8 +110,10 @@ function ProofDialog({ asks, onProved, onClose }: ProofDialogProps) {
 
   const byPassword = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const password = new FormData(event.currentTarget).get("password");
-    void prove(() => send("POST", "/api/session/proof", { body: { password } }));
+    const data = new FormData(event.currentTarget);
+    const [password, code] = [textIn(data, "password"), textIn(data, "code")];
+    const body = { ...(password === "" ? {} : { password }), ...(code === "" ? {} : { code }) };
+    void prove(() => send("POST", "/api/session/proof", { body }));
   };
 
   return (
@@ -141,7 +145,7 @@ function ProofDialog({ asks, onProved, onClose }: ProofDialogProps) {
           {error}
         </p>
       )}
-      {step === "proof-needed" && (
+      {(step === "proof-needed" || (step === "strong-proof-needed" && hasApp)) && (
         <form className="form" onSubmit={byPassword}>
           <div className="field">
             <label htmlFor="proof-password">{say("proof.password")}</label>
@@ -150,12 +154,30 @@ function ProofDialog({ asks, onProved, onClose }: ProofDialogProps) {
               name="password"
               type="password"
               autoComplete="current-password"
-              required
+              required={!hasApp}
               autoFocus={!hasPasskey}
               aria-invalid={error !== null}
               aria-describedby={error === null ? undefined : "proof-error"}
             />
           </div>
+          {hasApp && (
+            <div className="field code-field">
+              <label htmlFor="proof-code">{say("proof.code")}</label>
+              <span className="hint" id="proof-code-hint">
+                {say("proof.code.hint")}
+              </span>
+              <input
+                id="proof-code"
+                name="code"
+                autoComplete="one-time-code"
+                autoCapitalize="characters"
+                spellCheck={false}
+                required
+                maxLength={40}
+                aria-describedby="proof-code-hint"
+              />
+            </div>
+          )}
           <div className="buttons">
             <button className={hasPasskey ? "button-quiet" : "button"} type="submit" disabled={busy}>
               {busy ? say("working") : say("proof.go")}
@@ -172,6 +194,11 @@ function ProofDialog({ asks, onProved, onClose }: ProofDialogProps) {
   );
 }
 
+const textIn = (data: FormData, name: string): string => {
+  const value = data.get(name);
+  return typeof value === "string" ? value : "";
+};
+
 interface EnrolPartProps {
   readonly list: PasskeyList | undefined;
   readonly busy: boolean;
@@ -187,6 +214,7 @@ function EnrolPart({ list, busy, onAdd }: EnrolPartProps) {
       <div className="notice">
         <strong>{say(`passkeys.why.${why}`)}</strong>
         {why === "elsewhere" && <a href={`${list.origin}/account`}>{list.origin}</a>}
+        <a href="/account">{say("proof.app")}</a>
       </div>
     );
   }
@@ -195,6 +223,7 @@ function EnrolPart({ list, busy, onAdd }: EnrolPartProps) {
       <button className="button" type="button" disabled={busy} autoFocus onClick={onAdd}>
         {busy ? say("working") : say("passkeys.add")}
       </button>
+      <a href="/account">{say("proof.app")}</a>
     </div>
   );
 }

@@ -12,6 +12,7 @@ import type { Deletion } from "../../src/wire/leaving.ts";
 import type { AccountEvents } from "../../src/wire/account-events.ts";
 import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import type { Console, IncidentList, IncidentStatus } from "../../src/wire/incidents.ts";
+import type { SecondFactor } from "../../src/wire/second-factors.ts";
 import type { TitleDetail, TitleList } from "../../src/wire/titles.ts";
 import { isSignedOut, send } from "./api.ts";
 
@@ -69,6 +70,11 @@ export const passkeysQuery = queryOptions({
 export const deletionQuery = queryOptions({
   queryKey: ["deletion"],
   queryFn: ({ signal }) => send<Static<typeof Deletion>>("GET", "/api/account/deletion", { signal }),
+});
+
+export const secondFactorQuery = queryOptions({
+  queryKey: ["second-factor"],
+  queryFn: ({ signal }) => send<SecondFactor>("GET", "/api/account/second-factor", { signal }),
 });
 
 export const eventsQuery = queryOptions({

@@ -218,6 +218,13 @@ function newHandler(strict: boolean) {
       if (method === "DELETE") deleteAfter = null;
       return answer(response, method === "POST" ? 202 : 200, { kind: "deletion-planned", deleteAfter });
     }
+    if (pathname === "/api/account/second-factor") {
+      return answer(response, 200, {
+        totpAddedAt: ago(200 * hourMs),
+        recoveryCodes: { left: 9, madeAt: ago(200 * hourMs) },
+        passwordLength: 8,
+      });
+    }
     if (pathname === "/api/account/events") {
       if (events === "failed") return refuse(response, 500, "broken");
       return answer(response, 200, { events: events === "empty" ? [] : pretendedEvents });
