@@ -138,7 +138,14 @@ export async function addPasskey(
   const [sealedDescriptor, sealedName, change] = await Promise.all([
     keyholder.seal(dataKey, descriptorPlace(accountId), JSON.stringify(descriptor)),
     keyholder.seal(dataKey, passkeyNamePlace(accountId), name),
-    prepareChange(needs, account, { kind: "passkey added", subject: passkeyId, epoch, now, generation }),
+    prepareChange(needs, account, {
+      kind: "passkey added",
+      subject: passkeyId,
+      about: { credential: name },
+      epoch,
+      now,
+      generation,
+    }),
   ]);
   let isTaken = false;
   const added = await refusable(() =>
