@@ -13,6 +13,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   signin: async () => (await import("./signin.ts")).measureSignIn,
   remux: async () => (await import("./remux.ts")).measureRemux,
   passwords: async () => (await import("./passwords.ts")).measurePasswords,
+  rewrap: async () => (await import("./rewrap.ts")).measureRewrap,
   start: async () => (await import("./start.ts")).measureStart,
 };
 

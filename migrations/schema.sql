@@ -28,6 +28,7 @@ create table account_address (
   confirmed_epoch bigint not null default 0,
   doubted_at timestamp with time zone,
   used_first boolean not null default false,
+  former_index bytea,
   constraint account_address_pkey PRIMARY KEY (account_id, id),
   constraint account_address_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
@@ -57,7 +58,7 @@ create table address (
   blind_index bytea not null,
   account_id uuid not null,
   constraint address_pkey PRIMARY KEY (blind_index),
-  constraint address_blind_index_check CHECK (octet_length(blind_index) = 32)
+  constraint address_blind_index_check CHECK (octet_length(blind_index) = ANY (ARRAY[32, 36]))
 );
 
 create table address_claim (
@@ -130,6 +131,7 @@ create table campaign (
   scope_at timestamp with time zone not null,
   frozen_up_to uuid,
   frozen_at timestamp with time zone,
+  index_version integer,
   constraint campaign_pkey PRIMARY KEY (incident_id),
   constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
 );
@@ -233,6 +235,39 @@ create table instance (
   id uuid not null,
   constraint instance_pkey PRIMARY KEY (only_row),
   constraint instance_only_row_check CHECK (only_row)
+);
+
+create table key_file (
+  only_row boolean not null default true,
+  generation bigint not null,
+  constraint key_file_pkey PRIMARY KEY (only_row),
+  constraint key_file_only_row_check CHECK (only_row)
+);
+
+create table key_rewrap (
+  table_name text not null,
+  column_name text not null,
+  purpose text not null,
+  to_version integer not null,
+  after_key text[],
+  rewrapped bigint not null default 0,
+  unreadable bigint not null default 0,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  constraint key_rewrap_pkey PRIMARY KEY (table_name, column_name)
+);
+
+create table key_version (
+  purpose text not null,
+  version integer not null,
+  fingerprint bytea not null,
+  state text not null,
+  made_at timestamp with time zone not null,
+  retired_at timestamp with time zone,
+  constraint key_version_pkey PRIMARY KEY (purpose, version),
+  constraint key_version_fingerprint_check CHECK (octet_length(fingerprint) = 16),
+  constraint key_version_state_check CHECK (state = ANY (ARRAY['live'::text, 'closing'::text, 'retired'::text])),
+  constraint key_version_version_check CHECK (version >= 1)
 );
 
 create table letter (

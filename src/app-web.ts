@@ -92,6 +92,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
   });
 
   let push: Push | undefined;
+  const decoy = await newDecoy(ground);
   const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
   const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
   const signInCounter = countSignIns({ db, clock, log, ...watching });
@@ -105,7 +106,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
     random,
     seen,
     serviceName,
-    decoy: await newDecoy(ground),
+    decoy,
     lifetimesMs,
     noteTry: canaryWatch.note,
     noteSignIn: signInCounter.note,
@@ -208,6 +209,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
       await media.close();
       await hashPool.close();
       breached.close();
+      await decoy.stop();
       await refusals.close();
       await canaryWatch.close();
       await signInCounter.close();

@@ -18,6 +18,8 @@ import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetTickets } from "./renewal/clean-up.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
+import { remarkCanaries } from "./canaries/remark.ts";
+import { keepKeysTask } from "./rotation/keep-keys.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
@@ -107,10 +109,23 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         service,
       }),
       ...libraryTasks(library),
+      keepKeysTask({
+        db,
+        keys: keyholders.keeper.keys,
+        keyholder,
+        clock,
+        random,
+        remarkCanaries: (toVersion) => remarkCanaries({ db, keyholder }, toVersion),
+        log,
+      }),
       cleanUp,
       fanOut,
     ],
-    schedule: [{ task: "clean-up", match: "17 * * * *" }],
+    schedule: [
+      { task: "clean-up", match: "17 * * * *" },
+      // Picks up what a rotation left whose process died before it queued anything.
+      { task: "keep-keys", match: "*/5 * * * *" },
+    ],
   });
   const demo = makeDemoLibrary({ libraryDir, log, clock, random }, stopping.signal, () =>
     requestScan({ db, clock }),

@@ -12,9 +12,10 @@ import { openDb, type Db, type Tx } from "./db/db.ts";
 import { connectKeyholder, type KeyholderClient } from "./keyholder/client.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { roles } from "./keyholder/permissions.ts";
+import { compareKeys } from "./rotation/key-versions.ts";
 import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
 import { reconcile } from "./credentials/reconcile.ts";
-import { makeDecoy, type Decoy } from "./credentials/passwords.ts";
+import { keepDecoy, makeDecoy, type Decoy } from "./credentials/passwords.ts";
 import { copyDetected } from "./canaries/alarm-words.ts";
 import { raiseAlarm } from "./canaries/raise-alarm.ts";
 
@@ -72,10 +73,11 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
       throw new Fault("IMPOSSIBLE", "no keyholder credential was given");
     return connectKeyholder({ socketPath, role, credential, waitMs: keyholderWaitMs, log });
   };
-  const [web, mailer, witness, operator] = await Promise.all([
+  const [web, mailer, witness, keeper, operator] = await Promise.all([
     connectAs("web"),
     connectAs("mailer"),
     connectAs("witness"),
+    connectAs("keeper"),
     connectAs("operator"),
   ]);
   const seen = seenFloors();
@@ -94,13 +96,22 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     await reconcile(needs, tx);
   };
   const { open = openDb } = options;
-  const db = open({ connection, log, maxConnections, onConnect });
   const plainDb = openDb({ connection, log, maxConnections: 2 });
+  const closeAll = async (): Promise<void> => {
+    await plainDb.close();
+    await Promise.all([web.close(), mailer.close(), witness.close(), keeper.close(), operator.close()]);
+  };
+  // Before the witness is asked, and before anything is written: these keys are this database's.
+  await compareKeys({ db: plainDb, keys: witness.keys, clock, random }).catch(async (thrown: unknown) => {
+    await closeAll();
+    throw thrown;
+  });
+  const db = open({ connection, log, maxConnections, onConnect });
   return {
     config,
     db,
     plainDb,
-    keyholders: { web, mailer, witness, operator },
+    keyholders: { web, mailer, witness, keeper, operator },
     seen,
     clock,
     random,
@@ -108,12 +119,12 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     node: randomUUID(),
     monotonicMs: () => performance.now(),
     close: async () => {
-      await Promise.all([db.close(), plainDb.close()]);
-      await Promise.all([web.close(), mailer.close(), witness.close(), operator.close()]);
+      await db.close();
+      await closeAll();
     },
   };
 }
 
-/** This process's decoy record: see `readPasswordProof`. */
-export const newDecoy = ({ keyholders, random, clock }: Ground): Promise<Decoy> =>
-  makeDecoy(keyholders.web, random, newId<AccountId>(random, clock.now()));
+/** This process's decoy record: see `readPasswordProof`. Not by web's own connection, whose calls are counted. */
+export const newDecoy = ({ keyholders, random, clock }: Ground): Promise<Decoy & { stop(): Promise<void> }> =>
+  keepDecoy(() => makeDecoy(keyholders.operator, random, newId<AccountId>(random, clock.now())));

@@ -31,10 +31,11 @@ export type ChildMessage =
  */
 export function credentialsFor(
   role: ChildRole,
-  { witness, web, mailer }: Readonly<Record<Role, Uint8Array>>,
+  { witness, web, mailer, keeper }: Readonly<Record<Role, Uint8Array>>,
   showsMailbox: boolean,
 ): StartMessage["credentials"] {
-  if (role === "worker") return { witness, mailer };
+  // The worker seals again what old keys sealed. Web never changes keys.
+  if (role === "worker") return { witness, mailer, keeper };
   return showsMailbox ? { witness, web, mailer } : { witness, web };
 }
 

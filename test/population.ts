@@ -8,6 +8,7 @@ import type { Random } from "../src/kernel/random.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import type { Db } from "../src/db/db.ts";
 import type { Keyholder } from "../src/keyholder/keyholder.ts";
+import { splitMacs } from "../src/keyholder/named-mac.ts";
 import { addressPlace, namePlace } from "../src/accounts/accounts.ts";
 import { costText, ordinaryCost } from "../src/credentials/hash-pool.ts";
 import { labelPlace, networkPlace } from "../src/sessions/open-session.ts";
@@ -101,17 +102,21 @@ export async function populate(
       const reachable = chunk.filter(({ address }) => address !== "");
       await tx.run(
         `with p as (
-           select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) as p (account_id, id, sealed, blind_index)
+           select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::bytea[])
+                      as p (account_id, id, sealed, blind_index, former_index)
          ), way as (
-           insert into address (blind_index, account_id) select blind_index, account_id from p
+           insert into address (blind_index, account_id)
+           select blind_index, account_id from p union all
+           select former_index, account_id from p where former_index is not null
          )
-         insert into account_address (account_id, id, sealed, blind_index, epoch, confirmed_at)
-         select account_id, id, sealed, blind_index, $5, $6 from p`,
+         insert into account_address (account_id, id, sealed, blind_index, former_index, epoch, confirmed_at)
+         select account_id, id, sealed, blind_index, former_index, $6, $7 from p`,
         [
           reachable.map(({ accountId }) => accountId),
           reachable.map(() => newId(random, at)),
           reachable.map(({ sealedAddress }) => sealedAddress),
-          reachable.map(({ addressIndex }) => addressIndex),
+          reachable.map(({ addressIndex }) => splitMacs(addressIndex)[0]),
+          reachable.map(({ addressIndex }) => splitMacs(addressIndex)[1] ?? null),
           epoch,
           toDate(at),
         ],

@@ -34,6 +34,9 @@ test("web makes and checks credentials, and neither signs mail nor reads letters
     for (const keyholder of Object.values(keyholders)) {
       await expect(keyholder.dkimKey()).rejects.toMatchObject(refused);
       await expect(keyholder.openForMailer("letter:x", Buffer.alloc(100))).rejects.toMatchObject(refused);
+      // Whoever retires a key destroys what it opens.
+      await expect(keyholder.keys.rotate("wrap", 0)).rejects.toMatchObject(refused);
+      await expect(keyholder.keys.retire("wrap", 1)).rejects.toMatchObject(refused);
     }
   }));
 
@@ -70,15 +73,10 @@ test("what a captured process could ask for is on this list", () => {
   const out = (role: ChildRole, showsMailbox = false): readonly Operation[] =>
     operations.filter((operation) => !reach(role, showsMailbox).includes(operation));
   const operators = ["witness.highestFloors", "witness.enrol"];
-  expect(out("web")).toEqual([
-    "honeywords",
-    "openForMailer",
-    "sign.letter",
-    "dkimKey",
-    ...operators,
-    "witness.advance",
-  ]);
-  expect(out("web", true)).toEqual(operators);
+  const keys = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];
+  const mailers = ["indexMany", "honeywords", "openForMailer", "sign.letter", "dkimKey"];
+  expect(out("web")).toEqual([...mailers, ...keys, ...operators, "witness.advance"]);
+  expect(out("web", true)).toEqual([...keys, ...operators]);
   expect(out("worker")).toEqual([
     "newDataKey",
     "seal",
@@ -86,6 +84,10 @@ test("what a captured process could ask for is on this list", () => {
     "checkCode",
     "sealPassword",
     "verifyPassword",
+    "newTotpSeed",
+    "verifyTotp",
+    "recoveryMacs",
+    "findRecoveryCode",
     "sign.grant",
     "counters",
     ...operators,

@@ -196,7 +196,7 @@ test("a campaign writes to the relay's canaries alone; the others count as suppr
   const other = await db.one<{ id: Parameters<typeof letterMessageId>[3] }>(
     `select id from account order by id limit 1`,
   );
-  const forged = await letterMessageId(keyholder, contained.incidentId, contained.reference, other!.id);
+  const forged = await letterMessageId({ db, keyholder }, contained.incidentId, contained.reference, other!.id);
   expect(await ringForMail(needs, { to: relayed, messageId: `<${forged}@films.example>` })).toBe(true);
   expect(await rung()).toEqual(["relay mail 1"]);
 });

@@ -434,6 +434,7 @@ test("P4: the search has read every table that a feature fills, the queue's own 
     "graphile_worker._private_job_queues",
     "graphile_worker._private_known_crontabs",
     "public.artwork",
+    "public.key_rewrap",
     "public.scan",
     "public.series",
     "public.timeline_node",

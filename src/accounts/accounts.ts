@@ -1,7 +1,9 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { fromDate, parseInstant, toDate, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
 import type { Locale } from "../wire/common.ts";
 
 export type Role = "viewer" | "operator";
@@ -16,7 +18,7 @@ export const addressPlace = (accountId: AccountId): Place => ({
 });
 
 /**
- * Finds the account of an address by its blind index, and reads the current epoch in the same statement, so that what
+ * Finds the account of an address by its blind index, under whichever key its row was written, and reads the current epoch in the same statement, so that what
  * is made from the answer is no newer than the answer. Always one row, whether or not the account exists.
  */
 export async function findAccount(
@@ -24,9 +26,9 @@ export async function findAccount(
   addressIndex: Uint8Array,
 ): Promise<{ readonly accountId: AccountId | null; readonly epoch: Epoch }> {
   const row = await tx.one<{ accountId: AccountId | null; epoch: Epoch }>(
-    `select (select account_id from address where blind_index = $1) as "accountId",
+    `select (select account_id from address where blind_index = any($1) limit 1) as "accountId",
             (select max(epoch) from floor) as epoch`,
-    [addressIndex],
+    [splitMacs(addressIndex)],
   );
   if (row === undefined) throw new Error("a select without a from answers one row");
   return row;
@@ -54,24 +56,35 @@ export async function createAccount(
 export interface ProvenAddress {
   readonly accountId: AccountId;
   readonly addressId: string;
+  /** As `Keyholder.index` gave it: one index, or one under each of two keys. */
   readonly addressIndex: Uint8Array;
   readonly sealed: Uint8Array;
   readonly epoch: Epoch;
   readonly now: EpochMs;
 }
 
-/** Gives an account an address that was proved; the first is the one it began with. @returns false if the address belongs to an account already. */
+/**
+ * Gives an account an address that was proved; the first is the one it began with. While the key of the index is being
+ * changed the address has a row under each of the two keys, so that it is found, and stays unique, whichever of them
+ * somebody else has asked with.
+ *
+ * @returns false if the address belongs to an account already; the caller rolls back then.
+ */
 export async function addAddress(tx: Tx, proven: ProvenAddress): Promise<boolean> {
   const { accountId, addressId, addressIndex, sealed, epoch, now } = proven;
+  const indexes = splitMacs(addressIndex);
+  const [newest, former] = indexes;
+  if (newest === undefined) throw new Fault("IMPOSSIBLE", "an address without an index");
   const taken = await tx.run(
-    `insert into address (blind_index, account_id) values ($1, $2) on conflict (blind_index) do nothing`,
-    [addressIndex, accountId],
+    `insert into address (blind_index, account_id) select unnest($1::bytea[]), $2
+     on conflict (blind_index) do nothing`,
+    [indexes, accountId],
   );
-  if (taken === 0) return false;
+  if (taken < indexes.length) return false;
   await tx.run(
-    `insert into account_address (account_id, id, sealed, blind_index, epoch, confirmed_at, founding)
-     select $1, $2, $3, $4, $5, $6, not exists (select from account_address where account_id = $1)`,
-    [accountId, addressId, sealed, addressIndex, epoch, toDate(now)],
+    `insert into account_address (account_id, id, sealed, blind_index, former_index, epoch, confirmed_at, founding)
+     select $1, $2, $3, $4, $5, $6, $7, not exists (select from account_address where account_id = $1)`,
+    [accountId, addressId, sealed, newest, former ?? null, epoch, toDate(now)],
   );
   return true;
 }
@@ -93,12 +106,12 @@ export async function doubtAddresses(tx: Tx, accountId: AccountId, since: EpochM
 
 /** Takes an address from an account; it is free again. @returns false if the account does not have it. */
 export async function removeAddress(tx: Tx, accountId: AccountId, addressId: string): Promise<boolean> {
-  const removed = await tx.one<{ blindIndex: Buffer }>(
-    `delete from account_address where account_id = $1 and id = $2 returning blind_index as "blindIndex"`,
+  const removed = await tx.one<{ indexes: Buffer[] }>(
+    `delete from account_address where account_id = $1 and id = $2 returning array_remove(array[blind_index, former_index], null) as indexes`,
     [accountId, addressId],
   );
   if (removed === undefined) return false;
-  await tx.run(`delete from address where blind_index = $1 and account_id = $2`, [removed.blindIndex, accountId]);
+  await tx.run(`delete from address where blind_index = any($1) and account_id = $2`, [removed.indexes, accountId]);
   return true;
 }
 

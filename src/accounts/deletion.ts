@@ -50,7 +50,7 @@ export async function isLastOperator(tx: Tx, accountId: AccountId): Promise<bool
 export async function shredAccount(tx: Tx, accountId: AccountId): Promise<void> {
   await tx.run(
     `delete from address where account_id = $1
-        and blind_index in (select blind_index from account_address where account_id = $1)`,
+        and blind_index in (select unnest(array[blind_index, former_index]) from account_address where account_id = $1)`,
     [accountId],
   );
   await tx.run(`delete from account_address where account_id = $1`, [accountId]);

@@ -1,7 +1,9 @@
 import type { AccountId } from "../kernel/brand.ts";
 import { toDate, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { addressPlace, removeAddress, type OpenedAccount } from "./accounts.ts";
 
@@ -55,18 +57,26 @@ export async function removedAddressIds(tx: Tx, accountId: AccountId): Promise<s
  * false if it is not there any more, or another account has the address by now.
  */
 export async function bringAddressBack(tx: Tx, accountId: AccountId, { id, index }: RemovedAddress): Promise<boolean> {
+  const indexes = splitMacs(index);
+  const [newest, former] = indexes;
+  if (newest === undefined) return false;
   const taken = await tx.run(
-    `insert into address (blind_index, account_id)
-     select $3, account_id from removed_address where account_id = $1 and id = $2
+    `with asked as (select unnest($3::bytea[]) as blind_index)
+     insert into address (blind_index, account_id)
+     select asked.blind_index, r.account_id from asked cross join removed_address r
+      where r.account_id = $1 and r.id = $2
+        and not exists (select from address join asked on asked.blind_index = address.blind_index)
      on conflict (blind_index) do nothing`,
-    [accountId, id, index],
+    [accountId, id, indexes],
   );
   if (taken === 0) return false;
+  // Under one key it was free, and under the other somebody took it in this moment.
+  if (taken < indexes.length) throw new Fault("BUSY", "an address was taken at the same moment");
   await tx.run(
-    `insert into account_address (account_id, id, sealed, blind_index, epoch, confirmed_at, founding, confirmed_epoch, doubted_at)
-     select account_id, id, sealed, $3, epoch, confirmed_at, founding, confirmed_epoch, doubted_at
+    `insert into account_address (account_id, id, sealed, blind_index, former_index, epoch, confirmed_at, founding, confirmed_epoch, doubted_at)
+     select account_id, id, sealed, $3, $4, epoch, confirmed_at, founding, confirmed_epoch, doubted_at
        from removed_address where account_id = $1 and id = $2`,
-    [accountId, id, index],
+    [accountId, id, newest, former ?? null],
   );
   await tx.run(`delete from removed_address where account_id = $1 and id = $2`, [accountId, id]);
   return true;

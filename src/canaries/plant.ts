@@ -1,6 +1,6 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { minuteMs, plus, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
-import { Fault } from "../kernel/fault.ts";
+import { Fault, impossible } from "../kernel/fault.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
@@ -15,6 +15,7 @@ import {
 import { costText, ordinaryCost } from "../credentials/hash-pool.ts";
 import { removePassword, storePassword } from "../credentials/passwords.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
 import { lookUpForm, parseAddress } from "../mail/address.ts";
 import { removeSessions } from "../sessions/clean-up.ts";
 import { prepareSession, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
@@ -46,7 +47,11 @@ export interface PlantOrder {
 export const placePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 export const mostAtOnce = 100;
 
-const sealPlace = (sealId: AccountId): Place => ({ table: "canary", column: "sealed_address", accountId: sealId });
+export const sealPlace = (sealId: AccountId): Place => ({
+  table: "canary",
+  column: "sealed_address",
+  accountId: sealId,
+});
 
 const devices = [
   ["Firefox on Linux", "browser"],
@@ -74,10 +79,12 @@ export async function markAddress(
 ): Promise<Marked> {
   const sealId = newId<AccountId>(random, now);
   const dataKey = await keyholder.newDataKey(sealId);
-  const [mark, sealedAddress] = await Promise.all([
+  const [marks, sealedAddress] = await Promise.all([
     keyholder.index("canary", lookUpForm(address)),
     keyholder.seal(dataKey, sealPlace(sealId), address),
   ]);
+  // Under the newest key alone; it is looked for under each.
+  const [mark = impossible("an address without a mark")] = splitMacs(marks);
   return { mark, sealId, dataKey, sealedAddress };
 }
 
@@ -244,11 +251,14 @@ export async function neverMailed(
   { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },
   addresses: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const marks = await Promise.all(addresses.map((address) => keyholder.index("canary", lookUpForm(address))));
+  const lists = await Promise.all(addresses.map((address) => keyholder.index("canary", lookUpForm(address))));
+  const marks = lists.map(splitMacs);
   const found = await db.many<{ mark: Buffer }>(
     `select mark from canary where mark = any($1) and kind in ('account', 'address', 'decoy')`,
-    [marks],
+    [marks.flat()],
   );
   const hexes = new Set(found.map(({ mark }) => mark.toString("hex")));
-  return new Set(addresses.filter((_address, number) => hexes.has(marks[number]?.toString("hex") ?? "")));
+  return new Set(
+    addresses.filter((_address, number) => marks[number]?.some((mark) => hexes.has(mark.toString("hex"))) === true),
+  );
 }

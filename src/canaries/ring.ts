@@ -7,6 +7,7 @@ import { findAccount } from "../accounts/accounts.ts";
 import type { TryWay } from "../http/tries.ts";
 import { letterMessageId } from "../incidents/record-outcomes.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { raiseAlarm, type AlarmFound } from "./raise-alarm.ts";
 
@@ -41,15 +42,16 @@ export interface Use {
  */
 export async function ringFor({ db, keyholder, clock, random }: Needs, uses: readonly Use[]): Promise<number> {
   if (uses.length === 0) return 0;
-  const marks = await Promise.all(uses.map(({ form }) => keyholder.index("canary", form)));
+  const lists = await Promise.all(uses.map(({ form }) => keyholder.index("canary", form)));
+  const marks = lists.map(splitMacs);
   const rows = await db.many<CanaryRow>(
     `select mark, place, kind, planted_on::text as "plantedOn", retired_on::text as "retiredOn"
        from canary where mark = any($1)`,
-    [marks],
+    [marks.flat()],
   );
   let rung = 0;
   for (const [number, { way, times }] of uses.entries()) {
-    const canary = rows.find(({ mark }) => equalBytes(mark, marks[number]!));
+    const canary = rows.find(({ mark }) => marks[number]?.some((asked) => equalBytes(mark, asked)) === true);
     if (canary === undefined) continue;
     rung += 1;
     await db.transaction(async (tx) => {
@@ -82,7 +84,7 @@ async function isOurLetter({ db, keyholder }: Needs, form: string, messageId: st
   );
   const bare = messageId.replace(/^<|>$/g, "").split("@")[0];
   for (const { id, reference } of sent) {
-    if (bare === (await letterMessageId(keyholder, id, reference, accountId))) return true;
+    if (bare === (await letterMessageId({ db, keyholder }, id, reference, accountId))) return true;
   }
   return false;
 }

@@ -5,6 +5,7 @@ import { canaryCommands } from "./canary.ts";
 import type { Command } from "./command.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
+import { keysCommands } from "./keys.ts";
 import { operatorCommands } from "./operator.ts";
 import { passwordCommands } from "./passwords.ts";
 import { serveCommands } from "./serve.ts";
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   ...operatorCommands,
   ...accountCommands,
   ...passwordCommands,
+  ...keysCommands,
   ...keepingCommands,
   adoptDatabaseCommand,
 ];

@@ -46,15 +46,20 @@ export const keepingCommands: readonly Command[] = [
   },
   {
     words: ["mail", "dkim"],
-    summary: "print the DNS record that lets receivers check our letters' signatures",
+    summary: "print the DNS records that let receivers check our letters' signatures",
     examples: ["houselights mail dkim"],
     run: ({ config, log }) =>
       withGround(config, log, async ({ keyholders }) => {
         const { domain } = readFrom(config.mailFrom);
-        const name = `${dkimSelector}._domainkey.${domain}`;
-        // RFC 6376 section 3.6.1; the key is the DER that `p=` asks for.
-        const value = `v=DKIM1; k=rsa; p=${(await keyholders.operator.dkimPublicKey()).toString("base64")}`;
-        return { kind: "done", json: { name, type: "TXT", value }, lines: [`${name}. TXT "${value}"`] };
+        const records = (await keyholders.operator.dkimPublicKeys()).map(({ version, inUse, publicKey }) => ({
+          name: `${dkimSelector(version)}._domainkey.${domain}`,
+          type: "TXT",
+          // RFC 6376 section 3.6.1; the key is the DER that `p=` asks for.
+          value: `v=DKIM1; k=rsa; p=${publicKey.toString("base64")}`,
+          version,
+          inUse,
+        }));
+        return { kind: "done", json: { records }, lines: records.map(({ name, value }) => `${name}. TXT "${value}"`) };
       }),
   },
   {

@@ -1,6 +1,7 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
 import { doubtAddresses } from "../accounts/accounts.ts";
 
 /**
@@ -69,13 +70,13 @@ export async function findRenewable(
   const row = await tx.one<{ accountId: AccountId | null; isDoubted: boolean; epoch: Epoch }>(
     `select case when not f.doubted then f.account_id end as "accountId", coalesce(f.doubted, false) as "isDoubted",
             (select max(epoch) from floor) as epoch
-       from (select $1::bytea as index) asked
+       from (select $1::bytea[] as indexes) asked
        left join lateral (
          select d.account_id, ${isDoubtedAddress("d")} as doubted from account_address d
-          where d.account_id = (select account_id from address where blind_index = asked.index)
-            and d.blind_index = asked.index
+          where d.account_id = (select account_id from address where blind_index = any(asked.indexes) limit 1)
+            and (d.blind_index = any(asked.indexes) or d.former_index = any(asked.indexes))
        ) f on true`,
-    [addressIndex],
+    [splitMacs(addressIndex)],
   );
   if (row === undefined) throw new Error("a left join from one row answers one row");
   return row;

@@ -88,7 +88,7 @@ export async function changePassword(
   const epoch = Math.min(viewer.epoch, proof.epoch) as Epoch;
   const { generation } = viewer;
   const change = await prepareChange(needs, account, { kind: "password changed", epoch, now, generation });
-  const replaces = order.current === undefined ? Buffer.alloc(0) : proof.record;
+  const replaces = order.current === undefined ? Buffer.alloc(0) : proof.salt;
   const isChanged = await refusable(() =>
     db.transaction(async (tx) => {
       if (!(await storePassword(tx, accountId, sealed, epoch, now, replaces))) throw new Refused();

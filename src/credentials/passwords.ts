@@ -1,5 +1,5 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
-import { fromDate, toDate, type EpochMs } from "../kernel/clock.ts";
+import { every, fromDate, minuteMs, toDate, type EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -44,6 +44,35 @@ export async function makeDecoy(keyholder: Keyholder, random: Random, accountId:
     parameters: costText(ordinaryCost),
     record: await keyholder.sealPassword(accountId, new Secret(random.bytes(32))),
     dataKey: await keyholder.newDataKey(accountId),
+  };
+}
+
+/** How long one decoy record stands: less than a key is on its way out, so that it never names a key that is gone. */
+const decoyLivesMs = minuteMs;
+
+/** A decoy that is made anew now and then, until stopped; with the keyholder away the last one stands. */
+export async function keepDecoy(make: () => Promise<Decoy>): Promise<Decoy & { stop(): Promise<void> }> {
+  let now = await make();
+  const renewing = every(decoyLivesMs, async () => {
+    now = await make().catch(() => now);
+  });
+  return {
+    get accountId() {
+      return now.accountId;
+    },
+    get salt() {
+      return now.salt;
+    },
+    get parameters() {
+      return now.parameters;
+    },
+    get record() {
+      return now.record;
+    },
+    get dataKey() {
+      return now.dataKey;
+    },
+    stop: () => renewing.stop(),
   };
 }
 
@@ -134,8 +163,8 @@ export async function sealNewPassword(
 
 /**
  * Stores a password, unless what proved it has fallen below the floor meanwhile or a newer proof has already been
- * used. `replaces` is the record that proved it (empty: there was none); another one standing there by now was set by
- * somebody who got in first. @returns false when refused; nothing is written then.
+ * used. `replaces` is the salt of the password that proved it (empty: there was none); another one standing there by
+ * now was set by somebody who got in first. The salt and not the record, which is sealed again when keys change. @returns false when refused; nothing is written then.
  */
 export async function storePassword(
   tx: Tx,
@@ -151,7 +180,7 @@ export async function storePassword(
      on conflict (account_id) do update
        set salt = excluded.salt, parameters = excluded.parameters, record = excluded.record,
            epoch = excluded.epoch, set_at = excluded.set_at
-     where password.epoch <= excluded.epoch and ($7::bytea is null or password.record = $7)`,
+     where password.epoch <= excluded.epoch and ($7::bytea is null or password.salt = $7)`,
     [accountId, sealed.salt, sealed.parameters, sealed.record, epoch, toDate(now), replaces ?? null],
   );
   return written === 1;

@@ -104,7 +104,7 @@ export async function walk(
   if (incident === undefined) return { kind: "no such campaign" };
   if (!incident.isFrozen) return { kind: "waiting", until: plus(clock.now(), secondMs) };
   const notices = await readNotices(db, incidentId);
-  const key = await campaignKey(keyholder, incidentId);
+  const key = await campaignKey(needs, incidentId);
 
   const queue: Addressed[] = [];
   const held = new Map<AccountId, number>();

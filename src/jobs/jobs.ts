@@ -119,6 +119,7 @@ export const tasks = {
     maxAttempts: 5,
     lane: "work",
   },
+  "keep-keys": { payload: Type.Object({}, exactly), priority: 15, maxAttempts: 25, lane: "work" },
   "clean-up": { payload: Type.Object({}, exactly), priority: 20, maxAttempts: 3, lane: "work" },
 } as const satisfies Record<string, TaskShape>;
 

@@ -10,7 +10,7 @@ import { keepAlive } from "./liveness.ts";
 
 /** A task without payload at fixed times; several workers queue it once. */
 export interface ScheduledTask {
-  readonly task: Extract<TaskName, "clean-up" | "scan-library" | "integrate">;
+  readonly task: Extract<TaskName, "clean-up" | "keep-keys" | "scan-library" | "integrate">;
   /** Minute, hour, day, month, weekday in UTC, as in crontab. */
   readonly match: string;
 }

@@ -5,10 +5,18 @@ import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { equalBytes } from "../kernel/secret.ts";
-import { contextPattern, databaseIdPattern, identifierPattern, limits, maxOpened, readArguments } from "./arguments.ts";
+import {
+  contextPattern,
+  databaseIdPattern,
+  identifierPattern,
+  limits,
+  maxIndexed,
+  maxOpened,
+  readArguments,
+} from "./arguments.ts";
 import type { ArgumentReader } from "./arguments.ts";
 import { honeywordHits, judgeRecord, makeRecord, type ExactKey, type Judged } from "./honeywords.ts";
-import type { Place, Role, SignPurpose, Witness } from "./keyholder.ts";
+import type { IndexPurpose, Place, Role, SignPurpose, Witness } from "./keyholder.ts";
 import {
   codePurposes,
   indexPurposes,
@@ -20,14 +28,21 @@ import {
   versionOf,
 } from "./keys.ts";
 import type { Keys } from "./keys.ts";
+import { nameMac, parseMac } from "./named-mac.ts";
 import { mayAsk } from "./permissions.ts";
 import type { Operation } from "./permissions.ts";
+import { packBytes, unpackBytes } from "./rewrap.ts";
 import { canonical, openBytes, sealBytes } from "./sealed.ts";
 import { secondFactorHandlers } from "./second-factors.ts";
 import { parseEpoch, parseFloors, parseHead, parseIntent } from "./witness.ts";
 
 /** What goes back in JSON: bytes are base64, text that was sealed too (control characters would grow sixfold). */
 export type Answer = string | boolean | null | object;
+
+type Handler = (args: ArgumentReader) => Answer | Promise<Answer>;
+
+/** The operations that change keys; who may ask is decided before. */
+export type KeepingHandlers = Readonly<Record<Extract<Operation, `keys.${string}`>, Handler>>;
 
 interface Needs {
   readonly random: Random;
@@ -37,6 +52,7 @@ interface Needs {
   /** The keys now: DKIM's come later than the others. */
   readonly keys: () => Keys;
   readonly keysWithDkim: () => Promise<Keys>;
+  readonly keeping: KeepingHandlers;
 }
 
 /** A data key is wrapped with its own version before it, so that an account's key can be replaced too. */
@@ -66,6 +82,7 @@ export function answerer({
   exact,
   keys,
   keysWithDkim,
+  keeping,
 }: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
   const served = new Map<Operation, number>();
   const refused = new Map<Operation, number>();
@@ -122,11 +139,33 @@ export function answerer({
     });
   }
 
+  /** Under each version that rows are looked up by, newest first. */
+  function indexOf(purpose: IndexPurpose, value: Uint8Array): Buffer {
+    const { newest, versions } = ringOf(keys(), `index.${purpose}`);
+    const message = canonical(["houselights index 1", purpose, value]);
+    const lookedUp = [...versions]
+      .filter(([version, { closingSince }]) =>
+        purpose === "throttle" ? version === newest : version <= newest && closingSince === null,
+      )
+      .toSorted(([one], [other]) => other - one);
+    return Buffer.concat(lookedUp.map(([version, { key }]) => nameMac(version, macOf(key, message))));
+  }
+
   function index(args: ArgumentReader): Answer {
     const purpose = args.oneOf("purpose", indexPurposes);
     const value = args.bytes("value", ...limits.indexed);
     args.end();
-    return base64(macOf(newestKey(keys(), `index.${purpose}`).key, canonical(["houselights index 1", purpose, value])));
+    return base64(indexOf(purpose, value));
+  }
+
+  function indexMany(args: ArgumentReader): Answer {
+    const purpose = args.oneOf("purpose", indexPurposes);
+    const values = unpackBytes(args.bytes("values", ...limits.batch));
+    args.end();
+    if (values === undefined || values.length > maxIndexed || values.some(({ length }) => length > limits.indexed[1])) {
+      throw new Fault("KEYHOLDER_REFUSED", `indexMany: values must be at most ${maxIndexed}, none too long`);
+    }
+    return base64(packBytes(values.map((value) => indexOf(purpose, value))));
   }
 
   function codeMessage(args: ArgumentReader, purpose: string): Buffer {
@@ -138,7 +177,8 @@ export function answerer({
     const purpose = args.oneOf("purpose", codePurposes);
     const message = codeMessage(args, purpose);
     args.end();
-    return base64(macOf(newestKey(keys(), `code.${purpose}`).key, message));
+    const { version, key } = newestKey(keys(), `code.${purpose}`);
+    return base64(nameMac(version, macOf(key, message)));
   }
 
   function checkCode(args: ArgumentReader): Answer {
@@ -146,11 +186,9 @@ export function answerer({
     const message = codeMessage(args, purpose);
     const mac = args.bytes("mac", ...limits.mac);
     args.end();
-    // A MAC names no version, so that it stays 32 bytes: codes live for hours, and every version is tried, always all.
-    const matches = [...ringOf(keys(), `code.${purpose}`).versions.values()].map((key) =>
-      equalBytes(macOf(key, message), mac),
-    );
-    return matches.includes(true);
+    const stored = parseMac(mac);
+    const key = stored === null ? undefined : versionOf(keys(), `code.${purpose}`)(stored.version);
+    return stored !== null && key !== undefined && equalBytes(macOf(key, message), stored.mac);
   }
 
   function sealPassword(args: ArgumentReader): Answer {
@@ -219,21 +257,28 @@ export function answerer({
   function publicKeys(args: ArgumentReader): Answer {
     const purpose = args.oneOf("purpose", signPurposes);
     args.end();
-    return [...ringOf(keys(), `sign.${purpose}`).versions]
+    const { versions, published } = ringOf(keys(), `sign.${purpose}`);
+    return [...published, ...[...versions].map(([version, { key }]) => [version, rawPublicKey(key)] as const)]
       .toSorted(([one], [other]) => other - one)
-      .map(([keyId, key]) => ({ keyId, publicKey: base64(rawPublicKey(key)) }));
+      .map(([keyId, publicKey]) => ({ keyId, publicKey: base64(publicKey) }));
   }
 
   async function dkimKey(args: ArgumentReader): Promise<Answer> {
     args.end();
-    const pem = newestKey(await keysWithDkim(), "dkim").key.export({ type: "pkcs8", format: "pem" });
-    return base64(Buffer.from(pem));
+    const { version, key } = newestKey(await keysWithDkim(), "dkim");
+    return { version, key: base64(Buffer.from(key.export({ type: "pkcs8", format: "pem" }))) };
   }
 
-  async function dkimPublicKey(args: ArgumentReader): Promise<Answer> {
+  async function dkimPublicKeys(args: ArgumentReader): Promise<Answer> {
     args.end();
-    const publicKey = createPublicKey(newestKey(await keysWithDkim(), "dkim").key);
-    return base64(publicKey.export({ type: "spki", format: "der" }));
+    const { newest, versions } = ringOf(await keysWithDkim(), "dkim");
+    return [...versions]
+      .toSorted(([one], [other]) => one - other)
+      .map(([version, { key }]) => ({
+        version,
+        inUse: version === newest,
+        publicKey: base64(createPublicKey(key).export({ type: "spki", format: "der" })),
+      }));
   }
 
   function counters(args: ArgumentReader): Answer {
@@ -248,11 +293,12 @@ export function answerer({
 
   const databaseId = (args: ArgumentReader): string => args.text("database id", databaseIdPattern);
 
-  const handlers: Readonly<Record<Operation, (args: ArgumentReader) => Answer | Promise<Answer>>> = {
+  const handlers: Readonly<Record<Operation, Handler>> = {
     newDataKey,
     seal,
     open,
     index,
+    indexMany,
     codeMac,
     checkCode,
     sealPassword,
@@ -266,8 +312,9 @@ export function answerer({
     "sign.letter": signAs("letter"),
     publicKeys,
     dkimKey,
-    dkimPublicKey,
+    dkimPublicKeys,
     counters,
+    ...keeping,
     "witness.read": (args) => {
       const id = databaseId(args);
       const first = { floors: args.parsed("floors", parseFloors), head: args.parsed("head", parseHead) };

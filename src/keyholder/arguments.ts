@@ -2,6 +2,7 @@ import type { AccountId } from "../kernel/brand.ts";
 import { parseId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Operation } from "./permissions.ts";
+import { maxRewrapBytes } from "./rewrap.ts";
 
 /**
  * Longest text or value that is sealed, in bytes. Names and addresses are far below it; a whole letter for the built-in
@@ -16,6 +17,8 @@ export const maxSealedBytes = maxPlaintextBytes + 64;
 export const maxDataKeyBytes = 256;
 export const maxRecordBytes = 256;
 export const maxMacBytes = 64;
+/** How many values one `indexMany` takes. */
+export const maxIndexed = 1_000;
 
 /** Reads the arguments of one call in order. Each reader throws KEYHOLDER_REFUSED naming what is wrong, never its value. */
 export interface ArgumentReader {
@@ -24,6 +27,8 @@ export interface ArgumentReader {
   accountId(): AccountId;
   oneOf<Value extends string>(name: string, values: readonly Value[]): Value;
   parsed<Value>(name: string, parse: (value: unknown) => Value | undefined): Value;
+  count(name: string): number;
+  texts(name: string, maxItems: number, pattern: RegExp): string[];
   list<Value>(name: string, maxItems: number, read: (item: ArgumentReader) => Value): Value[];
   /** Refuses arguments that nobody asked for. */
   end(): void;
@@ -41,6 +46,7 @@ export const limits = {
   tag: [16, 64],
   record: [0, maxRecordBytes],
   message: [0, maxMessageBytes],
+  batch: [0, maxRewrapBytes],
 } as const;
 
 export const identifierPattern = /^[a-z][a-z0-9_]{0,62}$/;
@@ -77,6 +83,18 @@ export function readArguments(operation: Operation, values: readonly unknown[]):
       const value = parse(values[position++]);
       if (value === undefined) throw refuse(name, "is not what it should be");
       return value;
+    },
+    count: (name) =>
+      reader.parsed(name, (value) =>
+        typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined,
+      ),
+    texts(name, maxItems, pattern) {
+      const items: unknown = values[position++];
+      if (!Array.isArray(items) || items.length > maxItems) throw refuse(name, `must be at most ${maxItems} texts`);
+      return items.map((item: unknown) => {
+        if (typeof item !== "string" || !pattern.test(item)) throw refuse(name, `must each match ${pattern.source}`);
+        return item;
+      });
     },
     list(name, maxItems, read) {
       const items: unknown = values[position++];

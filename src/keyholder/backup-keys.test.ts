@@ -80,7 +80,7 @@ test("restoring never takes the witness back, and keeps the keys it replaces", a
     await operator.witness.advance("db", head(9));
     await operator.witness.enrol("later", first);
     await operator.witness.intend("later", { epoch: epoch(2), kinds: ["tv"], head: head(1) });
-    await operator.dkimPublicKey();
+    await operator.dkimPublicKeys();
   });
   const before = await readBook(keysDir);
   const present = await readFile(keysPath(keysDir), "utf8");

@@ -5,6 +5,7 @@ import { Fault } from "../kernel/fault.ts";
 import {
   decodeChecked,
   encodeChecked,
+  isOfFormat,
   ensurePrivateFolder,
   isRecord,
   readPrivateFile,
@@ -12,10 +13,13 @@ import {
   writeDurably,
 } from "./durable-file.ts";
 import { lockFolder } from "./folder-lock.ts";
+import { readGeneration, writeGeneration } from "./generation.ts";
 import { encodeKeys, keysPath, parseKeys, readKeys, writeKeys } from "./keys.ts";
 import { encodeBook, mergeBooks, parseBook, readBook, writeBook } from "./witness.ts";
 
-const format = "houselights keys backup 1";
+const format = "houselights keys backup 2";
+/** Its keys had no ages. */
+const firstFormat = "houselights keys backup 1";
 const limitBytes = 8 * 1024 * 1024;
 
 /**
@@ -48,7 +52,7 @@ export async function restoreKeys(
 ): Promise<void> {
   const text = await readPrivateFile(fromFile, limitBytes);
   if (text === undefined) throw new Fault("CONFIG_INVALID", `there is no file ${fromFile}`);
-  const body = decodeChecked(format, text, fromFile);
+  const body = decodeChecked(isOfFormat(firstFormat, text) ? firstFormat : format, text, fromFile);
   if (!isRecord(body)) throw new Fault("CONFIG_INVALID", `${fromFile} is not a backup of keys`);
   const keys = parseKeys(body["keys"], fromFile);
   const restored = parseBook(body["witness"], fromFile);
@@ -68,7 +72,10 @@ export async function restoreKeys(
       await rename(keysPath(keysDir), join(keysDir, `keys.replaced-${name}.json`));
       await syncFolder(dirname(keysPath(keysDir)));
     }
-    await writeKeys(keysDir, { ...keys, witnessed: true });
+    // Going back to older keys is what was asked for: the file is newer than any before, and says so.
+    const generation = Math.max(keys.generation, await readGeneration(keysDir)) + 1;
+    await writeKeys(keysDir, { ...keys, witnessed: true, generation });
+    await writeGeneration(keysDir, generation);
   } finally {
     lock.release();
   }

@@ -5,7 +5,9 @@ import { maxDataKeyBytes, maxMacBytes, maxRecordBytes, maxSealedBytes } from "./
 import { openConnection } from "./connection.ts";
 import type { ConnectionOptions, KeyholderStats } from "./connection.ts";
 import { isRecord } from "./durable-file.ts";
-import type { Counters, Keyholder, Place, Witness, WitnessState } from "./keyholder.ts";
+import { parseStates } from "./key-states.ts";
+import type { Counters, Keyholder, KeyKeeping, Place, Witness, WitnessState } from "./keyholder.ts";
+import { packBytes, unpackBytes } from "./rewrap.ts";
 import { parseFloors, parseHead, parseIntent } from "./witness.ts";
 
 /** The keyholder over its socket, for one role. */
@@ -106,10 +108,39 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
     },
   };
 
+  const keys: KeyKeeping = {
+    states: async () => {
+      const answer = await call("keys.states", []);
+      const states = isRecord(answer) ? parseStates(answer["states"]) : undefined;
+      if (!isRecord(answer) || states === undefined) throw notUnderstood();
+      return { generation: readCount(answer["generation"]), states };
+    },
+    rotate: async (purpose, after) => {
+      await call("keys.rotate", [purpose, after]);
+    },
+    use: async (purpose, version) => {
+      await call("keys.use", [purpose, version]);
+    },
+    close: async (purpose, version) => {
+      await call("keys.close", [purpose, version]);
+    },
+    retire: async (purpose, version) => {
+      await call("keys.retire", [purpose, version]);
+    },
+    rewrap: async (kind, contexts, sealed) => {
+      if (sealed.length === 0) return [];
+      const packed = packBytes(sealed);
+      const answers = unpackBytes(readBytes(await call("keys.rewrap", [kind, contexts, base64(packed)])));
+      if (answers?.length !== sealed.length) throw notUnderstood();
+      return answers.map((answer) => (answer.length === 0 ? null : answer));
+    },
+  };
+
   return {
     stats,
     close,
     witness,
+    keys,
 
     newDataKey: async (accountId) => readBytes(await call("newDataKey", [accountId])),
 
@@ -132,6 +163,14 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
     },
 
     index: async (purpose, value) => readBytes(await call("index", [purpose, base64(Buffer.from(value))])),
+
+    indexMany: async (purpose, values) => {
+      if (values.length === 0) return [];
+      const packed = packBytes(values.map((value) => Buffer.from(value)));
+      const answers = unpackBytes(readBytes(await call("indexMany", [purpose, base64(packed)])));
+      if (answers?.length !== values.length) throw notUnderstood();
+      return answers;
+    },
 
     codeMac: async (purpose, binding, code) =>
       readBytes(await call("codeMac", [purpose, base64(binding), base64(code.reveal())])),
@@ -203,9 +242,21 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
         return { keyId: readCount(answer["keyId"]), publicKey: readBytes(answer["publicKey"]) };
       }),
 
-    dkimKey: async () => new Secret(readBytes(await call("dkimKey", []))),
+    dkimKey: async () => {
+      const answer = await call("dkimKey", []);
+      if (!isRecord(answer)) throw notUnderstood();
+      return { version: readCount(answer["version"]), key: new Secret(readBytes(answer["key"])) };
+    },
 
-    dkimPublicKey: async () => readBytes(await call("dkimPublicKey", [])),
+    dkimPublicKeys: async () =>
+      readList(await call("dkimPublicKeys", [])).map((answer) => {
+        if (!isRecord(answer)) throw notUnderstood();
+        return {
+          version: readCount(answer["version"]),
+          inUse: readBoolean(answer["inUse"]),
+          publicKey: readBytes(answer["publicKey"]),
+        };
+      }),
 
     counters: async (): Promise<Counters> => {
       const answer = await call("counters", []);

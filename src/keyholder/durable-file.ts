@@ -113,6 +113,10 @@ const digestOf = (bodyText: string): string => createHash("sha256").update(bodyT
 export const encodeChecked = (format: string, body: object): string =>
   `${JSON.stringify({ format, sha256: digestOf(JSON.stringify(body)), body })}\n`;
 
+/** Whether a text begins as `encodeChecked` begins one of the format; whether it is whole is another question. */
+export const isOfFormat = (format: string, text: string): boolean =>
+  text.startsWith(`{"format":${JSON.stringify(format)},`);
+
 /** Reads what `encodeChecked` wrote. The hash finds damage; it does not prove who wrote the file. */
 export function decodeChecked(format: string, text: string, path: string): unknown {
   const damaged = (what: string): Fault =>

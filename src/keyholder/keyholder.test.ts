@@ -5,7 +5,8 @@ import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "./client.ts";
 import type { KeyholderClient } from "./client.ts";
-import type { Role } from "./keyholder.ts";
+import { impossible } from "../kernel/fault.ts";
+import type { KeyPurpose, Role } from "./keyholder.ts";
 import { mayAsk, operations, roles } from "./permissions.ts";
 import type { Operation } from "./permissions.ts";
 import { floorsAt, head, newAccountId } from "./test-values.ts";
@@ -17,14 +18,16 @@ let web: KeyholderClient;
 let mailer: KeyholderClient;
 let witness: KeyholderClient;
 let operator: KeyholderClient;
+let keeper: KeyholderClient;
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
-  [web, mailer, witness, operator] = [
+  [web, mailer, witness, operator, keeper] = [
     await keyholder.connect("web"),
     await keyholder.connect("mailer"),
     await keyholder.connect("witness"),
     await keyholder.connect("operator"),
+    await keyholder.connect("keeper"),
   ];
 });
 afterAll(() => keyholder.stop());
@@ -160,11 +163,22 @@ test("signatures verify under the public key of their purpose alone", async () =
 
 test("the DKIM key is made once, and its public half is its own", async () => {
   const [one, again] = await Promise.all([mailer.dkimKey(), mailer.dkimKey()]);
-  expect(again.revealText()).toBe(one.revealText());
-  const key = createPrivateKey(one.revealText());
+  expect(again.key.revealText()).toBe(one.key.revealText());
+  const key = createPrivateKey(one.key.revealText());
   expect(key.asymmetricKeyDetails?.modulusLength).toBe(2048);
-  expect(await operator.dkimPublicKey()).toEqual(createPublicKey(key).export({ type: "spki", format: "der" }));
+  const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
+  expect(await operator.dkimPublicKeys()).toEqual([{ version: 1, inUse: true, publicKey }]);
 });
+
+/** Makes one more version of a purpose's key unless two live. @returns its state then. */
+async function rotateOnce(purpose: KeyPurpose) {
+  const stateOf = async () =>
+    (await keeper.keys.states()).states.find((state) => state.purpose === purpose) ??
+    impossible("every purpose has a state");
+  const { newest, versions } = await stateOf();
+  if (versions.length < 2) await keeper.keys.rotate(purpose, newest);
+  return stateOf();
+}
 
 /** Each operation asked in earnest, with arguments that a role that may ask gets an answer to. */
 async function ask(client: KeyholderClient, operation: Operation): Promise<unknown> {
@@ -180,6 +194,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     seal: () => client.seal(dataKey, place, "x"),
     open: () => client.open([{ dataKey, place, sealed: Buffer.alloc(40) }]),
     index: () => client.index("address", "x"),
+    indexMany: () => client.indexMany("address", ["x"]),
     codeMac: () => client.codeMac("sign-up", Buffer.alloc(32), code),
     checkCode: () => client.checkCode("sign-up", Buffer.alloc(32), code, Buffer.alloc(32)),
     sealPassword: () => client.sealPassword(accountId, new Secret(Buffer.alloc(32))),
@@ -196,8 +211,21 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     "sign.letter": () => client.sign("letter", Buffer.alloc(1)),
     publicKeys: () => client.publicKeys("letter"),
     dkimKey: () => client.dkimKey(),
-    dkimPublicKey: () => client.dkimPublicKey(),
+    dkimPublicKeys: () => client.dkimPublicKeys(),
     counters: () => client.counters(),
+    "keys.states": () => client.keys.states(),
+    "keys.rotate": () => client.keys.rotate("sign.letter", 0),
+    "keys.use": () => client.keys.use("dkim", 1),
+    "keys.close": async () => {
+      const { newest } = await rotateOnce("code.renewal");
+      await client.keys.close("code.renewal", newest - 1);
+    },
+    "keys.retire": async () => {
+      const { newest, retiredUpTo } = await rotateOnce("index.throttle");
+      await keeper.keys.close("index.throttle", Math.max(newest - 1, retiredUpTo));
+      await client.keys.retire("index.throttle", Math.max(newest - 1, retiredUpTo));
+    },
+    "keys.rewrap": () => client.keys.rewrap("data-key", [accountId], [dataKey]),
     "witness.read": () => client.witness.read(id, first),
     "witness.highestFloors": () => client.witness.highestFloors(),
     "witness.enrol": () => client.witness.enrol(id, first),
@@ -213,7 +241,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
 test.each(operations)(
   "%s is answered to the roles that may ask, and refused by name to the others",
   async (operation) => {
-    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, witness, operator };
+    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, witness, keeper, operator };
     // Those that may come first: the refusal that follows is about the role.
     for (const role of roles.toSorted((one) => (mayAsk(one, operation) ? -1 : 1))) {
       const answer = ask(clients[role], operation);
@@ -237,10 +265,12 @@ test("the key of the mail, the mailer's secrets and the settling of the witness 
     "witness.confirm",
     "witness.advance",
     "witness.enrol",
+    ...operations.filter((one) => one.startsWith("keys.") && one !== "keys.states"),
   ];
   expect(closed.map((operation) => mayAsk("web", operation))).toEqual(closed.map(() => false));
   const settles = operations.filter((operation) => mayAsk("witness", operation));
-  expect(settles).toEqual(["read", "intend", "confirm", "abandon", "adopt"].map((name) => `witness.${name}`));
+  const witnessed = ["read", "intend", "confirm", "abandon", "adopt"].map((name) => `witness.${name}`);
+  expect(settles).toEqual(["keys.states", ...witnessed]);
   expect(operations.filter((operation) => !roles.some((role) => mayAsk(role, operation)))).toEqual([]);
 });
 

@@ -1,8 +1,9 @@
 import type { AccountId, Epoch, FloorKind } from "../kernel/brand.ts";
+import type { EpochMs } from "../kernel/clock.ts";
 import type { Secret } from "../kernel/secret.ts";
 
 /** Who asks. Each role has its own credential and may call only the operations that `permissions.ts` lists for it. */
-export type Role = "web" | "mailer" | "witness" | "operator";
+export type Role = "web" | "mailer" | "witness" | "keeper" | "operator";
 
 /**
  * Where a sealed value lives. All of it is authenticated with the value (AES-GCM associated data), so a value moved to
@@ -22,6 +23,32 @@ export type CodePurpose = "sign-up" | "renewal";
 
 /** What is signed; each purpose has a key pair of its own. */
 export type SignPurpose = "grant" | "checkpoint" | "letter";
+
+/** Purposes whose key is 256 random bits: sealing (the first three) and MACs. */
+export type SymmetricPurpose = "wrap" | "password" | "mailer" | `index.${IndexPurpose}` | `code.${CodePurpose}`;
+
+/** Every purpose has a key of its own, so that what is made for one never answers for another. */
+export type KeyPurpose = SymmetricPurpose | `sign.${SignPurpose}` | "dkim";
+
+/** What can be sealed again under the newest key without the account: see `Keyholder.rewrap`. */
+export type RewrapKind = "data-key" | "password" | "mailer";
+
+/** What a key's versions are, without the key. */
+export interface KeyState {
+  readonly purpose: KeyPurpose;
+  /** What is made new is made with this one; 0 while there is none. Higher ones are prepared. */
+  readonly newest: number;
+  /** Every version up to this one is gone for good. */
+  readonly retiredUpTo: number;
+  readonly versions: readonly {
+    readonly version: number;
+    readonly madeAt: EpochMs;
+    /** Since when it is on its way out, and left out of lookups; `null`: it is not. */
+    readonly closingSince: EpochMs | null;
+    /** Tells two keys apart and says nothing of either. */
+    readonly fingerprintHex: string;
+  }[];
+}
 
 /** Floors by kind, as the database or the witness has them. */
 export type Floors = Readonly<Record<FloorKind, Epoch>>;
@@ -69,10 +96,17 @@ export interface Keyholder {
     values: readonly { readonly dataKey: Uint8Array; readonly place: Place; readonly sealed: Uint8Array }[],
   ): Promise<(string | null)[]>;
 
-  /** HMAC-SHA-256 at full length under the purpose's key: how an address finds its account. */
+  /**
+   * HMAC-SHA-256 at full length under the purpose's key, as a row stores it (`named-mac.ts`). Of an address and a user
+   * code under each key that rows may name, newest first, one after another: how a row that was written under any of
+   * them is found. Throttle counts are short, and have the newest alone.
+   */
   index(purpose: IndexPurpose, value: string): Promise<Buffer>;
 
-  /** The MAC a row stores in place of a short code; `binding` is the browser's digest or the account. */
+  /** The same for many values, at most 1,000, in one call. */
+  indexMany(purpose: IndexPurpose, values: readonly string[]): Promise<Buffer[]>;
+
+  /** The MAC a row stores in place of a short code (`named-mac.ts`); `binding` is the browser's digest or the account. */
   codeMac(purpose: CodePurpose, binding: Uint8Array, code: Secret): Promise<Buffer>;
 
   /** Whether the code answers the MAC, compared in constant time inside the key process. */
@@ -131,16 +165,53 @@ export interface Keyholder {
   /** The purpose's public keys, newest first, as raw 32-byte Ed25519 points with their ids. */
   publicKeys(purpose: SignPurpose): Promise<readonly { readonly keyId: number; readonly publicKey: Buffer }[]>;
 
-  /** Mailer only: the DKIM private key (RSA-2048, PKCS#8 PEM; RFC 8301), lent once at start because letters are signed by the thousand. */
-  dkimKey(): Promise<Secret>;
+  /**
+   * Mailer only: the DKIM private key in use (RSA-2048, PKCS#8 PEM; RFC 8301) and its version, lent because letters are
+   * signed by the thousand.
+   */
+  dkimKey(): Promise<{ readonly version: number; readonly key: Secret }>;
 
-  /** The public half as DER SubjectPublicKeyInfo: its base64 is the `p=` of the DNS record (RFC 6376 section 3.6.1). */
-  dkimPublicKey(): Promise<Buffer>;
+  /**
+   * The public halves as DER SubjectPublicKeyInfo, oldest first: the base64 is the `p=` of the DNS record (RFC 6376
+   * section 3.6.1). One above the version in use is prepared, one below it has still to be found by who reads old letters.
+   */
+  dkimPublicKeys(): Promise<
+    readonly { readonly version: number; readonly inUse: boolean; readonly publicKey: Buffer }[]
+  >;
 
   /** What the key process counted since it started: calls served and refused by operation, records that did not open. */
   counters(): Promise<Counters>;
 
   readonly witness: Witness;
+
+  readonly keys: KeyKeeping;
+}
+
+/** Changing keys. Each change is on disk when it is answered, and made with the very next call. The keeper's alone. */
+export interface KeyKeeping {
+  /** Every key's versions, and the generation of the file they are in. */
+  states(): Promise<{ readonly generation: number; readonly states: readonly KeyState[] }>;
+
+  /**
+   * Makes a new version, with which everything new is made from the answer on; DKIM's is prepared until `use`. `after` is
+   * the highest version the caller knows of: a repeated call makes no second one.
+   */
+  rotate(purpose: KeyPurpose, after: number): Promise<void>;
+
+  /** Takes a prepared version into use. */
+  use(purpose: KeyPurpose, version: number): Promise<void>;
+
+  /** Leaves a version out of lookups. It still opens and verifies. */
+  close(purpose: KeyPurpose, version: number): Promise<void>;
+
+  /** Destroys the oldest version, once it has been closing for the grace of the process. What it made is refused. */
+  retire(purpose: KeyPurpose, version: number): Promise<void>;
+
+  /**
+   * Seals values again under the newest key, inside the key process, which reveals nothing of what is in them. The
+   * contexts are what each is bound to: an account's id, or the mailer's context. One that does not open is `null`.
+   */
+  rewrap(kind: RewrapKind, contexts: readonly string[], sealed: readonly Uint8Array[]): Promise<(Buffer | null)[]>;
 }
 
 /**

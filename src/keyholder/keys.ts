@@ -2,17 +2,17 @@ import { createHmac, createPrivateKey, createPublicKey, createSecretKey, generat
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Clock, EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
-import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
-import type { CodePurpose, IndexPurpose, SignPurpose } from "./keyholder.ts";
+import { decodeChecked, encodeChecked, isOfFormat, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import type { CodePurpose, IndexPurpose, KeyPurpose, SignPurpose, SymmetricPurpose } from "./keyholder.ts";
 
 export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle", "canary"];
 export const codePurposes: readonly CodePurpose[] = ["sign-up", "renewal"];
 export const signPurposes: readonly SignPurpose[] = ["grant", "checkpoint", "letter"];
 
 /** Purposes whose key is 256 random bits: sealing (the first three) and MACs. */
-type SymmetricPurpose = "wrap" | "password" | "mailer" | `index.${IndexPurpose}` | `code.${CodePurpose}`;
 const symmetricPurposes: readonly SymmetricPurpose[] = [
   "wrap",
   "password",
@@ -25,9 +25,7 @@ const symmetricPurposes: readonly SymmetricPurpose[] = [
   "code.renewal",
 ];
 
-/** Every purpose has a key of its own, so that what is made for one never answers for another. */
-export type KeyPurpose = SymmetricPurpose | `sign.${SignPurpose}` | "dkim";
-const keyPurposes: readonly KeyPurpose[] = [
+export const keyPurposes: readonly KeyPurpose[] = [
   ...symmetricPurposes,
   "sign.grant",
   "sign.checkpoint",
@@ -35,21 +33,43 @@ const keyPurposes: readonly KeyPurpose[] = [
   "dkim",
 ];
 
-/** The versions of one key, newest last made. Values name the version they were made with, so old ones stay usable. */
-export interface KeyRing {
-  /** 0 while there is none (DKIM, until it is first asked for). */
-  readonly newest: number;
-  readonly versions: ReadonlyMap<number, KeyObject>;
+/** Reads a purpose's name from outside; `undefined` for anything else. */
+export const parsePurpose = (name: unknown): KeyPurpose | undefined => keyPurposes.find((one) => one === name);
+
+/** One version of a key. */
+export interface KeyVersion {
+  readonly key: KeyObject;
+  /** When it was made; 0 for one from before this was written down. */
+  readonly madeAt: EpochMs;
+  /** Since when it is on its way out: it still opens and verifies, and lookups leave it out. `null`: it is not. */
+  readonly closingSince: EpochMs | null;
 }
 
-/** All keys, and whether a witness file has been made beside them: one that is gone afterwards was lost or taken away. */
+/** The versions of one key. Values name the version they were made with, so old ones stay usable until they are retired. */
+export interface KeyRing {
+  /** What is made new is made with this one. 0 while there is none (DKIM, until it is first asked for). */
+  readonly newest: number;
+  /** Ones above `newest` are prepared (a DKIM key whose record is not published yet). */
+  readonly versions: ReadonlyMap<number, KeyVersion>;
+  /** Every version up to this one is gone for good, and its number is not given again. */
+  readonly retiredUpTo: number;
+  /** Public halves of retired checkpoint keys: what they signed stays verifiable. Raw Ed25519 points. */
+  readonly published: ReadonlyMap<number, Buffer>;
+}
+
+/** All keys. */
 export interface Keys {
   readonly rings: ReadonlyMap<KeyPurpose, KeyRing>;
+  /** Whether a witness file has been made beside them: one that is gone afterwards was lost or taken away. */
   readonly witnessed: boolean;
+  /** Raised with each change of the file, so that an older file put back is noticed. */
+  readonly generation: number;
 }
 
-const format = "houselights keys 1";
-const limitBytes = 1024 * 1024;
+const format = "houselights keys 2";
+/** Before keys had ages: a version was its material alone. Read, and written as 2 with the next change. */
+const firstFormat = "houselights keys 1";
+export const keysLimitBytes = 1024 * 1024;
 
 /** The file in the folder of keys. */
 export const keysPath = (folder: string): string => join(folder, "keys.json");
@@ -63,42 +83,69 @@ export const ringOf = (keys: Keys, purpose: KeyPurpose): KeyRing => {
 /** The newest version of a purpose's key, for making something new. */
 export function newestKey(keys: Keys, purpose: KeyPurpose): { readonly version: number; readonly key: KeyObject } {
   const ring = ringOf(keys, purpose);
-  const key = ring.versions.get(ring.newest);
-  if (key === undefined) throw new Fault("IMPOSSIBLE", `there is no newest key for ${purpose}`);
-  return { version: ring.newest, key };
+  const version = ring.versions.get(ring.newest);
+  if (version === undefined) throw new Fault("IMPOSSIBLE", `there is no newest key for ${purpose}`);
+  return { version: ring.newest, key: version.key };
 }
 
 /** For `openBytes`: the key of a version, if there is one. */
 export const versionOf =
   (keys: Keys, purpose: KeyPurpose) =>
   (version: number): KeyObject | undefined =>
-    ringOf(keys, purpose).versions.get(version);
+    ringOf(keys, purpose).versions.get(version)?.key;
 
 /** HMAC-SHA-256 (RFC 2104, FIPS 180-4), all 32 bytes. */
 export const macOf = (key: KeyObject, message: Uint8Array): Buffer =>
   createHmac("sha256", key).update(message).digest();
 
-const oneKey = (key: KeyObject): KeyRing => ({ newest: 1, versions: new Map([[1, key]]) });
+const onlyVersion = (key: KeyObject, madeAt: EpochMs): KeyRing => ({
+  newest: 1,
+  versions: new Map([[1, { key, madeAt, closingSince: null }]]),
+  retiredUpTo: 0,
+  published: new Map(),
+});
+
+const noVersion: KeyRing = { newest: 0, versions: new Map(), retiredUpTo: 0, published: new Map() };
 
 /** The fixed beginning of an Ed25519 private key in PKCS#8 (RFC 8410 section 7); the 32-byte seed follows. */
 const ed25519Head = Buffer.from("302e020100300506032b657004220420", "hex");
 
-/** Fresh keys at version 1 for every purpose but DKIM, which takes long to make and comes with `withDkim`. */
-export function newKeys({ random }: { readonly random: Random }): Keys {
-  const rings = new Map<KeyPurpose, KeyRing>();
-  for (const purpose of symmetricPurposes) rings.set(purpose, oneKey(createSecretKey(random.bytes(32))));
-  for (const purpose of signPurposes) {
-    const der = Buffer.concat([ed25519Head, random.bytes(32)]);
-    rings.set(`sign.${purpose}`, oneKey(createPrivateKey({ key: der, format: "der", type: "pkcs8" })));
-  }
-  rings.set("dkim", { newest: 0, versions: new Map() });
-  return { rings, witnessed: false };
+/** A fresh key for a purpose. RSA-2048 for DKIM (RFC 8301 section 3.2) takes 0.1 to 1 s on a thread of libuv's pool. */
+export async function newKey({ random }: { readonly random: Random }, purpose: KeyPurpose): Promise<KeyObject> {
+  return purpose === "dkim"
+    ? (await promisify(generateKeyPair)("rsa", { modulusLength: 2048 })).privateKey
+    : freshKey({ random }, purpose);
 }
 
-/** The same keys with a fresh RSA-2048 one for DKIM (RFC 8301 section 3.2); 0.1 to 1 s on a thread of libuv's pool. */
-export async function withDkim(keys: Keys): Promise<Keys> {
-  const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
-  return { ...keys, rings: new Map(keys.rings).set("dkim", oneKey(privateKey)) };
+function freshKey({ random }: { readonly random: Random }, purpose: Exclude<KeyPurpose, "dkim">): KeyObject {
+  if (isSymmetric(purpose)) return createSecretKey(random.bytes(32));
+  const der = Buffer.concat([ed25519Head, random.bytes(32)]);
+  return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+}
+
+/**
+ * The same keys, with version 1 for each purpose that has none: all of them at first, later those that a newer program
+ * brings. DKIM's takes long to make and waits until it is asked for. Nothing missing: the very same object.
+ */
+export function withMissing(
+  needs: { readonly random: Random; readonly clock: Clock },
+  keys: Keys = { rings: new Map(), witnessed: false, generation: 0 },
+): Keys {
+  const missing = keyPurposes.filter((purpose) => !keys.rings.has(purpose));
+  if (missing.length === 0) return keys;
+  const rings = new Map(keys.rings);
+  for (const purpose of missing) {
+    const isLater = purpose === "dkim";
+    rings.set(purpose, isLater ? noVersion : onlyVersion(freshKey(needs, purpose), needs.clock.now()));
+  }
+  return { ...keys, rings };
+}
+
+/** Version 1 of DKIM's key, for keys that have none. */
+export async function withDkim(needs: { readonly random: Random; readonly clock: Clock }, keys: Keys): Promise<Keys> {
+  if (ringOf(keys, "dkim").newest > 0) return keys;
+  const key = await newKey(needs, "dkim");
+  return { ...keys, rings: new Map(keys.rings).set("dkim", onlyVersion(key, needs.clock.now())) };
 }
 
 const isSymmetric = (purpose: KeyPurpose): boolean => symmetricPurposes.some((one) => one === purpose);
@@ -106,19 +153,24 @@ const isSymmetric = (purpose: KeyPurpose): boolean => symmetricPurposes.some((on
 const materialOf = (key: KeyObject): string =>
   (key.type === "secret" ? key.export() : key.export({ type: "pkcs8", format: "der" })).toString("base64");
 
+const encodeRing = ({ newest, versions, retiredUpTo, published }: KeyRing): object => ({
+  newest,
+  retiredUpTo,
+  published: Object.fromEntries([...published].map(([version, point]) => [version, point.toString("base64")])),
+  versions: Object.fromEntries(
+    [...versions].map(([version, { key, madeAt, closingSince }]) => [
+      version,
+      { material: materialOf(key), madeAt, closingSince },
+    ]),
+  ),
+});
+
 /** The keys as the body of a checked file. */
-export function encodeKeys(keys: Keys): {
-  readonly witnessed: boolean;
-  readonly purposes: Readonly<Record<string, { newest: number; versions: Readonly<Record<string, string>> }>>;
-} {
-  const purposes = Object.fromEntries(
-    [...keys.rings].map(([purpose, ring]) => {
-      const versions = [...ring.versions].map(([version, key]): [string, string] => [`${version}`, materialOf(key)]);
-      return [purpose, { newest: ring.newest, versions: Object.fromEntries(versions) }];
-    }),
-  );
-  return { witnessed: keys.witnessed, purposes };
-}
+export const encodeKeys = ({ rings, witnessed, generation }: Keys): object => ({
+  witnessed,
+  generation,
+  purposes: Object.fromEntries([...rings].map(([purpose, ring]) => [purpose, encodeRing(ring)])),
+});
 
 function parseKey(purpose: KeyPurpose, material: unknown): KeyObject | undefined {
   if (typeof material !== "string") return undefined;
@@ -132,44 +184,76 @@ function parseKey(purpose: KeyPurpose, material: unknown): KeyObject | undefined
   }
 }
 
-function parseRing(purpose: KeyPurpose, value: unknown): KeyRing | undefined {
-  if (!isRecord(value) || !isRecord(value["versions"])) return undefined;
-  const newest = value["newest"];
-  const versions = new Map<number, KeyObject>();
-  for (const [name, material] of Object.entries(value["versions"])) {
-    const key = parseKey(purpose, material);
-    if (key === undefined || !/^[1-9]\d{0,8}$/.test(name)) return undefined;
-    versions.set(Number(name), key);
-  }
-  const awaited = purpose === "dkim" && newest === 0 && versions.size === 0;
-  if (typeof newest !== "number" || (!versions.has(newest) && !awaited)) return undefined;
-  return { newest, versions };
+const isCount = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+
+function parseVersion(purpose: KeyPurpose, value: unknown): KeyVersion | undefined {
+  // In the first format a version is its material.
+  const { material, madeAt, closingSince } = isRecord(value)
+    ? value
+    : { material: value, madeAt: 0, closingSince: null };
+  const key = parseKey(purpose, material);
+  const isClosing = isCount(closingSince);
+  if (key === undefined || !isCount(madeAt) || (closingSince !== null && !isClosing)) return undefined;
+  return { key, madeAt: madeAt as EpochMs, closingSince: isClosing ? (closingSince as EpochMs) : null };
 }
 
-/** Reads the body of a checked file; throws a Fault that names the purpose, never the key, that is not as it should be. */
+/** `undefined` for a name that is no version's number. */
+const parseNumber = (name: string): number | undefined => (/^[1-9]\d{0,8}$/.test(name) ? Number(name) : undefined);
+
+function parseRing(purpose: KeyPurpose, value: unknown): KeyRing | undefined {
+  if (!isRecord(value) || !isRecord(value["versions"])) return undefined;
+  const { newest, retiredUpTo = 0, published: publishedText = {} } = value;
+  if (!isCount(newest) || !isCount(retiredUpTo) || !isRecord(publishedText)) return undefined;
+  const versions = new Map<number, KeyVersion>();
+  for (const [name, each] of Object.entries(value["versions"])) {
+    const [number, version] = [parseNumber(name), parseVersion(purpose, each)];
+    if (number === undefined || version === undefined || number <= retiredUpTo) return undefined;
+    versions.set(number, version);
+  }
+  const published = new Map<number, Buffer>();
+  for (const [name, text] of Object.entries(publishedText)) {
+    const number = parseNumber(name);
+    const point = typeof text === "string" ? Buffer.from(text, "base64") : undefined;
+    if (number === undefined || number > retiredUpTo || point?.length !== 32) return undefined;
+    published.set(number, point);
+  }
+  const awaited = purpose === "dkim" && newest === 0 && versions.size === 0;
+  return versions.has(newest) || awaited ? { newest, versions, retiredUpTo, published } : undefined;
+}
+
+/**
+ * Reads the body of a checked file; throws a Fault that names the purpose, never the key, that is not as it should be.
+ * A purpose that is missing is one that the program which wrote the file did not know: `withMissing` gives it a key.
+ */
 export function parseKeys(body: unknown, path: string): Keys {
   const wrong = (what: string): Fault => new Fault("CONFIG_INVALID", `${path}: ${what}; nothing was changed`);
   if (!isRecord(body) || !isRecord(body["purposes"]) || typeof body["witnessed"] !== "boolean") {
     throw wrong("not the body of a file of keys");
   }
+  const generation = body["generation"] ?? 0;
+  if (!isCount(generation)) throw wrong("its generation is not a number");
   const rings = new Map<KeyPurpose, KeyRing>();
   for (const [name, value] of Object.entries(body["purposes"])) {
-    const purpose = keyPurposes.find((one) => one === name);
+    const purpose = parsePurpose(name);
     // A key for a purpose unknown here was made by a newer version, whose values this one would not protect.
     if (purpose === undefined) throw wrong("holds a key for a purpose that this version does not know");
     const ring = parseRing(purpose, value);
     if (ring === undefined) throw wrong(`the key for ${purpose} is not usable`);
     rings.set(purpose, ring);
   }
-  for (const purpose of keyPurposes) if (!rings.has(purpose)) throw wrong(`the key for ${purpose} is missing`);
-  return { rings, witnessed: body["witnessed"] };
+  return { rings, witnessed: body["witnessed"], generation };
 }
+
+/** The keys in a file's text. */
+export const decodeKeys = (text: string, path: string): Keys =>
+  parseKeys(decodeChecked(isOfFormat(firstFormat, text) ? firstFormat : format, text, path), path);
 
 /** The keys in a folder; `undefined` if there is no such file. Anything else that is not a whole file is a Fault. */
 export async function readKeys(folder: string): Promise<Keys | undefined> {
   const path = keysPath(folder);
-  const text = await readPrivateFile(path, limitBytes);
-  return text === undefined ? undefined : parseKeys(decodeChecked(format, text, path), path);
+  const text = await readPrivateFile(path, keysLimitBytes);
+  return text === undefined ? undefined : decodeKeys(text, path);
 }
 
 export const writeKeys = (folder: string, keys: Keys): Promise<void> =>

@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -7,12 +8,14 @@ import { lockFolder } from "./folder-lock.ts";
 import type { FolderLock } from "./folder-lock.ts";
 import type { ExactKey } from "./honeywords.ts";
 import type { Witness } from "./keyholder.ts";
-import { newKeys, readKeys, ringOf, withDkim, writeKeys } from "./keys.ts";
+import { readGeneration, writeGeneration } from "./generation.ts";
+import { readKeys, ringOf, withDkim, withMissing, writeKeys } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { openWitness, readBook, writeBook } from "./witness.ts";
 
 interface Needs {
   readonly random: Random;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -21,6 +24,11 @@ export interface OpenFolder {
   readonly witness: Witness;
   readonly exact: ExactKey;
   readonly keys: () => Keys;
+  /**
+   * Changes the keys, one change after another: resolves once the new ones are on disk, from when on they are the ones
+   * that `keys` gives. A change that gives back what it got writes nothing.
+   */
+  readonly change: (next: (keys: Keys) => Keys | Promise<Keys>) => Promise<Keys>;
   /** Makes the DKIM key when it is first asked for: it takes long, and many a service has its relay sign. */
   readonly keysWithDkim: () => Promise<Keys>;
 }
@@ -28,9 +36,11 @@ export interface OpenFolder {
 /**
  * Opens the folder of keys for this process alone, and makes keys if there are none. Keys are made on the first start
  * only: a folder with a witness and no keys has lost them, and one with keys that knew a witness and has none has lost
- * its memory. Both are Faults, and so is any file that is damaged or open to others; nothing is overwritten.
+ * its memory. Both are Faults, and so is any file that is damaged or open to others, and a file of keys that is older
+ * than one that was here before; nothing is overwritten.
  */
-export async function openFolder({ random, log }: Needs, folder: string): Promise<OpenFolder> {
+export async function openFolder(needs: Needs, folder: string): Promise<OpenFolder> {
+  const { log } = needs;
   await ensurePrivateFolder(folder);
   const lock = lockFolder(folder);
   try {
@@ -40,41 +50,54 @@ export async function openFolder({ random, log }: Needs, folder: string): Promis
       new Fault("CONFIG_INVALID", `${folder} ${what}; nothing was changed: restore it from a backup of the keys`);
     if (found === undefined && book !== undefined) throw lost("has a witness and no keys");
     if (found?.witnessed === true && book === undefined) throw lost("has keys and no witness");
+    const remembered = await readGeneration(folder);
+    if (found !== undefined && found.generation < remembered) {
+      throw lost(
+        `has keys of generation ${found.generation} where ${remembered} was the last: an older file was put back`,
+      );
+    }
 
-    let keys = found ?? newKeys({ random });
-    if (found === undefined) {
-      await writeKeys(folder, keys);
-      log.info({ folder }, "new keys are made");
+    let keys = withMissing(needs, found);
+    async function write(next: Keys): Promise<void> {
+      // The keys first: a generation that no file has would refuse a file that nobody took back.
+      await writeKeys(folder, next);
+      await writeGeneration(folder, next.generation);
+      keys = next;
+    }
+    if (keys !== found) {
+      await write({ ...keys, generation: keys.generation + 1 });
+      log.info({ folder }, found === undefined ? "new keys are made" : "keys are made for purposes that are new");
     }
     if (book === undefined) await writeBook(folder, new Map());
-    if (!keys.witnessed) {
-      keys = { ...keys, witnessed: true };
-      await writeKeys(folder, keys);
-    }
+    if (!keys.witnessed) await write({ ...keys, witnessed: true, generation: keys.generation + 1 });
+    if (keys.generation > remembered) await writeGeneration(folder, keys.generation);
 
-    const exact = await openExactKey({ random }, folder);
+    const exact = await openExactKey(needs, folder);
 
-    let makingDkim: Promise<Keys> | undefined;
-    async function makeDkim(): Promise<Keys> {
-      const complete = await withDkim(keys);
-      await writeKeys(folder, complete);
-      keys = complete;
-      log.info("a DKIM key is made");
-      return keys;
-    }
+    let last: Promise<unknown> = Promise.resolve();
+    const change: OpenFolder["change"] = (next) => {
+      const run = async (): Promise<Keys> => {
+        const changed = await next(keys);
+        if (changed !== keys) await write({ ...changed, generation: keys.generation + 1 });
+        return keys;
+      };
+      const result = last.then(run);
+      last = result.catch(() => undefined);
+      return result;
+    };
     return {
       lock,
       exact,
       witness: openWitness({ log, write: (changed) => writeBook(folder, changed) }, book ?? new Map()),
       keys: () => keys,
+      change,
       keysWithDkim: async () => {
         if (ringOf(keys, "dkim").newest > 0) return keys;
-        makingDkim ??= makeDkim();
-        try {
-          return await makingDkim;
-        } finally {
-          makingDkim = undefined;
-        }
+        return change(async (now) => {
+          const complete = await withDkim(needs, now);
+          if (complete !== now) log.info("a DKIM key is made");
+          return complete;
+        });
       },
     };
   } catch (error) {

@@ -6,6 +6,7 @@ export const operations = [
   "seal",
   "open",
   "index",
+  "indexMany",
   "codeMac",
   "checkCode",
   "sealPassword",
@@ -22,8 +23,14 @@ export const operations = [
   "sign.letter",
   "publicKeys",
   "dkimKey",
-  "dkimPublicKey",
+  "dkimPublicKeys",
   "counters",
+  "keys.states",
+  "keys.rotate",
+  "keys.use",
+  "keys.close",
+  "keys.retire",
+  "keys.rewrap",
   "witness.read",
   "witness.highestFloors",
   "witness.enrol",
@@ -35,26 +42,30 @@ export const operations = [
 ] as const;
 export type Operation = (typeof operations)[number];
 
-export const roles: readonly Role[] = ["web", "mailer", "witness", "operator"];
+export const roles: readonly Role[] = ["web", "mailer", "witness", "keeper", "operator"];
 
 /** One of something for each role. */
 export const forEachRole = <Value>(make: (role: Role) => Value): Readonly<Record<Role, Value>> => ({
   web: make("web"),
   mailer: make("mailer"),
   witness: make("witness"),
+  keeper: make("keeper"),
   operator: make("operator"),
 });
 
-const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey", "honeywords"];
+const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey", "indexMany", "honeywords"];
 /** Letting a database in is an operator's decision; no process takes it by itself. */
 const operatorAlone: readonly Operation[] = ["witness.highestFloors", "witness.enrol"];
 const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
+/** Whoever may retire a key can destroy all that it opens: a captured web process must not be able to ask for it. */
+const keeping: readonly Operation[] = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];
 
 const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
   // Whoever captures the web process cannot write letters in our name or read what is on its way to the mailer.
   web: new Set(
     operations.filter(
-      (one) => ![...mailerAlone, ...operatorAlone, ...settling, "sign.letter", "witness.advance"].includes(one),
+      (one) =>
+        ![...mailerAlone, ...operatorAlone, ...settling, ...keeping, "sign.letter", "witness.advance"].includes(one),
     ),
   ),
   // The mailer reads addresses and finds accounts by them (bounces); it makes and checks no credential.
@@ -65,15 +76,19 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
     // Whoever tries passwords must not learn which wrong ones fitted a record; the mailer tries none.
     "honeywords",
     "dkimKey",
-    "dkimPublicKey",
+    "dkimPublicKeys",
     "sign.letter",
     "sign.checkpoint",
     "publicKeys",
     "index",
+    "indexMany",
+    "keys.states",
     "witness.advance",
   ]),
   // Compares each new connection to the database, and settles containment. It opens, seals, checks and signs nothing.
-  witness: new Set<Operation>(["witness.read", ...settling]),
+  witness: new Set<Operation>(["witness.read", "keys.states", ...settling]),
+  // The worker's hand for what a rotation leaves to be done: it changes keys and seals again, and reveals nothing.
+  keeper: new Set<Operation>(["keys.states", ...keeping]),
   operator: new Set(operations.filter((one) => !mailerAlone.includes(one))),
 };
 

@@ -1,18 +1,19 @@
 /**
- * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL]`.
+ * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL] [--grace MS]`.
  *
  * Standard input: one line `{"credentials":{"web":…,…}}`, one for each role (base64, at
  * least 32 bytes each), then it stays open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
  */
 import { unlink } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { secondMs, sleep } from "../kernel/clock.ts";
+import { minuteMs, secondMs, sleep, systemClock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import { newLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { answerer } from "./answers.ts";
 import { isRecord } from "./durable-file.ts";
+import { keepingHandlers } from "./keeping.ts";
 import type { Role } from "./keyholder.ts";
 import { openFolder } from "./open-folder.ts";
 import { forEachRole } from "./permissions.ts";
@@ -20,23 +21,27 @@ import { serveKeyholder } from "./server.ts";
 
 const credentialsWaitMs = 10 * secondMs;
 const maxCredentialsBytes = 4 * 1024;
+/** Longer than any request, job or transaction carries a sealed value or an index before it writes it. */
+const retireGraceMs = 5 * minuteMs;
 
 function invalid(message: string): Fault {
   return new Fault("CONFIG_INVALID", message);
 }
 
-function readOptions(): { readonly keys: string; readonly socket: string; readonly level: string } {
-  const usage = "needs --keys DIR and --socket PATH, takes --log-level LEVEL";
+function readOptions(): { readonly keys: string; readonly socket: string; readonly level: string; graceMs: number } {
+  const usage = "needs --keys DIR and --socket PATH, takes --log-level LEVEL and --grace MS";
   try {
     const { values } = parseArgs({
       options: {
         keys: { type: "string" },
         socket: { type: "string" },
         "log-level": { type: "string", default: "info" },
+        grace: { type: "string", default: `${retireGraceMs}` },
       },
     });
-    if (values.keys === undefined || values.socket === undefined) throw invalid(usage);
-    return { keys: values.keys, socket: values.socket, level: values["log-level"] };
+    const { keys, socket, grace } = values;
+    if (keys === undefined || socket === undefined || !/^\d{1,9}$/.test(grace)) throw invalid(usage);
+    return { keys, socket, level: values["log-level"], graceMs: Number(grace) };
   } catch (error) {
     throw new Fault("CONFIG_INVALID", usage, { cause: error });
   }
@@ -84,11 +89,13 @@ function parseCredentials(line: string): Readonly<Record<Role, Secret>> {
 }
 
 async function run(): Promise<void> {
-  const { keys: folder, socket, level } = readOptions();
+  const { keys: folder, socket, level, graceMs } = readOptions();
   const log = newLog("keyholder", level);
   const credentials = parseCredentials(await firstLine());
-  const opened = await openFolder({ random: systemRandom, log }, folder);
-  const answer = answerer({ random: systemRandom, log, ...opened });
+  const needs = { random: systemRandom, clock: systemClock, log };
+  const opened = await openFolder(needs, folder);
+  const keeping = keepingHandlers({ ...needs, ...opened, graceMs });
+  const answer = answerer({ ...needs, ...opened, keeping });
   const server = await serveKeyholder({ log, credentials, answer }, socket);
 
   async function stop(why: string): Promise<void> {

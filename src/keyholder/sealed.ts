@@ -4,7 +4,7 @@ import type { Random } from "../kernel/random.ts";
 
 /** First byte of everything sealed here; another layout would get another byte. */
 const layout = 1;
-const nonceBytes = 12;
+export const nonceBytes = 12;
 const tagBytes = 16;
 const headerBytes = 1 + 4 + nonceBytes;
 
@@ -39,14 +39,18 @@ export function parseSealed(sealed: Uint8Array): SealedParts | null {
  * length (4 bytes, big-endian). Joining with a separator would let "a|b" and "a" + "b" meet.
  */
 export function canonical(parts: readonly (string | Uint8Array)[]): Buffer {
-  const pieces: Uint8Array[] = [];
-  for (const part of parts) {
-    const bytes = typeof part === "string" ? Buffer.from(part, "utf8") : part;
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    pieces.push(length, bytes);
+  const lengths = parts.map((part) => (typeof part === "string" ? Buffer.byteLength(part, "utf8") : part.length));
+  const all = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, 0));
+  let at = 0;
+  for (const [index, part] of parts.entries()) {
+    at = all.writeUInt32BE(lengths[index] ?? 0, at);
+    if (typeof part === "string") at += all.write(part, at, "utf8");
+    else {
+      all.set(part, at);
+      at += part.length;
+    }
   }
-  return Buffer.concat(pieces);
+  return all;
 }
 
 const associatedData = (purpose: SealPurpose, context: readonly string[], keyVersion: number): Buffer =>
@@ -56,17 +60,25 @@ const associatedData = (purpose: SealPurpose, context: readonly string[], keyVer
  * AES-256-GCM under a random 96-bit nonce; purpose, context and key version are authenticated with it. One key may seal
  * 2^32 values before two nonces are likelier than 2^-32 to meet (NIST SP 800-38D section 8.3).
  */
-export function sealBytes(
+export const sealBytes = (
   { random }: { readonly random: Random },
   key: { readonly version: number; readonly key: KeyObject },
   purpose: SealPurpose,
   context: readonly string[],
   plaintext: Uint8Array,
+): Buffer => sealWith(random.bytes(nonceBytes), key, purpose, context, plaintext);
+
+/** The same with a nonce that was drawn for this value alone. */
+export function sealWith(
+  nonce: Uint8Array,
+  key: { readonly version: number; readonly key: KeyObject },
+  purpose: SealPurpose,
+  context: readonly string[],
+  plaintext: Uint8Array,
 ): Buffer {
-  const header = Buffer.alloc(5);
+  const header = Buffer.allocUnsafe(5);
   header[0] = layout;
   header.writeUInt32BE(key.version, 1);
-  const nonce = random.bytes(nonceBytes);
   const cipher = createCipheriv("aes-256-gcm", key.key, nonce, { authTagLength: tagBytes });
   cipher.setAAD(associatedData(purpose, context, key.version));
   return Buffer.concat([header, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);

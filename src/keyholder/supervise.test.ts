@@ -69,6 +69,7 @@ test("files are 0600 and the folder 0700, and a second start finds the same keys
   };
   expect(await modes()).toEqual({
     keys: "700",
+    "generation.json": "600",
     "keys.json": "600",
     "exact.key": "600",
     "witness.json": "600",
@@ -77,7 +78,14 @@ test("files are 0600 and the folder 0700, and a second start finds the same keys
     lock: "600",
   });
   await first.stop();
-  expect(Object.keys(await modes()).toSorted()).toEqual(["keys", "keys.json", "lock", "witness.json"]);
+  expect(Object.keys(await modes()).toSorted()).toEqual([
+    "exact.key",
+    "generation.json",
+    "keys",
+    "keys.json",
+    "lock",
+    "witness.json",
+  ]);
   const again = await connectWeb(await start(keysDir));
   expect(await again.index("address", "ada@example.org")).toEqual(index);
 });
@@ -87,9 +95,13 @@ test("every purpose has a version of its key from the first day", async () => {
   await (await start(keysDir)).stop();
   const { body } = JSON.parse(await readFile(keysPath(keysDir), "utf8"));
   const { dkim, ...others } = body.purposes;
-  expect(dkim).toEqual({ newest: 0, versions: {} });
+  const gone = { retiredUpTo: 0, published: {} };
+  expect(dkim).toEqual({ newest: 0, versions: {}, ...gone });
   expect(Object.keys(others)).toHaveLength(12);
-  for (const ring of Object.values(others)) expect(ring).toEqual({ newest: 1, versions: { "1": expect.any(String) } });
+  for (const ring of Object.values(others)) {
+    const only = { material: expect.any(String), madeAt: expect.any(Number), closingSince: null };
+    expect(ring).toEqual({ newest: 1, versions: { "1": only }, ...gone });
+  }
 });
 
 test("damaged, half-written or open files stop the start, and nothing is overwritten", async () => {
@@ -97,8 +109,9 @@ test("damaged, half-written or open files stop the start, and nothing is overwri
   await (await start(keysDir)).stop();
   const whole = { keys: await readFile(keysPath(keysDir)), witness: await readFile(witnessPath(keysDir)) };
   const text = whole.keys.toString();
-  const swapped = text.replace(/"wrap":\{"newest":1,"versions":\{"1":"(.)/, (match, letter: string) =>
-    match.slice(0, -1).concat(letter === "A" ? "B" : "A"),
+  const swapped = text.replace(
+    /"wrap":\{"newest":1,"retiredUpTo":0,"published":\{\},"versions":\{"1":\{"material":"(.)/,
+    (match, letter: string) => match.slice(0, -1).concat(letter === "A" ? "B" : "A"),
   );
   expect(swapped).not.toBe(text);
   const bad: readonly [string, () => Promise<unknown>, RegExp][] = [
@@ -153,7 +166,8 @@ test("a start cut off between the first files is finished by the next", async ()
   await rm(witnessPath(keysDir));
   await writeFile(join(keysDir, ".witness.json.new"), "half");
   await (await start(keysDir)).stop();
-  expect(JSON.parse(await readFile(keysPath(keysDir), "utf8")).body).toEqual(body);
+  const finished = JSON.parse(await readFile(keysPath(keysDir), "utf8")).body;
+  expect(finished).toEqual({ ...body, generation: body.generation + 1 });
   expect(await readdir(keysDir)).toContain("witness.json");
 });
 
@@ -364,8 +378,8 @@ test("nothing secret is in arguments, environment, log or error text", async () 
     );
   }
   const { body } = JSON.parse(await readFile(keysPath(keysDir), "utf8"));
-  for (const ring of Object.values<{ versions: Record<string, string> }>(body.purposes)) {
-    for (const material of Object.values(ring.versions)) secrets.push(Buffer.from(material, "base64"));
+  for (const ring of Object.values<{ versions: Record<string, { material: string }> }>(body.purposes)) {
+    for (const { material } of Object.values(ring.versions)) secrets.push(Buffer.from(material, "base64"));
   }
   child.stdin.end();
   await once(child, "close");

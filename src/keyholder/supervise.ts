@@ -37,6 +37,8 @@ export interface SupervisorOptions {
   readonly socketPath: string;
   /** The Node to run the process with; this process's own unless told otherwise. */
   readonly nodePath?: string;
+  /** How long a key is on its way out before it can be retired; the process's own unless told otherwise. */
+  readonly graceMs?: number;
   readonly log: Log;
 }
 
@@ -89,13 +91,14 @@ const ended = (child: ChildProcess): Promise<void> =>
  * (`operator.credential`, 0600), for commands on the host.
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
-  const { keysDir, socketPath, log, nodePath = process.execPath } = options;
+  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs } = options;
   const credentials = forEachRole(() => newSecret(systemRandom));
   const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
   const stopping = new AbortController();
 
   async function launch(): Promise<ChildProcess> {
     const flags = ["--keys", keysDir, "--socket", socketPath, "--log-level", log.level];
+    if (graceMs !== undefined) flags.push("--grace", `${graceMs}`);
     const child = spawn(nodePath, [...lightRuntime, processPath, ...flags], {
       env: {},
       stdio: ["pipe", "pipe", "inherit"],

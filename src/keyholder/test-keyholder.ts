@@ -14,16 +14,16 @@ export interface TestKeyholder extends SupervisedKeyholder {
   readonly keysDir: string;
   /** A client of its own for the role; `stop` closes it. */
   connect(role: Role, waitMs?: number): Promise<KeyholderClient>;
-  /** Closes the clients, ends the process and removes the folder. */
-  stop(): Promise<void>;
+  /** Closes the clients, ends the process and removes the folder, unless it is to be looked at. */
+  stop(how?: { readonly keepFolder?: boolean }): Promise<void>;
 }
 
 /** For tests: starts it; the caller stops it (`afterAll(() => keyholder.stop())`). */
-export async function testKeyholder(): Promise<TestKeyholder> {
+export async function testKeyholder({ graceMs = 0 }: { readonly graceMs?: number } = {}): Promise<TestKeyholder> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-keyholder-"));
   const keysDir = join(folder, "keys");
   const socketPath = await socketPathFor(keysDir);
-  const keyholder = await startKeyholder({ keysDir, socketPath, log: silentLog });
+  const keyholder = await startKeyholder({ keysDir, socketPath, graceMs, log: silentLog });
   const clients: KeyholderClient[] = [];
   return {
     ...keyholder,
@@ -40,10 +40,10 @@ export async function testKeyholder(): Promise<TestKeyholder> {
       clients.push(client);
       return client;
     },
-    stop: async () => {
-      for (const client of clients) await client.close();
+    stop: async ({ keepFolder = false } = {}) => {
+      for (const client of clients.splice(0)) await client.close();
       await keyholder.stop();
-      await rm(folder, { recursive: true });
+      if (!keepFolder) await rm(folder, { recursive: true, force: true });
     },
   };
 }

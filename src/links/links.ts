@@ -4,6 +4,7 @@ import { newId, newSecret, newTypedCode, readTypedCode, type Random } from "../k
 import { Secret } from "../kernel/secret.ts";
 import { sqlState, type Db } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
 import { networkOf } from "../http/network.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
@@ -62,7 +63,8 @@ export async function askLink(
   for (let attempt = 1; ; attempt++) {
     const deviceCode = newSecret(random);
     const userCode = newTypedCode(random, userCodeLength);
-    const userCodeIndex = await keyholder.index("user-code", userCode.revealText());
+    // Stored under the newest key alone; what is looked up is looked up under each.
+    const [userCodeIndex = Buffer.alloc(0)] = splitMacs(await keyholder.index("user-code", userCode.revealText()));
     try {
       await db.run(
         `insert into link (device_digest, user_code_index, class, data_key, label_account_id, sealed_label,
@@ -121,9 +123,9 @@ export async function showLink(
     `select class, data_key as "dataKey", label_account_id as "labelAccountId", sealed_label as "sealedLabel",
             sealed_network as "sealedNetwork", created_at as "createdAt"
        from link
-      where user_code_index = $1 and state = 'pending' and expires_at > $2
+      where user_code_index = any($1) and state = 'pending' and expires_at > $2
         and epoch >= (select epoch from floor where kind = 'link')`,
-    [await keyholder.index("user-code", code.revealText()), toDate(clock.now())],
+    [splitMacs(await keyholder.index("user-code", code.revealText())), toDate(clock.now())],
   );
   if (row === undefined) return undefined;
   const { dataKey, labelAccountId } = row;
@@ -169,16 +171,16 @@ export async function decideLink(
   const now = clock.now();
   const floor = await db.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'link'`);
   if (decision === "approve" && (floor === undefined || viewer.epoch < floor.epoch)) return { kind: "renew-first" };
-  const userCodeIndex = await keyholder.index("user-code", code.revealText());
+  const userCodeIndexes = splitMacs(await keyholder.index("user-code", code.revealText()));
   const state = decision === "approve" ? "approved" : "denied";
   const decided = await db.transaction(async (tx) => {
     const taken = await tx.run(
       `update link
           set state = $3, account_id = $4, generation = $5, epoch = least(epoch, $6)
-        where user_code_index = $1 and state = 'pending' and expires_at > $2
+        where user_code_index = any($1) and state = 'pending' and expires_at > $2
           and least(epoch, $6) >= (select epoch from floor where kind = 'link')
           and $5::bigint = (select generation from account where id = $4)`,
-      [userCodeIndex, toDate(now), state, viewer.accountId, viewer.generation, viewer.epoch],
+      [userCodeIndexes, toDate(now), state, viewer.accountId, viewer.generation, viewer.epoch],
     );
     if (taken === 0) return false;
     const kind = decision === "approve" ? "link approved" : "link denied";

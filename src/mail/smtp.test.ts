@@ -17,7 +17,7 @@ import type { SmtpOptions } from "./smtp.ts";
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-const keyholder = { dkimKey: () => Promise.resolve(Secret.fromText(pem)) };
+const keyholder = { dkimKey: () => Promise.resolve({ version: 1, key: Secret.fromText(pem) }) };
 
 const relay = await startTestRelay();
 afterAll(() => relay.stop());

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { createTransport } from "nodemailer";
-import { sleep } from "../kernel/clock.ts";
+import { every, minuteMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
@@ -27,8 +27,11 @@ export interface SmtpOptions {
   readonly ca?: string;
 }
 
-/** DNS holds the public key at `houselights._domainkey.DOMAIN`. */
-export const dkimSelector = "houselights";
+/** DNS holds the public key of version 1 at `houselights._domainkey.DOMAIN`, of version 2 at `houselights2._domainkey…`. */
+export const dkimSelector = (version: number): string => (version === 1 ? "houselights" : `houselights${version}`);
+
+/** How long letters may still be signed with a key after another one has been taken into use. */
+const dkimLentMs = minuteMs;
 
 /** `Name <address>` in parts. Throws CONFIG_INVALID for what `parseAddress` refuses. */
 export function readFrom(from: string): { readonly name: string; readonly address: string; readonly domain: string } {
@@ -53,13 +56,16 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
   const from = readFrom(options.from);
   const relay = readRelay(url);
   const isSigned = keyholder !== undefined && from.domain.includes(".") && isIP(from.domain) === 0;
-  const dkim = isSigned
-    ? {
-        domainName: from.domain,
-        keySelector: dkimSelector,
-        privateKey: (await keyholder.dkimKey()).revealText(),
-      }
-    : undefined;
+  const lend = async () => {
+    if (!isSigned) return undefined;
+    const { version, key } = await keyholder.dkimKey();
+    return { domainName: from.domain, keySelector: dkimSelector(version), privateKey: key.revealText() };
+  };
+  let dkim = await lend();
+  const lending = every(dkimLentMs, async () => {
+    // With the key process away the key that was lent goes on.
+    dkim = await lend().catch(() => dkim);
+  });
 
   function connectPool(): ReturnType<typeof newPool> {
     const pool = newPool();
@@ -83,7 +89,6 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
       ...(ca === undefined ? {} : { tls: { ca } }),
       disableFileAccess: true,
       disableUrlAccess: true,
-      ...(dkim === undefined ? {} : { dkim }),
     });
 
   let pool = connectPool();
@@ -108,6 +113,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
         textEncoding: "quoted-printable",
         xMailer: false,
         signal: overdue.signal,
+        ...(dkim === undefined ? {} : { dkim }),
       });
       const queueId = queueIdIn(info.response);
       return {
@@ -141,6 +147,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
     },
     close: async () => {
       isClosing = true;
+      await lending.stop();
       await places.takeAll();
       pool.close();
     },

@@ -63,6 +63,7 @@ export const timelineKinds = [
   "incident closed",
   "report made",
   "key rotated",
+  "key retired",
   "witness owed",
   "witness paid",
 ] as const;

@@ -7,7 +7,8 @@ import type { AccountId } from "../../src/kernel/brand.ts";
 import { answerer } from "../../src/keyholder/answers.ts";
 import { exactKeyOf, filterBits, indexCount, onesInFilter } from "../../src/keyholder/honeywords.ts";
 import type { Role, Witness } from "../../src/keyholder/keyholder.ts";
-import { newKeys } from "../../src/keyholder/keys.ts";
+import { keepingHandlers } from "../../src/keyholder/keeping.ts";
+import { withMissing } from "../../src/keyholder/keys.ts";
 
 export interface Tried {
   readonly tries: number;
@@ -29,10 +30,13 @@ const noWitness = new Proxy({} as Witness, {
  * for Argon2id, whose tag is as random. Half are right, half are slips and guesses. Accounts have 50 tries each.
  */
 export function tryMany(tries: number): Tried {
-  const keys = newKeys({ random: systemRandom });
+  const needs = { random: systemRandom, clock: systemClock, log: silentLog };
+  const keys = withMissing(needs);
+  // Nobody changes a key here.
+  const keeping = keepingHandlers({ ...needs, keys: () => keys, change: () => Promise.resolve(keys), graceMs: 0 });
   const answer = answerer({
-    random: systemRandom,
-    log: silentLog,
+    ...needs,
+    keeping,
     witness: noWitness,
     exact: exactKeyOf(systemRandom.bytes(32)),
     keys: () => keys,

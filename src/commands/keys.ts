@@ -1,0 +1,164 @@
+import { toIso } from "../kernel/clock.ts";
+import type { KeyPurpose } from "../keyholder/keyholder.ts";
+import { keyPurposes, parsePurpose } from "../keyholder/keys.ts";
+import { keysStatus, retireKey, rotateKeys, usePreparedKey, type KeysStatus } from "../rotation/rotate.ts";
+import type { Ground } from "../app.ts";
+import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { withGround } from "./ground.ts";
+
+const purposeOption = { purpose: { type: "string" } } as const;
+const purposeHelp = ["--purpose NAME", "this key alone; houselights keys status lists them"] as const;
+
+/** The purpose that was asked for, or why there is none. */
+function askedPurpose(call: Call): KeyPurpose | undefined | Outcome {
+  const text = textOf(call.values, "purpose");
+  if (text === undefined) return undefined;
+  return (
+    parsePurpose(text) ?? { kind: "usage", error: "there is no such key", hint: `one of ${keyPurposes.join(", ")}` }
+  );
+}
+
+const isOutcome = (value: KeyPurpose | undefined | Outcome): value is Outcome => typeof value === "object";
+
+const needsOf = ({ db, keyholders, clock, random }: Ground) => ({ db, keys: keyholders.keeper.keys, clock, random });
+
+function statusLines({ generation, states, walks, named }: KeysStatus): string[] {
+  const rowsOf = (purpose: KeyPurpose, version: number): number =>
+    named
+      .filter((each) => each.purpose === purpose && each.version === version)
+      .reduce((sum, { rows }) => sum + rows, 0);
+  const lines = [`keys of generation ${generation}`];
+  for (const { purpose, newest, versions } of states) {
+    if (versions.length === 0) lines.push(`  ${purpose.padEnd(18)} none yet`);
+    for (const { version, madeAt, closingSince } of versions) {
+      const state =
+        closingSince !== null
+          ? "on its way out"
+          : version > newest
+            ? "prepared"
+            : version === newest
+              ? "in use"
+              : "old";
+      const made = madeAt === 0 ? "" : `  made ${instant(toIso(madeAt))}`;
+      const rows = `${figure(rowsOf(purpose, version))} rows`;
+      lines.push(
+        `  ${purpose.padEnd(18)} ${`${version}`.padStart(3)}  ${state.padEnd(15)} ${rows.padStart(16)}${made}`,
+      );
+    }
+  }
+  for (const { table, column, toVersion, rewrapped, unreadable, finishedAt } of walks) {
+    const end = finishedAt === null ? "under way" : `finished ${instant(toIso(finishedAt))}`;
+    const odd = unreadable === 0 ? "" : `, ${figure(unreadable)} that do not open`;
+    lines.push(`  ${table}.${column} to version ${toVersion}: ${figure(rewrapped)} rows sealed again${odd}, ${end}`);
+  }
+  return lines;
+}
+
+async function retire(call: Call): Promise<Outcome> {
+  const purpose = askedPurpose(call);
+  if (isOutcome(purpose)) return purpose;
+  const question = "what still names the old keys in a backup can never be read again with these keys; go on?";
+  if (!(await confirmed(call, question))) {
+    return { kind: "refused", error: "nothing was retired", hint: "--yes retires without asking" };
+  }
+  return withGround(call.config, call.log, async (ground) => {
+    const lines: string[] = [];
+    const json: object[] = [];
+    let isRefused = false;
+    for (const each of purpose === undefined ? keyPurposes : [purpose]) {
+      const outcome = await retireKey(needsOf(ground), each);
+      json.push({ purpose: each, ...outcome });
+      if (outcome.kind === "needed") {
+        isRefused = true;
+        lines.push(`${each} ${outcome.version}: still needed by ${outcome.by.join(", ")}`);
+      } else if (outcome.kind === "closing") {
+        lines.push(`${each} ${outcome.version}: on its way out; the worker destroys it within some minutes`);
+      }
+    }
+    if (isRefused) {
+      return {
+        kind: "refused",
+        error: lines.join("\n"),
+        hint: "the worker seals rows again; codes and grants run out by themselves; houselights keys status shows how far it is",
+      };
+    }
+    return { kind: "done", json: { keys: json }, lines: lines.length === 0 ? ["there is no old key"] : lines };
+  });
+}
+
+export const keysCommands: readonly Command[] = [
+  {
+    words: ["keys", "status"],
+    summary: "every key's versions, how many rows need each, and how far sealing again is",
+    examples: ["houselights keys status"],
+    run: ({ config, log }) =>
+      withGround(config, log, async (ground) => {
+        const status = await keysStatus(needsOf(ground));
+        return { kind: "done", json: status, lines: statusLines(status) };
+      }),
+  },
+  {
+    words: ["keys", "rotate"],
+    summary: "make new keys while the service runs; nobody is signed out",
+    arguments: "[--purpose NAME] [--yes]",
+    options: { ...purposeOption, yes: { type: "boolean" } },
+    optionHelp: [purposeHelp, ["--yes", "do not ask"]],
+    examples: ["houselights keys rotate --yes", "houselights keys rotate --purpose password"],
+    run: async (call) => {
+      const purpose = askedPurpose(call);
+      if (isOutcome(purpose)) return purpose;
+      const question = `make a new key for ${purpose ?? "every purpose"} now?`;
+      if (!(await confirmed(call, question))) {
+        return { kind: "refused", error: "no key was made", hint: "--yes rotates without asking" };
+      }
+      return withGround(call.config, call.log, async (ground) => {
+        const outcome = await rotateKeys(needsOf(ground), purpose === undefined ? keyPurposes : [purpose]);
+        const lines = outcome.rotated.map(
+          ({ purpose: of, version, isPrepared }) => `${of} ${version}${isPrepared ? ", prepared" : ""}`,
+        );
+        if (outcome.rotated.some(({ isPrepared }) => isPrepared)) {
+          lines.push("publish the new record (houselights mail dkim), then: houselights keys use --purpose dkim");
+        }
+        if (outcome.kind === "refused") {
+          return { kind: "refused", error: outcome.reason, hint: [...lines, "houselights keys retire"].join("\n") };
+        }
+        lines.push("the worker seals old rows again: houselights keys status; then: houselights keys retire");
+        return { kind: "done", json: outcome, lines };
+      });
+    },
+  },
+  {
+    words: ["keys", "use"],
+    summary: "sign letters with the prepared DKIM key: its record is published",
+    arguments: "--purpose dkim",
+    options: purposeOption,
+    optionHelp: [purposeHelp],
+    examples: ["houselights keys use --purpose dkim"],
+    run: async (call) => {
+      const purpose = askedPurpose(call);
+      if (isOutcome(purpose)) return purpose;
+      if (purpose === undefined) return { kind: "usage", error: "--purpose is needed" };
+      return withGround(call.config, call.log, async (ground) => {
+        const version = await usePreparedKey(needsOf(ground), purpose);
+        if (version === undefined) return { kind: "refused", error: `no key for ${purpose} is prepared` };
+        return {
+          kind: "done",
+          json: { purpose, version },
+          lines: [
+            `${purpose} ${version} is in use within a minute`,
+            "  keep the old record for a week, for letters on their way",
+          ],
+        };
+      });
+    },
+  },
+  {
+    words: ["keys", "retire"],
+    summary: "destroy old keys that nothing needs any more; refused while anything does",
+    arguments: "[--purpose NAME] [--yes]",
+    options: { ...purposeOption, yes: { type: "boolean" } },
+    optionHelp: [purposeHelp, ["--yes", "do not ask"]],
+    examples: ["houselights keys retire --yes"],
+    run: retire,
+  },
+];

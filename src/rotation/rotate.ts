@@ -1,0 +1,193 @@
+import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { KeyKeeping, KeyPurpose, KeyState } from "../keyholder/keyholder.ts";
+import { keyPurposes } from "../keyholder/keys.ts";
+import { enqueue } from "../jobs/jobs.ts";
+import { countVersions, type NamedVersion } from "./count-versions.ts";
+import { compareKeys, markClosing } from "./key-versions.ts";
+
+export interface RotationNeeds {
+  readonly db: Db;
+  /** The keeper's. */
+  readonly keys: KeyKeeping;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Grants are good for six hours after they were signed; a little more, for clocks that differ. */
+const grantsLiveMs = 6 * hourMs + 5 * minuteMs;
+
+/** What every rotation leaves to be done, in the worker. */
+export const queueKeeping = (tx: Tx): Promise<void> => enqueue(tx, "keep-keys", {}, { key: "keep-keys" });
+
+/** The version that was made last, in use or prepared. */
+const highestOf = ({ versions }: KeyState): number => Math.max(0, ...versions.map(({ version }) => version));
+
+const stateOf = (states: readonly KeyState[], purpose: KeyPurpose): KeyState => {
+  const state = states.find((each) => each.purpose === purpose);
+  if (state === undefined) throw new Fault("IMPOSSIBLE", `the keyholder says nothing of ${purpose}`);
+  return state;
+};
+
+export interface Rotated {
+  readonly purpose: KeyPurpose;
+  readonly version: number;
+  /** Made, and not in use: a DKIM key whose record has to be published first. */
+  readonly isPrepared: boolean;
+}
+
+export type RotateOutcome =
+  | { readonly kind: "rotated"; readonly rotated: readonly Rotated[] }
+  /** Some may have been made before the one that was refused; they stay. */
+  | { readonly kind: "refused"; readonly reason: string; readonly rotated: readonly Rotated[] };
+
+/**
+ * Makes a new version of each purpose's key. From the answer on everything new is made with it, on every process; what
+ * was made before stays readable, and the worker seals it again. Each version is on disk before the next is made, and in
+ * the timeline with the first process that sees it.
+ */
+export async function rotateKeys(
+  needs: RotationNeeds,
+  purposes: readonly KeyPurpose[] = keyPurposes,
+): Promise<RotateOutcome> {
+  const { db, keys } = needs;
+  await compareKeys(needs);
+  const rotated: Rotated[] = [];
+  let reason: string | undefined;
+  for (const purpose of purposes) {
+    const before = stateOf((await keys.states()).states, purpose);
+    try {
+      await keys.rotate(purpose, highestOf(before));
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || thrown.code !== "KEYHOLDER_REFUSED") throw thrown;
+      reason = thrown.message.replace(/^keyholder: /, "");
+      break;
+    }
+    const after = stateOf((await keys.states()).states, purpose);
+    const version = highestOf(after);
+    rotated.push({ purpose, version, isPrepared: version > after.newest });
+  }
+  await compareKeys(needs);
+  await queueKeeping(db);
+  return reason === undefined ? { kind: "rotated", rotated } : { kind: "refused", reason, rotated };
+}
+
+/** Takes a prepared version into use: its record has been published. @returns the version; `undefined` if none is prepared. */
+export async function usePreparedKey({ keys }: Pick<RotationNeeds, "keys">, purpose: KeyPurpose) {
+  const { newest, versions } = stateOf((await keys.states()).states, purpose);
+  const prepared = versions.find(({ version }) => version > newest)?.version;
+  if (prepared === undefined) return undefined;
+  await keys.use(purpose, prepared);
+  return prepared;
+}
+
+export type RetireOutcome =
+  /** It is left out of lookups from now on; the worker destroys it when whatever was on its way has arrived. */
+  | { readonly kind: "closing"; readonly version: number }
+  | { readonly kind: "retired"; readonly version: number }
+  /** Rows, letters or grants still need it. */
+  | { readonly kind: "needed"; readonly version: number; readonly by: readonly string[] }
+  | { readonly kind: "nothing old" };
+
+/**
+ * Begins to retire the oldest version of a purpose's key, if nothing needs it. It is destroyed by `finishRetiring` after
+ * the keyholder's grace, and only if nothing needs it then either. Running it twice is running it once.
+ */
+export async function retireKey(needs: RotationNeeds, purpose: KeyPurpose): Promise<RetireOutcome> {
+  const { db, keys } = needs;
+  await compareKeys(needs);
+  const state = stateOf((await keys.states()).states, purpose);
+  const oldest = state.versions.find(({ version }) => version < state.newest);
+  if (oldest === undefined) return { kind: "nothing old" };
+  const { version } = oldest;
+  const by = await neededBy(needs, state, version, "before closing");
+  if (by.length > 0) return { kind: "needed", version, by };
+  // The database first: what the keyholder no longer has must not be thought lost.
+  await db.transaction(async (tx) => {
+    if (await markClosing(tx, purpose, version)) await queueKeeping(tx);
+  });
+  await keys.close(purpose, version);
+  return { kind: "closing", version };
+}
+
+/** The rows of two tables are there because an address is found under two keys; they go with the closing. */
+const goesWithClosing = ({ table, column }: NamedVersion): boolean =>
+  table === "address" || (table === "account_address" && column === "former_index");
+
+/** What still needs a version, in words with counts; nothing if it may go. */
+export async function neededBy(
+  { db, clock }: Pick<RotationNeeds, "db" | "clock">,
+  { purpose, versions, newest }: KeyState,
+  version: number,
+  when: "before closing" | "at the end",
+): Promise<string[]> {
+  const now = clock.now();
+  if (purpose === "sign.grant") {
+    const since = versions.find((each) => each.version === newest)?.madeAt ?? now;
+    const until = plus(since as EpochMs, grantsLiveMs);
+    return until > now ? [`grants that are good until ${toIso(until)}`] : [];
+  }
+  if (purpose === "index.address") {
+    const campaigns = await db.one<{ count: number }>(
+      `select count(*) as count from campaign c join incident i on i.id = c.incident_id
+        where c.index_version = $1 and i.letters_finished_at is null`,
+      [version],
+    );
+    if ((campaigns?.count ?? 0) > 0) return ["a campaign that is not finished"];
+  }
+  const counted = await countVersions(db, now, (each) => each === purpose);
+  const needing = counted.filter((each) => each.version === version && each.rows > 0);
+  return needing
+    .filter((each) => when === "at the end" || !goesWithClosing(each))
+    .map(({ table, column, rows }) => `${rows.toLocaleString("en")} rows of ${table}.${column}`);
+}
+
+/** How far the worker is with one column. */
+export interface WalkState {
+  readonly table: string;
+  readonly column: string;
+  readonly toVersion: number;
+  readonly rewrapped: number;
+  readonly unreadable: number;
+  readonly startedAt: EpochMs;
+  readonly finishedAt: EpochMs | null;
+}
+
+export interface KeysStatus {
+  readonly generation: number;
+  readonly states: readonly KeyState[];
+  readonly walks: readonly WalkState[];
+  readonly named: readonly NamedVersion[];
+}
+
+/** Every key's versions, how many rows need each, and how far sealing again is. Reads every sealed row once. */
+export async function keysStatus({ db, keys, clock }: Omit<RotationNeeds, "random">): Promise<KeysStatus> {
+  const { generation, states } = await keys.states();
+  const walks = await db.many<
+    Omit<WalkState, "startedAt" | "finishedAt"> & { startedAt: Date; finishedAt: Date | null }
+  >(
+    `select table_name as table, column_name as column, to_version as "toVersion", rewrapped, unreadable,
+            started_at as "startedAt", finished_at as "finishedAt"
+       from key_rewrap order by table_name, column_name`,
+  );
+  return {
+    generation,
+    states,
+    walks: walks.map((walk) => ({
+      ...walk,
+      startedAt: fromDate(walk.startedAt),
+      finishedAt: walk.finishedAt === null ? null : fromDate(walk.finishedAt),
+    })),
+    named: await countVersions(db, clock.now()),
+  };
+}
+
+/** Notes that nothing readable of a column names an older version any more. */
+export const noteFinished = (tx: Tx, clock: Clock, table: string, column: string): Promise<number> =>
+  tx.run(`update key_rewrap set finished_at = $3 where table_name = $1 and column_name = $2 and finished_at is null`, [
+    table,
+    column,
+    toDate(clock.now()),
+  ]);
