@@ -21,6 +21,10 @@ export const goals = {
     segmentMs: { under: 25 },
     firstPictureMs: { under: 800 },
   },
+  enumeration: {
+    // An attacker who tells by time alone is right in at most 55 of 100 pairs.
+    largestApart: { atMost: 0.05 },
+  },
   passwords: {
     bytesPerPassword: { atMost: 1.25 },
     lookupUs: { under: 20 },

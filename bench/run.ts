@@ -12,6 +12,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   checks: async () => (await import("./checks.ts")).measureChecks,
   signin: async () => (await import("./signin.ts")).measureSignIn,
   remux: async () => (await import("./remux.ts")).measureRemux,
+  enumeration: async () => (await import("./enumeration.ts")).measureEnumeration,
   passwords: async () => (await import("./passwords.ts")).measurePasswords,
   rewrap: async () => (await import("./rewrap.ts")).measureRewrap,
   start: async () => (await import("./start.ts")).measureStart,

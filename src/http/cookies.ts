@@ -36,6 +36,15 @@ export function stepOf(request: FastifyRequest, fromBody?: string): Secret | und
   return text === undefined ? undefined : Secret.fromText(text.slice(0, 300));
 }
 
+/**
+ * Takes the session cookie back from somebody who signs out, and with it what the browser kept of their pages: posters may
+ * be kept for long (ASVS 5.0 14.3.1; Clear Site Data section 3.1). Settings of the player stay; they are no one's secret.
+ */
+export function forgetSession(reply: FastifyReply): void {
+  clearSessionCookie(reply);
+  void reply.header("clear-site-data", '"cache"');
+}
+
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
 
 /** Reads 256 bits of base64url; `undefined` for anything else. */

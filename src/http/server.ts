@@ -302,7 +302,8 @@ const dataHeaders = {
 
 function secureHeaders(reply: FastifyReply, publicOrigin: string, isData = false): void {
   void reply.headers(isData ? dataHeaders : pageHeaders);
-  if (publicOrigin.startsWith("https:")) void reply.header("strict-transport-security", "max-age=63072000");
+  if (publicOrigin.startsWith("https:"))
+    void reply.header("strict-transport-security", "max-age=63072000; includeSubDomains");
 }
 
 interface Malformed extends Error {

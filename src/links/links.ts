@@ -19,7 +19,10 @@ interface Needs {
   readonly lifetimesMs: SessionLifetimesMs;
 }
 
-/** Eight letters, 34.5 bits: with the tries that throttling leaves, a guess succeeds once in 2^32 (RFC 8628 section 5.1). */
+/**
+ * Eight letters, 34.5 bits (RFC 8628 section 6.1). An account has ten tries in ten minutes, so over a code's 15 minutes a
+ * guess at it is right once in 2^29.7 at most (section 5.1).
+ */
 export const userCodeLength = 8;
 export const linkLifetimeMs = 15 * minuteMs;
 /** RFC 8628 section 3.2. */

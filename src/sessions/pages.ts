@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
-import { clearSessionCookie, clearStepCookie, setSessionCookie, setStepCookie, stepOf } from "../http/cookies.ts";
+import { forgetSession, clearStepCookie, setSessionCookie, setStepCookie, stepOf } from "../http/cookies.ts";
 import { addressField, factorField, passwordField } from "../http/form.ts";
 import { html, type Markup } from "../http/markup.ts";
 import { nextPath } from "../http/next-path.ts";
@@ -147,7 +147,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
 
   app.post("/sign-out", { config, schema: { hide: true } }, async (request, reply) => {
     if (request.viewer !== null) await signOut(needs, request.viewer, request.viewer.sessionId);
-    clearSessionCookie(reply);
+    forgetSession(reply);
     return goTo(reply, "/sign-in?done=signed-out");
   });
 }

@@ -2,7 +2,7 @@ import { plus, toIso, type Clock } from "../kernel/clock.ts";
 import { parseId, type SessionId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
 import {
-  clearSessionCookie,
+  forgetSession,
   clearStepCookie,
   readSecret,
   setSessionCookie,
@@ -191,7 +191,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       const viewer = viewerOf(request);
       const sessionId = parseId<SessionId>(request.params.id);
       if (sessionId === undefined || !(await signOut(needs, viewer, sessionId))) return refuse(reply, "not-found");
-      if (sessionId === viewer.sessionId) clearSessionCookie(reply);
+      if (sessionId === viewer.sessionId) forgetSession(reply);
       return reply.send({ kind: "signed-out", ended: 1 });
     },
   );

@@ -1,0 +1,221 @@
+import { expect, test } from "vitest";
+import { buildWeb } from "../src/app-web.ts";
+import { sessionCookie } from "../src/http/cookies.ts";
+import type { RouteRow } from "../src/http/viewer.ts";
+import { codeAlphabet } from "../src/kernel/random.ts";
+import { codeLength, codeTries as mailedTries } from "../src/credentials/sign-up.ts";
+import { linkLifetimeMs, userCodeLength } from "../src/links/links.ts";
+import { codeTries } from "../src/links/routes.ts";
+import { copyOf } from "./copy-search.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
+
+/** What every answer of every route must have, and what no route may do; the routes are those of the table. */
+const service = await testService();
+const { app } = service.web;
+const origin = service.ground.config.publicOrigin;
+const someId = "00000000-0000-7000-8000-000000000000";
+const elsewhere = "elsewhere.example";
+const unsafe = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+/** A stream of events never ends. */
+const routes = app.routeTable.filter(({ url }) => url !== "/api/events");
+const pathOf = ({ url }: RouteRow): string => url.replaceAll(/:[a-zA-Z]+/g, someId).replace("*", "x");
+
+interface Got {
+  readonly where: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  readonly text: string;
+}
+
+async function ask(
+  row: RouteRow,
+  cookie: string | undefined,
+  headers: Readonly<Record<string, string>> = {},
+  query = "",
+  on: Pick<typeof app, "inject"> = app,
+): Promise<Got> {
+  const { method, url } = row;
+  const answer = await on.inject({
+    method: method as "GET",
+    url: pathOf(row) + query,
+    headers: { accept: "text/html", ...headers },
+    ...(cookie === undefined ? {} : { cookies: asCookie(cookie) }),
+  });
+  return { where: `${method} ${url}`, status: answer.statusCode, headers: answer.headers, text: answer.body };
+}
+
+/** Every route, as nobody and as an operator, and some paths that are none. */
+async function everyAnswer(headers: Readonly<Record<string, string>> = {}, query = ""): Promise<Got[]> {
+  const got: Got[] = [];
+  for (const row of routes) {
+    got.push(await ask(row, undefined, headers, query));
+    // Again for each: signing out is among the routes.
+    got.push(await ask(row, await service.operator(), headers, query));
+  }
+  for (const url of ["/nothing", "/api/nothing", "/%ff", "/.git/config"]) {
+    got.push(await ask({ method: "GET", url, access: "anyone" }, undefined, headers, query));
+  }
+  return got;
+}
+
+test("every answer has a strict policy without inline, may not be framed or sniffed, is not cached, and allows no other origin", async () => {
+  const got = await everyAnswer({ origin });
+  expect(got.length).toBeGreaterThan(150);
+  for (const { where, headers, text, status } of got) {
+    const policy = String(headers["content-security-policy"]);
+    expect([where, policy]).toEqual([where, expect.stringContaining("default-src 'none'")]);
+    expect([where, policy]).toEqual([where, expect.stringContaining("frame-ancestors 'none'")]);
+    expect([where, policy]).not.toEqual([where, expect.stringMatching(/unsafe-|\*|http:|https:/)]);
+    expect([where, headers["x-content-type-options"]]).toEqual([where, "nosniff"]);
+    expect([where, headers["cross-origin-resource-policy"]]).toEqual([where, "same-origin"]);
+    for (const name of ["access-control-allow-origin", "access-control-allow-credentials", "server", "x-powered-by"]) {
+      expect([where, name, headers[name]]).toEqual([where, name, undefined]);
+    }
+    const type = String(headers["content-type"] ?? "");
+    if (text !== "") expect([where, type]).not.toEqual([where, ""]);
+    if (type.startsWith("text/")) expect([where, type]).toEqual([where, expect.stringContaining("charset=utf-8")]);
+    if (type.startsWith("text/html")) {
+      expect([where, policy]).toEqual([where, expect.stringContaining("base-uri 'none'")]);
+      expect([where, headers["cross-origin-opener-policy"]]).toEqual([where, "same-origin"]);
+      expect([where, headers["referrer-policy"]]).toEqual([
+        where,
+        expect.stringMatching(/^(no-referrer|same-origin)$/),
+      ]);
+      expect([where, text]).not.toEqual([where, expect.stringMatching(/<script(?![^>]*\ssrc=)[^>]*>/i)]);
+      expect([where, text]).not.toEqual([
+        where,
+        expect.stringMatching(/<[^>]+\s(?:on[a-z]+|style)\s*=|<style|javascript:/i),
+      ]);
+      // No other host is named as a source of anything.
+      expect([where, text]).not.toEqual([where, expect.stringMatching(/(?:src|action)="(?:https?:)?\/\//i)]);
+    }
+    if (status < 400 && !/^GET \/(assets|favicon|app\.webmanifest)|^HEAD/.test(where)) {
+      expect([where, headers["cache-control"]]).toEqual([where, expect.stringMatching(/no-store/)]);
+    }
+  }
+}, 120_000);
+
+test("every cookie is __Host-, Secure, HttpOnly, SameSite=Lax, for the whole site and short", async () => {
+  await service.account("cookie@example.org", goodPassword);
+  const signedIn = await service.call("POST", "/api/sessions", {
+    body: { address: "cookie@example.org", password: goodPassword },
+  });
+  const asked = await service.call("POST", "/api/renewals", { body: { address: "cookie@example.org" } });
+  const got = [...(await everyAnswer({ origin })), { where: "sign-in", ...signedIn }, { where: "renewal", ...asked }];
+  let seen = 0;
+  for (const { where, headers } of got) {
+    for (const cookie of [(headers as Got["headers"])["set-cookie"] ?? []].flat().map(String)) {
+      seen++;
+      expect([where, cookie]).toEqual([where, expect.stringMatching(/^__Host-[a-z-]+=/)]);
+      expect([where, cookie.length < 4_096]).toEqual([where, true]);
+      const attributes = cookie
+        .split(";")
+        .slice(1)
+        .map((part) => part.trim().toLowerCase());
+      for (const wanted of ["secure", "httponly", "samesite=lax", "path=/"])
+        expect([where, attributes]).toEqual([where, expect.arrayContaining([wanted])]);
+      expect([where, attributes.filter((part) => part.startsWith("domain"))]).toEqual([where, []]);
+    }
+  }
+  expect(seen).toBeGreaterThan(3);
+}, 120_000);
+
+test("no request from another site does anything, on any route that changes something", async () => {
+  const changing = routes.filter(({ method }) => unsafe.has(method));
+  expect(changing.length).toBeGreaterThan(25);
+  const rows = async () => (await copyOf(service.ground.db)).columns.map(({ name, text }) => `${name} ${text.length}`);
+  const operator = await service.operator();
+  const before = await rows();
+  for (const row of changing) {
+    for (const headers of [
+      { origin: `https://${elsewhere}` },
+      { origin: "null" },
+      { origin: `${origin}.${elsewhere}` },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+    ] as Readonly<Record<string, string>>[]) {
+      const { where, status } = await ask(row, operator, headers);
+      expect([where, headers, status]).toEqual([where, headers, 403]);
+    }
+  }
+  expect(await rows()).toEqual(before);
+  // From our own pages the same requests get further.
+  for (const row of changing) {
+    const { where, text } = await ask(row, await service.operator(), { origin });
+    expect([where, text]).not.toEqual([where, expect.stringContaining("another site")]);
+  }
+}, 120_000);
+
+test("no answer leads to another site, whatever host, forwarding or next page a request names", async () => {
+  const headers = { host: elsewhere, "x-forwarded-host": elsewhere, "x-forwarded-proto": "http", origin };
+  for (const next of [
+    `//${elsewhere}`,
+    `https://${elsewhere}/`,
+    `/\\${elsewhere}`,
+    `/%09/${elsewhere}`,
+    `javascript:alert(1)`,
+  ]) {
+    const query = `?next=${encodeURIComponent(next)}&url=${encodeURIComponent(next)}&redirect_uri=${encodeURIComponent(next)}`;
+    for (const row of routes.filter(({ method }) => method === "GET")) {
+      for (const cookie of [undefined, await service.operator()]) {
+        const got = await ask(row, cookie, headers, query);
+        const { location } = got.headers;
+        if (location !== undefined) {
+          expect([got.where, location]).toEqual([got.where, expect.stringMatching(/^\/(?![/\\])/)]);
+        }
+        expect([got.where, /(?:href|action|src|content)="[^"]*\/\/elsewhere/.test(got.text)]).toEqual([
+          got.where,
+          false,
+        ]);
+      }
+    }
+  }
+}, 120_000);
+
+test("reading changes nothing, on any route", async () => {
+  const operator = await service.operator();
+  // When a session was last seen, and what was refused, is counted by reading; nothing else may change.
+  const counted = /^public\.(session|refusal_count|throttle)\./;
+  const rows = async () => {
+    const { columns } = await copyOf(service.ground.db);
+    return columns.filter(({ name }) => !counted.test(name)).map(({ name, text }) => `${name} ${text}`);
+  };
+  const before = await rows();
+  for (const row of routes.filter(({ method }) => method === "GET" || method === "HEAD")) await ask(row, operator);
+  expect(await rows()).toEqual(before);
+}, 120_000);
+
+test("TRACE and methods of no use are refused; on an https origin every answer asks for https for two years, subdomains too", async () => {
+  for (const url of ["/", "/api/session", "/sign-in"]) {
+    const answer = await app.inject({ method: "TRACE" as "GET", url });
+    expect([url, answer.statusCode >= 400]).toEqual([url, true]);
+  }
+  const { ground } = service;
+  const web = await buildWeb({ ...ground, config: { ...ground.config, publicOrigin: "https://films.example.org" } });
+  try {
+    for (const row of routes.filter(({ method }) => method !== "HEAD")) {
+      const { where, headers } = await ask(row, undefined, {}, "", web.app);
+      expect([where, headers["strict-transport-security"]]).toEqual([where, "max-age=63072000; includeSubDomains"]);
+    }
+  } finally {
+    await web.close();
+  }
+  const plain = await ask({ method: "GET", url: "/sign-in", access: "anyone" }, undefined);
+  expect(plain.headers["strict-transport-security"]).toBeUndefined();
+}, 60_000);
+
+test("signing out clears what the browser kept", async () => {
+  await service.account("leaving@example.org", goodPassword);
+  const cookie = await service.signIn("leaving@example.org", goodPassword);
+  const { body } = await service.call("GET", "/api/session", { cookies: asCookie(cookie) });
+  const out = await service.call("DELETE", `/api/sessions/${String(body["sessionId"])}`, { cookies: asCookie(cookie) });
+  expect(out.headers["clear-site-data"]).toBe('"cache"');
+  expect(out.cookies[sessionCookie]).toBe("");
+});
+
+test("a guess at a code is right less than once in 2^29 for the tries that there are", () => {
+  const bits = (length: number): number => Math.log2(codeAlphabet.length ** length);
+  const windows = Math.ceil(linkLifetimeMs / codeTries.windowMs) + 1;
+  expect(bits(userCodeLength) - Math.log2(windows * codeTries.limit)).toBeGreaterThan(29);
+  expect(bits(codeLength) - Math.log2(mailedTries)).toBeGreaterThan(40);
+});
