@@ -18,7 +18,7 @@ const keyholder = await testKeyholder();
 afterAll(() => keyholder.stop());
 
 async function costAt(accounts: number) {
-  const db = await testDatabase({ maxConnections: 1 });
+  const db = await testDatabase({ maxConnections: 2 });
   const name = String(db.pool.options.database);
   const operator = await keyholder.connect("operator");
   await populateSynthetic(db, { accounts, sessionsEach: 4 });
@@ -40,12 +40,13 @@ async function costAt(accounts: number) {
   await contain(needs, order);
   await admin.query("checkpoint");
 
+  const others = openDb({ connection: testConnection(name), log: silentLog, maxConnections: 2 });
   const watched = openDb({ connection: testConnection(name), log: silentLog, maxConnections: 1 });
   let wal = 0;
   let buffers = 0;
   let rows = 0;
   const measuring = {
-    ...watched,
+    ...others,
     transaction: async <Result>(work: Parameters<typeof watched.transaction<Result>>[0]): Promise<Result> => {
       // This connection's own: other tests write to the same cluster, and autovacuum to the same database.
       const own = async () => {
@@ -79,6 +80,7 @@ async function costAt(accounts: number) {
   expect(contained.counted.sessions).toBe(accounts * 4);
   expect(contained.counted.passwords).toBe(accounts);
   await watched.close();
+  await others.close();
   await admin.end();
   return { wal, buffers, rows };
 }

@@ -2,7 +2,7 @@ import { floorKinds, type Epoch, type FloorKind } from "../kernel/brand.ts";
 import { sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
-import type { Tx } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Floors, Witness, WitnessState } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { currentHead } from "../timeline/integrate.ts";
@@ -54,7 +54,7 @@ const lockKey = 0x484c_5749; // "HLWI"
  * `connection` is one connection, not a pool: it takes an advisory lock, so that one process repairs and others wait.
  */
 export async function reconcile(needs: Needs, connection: Tx): Promise<Reconciled> {
-  const { witness, seen, log } = needs;
+  const { witness, seen } = needs;
   const { databaseId, ...first } = await readStanding(connection);
   const state = await witness.read(databaseId, first);
   seen.see(state.floors);
@@ -70,11 +70,8 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
   try {
     const settled = await waitForIntent(needs, connection, databaseId);
     if (settled.intent !== null) {
-      const { epoch, kinds } = settled.intent;
-      const raised = await raise(needs, connection, kinds, epoch, { "completed after": "a crash" }, "contained");
-      await witness.confirm(databaseId, raised.floors);
+      const raised = await carryOut(needs, inTransactionOn(connection), databaseId, settled.intent);
       seen.see(raised.floors);
-      log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
       if (
         await inOrder(connection, await readStanding(connection), { ...settled, floors: raised.floors, intent: null })
       ) {
@@ -115,8 +112,46 @@ async function waitForIntent({ witness }: Needs, connection: Tx, databaseId: str
   }
 }
 
+type Transaction = Db["transaction"];
+
+/** On one connection, not a pool. */
+const inTransactionOn =
+  (connection: Tx): Transaction =>
+  async (work) => {
+    await connection.run("begin");
+    try {
+      const result = await work(connection);
+      await connection.run("commit");
+      return result;
+    } catch (thrown) {
+      await connection.run("rollback");
+      throw thrown;
+    }
+  };
+
+interface Raised {
+  readonly epoch: Epoch;
+  readonly floors: Floors;
+}
+
+/**
+ * Raises the floors that somebody announced and did not raise, and tells the witness. Doing so while they are still
+ * about it raises them twice; taking the announcement back would leave theirs unannounced.
+ */
+export async function carryOut(
+  needs: Pick<Needs, "witness" | "clock" | "random" | "log">,
+  transaction: Transaction,
+  databaseId: string,
+  { epoch, kinds }: NonNullable<WitnessState["intent"]>,
+): Promise<Raised> {
+  const raised = await raise(needs, transaction, kinds, epoch, { "completed after": "a crash" }, "contained");
+  await needs.witness.confirm(databaseId, raised.floors);
+  needs.log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
+  return raised;
+}
+
 async function repair(needs: Needs, connection: Tx, databaseId: string): Promise<Reconciled> {
-  const { witness, seen, log } = needs;
+  const { witness, seen, log, copyFound } = needs;
   // The witness first, the database after it: whatever a living process told the witness is committed by then.
   const state = await witness.read(databaseId, await readStanding(connection));
   const now = await readStanding(connection);
@@ -130,7 +165,8 @@ async function repair(needs: Needs, connection: Tx, databaseId: string): Promise
     "size remembered": state.head.size,
     "passwords too": passwordsToo,
   };
-  const raised = await raise(needs, connection, kinds, highest(state.floors) + 1, detail, "copy detected");
+  const atLeast = highest(state.floors) + 1;
+  const raised = await raise(needs, inTransactionOn(connection), kinds, atLeast, detail, "copy detected", copyFound);
   seen.see(raised.floors);
   await witness.confirm(databaseId, raised.floors);
   await witness.adopt(databaseId, { floors: raised.floors, head: await currentHead(connection) });
@@ -142,26 +178,21 @@ async function repair(needs: Needs, connection: Tx, databaseId: string): Promise
 }
 
 async function raise(
-  { clock, random, copyFound }: Needs,
-  connection: Tx,
+  { clock, random }: Pick<Needs, "clock" | "random">,
+  transaction: Transaction,
   kinds: readonly FloorKind[],
   atLeast: number,
   detail: Readonly<Record<string, string | number | boolean>>,
   kind: "contained" | "copy detected",
-): Promise<{ readonly epoch: Epoch; readonly floors: Floors }> {
+  found?: Needs["copyFound"],
+): Promise<Raised> {
   const now = clock.now();
-  await connection.run("begin");
-  try {
-    const epoch = await raiseFloors(connection, kinds, now, atLeast);
+  return transaction(async (tx) => {
+    const epoch = await raiseFloors(tx, kinds, now, atLeast);
     // A containment that this database does not know of: nor does it know when the copy was taken.
-    if (kinds.includes("password")) await doubtAddedSince(connection, epoch, doubtedFrom(now, null));
-    await append(connection, now, { kind, detail: { ...detail, epoch, kinds } }, random);
-    if (kind === "copy detected") await copyFound(connection, now, { ...detail, epoch });
-    const floors = await readFloors(connection);
-    await connection.run("commit");
-    return { epoch, floors };
-  } catch (thrown) {
-    await connection.run("rollback");
-    throw thrown;
-  }
+    if (kinds.includes("password")) await doubtAddedSince(tx, epoch, doubtedFrom(now, null));
+    await append(tx, now, { kind, detail: { ...detail, epoch, kinds } }, random);
+    await found?.(tx, now, { ...detail, epoch });
+    return { epoch, floors: await readFloors(tx) };
+  });
 }

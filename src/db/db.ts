@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
-import { every } from "../kernel/clock.ts";
+import { every, sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { translate } from "./unavailable.ts";
@@ -24,6 +24,13 @@ export interface Db extends Tx {
    * hash, no keyholder call and no network inside: a transaction holds a connection.
    */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+
+  /**
+   * Runs `work` while no other connection to this database, of any process, holds the turn named `key`. After `waitMs` in
+   * vain it runs all the same: whoever holds the turn may have been stopped in it. A turn ends with its connection,
+   * which is one of the pool's: a pool of one leaves none for `work`.
+   */
+  takingTurns<Result>(key: number, waitMs: number, work: () => Promise<Result>): Promise<Result>;
 
   /** The query builder, for everyday queries. Statements an auditor must read are literal SQL. */
   builder<Tables>(): Kysely<Tables>;
@@ -76,6 +83,8 @@ pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text: string): Date => {
 export function sqlState(thrown: unknown): string | undefined {
   return thrown instanceof pg.DatabaseError ? thrown.code : undefined;
 }
+
+const turnStepMs = 25;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
 export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
@@ -145,9 +154,37 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     }
   }
 
+  async function takeTurn(key: number, waitMs: number): Promise<pg.PoolClient | undefined> {
+    for (let waitedMs = 0; ; waitedMs += turnStepMs) {
+      const client = await pool.connect();
+      const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock($1) as taken`, [key]);
+      if (rows[0]?.taken === true) return client;
+      // Given back while waiting: whoever has the turn needs connections of the same pool.
+      client.release();
+      if (waitedMs >= waitMs) return undefined;
+      await sleep(turnStepMs);
+    }
+  }
+
+  async function takingTurns<Result>(key: number, waitMs: number, work: () => Promise<Result>): Promise<Result> {
+    const turn = await takeTurn(key, waitMs).catch((thrown: unknown) => {
+      throw translate(thrown);
+    });
+    try {
+      return await work();
+    } finally {
+      const kept = await turn?.query(`select pg_advisory_unlock($1)`, [key]).then(
+        () => true,
+        () => false,
+      );
+      turn?.release(kept === false);
+    }
+  }
+
   return {
     ...statementsOn(pool),
     transaction,
+    takingTurns,
     builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),
     listen: (channel, notified, reconnected) => listen({ connection, log }, channel, notified, reconnected),
     pool,

@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { eventually } from "../../test/running-service.ts";
 import { asCookie, goodPassword, testService, type TestService } from "../../test/service.ts";
 import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
 import type { AccountId, SessionClass } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
+import { openDb, type Db } from "../db/db.ts";
 import { testConnection } from "../db/test-database.ts";
 import { browserCookie } from "../http/cookies.ts";
 import type { Witness } from "../keyholder/keyholder.ts";
@@ -259,6 +261,93 @@ test("ten at once take turns: ten epochs, one case, and the witness knows the la
   const { floors, intent } = await remembered(service, witnessOf(service));
   expect(floors).toEqual(await readFloors(service.ground.plainDb));
   expect(intent).toBeNull();
+});
+
+/** A witness over which somebody is held up between the announcement and the commit, and what was asked of it. */
+function heldUp(witness: Witness) {
+  const [announced, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const asked: string[] = [];
+  return {
+    announced: announced.promise,
+    goOn: goOn.resolve,
+    asked,
+    witness: {
+      ...witness,
+      intend: async (id, intent) => {
+        await witness.intend(id, intent);
+        asked.push(`intend ${intent.epoch}`);
+        announced.resolve();
+        await goOn.promise;
+      },
+      abandon: async (id, epoch) => {
+        asked.push(`abandon ${epoch}`);
+        return witness.abandon(id, epoch);
+      },
+    } satisfies Witness,
+  };
+}
+
+/** Another process's connections to the same database. */
+const another = ({ ground }: TestService): Db => {
+  const connection = testConnection(String(ground.plainDb.pool.options.database));
+  return openDb({ connection, log: silentLog, maxConnections: 2 });
+};
+
+const order = { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "test" } as const;
+
+test("a second containment waits until the first has settled what it announced", async () => {
+  const service = await testService();
+  const db = another(service);
+  try {
+    const [first, second] = [heldUp(witnessOf(service)), heldUp(witnessOf(service))];
+    second.goOn();
+    const firstDone = contain(needsOf(service, first.witness), order);
+    await first.announced;
+    const announced = (await remembered(service, witnessOf(service))).intent;
+    let asked = 0;
+    db.pool.on("acquire", () => asked++);
+    const secondDone = contain({ ...needsOf(service, second.witness), db }, { ...order, mode: "with-renewal" });
+    // It has looked for its turn more than once, and asked the witness for nothing.
+    await eventually("somebody to wait for a turn", async () => (asked > 3 ? true : undefined));
+    expect(second.asked).toEqual([]);
+    expect((await remembered(service, witnessOf(service))).intent).toEqual(announced);
+    first.goOn();
+    const [one, other] = [await firstDone, await secondDone];
+    expect([one.witness, other.witness]).toEqual(["told", "told"]);
+    // Both were announced at the epoch that they then committed; none was taken back.
+    expect([first.asked, second.asked]).toEqual([[`intend ${one.epoch}`], [`intend ${other.epoch}`]]);
+    expect(other.epoch).toBe(one.epoch + 1);
+  } finally {
+    await db.close();
+  }
+});
+
+test("what somebody announced and was stopped in is carried out by the next, though that refuses less", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const db = another(service);
+  const first = heldUp(witnessOf(service));
+  const firstDone = contain({ ...needsOf(service, first.witness), db }, order);
+  await first.announced;
+  // Its connections break: its turn is over, and what it announced is not settled.
+  await service.ground.plainDb.run(
+    `select pg_terminate_backend(pid) from pg_locks
+      where locktype = 'advisory' and granted
+        and database = (select oid from pg_database where datname = current_database())`,
+  );
+  expect(await opens(service, token)).toBe(true);
+  const second = await containNow(service, "with-renewal");
+  expect(second.witness).toBe("told");
+  expect(await opens(service, token)).toBe(false);
+  const { floors, intent } = await remembered(service, witnessOf(service));
+  expect([floors, intent]).toEqual([await readFloors(service.ground.plainDb), null]);
+  // It was not dead: it raises them once more, above everything.
+  first.goOn();
+  expect((await firstDone).epoch).toBe(second.epoch + 1);
+  expect(first.asked.filter((asked) => asked.startsWith("abandon"))).toEqual([]);
+  expect((await remembered(service, witnessOf(service))).floors).toEqual(await readFloors(service.ground.plainDb));
+  await db.close();
 });
 
 test("with the keyholder down it commits and says that the witness is owed; nothing starts until it is paid; the next start pays", async () => {

@@ -10,6 +10,7 @@ import { raiseGeneration } from "../accounts/accounts.ts";
 import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added-since.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
+import { carryOut } from "../credentials/reconcile.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { readStanding } from "../credentials/standing.ts";
 import { endTickets } from "../renewal/renewal.ts";
@@ -70,9 +71,28 @@ export function kindsOf(mode: ContainmentMode, keepTools: boolean): FloorKind[] 
  * row more. The floors, the case, the timeline entry, the queued
  * signals and the push commit together or not at all. The witness is told the intent before and the result after; if
  * the keyholder is down, this commits all the same and says that the witness is owed. Running it twice raises the
- * floors twice; there is no undo.
+ * floors twice; there is no undo. Several at once take turns, from the announcement to the confirmation.
  */
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
+  const { db, monotonicMs } = needs;
+  const inForce = await db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order));
+  const { floors, ...contained } = inForce;
+  const countStarted = monotonicMs();
+  const counted = await countRefused(db, floors, contained.at);
+  const countedMs = monotonicMs() - countStarted;
+  return { kind: "contained", ...contained, mode: order.mode, floors: inForce.kinds, counted, countedMs };
+}
+
+/** Whoever was stopped in the middle of its turn does not keep another operator from containing. */
+const turnWaitMs = 3_000;
+const turnKey = 0x484c_5743; // "HLWC"
+
+type InForce = Pick<Containment, "incidentId" | "reference" | "epoch" | "at" | "commitMs" | "witness"> & {
+  readonly kinds: readonly FloorKind[];
+  readonly floors: Floors;
+};
+
+async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce> {
   const { db, clock, monotonicMs, random } = needs;
   const kinds = kindsOf(order.mode, order.keepTools);
   const intent = await announceIntent(needs, kinds);
@@ -114,20 +134,7 @@ export async function contain(needs: Needs, order: ContainOrder): Promise<Contai
   if (highest(floors) < committed.epoch)
     throw new Fault("IMPOSSIBLE", "the commit is not visible to another connection");
   const witness = await confirm(needs, intent, floors);
-  const countStarted = monotonicMs();
-  const counted = await countRefused(db, floors, at);
-  const countedMs = monotonicMs() - countStarted;
-  return {
-    kind: "contained",
-    ...committed,
-    at,
-    mode: order.mode,
-    floors: kinds,
-    commitMs,
-    counted,
-    countedMs,
-    witness,
-  };
+  return { ...committed, at, kinds, floors, commitMs, witness };
 }
 
 interface Intent {
@@ -136,14 +143,17 @@ interface Intent {
 }
 
 /** Tells the witness what is about to happen. `undefined` if the keyholder does not answer: the witness is owed. */
-async function announceIntent({ db, witness, log }: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
-  const { databaseId, floors, head } = await readStanding(db);
+async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
+  const { db, witness, log } = needs;
+  const { databaseId, head, ...standing } = await readStanding(db);
+  let { floors } = standing;
   try {
     const state = await witness.read(databaseId, { floors, head });
     if (state.intent !== null) {
-      // Somebody's earlier containment is not settled: the database says how it ended, this one goes above it.
+      // Somebody was killed, or stopped, in an earlier one. What the database does not have of it is carried out: it may
+      // refuse more than this one does, and may have been in force before an older copy was put back.
       if (highest(floors) >= state.intent.epoch) await witness.confirm(databaseId, floors);
-      else await witness.abandon(databaseId, state.intent.epoch);
+      else ({ floors } = await carryOut(needs, (work) => db.transaction(work), databaseId, state.intent));
     } else if (highest(floors) > highest(state.floors)) {
       await witness.confirm(databaseId, floors);
     }
