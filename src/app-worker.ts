@@ -1,29 +1,23 @@
 import { layGround, type GroundOptions } from "./app.ts";
+import { cleanUp } from "./clean-up.ts";
 import { every, minuteMs } from "./kernel/clock.ts";
 import type { Secret } from "./kernel/secret.ts";
 import { messageOf } from "./kernel/fault.ts";
-import { forgetCounts } from "./http/throttle.ts";
 import { defineTask } from "./jobs/jobs.ts";
 import { startWorker } from "./jobs/worker.ts";
 import { letterTasks } from "./mail/letter-tasks.ts";
 import type { MailTransport } from "./mail/mail.ts";
-import { cleanUpMailbox, openMailbox } from "./mail/mailbox.ts";
+import { openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
-import { forgetEvents } from "./accounts/security-events.ts";
-import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
 import { readStanding } from "./credentials/standing.ts";
-import { forgetChanges } from "./credentials/take-back.ts";
-import { forgetSessions } from "./sessions/clean-up.ts";
-import { forgetLinks } from "./links/clean-up.ts";
-import { forgetTickets } from "./renewal/clean-up.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
 import { keepKeysTask } from "./rotation/keep-keys.ts";
 import { campaignTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
-import { forgetSignInWindows, watchSignIns } from "./canaries/stuffing.ts";
+import { watchSignIns } from "./canaries/stuffing.ts";
 import { neverMailed } from "./canaries/plant.ts";
 import { deleteDue } from "./leaving/delete-account.ts";
 import { forgetProgress } from "./streaming/progress.ts";
@@ -57,23 +51,9 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);
   const library = { db, clock, random, log, libraryDir, dataDir, inspect };
   const stopping = new AbortController();
-  const cleanUp = defineTask("clean-up", async () => {
-    const now = clock.now();
+  const cleaning = defineTask("clean-up", async () => {
     while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.signal.aborted);
-    for (const forget of [
-      forgetEvents,
-      forgetSessions,
-      forgetClaims,
-      forgetChanges,
-      forgetTotp,
-      forgetLinks,
-      forgetTickets,
-      forgetCounts,
-      cleanUpMailbox,
-      forgetSignInWindows,
-    ]) {
-      while ((await forget(db, now)) >= 10_000 && !stopping.signal.aborted);
-    }
+    await cleanUp(db, clock.now(), stopping.signal);
   });
   // No relying service can subscribe yet, so a containment's fan-out has nobody to tell: the row is taken and done.
   const fanOut = defineTask("fan-out-signals", async (payload, context) => {
@@ -118,7 +98,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         remarkCanaries: (toVersion) => remarkCanaries({ db, keyholder }, toVersion),
         log,
       }),
-      cleanUp,
+      cleaning,
       fanOut,
     ],
     schedule: [

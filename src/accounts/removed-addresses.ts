@@ -1,6 +1,7 @@
 import type { AccountId } from "../kernel/brand.ts";
 import { toDate, type EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
@@ -82,10 +83,10 @@ export async function bringAddressBack(tx: Tx, accountId: AccountId, { id, index
   return true;
 }
 
-/** Removes for good what was removed before an instant, at most 10,000 rows a call. @returns how many rows went. */
+/** Removes for good what was removed before an instant, at most `batchRows` a call. @returns how many rows went. */
 export const forgetRemovedAddresses = (tx: Tx, before: EpochMs): Promise<number> =>
   tx.run(
     `delete from removed_address where (account_id, id) in (
-       select account_id, id from removed_address where removed_at < $1 order by removed_at limit 10000)`,
-    [toDate(before)],
+       select account_id, id from removed_address where removed_at < $1 order by removed_at limit $2)`,
+    [toDate(before), batchRows],
   );

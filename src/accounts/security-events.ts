@@ -2,6 +2,7 @@ import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, fromDate, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import { Check } from "typebox/value";
+import { batchRows } from "../db/batch.ts";
 import type { Parameter, Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { EventDetail, type EventKind } from "../wire/account-events.ts";
@@ -111,10 +112,10 @@ function readDetail(text: string | null): EventDetail {
   return Check(EventDetail, detail) ? detail : {};
 }
 
-/** Removes what is older than 90 days, at most 10,000 rows a call. @returns how many rows went. */
+/** Removes what is older than 90 days, at most `batchRows` a call. @returns how many rows went. */
 export const forgetEvents = (tx: Tx, now: EpochMs): Promise<number> =>
   tx.run(
     `delete from security_event where (account_id, id) in (
-       select account_id, id from security_event where at < $1 order by at limit 10000)`,
-    [toDate(plus(now, -keptMs))],
+       select account_id, id from security_event where at < $1 order by at limit $2)`,
+    [toDate(plus(now, -keptMs)), batchRows],
   );

@@ -13,6 +13,7 @@ import {
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { NoteSignIn } from "../http/tries.ts";
 import { networkOf } from "../http/network.ts";
@@ -257,4 +258,8 @@ export function watchSignIns(needs: Needs & { readonly log: Log }): { stop(): Pr
 
 /** Forgets windows that are older than what the usual is taken from. @returns how many. */
 export const forgetSignInWindows = (tx: Tx, now: EpochMs): Promise<number> =>
-  tx.run(`delete from sign_in_window where window_start < $1`, [toDate(plus(now, -keptMs))]);
+  tx.run(
+    `delete from sign_in_window where window_start in (
+       select window_start from sign_in_window where window_start < $1 order by window_start limit $2)`,
+    [toDate(plus(now, -keptMs)), batchRows],
+  );

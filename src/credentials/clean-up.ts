@@ -1,13 +1,22 @@
 import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, hourMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 import { forgetChallenges } from "./passkey-challenge.ts";
 import { forgetPasskeys } from "./passkeys.ts";
 
 /** Removes registrations, address claims and challenges that can no longer be used, and passkeys removed long ago. @returns how many rows went. */
 export async function forgetClaims(tx: Tx, now: EpochMs): Promise<number> {
-  const signUps = await tx.run(`delete from sign_up where expires_at < $1`, [toDate(now)]);
-  const claims = await tx.run(`delete from address_claim where expires_at < $1`, [toDate(now)]);
+  const signUps = await tx.run(
+    `delete from sign_up where browser_digest in (
+       select browser_digest from sign_up where expires_at < $1 order by expires_at limit $2)`,
+    [toDate(now), batchRows],
+  );
+  const claims = await tx.run(
+    `delete from address_claim where (account_id, id) in (
+       select account_id, id from address_claim where expires_at < $1 order by expires_at limit $2)`,
+    [toDate(now), batchRows],
+  );
   return signUps + claims + (await forgetChallenges(tx, now)) + (await forgetPasskeys(tx, now));
 }
 
@@ -16,10 +25,16 @@ const removedKeptMs = 8 * dayMs;
 
 /** Removes set-ups that were never finished, and apps removed long enough ago. @returns how many rows went. */
 export async function forgetTotp(tx: Tx, now: EpochMs): Promise<number> {
-  const unfinished = await tx.run(`delete from totp where proved_at is null and added_at < $1`, [
-    toDate(plus(now, -hourMs)),
-  ]);
-  const removed = await tx.run(`delete from totp where removed_at < $1`, [toDate(plus(now, -removedKeptMs))]);
+  const unfinished = await tx.run(
+    `delete from totp where (account_id, id) in (
+       select account_id, id from totp where proved_at is null and added_at < $1 order by added_at limit $2)`,
+    [toDate(plus(now, -hourMs)), batchRows],
+  );
+  const removed = await tx.run(
+    `delete from totp where (account_id, id) in (
+       select account_id, id from totp where removed_at < $1 order by removed_at limit $2)`,
+    [toDate(plus(now, -removedKeptMs)), batchRows],
+  );
   return unfinished + removed;
 }
 

@@ -2,6 +2,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import { newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 
 /** From the options to the signature. NIST SP 800-63B-4 section 3.1.7.1 wants a challenge fresh; a person needs a moment. */
@@ -80,4 +81,8 @@ export const claimChallenge = (
 
 /** Removes challenges that nobody can answer any more. @returns how many. */
 export const forgetChallenges = (tx: Tx, now: EpochMs): Promise<number> =>
-  tx.run(`delete from passkey_challenge where expires_at < $1`, [toDate(now)]);
+  tx.run(
+    `delete from passkey_challenge where challenge_digest in (
+       select challenge_digest from passkey_challenge where expires_at < $1 order by expires_at limit $2)`,
+    [toDate(now), batchRows],
+  );

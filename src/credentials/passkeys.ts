@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Brand, AccountId, Epoch } from "../kernel/brand.ts";
 import { dayMs, fromDate, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { enqueue } from "../jobs/jobs.ts";
@@ -222,12 +223,14 @@ const removedForMs = 8 * dayMs;
 export async function forgetPasskeys(tx: Tx, now: EpochMs): Promise<number> {
   const row = await tx.one<{ count: number }>(
     `with gone as (
-       delete from passkey where removed_at < $1 returning account_id, id
+       delete from passkey where (account_id, id) in (
+         select account_id, id from passkey where removed_at < $1 order by removed_at limit $2)
+       returning account_id, id
      ), ways as (
        delete from passkey_way w using gone g where w.account_id = g.account_id and w.passkey_id = g.id
      )
      select count(*) as count from gone`,
-    [toDate(plus(now, -removedForMs))],
+    [toDate(plus(now, -removedForMs)), batchRows],
   );
   return row?.count ?? 0;
 }

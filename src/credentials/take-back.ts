@@ -1,5 +1,6 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { fromDate, minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 import { removeAddress, setFirstAddress } from "../accounts/accounts.ts";
 import { keepAccount } from "../accounts/deletion.ts";
@@ -133,13 +134,13 @@ export async function takeBackSince(
 
 /**
  * Removes changes that can be taken back no more, and the addresses kept for them. @returns how many rows went; call
- * again while it is 10,000 or more.
+ * again while it is `batchRows` or more.
  */
 export async function forgetChanges(tx: Tx, now: EpochMs): Promise<number> {
   const changes = await tx.run(
     `delete from account_change where (account_id, id) in (
-       select account_id, id from account_change where undo_until < $1 order by undo_until limit 10000)`,
-    [toDate(now)],
+       select account_id, id from account_change where undo_until < $1 order by undo_until limit $2)`,
+    [toDate(now), batchRows],
   );
   return changes + (await forgetRemovedAddresses(tx, plus(now, -undoLifetimeMs)));
 }

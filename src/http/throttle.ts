@@ -1,4 +1,5 @@
 import { hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { networkOf } from "./network.ts";
@@ -83,4 +84,8 @@ export const addressFrom = (address: string | Uint8Array, network: string): Uint
 
 /** Removes counts of windows that are over. @returns how many rows went. */
 export const forgetCounts = (tx: Tx, now: EpochMs): Promise<number> =>
-  tx.run(`delete from throttle where window_start < $1`, [toDate(plus(now, -2 * hourMs))]);
+  tx.run(
+    `delete from throttle where (subject, purpose, window_start) in (
+       select subject, purpose, window_start from throttle where window_start < $1 order by window_start limit $2)`,
+    [toDate(plus(now, -2 * hourMs)), batchRows],
+  );

@@ -2,7 +2,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { fromDate, minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import { sqlState, type Db } from "../db/db.ts";
+import { sqlState, type Db, type Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
 import { networkOf } from "../http/network.ts";
@@ -208,6 +208,13 @@ interface LinkRow {
   sealedLabel: Buffer;
   sealedNetwork: Buffer;
   tooSoon: boolean;
+}
+
+/** Ends the links that somebody approved for the account and no device has claimed yet. */
+export async function endApprovedLinks(tx: Tx, accountId: AccountId): Promise<void> {
+  await tx.run(`update link set state = 'denied' where account_id = $1 and state = 'approved' and claimed_at is null`, [
+    accountId,
+  ]);
 }
 
 /**

@@ -7,6 +7,7 @@ import { Fault } from "../kernel/fault.ts";
 import { newId } from "../kernel/random.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { MailTransport } from "./mail.ts";
@@ -106,8 +107,10 @@ const keptMs = 7 * dayMs;
 /** Forgets what is older or more than the mailbox keeps. @returns how many letters. */
 export async function cleanUpMailbox(tx: Tx, now: EpochMs): Promise<number> {
   return tx.run(
-    `delete from mailbox_letter
-      where at < $1 or id <= (select id from mailbox_letter order by id desc offset $2 limit 1)`,
-    [toDate(plus(now, -keptMs)), keptLetters],
+    `delete from mailbox_letter where id in (
+       select id from mailbox_letter
+        where at < $1 or id <= (select id from mailbox_letter order by id desc offset $2 limit 1)
+        order by id limit $3)`,
+    [toDate(plus(now, -keptMs)), keptLetters, batchRows],
   );
 }

@@ -16,6 +16,7 @@ import type { BreachedPasswords } from "../credentials/breached/breached.ts";
 import { readCost, type HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
+import { endAddressClaims } from "../credentials/refuse-password.ts";
 import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
 import { mayMail } from "../credentials/letter-limits.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
@@ -28,6 +29,7 @@ import {
   type ProvedFactor,
 } from "../credentials/second-factors.ts";
 import { announce } from "../sessions/announce.ts";
+import { endApprovedLinks } from "../links/links.ts";
 import type { Locale } from "../wire/common.ts";
 
 interface Needs {
@@ -121,8 +123,10 @@ interface TicketRow {
 
 /**
  * Sets a new password, proved by the mailed code in the browser that asked for it, and by the second factor of an account
- * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries the epoch read when the code was asked for, so a code from before a containment
- * proves nothing after it. By default every connected device is signed out in the same transaction.
+ * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries
+ * the epoch read when the code was asked for, so a code from before a containment proves nothing after it. By default
+ * every connected device is signed out in the same transaction. What waits to let somebody in (other tickets, claims of
+ * addresses, approved links) ends in it in any case.
  *
  * Source: NIST SP 800-63B-4 sections 3.1.1.2, 4.2 and 4.6; ASVS 5.0 6.4.3 and 7.4.3.
  */
@@ -168,23 +172,28 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   const change = await prepareChange(needs, account, { kind: "renewed", epoch, now });
   const renewed = await refusable(() =>
     db.transaction(async (tx) => {
-      const claimed = await tx.run(
-        `update ticket set used_at = $2
-          where browser_digest = $1 and used_at is null and expires_at > $2
-            and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))`,
-        [digest, toDate(now)],
+      // The account's other tickets end with this one: whoever else reads its mail must not renew it again.
+      const ended = await tx.many<{ isThis: boolean }>(
+        `update ticket set used_at = $3
+          where browser_digest in (select browser_digest from ticket where account_id = $2 and used_at is null
+                                    order by browser_digest for update)
+          returning browser_digest = $1 and expires_at > $3
+            and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket')) as "isThis"`,
+        [digest, accountId, toDate(now)],
       );
-      if (claimed === 0) throw new Refused();
+      if (!ended.some(({ isThis }) => isThis)) throw new Refused();
       if (factor.factor !== null && !(await factor.factor.claim(tx))) throw new Refused();
       if (factor.factor?.kind === "recovery") {
         await append(tx, now, { kind: "recovery code used", detail: { account: accountId, epoch } }, random);
       }
+      await endAddressClaims(tx, accountId, now);
       if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
       if (order.signOutDevices) {
         await raiseGeneration(tx, accountId);
         await announce(tx, { accountId, reason: "renewed" });
       }
+      await endApprovedLinks(tx, accountId);
       const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
       await append(tx, now, { kind: "renewed", detail }, random);
     }),
@@ -233,7 +242,13 @@ function judge(
  * node whose clock is behind, compares expiry with an earlier instant. @returns how many.
  */
 export const endTickets = (tx: Tx, accountId: AccountId, now: EpochMs): Promise<number> =>
-  tx.run(`update ticket set used_at = $2 where account_id = $1 and used_at is null`, [accountId, toDate(now)]);
+  tx.run(
+    // In the order of a renewal that ends the others, so that neither waits for the other.
+    `update ticket set used_at = $2
+      where browser_digest in (select browser_digest from ticket where account_id = $1 and used_at is null
+                                order by browser_digest for update)`,
+    [accountId, toDate(now)],
+  );
 
 /** The code was right: choosing a better password must not use the tries up. */
 async function giveBackTry({ db }: Needs, digest: Uint8Array): Promise<void> {

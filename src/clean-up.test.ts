@@ -1,0 +1,114 @@
+import { expect, test } from "vitest";
+import { cleanUp } from "./clean-up.ts";
+import { batchRows } from "./db/batch.ts";
+import type { Db, Tx } from "./db/db.ts";
+import { testDatabase } from "./db/test-database.ts";
+import { dayMs, manualClock, plus, toDate } from "./kernel/clock.ts";
+
+const now = manualClock(Date.UTC(2026, 10, 22)).now();
+
+interface Deletion {
+  readonly table: string;
+  readonly rows: number;
+}
+
+/** The same connection, and what each statement of clean-up removed. */
+function watched(db: Db, deleted: (deletion: Deletion) => void): Tx {
+  const tableOf = (sql: string): string => /delete from (\w+)/.exec(sql)?.[1] ?? sql;
+  return {
+    ...db,
+    run: async (sql, parameters) => {
+      const rows = await db.run(sql, parameters);
+      deleted({ table: tableOf(sql), rows });
+      return rows;
+    },
+    one: async <Row extends object>(sql: string, parameters?: Parameters<Tx["one"]>[1]) => {
+      const row = await db.one<Row>(sql, parameters);
+      deleted({ table: tableOf(sql), rows: Number(row !== undefined && "count" in row ? row.count : NaN) });
+      return row;
+    },
+  };
+}
+
+async function cleaned(db: Db): Promise<Deletion[]> {
+  const deletions: Deletion[] = [];
+  await cleanUp(
+    watched(db, (deletion) => deletions.push(deletion)),
+    now,
+    new AbortController().signal,
+  );
+  return deletions;
+}
+
+/** What a column's check allows. */
+const words: Readonly<Record<string, string>> = {
+  "session.class": "browser",
+  "session.proof": "password",
+  "link.class": "tv",
+  "link.state": "denied",
+  "passkey_challenge.purpose": "sign-in",
+};
+
+/** Fills a table with rows that are long over, whatever its columns are. */
+async function fill(db: Db, table: string, rows: number): Promise<void> {
+  const columns = await db.many<{ name: string; type: string }>(
+    `select attname as name, format_type(atttypid, null) as type from pg_attribute
+      where attrelid = $1::regclass and attnum > 0 and not attisdropped
+        and (attnotnull or format_type(atttypid, null) = 'timestamp with time zone')`,
+    [table],
+  );
+  const valueOf = ({ name, type }: { name: string; type: string }): string => {
+    switch (type) {
+      case "uuid":
+        return "gen_random_uuid()";
+      case "bytea":
+        return `sha256(convert_to('${name} ' || i, 'UTF8'))`;
+      case "timestamp with time zone":
+        return "$1::timestamptz - i * interval '1 second'";
+      case "text":
+        return `'${words[`${table}.${name}`] ?? "x"}'`;
+      default:
+        return "1";
+    }
+  };
+  await db.run(
+    `insert into ${table} (${columns.map(({ name }) => name).join(", ")})
+     select ${columns.map(valueOf).join(", ")} from generate_series(1, ${rows}) i`,
+    [toDate(plus(now, -400 * dayMs))],
+  );
+}
+
+test.each([batchRows + 500, 2 * batchRows + 500])(
+  "of %i rows of each kind all go, and no statement removes more than a batch",
+  async (rows) => {
+    const db = await testDatabase();
+    const tables = [...new Set((await cleaned(db)).map(({ table }) => table))].toSorted();
+    expect(tables.length).toBeGreaterThan(9);
+    for (const table of tables) await fill(db, table, rows);
+    const deletions = await cleaned(db);
+    expect(Math.max(...deletions.map((one) => one.rows))).toBe(batchRows);
+    for (const table of tables) {
+      const removed = deletions.filter((one) => one.table === table).reduce((sum, one) => sum + one.rows, 0);
+      const left = await db.one<{ count: number }>(`select count(*) as count from ${table}`);
+      expect([table, removed, left?.count]).toEqual([table, rows, 0]);
+    }
+  },
+);
+
+test("ended in the middle, the next run goes on with what is left", async () => {
+  const db = await testDatabase();
+  await fill(db, "ticket", 2 * batchRows + 500);
+  const ended = new AbortController();
+  let batches = 0;
+  await cleanUp(
+    watched(db, ({ table, rows }) => {
+      if (table === "ticket" && rows > 0 && ++batches === 1) ended.abort();
+    }),
+    now,
+    ended.signal,
+  );
+  expect(batches).toBe(1);
+  expect(await db.one(`select count(*) as count from ticket`)).toEqual({ count: batchRows + 500 });
+  await cleaned(db);
+  expect(await db.one(`select count(*) as count from ticket`)).toEqual({ count: 0 });
+});

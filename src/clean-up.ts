@@ -1,0 +1,30 @@
+import type { EpochMs } from "./kernel/clock.ts";
+import { batchRows } from "./db/batch.ts";
+import type { Tx } from "./db/db.ts";
+import { forgetCounts } from "./http/throttle.ts";
+import { cleanUpMailbox } from "./mail/mailbox.ts";
+import { forgetEvents } from "./accounts/security-events.ts";
+import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
+import { forgetChanges } from "./credentials/take-back.ts";
+import { forgetSessions } from "./sessions/clean-up.ts";
+import { forgetLinks } from "./links/clean-up.ts";
+import { forgetSignInWindows } from "./canaries/stuffing.ts";
+import { forgetTickets } from "./renewal/clean-up.ts";
+
+const forgettings = [
+  forgetEvents,
+  forgetSessions,
+  forgetClaims,
+  forgetChanges,
+  forgetTotp,
+  forgetLinks,
+  forgetTickets,
+  forgetCounts,
+  cleanUpMailbox,
+  forgetSignInWindows,
+];
+
+/** Removes what is over, of every room, batch by batch until nothing is left or `signal` ends it; the next run goes on there. */
+export async function cleanUp(tx: Tx, now: EpochMs, signal: AbortSignal): Promise<void> {
+  for (const forget of forgettings) while (!signal.aborted && (await forget(tx, now)) >= batchRows);
+}
