@@ -13,6 +13,7 @@ import type { Role } from "./keyholder/keyholder.ts";
 import { forEachRole } from "./keyholder/permissions.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
 import { startKeyholder } from "./keyholder/supervise.ts";
+import { kernelFileSystem } from "./library/kernel-file-system.ts";
 import { credentialsFor, supervise, type ChildRole, type StartMessage, type Supervised } from "./processes.ts";
 
 export const keysDirOf = (config: Config): string => join(config.dataDir, "keys");
@@ -48,6 +49,13 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
   void signalled.then(() => leaving.abort());
 
   const starting = (async () => {
+    const madeUp = await kernelFileSystem(config.libraryDir);
+    if (madeUp !== undefined) {
+      throw new Fault(
+        "CONFIG_INVALID",
+        `LIBRARY_DIR: must be a folder on a disk, and this one is of the kernel's own (${madeUp})\nset it to a folder of films`,
+      );
+    }
     await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
     // A list that is not whole is said before anything is started.
     openBreached(config.dataDir, log).close();

@@ -112,6 +112,12 @@ export async function scanLibrary(
     return { kind: "away" };
   }
   counts.files = found.length;
+  if (end.stoppedBy !== null) {
+    log.error(
+      { libraryDir, limit: end.stoppedBy },
+      "the library was not read to its end: LIBRARY_DIR must be a folder of films and nothing else",
+    );
+  }
 
   const scanId = newId(random, startedAt);
   await db.run(`insert into scan (id, started_at, counts) values ($1, $2, $3)`, [

@@ -1,11 +1,14 @@
 import { watch, type FSWatcher } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { sep } from "node:path";
 import { every, minuteMs, plus, secondMs, sleep, type Clock } from "../kernel/clock.ts";
 import { parseId, type TitleId } from "../kernel/brand.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db } from "../db/db.ts";
 import { defineTask, enqueue, type TaskDefinition } from "../jobs/jobs.ts";
+import { kernelFileSystem } from "./kernel-file-system.ts";
+import { readNames } from "./walk.ts";
 import { makeArtwork, type ArtworkNeeds } from "./artwork.ts";
 import { scanLibrary, settleMs, type ScanCounts, type ScanNeeds } from "./scan.ts";
 
@@ -48,6 +51,26 @@ const gatherMs = 2 * secondMs;
 /** The watch misses what happens on network drives and above the system's limit of watches. */
 const rescanMs = 15 * minuteMs;
 
+/** Names that are watched: the system's recursive watch reads all of them before it returns. */
+const mostWatched = 200_000;
+
+/** Whether the tree is small enough to be watched, and on disks alone. It is read no further than that takes. */
+export async function isWatchable(root: string, mostNames = mostWatched): Promise<boolean> {
+  const folders = [Buffer.from(root)];
+  let left = mostNames;
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    if ((await kernelFileSystem(folder)) !== undefined) return false;
+    const here = folder;
+    const names = await readNames(here, left).catch(() => []);
+    left -= names.length;
+    if (left < 0) return false;
+    for (const entry of names) {
+      if (entry.isDirectory()) folders.push(Buffer.concat([here, Buffer.from(sep), entry.name]));
+    }
+  }
+  return true;
+}
+
 /**
  * Asks for a scan now, soon after each change in the folder, and every 15 minutes in case a change was not noticed.
  * Where the system cannot watch, the rescans remain.
@@ -74,6 +97,7 @@ export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Pr
   await request();
   let watcher: FSWatcher | undefined;
   try {
+    if (!(await isWatchable(libraryDir))) throw new Error("it holds too many names, or folders that are no disk's");
     watcher = watch(libraryDir, { recursive: true, persistent: false }, noticed);
     watcher.on("error", (error) => {
       log.warn({ reason: messageOf(error) }, "the library cannot be watched any more; it is scanned every 15 minutes");

@@ -1,6 +1,8 @@
 import type { BigIntStats, Dirent } from "node:fs";
-import { lstat, readdir, realpath } from "node:fs/promises";
+import { lstat, opendir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { minuteMs, sleep } from "../kernel/clock.ts";
+import { kernelFileSystem } from "./kernel-file-system.ts";
 import {
   entersFolder,
   pictureExtensions,
@@ -39,17 +41,34 @@ export interface Beside {
 /** Something the walk passed by, for the operator's log. */
 export interface Skipped {
   readonly path: string;
-  readonly reason: "leaves the library" | "link" | "unreadable" | "name too long" | "too deep" | "too many";
+  readonly reason:
+    | "leaves the library"
+    | "link"
+    | "unreadable"
+    | "name too long"
+    | "too deep"
+    | "too many"
+    | "too long"
+    | "not a disk";
 }
 
 export interface WalkLimits {
   /** Folders inside folders. */
   readonly depth: number;
   readonly files: number;
+  /** Names of any kind, folders and what is passed by included: a tree may grow while it is read, or never end. */
+  readonly entries: number;
+  readonly durationMs: number;
   readonly pathBytes: number;
 }
 
-export const walkLimits: WalkLimits = { depth: 12, files: 500_000, pathBytes: 1_024 };
+export const walkLimits: WalkLimits = {
+  depth: 12,
+  files: 500_000,
+  entries: 5_000_000,
+  durationMs: 30 * minuteMs,
+  pathBytes: 1_024,
+};
 
 /** What the walk came to, once it is over. */
 export interface WalkEnd {
@@ -57,6 +76,8 @@ export interface WalkEnd {
   readonly unreadable: readonly string[];
   /** Whether every folder that could be read was read. */
   readonly complete: boolean;
+  /** The limit that ended the walk, if one did. */
+  readonly stoppedBy: "too many" | "too long" | null;
 }
 
 /** The bytes of a name as text, or `undefined` when they are not UTF-8. */
@@ -78,12 +99,25 @@ function escapeName(bytes: Buffer): string {
 export const fingerprintOf = (stats: Pick<BigIntStats, "size" | "mtimeNs" | "ino">): string =>
   `${stats.size}-${stats.mtimeNs}-${stats.ino}`;
 
+/** Names in a folder, one more than `limit` at most: an endless one is not read to an end that it has not. */
+export async function readNames(folder: string | Buffer, limit: number): Promise<Dirent<Buffer>[]> {
+  const names: Dirent<Buffer>[] = [];
+  // The types know text alone; the system takes "buffer", and a name need not be text.
+  const listing = await opendir(folder, { encoding: "buffer" as BufferEncoding, bufferSize: 256 });
+  for await (const entry of listing) {
+    names.push(entry as unknown as Dirent<Buffer>);
+    if (names.length > limit) break;
+  }
+  return names;
+}
+
 /**
  * Walks the library and calls `found` for each video, folder by folder in order of name. Hidden names, folders marked by
  * `.nomedia` or `.ignore`, extras and samples are passed by. Symbolic links are never followed: one that leaves the
- * library is refused, and what one inside the library points at is listed where it is.
+ * library is refused, and what one inside the library points at is listed where it is. File systems that the kernel
+ * makes up (/proc, /sys) are not entered. What the limits cut off is not known to be gone.
  *
- * @throws what reading the root throws: a library that is away is not an empty one.
+ * @throws what reading the root throws: a library that is away is not an empty one. So is one that the kernel makes up.
  */
 export async function walkLibrary(
   root: string,
@@ -95,16 +129,42 @@ export async function walkLibrary(
   const realRoot = await realpath(root);
   const unreadable: string[] = [];
   let fileCount = 0;
+  let entryCount = 0;
+  let stoppedBy: WalkEnd["stoppedBy"] = null;
   let complete = true;
+  const over = new AbortController();
+  let isLate = false;
+  void sleep(limits.durationMs, over.signal).then(() => {
+    isLate = true;
+  });
+  function stop(path: string, reason: "too many" | "too long"): void {
+    if (stoppedBy === null) skipped({ path, reason });
+    stoppedBy ??= reason;
+    complete = false;
+  }
 
-  async function enter(folder: string, depth: number, above: Beside["picturesAbove"]): Promise<void> {
-    if (signal.aborted) {
-      complete = false;
-      return;
-    }
+  async function enter(folder: string, depth: number, device: bigint, above: Beside["picturesAbove"]): Promise<void> {
+    if (signal.aborted) complete = false;
+    else if (isLate) stop(folder, "too long");
+    if (signal.aborted || stoppedBy !== null) return;
     let entries: Dirent<Buffer>[];
+    let deviceHere: bigint;
     try {
-      entries = await readdir(join(realRoot, folder), { encoding: "buffer", withFileTypes: true });
+      deviceHere = (await lstat(join(realRoot, folder), { bigint: true })).dev;
+      // Another device than the folder above: something is mounted here.
+      const madeUp = deviceHere === device ? undefined : await kernelFileSystem(join(realRoot, folder));
+      if (madeUp !== undefined) {
+        if (folder === "") throw new Error(`it is no folder of a disk but of the kernel's own (${madeUp})`);
+        unreadable.push(folder);
+        skipped({ path: folder, reason: "not a disk" });
+        return;
+      }
+      entries = await readNames(join(realRoot, folder), limits.entries - entryCount);
+      entryCount += entries.length;
+      if (entryCount > limits.entries) {
+        stop(folder, "too many");
+        return;
+      }
     } catch (thrown) {
       if (folder === "") throw thrown;
       unreadable.push(folder);
@@ -131,6 +191,7 @@ export async function walkLibrary(
     };
 
     for (const { entry, name } of named) {
+      if (stoppedBy !== null || signal.aborted) return;
       const shown = name ?? escapeName(entry.name);
       const path = folder === "" ? shown : `${folder}/${shown}`;
       if (shown.startsWith(".")) continue;
@@ -141,7 +202,7 @@ export async function walkLibrary(
         if (name === undefined) skipped({ path, reason: "unreadable" });
         else if (!entersFolder(name, depth)) continue;
         else if (depth + 1 > limits.depth) skipped({ path, reason: "too deep" });
-        else await enter(path, depth + 1, { folder, pictures });
+        else await enter(path, depth + 1, deviceHere, { folder, pictures });
       } else if (entry.isFile() && videoExtensions.has(splitExtension(shown).extension)) {
         // A sample or a trailer.
         if (name !== undefined && readPath(path) === undefined) continue;
@@ -151,8 +212,7 @@ export async function walkLibrary(
         }
         fileCount++;
         if (fileCount > limits.files) {
-          if (fileCount === limits.files + 1) skipped({ path, reason: "too many" });
-          complete = false;
+          stop(path, "too many");
           return;
         }
         const stats = await lstat(Buffer.concat([Buffer.from(join(realRoot, folder) + sep), entry.name]), {
@@ -172,8 +232,12 @@ export async function walkLibrary(
     }
   }
 
-  await enter("", 0, null);
-  return { unreadable, complete };
+  try {
+    await enter("", 0, -1n, null);
+  } finally {
+    over.abort();
+  }
+  return { unreadable, complete, stoppedBy };
 }
 
 async function linkReason(realRoot: string, path: string): Promise<Skipped["reason"]> {
