@@ -270,6 +270,14 @@ create table key_version (
   constraint key_version_version_check CHECK (version >= 1)
 );
 
+create table known_network (
+  subject bytea not null,
+  seen_at timestamp with time zone not null,
+  constraint known_network_pkey PRIMARY KEY (subject),
+  constraint known_network_subject_check CHECK (octet_length(subject) >= 32 AND octet_length(subject) <= 40)
+);
+CREATE INDEX known_network_by_time ON public.known_network USING btree (seen_at);
+
 create table letter (
   account_id uuid not null,
   incident_id uuid not null,
@@ -313,6 +321,7 @@ create table link (
 );
 CREATE INDEX link_by_expiry ON public.link USING btree (expires_at);
 CREATE UNIQUE INDEX link_by_user_code ON public.link USING btree (user_code_index) WHERE (state = 'pending'::text);
+CREATE INDEX link_of_account ON public.link USING btree (account_id) WHERE ((state = 'approved'::text) AND (claimed_at IS NULL));
 
 create table mailbox_letter (
   id uuid not null,

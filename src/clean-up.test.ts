@@ -44,6 +44,7 @@ async function cleaned(db: Db): Promise<Deletion[]> {
 const words: Readonly<Record<string, string>> = {
   "session.class": "browser",
   "session.proof": "password",
+  "sign_in_step.class": "browser",
   "link.class": "tv",
   "link.state": "denied",
   "passkey_challenge.purpose": "sign-in",
@@ -67,6 +68,8 @@ async function fill(db: Db, table: string, rows: number): Promise<void> {
         return "$1::timestamptz - i * interval '1 second'";
       case "text":
         return `'${words[`${table}.${name}`] ?? "x"}'`;
+      case "boolean":
+        return "false";
       default:
         return "1";
     }

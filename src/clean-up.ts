@@ -1,7 +1,7 @@
 import type { EpochMs } from "./kernel/clock.ts";
 import { batchRows } from "./db/batch.ts";
 import type { Tx } from "./db/db.ts";
-import { forgetCounts } from "./http/throttle.ts";
+import { forgetCounts, forgetKnown } from "./http/throttle.ts";
 import { cleanUpMailbox } from "./mail/mailbox.ts";
 import { forgetEvents } from "./accounts/security-events.ts";
 import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
@@ -20,6 +20,7 @@ const forgettings = [
   forgetLinks,
   forgetTickets,
   forgetCounts,
+  forgetKnown,
   cleanUpMailbox,
   forgetSignInWindows,
 ];

@@ -157,6 +157,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   canary: ["canaries"],
   sign_in_window: ["canaries"],
   throttle: ["http"],
+  known_network: ["http"],
   timeline_entry: ["timeline", "incidents"],
   mailbox_letter: ["mail"],
   title: ["library", "streaming"],

@@ -1,4 +1,4 @@
-import { hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, fromDate, hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
@@ -10,12 +10,22 @@ export interface Limit {
   readonly windowMs: number;
   /** The subject is a peer's address, and the limit is its network's share. */
   readonly perNetwork?: true;
+  /** Does not hold where another use of the same call is from somewhere known. */
+  readonly sparesKnown?: true;
 }
 
 /** One use of something that is counted: by a peer's address (which stands for its network), a text, a blind index, an account. */
 export interface Use {
   readonly subject: string | Uint8Array;
   readonly limit: Limit;
+  /** The subject is a place that may be known: see `noteKnown`. */
+  readonly mayBeKnown?: true;
+}
+
+export interface Admission {
+  readonly admitted: boolean;
+  /** The place that may be known, as `noteKnown` takes it; `null` when that was noted within a day. */
+  readonly toNote: Uint8Array | null;
 }
 
 /**
@@ -38,14 +48,22 @@ interface ThrottleNeeds {
  * The same for several uses at once, in one keyholder frame and one statement. All are counted, and all must be within
  * their limits. Rows are taken in one order by everybody, so that no two callers wait for each other.
  */
-export async function withinLimits({ db, clock, keyholder }: ThrottleNeeds, uses: readonly Use[]): Promise<boolean> {
+export async function withinLimits(needs: ThrottleNeeds, uses: readonly Use[]): Promise<boolean> {
+  return (await admit(needs, uses)).admitted;
+}
+
+/**
+ * The same, where a limit over all networks spares the places that are known. Whether one is, is read in the statement
+ * that counts, for everybody.
+ */
+export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: readonly Use[]): Promise<Admission> {
   // This machine itself is its operator, or a proxy that was not named: everybody would share one count.
   const counted = uses
     .filter(
       ({ subject, limit }) => !(limit.perNetwork === true && typeof subject === "string" && isThisMachine(subject)),
     )
     .toSorted((one, other) => (one.limit.purpose < other.limit.purpose ? -1 : 1));
-  if (counted.length === 0) return true;
+  if (counted.length === 0) return { admitted: true, toNote: null };
   const now = clock.now();
   const indexes = await Promise.all(
     counted.map(({ subject }) =>
@@ -55,22 +73,51 @@ export async function withinLimits({ db, clock, keyholder }: ThrottleNeeds, uses
       ),
     ),
   );
-  const rows = await db.many<{ purpose: string; used: number }>(
+  const rows = await db.many<{ purpose: string; used: number; seenAt: Date | null }>(
     `insert into throttle (subject, purpose, window_start, used)
      select subject, purpose, window_start, 1
        from unnest($1::bytea[], $2::text[], $3::timestamptz[]) as use (subject, purpose, window_start)
      on conflict (subject, purpose, window_start) do update set used = throttle.used + 1
-     returning purpose, used`,
+     returning purpose, used,
+               (select seen_at from known_network known where known.subject = throttle.subject) as "seenAt"`,
     [
       indexes,
       counted.map(({ limit }) => limit.purpose),
       counted.map(({ limit }) => toDate(plus(now, -(now % limit.windowMs)))),
     ],
   );
-  return counted.every(({ limit }) =>
-    rows.some(({ purpose, used }) => purpose === limit.purpose && used <= limit.limit),
+  const place = counted.findIndex(({ mayBeKnown }) => mayBeKnown === true);
+  const seenAt = rows.find(({ purpose }) => purpose === counted[place]?.limit.purpose)?.seenAt ?? null;
+  const isKnown = seenAt !== null && fromDate(seenAt) > plus(now, -knownForMs);
+  return {
+    admitted: counted.every(
+      ({ limit }) =>
+        (isKnown && limit.sparesKnown === true) ||
+        rows.some(({ purpose, used }) => purpose === limit.purpose && used <= limit.limit),
+    ),
+    toNote: seenAt !== null && fromDate(seenAt) > plus(now, -dayMs) ? null : (indexes[place] ?? null),
+  };
+}
+
+/** How long a place stays known after it was noted last. */
+const knownForMs = 60 * dayMs;
+
+/** Notes a place that has proved itself, by the keyed index that `admit` gave: limits that spare known places do not hold there. */
+export async function noteKnown(tx: Tx, place: Uint8Array, now: EpochMs): Promise<void> {
+  await tx.run(
+    `insert into known_network (subject, seen_at) values ($1, $2)
+     on conflict (subject) do update set seen_at = greatest(known_network.seen_at, excluded.seen_at)`,
+    [place, toDate(now)],
   );
 }
+
+/** Forgets places that are known no more. @returns how many rows went. */
+export const forgetKnown = (tx: Tx, now: EpochMs): Promise<number> =>
+  tx.run(
+    `delete from known_network where subject in (
+       select subject from known_network where seen_at < $1 order by seen_at limit $2)`,
+    [toDate(plus(now, -knownForMs)), batchRows],
+  );
 
 const isThisMachine = (address: string): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address);
 

@@ -104,6 +104,7 @@ export const macColumns: readonly MacColumn[] = [
   },
   { table: "canary", column: "mark", purpose: "index.canary", live: always },
   { table: "throttle", column: "subject", purpose: "index.throttle", live: never },
+  { table: "known_network", column: "subject", purpose: "index.throttle", live: never },
   { table: "sign_up", column: "code_mac", purpose: "code.sign-up", live: waiting },
   { table: "address_claim", column: "code_mac", purpose: "code.sign-up", live: waiting },
   { table: "ticket", column: "code_mac", purpose: "code.renewal", live: waiting },

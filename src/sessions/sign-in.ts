@@ -1,11 +1,11 @@
 import type { AccountId, SessionClass, SessionId } from "../kernel/brand.ts";
-import { minuteMs, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { hourMs, minuteMs, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { NoteSignIn, NoteTry } from "../http/tries.ts";
-import { addressFrom, withinLimits } from "../http/throttle.ts";
+import { addressFrom, admit, noteKnown } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { findAccount } from "../accounts/accounts.ts";
@@ -64,6 +64,19 @@ export const triesOfNetwork = { purpose: "sign-in", limit: 1_000, windowMs: 10 *
 const triesAtAddress = { purpose: "sign-in at address", limit: 30, windowMs: 10 * minuteMs } as const;
 
 /**
+ * Tries at one address by all networks together in an hour, but for those from which somebody has signed in to it lately:
+ * they keep the share above. Guessing from many networks is slowed to what NIST SP 800-63B-4 section 3.2.2 lets one
+ * account be asked; its owner's own network, passkeys, renewal and every device that is signed in are not. The
+ * same for an address that nobody has.
+ */
+export const triesFromAll = {
+  purpose: "sign-in at address from all",
+  limit: 100,
+  windowMs: hourMs,
+  sparesKnown: true,
+} as const;
+
+/**
  * Signs in by address and password. An unknown address, a wrong password and a right one that is refused since a
  * containment cost the same calls, statements and one hash each, and answer the same. Only a right password learns that
  * a second factor is asked for; its step is answered then in place of a session.
@@ -79,10 +92,11 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   const form = lookUpForm(order.address);
   needs.noteTry("sign-in", form);
   // What needs no answer of one another travels together: each trip to another process costs more than what it asks.
-  const [admitted, { accountId }] = await Promise.all([
-    withinLimits(needs, [
+  const [{ admitted, toNote }, { accountId }] = await Promise.all([
+    admit(needs, [
       { subject: network, limit: triesOfNetwork },
-      { subject: addressFrom(form, network), limit: triesAtAddress },
+      { subject: addressFrom(form, network), limit: triesAtAddress, mayBeKnown: true },
+      { subject: Buffer.from(form), limit: triesFromAll },
     ]),
     // Read for everybody, and looked at only by those who are admitted.
     keyholder.index("address", form).then((addressIndex) => findAccount(db, addressIndex)),
@@ -109,6 +123,7 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   // One statement, which repeats the test of floors and generation: a transaction of its own.
   const written = await writeSession(db, session, { ...proof, floors: ["password"], by: "password" }, now);
   if (!written) return { kind: "refused" };
+  if (toNote !== null) await noteKnown(db, toNote, now);
   return {
     kind: "signed-in",
     accountId: session.accountId,
