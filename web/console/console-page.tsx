@@ -50,17 +50,21 @@ export function ConsolePage() {
 
 function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly now: number }) {
   const [containing, setContaining] = useState(false);
+  const rings = numbers.alarms.some(({ acknowledgedAt }) => acknowledgedAt === null);
+  const alarms = <Alarms alarms={numbers.alarms} owed={numbers.owed} caseInHand={numbers.incident !== null} />;
   const live = numbers.sessions.reduce((sum, one) => sum + one.live, 0);
   const titles = numbers.titles.reduce((sum, one) => sum + one.count, 0);
   return (
     <>
       {numbers.incident === null ? (
-        <Calm onContain={() => setContaining(true)} />
+        <Calm rings={rings} onContain={() => setContaining(true)} />
       ) : (
         <CaseInHand id={numbers.incident} />
       )}
       {/* Not inside the calm card: containing opens a case, and the card gives way to it while the dialog is still in use. */}
       {containing && <ContainDialog incident={null} onClose={() => setContaining(false)} />}
+      {/* Before every figure while somebody has to look at it. */}
+      {rings && alarms}
       <section className="figures" aria-label={say("console.live")}>
         <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)} />
         <Figure label={say("console.sessions")} value={showNumber(live)}>
@@ -93,7 +97,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         </Figure>
       </section>
       <div className="console-parts">
-        <Alarms alarms={numbers.alarms} owed={numbers.owed} caseInHand={numbers.incident !== null} />
+        {!rings && alarms}
         <Cases />
         <OperatorList />
         <section className="card is-wide" aria-labelledby="floors">
@@ -130,13 +134,13 @@ function Figure({ label, value, children, alarm = false }: FigureProps) {
   );
 }
 
-function Calm({ onContain }: { readonly onContain: () => void }) {
+function Calm({ rings, onContain }: { readonly rings: boolean; readonly onContain: () => void }) {
   const [open, setOpen] = useState(false);
   return (
     <section className="card case-in-hand is-calm" aria-labelledby="calm">
       <div>
-        <h2 id="calm">{say("console.calm.title")}</h2>
-        <p className="lead">{say("console.calm.what")}</p>
+        <h2 id="calm">{say(rings ? "console.rings.title" : "console.calm.title")}</h2>
+        <p className="lead">{say(rings ? "console.rings.what" : "console.calm.what")}</p>
       </div>
       <div className="buttons">
         <button className="button-danger" type="button" onClick={onContain}>

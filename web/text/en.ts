@@ -362,6 +362,9 @@ export const en = {
   "console.title": "Console",
   "console.loading": "Loading the console",
   "console.calm.title": "House in order",
+  "console.rings.title": "An alarm has rung",
+  "console.rings.what":
+    "Read below what it is evidence of. If nobody can explain it, contain now; investigate afterwards.",
   "console.calm.what":
     "No case is open. If you have heard that data was taken, do not investigate first: open a case or contain now.",
   "console.case.title": "Case in hand",
