@@ -114,13 +114,19 @@ test("P8: without a containment between, its passwords stay good and its session
   expect(await over(service, copy, service.keyholder, (ground) => opens(ground, token))).toBe(false);
 });
 
+/** As a database of a version that did not write down under which keys it is sealed. */
+const forgetKeys = ({ ground }: TestService): Promise<number> =>
+  ground.plainDb.run(`truncate key_version, key_file, key_rewrap`);
+
 test("P8: new keys take no database that has a history, and one without is their first", async () => {
   const service = await testService();
+  const start = (newer: TestKeyholder) =>
+    over(service, service.ground.db, newer, (ground) => ground.db.one(`select 1 as here`));
   const keys = await testKeyholder();
   try {
-    const { db } = service.ground;
+    await forgetKeys(service);
     // Nothing has been integrated yet: this is what a first start looks like.
-    await over(service, db, keys, (ground) => ground.db.one(`select 1 as here`));
+    await start(keys);
     await service.account("ada@example.org", goodPassword);
     await integrateNow(service);
   } finally {
@@ -128,9 +134,10 @@ test("P8: new keys take no database that has a history, and one without is their
   }
   const newer = await testKeyholder();
   try {
-    await expect(
-      over(service, service.ground.db, newer, (ground) => ground.db.one(`select 1 as here`)),
-    ).rejects.toMatchObject(unknown);
+    // Sealed under other keys is a refusal of its own, and comes first.
+    await expect(start(newer)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    await forgetKeys(service);
+    await expect(start(newer)).rejects.toMatchObject(unknown);
   } finally {
     await newer.stop();
   }
