@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { dayMs, minuteMs } from "../src/kernel/clock.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
-import { browserCookie } from "../src/http/cookies.ts";
+import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { takeBack } from "../src/renewal/not-me.ts";
 import { forgetChanges } from "../src/credentials/take-back.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
 
 /**
@@ -73,12 +74,14 @@ async function press(token: string): Promise<string | number> {
   return answer.status === 303 ? String(answer.headers["location"]) : answer.status;
 }
 
-async function renewal(address: string): Promise<(password: string) => Promise<number>> {
+async function renewal(address: string): Promise<(password: string, secondFactor?: string) => Promise<number>> {
   const asked = await service.call("POST", "/api/renewals", { body: { address } });
   const letter = (await service.letters()).find(({ to, letter: kind }) => to === address && kind === "renewal code");
   const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
-  return async (password) =>
-    (await service.call("POST", "/api/renewals/complete", { body: { code: letter?.code, password }, cookies })).status;
+  return async (password, secondFactor) => {
+    const body = { code: letter?.code, password, secondFactor };
+    return (await service.call("POST", "/api/renewals/complete", { body, cookies })).status;
+  };
 }
 
 const addressesOf = async (accountId: AccountId): Promise<number> =>
@@ -205,6 +208,60 @@ describe("an added address", () => {
     await changePassword({ ...ada, session }, goodPassword, thiefsPassword);
     expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
     expect(await addressesOf(ada.accountId)).toBe(2);
+  });
+});
+
+describe("an authenticator app", () => {
+  const codesLeft = async (accountId: AccountId): Promise<number> =>
+    (await ground.db.many(`select 1 from recovery_code where account_id = $1 and used_at is null`, [accountId])).length;
+
+  test("that was added goes by the button with its recovery codes, and the owner comes back without it", async () => {
+    const ada = await person();
+    await setUpTotp(service, ada.session);
+    expect(await signs(ada.address, goodPassword)).toBe(202);
+    expect(await codesLeft(ada.accountId)).toBe(10);
+    expect(await press(await undoIn(ada.address, "second factor added"))).toBe("/not-me/done");
+    expect(await isSignedIn(ada.session)).toBe(false);
+    expect(await codesLeft(ada.accountId)).toBe(0);
+    expect(await (await renewal(ada.address))(ownersPassword)).toBe(200);
+    expect(await signs(ada.address, ownersPassword)).toBe(201);
+  });
+
+  test("that took another's place gives it back: the owner's codes are asked for again, and the thief's are wrong", async () => {
+    const ada = await person();
+    const owners = await setUpTotp(service, ada.session);
+    clock.advance(10 * minuteMs);
+    const step = await beginSignIn(service, ada.address);
+    const again = await completeSignIn(service, step, owners.app.code());
+    const thiefs = await setUpTotp(service, again.cookies[sessionCookie] ?? "");
+    const early = await beginSignIn(service, ada.address);
+    expect((await completeSignIn(service, early, owners.app.code())).status).toBe(400);
+    expect(await press(await undoIn(ada.address, "second factor added"))).toBe("/not-me/done");
+    const complete = await renewal(ada.address);
+    expect(await complete(ownersPassword)).toBe(403);
+    expect(await complete(ownersPassword, thiefs.app.code())).toBe(400);
+    expect(await complete(ownersPassword, owners.app.code())).toBe(200);
+    expect(await codesLeft(ada.accountId)).toBe(10);
+  });
+
+  test("that was removed is asked for again", async () => {
+    const ada = await person();
+    const { app } = await setUpTotp(service, ada.session);
+    clock.advance(10 * minuteMs);
+    const step = await beginSignIn(service, ada.address);
+    const thiefs = await completeSignIn(service, step, app.code());
+    const removed = await service.call("POST", "/api/account/totp/remove", {
+      body: { password: goodPassword },
+      cookies: asCookie(thiefs.cookies[sessionCookie] ?? ""),
+    });
+    expect(removed.status, removed.text).toBe(200);
+    expect(await signs(ada.address, goodPassword)).toBe(201);
+    expect(await press(await undoIn(ada.address, "second factor removed"))).toBe("/not-me/done");
+    clock.advance(minuteMs);
+    const complete = await renewal(ada.address);
+    expect(await complete(ownersPassword)).toBe(403);
+    expect(await complete(ownersPassword, app.code())).toBe(200);
+    expect(await signs(ada.address, ownersPassword)).toBe(202);
   });
 });
 

@@ -3,6 +3,7 @@ import { browserCookie } from "../src/http/cookies.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
 
 /**
@@ -22,12 +23,14 @@ async function person(): Promise<{ address: string; accountId: AccountId; sessio
   return { address, accountId, session: await service.signIn(address, goodPassword) };
 }
 
-async function renewal(address: string): Promise<(password: string, signOutDevices: boolean) => Promise<number>> {
+async function renewal(
+  address: string,
+): Promise<(password: string, signOutDevices: boolean, secondFactor?: string) => Promise<number>> {
   const asked = await service.call("POST", "/api/renewals", { body: { address } });
   const letter = (await service.letters()).find(({ to, letter: kind }) => to === address && kind === "renewal code");
   const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
-  return async (password, signOutDevices) => {
-    const body = { code: letter?.code, password, signOutDevices };
+  return async (password, signOutDevices, secondFactor) => {
+    const body = { code: letter?.code, password, signOutDevices, secondFactor };
     return (await service.call("POST", "/api/renewals/complete", { body, cookies })).status;
   };
 }
@@ -81,9 +84,7 @@ describe("a change of password proved by the old one", () => {
     const answer = await overtaken(
       () => change(ada.session, thiefsPassword),
       () =>
-        ground.plainDb.run(`update password set record = record || '\\x00', set_at = now() where account_id = $1`, [
-          accountId,
-        ]),
+        ground.plainDb.run(`update password set salt = substr(sha256(salt), 1, 16) where account_id = $1`, [accountId]),
     );
     expect(answer.status).not.toBe(200);
     expect(await signs(ada.address, thiefsPassword)).toBe(401);
@@ -129,5 +130,67 @@ describe("a renewal begun before its account was contained", () => {
     );
     expect(status).toBe(400);
     expect(await signs(ada.address, thiefsPassword)).toBe(401);
+  });
+});
+
+describe("a password that is short because there is an app", () => {
+  const short = "ox7tides";
+  const personWithTotp = async () => {
+    const ada = await person();
+    return { ...ada, ...(await setUpTotp(service, ada.session)) };
+  };
+  const removeApp = (accountId: AccountId) =>
+    ground.plainDb.run(`update totp set removed_at = now() where account_id = $1`, [accountId]);
+
+  test("is not set by a change that the app's removal overtakes, and is by one that nothing does", async () => {
+    const [ada, bob] = [await personWithTotp(), await personWithTotp()];
+    expect((await change(bob.session, short)).status).toBe(200);
+    const answer = await overtaken(
+      () => change(ada.session, short),
+      () => removeApp(ada.accountId),
+    );
+    expect(answer.body["code"]).toBe("password-refused");
+    expect(await signs(ada.address, short)).toBe(401);
+    expect(await signs(ada.address, goodPassword)).toBe(201);
+  });
+
+  test("is not set by a renewal with a recovery code either, whose codes stay good", async () => {
+    const [ada, bob] = [await personWithTotp(), await personWithTotp()];
+    expect(await (await renewal(bob.address))(short, false, bob.recoveryCodes[0])).toBe(200);
+    const complete = await renewal(ada.address);
+    const status = await overtaken(
+      () => complete(short, false, ada.recoveryCodes[0]),
+      () => removeApp(ada.accountId),
+    );
+    expect(status).toBe(400);
+    expect(await signs(ada.address, short)).toBe(401);
+    expect(await complete(ownersPassword, false)).toBe(200);
+    const left = await ground.db.many(`select 1 from recovery_code where account_id = $1 and used_at is null`, [
+      ada.accountId,
+    ]);
+    expect(left).toHaveLength(10);
+  });
+
+  test("keeps the app of an account that had no password when its removal was asked for", async () => {
+    const [ada, bob] = [await personWithTotp(), await personWithTotp()];
+    const takePassword = async (accountId: AccountId): Promise<unknown> =>
+      (
+        await ground.plainDb.one<{ row: unknown }>(
+          `delete from password p where account_id = $1 returning to_jsonb(p) as row`,
+          [accountId],
+        )
+      )?.row;
+    const remove = (session: string) =>
+      service.call("POST", "/api/account/totp/remove", { body: {}, cookies: asCookie(session) });
+    await takePassword(bob.accountId);
+    expect((await remove(bob.session)).status).toBe(200);
+    const password = JSON.stringify(await takePassword(ada.accountId));
+    const answer = await overtaken(
+      () => remove(ada.session),
+      () =>
+        ground.plainDb.run(`insert into password select * from jsonb_populate_record(null::password, $1)`, [password]),
+    );
+    expect(answer.status).toBe(401);
+    expect(await signs(ada.address, goodPassword)).toBe(202);
   });
 });

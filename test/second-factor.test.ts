@@ -310,6 +310,27 @@ describe("signing in", () => {
   });
 });
 
+test("eight characters reach the renewal's step of the second factor; the page before it asks everybody alike", async () => {
+  const [ada, bob] = [await personWithTotp(), await person()];
+  const ask = async (address: string) => {
+    const { cookies } = await call("POST", "/renew", { body: { address } });
+    return { cookies, page: (await call("GET", "/renew/code", { cookies })).text };
+  };
+  const [adas, bobs] = [await ask(ada.address), await ask(bob.address)];
+  const strangers = await ask("stranger@example.org");
+  expect([bobs.page, strangers.page]).toEqual([adas.page, adas.page]);
+  expect(adas.page).toContain('minlength="8"');
+  expect(adas.page).toContain("At least 15 characters, or 8 if");
+  const complete = async (address: string, cookies: Record<string, string>) => {
+    const code = (await service.letters()).find(({ to, letter }) => to === address && letter === "renewal code")?.code;
+    return call("POST", "/renew/code", { body: { code, password: "ox7tides" }, cookies });
+  };
+  expect((await complete(ada.address, adas.cookies)).text).toContain("This account has a second factor");
+  const refused = await complete(bob.address, bobs.cookies);
+  expect(refused.status).toBe(400);
+  expect(refused.text).toContain("Use at least 15 characters");
+});
+
 describe("a second factor that does not count", () => {
   const everyoneOut = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
 

@@ -5,10 +5,11 @@ import type { AccountId } from "../src/kernel/brand.ts";
 import { addOperator } from "../src/credentials/operators.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { authenticator, type Authenticator } from "./authenticator.ts";
+import { setUpTotp } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
 /**
- * What operators do takes more than a password: the host's own link while it is fresh, or a passkey. Walked over the
+ * What operators do takes more than a password: the host's own link while it is fresh, a passkey, or an app's code. Walked over the
  * route table, so that an act added tomorrow is covered that day.
  */
 const service = await testService();
@@ -109,6 +110,21 @@ describe("what operators do", () => {
     expect(await codes(grave, session)).toEqual(["strong-proof-needed"]);
     expect(await prove(session, device)).toBe(200);
     expect(await codes(grave, session)).toEqual(["let in"]);
+  });
+
+  test("is let in by password and code of an app, and by neither alone", async () => {
+    const { session } = await operatorByPassword();
+    const { app } = await setUpTotp(service, session);
+    expect(await codes(acts, session)).toEqual(["let in"]);
+    clock.advance(6 * minuteMs);
+    expect(await codes(grave, session)).toEqual(["strong-proof-needed"]);
+    const proveBy = (body: object) => service.call("POST", "/api/session/proof", { body, cookies: asCookie(session) });
+    expect((await proveByPassword(session)).body["code"]).toBe("second-factor-needed");
+    expect((await proveBy({ code: app.code() })).body["code"]).toBe("wrong-password");
+    expect(await codes(grave, session)).toEqual(["strong-proof-needed"]);
+    expect((await proveBy({ password: goodPassword, code: app.code() })).status).toBe(200);
+    expect(await codes(grave, session)).toEqual(["let in"]);
+    expect(await codes(acts, session)).toEqual(["let in"]);
   });
 
   test("is refused to another session of the same account that only its password proved", async () => {

@@ -7,11 +7,12 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { limits } from "../wire/common.ts";
 import { changed, prepareChange } from "./changed.ts";
 import type { SeenFloors } from "./floors.ts";
 import type { BreachedPasswords } from "./breached/breached.ts";
 import type { HashPool } from "./hash-pool.ts";
-import { judgePassword } from "./password-rules.ts";
+import { judgePassword, tooShort } from "./password-rules.ts";
 import {
   answersProof,
   hashForProof,
@@ -21,7 +22,7 @@ import {
   storePassword,
   type Decoy,
 } from "./passwords.ts";
-import { leastPasswordLength, readSecondFactors } from "./second-factors.ts";
+import { isStillLongEnough, leastPasswordLength, readSecondFactors } from "./second-factors.ts";
 import { Refused, refusable } from "./sign-up.ts";
 
 interface Needs {
@@ -89,10 +90,13 @@ export async function changePassword(
   const { generation } = viewer;
   const change = await prepareChange(needs, account, { kind: "password changed", epoch, now, generation });
   const replaces = order.current === undefined ? Buffer.alloc(0) : proof.salt;
+  let isLongEnough = true;
   const isChanged = await refusable(() =>
     db.transaction(async (tx) => {
       if (!(await storePassword(tx, accountId, sealed, epoch, now, replaces))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
+      isLongEnough = await isStillLongEnough(tx, accountId, order.next);
+      if (!isLongEnough) throw new Refused();
       if (order.signOutDevices) {
         const raised = await raiseGeneration(tx, accountId, generation);
         if (raised === undefined) throw new Refused();
@@ -102,5 +106,6 @@ export async function changePassword(
       await append(tx, now, { kind: "password changed", detail }, random);
     }),
   );
+  if (!isLongEnough) return tooShort(limits.passwordLengthAlone);
   return isChanged ? { kind: "changed" } : { kind: "session-ended" };
 }

@@ -1,3 +1,4 @@
+import type { Secret } from "../kernel/secret.ts";
 import { limits } from "../wire/common.ts";
 import type { BreachedPasswords } from "./breached/breached.ts";
 import { isCommonPassword } from "./common-passwords.ts";
@@ -30,11 +31,9 @@ export function judgePassword(
   breached: BreachedPasswords,
 ): PasswordVerdict {
   const normal = password.normalize("NFC");
-  const length = Array.from(normal).length;
+  const length = lengthOf(normal);
   const { leastLength = limits.passwordLengthAlone } = about;
-  if (length < leastLength) {
-    return refused("too-short", `Use at least ${leastLength} characters. A few words in a row work well.`);
-  }
+  if (length < leastLength) return tooShort(leastLength);
   if (length > limits.passwordLength) return refused("too-long", `Use at most ${limits.passwordLength} characters.`);
   const plain = normal.toLowerCase().replace(/[\s._-]+/g, "");
   if (isRepetition(plain))
@@ -60,7 +59,19 @@ export function judgePassword(
   return { kind: "good" };
 }
 
-const refused = (rule: Exclude<PasswordVerdict, { kind: "good" }>["rule"], detail: string): PasswordVerdict => ({
+/** In code points of the form that is hashed. */
+const lengthOf = (password: string): number => Array.from(password.normalize("NFC")).length;
+
+/** Whether a password is as long as one must be that is the only factor. */
+export const standsAlone = (password: Secret): boolean => lengthOf(password.revealText()) >= limits.passwordLengthAlone;
+
+export const tooShort = (leastLength: number): Extract<PasswordVerdict, { kind: "refused" }> =>
+  refused("too-short", `Use at least ${leastLength} characters. A few words in a row work well.`);
+
+const refused = (
+  rule: Exclude<PasswordVerdict, { kind: "good" }>["rule"],
+  detail: string,
+): Extract<PasswordVerdict, { kind: "refused" }> => ({
   kind: "refused",
   rule,
   detail,

@@ -7,6 +7,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { limits } from "../wire/common.ts";
 import { isDoubted } from "./added-since.ts";
 import type { SeenFloors } from "./floors.ts";
+import { standsAlone } from "./password-rules.ts";
 
 interface Needs {
   readonly db: Db;
@@ -83,6 +84,13 @@ export const asksSecondFactor = ({ totpAddedAt }: SecondFactors): boolean => tot
 /** The fewest characters of a new password (NIST SP 800-63B-4 section 3.1.1.2(1)). */
 export const leastPasswordLength = (factors: SecondFactors): number =>
   asksSecondFactor(factors) ? limits.passwordLengthWithFactor : limits.passwordLengthAlone;
+
+/**
+ * Whether a password is long enough for what the account has now. Asked again in the transaction that sets it, once the
+ * account's row is held: the app that allowed a short one may have been removed since the password was judged.
+ */
+export const isStillLongEnough = async (tx: Tx, accountId: AccountId, password: Secret): Promise<boolean> =>
+  standsAlone(password) || (await hasTotp(tx, accountId));
 
 /** A second factor that was right, and still has to be claimed in the transaction of what it proves. */
 export interface ProvedFactor {

@@ -8,11 +8,11 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Proof, Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
-import { limits } from "../wire/common.ts";
 import { changed, prepareChange } from "./changed.ts";
 import type { SeenFloors } from "./floors.ts";
 import { hasSecondFactor } from "./has-second-factor.ts";
 import type { HashPool } from "./hash-pool.ts";
+import { standsAlone } from "./password-rules.ts";
 import {
   answersProof,
   hashForProof,
@@ -223,6 +223,8 @@ export async function removeTotp(
     db.transaction(async (tx) => {
       if (password !== undefined && !(await holdPasswordSetAt(tx, accountId, proof.setAt))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
+      // One may have been set since, short because the app was there. Whoever sets one holds the account's row too.
+      if (password === undefined && (await passwordSetAt(tx, accountId)) !== null) throw new Refused();
       const gone = await tx.run(
         `update totp set removed_at = $3 where account_id = $1 and id = $2 and removed_at is null`,
         [accountId, inUse.id, toDate(now)],
@@ -235,10 +237,6 @@ export async function removeTotp(
   );
   return { kind: removed ? "removed" : "session-ended" };
 }
-
-/** Whether a password is as long as one must be that is the only factor. */
-const standsAlone = (password: Secret): boolean =>
-  Array.from(password.revealText().normalize("NFC")).length >= limits.passwordLengthAlone;
 
 /**
  * Takes back that an app was set up: it goes, with the recovery codes that were made for it, and the app whose place it

@@ -99,18 +99,20 @@ export function passwordField(
     chosen,
     error,
     leastLength = limits.passwordLengthAlone,
+    hint = words.say("field.new-password.hint", { count: leastLength }),
   }: {
     readonly chosen: "current" | "new";
     readonly error?: string | Markup | undefined;
     /** Of a new one; fewer where a second factor is asked for besides. */
     readonly leastLength?: number;
+    readonly hint?: string;
   },
 ): Markup {
   const isNew = chosen === "new";
   const about: Field = {
     name: "password",
     label: words.say(isNew ? "field.new-password" : "field.password"),
-    hint: isNew ? words.say("field.new-password.hint", { count: leastLength }) : undefined,
+    hint: isNew ? hint : undefined,
     error,
   };
   // No maxlength: it cuts a pasted password short in silence.

@@ -138,6 +138,8 @@ interface CodeState {
   readonly passwordError?: string;
 }
 
+const lengths = { alone: limits.passwordLengthAlone, withFactor: limits.passwordLengthWithFactor };
+
 function codePage(words: Words, state: CodeState): PageContent {
   const { code, signOutDevices, withFactor = false, codeError, factorError, passwordError } = state;
   const title = words.say(withFactor ? "renew.factor.title" : "renew.code.title");
@@ -155,7 +157,9 @@ function codePage(words: Words, state: CodeState): PageContent {
           ${passwordField(words, {
             chosen: "new",
             error: passwordError,
-            ...(withFactor ? { leastLength: limits.passwordLengthWithFactor } : {}),
+            // Before the mailbox is proved the page is the same for every address; the service judges what was typed.
+            leastLength: limits.passwordLengthWithFactor,
+            ...(withFactor ? {} : { hint: words.say("renew.password.hint", lengths) }),
           })}
           ${checkRow({
             name: "signOutDevices",

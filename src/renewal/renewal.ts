@@ -14,7 +14,7 @@ import { findRenewable } from "../credentials/added-since.ts";
 import { changed, prepareChange } from "../credentials/changed.ts";
 import type { BreachedPasswords } from "../credentials/breached/breached.ts";
 import { readCost, type HashPool } from "../credentials/hash-pool.ts";
-import { judgePassword } from "../credentials/password-rules.ts";
+import { judgePassword, tooShort } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
 import { endAddressClaims } from "../credentials/refuse-password.ts";
 import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
@@ -22,6 +22,7 @@ import { mayMail } from "../credentials/letter-limits.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import {
   asksSecondFactor,
+  isStillLongEnough,
   judgeFactor,
   leastPasswordLength,
   readSecondFactors,
@@ -30,7 +31,7 @@ import {
 } from "../credentials/second-factors.ts";
 import { announce } from "../sessions/announce.ts";
 import { endApprovedLinks } from "../links/links.ts";
-import type { Locale } from "../wire/common.ts";
+import { limits, type Locale } from "../wire/common.ts";
 
 interface Needs {
   readonly db: Db;
@@ -170,6 +171,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
 
   const sealed = await sealNewPassword(needs, "renewal", accountId, order.password);
   const change = await prepareChange(needs, account, { kind: "renewed", epoch, now });
+  let isLongEnough = true;
   const renewed = await refusable(() =>
     db.transaction(async (tx) => {
       // The account's other tickets end with this one: whoever else reads its mail must not renew it again.
@@ -189,6 +191,8 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       await endAddressClaims(tx, accountId, now);
       if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
+      isLongEnough = await isStillLongEnough(tx, accountId, order.password);
+      if (!isLongEnough) throw new Refused();
       if (order.signOutDevices) {
         await raiseGeneration(tx, accountId);
         await announce(tx, { accountId, reason: "renewed" });
@@ -198,6 +202,12 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       await append(tx, now, { kind: "renewed", detail }, random);
     }),
   );
+  if (!isLongEnough) {
+    // The transaction, and with it the code's use, is rolled back.
+    await giveBackTry(needs, digest);
+    const { rule, detail } = tooShort(limits.passwordLengthAlone);
+    return { kind: "password-refused", rule, detail };
+  }
   return { kind: renewed ? "renewed" : "refused" };
 }
 

@@ -331,7 +331,7 @@ export const en = {
   "proof.what.proof-needed": "It is more than five minutes since you proved it, and this asks for a fresh proof.",
   "proof.title.strong-proof-needed": "Prove your second factor",
   "proof.what.strong-proof-needed":
-    "A password alone is not enough for this. Without your passkey, print a new operator link on the host and open it.",
+    "A password alone is not enough for this: use a passkey, or type the password and a code of your second factor. With neither, print a new operator link on the host and open it.",
   "proof.title.second-factor-required": "Operators need a second factor",
   "proof.what.second-factor-required":
     "A stolen or guessed password must not be able to run the service. Add a passkey to your account now; it takes a moment. Or print a new operator link on the host and open it.",

@@ -97,6 +97,8 @@ export const en = {
   "renew.code.title": "Choose your new password",
   "renew.code.lead":
     "If this address has an account, a letter with a code is on its way. The code is good for 24 hours, in this browser only.",
+  "renew.password.hint":
+    "At least {alone} characters, or {withFactor} if signing in asks for a code as well. A few words in a row work well.",
   "renew.code.do": "Set my new password",
   "renew.factor.title": "One more step",
   "renew.factor.lead":
