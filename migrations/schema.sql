@@ -433,6 +433,23 @@ create table progress (
 );
 CREATE INDEX progress_latest ON public.progress USING btree (account_id, updated_at DESC);
 
+create table recovery (
+  account_id uuid not null,
+  id uuid not null,
+  address_index bytea not null,
+  sealed bytea not null,
+  without_second_factor boolean not null,
+  epoch bigint not null,
+  started_at timestamp with time zone not null,
+  ready_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint recovery_pkey PRIMARY KEY (account_id),
+  constraint recovery_check CHECK (ready_at > started_at),
+  constraint recovery_check1 CHECK (expires_at > ready_at)
+);
+CREATE INDEX recovery_by_expiry ON public.recovery USING btree (expires_at);
+CREATE INDEX recovery_of_address ON public.recovery USING btree (address_index);
+
 create table recovery_code (
   account_id uuid not null,
   set_id uuid not null,
@@ -596,6 +613,7 @@ create table ticket (
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
   used_at timestamp with time zone,
+  recovery_id uuid,
   constraint ticket_pkey PRIMARY KEY (browser_digest),
   constraint ticket_browser_digest_check CHECK (octet_length(browser_digest) = 32)
 );

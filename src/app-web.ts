@@ -32,6 +32,7 @@ import { linkPages } from "./links/pages.ts";
 import { linkRoutes } from "./links/routes.ts";
 import { notMePages } from "./renewal/not-me-pages.ts";
 import { renewalPages } from "./renewal/pages.ts";
+import { recoveryRoutes } from "./renewal/recovery-routes.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
 import { containmentsSince, currentNotice, noticesTo } from "./incidents/notice.ts";
@@ -134,6 +135,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
   linkRoutes(app, { ...shared, publicOrigin });
   linkPages(app, { ...shared, frame });
   renewalRoutes(app, shared);
+  recoveryRoutes(app, shared);
   notMePages(app, { ...shared, frame });
   renewalPages(app, { ...shared, frame, currentNotice: readNotice });
   incidentRoutes(app, {

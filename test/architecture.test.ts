@@ -149,6 +149,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   refusal_count: ["sessions"],
   link: ["links", "incidents"],
   ticket: ["renewal", "incidents"],
+  recovery: ["renewal"],
   key_version: ["rotation"],
   key_rewrap: ["rotation"],
   letter: ["incidents", "canaries"],

@@ -5,6 +5,7 @@ import type { AccountId, TitleId } from "../src/kernel/brand.ts";
 import { newId } from "../src/kernel/random.ts";
 import { integrate } from "../src/timeline/integrate.ts";
 import { verifyTimeline } from "../src/timeline/verify.ts";
+import { startRecovery } from "../src/renewal/recovery.ts";
 import { deleteAccount, deleteDue } from "../src/leaving/delete-account.ts";
 import { forgetProgress } from "../src/streaming/progress.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
@@ -48,6 +49,10 @@ async function useEverything(who: Person): Promise<void> {
   expect((await call(who, "DELETE", `/api/account/addresses/${listed[2]?.id}`)).status).toBe(200);
   await call(who, "POST", "/api/account/addresses", { address: `waiting-${people}@example.org` });
   await service.call("POST", "/api/renewals", { body: { address: who.address } });
+  const address = `recovered-${people}@example.org`;
+  const { accountId } = who;
+  const recovery = { accountId, address, withoutSecondFactor: false, by: "host" };
+  expect((await startRecovery({ ...ground, keyholder: ground.keyholders.web }, recovery)).kind).toBe("started");
   const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
   await call(who, "POST", "/api/links/decide", { userCode: asked.body["user_code"], decision: "approve" });
   const titleId = newId<TitleId>(random, clock.now());
@@ -96,6 +101,7 @@ test("deleting is planned, told to every address, works as before for a week, an
       "link.account_id",
       "password.account_id",
       "progress.account_id",
+      "recovery.account_id",
       "removed_address.account_id",
       "security_event.account_id",
       "session.account_id",

@@ -127,6 +127,23 @@ async function codeFor(path: string, address: string, body: object): Promise<{ c
   return { code: letter?.code ?? "", browser: asked.cookies[browserCookie] ?? "" };
 }
 
+/** A recovery whose delay is over. @returns the new address, which can renew. */
+async function readyRecovery(): Promise<{ address: string }> {
+  const accountId = await service.account(`lost-${++people}@example.org`, goodPassword);
+  const address = `found-${people}@example.org`;
+  const started = await service.call("POST", "/api/recoveries", {
+    body: { accountId, address },
+    cookies: asCookie(await service.operator()),
+  });
+  expect(started.status, started.text).toBe(201);
+  await ground.plainDb.run(
+    `update recovery set started_at = started_at - interval '4 days', ready_at = ready_at - interval '4 days'
+      where account_id = $1`,
+    [accountId],
+  );
+  return { address };
+}
+
 describe("P2: every session and bearer token, on every route there is", () => {
   test("opened a moment before, and nothing after", async () => {
     const ada = await person();
@@ -230,6 +247,26 @@ describe("P2: everything used once, made before: one of each was accepted a mome
     "renewal code": async () => {
       const ada = await person();
       const { code, browser } = await codeFor("/api/renewals", ada.address, {});
+      return () =>
+        service.call("POST", "/api/renewals/complete", {
+          body: { code, password: "a fresh and longer sentence" },
+          cookies: { [browserCookie]: browser },
+        });
+    },
+    "recovery that is ready": async () => {
+      const { address } = await readyRecovery();
+      return async () => {
+        const asked = await service.call("POST", "/api/renewals", { body: { address } });
+        const code = (await service.letters()).find(({ to, letter }) => to === address && letter === "renewal code");
+        return service.call("POST", "/api/renewals/complete", {
+          body: { code: code?.code ?? "BCDF-GHJK", password: "a fresh and longer sentence" },
+          cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+        });
+      };
+    },
+    "renewal code of a recovery": async () => {
+      const { address } = await readyRecovery();
+      const { code, browser } = await codeFor("/api/renewals", address, {});
       return () =>
         service.call("POST", "/api/renewals/complete", {
           body: { code, password: "a fresh and longer sentence" },

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { testAlarm } from "../src/canaries/alarm-words.ts";
 import { neverMailed, plantCanaries } from "../src/canaries/plant.ts";
 import { raiseAlarm } from "../src/canaries/raise-alarm.ts";
+import { findAccount } from "../src/accounts/accounts.ts";
 import type { Tx } from "../src/db/db.ts";
 import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { campaignTask } from "../src/incidents/campaign-tasks.ts";
@@ -11,6 +12,7 @@ import { newId } from "../src/kernel/random.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { sleep } from "../src/kernel/clock.ts";
 import { letterTasks } from "../src/mail/letter-tasks.ts";
+import { lookUpForm } from "../src/mail/address.ts";
 import { openMailbox } from "../src/mail/mailbox.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
@@ -396,6 +398,11 @@ async function useEverything(): Promise<void> {
   await askRenewal(bob.address, bob.network);
   await codeSentTo(bob.address, "renewal code");
   await askRenewal(went("an address", "stranger@nowhere.example"), "198.51.100.99");
+  const { accountId } = await findAccount(db, await keyholders.web.index("address", lookUpForm(bob.address)));
+  await expectStatus(201, "POST", "/api/recoveries", {
+    body: { accountId, address: went("an address", "bob.has.lost.all@mail.example.net") },
+    cookies: asCookie(operator),
+  });
   await askLink("203.0.113.68");
   const approved = await askLink("203.0.113.69");
   await decide(approved.userCode, back, "approve");

@@ -76,6 +76,7 @@ describe("what operators do", () => {
         "/api/incidents/:id/notify",
         "/api/incidents/:id/close",
         "/api/operators",
+        "/api/recoveries",
       ]),
     );
     expect(acts.length).toBeGreaterThan(grave.length);

@@ -2,11 +2,13 @@ import { writeFile } from "node:fs/promises";
 import type { AccountId } from "../kernel/brand.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { toIso } from "../kernel/clock.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { findAccount } from "../accounts/accounts.ts";
 import { noticesTo } from "../incidents/notice.ts";
 import { deleteAccount } from "../leaving/delete-account.ts";
 import { exportAccount } from "../leaving/export-account.ts";
+import { cancelRecovery, startRecovery } from "../renewal/recovery.ts";
 import { titleNames } from "../library/titles.ts";
 import { forgetProgress, watchedBy } from "../streaming/progress.ts";
 import { withGround } from "./ground.ts";
@@ -18,7 +20,7 @@ async function accountOf(db: Db, keyholder: Keyholder, address: string): Promise
 
 const noSuchAccount = { kind: "refused", error: "no account has this address" } as const;
 
-/** What an operator owes a person who writes instead of clicking: a copy of their data, and its deletion. */
+/** What an operator owes a person who writes instead of clicking: a copy of their data, its deletion, and a way back. */
 export const accountCommands: readonly Command[] = [
   {
     words: ["account", "export"],
@@ -79,6 +81,64 @@ export const accountCommands: readonly Command[] = [
             return { kind: "refused", error: "the last operator cannot be deleted", hint: "add another one first" };
           case "no-such-account":
           case "not-due":
+            return noSuchAccount;
+        }
+      }),
+  },
+  {
+    words: ["account", "recover"],
+    summary: "start the way back of somebody who has lost every other, or end it",
+    arguments: "ADDRESS --to NEW-ADDRESS [--without-second-factor] | ADDRESS --cancel",
+    positionals: 1,
+    options: {
+      to: { type: "string" },
+      "without-second-factor": { type: "boolean" },
+      cancel: { type: "boolean" },
+    },
+    optionHelp: [
+      [
+        "--to NEW-ADDRESS",
+        "an address that the owner was identified with in some other way; it can renew after 72 hours",
+      ],
+      ["--without-second-factor", "after 7 days, and the second factor is turned off"],
+      ["--cancel", "end the recovery that is under way"],
+    ],
+    examples: ["houselights account recover ada@example.org --to ada@example.net"],
+    run: ({ config, log, values, positionals: [address] }) =>
+      withGround(config, log, async ({ db, clock, random, keyholders }) => {
+        const to = textOf(values, "to");
+        const isCancelled = values["cancel"] === true;
+        if (address === undefined || (to === undefined) !== isCancelled) {
+          return { kind: "usage", error: "an address and either --to or --cancel are needed" };
+        }
+        const keyholder = keyholders.operator;
+        const accountId = await accountOf(db, keyholder, address);
+        if (accountId === null) return noSuchAccount;
+        const needs = { db, keyholder, clock, random };
+        if (to === undefined) {
+          return (await cancelRecovery(needs, accountId, "host"))
+            ? { kind: "done", json: { accountId }, lines: ["the recovery is ended"] }
+            : { kind: "refused", error: "no recovery of this account is under way" };
+        }
+        const withoutSecondFactor = values["without-second-factor"] === true;
+        const outcome = await startRecovery(needs, { accountId, address: to, withoutSecondFactor, by: "host" });
+        switch (outcome.kind) {
+          case "started": {
+            const [readyAt, expiresAt] = [toIso(outcome.readyAt), toIso(outcome.expiresAt)];
+            const lines = [`the new address can renew from ${readyAt} to ${expiresAt}`];
+            return { kind: "done", json: { accountId, readyAt, expiresAt }, lines };
+          }
+          case "address-refused":
+            return { kind: "refused", error: `the new address cannot be used: ${outcome.reason}` };
+          case "full":
+            return { kind: "refused", error: "the account has as many addresses as it can have" };
+          case "nobody-to-tell":
+            return { kind: "refused", error: "the account has no address that could be told" };
+          case "under-way":
+            return { kind: "refused", error: "a recovery of this account is under way", hint: "--cancel ends it" };
+          case "contained":
+            return { kind: "refused", error: "a containment came between", hint: "start it again" };
+          case "no-such-account":
             return noSuchAccount;
         }
       }),

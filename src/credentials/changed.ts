@@ -12,7 +12,10 @@ import { bareEvent, prepareEvent, recordEvent, type PreparedEvent } from "../acc
 import { doubtedAddresses } from "./added-since.ts";
 
 /** What can be changed in what opens an account. Each has its letter in every language, and can be taken back. */
-export type ChangeKind = Exclude<ChangeLetterKind, "change taken back" | "passkey doubted" | "account deleted">;
+export type ChangeKind = Exclude<
+  ChangeLetterKind,
+  "change taken back" | "passkey doubted" | "account deleted" | "recovery waits"
+>;
 
 /** How long "it was not me" works: long enough for a holiday's mail, short enough to settle what an account is. */
 export const undoLifetimeMs = 7 * dayMs;
@@ -27,6 +30,8 @@ export interface Change {
   readonly epoch: Epoch;
   /** The operation's one instant. */
   readonly now: EpochMs;
+  /** Until when it can be taken back, where that is not seven days. */
+  readonly undoUntil?: EpochMs;
   /** The generation of the session that asks; in another one the change is refused. Left out where no session asks. */
   readonly generation?: number;
   /** An address that is not the account's yet and is written to as well. It can take nothing back. */
@@ -102,11 +107,12 @@ function mayTakeBack(
  */
 export async function changed(tx: Tx, change: PreparedChange): Promise<boolean> {
   const { accountId, id, kind, subject, undoDigest, epoch, now, generation, letters } = change;
+  const { undoUntil = plus(now, undoLifetimeMs) } = change;
   if (!(await holdAccount(tx, accountId, generation))) return false;
   await tx.run(
     `insert into account_change (account_id, id, kind, subject, undo_digest, epoch, made_at, undo_until)
      values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(plus(now, undoLifetimeMs))],
+    [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(undoUntil)],
   );
   for (const letter of letters) await enqueue(tx, "send-letter", letter);
   await recordEvent(tx, change.event);

@@ -29,7 +29,7 @@ interface Subject {
 
 /**
  * Takes back what a kind of change did to its subject. @returns false if there was nothing left to take back.
- * Changes of a password have no entry: whatever is taken back, the password is refused.
+ * Changes of a password and recoveries have no entry: whatever is taken back, the password is refused and the recovery ends.
  */
 type Reversal = (tx: Tx, subject: Subject) => Promise<boolean>;
 

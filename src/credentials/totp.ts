@@ -205,16 +205,13 @@ export async function removeTotp(
     if (!(await answersProof(needs, tag, proof))) return { kind: "wrong-password" };
     if (!standsAlone(password)) return { kind: "longer-password-needed" };
   }
-  const inUse = await db.one<{ id: string }>(
-    `select id from totp where account_id = $1 and proved_at is not null and removed_at is null`,
-    [accountId],
-  );
+  const inUse = await totpInUse(db, accountId);
   const [account] = await openAccounts(needs, [accountId]);
-  if (inUse === undefined || account === undefined) return { kind: "nothing-to-remove" };
+  if (inUse === null || account === undefined) return { kind: "nothing-to-remove" };
   const { epoch, generation } = viewer;
   const change = await prepareChange(needs, account, {
     kind: "second factor removed",
-    subject: inUse.id,
+    subject: inUse,
     epoch,
     now,
     generation,
@@ -225,11 +222,7 @@ export async function removeTotp(
       if (!(await changed(tx, change))) throw new Refused();
       // One may have been set since, short because the app was there. Whoever sets one holds the account's row too.
       if (password === undefined && (await passwordSetAt(tx, accountId)) !== null) throw new Refused();
-      const gone = await tx.run(
-        `update totp set removed_at = $3 where account_id = $1 and id = $2 and removed_at is null`,
-        [accountId, inUse.id, toDate(now)],
-      );
-      if (gone === 0) throw new Refused();
+      if (!(await turnTotpOff(tx, accountId, inUse, now))) throw new Refused();
       if (!(await hasSecondFactor(tx, accountId))) await needs.forgetStrongProofs(tx, accountId);
       const detail = { account: accountId, epoch };
       await append(tx, now, { kind: "second factor removed", detail }, random);
@@ -268,3 +261,20 @@ export async function takeBackRemoved(tx: Tx, accountId: AccountId, id: string):
   );
   return back === 1;
 }
+
+/** The id of the account's app, whether or not it counts now; `null` without one. */
+export async function totpInUse(tx: Tx, accountId: AccountId): Promise<string | null> {
+  const row = await tx.one<{ id: string }>(
+    `select id from totp where account_id = $1 and proved_at is not null and removed_at is null`,
+    [accountId],
+  );
+  return row?.id ?? null;
+}
+
+/** Turns an app off; "it was not me" can bring it back. @returns false if it is gone. */
+export const turnTotpOff = async (tx: Tx, accountId: AccountId, id: string, now: EpochMs): Promise<boolean> =>
+  (await tx.run(`update totp set removed_at = $3 where account_id = $1 and id = $2 and removed_at is null`, [
+    accountId,
+    id,
+    toDate(now),
+  ])) === 1;

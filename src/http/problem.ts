@@ -32,6 +32,8 @@ export const problems = {
   "not-confirmed": [400, "This is not an address of the account"],
   "last-address": [409, "The last address cannot be removed"],
   "too-many-addresses": [409, "An account has at most 5 addresses; remove one first"],
+  "nobody-to-tell": [409, "The account has no address, so nobody could be told or could stop it"],
+  "recovery-under-way": [409, "A recovery of this account is under way; end it first"],
   "nothing-to-renew": [409, "There is nothing to renew"],
   "last-operator": [409, "The last operator cannot be removed"],
   "incident-in-hand": [409, "A case is already open"],

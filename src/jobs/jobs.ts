@@ -25,6 +25,10 @@ export const changeLetterKinds = [
   "recovery codes made",
   "recovery code used",
   "recovery started",
+  // The same, where the renewal will not ask for the second factor.
+  "recovery without second factor",
+  // To the address that a recovery names: when it can go on.
+  "recovery waits",
   "deletion asked",
   "change taken back",
   "account deleted",

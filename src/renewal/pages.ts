@@ -87,7 +87,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     });
     switch (outcome.kind) {
       case "renewed":
-        return goTo(reply, signOutDevices ? "/renew/done" : "/renew/done?devices=kept");
+        return goTo(reply, outcome.signedOutDevices ? "/renew/done" : "/renew/done?devices=kept");
       case "refused":
         return again({ codeError: words.say("refused.code") });
       case "password-is-old":

@@ -28,7 +28,9 @@ import {
   readSecondFactors,
   type FactorOutcome,
   type ProvedFactor,
+  type SecondFactors,
 } from "../credentials/second-factors.ts";
+import { endRecovery, findRecovery, noteRecoveryEnded, prepareRecovery, readRecovery } from "./recovery.ts";
 import { announce } from "../sessions/announce.ts";
 import { endApprovedLinks } from "../links/links.ts";
 import { limits, type Locale } from "../wire/common.ts";
@@ -47,7 +49,8 @@ interface Needs {
 
 /**
  * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves
- * only for one that has an account and counts (one added since a copy was taken does not). Several codes may be live at once, each for the browser that asked for it, so that
+ * only for one that has an account and counts (one added since a copy was taken does not), or that a recovery names
+ * whose delay is over. Several codes may be live at once, each for the browser that asked for it, so that
  * a late letter still works. Past the limit nothing is mailed, and the answer is still the same.
  *
  * Source: NIST SP 800-63B-4 section 4.2.1.2 (24 hours), ASVS 5.0 6.3.8.
@@ -66,7 +69,12 @@ export async function askRenewal(
   noteTry("renewal", form);
   const addressIndex = await keyholder.index("address", form);
   const within = await mayMail({ db, clock, keyholder }, "renewal", addressIndex, network);
-  const { accountId, isDoubted, epoch } = await findRenewable(db, addressIndex);
+  const renewable = await findRenewable(db, addressIndex);
+  const recovery = await findRecovery(db, addressIndex, now);
+  const { isDoubted } = renewable;
+  const isOwn = renewable.accountId !== null || isDoubted || recovery === undefined;
+  const { accountId, epoch } = isOwn ? renewable : recovery;
+  const recoveryId = isOwn ? null : recovery.id;
   const code = newTypedCode(random, codeLength);
   const digest = browser.digest();
   const parsed = parseAddress(address);
@@ -86,9 +94,9 @@ export async function askRenewal(
   const expiresAt = plus(now, codeLifetimeMs);
   await db.transaction(async (tx) => {
     await tx.run(
-      `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at)
-       values ($1, $2, $3, $4, $5, $6, $7)`,
-      [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt)],
+      `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at, recovery_id)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt), recoveryId],
     );
     if (within) await enqueue(tx, "send-code", letter);
   });
@@ -106,7 +114,7 @@ export interface CompleteOrder {
 }
 
 export type CompleteOutcome =
-  | { readonly kind: "renewed" }
+  | { readonly kind: "renewed"; readonly signedOutDevices: boolean }
   | { readonly kind: "refused" }
   /** Told only after the mailbox is proved; the code stays good for another password. */
   | { readonly kind: "password-refused"; readonly rule: string; readonly detail: string }
@@ -120,14 +128,15 @@ interface TicketRow {
   accountId: AccountId | null;
   codeMac: Buffer;
   epoch: Epoch;
+  recoveryId: string | null;
 }
 
 /**
  * Sets a new password, proved by the mailed code in the browser that asked for it, and by the second factor of an account
  * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries
  * the epoch read when the code was asked for, so a code from before a containment proves nothing after it. By default
- * every connected device is signed out in the same transaction. What waits to let somebody in (other tickets, claims of
- * addresses, approved links) ends in it in any case.
+ * every connected device is signed out in the same transaction; by a recovery, whose owner has nothing at hand, always.
+ * What waits to let somebody in (other tickets, a recovery, claims of addresses, approved links) ends in it in any case.
  *
  * Source: NIST SP 800-63B-4 sections 3.1.1.2, 4.2 and 4.6; ASVS 5.0 6.4.3 and 7.4.3.
  */
@@ -139,7 +148,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
     `update ticket set tries = tries + 1
       where browser_digest = $1 and used_at is null and expires_at > $2 and tries < $3
         and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))
-      returning account_id as "accountId", code_mac as "codeMac", epoch`,
+      returning account_id as "accountId", code_mac as "codeMac", epoch, recovery_id as "recoveryId"`,
     [digest, toDate(now), codeTries],
   );
   const code = readTypedCode(order.typedCode, codeLength);
@@ -148,11 +157,16 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   // A code that nobody was sent, guessed: as wrong as any other.
   if (!proved || ticket.accountId === null) return { kind: "refused" };
 
-  const { accountId, epoch } = ticket;
+  const { accountId, epoch, recoveryId } = ticket;
   const [account] = await openAccounts({ db, keyholder }, [accountId]);
   if (account === undefined) return { kind: "refused" };
-  const factors = await readSecondFactors(db, accountId, needs.seen);
-  const refusal = judge(needs, order.password, account, leastPasswordLength(factors));
+  const recovery = recoveryId === null ? null : await readRecovery(needs, account, recoveryId, now);
+  // Stopped, or ended, since its code was mailed.
+  if (recovery === undefined) return { kind: "refused" };
+  const factors =
+    recovery?.withoutSecondFactor === true ? noFactors : await readSecondFactors(db, accountId, needs.seen);
+  const addresses = recovery === null ? account.addresses : [...account.addresses, recovery];
+  const refusal = judge(needs, order.password, { name: account.name, addresses }, leastPasswordLength(factors));
   if (refusal !== undefined) {
     await giveBackTry(needs, digest);
     return refusal;
@@ -170,7 +184,14 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   }
 
   const sealed = await sealNewPassword(needs, "renewal", accountId, order.password);
-  const change = await prepareChange(needs, account, { kind: "renewed", epoch, now });
+  const change = await prepareChange(needs, account, {
+    kind: "renewed",
+    epoch,
+    now,
+    ...(recovery === null ? {} : { alsoTo: recovery.address }),
+  });
+  const recovering = recovery === null ? null : await prepareRecovery(needs, account, recovery, { epoch, now });
+  const signedOutDevices = order.signOutDevices || recovering !== null;
   let isLongEnough = true;
   const renewed = await refusable(() =>
     db.transaction(async (tx) => {
@@ -184,6 +205,9 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
         [digest, accountId, toDate(now)],
       );
       if (!ended.some(({ isThis }) => isThis)) throw new Refused();
+      if (recovering !== null && !(await recovering.claim(tx))) throw new Refused();
+      // Who renews by an address of the account has not lost everything.
+      if (recovering === null) await noteRecoveryEnded(tx, random, accountId, now, "owner");
       if (factor.factor !== null && !(await factor.factor.claim(tx))) throw new Refused();
       if (factor.factor?.kind === "recovery") {
         await append(tx, now, { kind: "recovery code used", detail: { account: accountId, epoch } }, random);
@@ -191,14 +215,20 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       await endAddressClaims(tx, accountId, now);
       if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
+      await recovering?.carryOut(tx);
       isLongEnough = await isStillLongEnough(tx, accountId, order.password);
       if (!isLongEnough) throw new Refused();
-      if (order.signOutDevices) {
+      if (signedOutDevices) {
         await raiseGeneration(tx, accountId);
         await announce(tx, { accountId, reason: "renewed" });
       }
       await endApprovedLinks(tx, accountId);
-      const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
+      const detail = {
+        account: accountId,
+        "signed out devices": signedOutDevices,
+        epoch,
+        ...(recovering && { recovery: true }),
+      };
       await append(tx, now, { kind: "renewed", detail }, random);
     }),
   );
@@ -208,8 +238,11 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
     const { rule, detail } = tooShort(limits.passwordLengthAlone);
     return { kind: "password-refused", rule, detail };
   }
-  return { kind: renewed ? "renewed" : "refused" };
+  return renewed ? { kind: "renewed", signedOutDevices } : { kind: "refused" };
 }
+
+/** Of an account whose second factor a recovery waives. */
+const noFactors: SecondFactors = { totpAddedAt: null, recoveryCodesLeft: 0, recoveryCodesMadeAt: null };
 
 /** Judges the second factor of a renewal whose mailbox is proved, or finds that none is asked for. */
 async function judgeSecond(
@@ -248,17 +281,20 @@ function judge(
 }
 
 /**
- * Ends the renewals that one account has under way. Used and not expired: a renewal that began a moment ago, or on a
- * node whose clock is behind, compares expiry with an earlier instant. @returns how many.
+ * Ends the renewals that one account has under way, and its recovery. Used and not expired: a renewal that began a moment
+ * ago, or on a node whose clock is behind, compares expiry with an earlier instant. @returns how many renewals.
  */
-export const endTickets = (tx: Tx, accountId: AccountId, now: EpochMs): Promise<number> =>
-  tx.run(
+export async function endTickets(tx: Tx, accountId: AccountId, now: EpochMs): Promise<number> {
+  const ended = await tx.run(
     // In the order of a renewal that ends the others, so that neither waits for the other.
     `update ticket set used_at = $2
       where browser_digest in (select browser_digest from ticket where account_id = $1 and used_at is null
                                 order by browser_digest for update)`,
     [accountId, toDate(now)],
   );
+  await endRecovery(tx, accountId);
+  return ended;
+}
 
 /** The code was right: choosing a better password must not use the tries up. */
 async function giveBackTry({ db }: Needs, digest: Uint8Array): Promise<void> {

@@ -52,7 +52,7 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
       });
       switch (outcome.kind) {
         case "renewed":
-          return reply.send({ kind: "renewed", signedOutDevices: signOutDevices });
+          return reply.send({ kind: "renewed", signedOutDevices: outcome.signedOutDevices });
         case "refused":
           return refuse(reply, "code-refused");
         case "password-is-old":

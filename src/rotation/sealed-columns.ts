@@ -95,6 +95,7 @@ export const macColumns: readonly MacColumn[] = [
   { table: "account_address", column: "former_index", purpose: "index.address", live: always },
   { table: "sign_up", column: "address_index", purpose: "index.address", live: waiting },
   { table: "address_claim", column: "address_index", purpose: "index.address", live: waiting },
+  { table: "recovery", column: "address_index", purpose: "index.address", live: "expires_at > $1::timestamptz" },
   { table: "ticket", column: "address_index", purpose: "index.address", live: never },
   {
     table: "link",
@@ -121,6 +122,7 @@ export const underDataKey: readonly string[] = [
   "passkey.sealed_descriptor",
   "passkey.sealed_name",
   "passkey_challenge.sealed_handle",
+  "recovery.sealed",
   "recovery_code.mac",
   "removed_address.sealed",
   "security_event.sealed_detail",

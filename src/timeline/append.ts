@@ -40,6 +40,8 @@ export const timelineKinds = [
   "renewal asked",
   "renewed",
   "renewal reverted",
+  "recovery started",
+  "recovery ended",
   "change taken back",
   "operator added",
   "operator removed",

@@ -20,6 +20,8 @@ export const eventKinds = [
   "recovery codes made",
   "recovery code used",
   "recovery started",
+  "recovery without second factor",
+  "recovery ended",
   "deletion asked",
   "deletion withdrawn",
   "exported",

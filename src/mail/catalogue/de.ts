@@ -103,7 +103,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "Die Wiederherstellung Ihres Kontos hat begonnen",
     what: ({ at, service }) =>
-      `Am ${at} hat jemand ${service} mitgeteilt, nicht mehr in Ihr Konto zu kommen; seine Wiederherstellung hat begonnen. Bis ein neues Passwort gesetzt werden kann, vergeht einige Zeit.`,
+      `Am ${at} hat der Betreiber von ${service} die Wiederherstellung Ihres Kontos begonnen, für jemanden, der sich als Sie ausgibt und keinen Weg mehr hineinhat. 72 Stunden später kann diese Person mit einem Code an eine andere Adresse ein neues Passwort setzen.`,
+  },
+  "recovery without second factor": {
+    title: "Die Wiederherstellung Ihres Kontos hat begonnen, ohne den zweiten Faktor",
+    what: ({ at, service }) =>
+      `Am ${at} hat der Betreiber von ${service} die Wiederherstellung Ihres Kontos begonnen, für jemanden, der sich als Sie ausgibt und keinen Weg mehr hineinhat, auch keinen zweiten Faktor. 7 Tage später kann diese Person mit einem Code an eine andere Adresse ein neues Passwort setzen; der zweite Faktor wird nicht verlangt und wird ausgeschaltet.`,
+  },
+  "recovery waits": {
+    title: "Wann Sie wieder in Ihr Konto kommen",
+    what: ({ at, service, site }) =>
+      `Der Betreiber von ${service} hat mit dieser Adresse die Wiederherstellung Ihres Kontos begonnen. Ab ${at}, 7 Tage lang: Geben Sie ${site} in Ihren Browser ein, wählen Sie dort, das Passwort zu erneuern, und geben Sie diese Adresse an. Bis dahin können Ihre anderen Adressen es aufhalten; zu tun ist nichts. Wenn Sie davon nichts wissen, brauchen Sie nichts zu tun.`,
   },
   "deletion asked": {
     title: "Ihr Konto soll gelöscht werden",
@@ -182,7 +192,7 @@ export const de: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted"
+        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
           ? []
           : ["Wenn Sie es waren, ist alles in Ordnung.", notYou(facts)],
     ),

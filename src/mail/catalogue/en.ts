@@ -100,7 +100,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "The recovery of your account was started",
     what: ({ at, service }) =>
-      `On ${at} somebody told ${service} that they cannot get into your account any more, and its recovery was started. Some time passes before a new password can be set.`,
+      `On ${at} an operator of ${service} started the recovery of your account, for somebody who says that they are you and have lost every way in. 72 hours later they can set a new password, by a code to another address.`,
+  },
+  "recovery without second factor": {
+    title: "The recovery of your account was started, without its second factor",
+    what: ({ at, service }) =>
+      `On ${at} an operator of ${service} started the recovery of your account, for somebody who says that they are you and have lost every way in, their second factor too. 7 days later they can set a new password, by a code to another address; the second factor is not asked for and is turned off.`,
+  },
+  "recovery waits": {
+    title: "When you can get back into your account",
+    what: ({ at, service, site }) =>
+      `An operator of ${service} has started the recovery of your account, with this address. From ${at} on, for 7 days: type ${site} into your browser, choose to renew the password there and enter this address. Until then your other addresses can stop it, and nothing needs to be done. If you know nothing of this, you need not do anything.`,
   },
   "deletion asked": {
     title: "Your account is to be deleted",
@@ -175,7 +185,7 @@ export const en: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted"
+        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
           ? []
           : ["If it was you, all is well.", notYou(facts)],
     ),

@@ -103,7 +103,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "Ha comenzado la recuperación de su cuenta",
     what: ({ at, service }) =>
-      `El ${at} alguien comunicó a ${service} que ya no puede entrar en su cuenta, y comenzó su recuperación. Pasa algún tiempo hasta que se puede fijar una contraseña nueva.`,
+      `El ${at} el operador de ${service} comenzó la recuperación de su cuenta, para alguien que dice ser usted y haber perdido todo acceso. 72 horas después esa persona puede fijar una contraseña nueva, con un código enviado a otra dirección.`,
+  },
+  "recovery without second factor": {
+    title: "Ha comenzado la recuperación de su cuenta, sin el segundo factor",
+    what: ({ at, service }) =>
+      `El ${at} el operador de ${service} comenzó la recuperación de su cuenta, para alguien que dice ser usted y haber perdido todo acceso, también el segundo factor. 7 días después esa persona puede fijar una contraseña nueva, con un código enviado a otra dirección; el segundo factor no se pide y se desactiva.`,
+  },
+  "recovery waits": {
+    title: "Cuándo podrá volver a entrar en su cuenta",
+    what: ({ at, service, site }) =>
+      `El operador de ${service} ha comenzado la recuperación de su cuenta con esta dirección. A partir del ${at}, durante 7 días: escriba ${site} en su navegador, elija allí renovar la contraseña e indique esta dirección. Hasta entonces sus otras direcciones pueden detenerla, y no hay nada que hacer. Si no sabe nada de esto, no tiene que hacer nada.`,
   },
   "deletion asked": {
     title: "Su cuenta se va a eliminar",
@@ -178,7 +188,7 @@ export const es: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted"
+        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
           ? []
           : ["Si fue usted, todo está en orden.", notYou(facts)],
     ),

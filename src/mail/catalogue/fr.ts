@@ -103,7 +103,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "La récupération de votre compte a commencé",
     what: ({ at, service }) =>
-      `Le ${at}, quelqu’un a dit à ${service} ne plus pouvoir entrer dans votre compte, et sa récupération a commencé. Un certain temps s’écoule avant qu’un nouveau mot de passe puisse être défini.`,
+      `Le ${at}, l’exploitant de ${service} a commencé la récupération de votre compte, pour quelqu’un qui dit être vous et n’avoir plus aucun accès. 72 heures plus tard, cette personne peut définir un nouveau mot de passe, avec un code envoyé à une autre adresse.`,
+  },
+  "recovery without second factor": {
+    title: "La récupération de votre compte a commencé, sans le second facteur",
+    what: ({ at, service }) =>
+      `Le ${at}, l’exploitant de ${service} a commencé la récupération de votre compte, pour quelqu’un qui dit être vous et n’avoir plus aucun accès, ni le second facteur. 7 jours plus tard, cette personne peut définir un nouveau mot de passe, avec un code envoyé à une autre adresse ; le second facteur n’est pas demandé et est désactivé.`,
+  },
+  "recovery waits": {
+    title: "Quand vous pourrez revenir dans votre compte",
+    what: ({ at, service, site }) =>
+      `L’exploitant de ${service} a commencé la récupération de votre compte avec cette adresse. À partir du ${at}, pendant 7 jours : tapez ${site} dans votre navigateur, choisissez d’y renouveler le mot de passe et indiquez cette adresse. D’ici là, vos autres adresses peuvent l’arrêter, et il n’y a rien à faire. Si vous n’en savez rien, vous n’avez rien à faire.`,
   },
   "deletion asked": {
     title: "Votre compte doit être supprimé",
@@ -178,7 +188,7 @@ export const fr: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted"
+        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
           ? []
           : ["Si c’était vous, tout va bien.", notYou(facts)],
     ),

@@ -102,7 +102,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "アカウントの復旧が始まりました",
     what: ({ at, service }) =>
-      `${at}に、どなたかがお客様のアカウントに入れなくなったと ${service} に申し出て、復旧が始まりました。新しいパスワードを設定できるようになるまでには、しばらく時間がかかります。`,
+      `${at}に、ご本人であり、入る手段をすべて失ったと申し出た方のために、${service} の運営者がお客様のアカウントの復旧を始めました。72時間後から、その方は別のアドレスに届くコードで新しいパスワードを設定できます。`,
+  },
+  "recovery without second factor": {
+    title: "二要素認証なしでアカウントの復旧が始まりました",
+    what: ({ at, service }) =>
+      `${at}に、ご本人であり、二要素認証も含めて入る手段をすべて失ったと申し出た方のために、${service} の運営者がお客様のアカウントの復旧を始めました。7日後から、その方は別のアドレスに届くコードで新しいパスワードを設定できます。二要素認証は求められず、無効になります。`,
+  },
+  "recovery waits": {
+    title: "アカウントに戻れる日時のお知らせ",
+    what: ({ at, service, site }) =>
+      `${service} の運営者が、このアドレスでお客様のアカウントの復旧を始めました。${at}から7日間、ブラウザーに ${site} と入力し、パスワードの再設定を選んで、このアドレスを入力してください。それまでは、ほかのアドレスから復旧を止めることができます。何もする必要はありません。お心当たりがない場合も、何もする必要はありません。`,
   },
   "deletion asked": {
     title: "アカウントの削除が予定されています",
@@ -177,7 +187,7 @@ export const ja: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted"
+        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
           ? []
           : ["ご本人による操作であれば、問題ありません。", notYou(facts)],
     ),
