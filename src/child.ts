@@ -6,6 +6,7 @@ import { readConfig } from "./config/config.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
+import { roles } from "./keyholder/permissions.ts";
 import type { Surroundings } from "./app.ts";
 import type { ChildMessage, StartMessage } from "./processes.ts";
 
@@ -22,11 +23,13 @@ async function start({ connection, socketPath, credentials, port }: StartMessage
     connection: { ...connection, application_name: `houselights ${role}` },
     keyholder: {
       socketPath,
-      credentials: {
-        ...(credentials.web === undefined ? {} : { web: new Secret(credentials.web) }),
-        ...(credentials.mailer === undefined ? {} : { mailer: new Secret(credentials.mailer) }),
-        ...(credentials.witness === undefined ? {} : { witness: new Secret(credentials.witness) }),
-      },
+      // Whichever were given: a role that is added is handed on without anybody remembering it here.
+      credentials: Object.fromEntries(
+        roles.flatMap((each) => {
+          const bytes = credentials[each];
+          return bytes === undefined ? [] : [[each, new Secret(bytes)]];
+        }),
+      ),
     },
   };
   if (role === "worker") {
