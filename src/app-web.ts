@@ -11,7 +11,7 @@ import { readBuiltPages, staticRoutes } from "./http/static.ts";
 import { mailboxRoutes } from "./mail/routes.ts";
 import { operatorIds } from "./accounts/accounts.ts";
 import { openBreached } from "./credentials/breached/breached.ts";
-import { startHashPool } from "./credentials/hash-pool.ts";
+import { startHashPool, type HashCost } from "./credentials/hash-pool.ts";
 import { hasSecondFactor } from "./credentials/has-second-factor.ts";
 import { passkeyRoutes } from "./credentials/passkey-routes.ts";
 import { relyingPartyOf } from "./credentials/relying-party.ts";
@@ -68,13 +68,16 @@ export interface Web {
 const webFolder = fileURLToPath(new URL("../web/dist", import.meta.url));
 
 /** Puts the web side together: every room's routes over one ground. Nothing listens yet. */
-export async function buildWeb(ground: Ground, watching: { readonly everyMs?: number } = {}): Promise<Web> {
+export async function buildWeb(
+  ground: Ground,
+  watching: { readonly everyMs?: number; readonly hashCost?: HashCost } = {},
+): Promise<Web> {
   const { config, db, plainDb, keyholders, seen, clock, random, log } = ground;
   const keyholder = keyholders.web;
   const { publicOrigin, serviceName, contactAddress } = config;
   const metrics = newMetrics("web");
   const breached = openBreached(config.dataDir, log);
-  const hashPool = startHashPool({ threads: config.hashThreads, log });
+  const hashPool = startHashPool({ threads: config.hashThreads, log, cost: watching.hashCost });
   const refusals = refusalCounter({ db, clock, log, node: ground.node });
   const checks = sessionCheck({ db, clock, seen, log, refusedAsOld: (kind) => refusals.count(kind) });
   const built = readBuiltPages(webFolder);
@@ -93,7 +96,7 @@ export async function buildWeb(ground: Ground, watching: { readonly everyMs?: nu
   });
 
   let push: Push | undefined;
-  const decoy = await newDecoy(ground);
+  const decoy = await newDecoy(ground, hashPool.cost);
   const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
   const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
   const signInCounter = countSignIns({ db, clock, log, ...watching });

@@ -14,6 +14,7 @@ import type { Role } from "./keyholder/keyholder.ts";
 import { roles } from "./keyholder/permissions.ts";
 import { compareKeys } from "./rotation/key-versions.ts";
 import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
+import type { HashCost } from "./credentials/hash-pool.ts";
 import { reconcile } from "./credentials/reconcile.ts";
 import { keepDecoy, makeDecoy, type Decoy } from "./credentials/passwords.ts";
 import { copyDetected } from "./canaries/alarm-words.ts";
@@ -126,5 +127,8 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
 }
 
 /** This process's decoy record: see `readPasswordProof`. Not by web's own connection, whose calls are counted. */
-export const newDecoy = ({ keyholders, random, clock }: Ground): Promise<Decoy & { stop(): Promise<void> }> =>
-  keepDecoy(() => makeDecoy(keyholders.operator, random, newId<AccountId>(random, clock.now())));
+export const newDecoy = (
+  { keyholders, random, clock }: Ground,
+  cost?: HashCost,
+): Promise<Decoy & { stop(): Promise<void> }> =>
+  keepDecoy(() => makeDecoy(keyholders.operator, random, newId<AccountId>(random, clock.now()), cost));

@@ -100,6 +100,7 @@ const pages: readonly {
   { name: "an account whose events failed", path: "/account", shows: ".failed", state: "events?state=failed" },
   { name: "the console", path: "/console", shows: ".figures" },
   { name: "a case", path: `/console/incident/${id(7_000)}`, shows: ".chart canvas", state: "case?state=notifying" },
+  { name: "what a stolen copy would show", path: "/console/copy", shows: ".copy-table" },
   { name: "the mailbox", path: "/mailbox", shows: ".letter-frame" },
   { name: "an operator's first visit", path: "/operate#pretended-secret-pretended", shows: "#main" },
   { name: "a page that does not exist", path: "/nothing", shows: ".failed" },

@@ -43,6 +43,8 @@ export type HashAnswer =
   { readonly id: number; readonly tag: Uint8Array } | { readonly id: number; readonly reason: string };
 
 export interface HashPool {
+  /** What new passwords are hashed at; stored ones name their own. */
+  readonly cost: HashCost;
   /**
    * Argon2id (RFC 9106) of the password's NFC form, in a thread of its own. Fault `BUSY` when the lane is full.
    * The password's bytes are wiped in the thread after use.
@@ -70,10 +72,13 @@ interface Waiting {
 export function startHashPool({
   threads,
   laneLength = 256,
+  cost: newCost = ordinaryCost,
   log,
 }: {
   readonly threads: number;
   readonly laneLength?: number;
+  /** A test that makes thousands of accounts passes a cheaper one; the service does not. */
+  readonly cost?: HashCost | undefined;
   readonly log: Log;
 }): HashPool {
   const queues = new Map<Lane, Waiting[]>(lanes.map((lane) => [lane, []]));
@@ -132,6 +137,7 @@ export function startHashPool({
   for (let i = 0; i < threads; i++) start();
 
   return {
+    cost: newCost,
     hash: (lane, password, salt, cost) =>
       new Promise((resolve, reject) => {
         const queue = queues.get(lane);

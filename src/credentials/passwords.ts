@@ -6,7 +6,7 @@ import { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { SeenFloors } from "./floors.ts";
-import { costText, ordinaryCost, readCost, type HashPool, type Lane } from "./hash-pool.ts";
+import { costText, ordinaryCost, readCost, type HashCost, type HashPool, type Lane } from "./hash-pool.ts";
 import { countingTotp } from "./second-factors.ts";
 
 /** What a sign-in reads of an account, in one statement: the proof, and the epoch that whatever it proves will carry. */
@@ -37,11 +37,16 @@ export interface Decoy {
 }
 
 /** Makes this process's decoy: a true record of random bytes under an account id that nobody has. */
-export async function makeDecoy(keyholder: Keyholder, random: Random, accountId: AccountId): Promise<Decoy> {
+export async function makeDecoy(
+  keyholder: Keyholder,
+  random: Random,
+  accountId: AccountId,
+  cost: HashCost = ordinaryCost,
+): Promise<Decoy> {
   return {
     accountId,
     salt: random.bytes(16),
-    parameters: costText(ordinaryCost),
+    parameters: costText(cost),
     record: await keyholder.sealPassword(accountId, new Secret(random.bytes(32))),
     dataKey: await keyholder.newDataKey(accountId),
   };
@@ -157,8 +162,8 @@ export async function sealNewPassword(
   password: Secret,
 ): Promise<SealedPassword> {
   const salt = random.bytes(16);
-  const tag = await hashPool.hash(lane, password, salt, ordinaryCost);
-  return { salt, parameters: costText(ordinaryCost), record: await keyholder.sealPassword(accountId, tag) };
+  const tag = await hashPool.hash(lane, password, salt, hashPool.cost);
+  return { salt, parameters: costText(hashPool.cost), record: await keyholder.sealPassword(accountId, tag) };
 }
 
 /**

@@ -64,7 +64,16 @@ const signedIn = { cookie: "__Host-houselights=x" };
 
 test("each route of the application answers its document, to viewers only where it is theirs", async () => {
   const app = await server();
-  for (const url of ["/", "/title/1", "/watch/1", "/account", "/console", "/console/incident/1", "/mailbox"]) {
+  for (const url of [
+    "/",
+    "/title/1",
+    "/watch/1",
+    "/account",
+    "/console",
+    "/console/incident/1",
+    "/console/copy",
+    "/mailbox",
+  ]) {
     expect((await app.inject({ url, headers: signedIn })).body, url).toContain("the application");
     const out = await app.inject({ url });
     expect([out.statusCode, out.headers.location], url).toEqual([303, `/sign-in?next=${encodeURIComponent(url)}`]);

@@ -58,6 +58,7 @@ const applicationRoutes = {
     "/console",
     "/console/incident",
     "/console/incident/:id",
+    "/console/copy",
     "/mailbox",
   ],
   anyone: ["/tv", "/operate"],

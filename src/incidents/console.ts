@@ -7,7 +7,9 @@ import { currentHead } from "../timeline/integrate.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
 import { Console } from "../wire/incidents.ts";
+import { StolenCopy } from "../wire/stolen-copy.ts";
 import { incidentInHand } from "./open.ts";
+import { readStolenCopy } from "./stolen-copy/read-stolen-copy.ts";
 
 export interface ConsoleNeeds {
   readonly db: Db;
@@ -65,4 +67,8 @@ export function consoleRoutes(app: App, { db, clock, countTitles, mail, listAlar
       owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     };
   });
+
+  app.get("/api/stolen-copy", { config: { access: "operator" }, schema: { response: { 200: StolenCopy } } }, () =>
+    readStolenCopy(db),
+  );
 }

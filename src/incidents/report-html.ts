@@ -1,5 +1,7 @@
 import { dayMs, hourMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Report } from "../wire/report.ts";
+import { copySection } from "./report-copy.ts";
+import { cell, head, number, section, text } from "./report-markup.ts";
 
 /**
  * The report as one self-contained page: no script, nothing fetched, charts as inline SVG, readable on A4 and on a
@@ -22,6 +24,7 @@ export function reportHtml(report: Report): string {
     deadlines(report) +
     wayIn(report) +
     timeline(report) +
+    copySection(report.copy) +
     limits(report) +
     drafts(report) +
     `</main></body></html>`
@@ -45,29 +48,15 @@ const css =
   `figure{margin:.5rem 0 1rem;break-inside:avoid}svg{display:block;width:100%;height:auto}` +
   `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}`;
 
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-/** Fit for element content and for quoted attributes. */
-const text = (value: string): string => value.replace(/[&<>"']/g, (character) => entities[character] ?? "");
-const number = (value: number): string => value.toLocaleString("en");
 /** To the second: the milliseconds are in the JSON. */
 const instant = (iso: string | null): string => (iso === null ? "\u2014" : text(iso.slice(0, 19).replace("T", " ")));
 
-const section = (title: string, body: string): string => `<section><h2>${text(title)}</h2>${body}</section>`;
 const row = (name: string, value: string, className = ""): string =>
   `<tr${className === "" ? "" : ` class="${className}"`}><th scope="row">${text(name)}</th>${value}</tr>`;
-const cell = (html: string): string => `<td>${html}</td>`;
 const timeCell = (iso: string): string => `<td class="time">${instant(iso)}</td>`;
 const longCell = (html: string): string => `<td class="long">${html}</td>`;
 const figure = (value: number): string => `<td class="n">${number(value)}</td>`;
 const facts = (rows: readonly string[]): string => `<table><tbody>${rows.join("")}</tbody></table>`;
-const head = (...names: readonly string[]): string =>
-  `<thead><tr>${names.map((name) => `<th scope="col">${text(name)}</th>`).join("")}</tr></thead>`;
 const bad = (html: string): string => `<span class="bad">${html}</span>`;
 
 function summary({ letters: sent, refused: old, timeline: record, incident }: Report): string {

@@ -12,6 +12,7 @@ import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
 import { draftsOf } from "./report-drafts.ts";
 import { incidentStatus } from "./status.ts";
+import { readStolenCopy } from "./stolen-copy/read-stolen-copy.ts";
 
 export interface ReportNeeds {
   readonly db: Db;
@@ -30,11 +31,12 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
   const status = await incidentStatus(needs, incidentId);
   if (status === undefined) return undefined;
   const { timeline: _timeline, missing: _missing, ...incident } = status;
-  const [notifiedAt, letters, servedOld, timeline] = await Promise.all([
+  const [notifiedAt, letters, servedOld, timeline, copy] = await Promise.all([
     notifiedAtOf(db, incidentId),
     lettersPart(db, incidentId, status),
     status.containedAt === null ? null : countServedOld(db),
     timelinePart(needs, incidentId),
+    readStolenCopy(db),
   ]);
   const facts = { ...incident, notifiedAt };
   return {
@@ -52,6 +54,7 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
         "floor were searched for one that was seen, or made, more than five seconds after the floor was raised.",
     },
     timeline,
+    copy,
     limits: limitsOf(status),
     drafts: draftsOf(facts),
   };

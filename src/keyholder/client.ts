@@ -7,6 +7,7 @@ import type { ConnectionOptions, KeyholderStats } from "./connection.ts";
 import { isRecord } from "./durable-file.ts";
 import { parseStates } from "./key-states.ts";
 import type { Counters, Keyholder, KeyKeeping, Place, Witness, WitnessState } from "./keyholder.ts";
+import { padText, unpadText } from "./padding.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
 import { parseFloors, parseHead, parseIntent } from "./witness.ts";
 
@@ -146,7 +147,7 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
 
     seal: async (dataKey, place, plaintext) =>
       readBytes(
-        await call("seal", [stored(dataKey, maxDataKeyBytes), ...placeValues(place), base64(Buffer.from(plaintext))]),
+        await call("seal", [stored(dataKey, maxDataKeyBytes), ...placeValues(place), base64(padText(plaintext))]),
       ),
 
     open: async (values) => {
@@ -159,7 +160,7 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
       ]);
       const answers = readList(await call("open", [asked]));
       if (answers.length !== values.length) throw notUnderstood();
-      return answers.map((answer) => (answer === null ? null : readBytes(answer).toString("utf8")));
+      return answers.map((answer) => (answer === null ? null : unpadText(readBytes(answer))));
     },
 
     index: async (purpose, value) => readBytes(await call("index", [purpose, base64(Buffer.from(value))])),

@@ -27,6 +27,12 @@ export interface MailboxLetter {
 
 const stored = Type.Object({ to: Type.String(), subject: Type.String(), text: Type.String(), html: Type.String() });
 
+/** Kept letters have this length or a multiple of it, so that a copy does not show what kind of letter each is. */
+const blockBytes = 4_096;
+/** Spaces after JSON mean nothing (RFC 8259 section 2). */
+const padded = (json: string): string =>
+  json + " ".repeat((blockBytes - (Buffer.byteLength(json) % blockBytes)) % blockBytes);
+
 const contextOf = (id: MailboxLetterId): string => `mailbox:${id}`;
 
 interface Needs {
@@ -48,7 +54,7 @@ export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransp
       try {
         const sealed = await keyholder.sealForMailer(
           contextOf(id),
-          Secret.fromText(JSON.stringify({ to, subject, text, html })),
+          Secret.fromText(padded(JSON.stringify({ to, subject, text, html }))),
         );
         await db.run(`insert into mailbox_letter (id, at, message_id, sealed) values ($1, $2, $3, $4)`, [
           id,

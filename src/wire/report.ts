@@ -1,6 +1,7 @@
 import { Type, type Static } from "typebox";
 import { Closed, Instant } from "./common.ts";
 import { IncidentStatus, LetterSum } from "./incidents.ts";
+import { StolenCopy } from "./stolen-copy.ts";
 
 const byHour = Type.Array(Closed({ hour: Instant, count: Type.Integer() }));
 
@@ -50,6 +51,8 @@ export const Report = Closed({
     ),
     entriesLeftOut: Type.Integer(),
   }),
+  /** What a copy of the database shows to whoever has it, as of when the report was made. */
+  copy: StolenCopy,
   /** What this report does not know. */
   limits: Type.Array(Type.String()),
   drafts: Type.Array(Closed({ to: Type.String(), text: Type.String() })),

@@ -13,6 +13,7 @@ import type { AccountEvents } from "../../src/wire/account-events.ts";
 import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import type { Console, IncidentList, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { SecondFactor } from "../../src/wire/second-factors.ts";
+import type { StolenCopy } from "../../src/wire/stolen-copy.ts";
 import type { TitleDetail, TitleList } from "../../src/wire/titles.ts";
 import { isSignedOut, send } from "./api.ts";
 
@@ -114,6 +115,11 @@ export const incidentQuery = (id: string) =>
     queryFn: ({ signal }) => send<IncidentStatus>("GET", `/api/incidents/${encodeURIComponent(id)}`, { signal }),
     refetchInterval: live(liveMs),
   });
+
+export const stolenCopyQuery = queryOptions({
+  queryKey: ["stolen copy"],
+  queryFn: ({ signal }) => send<StolenCopy>("GET", "/api/stolen-copy", { signal }),
+});
 
 export const operatorsQuery = queryOptions({
   queryKey: ["operators"],

@@ -100,6 +100,11 @@ const incident = createRoute({
   path: "/console/incident/$id",
   component: lazyRouteComponent(() => import("../console/incident-page.tsx"), "IncidentPage"),
 });
+const copy = createRoute({
+  getParentRoute: () => root,
+  path: "/console/copy",
+  component: lazyRouteComponent(() => import("../console/copy-page.tsx"), "CopyPage"),
+});
 const incidents = createRoute({
   getParentRoute: () => root,
   path: "/console/incident",
@@ -130,6 +135,7 @@ export function newRouter(queries: QueryClient) {
       consolePage,
       incident,
       incidents,
+      copy,
       mailbox,
       operate,
     ]),

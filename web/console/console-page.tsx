@@ -100,6 +100,13 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         {!rings && alarms}
         <Cases />
         <OperatorList />
+        <section className="card" aria-labelledby="copy">
+          <h2 id="copy">{say("copy.title")}</h2>
+          <p className="soft">{say("copy.card")}</p>
+          <p>
+            <Link to="/console/copy">{say("copy.open")}</Link>
+          </p>
+        </section>
         <section className="card is-wide" aria-labelledby="floors">
           <h2 id="floors">{say("console.floors")}</h2>
           <p className="soft small">{say("console.floors.what")}</p>

@@ -15,6 +15,7 @@ import {
   pretendedPoster,
   pretendedTitles,
 } from "./pretended-data.ts";
+import { pretendedCopy } from "./pretended-copy.ts";
 
 type Json = unknown;
 const caseId = idOf(7_000);
@@ -257,6 +258,7 @@ function newHandler(strict: boolean) {
       });
     }
     if (pathname === "/api/mailbox") return answer(response, 200, { letters });
+    if (pathname === "/api/stolen-copy") return answer(response, 200, pretendedCopy);
     if (pathname === "/api/console") return answer(response, 200, pretendedConsole(caseState));
     if (pathname === "/api/incidents") {
       if (method === "POST") {

@@ -1,0 +1,176 @@
+import { because, keyed, shown, type Declarations } from "./declare.ts";
+
+const incident = shown("which case", because.id);
+const typed = (what: string) => shown(what, because.caseFile);
+const step = (what: string) => shown(what, because.state);
+const alarm = (what: string) => shown(what, "an alarm is sent to others, in counts, ids and words of our own");
+const record = (what: string) => shown(what, because.record);
+const hash = shown("a hash of what the record says", because.record);
+
+/** Cases, their letters, the timeline and the floors. */
+export const cases: Declarations = {
+  incident: {
+    holds: "the case file of one theft",
+    columns: {
+      id: incident,
+      reference: typed("the reference that letters quote"),
+      state: step("how far the case is"),
+      reason: typed("why it was opened"),
+      opened_at: typed("when it was opened"),
+      opened_by: typed("the account id of who opened it"),
+      found_at: typed("when the theft was found"),
+      found_by: typed("who found it, as the operator put it"),
+      found_how: typed("how it was found"),
+      copied_at: typed("when the copy was made"),
+      data_classes: typed("what was taken"),
+      keys_reachable: typed("whether keys were in reach"),
+      scope_accounts: typed("the ids of accounts in scope, if not all"),
+      containment: step("how it was contained"),
+      contained_at: step("when it was contained"),
+      epoch: step("the epoch from then on"),
+      kept_tools: step("whether tools were spared"),
+      way_in_what: typed("how the thief got in"),
+      way_in_closed_at: typed("when that was closed"),
+      way_in_evidence: typed("what shows it"),
+      notified_at: step("when letters began to go out"),
+      scope_count: step("how many accounts are told"),
+      letters_finished_at: step("when the last letter had its outcome"),
+      closed_at: step("when the case was closed"),
+    },
+  },
+  incident_review: {
+    holds: "an item of the review",
+    columns: {
+      incident_id: incident,
+      item: typed("the item"),
+      state: typed("whether it is done"),
+      note: typed("what the operator noted"),
+      at: typed("when"),
+    },
+  },
+  campaign: {
+    holds: "the letters of one case",
+    columns: {
+      incident_id: incident,
+      started_at: step("when it began"),
+      started_by: typed("the account id of who began it"),
+      scope_at: step("up to when accounts are in scope"),
+      frozen_up_to: step("up to which account id the scope is fixed"),
+      frozen_at: step("when the scope was fixed"),
+      index_version: step("which version of a key its letters are counted with"),
+    },
+  },
+  notice: {
+    holds: "the letter's text in one language",
+    columns: {
+      incident_id: incident,
+      locale: typed("the language"),
+      subject: typed("its subject"),
+      text: typed("its text, which is on the site as well"),
+      html: typed("the same as a page"),
+      hash: typed("its SHA-256, which the record has too"),
+    },
+  },
+  letter: {
+    holds: "what became of one account's letter",
+    columns: {
+      account_id: shown("which account", because.id),
+      incident_id: incident,
+      state: step("its outcome"),
+      attempts: step("how often it was tried"),
+      possibly_twice: step("whether it may have gone twice"),
+      lease_until: step("until when a worker has it"),
+      due_at: step("when it is tried again"),
+      reply: shown("the relay's answer, without addresses", "an outcome is shown with what it rests on"),
+      queue_id: shown("the relay's own id of it", "the relay is asked for a letter by it"),
+      settled_at: step("when the outcome was known"),
+    },
+  },
+  alarm: {
+    holds: "an alarm that rang",
+    columns: {
+      id: shown("an id", because.id),
+      kind: alarm("what rang"),
+      about: alarm("what it is about, so that it rings once"),
+      place: alarm("which place the copy leaked from"),
+      title: alarm("what it says"),
+      evidence: alarm("what it is evidence of"),
+      not_evidence: alarm("what it is not evidence of"),
+      facts: alarm("figures and ids"),
+      found_how: alarm("what a case opened from it would say"),
+      copied_at: alarm("when the copy was made, if that is known"),
+      data_classes: alarm("what was taken, if that is known"),
+      keys_reachable: alarm("whether keys were in reach, if that is known"),
+      at: alarm("when it first rang"),
+      last_at: alarm("when it last rang"),
+      times: alarm("how often"),
+      told_at: alarm("when operators were last told"),
+      told_times: alarm("how often it had rung then"),
+      acknowledged_at: alarm("when an operator saw it"),
+      acknowledged_by: alarm("the account id of that operator"),
+      incident_id: alarm("the case that was opened from it"),
+    },
+  },
+  timeline_entry: {
+    holds: "one thing that happened",
+    columns: {
+      id: shown("an id", because.id),
+      at: record("when it happened"),
+      kind: record("what happened"),
+      incident_id: incident,
+      body: record("what happened, to which account id"),
+      "body.detail.address": keyed("the address of a letter, with a key for each case"),
+      leaf_index: record("its place in the record"),
+      leaf_hash: hash,
+    },
+  },
+  timeline_checkpoint: {
+    holds: "a signed statement of the record's size and root",
+    columns: {
+      size: record("how many entries"),
+      root: hash,
+      frontier: hash,
+      note: record("the signed statement"),
+      at: record("when"),
+    },
+  },
+  timeline_node: {
+    holds: "a hash of a part of the record",
+    columns: { level: record("how large a part"), place: record("which part"), hash },
+  },
+  floor: {
+    holds: "what is too old to be accepted",
+    columns: {
+      kind: shown("of what kind", because.epoch),
+      epoch: shown("the oldest that is accepted", because.epoch),
+      raised_at: shown("since when", because.epoch),
+    },
+  },
+  added_since: {
+    holds: "from when on what was added does not count",
+    columns: {
+      epoch: shown("since which containment", because.epoch),
+      since: shown("from when on", because.time),
+    },
+  },
+  sign_in_window: {
+    holds: "how sign-ins went in ten minutes",
+    columns: {
+      window_start: shown("which ten minutes", because.counts),
+      tried: shown("how many were tried", because.counts),
+      failed: shown("how many failed", because.counts),
+      unknown: shown("how many were for an address that nobody has", because.counts),
+      networks: shown("from how many networks", because.counts),
+      judged: shown("whether they have been compared with what is usual", because.state),
+    },
+  },
+  refusal_count: {
+    holds: "how many were refused for being too old",
+    columns: {
+      kind: shown("of what kind", because.counts),
+      hour: shown("in which hour", because.counts),
+      node: shown("by which process", because.id),
+      refused: shown("how many", because.counts),
+    },
+  },
+};

@@ -1,0 +1,172 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PoolConfig } from "pg";
+import { layGround, type Ground, type GroundOptions } from "../src/app.ts";
+import { buildWeb, type Web } from "../src/app-web.ts";
+import { parseConfig } from "../src/config/config.ts";
+import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { dayMs, manualClock, type ManualClock } from "../src/kernel/clock.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import { systemRandom } from "../src/kernel/random.ts";
+import type { HashCost } from "../src/credentials/hash-pool.ts";
+import { testKeyholder, type TestKeyholder } from "../src/keyholder/test-keyholder.ts";
+import { openLetter, type OpenedLetter } from "../src/mail/sealed-letter.ts";
+import { makeOperatorLink } from "../src/sessions/operator-link.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly text: string;
+  readonly headers: Record<string, unknown>;
+  readonly cookies: Readonly<Record<string, string>>;
+}
+
+export interface CallOptions {
+  readonly body?: unknown;
+  readonly cookies?: Readonly<Record<string, string>>;
+  readonly bearer?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The network address the request comes from; 127.0.0.1 unless given. */
+  readonly from?: string;
+}
+
+export interface TestService {
+  readonly ground: Ground;
+  readonly web: Web;
+  readonly clock: ManualClock;
+  readonly keyholder: TestKeyholder;
+  readonly folder: string;
+  call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: CallOptions): Promise<Answer>;
+  /** Letters that wait in the queue, the newest first, opened by the mailer's key. */
+  letters(): Promise<OpenedLetter[]>;
+  /** Signs up and confirms. @returns the account's id. */
+  account(address: string, password: string, name?: string): Promise<string>;
+  /** @returns the session cookie's value. */
+  signIn(address: string, password: string): Promise<string>;
+  /** @returns an operator's session cookie, by a single-use link. */
+  operator(): Promise<string>;
+}
+
+export interface OpenServiceOptions {
+  /** A migrated database. */
+  readonly connection: PoolConfig;
+  readonly startAt?: number;
+  readonly open?: GroundOptions["open"];
+  readonly hashCost?: HashCost;
+  readonly hashThreads?: number;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The whole web side over a database, a real key process and a clock that stands still; nothing of ours is replaced. The
+ * caller closes it, and the database afterwards.
+ */
+export async function openService({
+  connection,
+  startAt = Date.UTC(2026, 10, 22, 20, 0, 0),
+  open,
+  hashCost,
+  hashThreads = 1,
+  settings = {},
+}: OpenServiceOptions): Promise<TestService & { readonly close: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "houselights-service-"));
+  const libraryDir = join(folder, "library");
+  const keyholder = await testKeyholder();
+  const clock = manualClock(startAt);
+  const config = parseConfig(
+    {
+      DATA_DIR: folder,
+      LIBRARY_DIR: libraryDir,
+      PORT: "8400",
+      HASH_THREADS: `${hashThreads}`,
+      LOG_LEVEL: "silent",
+      ...settings,
+    },
+    folder,
+  );
+  const { credentials, socketPath } = keyholder;
+  const ground = await layGround({
+    config,
+    surroundings: { connection, keyholder: { socketPath, credentials } },
+    log: silentLog,
+    clock,
+    random: systemRandom,
+    ...(open === undefined ? {} : { open }),
+  });
+  const web = await buildWeb(ground, { everyMs: dayMs, ...(hashCost === undefined ? {} : { hashCost }) });
+  await web.app.ready();
+  const close = async (): Promise<void> => {
+    await web.close();
+    await ground.close();
+    await keyholder.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+
+  const call: TestService["call"] = async (method, path, { body, cookies, bearer, headers, from } = {}) => {
+    const response = await web.app.inject({
+      method,
+      url: path,
+      ...(body === undefined ? {} : { payload: body as object }),
+      ...(cookies === undefined ? {} : { cookies: { ...cookies } }),
+      ...(from === undefined ? {} : { remoteAddress: from }),
+      headers: { ...headers, ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
+    });
+    const text = response.body;
+    return {
+      status: response.statusCode,
+      text,
+      body: readJson(text),
+      headers: response.headers,
+      cookies: Object.fromEntries(response.cookies.map(({ name, value }) => [name, value])),
+    };
+  };
+
+  const letters = async (): Promise<OpenedLetter[]> => {
+    const jobs = await ground.db.many<{ payload: { id: string; sealed: string } }>(
+      `select payload from graphile_worker._private_jobs j
+         join graphile_worker._private_tasks t on t.id = j.task_id
+        where t.identifier in ('send-code', 'send-letter') order by j.id desc`,
+    );
+    const mailer = ground.keyholders.mailer;
+    return Promise.all(jobs.map(({ payload }) => openLetter({ keyholder: mailer }, payload)));
+  };
+
+  const account: TestService["account"] = async (address, password, name) => {
+    const asked = await call("POST", "/api/accounts", {
+      body: { address, password, ...(name === undefined ? {} : { name }) },
+    });
+    if (asked.status !== 202) throw new Error(`sign-up: ${asked.status} ${asked.text}`);
+    const letter = (await letters()).find(({ to }) => to === address);
+    const confirmed = await call("POST", "/api/accounts/confirm", {
+      body: { code: letter?.code },
+      cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+    });
+    if (confirmed.status !== 201) throw new Error(`confirm: ${confirmed.status} ${confirmed.text}`);
+    return String(confirmed.body["accountId"]);
+  };
+
+  const signIn: TestService["signIn"] = async (address, password) => {
+    const answer = await call("POST", "/api/sessions", { body: { address, password } });
+    if (answer.status !== 201) throw new Error(`sign-in: ${answer.status} ${answer.text}`);
+    return answer.cookies[sessionCookie] ?? "";
+  };
+
+  const operator = async (): Promise<string> => {
+    const { secret } = await makeOperatorLink(ground);
+    const answer = await call("POST", "/api/operator-sessions", { body: { secret: secretText(secret) } });
+    if (answer.status !== 201) throw new Error(`operator: ${answer.status} ${answer.text}`);
+    return answer.cookies[sessionCookie] ?? "";
+  };
+
+  return { ground, web, clock, keyholder, folder, call, letters, account, signIn, operator, close };
+}
+
+function readJson(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

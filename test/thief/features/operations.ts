@@ -1,0 +1,236 @@
+import { secretText, sessionCookie } from "../../../src/http/cookies.ts";
+import { asCookie } from "../../cookies.ts";
+import { testLibrary } from "../../library-fixture.ts";
+import { minuteMs, sleep } from "../../../src/kernel/clock.ts";
+import { silentLog } from "../../../src/kernel/log.ts";
+import { systemRandom } from "../../../src/kernel/random.ts";
+import { defineTask } from "../../../src/jobs/jobs.ts";
+import { startWorker } from "../../../src/jobs/worker.ts";
+import { letterTasks } from "../../../src/mail/letter-tasks.ts";
+import { openMailbox } from "../../../src/mail/mailbox.ts";
+import { forgetSessions } from "../../../src/sessions/clean-up.ts";
+import { sessionLifetimesMs } from "../../../src/sessions/open-session.ts";
+import { makeOperatorLink } from "../../../src/sessions/operator-link.ts";
+import { integrate } from "../../../src/timeline/integrate.ts";
+import { testAlarm } from "../../../src/canaries/alarm-words.ts";
+import { neverMailed, plantCanaries } from "../../../src/canaries/plant.ts";
+import { raiseAlarm } from "../../../src/canaries/raise-alarm.ts";
+import { campaignTask } from "../../../src/incidents/campaign-tasks.ts";
+import { openInspector } from "../../../src/library/inspect-file.ts";
+import { keepKeys } from "../../../src/rotation/keep-keys.ts";
+import { rotateKeys } from "../../../src/rotation/rotate.ts";
+import { libraryTasks, requestScan } from "../../../src/library/tasks.ts";
+import type { World } from "../world.ts";
+import type { Feature } from "./feature.ts";
+
+const work = async (world: World): Promise<void> => {
+  await world.readLetters();
+  const { ground } = world.service;
+  const { db, keyholders, clock, random } = ground;
+  const keyholder = keyholders.mailer;
+  const transport = openMailbox({ db, keyholder, clock, random });
+  const service = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
+  const needs = { db, keyholder, transport, clock, random, log: silentLog, service };
+  const cleanUp = defineTask("clean-up", async () => {
+    await forgetSessions(db, clock.now());
+  });
+  const worker = await startWorker({
+    db,
+    log: silentLog,
+    tasks: [
+      ...letterTasks(needs),
+      campaignTask({ ...needs, neverMailed: (addresses) => neverMailed(needs, addresses) }),
+      cleanUp,
+    ],
+    concurrency: { letters: 8, work: 2 },
+    schedule: [{ task: "clean-up", match: "17 * * * *" }],
+  });
+  try {
+    while ((await waiting(world)) > 0) await sleep(25);
+  } finally {
+    await worker.stop();
+  }
+};
+
+async function waiting({ db }: World): Promise<number> {
+  const row = await db.one<{ count: number }>(
+    `select count(*) as count from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+      where t.identifier in ('send-code', 'send-letter', 'campaign')`,
+  );
+  return row?.count ?? 0;
+}
+
+/** A single-use link as the host prints it, used. @returns the operator's session. */
+async function operate(world: World): Promise<string> {
+  const { secret } = await makeOperatorLink(world.service.ground);
+  const body = { secret: world.wentSecret("an operator link", secretText(secret)) };
+  const signedIn = await world.done("POST", "/api/operator-sessions", { body, from: "192.0.2.201" });
+  return world.wentSecret("a session cookie", signedIn.cookies[sessionCookie] ?? "");
+}
+
+const operatorLinks: Feature["each"] = async (world) => {
+  const { secret } = await makeOperatorLink(world.service.ground);
+  world.wentSecret("an operator link", secretText(secret));
+};
+
+export const operationFeatures: readonly Feature[] = [
+  {
+    name: "a library",
+    phase: "first",
+    fills: ["series", "title", "file", "artwork", "scan", "graphile_worker._private_job_queues"],
+    once: async (world, _people, spare) => {
+      const inspector = openInspector({ log: silentLog });
+      const library = await testLibrary(world.db, inspector);
+      try {
+        await library.put("Heat (1995)/Heat (1995).mp4");
+        await library.put("Dark/Season 01/Dark S01E01.mkv", library.otherClip);
+        const worker = await startWorker({
+          db: world.service.ground.db,
+          log: silentLog,
+          tasks: [...libraryTasks({ ...library.needs, random: systemRandom })],
+          concurrency: { letters: 1, work: 1 },
+        });
+        await requestScan(library.needs);
+        const made = () => world.db.one<{ digest: string }>(`select digest from artwork where digest is not null`);
+        while ((await made()) === undefined) await sleep(25);
+        await worker.stop();
+        const film = await world.db.one<{ id: string }>(`select id from title where kind = 'film'`);
+        spare.titleId = film?.id ?? "";
+      } finally {
+        await inspector.close();
+        await library.remove();
+      }
+    },
+  },
+  {
+    name: "operating",
+    phase: "before",
+    fills: ["operator_link"],
+    once: async (world, people, spare) => {
+      spare.operatorCookie = await operate(world);
+      const cookies = asCookie(spare.operatorCookie);
+      const address = world.went("an address", "night.watch@operators.example");
+      await world.done("POST", "/api/account/addresses", { body: { address }, cookies });
+      const code = await world.codeSentTo(address, "sign-up code");
+      await world.done("POST", "/api/account/addresses/confirm", { body: { code }, cookies });
+      const second = people[1];
+      // A link of the host does everything for five minutes: no second factor is asked for.
+      if (second !== undefined)
+        await world.done("POST", "/api/operators", { body: { address: second.address }, cookies });
+    },
+  },
+  { name: "links for operators", phase: "before", fills: ["operator_link"], each: operatorLinks },
+  {
+    name: "sending the letters that wait",
+    phase: "before",
+    fills: ["mailbox_letter", "graphile_worker._private_tasks", "graphile_worker._private_known_crontabs"],
+    once: work,
+  },
+  {
+    name: "sign-ins, counted",
+    phase: "before",
+    fills: ["sign_in_window"],
+    once: ({ service }) => service.web.writeSignInCounts(),
+  },
+  {
+    name: "changing keys",
+    phase: "before",
+    fills: ["key_version", "key_rewrap", "key_file"],
+    once: async ({ service }) => {
+      const { db, keyholders, clock, random } = service.ground;
+      const keyholder = keyholders.mailer;
+      const needs = { db, keys: keyholders.keeper.keys, clock, random };
+      await rotateKeys(needs, ["wrap", "password"]);
+      const remark = async (): Promise<void> => undefined;
+      await keepKeys({ ...needs, keyholder, log: silentLog, remarkCanaries: remark });
+    },
+  },
+  {
+    name: "canaries",
+    phase: "before",
+    fills: ["canary"],
+    once: async (world) => {
+      const { db, keyholders, clock, random } = world.service.ground;
+      const needs = {
+        db,
+        keyholder: keyholders.operator,
+        clock,
+        random,
+        lifetimesMs: sessionLifetimesMs(30, 180),
+        watchSomething: async () => undefined,
+        forgetWatched: async () => undefined,
+      };
+      const domain = "canaries.example.org";
+      const order = { place: "backup-of-november", kind: "account", count: 44, domain, by: "host" } as const;
+      for (const canary of await plantCanaries(needs, order)) world.went("a canary's address", canary);
+    },
+  },
+  {
+    name: "an alarm",
+    phase: "before",
+    fills: ["alarm"],
+    once: async ({ service, clock }) => {
+      const { db, random } = service.ground;
+      await db.transaction((tx) => raiseAlarm(tx, clock.now(), random, testAlarm()));
+    },
+  },
+  {
+    name: "an incident, contained and told of",
+    phase: "before",
+    fills: ["incident", "incident_review", "campaign", "notice", "letter", "floor", "added_since"],
+    once: async (world, _people, spare) => {
+      spare.operatorCookie = await operate(world);
+      const opened = await world.done("POST", "/api/incidents", {
+        body: { reason: "a copy of the database is for sale" },
+        cookies: asCookie(spare.operatorCookie),
+      });
+      const path = `/api/incidents/${String(opened.body["id"])}`;
+      await world.done("POST", `${path}/contain`, { body: {}, cookies: asCookie(spare.operatorCookie) });
+      world.clock.advance(minuteMs);
+      spare.operatorCookie = await operate(world);
+      const cookies = asCookie(spare.operatorCookie);
+      for (const action of ["test", "start"]) await world.done("POST", `${path}/notify`, { body: { action }, cookies });
+      await work(world);
+      const body = {
+        what: "a dump was left on a disk",
+        closedAt: "2026-11-22T20:00:00.000Z",
+        evidence: "the disk is gone",
+      };
+      await world.done("PUT", `${path}/way-in`, { body, cookies });
+    },
+  },
+  {
+    name: "being refused for being too old",
+    phase: "after",
+    fills: ["refusal_count"],
+    // Processes write what they counted every two seconds.
+    once: async (world, [first]) => {
+      if (first !== undefined) await world.service.call("GET", "/api/session", { cookies: asCookie(first.cookie) });
+      const counted = () => world.db.one<{ kind: string }>(`select kind from refusal_count`);
+      while ((await counted()) === undefined) await sleep(100);
+    },
+  },
+  { name: "links for operators, not used", phase: "after", fills: [], each: operatorLinks },
+  {
+    name: "losing it all, and an operator who helps",
+    phase: "last",
+    fills: ["recovery"],
+    once: async (world, people) => {
+      const cookies = asCookie(await operate(world));
+      for (const { accountId, number } of people.slice(2, -2)) {
+        const address = world.went("an address", `lost.${String(number).padStart(5, "0")}@mail.example.net`);
+        await world.done("POST", "/api/recoveries", { body: { accountId, address }, cookies });
+      }
+    },
+  },
+  {
+    name: "the record, kept up",
+    phase: "last",
+    fills: ["timeline_checkpoint", "timeline_node", "instance", "migration", "graphile_worker.migrations"],
+    once: async ({ db, clock, service }) => {
+      const instance = await db.one<{ id: string }>(`select id from instance`);
+      const keyholder = service.ground.keyholders.mailer;
+      await integrate({ db, keyholder, clock, databaseId: instance?.id ?? "" });
+    },
+  },
+];
