@@ -9,8 +9,8 @@ import { readConfig } from "./config/config.ts";
 import { hasCardNumber } from "./kernel/card-number.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
-import { commands } from "./commands/all.ts";
 import { usageOf, type Command, type Outcome } from "./commands/command.ts";
+import { serveCommands } from "./commands/serve.ts";
 
 // `houselights … | head` closes our output early; that is not an error of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
@@ -23,8 +23,15 @@ const complain = (error: string, hint?: string): void => {
 
 const common: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" }, json: { type: "boolean" } };
 
+/** What runs for months loads itself alone: every room of the other commands would stay in its memory. */
+async function commandsFor(noun: string | undefined): Promise<readonly Command[]> {
+  const long = serveCommands.filter(({ words }) => words[0] === noun);
+  return long.length > 0 ? long : (await import("./commands/all.ts")).commands;
+}
+
 async function run(words: readonly string[]): Promise<number> {
   const noun = words[0];
+  const commands = await commandsFor(noun);
   if (noun === undefined || noun === "help" || noun === "--help" || noun === "-h") {
     say(usage(commands));
     return 0;
