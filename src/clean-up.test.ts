@@ -58,14 +58,15 @@ async function fill(db: Db, table: string, rows: number): Promise<void> {
         and (attnotnull or format_type(atttypid, null) = 'timestamp with time zone')`,
     [table],
   );
-  const valueOf = ({ name, type }: { name: string; type: string }): string => {
+  const valueOf = ({ name, type }: { name: string; type: string }, place: number): string => {
     switch (type) {
       case "uuid":
         return "gen_random_uuid()";
       case "bytea":
         return `sha256(convert_to('${name} ' || i, 'UTF8'))`;
       case "timestamp with time zone":
-        return "$1::timestamptz - i * interval '1 second'";
+        // In the order of the columns, as a row's instants follow each other.
+        return `$1::timestamptz - i * interval '1 second' + ${place} * interval '1 millisecond'`;
       case "text":
         return `'${words[`${table}.${name}`] ?? "x"}'`;
       case "boolean":
