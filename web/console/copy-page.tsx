@@ -4,7 +4,7 @@ import type { StolenCopy } from "../../src/wire/stolen-copy.ts";
 import { Failed } from "../app/failed.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { stolenCopyQuery } from "../app/queries.ts";
-import { say, showNumber } from "../text/say.ts";
+import { say, sayCount, showNumber } from "../text/say.ts";
 import "./console.css";
 import "./copy.css";
 
@@ -49,7 +49,7 @@ function Tables({ tables }: { readonly tables: readonly Table[] }) {
     <>
       {unknown > 0 && (
         <div className="notice is-alarm" role="status">
-          <strong>{say("copy.unknown.title", { count: unknown })}</strong>
+          <strong>{sayCount("copy.unknown.title", unknown)}</strong>
           <span>{say("copy.unknown.what")}</span>
         </div>
       )}

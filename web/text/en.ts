@@ -417,7 +417,8 @@ export const en = {
   "copy.closed.none": "Nothing is hidden here.",
   "copy.readable": "Can be read",
   "copy.readable.none": "Nothing here can be read.",
-  "copy.unknown.title": "{count} columns that this version does not know",
+  "copy.unknown.title.one": "1 column that this version does not know",
+  "copy.unknown.title.other": "{count} columns that this version does not know",
   "copy.unknown.what":
     "Somebody has added them to the database. If they are not a decoy of yours, take them as readable and find out what is in them.",
   "copy.unknown.table": "A table that this version does not know",
