@@ -181,19 +181,6 @@ export async function buildWeb(
   const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
 
   metrics.gauge("houselights_hashes_waiting", "Password hashes that wait for a thread", () => hashPool.waiting());
-  // With the keyholder away the figure is not a number, and the others are still told.
-  const addresses = async () =>
-    (await keyholder.counters().catch(() => undefined))?.addresses ?? { opened: Number.NaN, refused: Number.NaN };
-  metrics.gauge(
-    "houselights_addresses_opened",
-    "Addresses that web has opened in the present hour",
-    async () => (await addresses()).opened,
-  );
-  metrics.gauge(
-    "houselights_addresses_refused",
-    "Calls for addresses in bulk that were refused",
-    async () => (await addresses()).refused,
-  );
   metrics.gauge("houselights_push_streams", "Open event streams", () => push?.open() ?? 0);
   metrics.gauge("houselights_check_statements", "Statements that session checks have cost", () => checks.statements());
 

@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
-import { existsSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { isIP } from "node:net";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -19,8 +18,6 @@ export interface Config {
   readonly keyholderSocket: string | null;
   /** The file of that keyholder's credentials, one for each role; with our own keyholder there is none. */
   readonly keyholderCredentialsFile: string | null;
-  /** What the file of keys is sealed with, by the files that say it; `null` leaves it in clear unless a terminal asks. */
-  readonly keysSeal: KeysSeal | null;
   /** A relay for letters; `null` keeps them in the built-in mailbox. */
   readonly smtpUrl: Secret | null;
   readonly mailFrom: string;
@@ -48,17 +45,6 @@ export interface Config {
   /** The same for televisions, apps and tools. */
   readonly deviceSessionDays: number;
 }
-
-/** A passphrase in a file, or a key in a hardware module whose PIN is in a file. */
-export type KeysSeal =
-  | { readonly by: "passphrase"; readonly passphraseFile: string }
-  | {
-      readonly by: "module";
-      readonly library: string;
-      readonly token: string;
-      readonly keyLabel: string;
-      readonly pinFile: string;
-    };
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -137,7 +123,6 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     databaseUrl,
     keyholderSocket,
     keyholderCredentialsFile,
-    keysSeal: readKeysSeal(settings, folder),
     smtpUrl,
     mailFrom,
     serviceName,
@@ -246,32 +231,6 @@ function readWebhook(settings: Settings): Config["alarmWebhook"] {
     return null;
   }
   return url === null ? null : { url, secret: Secret.fromText(secret) };
-}
-
-/**
- * systemd hands credentials over as files in a folder that only the service can read (systemd.exec(5),
- * `LoadCredential=`); ours is `keys-passphrase`.
- */
-function readKeysSeal(settings: Settings, folder: (name: string, usual: string) => string): KeysSeal | null {
-  const library = settings.read("KEYS_MODULE");
-  const passphraseFile = settings.read("KEYS_PASSPHRASE_FILE");
-  if (library !== undefined) {
-    if (passphraseFile !== undefined)
-      settings.refuse("KEYS_PASSPHRASE_FILE", "must not be set together with KEYS_MODULE");
-    if (!isAbsolute(library)) settings.refuse("KEYS_MODULE", "must be the absolute path of a PKCS #11 library");
-    const token = settings.read("KEYS_MODULE_TOKEN") ?? "";
-    if (token === "" || token.length > 32)
-      settings.refuse("KEYS_MODULE_TOKEN", "must be a token's label, with KEYS_MODULE");
-    if (settings.read("KEYS_MODULE_PIN_FILE") === undefined) {
-      settings.refuse("KEYS_MODULE_PIN_FILE", "must name a file that holds the token's PIN, with KEYS_MODULE");
-    }
-    const keyLabel = settings.read("KEYS_MODULE_KEY") ?? "houselights";
-    return { by: "module", library, token, keyLabel, pinFile: folder("KEYS_MODULE_PIN_FILE", "") };
-  }
-  if (passphraseFile !== undefined) return { by: "passphrase", passphraseFile: folder("KEYS_PASSPHRASE_FILE", "") };
-  const credentials = settings.read("CREDENTIALS_DIRECTORY");
-  if (credentials === undefined || !existsSync(join(credentials, "keys-passphrase"))) return null;
-  return { by: "passphrase", passphraseFile: join(credentials, "keys-passphrase") };
 }
 
 function readTls(settings: Settings, folder: (name: string, usual: string) => string): Config["tls"] {

@@ -35,8 +35,6 @@ interface Needs {
 export interface ContainOrder {
   readonly mode: ContainmentMode;
   readonly keepTools: boolean;
-  /** The keys could be read: second factors that are sealed or keyed with them are refused too. */
-  readonly keysReachable?: boolean;
   /** What a case opened by this command says; ignored when one is in hand. */
   readonly reason: string;
   readonly operator: string;
@@ -57,13 +55,9 @@ export interface Containment {
   readonly witness: "told" | "owed";
 }
 
-/**
- * What each way of containing refuses from now on. Passkeys a copy does not contain, and TOTP seeds and recovery codes only
- * for who has the keys as well.
- */
-export function kindsOf(mode: ContainmentMode, keepTools: boolean, keysReachable = false): FloorKind[] {
-  const sealed: FloorKind[] = keysReachable ? ["totp", "recovery"] : [];
-  const entries: FloorKind[] = ["password", "ticket", "code", "link", ...sealed];
+/** What each way of containing refuses from now on. Passkeys, TOTP and recovery codes a copy does not contain. */
+export function kindsOf(mode: ContainmentMode, keepTools: boolean): FloorKind[] {
+  const entries: FloorKind[] = ["password", "ticket", "code", "link"];
   if (mode === "with-renewal") return entries;
   const sessions: FloorKind[] = keepTools ? ["browser", "tv", "app"] : ["browser", "tv", "app", "tool"];
   return [...entries, ...sessions];
@@ -100,7 +94,7 @@ type InForce = Pick<Containment, "incidentId" | "reference" | "epoch" | "at" | "
 
 async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce> {
   const { db, clock, monotonicMs, random } = needs;
-  const kinds = kindsOf(order.mode, order.keepTools, order.keysReachable);
+  const kinds = kindsOf(order.mode, order.keepTools);
   const intent = await announceIntent(needs, kinds);
   const at = clock.now();
   const started = monotonicMs();
@@ -212,10 +206,9 @@ async function noteContained(
         set state = case when state = 'open' then 'contained' else state end, containment = $2,
             contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
             scope_accounts = case when containment = 'account' then null else scope_accounts end,
-            epoch = $4, kept_tools = $5,
-            keys_reachable = case when $6 then 'yes' else keys_reachable end
+            epoch = $4, kept_tools = $5
       where id = $1 returning reference, copied_at as "copiedAt"`,
-    [incidentId, order.mode, toDate(at), epoch, order.keepTools, order.keysReachable === true],
+    [incidentId, order.mode, toDate(at), epoch, order.keepTools],
   );
   if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
   return { reference: row.reference, copiedAt: row.copiedAt === null ? null : fromDate(row.copiedAt) };

@@ -18,8 +18,6 @@ import {
   writeDurably,
 } from "./durable-file.ts";
 import type { Role } from "./keyholder.ts";
-import { encodeSealing } from "./sealing.ts";
-import type { Sealing } from "./sealing.ts";
 import { forEachRole } from "./permissions.ts";
 
 const processPath = fileURLToPath(new URL("./process.ts", import.meta.url));
@@ -39,8 +37,6 @@ export interface SupervisorOptions {
   readonly socketPath: string;
   /** The Node to run the process with; this process's own unless told otherwise. */
   readonly nodePath?: string;
-  /** What the file of keys is sealed with; in clear unless given. */
-  readonly sealing?: Sealing | undefined;
   /** How long a key is on its way out before it can be retired; the process's own unless told otherwise. */
   readonly graceMs?: number;
   readonly log: Log;
@@ -95,7 +91,7 @@ const ended = (child: ChildProcess): Promise<void> =>
  * (`operator.credential`, 0600), for commands on the host.
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
-  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs, sealing } = options;
+  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs } = options;
   const credentials = forEachRole(() => newSecret(systemRandom));
   const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
   const stopping = new AbortController();
@@ -110,8 +106,7 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     const line = forEachRole((role) => base64(credentials[role]));
     // A process that dies at once closes its end; `started` tells why.
     child.stdin?.on("error", () => undefined);
-    const sealed = sealing === undefined ? {} : { sealing: encodeSealing(sealing) };
-    child.stdin?.write(`${JSON.stringify({ credentials: line, ...sealed })}\n`);
+    child.stdin?.write(`${JSON.stringify({ credentials: line })}\n`);
     const failed = await started(child);
     if (failed === undefined) return child;
     child.kill("SIGKILL");
