@@ -1,4 +1,4 @@
-import type { AccountId, Epoch } from "../kernel/brand.ts";
+import { idBytes, idOfBytes, type AccountId, type Epoch } from "../kernel/brand.ts";
 import { dayMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -125,10 +125,10 @@ export interface UndoToken {
   readonly secret: Secret;
 }
 
-const idBytes = 16;
+const idLength = 16;
 
 function writeUndoToken({ accountId, secret }: UndoToken): Secret {
-  return new Secret(Buffer.concat([Buffer.from(accountId.replaceAll("-", ""), "hex"), secret.reveal()]));
+  return new Secret(Buffer.concat([idBytes(accountId), secret.reveal()]));
 }
 
 /** Reads what stands in the fragment: 64 letters of base64url. `undefined` for anything else. */
@@ -136,7 +136,8 @@ export function readUndoToken(presented: Secret): UndoToken | undefined {
   const text = presented.revealText().trim();
   if (!/^[A-Za-z0-9_-]{64}$/.test(text)) return undefined;
   const bytes = Buffer.from(text, "base64url");
-  const hex = bytes.subarray(0, idBytes).toString("hex");
-  const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  return { accountId: id as AccountId, secret: new Secret(bytes.subarray(idBytes)) };
+  return {
+    accountId: idOfBytes<AccountId>(bytes.subarray(0, idLength)),
+    secret: new Secret(bytes.subarray(idLength)),
+  };
 }

@@ -35,8 +35,8 @@ export interface Admission {
  *
  * The subject is stored as a keyed index: a plain hash of a network address is guessed in seconds.
  */
-export const withinLimit = (needs: ThrottleNeeds, subject: string | Uint8Array, limit: Limit): Promise<boolean> =>
-  withinLimits(needs, [{ subject, limit }]);
+export const withinLimit = async (needs: ThrottleNeeds, subject: string | Uint8Array, limit: Limit): Promise<boolean> =>
+  (await admit(needs, [{ subject, limit }])).admitted;
 
 interface ThrottleNeeds {
   readonly db: Tx;
@@ -46,15 +46,8 @@ interface ThrottleNeeds {
 
 /**
  * The same for several uses at once, in one keyholder frame and one statement. All are counted, and all must be within
- * their limits. Rows are taken in one order by everybody, so that no two callers wait for each other.
- */
-export async function withinLimits(needs: ThrottleNeeds, uses: readonly Use[]): Promise<boolean> {
-  return (await admit(needs, uses)).admitted;
-}
-
-/**
- * The same, where a limit over all networks spares the places that are known. Whether one is, is read in the statement
- * that counts, for everybody.
+ * their limits. Rows are taken in one order by everybody, so that no two callers wait for each other. A limit over all
+ * networks may spare the places that are known; whether one is, is read in the statement that counts, for everybody.
  */
 export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: readonly Use[]): Promise<Admission> {
   // This machine itself is its operator, or a proxy that was not named: everybody would share one count.

@@ -16,6 +16,15 @@ export function parseId<Id extends Brand<string, string>>(text: unknown): Id | u
   return typeof text === "string" && uuidPattern.test(text) ? (text as Id) : undefined;
 }
 
+/** An id as the 16 bytes that it stands for (RFC 9562 section 4), for what carries ids in a fixed length. */
+export const idBytes = (id: string): Buffer => Buffer.from(id.replaceAll("-", ""), "hex");
+
+/** The id of 16 bytes. The caller has judged where they come from; any 16 bytes spell some id. */
+export function idOfBytes<Id extends Brand<string, string>>(bytes: Uint8Array): Id {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as Id;
+}
+
 /**
  * The number that containment raises; what was made under an older one is refused.
  * PostgreSQL's `bigint`, read as a JavaScript number: one containment a second fills it in 285 million years.

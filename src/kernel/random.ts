@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
-import type { Brand } from "./brand.ts";
+import { idOfBytes, type Brand } from "./brand.ts";
 import type { EpochMs } from "./clock.ts";
 import { Secret } from "./secret.ts";
 
@@ -29,8 +29,7 @@ export function newId<Id extends Brand<string, string>>(random: Random, now: Epo
   bytes.writeUIntBE(now, 0, 6);
   bytes[6] = 0x70 | (bytes[6]! & 0x0f);
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  const hex = bytes.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as Id;
+  return idOfBytes<Id>(bytes);
 }
 
 /** Consonants that are hard to confuse and spell no words (RFC 8628 section 6.1). */

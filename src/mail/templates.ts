@@ -1,5 +1,6 @@
 import { toDate } from "../kernel/clock.ts";
 import type { EpochMs } from "../kernel/clock.ts";
+import { escapeHtml } from "../http/markup.ts";
 import type { ChangeLetterKind } from "../jobs/jobs.ts";
 import type { Locale } from "../wire/common.ts";
 import type { DataClass } from "../wire/incidents.ts";
@@ -137,7 +138,11 @@ function finish(locale: Locale, { subject, title, blocks }: LetterText): Written
   return {
     subject,
     text: `${[title, ...blocks.map(textOf)].join("\n\n")}\n`,
-    html: htmlPage(locale, subject, `<h1 style="${styles.title}">${escaped(title)}</h1>${blocks.map(htmlOf).join("")}`),
+    html: htmlPage(
+      locale,
+      subject,
+      `<h1 style="${styles.title}">${escapeHtml(title)}</h1>${blocks.map(htmlOf).join("")}`,
+    ),
   };
 }
 
@@ -170,18 +175,18 @@ const styles = {
 
 function htmlOf(block: Block): string {
   const items = (texts: readonly string[]): string =>
-    texts.map((item) => `<li style="${styles.item}">${escaped(item)}</li>`).join("");
+    texts.map((item) => `<li style="${styles.item}">${escapeHtml(item)}</li>`).join("");
   switch (block.kind) {
     case "paragraph":
-      return `<p style="${styles.paragraph}">${escaped(block.text)}</p>`;
+      return `<p style="${styles.paragraph}">${escapeHtml(block.text)}</p>`;
     case "heading":
-      return `<h2 style="${styles.heading}">${escaped(block.text)}</h2>`;
+      return `<h2 style="${styles.heading}">${escapeHtml(block.text)}</h2>`;
     case "list":
       return `<ul style="${styles.list}">${items(block.items)}</ul>`;
     case "steps":
       return `<ol style="${styles.list}">${items(block.items)}</ol>`;
     case "code":
-      return `<p style="${styles.code}">${escaped(block.text)}</p>`;
+      return `<p style="${styles.code}">${escapeHtml(block.text)}</p>`;
   }
 }
 
@@ -190,15 +195,4 @@ const htmlPage = (locale: Locale, subject: string, body: string): string =>
   `<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">` +
   // Mail programs that make links of telephone numbers would make them of references and codes.
   `<meta name="format-detection" content="telephone=no,date=no,address=no,email=no,url=no">` +
-  `<title>${escaped(subject)}</title></head><body><div style="${styles.page}">${body}</div></body></html>`;
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** Fit for element content and for quoted attributes. */
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? "");
+  `<title>${escapeHtml(subject)}</title></head><body><div style="${styles.page}">${body}</div></body></html>`;

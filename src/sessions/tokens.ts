@@ -1,4 +1,4 @@
-import type { AccountId, SessionId } from "../kernel/brand.ts";
+import { idBytes, idOfBytes, type AccountId, type SessionId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
 
 /** A token as its holder presents it, taken apart: where the row is, and what must match it. */
@@ -8,8 +8,8 @@ export interface Token {
   readonly secret: Secret;
 }
 
-const idBytes = 16;
-const secretBytes = 32;
+const idLength = 16;
+const secretLength = 32;
 const tokenPattern = /^[A-Za-z0-9_-]{86}$/;
 
 /**
@@ -21,23 +21,16 @@ export function readToken(presented: Secret): Token | undefined {
   if (!tokenPattern.test(text)) return undefined;
   const bytes = Buffer.from(text, "base64url");
   // 86 letters carry 4 spare bits; a token has one spelling only.
-  if (bytes.length !== 2 * idBytes + secretBytes || bytes.toString("base64url") !== text) return undefined;
+  if (bytes.length !== 2 * idLength + secretLength || bytes.toString("base64url") !== text) return undefined;
   return {
-    accountId: idText(bytes.subarray(0, idBytes)) as AccountId,
-    sessionId: idText(bytes.subarray(idBytes, 2 * idBytes)) as SessionId,
-    secret: new Secret(bytes.subarray(2 * idBytes)),
+    accountId: idOfBytes<AccountId>(bytes.subarray(0, idLength)),
+    sessionId: idOfBytes<SessionId>(bytes.subarray(idLength, 2 * idLength)),
+    secret: new Secret(bytes.subarray(2 * idLength)),
   };
 }
 
 /** Writes the token that `readToken` reads. */
 export function writeToken({ accountId, sessionId, secret }: Token): Secret {
-  const bytes = Buffer.concat([idValue(accountId), idValue(sessionId), secret.reveal()]);
+  const bytes = Buffer.concat([idBytes(accountId), idBytes(sessionId), secret.reveal()]);
   return Secret.fromText(bytes.toString("base64url"));
-}
-
-const idValue = (id: string): Buffer => Buffer.from(id.replaceAll("-", ""), "hex");
-
-function idText(bytes: Buffer): string {
-  const hex = bytes.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

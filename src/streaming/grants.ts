@@ -1,5 +1,13 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
-import { parseId, type AccountId, type FileId, type SessionId, type TitleId } from "../kernel/brand.ts";
+import {
+  idBytes,
+  idOfBytes,
+  parseId,
+  type AccountId,
+  type FileId,
+  type SessionId,
+  type TitleId,
+} from "../kernel/brand.ts";
 import { hourMs, secondMs, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 
@@ -23,13 +31,8 @@ const grantBytes = claimsBytes + 64;
 export const grantLength = (grantBytes / 3) * 4;
 const grantPattern = new RegExp(`^[A-Za-z0-9_-]{${grantLength}}$`);
 
-const uuidBytes = (id: string): Buffer => Buffer.from(id.replaceAll("-", ""), "hex");
-
 function readUuid<Id extends AccountId | SessionId | TitleId | FileId>(bytes: Buffer, at: number): Id | undefined {
-  const hex = bytes.toString("hex", at, at + 16);
-  return parseId<Id>(
-    `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
-  );
+  return parseId<Id>(idOfBytes(bytes.subarray(at, at + 16)));
 }
 
 /** The bytes that are signed. */
@@ -37,7 +40,7 @@ export function encodeClaims(claims: GrantClaims): Buffer {
   const bytes = Buffer.alloc(claimsBytes);
   bytes[0] = version;
   [claims.accountId, claims.sessionId, claims.titleId, claims.fileId].forEach((id, index) => {
-    uuidBytes(id).copy(bytes, 1 + 16 * index);
+    idBytes(id).copy(bytes, 1 + 16 * index);
   });
   bytes.writeUIntBE(claims.expiresAt, 65, 6);
   return bytes;
