@@ -157,6 +157,7 @@ export async function buildWeb(
     mail,
     countTitles: () => countTitles(db),
     listAlarms: (limit) => listAlarms(db, limit),
+    readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
   });
   alarmRoutes(app, { db, clock, random });
   if (config.canaryToken !== null) {
@@ -181,6 +182,19 @@ export async function buildWeb(
   const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
 
   metrics.gauge("houselights_hashes_waiting", "Password hashes that wait for a thread", () => hashPool.waiting());
+  // With the keyholder away the figure is not a number, and the others are still told.
+  const addresses = async () =>
+    (await keyholder.counters().catch(() => undefined))?.addresses ?? { opened: Number.NaN, refused: Number.NaN };
+  metrics.gauge(
+    "houselights_addresses_opened",
+    "Addresses that web has opened in the present hour",
+    async () => (await addresses()).opened,
+  );
+  metrics.gauge(
+    "houselights_addresses_refused",
+    "Calls for addresses in bulk that were refused",
+    async () => (await addresses()).refused,
+  );
   metrics.gauge("houselights_push_streams", "Open event streams", () => push?.open() ?? 0);
   metrics.gauge("houselights_check_statements", "Statements that session checks have cost", () => checks.statements());
 

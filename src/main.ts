@@ -14,6 +14,7 @@ import { forEachRole } from "./keyholder/permissions.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
 import { startKeyholder } from "./keyholder/supervise.ts";
 import { kernelFileSystem } from "./library/kernel-file-system.ts";
+import { readSealing } from "./read-sealing.ts";
 import { credentialsFor, supervise, type ChildRole, type StartMessage, type Supervised } from "./processes.ts";
 
 export const keysDirOf = (config: Config): string => join(config.dataDir, "keys");
@@ -107,7 +108,8 @@ async function openKeyholder(
     return { socketPath: config.keyholderSocket, credentials: await readCredentials(file) };
   }
   const keysDir = keysDirOf(config);
-  const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), log });
+  const sealing = await readSealing(config, keysDir);
+  const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
   parts.push(keyholder);
   return keyholder;
 }

@@ -424,7 +424,13 @@ describe("after a containment", () => {
     clock.advance(hourMs);
 
     await openIncident(ground, { reason: "test", copiedAt: toIso(copiedAt) }, "test");
-    await contain(containNeeds(), order);
+    const before = await ground.db.one<{ good: number }>(
+      `select count(*) as good from passkey
+        where removed_at is null and counter_back_at is null and doubted_at is null`,
+    );
+    const { counted } = await contain(containNeeds(), order);
+    // All but the thief's.
+    expect(counted.passkeysStillGood).toBe((before?.good ?? 0) - 1);
     expect((await signIn(thief.device)).status).toBe(401);
     const back = await signIn(ada.device);
     expect(back.status, back.text).toBe(201);
@@ -465,7 +471,8 @@ describe("after a containment", () => {
     const later = { session: await service.signIn(ada.address, goodPassword), device: authenticator(origin) };
     expect((await add(later)).status).toBe(201);
     expect((await signIn(later.device)).status).toBe(201);
-    await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    const one = await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    expect(one).toMatchObject({ counted: { passkeysStillGood: 1 } });
     expect((await signIn(later.device)).status).toBe(401);
     expect((await signIn(ada.device)).status).toBe(201);
     expect((await signIn(bob.device)).status).toBe(201);

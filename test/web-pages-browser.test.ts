@@ -152,7 +152,10 @@ test("the account by keyboard alone: an address is removed after a proof, and th
   await page.keyboard.press("Enter");
   await page.getByText(`${second} is removed.`).waitFor();
   // The list is asked for again after the answer: the button goes when it has come.
-  await page.getByRole("button", { name: /^Remove .*@/ }).first().waitFor({ state: "detached" });
+  await page
+    .getByRole("button", { name: /^Remove .*@/ })
+    .first()
+    .waitFor({ state: "detached" });
   expect(await page.getByRole("button", { name: /^Remove .*@/ }).count()).toBe(0);
 
   await page.getByRole("button", { name: "Delete my account" }).focus();

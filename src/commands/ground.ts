@@ -14,6 +14,7 @@ import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.t
 import { socketPathFor } from "../keyholder/socket-path.ts";
 import { connectKeyholder } from "../keyholder/client.ts";
 import { keysDirOf, readCredentials } from "../main.ts";
+import { readSealing } from "../read-sealing.ts";
 
 /**
  * Runs a command over the database and the keyholder: those of the running service, or ones started for the time of the
@@ -93,7 +94,8 @@ async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> 
       await probe.close();
     }
   }
-  const own = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), log });
+  const sealing = await readSealing(config, keysDir);
+  const own = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
   return { socketPath: own.socketPath, credential: own.credentials.operator, stop: () => own.stop() };
 }
 

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
+import { Fault } from "../kernel/fault.ts";
 import { parseInstant, toIso } from "../kernel/clock.ts";
 import type { Ground } from "../app.ts";
 import { openCaseFromAlarm } from "../canaries/alarms.ts";
@@ -11,6 +12,7 @@ import { notifyIncident } from "../incidents/notify.ts";
 import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
 import { closeRefusal, containedReply, wouldContain } from "../incidents/routes.ts";
+import { rotateKeys } from "../rotation/rotate.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
@@ -38,6 +40,10 @@ const isOutcome = (value: IncidentId | Outcome): value is Outcome => typeof valu
 
 function containedLines(contained: Contained): string[] {
   const { counted } = contained;
+  const factors =
+    counted.totps + counted.recoveryCodes === 0
+      ? ""
+      : ` · ${figure(counted.totps)} authenticator apps · ${figure(counted.recoveryCodes)} recovery codes`;
   const head =
     contained.kind === "would-contain"
       ? `would contain, epoch ${contained.epoch}; nothing was touched`
@@ -49,7 +55,8 @@ function containedLines(contained: Contained): string[] {
     `  case                  ${contained.reference}`,
     `  next                  ${next}`,
     `  counted (${(contained.countedMs / 1_000).toFixed(1)} s)       refused from now on: ${figure(counted.passwords)} passwords · ` +
-      `${figure(counted.sessions)} sessions · ${figure(counted.links)} links · ${figure(counted.tickets)} tickets`,
+      `${figure(counted.sessions)} sessions · ${figure(counted.links)} links · ${figure(counted.tickets)} tickets${factors}`,
+    `                        still good: ${figure(counted.passkeysStillGood)} passkeys`,
     ...(contained.witness === "owed"
       ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
       : []),
@@ -93,7 +100,11 @@ async function runContain(call: Call): Promise<Outcome> {
     return { kind: "usage", error: "--account must be an account id" };
   const mode = values["with-renewal"] === true ? "with-renewal" : "everyone-out";
   const keepTools = values["keep-tools"] === true;
-  return withContainmentGround(config, log, async (ground) => {
+  const keysReachable = values["keys"] === true;
+  if (keysReachable && account !== undefined) {
+    return { kind: "usage", error: "--keys and --account exclude each other: keys are everybody's" };
+  }
+  const contained = await withContainmentGround(config, log, async (ground): Promise<Outcome> => {
     const { incidents } = await listIncidents(ground.db);
     const inHand = incidents.find(({ state }) => state !== "closed");
     if (inHand === undefined && reason === undefined) {
@@ -105,7 +116,7 @@ async function runContain(call: Call): Promise<Outcome> {
     }
     const shown = inHand ?? { id: "00000000-0000-0000-0000-000000000000", reference: "opens a new one" };
     if (values["dry-run"] === true || values["yes"] !== true) {
-      const would = await wouldContain(ground, shown, { mode, keepTools, account });
+      const would = await wouldContain(ground, shown, { mode, keepTools, account, keysReachable });
       if (would === undefined) return { kind: "refused", error: "there is no such account" };
       if (values["dry-run"] === true) return { kind: "done", json: would, lines: containedLines(would) };
       for (const line of containedLines(would)) call.say(line);
@@ -113,12 +124,25 @@ async function runContain(call: Call): Promise<Outcome> {
         return { kind: "refused", error: "nothing was touched", hint: "--yes contains without asking" };
       }
     }
-    const order = { mode, keepTools, reason: reason ?? inHand?.reason ?? "", operator } as const;
+    const order = { mode, keepTools, keysReachable, reason: reason ?? inHand?.reason ?? "", operator } as const;
     const outcome = account === undefined ? await contain(ground, order) : await containAccount(ground, account, order);
     if (outcome.kind === "no-such-account") return { kind: "refused", error: "there is no such account" };
     const contained = containedReply(outcome);
     return { kind: "done", json: contained, lines: containedLines(contained) };
   });
+  if (!keysReachable || values["dry-run"] === true || contained.kind !== "done") return contained;
+  // After the commit: containing waits for nothing, the keys included.
+  const rotated = await withGround(config, log, ({ db, keyholders, clock, random }) =>
+    rotateKeys({ db, keys: keyholders.keeper.keys, clock, random }),
+  ).catch((thrown: unknown) => {
+    if (thrown instanceof Fault) return { kind: "refused" as const, reason: thrown.message };
+    throw thrown;
+  });
+  const said =
+    rotated.kind === "rotated"
+      ? "  keys                  new ones are in use; old rows are sealed again: houselights keys status, then keys retire"
+      : `  keys                  NOT changed: ${rotated.reason}; houselights keys rotate`;
+  return { ...contained, lines: [...(contained.lines ?? []), said] };
 }
 
 async function runNotify(call: Call): Promise<Outcome> {
@@ -251,11 +275,12 @@ export const incidentCommands: readonly Command[] = [
   {
     words: ["incident", "contain"],
     summary: "refuse everything made before now: the one command",
-    arguments: "[--reason TEXT] [--with-renewal] [--keep-tools] [--account ID] [--dry-run] [--yes]",
+    arguments: "[--reason TEXT] [--with-renewal] [--keep-tools] [--keys] [--account ID] [--dry-run] [--yes]",
     options: {
       reason: { type: "string" },
       "with-renewal": { type: "boolean" },
       "keep-tools": { type: "boolean" },
+      keys: { type: "boolean" },
       account: { type: "string" },
       "dry-run": { type: "boolean" },
       yes: { type: "boolean" },
@@ -264,6 +289,7 @@ export const incidentCommands: readonly Command[] = [
       ["--reason TEXT", "opens the case if none is open"],
       ["--with-renewal", "spare sessions until their account renews"],
       ["--keep-tools", "spare tool tokens"],
+      ["--keys", "the keys could be read: refuse TOTP and recovery codes too, and make new keys"],
       ["--account ID", "this account only"],
       ["--dry-run", "count, touch nothing"],
       ["--yes", "do not ask"],

@@ -13,7 +13,9 @@ import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
 import { dkimSelector, readFrom } from "../mail/smtp.ts";
+import { sealBy } from "../keyholder/sealing.ts";
 import { keysDirOf } from "../main.ts";
+import { readSealing } from "../read-sealing.ts";
 import { verifyTimeline } from "../timeline/verify.ts";
 import { withDatabase, withGround } from "./ground.ts";
 import { confirmed, figure, textOf, type Command } from "./command.ts";
@@ -118,7 +120,9 @@ export const keepingCommands: readonly Command[] = [
       }
       if (keys !== undefined) {
         try {
-          await restoreKeys(keys, keysDirOf(config), { replace: values["replace"] === true });
+          const sealing = await readSealing(config, keysDirOf(config));
+          const seal = sealing === undefined ? undefined : sealBy({ random: systemRandom }, sealing);
+          await restoreKeys(keys, keysDirOf(config), { replace: values["replace"] === true, seal });
         } catch (thrown) {
           if (!(thrown instanceof Fault)) throw thrown;
           return { kind: "refused", error: messageOf(thrown) };

@@ -2,6 +2,12 @@ import { toIso } from "../kernel/clock.ts";
 import type { KeyPurpose } from "../keyholder/keyholder.ts";
 import { keyPurposes, parsePurpose } from "../keyholder/keys.ts";
 import { keysStatus, retireKey, rotateKeys, usePreparedKey, type KeysStatus } from "../rotation/rotate.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { makeModuleKey } from "../keyholder/module-seal.ts";
+import { sealFolder } from "../keyholder/seal-folder.ts";
+import { sealBy, type Sealing } from "../keyholder/sealing.ts";
+import { keysDirOf } from "../main.ts";
+import { askNewPassphrase, readPassphrase, readSealing } from "../read-sealing.ts";
 import type { Ground } from "../app.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withGround } from "./ground.ts";
@@ -17,6 +23,9 @@ function askedPurpose(call: Call): KeyPurpose | undefined | Outcome {
     parsePurpose(text) ?? { kind: "usage", error: "there is no such key", hint: `one of ${keyPurposes.join(", ")}` }
   );
 }
+
+const sealWith = (sealing: Sealing | undefined) =>
+  sealing === undefined ? undefined : sealBy({ random: systemRandom }, sealing);
 
 const isOutcome = (value: KeyPurpose | undefined | Outcome): value is Outcome => typeof value === "object";
 
@@ -160,5 +169,53 @@ export const keysCommands: readonly Command[] = [
     optionHelp: [purposeHelp, ["--yes", "do not ask"]],
     examples: ["houselights keys retire --yes"],
     run: retire,
+  },
+  {
+    words: ["keys", "seal"],
+    summary: "seal the file of keys: by a passphrase or a hardware module; the service must be stopped",
+    arguments: "[--new-passphrase-file FILE]",
+    options: { "new-passphrase-file": { type: "string" } },
+    optionHelp: [["--new-passphrase-file FILE", "this passphrase, instead of the one that the settings name"]],
+    examples: ["KEYS_PASSPHRASE_FILE=/run/keys/passphrase houselights keys seal", "houselights keys seal"],
+    run: async ({ config, values }) => {
+      const keysDir = keysDirOf(config);
+      const newFile = textOf(values, "new-passphrase-file");
+      const isModule = config.keysSeal?.by === "module";
+      const from = await readSealing(config, keysDir);
+      const to =
+        newFile !== undefined
+          ? await readPassphrase("--new-passphrase-file", newFile)
+          : (from ?? (process.stdin.isTTY ? await askNewPassphrase() : undefined));
+      if (to === undefined) {
+        return {
+          kind: "usage",
+          error: "there is nothing to seal with",
+          hint: "set KEYS_PASSPHRASE_FILE or KEYS_MODULE",
+        };
+      }
+      if (isModule && to.by === "module") await makeModuleKey(to.module);
+      await sealFolder(keysDir, sealWith(from), sealWith(to));
+      return {
+        kind: "done",
+        json: { sealed: to.by },
+        lines: [`the keys are sealed by a ${to.by === "module" ? "hardware module" : "passphrase"}`],
+      };
+    },
+  },
+  {
+    words: ["keys", "unseal"],
+    summary: "put the file of keys there in clear; the service must be stopped",
+    arguments: "[--yes]",
+    options: { yes: { type: "boolean" } },
+    optionHelp: [["--yes", "do not ask"]],
+    examples: ["houselights keys unseal --yes"],
+    run: async (call) => {
+      if (!(await confirmed(call, "whoever reads the folder has the keys then; go on?"))) {
+        return { kind: "refused", error: "nothing was changed", hint: "--yes unseals without asking" };
+      }
+      const keysDir = keysDirOf(call.config);
+      await sealFolder(keysDir, sealWith(await readSealing(call.config, keysDir)), undefined);
+      return { kind: "done", json: { sealed: null }, lines: ["the keys lie there in clear"] };
+    },
   },
 ];

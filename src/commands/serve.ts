@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { serve, keysDirOf } from "../main.ts";
+import { readSealing } from "../read-sealing.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
 import { forEachRole } from "../keyholder/permissions.ts";
 import { startKeyholder } from "../keyholder/supervise.ts";
@@ -23,7 +24,8 @@ export const serveCommands: readonly Command[] = [
     run: async ({ config, log, say }) => {
       const keysDir = keysDirOf(config);
       await mkdir(keysDir, { recursive: true, mode: 0o700 });
-      const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), log });
+      const sealing = await readSealing(config, keysDir);
+      const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
       const file = join(keysDir, "credentials.json");
       const text = forEachRole((role) => Buffer.from(keyholder.credentials[role].reveal()).toString("base64url"));
       await writeFile(file, JSON.stringify(text), { mode: 0o600 });

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
-import { isAbsolute, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
 import { isIP } from "node:net";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -18,6 +19,8 @@ export interface Config {
   readonly keyholderSocket: string | null;
   /** The file of that keyholder's credentials, one for each role; with our own keyholder there is none. */
   readonly keyholderCredentialsFile: string | null;
+  /** What the file of keys is sealed with, by the files that say it; `null` leaves it in clear unless a terminal asks. */
+  readonly keysSeal: KeysSeal | null;
   /** A relay for letters; `null` keeps them in the built-in mailbox. */
   readonly smtpUrl: Secret | null;
   readonly mailFrom: string;
@@ -45,6 +48,19 @@ export interface Config {
   /** The same for televisions, apps and tools. */
   readonly deviceSessionDays: number;
 }
+
+/** A passphrase in a file, or a key in a hardware module whose PIN is in a file. */
+export type KeysSeal =
+  | { readonly by: "passphrase"; readonly passphraseFile: string }
+  | {
+      readonly by: "module";
+      readonly library: string;
+      readonly token: string;
+      readonly keyLabel: string;
+      readonly pinFile: string;
+      /** What the module's library reads of the environment; the key process gets this and nothing else of it. */
+      readonly environment: Readonly<Record<string, string>>;
+    };
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -123,6 +139,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     databaseUrl,
     keyholderSocket,
     keyholderCredentialsFile,
+    keysSeal: readKeysSeal(settings, folder),
     smtpUrl,
     mailFrom,
     serviceName,
@@ -231,6 +248,41 @@ function readWebhook(settings: Settings): Config["alarmWebhook"] {
     return null;
   }
   return url === null ? null : { url, secret: Secret.fromText(secret) };
+}
+
+/**
+ * systemd hands credentials over as files in a folder that only the service can read (systemd.exec(5),
+ * `LoadCredential=`); ours is `keys-passphrase`.
+ */
+function readKeysSeal(settings: Settings, folder: (name: string, usual: string) => string): KeysSeal | null {
+  const library = settings.read("KEYS_MODULE");
+  const passphraseFile = settings.read("KEYS_PASSPHRASE_FILE");
+  if (library !== undefined) {
+    if (passphraseFile !== undefined)
+      settings.refuse("KEYS_PASSPHRASE_FILE", "must not be set together with KEYS_MODULE");
+    if (!isAbsolute(library)) settings.refuse("KEYS_MODULE", "must be the absolute path of a PKCS #11 library");
+    const token = settings.read("KEYS_MODULE_TOKEN") ?? "";
+    if (token === "" || token.length > 32)
+      settings.refuse("KEYS_MODULE_TOKEN", "must be a token's label, with KEYS_MODULE");
+    if (settings.read("KEYS_MODULE_PIN_FILE") === undefined) {
+      settings.refuse("KEYS_MODULE_PIN_FILE", "must name a file that holds the token's PIN, with KEYS_MODULE");
+    }
+    const keyLabel = settings.read("KEYS_MODULE_KEY") ?? "houselights";
+    const names = (settings.read("KEYS_MODULE_ENVIRONMENT") ?? "").split(/\s*,\s*/).filter((name) => name !== "");
+    if (names.length > 20 || !names.every((name) => /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name)))
+      settings.refuse("KEYS_MODULE_ENVIRONMENT", "must be names of variables, at most 20, with commas between");
+    const environment = Object.fromEntries(
+      names.flatMap((name) => {
+        const value = settings.read(name);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
+    return { by: "module", library, token, keyLabel, pinFile: folder("KEYS_MODULE_PIN_FILE", ""), environment };
+  }
+  if (passphraseFile !== undefined) return { by: "passphrase", passphraseFile: folder("KEYS_PASSPHRASE_FILE", "") };
+  const credentials = settings.read("CREDENTIALS_DIRECTORY");
+  if (credentials === undefined || !existsSync(join(credentials, "keys-passphrase"))) return null;
+  return { by: "passphrase", passphraseFile: join(credentials, "keys-passphrase") };
 }
 
 function readTls(settings: Settings, folder: (name: string, usual: string) => string): Config["tls"] {

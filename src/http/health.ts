@@ -12,7 +12,7 @@ export interface Metrics {
   readonly registry: Registry;
   finished(method: string, route: string, status: number, durationMs: number): void;
   /** A number that is read when somebody asks for the metrics. */
-  gauge(name: string, help: string, read: () => number): void;
+  gauge(name: string, help: string, read: () => number | Promise<number>): void;
 }
 
 /** The process's metrics. Labels are route templates and statuses only: never a path, an id or an address. */
@@ -29,8 +29,8 @@ export function newMetrics(component: string): Metrics {
         name,
         help,
         registers: [registry],
-        collect() {
-          this.set(read());
+        async collect() {
+          this.set(await read());
         },
       });
     },

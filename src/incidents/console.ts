@@ -6,7 +6,7 @@ import { highest, readFloors } from "../credentials/floors.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
-import { Console } from "../wire/incidents.ts";
+import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
 import { StolenCopy } from "../wire/stolen-copy.ts";
 import { incidentInHand } from "./open.ts";
 import { readStolenCopy } from "./stolen-copy/read-stolen-copy.ts";
@@ -17,15 +17,20 @@ export interface ConsoleNeeds {
   /** The library knows no console and the console no library: `app.ts` ties them. */
   readonly countTitles: () => Promise<{ readonly state: string; readonly count: number }[]>;
   readonly mail: "mailbox" | "relay";
+  /** How much web has opened of what it may; `null` while the keyholder does not answer. */
+  readonly readAddressLimit: () => Promise<ConsoleAnswer["addresses"]>;
   /** Alarms stand after this room; `app-web.ts` ties them. */
   readonly listAlarms: (limit: number) => Promise<Alarm[]>;
 }
 
 /** The console's first page: every number read when it is asked for. */
-export function consoleRoutes(app: App, { db, clock, countTitles, mail, listAlarms }: ConsoleNeeds): void {
+export function consoleRoutes(
+  app: App,
+  { db, clock, countTitles, mail, readAddressLimit, listAlarms }: ConsoleNeeds,
+): void {
   app.get("/api/console", { config: { access: "operator" }, schema: { response: { 200: Console } } }, async () => {
     const now = toDate(clock.now());
-    const [incident, accounts, floors, sessions, titles, head, waiting, checkpoint, jobs, alarms, owed] =
+    const [incident, accounts, floors, sessions, titles, head, waiting, checkpoint, jobs, addresses, alarms, owed] =
       await Promise.all([
         incidentInHand(db),
         countAccounts(db),
@@ -45,6 +50,7 @@ export function consoleRoutes(app: App, { db, clock, countTitles, mail, listAlar
           `select count(*) filter (where attempts < max_attempts) as waiting,
                   count(*) filter (where attempts >= max_attempts) as failed from graphile_worker.jobs`,
         ),
+        readAddressLimit(),
         listAlarms(20),
         readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
       ]);
@@ -63,6 +69,7 @@ export function consoleRoutes(app: App, { db, clock, countTitles, mail, listAlar
       },
       jobs: jobs ?? { waiting: 0, failed: 0 },
       mail,
+      addresses,
       alarms,
       owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     };

@@ -204,7 +204,16 @@ describe("a dry run", () => {
       withRenewal: await order({ dryRun: true, mode: "with-renewal" }),
       one: await order({ dryRun: true, accountId: ada }),
     };
-    expect(would.all.counted).toEqual({ passwords: 2, sessions: 3, links: 1, tickets: 2, accounts: 3 });
+    expect(would.all.counted).toEqual({
+      passwords: 2,
+      sessions: 3,
+      links: 1,
+      tickets: 2,
+      totps: 0,
+      recoveryCodes: 0,
+      passkeysStillGood: 0,
+      accounts: 3,
+    });
     expect(would.keptTools.counted.sessions).toBe(2);
     expect(would.withRenewal.counted.sessions).toBe(0);
     expect(would.one).toMatchObject({

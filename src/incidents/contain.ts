@@ -19,7 +19,7 @@ import { endOperatorLinks } from "../sessions/operator-link.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
-import { incidentInHand, writeIncident } from "./open.ts";
+import { incidentInHand, readCopiedAt, writeIncident } from "./open.ts";
 
 interface Needs {
   /** Connections that do not ask the witness first: containment commits even with the keyholder down. */
@@ -35,6 +35,8 @@ interface Needs {
 export interface ContainOrder {
   readonly mode: ContainmentMode;
   readonly keepTools: boolean;
+  /** The keys could be read: second factors that are sealed or keyed with them are refused too. */
+  readonly keysReachable?: boolean;
   /** What a case opened by this command says; ignored when one is in hand. */
   readonly reason: string;
   readonly operator: string;
@@ -55,9 +57,13 @@ export interface Containment {
   readonly witness: "told" | "owed";
 }
 
-/** What each way of containing refuses from now on. Passkeys, TOTP and recovery codes a copy does not contain. */
-export function kindsOf(mode: ContainmentMode, keepTools: boolean): FloorKind[] {
-  const entries: FloorKind[] = ["password", "ticket", "code", "link"];
+/**
+ * What each way of containing refuses from now on. Passkeys a copy does not contain, and TOTP seeds and recovery codes only
+ * for who has the keys as well.
+ */
+export function kindsOf(mode: ContainmentMode, keepTools: boolean, keysReachable = false): FloorKind[] {
+  const sealed: FloorKind[] = keysReachable ? ["totp", "recovery"] : [];
+  const entries: FloorKind[] = ["password", "ticket", "code", "link", ...sealed];
   if (mode === "with-renewal") return entries;
   const sessions: FloorKind[] = keepTools ? ["browser", "tv", "app"] : ["browser", "tv", "app", "tool"];
   return [...entries, ...sessions];
@@ -76,9 +82,9 @@ export function kindsOf(mode: ContainmentMode, keepTools: boolean): FloorKind[] 
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
   const { db, monotonicMs } = needs;
   const inForce = await db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order));
-  const { floors, ...contained } = inForce;
+  const { floors, doubtedSince, ...contained } = inForce;
   const countStarted = monotonicMs();
-  const counted = await countRefused(db, floors, contained.at);
+  const counted = await countRefused(db, floors, contained.at, doubtedSince);
   const countedMs = monotonicMs() - countStarted;
   return { kind: "contained", ...contained, mode: order.mode, floors: inForce.kinds, counted, countedMs };
 }
@@ -90,15 +96,16 @@ const turnKey = 0x484c_5743; // "HLWC"
 type InForce = Pick<Containment, "incidentId" | "reference" | "epoch" | "at" | "commitMs" | "witness"> & {
   readonly kinds: readonly FloorKind[];
   readonly floors: Floors;
+  readonly doubtedSince: EpochMs;
 };
 
 async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce> {
   const { db, clock, monotonicMs, random } = needs;
-  const kinds = kindsOf(order.mode, order.keepTools);
+  const kinds = kindsOf(order.mode, order.keepTools, order.keysReachable);
   const intent = await announceIntent(needs, kinds);
   const at = clock.now();
   const started = monotonicMs();
-  let committed: { readonly incidentId: IncidentId; readonly reference: string; readonly epoch: Epoch };
+  let committed: Pick<InForce, "incidentId" | "reference" | "epoch" | "doubtedSince">;
   try {
     committed = await db.transaction(async (tx) => {
       const epoch = await raiseFloors(tx, kinds, at, intent?.epoch ?? 0);
@@ -108,7 +115,8 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
           ? await writeIncident(tx, at, random, { reason: order.reason }, order.operator)
           : { incidentId: inHand, reference: "" };
       const { reference, copiedAt } = await noteContained(tx, incident.incidentId, order, epoch, at);
-      await doubtAddedSince(tx, epoch, doubtedFrom(at, copiedAt));
+      const doubtedSince = doubtedFrom(at, copiedAt);
+      await doubtAddedSince(tx, epoch, doubtedSince);
       const detail = { epoch, mode: order.mode, kinds, "kept tools": order.keepTools, operator: order.operator };
       await append(tx, at, { kind: "contained", incidentId: incident.incidentId, detail }, random);
       if (intent === undefined) {
@@ -116,7 +124,7 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
       }
       await enqueue(tx, "fan-out-signals", { incidentId: incident.incidentId });
       await announce(tx, { accountId: null, reason: "contained" });
-      return { incidentId: incident.incidentId, reference, epoch };
+      return { incidentId: incident.incidentId, reference, epoch, doubtedSince };
     });
   } catch (thrown) {
     // Only what certainly rolled back is taken back; an unknown outcome stays announced and is settled at next start.
@@ -206,9 +214,10 @@ async function noteContained(
         set state = case when state = 'open' then 'contained' else state end, containment = $2,
             contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
             scope_accounts = case when containment = 'account' then null else scope_accounts end,
-            epoch = $4, kept_tools = $5
+            epoch = $4, kept_tools = $5,
+            keys_reachable = case when $6 then 'yes' else keys_reachable end
       where id = $1 returning reference, copied_at as "copiedAt"`,
-    [incidentId, order.mode, toDate(at), epoch, order.keepTools],
+    [incidentId, order.mode, toDate(at), epoch, order.keepTools, order.keysReachable === true],
   );
   if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
   return { reference: row.reference, copiedAt: row.copiedAt === null ? null : fromDate(row.copiedAt) };
@@ -232,29 +241,29 @@ export async function containAccount(
   const contained = await db.transaction(async (tx) => {
     // Two first containments at once would each open a case.
     await holdFloors(tx);
-    const counted = await countRefusedOf(tx, accountId, at);
+    const inHand = await incidentInHand(tx);
+    const doubtedSince = doubtedFrom(at, inHand === undefined ? null : await readCopiedAt(tx, inHand));
+    const counted = await countRefusedOf(tx, accountId, at, doubtedSince);
     if (counted === undefined) return undefined;
     // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.
     await endTickets(tx, accountId, at);
     await endOperatorLinks(tx, accountId, at);
     await refusePassword(tx, accountId, at);
     if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
-    const inHand = await incidentInHand(tx);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
-    const row = await tx.one<{ reference: string; copiedAt: Date | null; epoch: Epoch }>(
+    const row = await tx.one<{ reference: string; epoch: Epoch }>(
       `update incident
           set state = case when state = 'open' then 'contained' else state end,
               scope_accounts = case when $2 = any(scope_accounts) then scope_accounts
                                     when containment is null or containment = 'account'
                                     then array_append(coalesce(scope_accounts, '{}'), $2) end,
               containment = coalesce(containment, 'account'), contained_at = coalesce(contained_at, $3)
-        where id = $1 returning reference, copied_at as "copiedAt", (select max(epoch) from floor) as epoch`,
+        where id = $1 returning reference, (select max(epoch) from floor) as epoch`,
       [incidentId, accountId, toDate(at)],
     );
     if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
-    const copiedAt = row.copiedAt === null ? null : fromDate(row.copiedAt);
-    await doubtAddedTo(tx, accountId, doubtedFrom(at, copiedAt), at);
+    await doubtAddedTo(tx, accountId, doubtedSince, at);
     const detail = { account: accountId, mode: "account", operator: order.operator };
     await append(tx, at, { kind: "contained", incidentId, detail }, random);
     await recordEvent(tx, bareEvent(random, accountId, "contained", at));

@@ -2,13 +2,22 @@ import type { AccountId } from "../kernel/brand.ts";
 import { toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { Floors } from "../keyholder/keyholder.ts";
+import { isDoubted } from "../credentials/added-since.ts";
+import { highest } from "../credentials/floors.ts";
 import type { Counts } from "../wire/incidents.ts";
 
+/** SQL: passkeys that sign in still, once what was added since `since` does not count below the epoch. */
+const passkeysLeft = (of: string, since: string, epoch: string): string =>
+  `(select count(*) from passkey k
+     where k.removed_at is null and k.counter_back_at is null and not ${isDoubted("k")}
+       and not (k.added_at >= ${since} and greatest(k.epoch, k.confirmed_epoch) < ${epoch}) and ${of})`;
+
 /**
- * What the given floors refuse that would be good otherwise. A full read, seconds at millions of accounts, so never
+ * What the given floors refuse that would be good otherwise, and the passkeys that stay good; those added since
+ * `doubtedSince` do not. A full read, seconds at millions of accounts, so never
  * inside the containment itself; an answer about a moment that has passed when it arrives.
  */
-export async function countRefused(tx: Tx, floors: Floors, now: EpochMs): Promise<Counts> {
+export async function countRefused(tx: Tx, floors: Floors, now: EpochMs, doubtedSince: EpochMs): Promise<Counts> {
   const row = await tx.one<Counts>(
     `select (select count(*) from password where epoch < $2) as passwords,
             (select count(*) from session
@@ -17,6 +26,10 @@ export async function countRefused(tx: Tx, floors: Floors, now: EpochMs): Promis
             ) as sessions,
             (select count(*) from link where claimed_at is null and expires_at > $1 and epoch < $7) as links,
             (select count(*) from ticket where used_at is null and expires_at > $1 and epoch < $8) as tickets,
+            (select count(*) from totp where proved_at is not null and removed_at is null
+                and greatest(epoch, confirmed_epoch) < $9) as totps,
+            (select count(*) from recovery_code where used_at is null and epoch < $10) as "recoveryCodes",
+            ${passkeysLeft("greatest(k.epoch, k.confirmed_epoch) >= $11", "$12", "$13")} as "passkeysStillGood",
             (select count(*) from account) as accounts`,
     [
       toDate(now),
@@ -27,13 +40,34 @@ export async function countRefused(tx: Tx, floors: Floors, now: EpochMs): Promis
       floors.tool,
       floors.link,
       Math.max(floors.ticket, floors.code),
+      floors.totp,
+      floors.recovery,
+      floors.passkey,
+      toDate(doubtedSince),
+      highest(floors),
     ],
   );
-  return row ?? { passwords: 0, sessions: 0, links: 0, tickets: 0, accounts: 0 };
+  return row ?? nothing;
 }
 
-/** What containing one account refuses that would be good otherwise; `undefined` for an id that is nobody. */
-export async function countRefusedOf(tx: Tx, accountId: AccountId, now: EpochMs): Promise<Counts | undefined> {
+const nothing: Counts = {
+  passwords: 0,
+  sessions: 0,
+  links: 0,
+  tickets: 0,
+  totps: 0,
+  recoveryCodes: 0,
+  passkeysStillGood: 0,
+  accounts: 0,
+};
+
+/** What containing one account refuses that would be good otherwise, and what stays; `undefined` for an id that is nobody. */
+export async function countRefusedOf(
+  tx: Tx,
+  accountId: AccountId,
+  now: EpochMs,
+  doubtedSince: EpochMs,
+): Promise<Counts | undefined> {
   return tx.one<Counts>(
     `select (select count(*) from password p join floor f on f.kind = 'password'
               where p.account_id = a.id and p.epoch >= f.epoch) as passwords,
@@ -46,8 +80,12 @@ export async function countRefusedOf(tx: Tx, accountId: AccountId, now: EpochMs)
             (select count(*) from ticket t
               where t.account_id = a.id and t.used_at is null and t.expires_at > $2
                 and t.epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))) as tickets,
+            0 as totps, 0 as "recoveryCodes",
+            (select count(*) from passkey k join floor f on f.kind = 'passkey'
+              where k.account_id = a.id and k.removed_at is null and k.counter_back_at is null and not ${isDoubted("k")}
+                and k.added_at < $3 and greatest(k.epoch, k.confirmed_epoch) >= f.epoch) as "passkeysStillGood",
             1 as accounts
        from account a where a.id = $1`,
-    [accountId, toDate(now)],
+    [accountId, toDate(now), toDate(doubtedSince)],
   );
 }

@@ -1,5 +1,5 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { parseInstant, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, parseInstant, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
@@ -42,6 +42,14 @@ export async function openIncident(
 export async function incidentInHand(tx: Tx): Promise<IncidentId | undefined> {
   const row = await tx.one<{ id: IncidentId }>(`select id from incident where state <> 'closed'`);
   return row?.id;
+}
+
+/** When the copy that a case is about was taken, if the case knows. */
+export async function readCopiedAt(tx: Tx, incidentId: string): Promise<EpochMs | null> {
+  const row = await tx.one<{ copiedAt: Date | null }>(`select copied_at as "copiedAt" from incident where id = $1`, [
+    incidentId,
+  ]);
+  return row === undefined || row.copiedAt === null ? null : fromDate(row.copiedAt);
 }
 
 /** Writes the case in the caller's transaction, so that containment can open one in its own commit. */

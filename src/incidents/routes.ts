@@ -20,12 +20,13 @@ import {
   RecordReview,
   RecordWayIn,
 } from "../wire/incidents.ts";
+import { doubtedFrom } from "../credentials/added-since.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { closeIncident, recordReview, recordWayIn, type CloseOutcome, type ReviewOutcome } from "./close.ts";
 import { contain, containAccount, kindsOf, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
 import { currentNotice } from "./notice.ts";
-import { openIncident } from "./open.ts";
+import { openIncident, readCopiedAt } from "./open.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
 import { reportIncident, type ReportNeeds } from "./report.ts";
@@ -203,10 +204,17 @@ export async function wouldContain(
     mode,
     keepTools,
     account,
-  }: { readonly mode: ContainmentMode; readonly keepTools: boolean; readonly account: AccountId | undefined },
+    keysReachable = false,
+  }: {
+    readonly mode: ContainmentMode;
+    readonly keepTools: boolean;
+    readonly account: AccountId | undefined;
+    readonly keysReachable?: boolean;
+  },
 ): Promise<Contained | undefined> {
   const floors = await readFloors(db);
   const at: EpochMs = clock.now();
+  const doubtedSince = doubtedFrom(at, await readCopiedAt(db, status.id));
   const answer = {
     kind: "would-contain",
     incidentId: status.id,
@@ -217,14 +225,14 @@ export async function wouldContain(
     witness: "told",
   } as const;
   if (account !== undefined) {
-    const counted = await countRefusedOf(db, account, at);
+    const counted = await countRefusedOf(db, account, at, doubtedSince);
     // One account is contained by its generation: no floor is raised.
     return counted && { ...answer, mode: "account", epoch: highest(floors), floors: [], counted };
   }
-  const kinds = kindsOf(mode, keepTools);
+  const kinds = kindsOf(mode, keepTools, keysReachable);
   const epoch = highest(floors) + 1;
   const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
-  return { ...answer, mode, epoch, floors: kinds, counted: await countRefused(db, raised, at) };
+  return { ...answer, mode, epoch, floors: kinds, counted: await countRefused(db, raised, at, doubtedSince) };
 }
 
 function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): string {

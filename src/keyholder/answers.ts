@@ -14,6 +14,7 @@ import {
   maxOpened,
   readArguments,
 } from "./arguments.ts";
+import type { AddressLimit } from "./address-limit.ts";
 import type { ArgumentReader } from "./arguments.ts";
 import { honeywordHits, judgeRecord, makeRecord, type ExactKey, type Judged } from "./honeywords.ts";
 import type { IndexPurpose, Place, Role, SignPurpose, Witness } from "./keyholder.ts";
@@ -39,7 +40,7 @@ import { parseEpoch, parseFloors, parseHead, parseIntent } from "./witness.ts";
 /** What goes back in JSON: bytes are base64, text that was sealed too (control characters would grow sixfold). */
 export type Answer = string | boolean | null | object;
 
-type Handler = (args: ArgumentReader) => Answer | Promise<Answer>;
+type Handler = (args: ArgumentReader, role: Role) => Answer | Promise<Answer>;
 
 /** The operations that change keys; who may ask is decided before. */
 export type KeepingHandlers = Readonly<Record<Extract<Operation, `keys.${string}`>, Handler>>;
@@ -53,6 +54,7 @@ interface Needs {
   readonly keys: () => Keys;
   readonly keysWithDkim: () => Promise<Keys>;
   readonly keeping: KeepingHandlers;
+  readonly addresses: AddressLimit;
 }
 
 /** A data key is wrapped with its own version before it, so that an account's key can be replaced too. */
@@ -83,6 +85,7 @@ export function answerer({
   keys,
   keysWithDkim,
   keeping,
+  addresses,
 }: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
   const served = new Map<Operation, number>();
   const refused = new Map<Operation, number>();
@@ -122,13 +125,17 @@ export function answerer({
     return base64(sealBytes({ random }, dataKey, "value", placeContext(place), plaintext));
   }
 
-  function open(args: ArgumentReader): Answer {
+  function open(args: ArgumentReader, role: Role): Answer {
     const values = args.list("values", maxOpened, (value) => ({
       dataKey: value.bytes("data key", ...limits.dataKey),
       place: readPlace(value),
       sealed: value.bytes("sealed", ...limits.sealed),
     }));
     args.end();
+    addresses.admit(
+      role,
+      values.map(({ place }) => place),
+    );
     return values.map(({ dataKey, place, sealed }) => {
       const unwrapped = unwrap(dataKey, place.accountId);
       const keyOf = (version: number): KeyObject | undefined =>
@@ -288,6 +295,7 @@ export function answerer({
       refused: Object.fromEntries(refused),
       unreadableRecords,
       unreadableValues,
+      addresses: addresses.counts(),
     };
   }
 
@@ -376,6 +384,6 @@ export function answerer({
       throw new Fault("KEYHOLDER_REFUSED", `the ${role} role may not ask for ${operation}`);
     }
     count(served, operation);
-    return handlers[operation](readArguments(operation, values));
+    return handlers[operation](readArguments(operation, values), role);
   };
 }

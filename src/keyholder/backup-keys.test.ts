@@ -119,7 +119,7 @@ test("a damaged backup, an unreadable witness in the way and a running keyholder
   const whole = await readFile(file, "utf8");
   const keys = await readFile(keysPath(keysDir), "utf8");
 
-  for (const damaged of [whole.slice(0, -20), whole.replace(/("wrap".{30})./, "$1-"), keys, ""]) {
+  for (const damaged of [whole.slice(0, -20), whole.replace(/(wrap.{30})./, "$1-"), keys, ""]) {
     await writeFile(file, damaged);
     await expect(restoreKeys(file, keysDir, { replace: true })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
   }

@@ -261,12 +261,18 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
 
     counters: async (): Promise<Counters> => {
       const answer = await call("counters", []);
-      if (!isRecord(answer)) throw notUnderstood();
+      const addresses = isRecord(answer) ? answer["addresses"] : undefined;
+      if (!isRecord(answer) || !isRecord(addresses)) throw notUnderstood();
       return {
         served: readCounts(answer["served"]),
         refused: readCounts(answer["refused"]),
         unreadableRecords: readCount(answer["unreadableRecords"]),
         unreadableValues: readCount(answer["unreadableValues"]),
+        addresses: {
+          opened: readCount(addresses["opened"]),
+          limit: readCount(addresses["limit"]),
+          refused: readCount(addresses["refused"]),
+        },
       };
     },
   };

@@ -77,6 +77,11 @@ export interface Counters {
   readonly unreadableRecords: number;
   /** Sealed values that did not open. */
   readonly unreadableValues: number;
+  /**
+   * Addresses that the web role has opened in the present hour, which a restart does not forget; how many it may; and
+   * how many calls were refused for asking for more.
+   */
+  readonly addresses: { readonly opened: number; readonly limit: number; readonly refused: number };
 }
 
 /**

@@ -6,6 +6,8 @@ import type { Clock, EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import { decodeChecked, encodeChecked, isOfFormat, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import { parseSealedText } from "./key-seal.ts";
+import type { KeySeal, SealedText } from "./key-seal.ts";
 import type { CodePurpose, IndexPurpose, KeyPurpose, SignPurpose, SymmetricPurpose } from "./keyholder.ts";
 
 export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle", "canary"];
@@ -69,6 +71,7 @@ export interface Keys {
 const format = "houselights keys 2";
 /** Before keys had ages: a version was its material alone. Read, and written as 2 with the next change. */
 const firstFormat = "houselights keys 1";
+const sealedFormat = "houselights sealed keys 1";
 export const keysLimitBytes = 1024 * 1024;
 
 /** The file in the folder of keys. */
@@ -245,19 +248,47 @@ export function parseKeys(body: unknown, path: string): Keys {
   return { rings, witnessed: body["witnessed"], generation };
 }
 
-/** The keys in a file's text. */
-export const decodeKeys = (text: string, path: string): Keys =>
+const decodePlain = (text: string, path: string): Keys =>
   parseKeys(decodeChecked(isOfFormat(firstFormat, text) ? firstFormat : format, text, path), path);
 
-/** The keys in a folder; `undefined` if there is no such file. Anything else that is not a whole file is a Fault. */
-export async function readKeys(folder: string): Promise<Keys | undefined> {
-  const path = keysPath(folder);
-  const text = await readPrivateFile(path, keysLimitBytes);
-  return text === undefined ? undefined : decodeKeys(text, path);
+/** How a file's text is sealed; `undefined` for one that is not. */
+export function sealOf(text: string, path: string): SealedText["by"] | undefined {
+  if (!isOfFormat(sealedFormat, text)) return undefined;
+  return parseSealedText(decodeChecked(sealedFormat, text, path))?.by;
 }
 
-export const writeKeys = (folder: string, keys: Keys): Promise<void> =>
-  writeDurably(keysPath(folder), encodeChecked(format, encodeKeys(keys)));
+/**
+ * The keys in a file's text. One that is sealed needs the seal it was sealed with. Throws CONFIG_INVALID that says what is
+ * missing or wrong, and nothing of what is inside.
+ */
+export async function decodeKeys(text: string, path: string, seal?: KeySeal): Promise<Keys> {
+  if (!isOfFormat(sealedFormat, text)) return decodePlain(text, path);
+  const sealed = parseSealedText(decodeChecked(sealedFormat, text, path));
+  if (sealed === undefined) throw new Fault("CONFIG_INVALID", `${path} is not the body of a sealed file of keys`);
+  if (seal?.by !== sealed.by) {
+    throw new Fault(
+      "CONFIG_INVALID",
+      sealed.by === "passphrase"
+        ? `${path} is sealed by a passphrase: set KEYS_PASSPHRASE_FILE, or start on a terminal`
+        : `${path} is sealed by a hardware module: set KEYS_MODULE`,
+    );
+  }
+  return decodePlain(await seal.open(sealed), path);
+}
+
+/** The text of a file of keys, sealed if there is a seal. */
+export async function encodeKeysText(keys: Keys, seal?: KeySeal): Promise<string> {
+  const plain = encodeChecked(format, encodeKeys(keys));
+  return seal === undefined ? plain : encodeChecked(sealedFormat, await seal.seal(plain));
+}
+
+/** The text of the file in a folder; `undefined` if there is no such file. */
+export const readKeysText = (folder: string): Promise<string | undefined> =>
+  readPrivateFile(keysPath(folder), keysLimitBytes);
+
+/** Writes the keys, sealed if there is a seal; what a seal needs is asked before anything is written. */
+export const writeKeys = async (folder: string, keys: Keys, seal?: KeySeal): Promise<void> =>
+  writeDurably(keysPath(folder), await encodeKeysText(keys, seal));
 
 /** A raw 32-byte Ed25519 point (RFC 8032 section 5.1.2) of a private key. */
 export function rawPublicKey(key: KeyObject): Buffer {

@@ -9,7 +9,8 @@ import type { FolderLock } from "./folder-lock.ts";
 import type { ExactKey } from "./honeywords.ts";
 import type { Witness } from "./keyholder.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
-import { readKeys, ringOf, withDkim, withMissing, writeKeys } from "./keys.ts";
+import type { KeySeal } from "./key-seal.ts";
+import { decodeKeys, keysPath, readKeysText, ringOf, sealOf, withDkim, withMissing, writeKeys } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { openWitness, readBook, writeBook } from "./witness.ts";
 
@@ -37,14 +38,16 @@ export interface OpenFolder {
  * Opens the folder of keys for this process alone, and makes keys if there are none. Keys are made on the first start
  * only: a folder with a witness and no keys has lost them, and one with keys that knew a witness and has none has lost
  * its memory. Both are Faults, and so is any file that is damaged or open to others, and a file of keys that is older
- * than one that was here before; nothing is overwritten.
+ * than one that was here before; nothing is overwritten. With a seal every writing is sealed, and a file that lies there
+ * in clear is sealed at once.
  */
-export async function openFolder(needs: Needs, folder: string): Promise<OpenFolder> {
+export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): Promise<OpenFolder> {
   const { log } = needs;
   await ensurePrivateFolder(folder);
   const lock = lockFolder(folder);
   try {
-    const found = await readKeys(folder);
+    const text = await readKeysText(folder);
+    const found = text === undefined ? undefined : await decodeKeys(text, keysPath(folder), seal);
     const book = await readBook(folder);
     const lost = (what: string): Fault =>
       new Fault("CONFIG_INVALID", `${folder} ${what}; nothing was changed: restore it from a backup of the keys`);
@@ -60,13 +63,15 @@ export async function openFolder(needs: Needs, folder: string): Promise<OpenFold
     let keys = withMissing(needs, found);
     async function write(next: Keys): Promise<void> {
       // The keys first: a generation that no file has would refuse a file that nobody took back.
-      await writeKeys(folder, next);
+      await writeKeys(folder, next, seal);
       await writeGeneration(folder, next.generation);
       keys = next;
     }
-    if (keys !== found) {
+    const isSealedNow = seal !== undefined && text !== undefined && sealOf(text, keysPath(folder)) === undefined;
+    if (isSealedNow) log.warn({ folder, by: seal.by }, "the keys were in clear and are sealed");
+    if (isSealedNow || keys !== found) {
       await write({ ...keys, generation: keys.generation + 1 });
-      log.info({ folder }, found === undefined ? "new keys are made" : "keys are made for purposes that are new");
+      if (found === undefined) log.info({ folder }, "new keys are made");
     }
     if (book === undefined) await writeBook(folder, new Map());
     if (!keys.witnessed) await write({ ...keys, witnessed: true, generation: keys.generation + 1 });

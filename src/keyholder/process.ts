@@ -11,16 +11,19 @@ import { Fault } from "../kernel/fault.ts";
 import { newLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
+import { addressesPerHour, openAddressLimit } from "./address-limit.ts";
 import { answerer } from "./answers.ts";
 import { isRecord } from "./durable-file.ts";
 import { keepingHandlers } from "./keeping.ts";
 import type { Role } from "./keyholder.ts";
 import { openFolder } from "./open-folder.ts";
 import { forEachRole } from "./permissions.ts";
+import { parseSealing, sealBy } from "./sealing.ts";
+import type { Sealing } from "./sealing.ts";
 import { serveKeyholder } from "./server.ts";
 
 const credentialsWaitMs = 10 * secondMs;
-const maxCredentialsBytes = 4 * 1024;
+const maxCredentialsBytes = 8 * 1024;
 /** Longer than any request, job or transaction carries a sealed value or an index before it writes it. */
 const retireGraceMs = 5 * minuteMs;
 
@@ -71,14 +74,22 @@ async function firstLine(): Promise<string> {
   }
 }
 
-function parseCredentials(line: string): Readonly<Record<Role, Secret>> {
+/** What the first line says: the credentials, and what the file of keys is sealed with. */
+function parseLine(line: string): {
+  readonly credentials: Readonly<Record<Role, Secret>>;
+  readonly sealing: Sealing | undefined;
+} {
   let whole: unknown;
   try {
     whole = JSON.parse(line);
   } catch {
     throw invalid("the line of credentials is not JSON");
   }
-  const given = isRecord(whole) ? whole["credentials"] : undefined;
+  const said = isRecord(whole) ? whole : {};
+  return { credentials: parseCredentials(said["credentials"]), sealing: parseSealing(said["sealing"]) };
+}
+
+function parseCredentials(given: unknown): Readonly<Record<Role, Secret>> {
   const credential = (role: Role): Secret => {
     const text = isRecord(given) ? given[role] : undefined;
     const bytes = typeof text === "string" ? Buffer.from(text, "base64") : Buffer.alloc(0);
@@ -91,11 +102,12 @@ function parseCredentials(line: string): Readonly<Record<Role, Secret>> {
 async function run(): Promise<void> {
   const { keys: folder, socket, level, graceMs } = readOptions();
   const log = newLog("keyholder", level);
-  const credentials = parseCredentials(await firstLine());
+  const { credentials, sealing } = parseLine(await firstLine());
   const needs = { random: systemRandom, clock: systemClock, log };
-  const opened = await openFolder(needs, folder);
+  const opened = await openFolder(needs, folder, sealing === undefined ? undefined : sealBy(needs, sealing));
   const keeping = keepingHandlers({ ...needs, ...opened, graceMs });
-  const answer = answerer({ ...needs, ...opened, keeping });
+  const addresses = await openAddressLimit(needs, folder, addressesPerHour);
+  const answer = answerer({ ...needs, ...opened, keeping, addresses });
   const server = await serveKeyholder({ log, credentials, answer }, socket);
 
   async function stop(why: string): Promise<void> {

@@ -18,6 +18,8 @@ import {
   writeDurably,
 } from "./durable-file.ts";
 import type { Role } from "./keyholder.ts";
+import { encodeSealing } from "./sealing.ts";
+import type { Sealing } from "./sealing.ts";
 import { forEachRole } from "./permissions.ts";
 
 const processPath = fileURLToPath(new URL("./process.ts", import.meta.url));
@@ -37,6 +39,8 @@ export interface SupervisorOptions {
   readonly socketPath: string;
   /** The Node to run the process with; this process's own unless told otherwise. */
   readonly nodePath?: string;
+  /** What the file of keys is sealed with; in clear unless given. */
+  readonly sealing?: Sealing | undefined;
   /** How long a key is on its way out before it can be retired; the process's own unless told otherwise. */
   readonly graceMs?: number;
   readonly log: Log;
@@ -87,11 +91,11 @@ const ended = (child: ChildProcess): Promise<void> =>
  * keyholder on the folder, …).
  *
  * The credentials travel by standard input: arguments and environment can be read by others. The process inherits no
- * environment, and ends by itself when this process does. The operator's credential also lies in the folder
+ * environment but what the library of a hardware module is said to read, and ends by itself when this process does. The operator's credential also lies in the folder
  * (`operator.credential`, 0600), for commands on the host.
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
-  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs } = options;
+  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs, sealing } = options;
   const credentials = forEachRole(() => newSecret(systemRandom));
   const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
   const stopping = new AbortController();
@@ -100,13 +104,14 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     const flags = ["--keys", keysDir, "--socket", socketPath, "--log-level", log.level];
     if (graceMs !== undefined) flags.push("--grace", `${graceMs}`);
     const child = spawn(nodePath, [...lightRuntime, processPath, ...flags], {
-      env: {},
+      env: sealing?.by === "module" ? { ...sealing.environment } : {},
       stdio: ["pipe", "pipe", "inherit"],
     });
     const line = forEachRole((role) => base64(credentials[role]));
     // A process that dies at once closes its end; `started` tells why.
     child.stdin?.on("error", () => undefined);
-    child.stdin?.write(`${JSON.stringify({ credentials: line })}\n`);
+    const sealed = sealing === undefined ? {} : { sealing: encodeSealing(sealing) };
+    child.stdin?.write(`${JSON.stringify({ credentials: line, ...sealed })}\n`);
     const failed = await started(child);
     if (failed === undefined) return child;
     child.kill("SIGKILL");

@@ -105,7 +105,7 @@ async function readBatch(
   const sql = `select array[${of.key.map(([name]) => joined(name)).join(", ")}] as keys, ${joined(of.context)} as contexts,
                       string_agg(int4send(octet_length(${of.column})) || ${of.column}, ''::bytea order by ${names}) as packed
                  from (select * from ${of.table}
-                        where substring(${of.column} from 2 for 4) <> $1
+                        where substring(${of.column} from 2 for 4) <> $1 and octet_length(${of.column}) > 0
                               ${after === null ? "" : `and (${names}) > (${beyond})`}
                         order by ${names} limit $2) batch`;
   const parameters = [versionBytes(toVersion), limit];

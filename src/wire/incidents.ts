@@ -43,6 +43,11 @@ export const Counts = Closed({
   sessions: Type.Integer(),
   links: Type.Integer(),
   tickets: Type.Integer(),
+  /** Refused only where the keys could be read as well. */
+  totps: Type.Integer(),
+  recoveryCodes: Type.Integer(),
+  /** A copy holds public keys only; those added since it was taken do not count. */
+  passkeysStillGood: Type.Integer(),
   accounts: Type.Integer(),
 });
 export type Counts = Static<typeof Counts>;
@@ -206,6 +211,11 @@ export const Console = Closed({
   }),
   jobs: Closed({ waiting: Type.Integer(), failed: Type.Integer() }),
   mail: Type.Union([Type.Literal("mailbox"), Type.Literal("relay")]),
+  /** Addresses that web has opened in the present hour, of how many it may; null while the keyholder is away. */
+  addresses: Type.Union([
+    Closed({ opened: Type.Integer(), limit: Type.Integer(), refused: Type.Integer() }),
+    Type.Null(),
+  ]),
   alarms: Type.Array(Alarm),
   /** Containments that the witness was not told of at once. */
   owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),

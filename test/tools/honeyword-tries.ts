@@ -37,6 +37,7 @@ export function tryMany(tries: number): Tried {
   const answer = answerer({
     ...needs,
     keeping,
+    addresses: { admit: () => undefined, counts: () => ({ opened: 0, limit: 0, refused: 0 }) },
     witness: noWitness,
     exact: exactKeyOf(systemRandom.bytes(32)),
     keys: () => keys,

@@ -95,6 +95,18 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
             say("console.mail.relay")
           )}
         </Figure>
+        <Figure
+          label={say("console.addresses")}
+          value={numbers.addresses === null ? "–" : showNumber(numbers.addresses.opened)}
+          alarm={numbers.addresses !== null && numbers.addresses.refused > 0}
+        >
+          {numbers.addresses === null
+            ? say("console.addresses.away")
+            : say("console.addresses.limit", { limit: showNumber(numbers.addresses.limit) })}
+          {numbers.addresses !== null &&
+            numbers.addresses.refused > 0 &&
+            ` · ${say("console.addresses.refused", { count: numbers.addresses.refused })}`}
+        </Figure>
       </section>
       <div className="console-parts">
         {!rings && alarms}

@@ -129,6 +129,9 @@ function CountList({ counts }: { readonly counts: Counts | undefined }) {
           <dt>{say("contain.accounts")}</dt>
         </div>
       </dl>
+      {counts !== undefined && (
+        <p className="soft small">{say("contain.still-good", { passkeys: showNumber(counts.passkeysStillGood) })}</p>
+      )}
     </div>
   );
 }

@@ -407,6 +407,7 @@ function pretendedConsole(state: string): Static<typeof Console> {
     },
     jobs: { waiting: 12, failed: 0 },
     mail: "mailbox",
+    addresses: { opened: 1_204, limit: 200_000, refused: 0 },
     alarms: [
       {
         id: idOf(9_000),

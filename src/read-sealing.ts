@@ -1,0 +1,76 @@
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import type { Config } from "./config/config.ts";
+import { Fault } from "./kernel/fault.ts";
+import { Secret } from "./kernel/secret.ts";
+import { passphraseLength } from "./keyholder/key-seal.ts";
+import { keysPath, readKeysText, sealOf } from "./keyholder/keys.ts";
+import type { Sealing } from "./keyholder/sealing.ts";
+
+/** The first line of a file of ours. Throws CONFIG_INVALID that names the setting, and nothing of what is in the file. */
+async function firstLineOf(setting: string, path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch(() => {
+    throw new Fault("CONFIG_INVALID", `${setting}: the file cannot be read`);
+  });
+  return text.split(/\r?\n/, 1)[0] ?? "";
+}
+
+function checked(passphrase: string, where: string): Secret {
+  const { least, most } = passphraseLength;
+  if (passphrase.length < least || passphrase.length > most) {
+    throw new Fault("CONFIG_INVALID", `${where}: the passphrase must have ${least} to ${most} characters`);
+  }
+  return Secret.fromText(passphrase);
+}
+
+/** Asks on the terminal, and shows nothing of what is typed. */
+export async function askPassphrase(question: string): Promise<Secret> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  // Only the question: readline writes every key that is pressed.
+  let isAsked = false;
+  const write = process.stderr.write.bind(process.stderr);
+  process.stderr.write = (chunk: string | Uint8Array): boolean => (isAsked ? true : write(chunk));
+  try {
+    const answer = await new Promise<string>((resolve) => {
+      lines.question(question, resolve);
+      isAsked = true;
+    });
+    return checked(answer, "the terminal");
+  } finally {
+    process.stderr.write = write;
+    write("\n");
+    lines.close();
+  }
+}
+
+/** A new one is typed twice: one that nobody can type again would be the end of everything. */
+export async function askNewPassphrase(): Promise<Sealing> {
+  const passphrase = await askPassphrase("new passphrase for the keys: ");
+  const again = await askPassphrase("once more: ");
+  if (!passphrase.matches(again.digest())) throw new Fault("CONFIG_INVALID", "the two are not the same");
+  return { by: "passphrase", passphrase };
+}
+
+export async function readPassphrase(setting: string, file: string): Promise<Sealing> {
+  return { by: "passphrase", passphrase: checked(await firstLineOf(setting, file), setting) };
+}
+
+/**
+ * What the keys in a folder are opened with, as the settings say: a passphrase from a file, a hardware module with its PIN from a
+ * file, or, for keys that are sealed by a passphrase nobody set, the terminal. `undefined` for keys in clear.
+ */
+export async function readSealing(config: Pick<Config, "keysSeal">, keysDir: string): Promise<Sealing | undefined> {
+  const { keysSeal } = config;
+  if (keysSeal?.by === "module") {
+    const { library, token, keyLabel, pinFile, environment } = keysSeal;
+    const pin = Secret.fromText(await firstLineOf("KEYS_MODULE_PIN_FILE", pinFile));
+    return { by: "module", module: { library, token, keyLabel, pin }, environment };
+  }
+  if (keysSeal?.by === "passphrase") {
+    return readPassphrase("KEYS_PASSPHRASE_FILE", keysSeal.passphraseFile);
+  }
+  const text = await readKeysText(keysDir);
+  const isSealed = text !== undefined && sealOf(text, keysPath(keysDir)) === "passphrase";
+  if (!isSealed || !process.stdin.isTTY) return undefined;
+  return { by: "passphrase", passphrase: await askPassphrase("passphrase of the keys: ") };
+}

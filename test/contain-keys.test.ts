@@ -1,0 +1,119 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { testConnection } from "../src/db/test-database.ts";
+import { forEachRole } from "../src/keyholder/permissions.ts";
+import { dayMs, systemClock, toIso, type EpochMs } from "../src/kernel/clock.ts";
+import { keysStatus } from "../src/rotation/rotate.ts";
+import { readFloors } from "../src/credentials/floors.ts";
+import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
+import { goodPassword, testService, type Answer } from "./service.ts";
+
+/** `incident contain --keys`, as somebody gives it on the host of a service whose keys could be read as well as its database. */
+const startAt = systemClock.now() - 200 * dayMs;
+const service = await testService({ startAt });
+const { ground, clock } = service;
+const passwords = ["eleven owls above the orchard", "a lamp for every window here"];
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function command(...words: string[]): Promise<Said> {
+  const connection = testConnection(String(ground.plainDb.pool.options.database));
+  const credentials = join(service.folder, "credentials.json");
+  const texts = forEachRole((role) => Buffer.from(service.keyholder.credentials[role].reveal()).toString("base64url"));
+  await writeFile(credentials, JSON.stringify(texts), { mode: 0o600 });
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    DATA_DIR: join(service.folder, "data"),
+    LIBRARY_DIR: join(service.folder, "library"),
+    DATABASE_URL: `postgres://houselights@localhost:5432/${connection.database}?host=${encodeURIComponent(String(connection.host))}`,
+    KEYHOLDER_URL: `unix:${service.keyholder.socketPath}`,
+    KEYHOLDER_CREDENTIALS: credentials,
+  };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(import.meta.dirname, "../src/cli.ts"), ...words], { env }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+    );
+  });
+}
+
+/** Renews with whatever the service asks for. @returns the answer to the new password alone. */
+async function renew(address: string, password: string, code?: string): Promise<Answer> {
+  const asked = await service.call("POST", "/api/renewals", { body: { address } });
+  const mailed = (await service.letters()).find(({ to }) => to === address)?.code ?? "";
+  const complete = (extra: object): Promise<Answer> =>
+    service.call("POST", "/api/renewals/complete", {
+      body: { code: mailed, password, ...extra },
+      cookies: asked.cookies,
+    });
+  const alone = await complete({});
+  if (alone.status !== 403 || code === undefined) return alone;
+  expect((await complete({ secondFactor: code })).status).toBe(200);
+  return alone;
+}
+
+const newest = async (): Promise<Record<string, number>> => {
+  const { states } = await keysStatus({ db: ground.plainDb, keys: ground.keyholders.operator.keys, clock });
+  return Object.fromEntries(states.map((state) => [state.purpose, state.newest]));
+};
+
+test("contain alone spares a second factor from before the copy; with --keys it is refused, and every key is new", async () => {
+  const ada = "ada@example.org";
+  await service.account(ada, goodPassword);
+  const { app } = await setUpTotp(service, await service.signIn(ada, goodPassword));
+  clock.set(systemClock.now());
+  const copiedAt = toIso((clock.now() - dayMs) as EpochMs);
+  expect(await command("incident", "open", "--reason", "test", "--copied-at", copiedAt)).toMatchObject({ code: 0 });
+
+  const alone = await command("incident", "contain", "--yes");
+  expect([alone.code, alone.err]).toEqual([0, ""]);
+  expect(alone.out).toMatch(/refused from now on: 1 passwords · .* tickets\n {24}still good: 0 passkeys\n/);
+  const spared = await readFloors(ground.plainDb);
+  const asked = await renew(ada, passwords[0]!, app.code());
+  expect([asked.status, asked.body["code"]]).toEqual([403, "second-factor-needed"]);
+  clock.advance(60_000);
+  const step = await beginSignIn(service, ada, passwords[0]);
+  const session = await completeSignIn(service, step, app.code());
+  expect(session.status, session.text).toBe(201);
+
+  const keysBefore = await newest();
+  const wouldRefuse = await command("incident", "contain", "--keys", "--dry-run");
+  expect(wouldRefuse.out).toMatch(/^would contain, .* 1 authenticator apps · 10 recovery codes$/ms);
+  expect([await readFloors(ground.plainDb), await newest()]).toEqual([spared, keysBefore]);
+  const waiting = await beginSignIn(service, ada, passwords[0]);
+
+  const contained = await command("incident", "contain", "--keys", "--yes");
+  expect([contained.code, contained.err]).toEqual([0, ""]);
+  expect(contained.out).toMatch(/^ {2}keys +new ones are in use/m);
+  const floors = await readFloors(ground.plainDb);
+  expect([floors.totp, floors.recovery]).toEqual([floors.password, floors.password]);
+  expect(floors.totp).toBeGreaterThan(spared.totp);
+  expect(floors.passkey).toBe(spared.passkey);
+  clock.set(systemClock.now() + 120_000);
+  // A code that is right by the clock opens nothing, neither the step that was waiting nor a new one.
+  expect((await completeSignIn(service, waiting, app.code())).status).toBeGreaterThanOrEqual(400);
+  expect((await renew(ada, passwords[1]!)).status).toBe(200);
+  const withoutApp = await service.call("POST", "/api/sessions", { body: { address: ada, password: passwords[1] } });
+  expect(withoutApp.status).toBe(201);
+  // The first DKIM key is in use at once; a later one is prepared until its record is published.
+  for (const [purpose, version] of Object.entries(await newest())) {
+    expect([purpose, version]).toEqual([purpose, (keysBefore[purpose] ?? 0) + 1]);
+  }
+  const { keysReachable } = (await ground.plainDb.one<{ keysReachable: string }>(
+    `select keys_reachable as "keysReachable" from incident`,
+  ))!;
+  expect(keysReachable).toBe("yes");
+}, 120_000);
+
+test("--keys with one account, and an account that is no id, are refused before anything is touched", async () => {
+  const before = await readFloors(ground.plainDb);
+  const account = "00000000-0000-7000-8000-000000000000";
+  expect(await command("incident", "contain", "--keys", "--account", account, "--yes")).toMatchObject({ code: 2 });
+  expect(await command("incident", "contain", "--keys", "yes please", "--yes")).toMatchObject({ code: 2 });
+  expect(await readFloors(ground.plainDb)).toEqual(before);
+}, 60_000);

@@ -1,0 +1,204 @@
+import { execFile, spawn } from "node:child_process";
+import { readFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { softHsm } from "./soft-hsm.ts";
+
+/** The file of keys as an operator seals it: every command as it is typed on the host. */
+let folder = "";
+let database = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "houselights-sealed-"));
+  const db = await testDatabase();
+  const { database: name, host } = testConnection(String(db.pool.options.database));
+  database = `postgres://houselights@localhost:5432/${name}?host=${encodeURIComponent(String(host))}`;
+  await writeFile(join(folder, "passphrase"), "seven lanterns over the harbour\n", { mode: 0o600 });
+  await writeFile(join(folder, "other"), "eleven boats went out at dawn\n", { mode: 0o600 });
+  await writeFile(join(folder, "short"), "too short\n", { mode: 0o600 });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+type Settings = Readonly<Record<string, string>>;
+
+const cli = join(import.meta.dirname, "../src/cli.ts");
+const settingsOf = (data: string, more: Settings): Settings => ({
+  PATH: process.env["PATH"] ?? "",
+  HOME: folder,
+  DATA_DIR: join(folder, data),
+  LIBRARY_DIR: join(folder, "library"),
+  LOG_LEVEL: "silent",
+  ...more,
+});
+
+const command = (data: string, more: Settings, ...words: string[]): Promise<Said> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, [cli, ...words], { env: settingsOf(data, more) }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+    );
+  });
+
+const keysFile = (data: string): string => join(folder, data, "keys", "keys.json");
+
+/** Runs the keyholder alone until it says where it listens, or ends. @returns whether it started. */
+async function starts(data: string, more: Settings = {}): Promise<boolean> {
+  await mkdir(join(folder, data), { recursive: true, mode: 0o700 });
+  const child = spawn(process.execPath, [cli, "keyholder"], {
+    env: settingsOf(data, more),
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  let said = "";
+  const listens = new Promise<boolean>((resolve) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString("utf8");
+      if (said.includes("KEYHOLDER_CREDENTIALS=")) resolve(true);
+    });
+    void ended.then(() => resolve(false));
+  });
+  const started = await listens;
+  child.kill("SIGTERM");
+  await ended;
+  return started;
+}
+
+/** A refusal leaves the file as it was, and quotes neither passphrase nor PIN. */
+async function refuses(data: string, more: Settings, words: readonly string[], said: RegExp): Promise<void> {
+  const before = await readFile(keysFile(data), "utf8").catch(() => "none");
+  const { code, err } = await command(data, more, ...words);
+  expect([words, code === 1 || code === 2 || code === 3]).toEqual([words, true]);
+  expect(err).toMatch(said);
+  for (const secret of ["lanterns", "boats", "too short", "2468", "0000"]) expect(err).not.toContain(secret);
+  expect(await readFile(keysFile(data), "utf8").catch(() => "none")).toBe(before);
+}
+
+test("keys seal and unseal by passphrase, with every wrong argument refused and nothing changed", async () => {
+  const right = { KEYS_PASSPHRASE_FILE: join(folder, "passphrase") };
+  const other = { KEYS_PASSPHRASE_FILE: join(folder, "other") };
+  await refuses("one", right, ["keys", "seal"], /^error: .*holds no keys/);
+  expect(await starts("one")).toBe(true);
+  const clear = await readFile(keysFile("one"), "utf8");
+  expect(clear).toContain('"material"');
+
+  await refuses("one", {}, ["keys", "seal"], /nothing to seal with\nhint: set KEYS_PASSPHRASE_FILE or KEYS_MODULE/);
+  await refuses("one", { KEYS_PASSPHRASE_FILE: join(folder, "none") }, ["keys", "seal"], /file cannot be read/);
+  await refuses("one", { KEYS_PASSPHRASE_FILE: join(folder, "short") }, ["keys", "seal"], /15 to 1024 characters/);
+  await refuses("one", right, ["keys", "seal", "--passphrase", "x"], /passphrase/);
+  await refuses("one", right, ["keys", "seal", "more"], /./);
+  await refuses("one", right, ["keys", "unseal"], /nothing was changed\nhint: --yes/);
+
+  expect(await command("one", right, "keys", "seal")).toMatchObject({ code: 0, err: "" });
+  expect(await readFile(keysFile("one"), "utf8")).not.toContain('"material"');
+  expect([await starts("one"), await starts("one", other), await starts("one", right)]).toEqual([false, false, true]);
+  await refuses("one", other, ["keys", "unseal", "--yes"], /do not open: another passphrase/);
+  await refuses("one", {}, ["keys", "unseal", "--yes"], /sealed by a passphrase: set KEYS_PASSPHRASE_FILE/);
+
+  const anew = ["keys", "seal", "--new-passphrase-file"];
+  await refuses("one", right, [...anew, join(folder, "short")], /--new-passphrase-file: .* 15 to 1024 characters/);
+  expect(await command("one", right, ...anew, join(folder, "other"))).toMatchObject({ code: 0 });
+  expect([await starts("one", right), await starts("one", other)]).toEqual([false, true]);
+  expect(await command("one", other, "keys", "unseal", "--yes")).toMatchObject({ code: 0 });
+  expect(await starts("one")).toBe(true);
+}, 120_000);
+
+test("systemd's credential is the passphrase; a running keyholder keeps its file to itself", async () => {
+  const credentials = join(folder, "credentials");
+  await mkdir(credentials);
+  await writeFile(join(credentials, "keys-passphrase"), "seven lanterns over the harbour", { mode: 0o400 });
+  const bySystemd = { CREDENTIALS_DIRECTORY: credentials };
+  expect(await starts("two", bySystemd)).toBe(true);
+  expect(await readFile(keysFile("two"), "utf8")).toContain('"by":"passphrase"');
+  expect([await starts("two"), await starts("two", bySystemd)]).toEqual([false, true]);
+  // A folder of credentials without ours says nothing.
+  await rename(join(credentials, "keys-passphrase"), join(credentials, "another"));
+  expect(await starts("two", bySystemd)).toBe(false);
+
+  const running = spawn(process.execPath, [cli, "keyholder"], {
+    env: settingsOf("two", { KEYS_PASSPHRASE_FILE: join(folder, "passphrase") }),
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = new Promise((resolve) => running.once("exit", resolve));
+  await new Promise((resolve) => running.stdout.once("data", resolve));
+  const right = { KEYS_PASSPHRASE_FILE: join(folder, "passphrase") };
+  await refuses("two", right, ["keys", "unseal", "--yes"], /another process holds the keys/);
+  running.kill("SIGTERM");
+  await ended;
+}, 120_000);
+
+test("a backup of sealed keys is sealed, and is restored with its passphrase alone", async () => {
+  const right = { DATABASE_URL: database, KEYS_PASSPHRASE_FILE: join(folder, "passphrase") };
+  const other = { ...right, KEYS_PASSPHRASE_FILE: join(folder, "other") };
+  expect(await starts("three", right)).toBe(true);
+  const [rows, keys] = [join(folder, "database.backup"), join(folder, "keys.backup")];
+  expect(await command("three", right, "backup", rows, "--keys", keys)).toMatchObject({ code: 0, err: "" });
+  expect(await readFile(keys, "utf8")).not.toContain('"material"');
+  await refuses("four", other, ["restore", "--keys", keys, "--yes"], /do not open: another passphrase/);
+  const { KEYS_PASSPHRASE_FILE: _, ...without } = right;
+  await refuses("four", without, ["restore", "--keys", keys, "--yes"], /sealed by a passphrase/);
+  expect(await command("four", right, "restore", "--keys", keys, "--yes")).toMatchObject({ code: 0 });
+  expect([await starts("four", other), await starts("four", right)]).toEqual([false, true]);
+}, 120_000);
+
+test("settings that contradict each other are refused together, by name and rule", async () => {
+  const both = {
+    KEYS_MODULE: "softhsm.so",
+    KEYS_MODULE_ENVIRONMENT: "A=b",
+    KEYS_PASSPHRASE_FILE: join(folder, "passphrase"),
+  };
+  const { code, err } = await command("five", both, "keys", "seal");
+  expect(code).not.toBe(0);
+  for (const said of [
+    /KEYS_PASSPHRASE_FILE.*must not be set together with KEYS_MODULE/,
+    /KEYS_MODULE.*must be the absolute path of a PKCS #11 library/,
+    /KEYS_MODULE_TOKEN.*must be a token's label/,
+    /KEYS_MODULE_PIN_FILE.*must name a file/,
+    /KEYS_MODULE_ENVIRONMENT.*must be names of variables/,
+  ]) {
+    expect(err).toMatch(said);
+  }
+}, 60_000);
+
+test("a hardware module seals the keys; without it nothing starts or changes, and all goes on when it is back", async (context) => {
+  const module = await softHsm(folder);
+  if (typeof module === "string") {
+    console.warn(`not tested: ${module}`);
+    return context.skip(module);
+  }
+  const [pin, wrongPin] = [join(folder, "pin"), join(folder, "wrong-pin")];
+  await writeFile(pin, `${module.pin}\n`, { mode: 0o600 });
+  await writeFile(wrongPin, "0000\n", { mode: 0o600 });
+  const settings = {
+    ...module.env,
+    KEYS_MODULE: module.library,
+    KEYS_MODULE_TOKEN: module.token,
+    KEYS_MODULE_PIN_FILE: pin,
+    KEYS_MODULE_ENVIRONMENT: "SOFTHSM2_CONF",
+  };
+  expect(await starts("six")).toBe(true);
+  // No master key yet: only the command makes one.
+  expect(await starts("six", settings)).toBe(false);
+  expect(await readFile(keysFile("six"), "utf8")).toContain('"material"');
+  await refuses("six", { ...settings, KEYS_MODULE_PIN_FILE: wrongPin }, ["keys", "seal"], /refuses the PIN/);
+  expect(await command("six", settings, "keys", "seal")).toMatchObject({ code: 0, err: "" });
+  expect(await readFile(keysFile("six"), "utf8")).toContain('"by":"module"');
+  expect([await starts("six"), await starts("six", settings)]).toEqual([false, true]);
+
+  await refuses("six", {}, ["keys", "unseal", "--yes"], /sealed by a hardware module: set KEYS_MODULE/);
+  const unseal = ["keys", "unseal", "--yes"];
+  await refuses("six", { ...settings, KEYS_MODULE_TOKEN: "another" }, unseal, /has not the token/);
+  await refuses("six", { ...settings, KEYS_MODULE: join(folder, "gone.so") }, unseal, /does not answer/);
+  await refuses("six", { ...settings, KEYS_MODULE_KEY: "another" }, unseal, /has not the master key/);
+  await rename(module.tokens, `${module.tokens}.away`);
+  await refuses("six", settings, unseal, /has not the token|does not answer/);
+  expect(await starts("six", settings)).toBe(false);
+  await rename(`${module.tokens}.away`, module.tokens);
+  expect(await starts("six", settings)).toBe(true);
+  expect(await command("six", settings, ...unseal)).toMatchObject({ code: 0, err: "" });
+  expect(await starts("six")).toBe(true);
+}, 300_000);
