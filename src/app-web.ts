@@ -44,6 +44,8 @@ import { watchCanaries } from "./canaries/watch.ts";
 import { ringForMail } from "./canaries/ring.ts";
 import { alarmRoutes, canaryMailRoute } from "./canaries/routes.ts";
 import { leavingRoutes } from "./leaving/routes.ts";
+import { timelineFolder } from "./timeline/publish.ts";
+import { timelineRoutes } from "./timeline/routes.ts";
 import { titleNames } from "./library/titles.ts";
 import { libraryRoutes } from "./library/routes.ts";
 import { countTitles } from "./library/count-titles.ts";
@@ -160,6 +162,7 @@ export async function buildWeb(
     readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
   });
   alarmRoutes(app, { db, clock, random });
+  timelineRoutes(app, { folder: timelineFolder(config.dataDir) });
   if (config.canaryToken !== null) {
     canaryMailRoute(app, {
       token: config.canaryToken,

@@ -10,6 +10,7 @@ import type { MailTransport } from "./mail/mail.ts";
 import { openMailbox } from "./mail/mailbox.ts";
 import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
+import { publishTiles, timelineFolder } from "./timeline/publish.ts";
 import { readStanding } from "./credentials/standing.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
@@ -46,6 +47,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     witnessed: async () => {
       return (await keyholders.witness.witness.read(databaseId, await readStanding(db))).head;
     },
+    publish: () => publishTiles({ db, folder: timelineFolder(dataDir), log }),
   });
   const inspector = openInspector({ log });
   const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);

@@ -2,7 +2,8 @@
  * The operator's commands: the same operations as over HTTP, on the host. `houselights <noun> <verb>`; messages in
  * lower case without a full stop; errors are `error: …` and `hint: …` on standard error.
  *
- * Exit codes: 0 done; 1 refused or failed; 2 the command line was wrong; 3 the service is not reachable.
+ * Exit codes: 0 done; 1 refused or failed; 2 the command line was wrong; 3 the service is not reachable; others are a command's
+ * own, in its help.
  */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { readConfig } from "./config/config.ts";
@@ -94,14 +95,16 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
 }
 
 function settle(outcome: Outcome, json: boolean): number {
+  if (outcome.kind !== "usage") {
+    if (json && outcome.json !== undefined) say(JSON.stringify(outcome.json, undefined, 2));
+    else for (const line of outcome.lines ?? []) say(line);
+  }
   switch (outcome.kind) {
     case "done":
-      if (json && outcome.json !== undefined) say(JSON.stringify(outcome.json, undefined, 2));
-      else for (const line of outcome.lines ?? []) say(line);
       return 0;
     case "refused":
       complain(outcome.error, outcome.hint);
-      return 1;
+      return outcome.exitCode ?? 1;
     case "usage":
       complain(outcome.error, outcome.hint);
       return 2;

@@ -53,7 +53,8 @@ const shows: Readonly<Record<string, RegExp>> = {
   "operator link": /\/operate#[A-Za-z0-9_-]{43}$/m,
   "incident notify --yes": /^ {2}scope +1$/m,
   "incident report": /^written at /m,
-  "timeline verify": /^intact: \d+ entries/m,
+  "timeline verify": /^(intact|whole): [\d,]+ entries/m,
+  "timeline export": /^[\d,]+ entries; [\d,]+ files written$/m,
   help: /^usage: houselights <command>/m,
   backup: /rows of \d+ tables/,
 };

@@ -9,6 +9,7 @@ import { keysCommands } from "./keys.ts";
 import { operatorCommands } from "./operator.ts";
 import { passwordCommands } from "./passwords.ts";
 import { serveCommands } from "./serve.ts";
+import { timelineCommands } from "./timeline.ts";
 
 /** Every command there is. */
 export const commands: readonly Command[] = [
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   ...accountCommands,
   ...passwordCommands,
   ...keysCommands,
+  ...timelineCommands,
   ...keepingCommands,
   adoptDatabaseCommand,
 ];

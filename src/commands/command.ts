@@ -4,7 +4,16 @@ import type { Log } from "../kernel/log.ts";
 
 export type Outcome =
   | { readonly kind: "done"; readonly lines?: readonly string[]; readonly json?: unknown }
-  | { readonly kind: "refused"; readonly error: string; readonly hint?: string }
+  | {
+      readonly kind: "refused";
+      readonly error: string;
+      readonly hint?: string;
+      /** What was found before it, for standard output. */
+      readonly lines?: readonly string[];
+      readonly json?: unknown;
+      /** 1 unless given; a command that has others says so in its help. */
+      readonly exitCode?: number;
+    }
   | { readonly kind: "usage"; readonly error: string; readonly hint?: string };
 
 export interface Call {

@@ -6,7 +6,6 @@ import { systemRandom } from "../kernel/random.ts";
 import { openDb } from "../db/db.ts";
 import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { revivable } from "../credentials/reconcile.ts";
-import { readStanding } from "../credentials/standing.ts";
 import { append } from "../timeline/append.ts";
 import { copyDetected } from "../canaries/alarm-words.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
@@ -16,36 +15,10 @@ import { dkimSelector, readFrom } from "../mail/smtp.ts";
 import { sealBy } from "../keyholder/sealing.ts";
 import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
-import { verifyTimeline } from "../timeline/verify.ts";
 import { withDatabase, withGround } from "./ground.ts";
 import { confirmed, figure, textOf, type Command } from "./command.ts";
 
 export const keepingCommands: readonly Command[] = [
-  {
-    words: ["timeline", "verify"],
-    summary: "recompute every hash and signature of the timeline",
-    examples: ["houselights timeline verify --json"],
-    run: ({ config, log }) =>
-      withGround(config, log, async ({ db, keyholders }) => {
-        const keys = await keyholders.operator.publicKeys("checkpoint");
-        const publicKeys = keys.map(({ publicKey }) => publicKey);
-        const { databaseId, ...first } = await readStanding(db);
-        const { head: witnessed } = await keyholders.operator.witness.read(databaseId, first);
-        const verdict = await verifyTimeline({ db, databaseId, publicKeys, witnessed });
-        if (verdict.kind === "intact") {
-          return {
-            kind: "done",
-            json: verdict,
-            lines: [`intact: ${figure(verdict.size)} entries, root ${verdict.rootHex}`],
-          };
-        }
-        return {
-          kind: "refused",
-          error: `the timeline is broken: ${JSON.stringify(verdict)}`,
-          hint: "compare with a checkpoint kept elsewhere",
-        };
-      }),
-  },
   {
     words: ["mail", "dkim"],
     summary: "print the DNS records that let receivers check our letters' signatures",

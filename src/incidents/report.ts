@@ -28,6 +28,8 @@ export interface ReportNeeds {
  */
 export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId): Promise<Report | undefined> {
   const { db, clock } = needs;
+  // First: what is counted afterwards is ahead of it by what waits for a signature, and never behind.
+  const signed = await signedHead(db);
   const status = await incidentStatus(needs, incidentId);
   if (status === undefined) return undefined;
   const { timeline: _timeline, missing: _missing, ...incident } = status;
@@ -35,7 +37,7 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     notifiedAtOf(db, incidentId),
     lettersPart(db, incidentId, status),
     status.containedAt === null ? null : countServedOld(db),
-    timelinePart(needs, incidentId),
+    timelinePart(needs, incidentId, signed),
     readStolenCopy(db),
   ]);
   const facts = { ...incident, notifiedAt };
@@ -117,7 +119,22 @@ async function countServedOld(tx: Tx): Promise<{ seenAfter: number; madeAfter: n
 
 const shownEntries = 1_000;
 
-async function timelinePart(needs: ReportNeeds, incidentId: IncidentId): Promise<Report["timeline"]> {
+interface SignedHead {
+  readonly size: number;
+  readonly root: Buffer;
+  readonly note: string;
+}
+
+const signedHead = (tx: Tx): Promise<SignedHead | undefined> =>
+  tx.one<SignedHead>(
+    `select size, root, note from timeline_checkpoint where note is not null order by size desc limit 1`,
+  );
+
+async function timelinePart(
+  needs: ReportNeeds,
+  incidentId: IncidentId,
+  checkpoint: SignedHead | undefined,
+): Promise<Report["timeline"]> {
   const { db, keyholder } = needs;
   const instance = await db.one<{ id: string }>(`select id from instance`);
   if (instance === undefined) throw new Fault("IMPOSSIBLE", "the instance table is empty: run the migrations first");
@@ -130,10 +147,8 @@ async function timelinePart(needs: ReportNeeds, incidentId: IncidentId): Promise
     publicKeys,
     ...(witnessed === undefined ? {} : { witnessed }),
   });
-  const [checkpoint, entries, counted] = await Promise.all([
-    db.one<{ size: number; root: Buffer; note: string }>(
-      `select size, root, note from timeline_checkpoint where note is not null order by size desc limit 1`,
-    ),
+  const size = checkpoint?.size ?? 0;
+  const [entries, counted] = await Promise.all([
     db.many<{
       at: Date;
       kind: string;
@@ -151,10 +166,16 @@ async function timelinePart(needs: ReportNeeds, incidentId: IncidentId): Promise
       [incidentId],
     ),
   ]);
+  const unsigned = await db.one<{ count: number }>(
+    `select (select count(*) from timeline_entry where leaf_index >= $1)
+          + (select count(*) from timeline_entry where leaf_index is null) as count`,
+    [size],
+  );
   return {
     verdict: verdict.kind,
     explanation: explain(verdict),
-    size: checkpoint?.size ?? 0,
+    size,
+    unsigned: unsigned?.count ?? 0,
     rootHex: checkpoint?.root.toString("hex") ?? "",
     witness: witnessed === undefined ? "not reached" : "compared",
     checkpoint: checkpoint?.note ?? null,

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { expect, test } from "vitest";
-import { checkpointBody, noteKeyId, readCheckpoint, signedNote, verifyEd25519 } from "./checkpoint.ts";
+import { checkpointBody, readCheckpoint, signedNote } from "./checkpoint.ts";
+import { noteKeyId, verifyEd25519 } from "./note.ts";
 
 function newKey() {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");

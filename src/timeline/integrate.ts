@@ -4,7 +4,8 @@ import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
-import { checkpointBody, originOf, signedNote, verifyEd25519 } from "./checkpoint.ts";
+import { checkpointBody, originOf, signedNote } from "./checkpoint.ts";
+import { verifyEd25519 } from "./note.ts";
 import { emptyFrontier, emptyRoot, grow, rootOf } from "./tree.ts";
 import type { Frontier, TreeNode } from "./tree.ts";
 
@@ -173,6 +174,7 @@ export function startIntegrator(
   {
     log,
     witnessed,
+    publish = async () => undefined,
     ...needs
   }: Needs & {
     readonly log: Log;
@@ -181,6 +183,8 @@ export function startIntegrator(
      * which only an operator's adoption makes it do; without this, or before it, a rewritten timeline stops us.
      */
     readonly witnessed?: () => Promise<TimelineHead>;
+    /** Runs after each turn that ended well: brings the files up to what is signed. Its failure is logged, and stops nothing. */
+    readonly publish?: () => Promise<unknown>;
   },
   intervalMs = 1_000,
 ): Integrator {
@@ -193,6 +197,9 @@ export function startIntegrator(
       kicked = false;
       try {
         known = (await integrate(needs, known)).head;
+        await publish().catch((thrown: unknown) => {
+          log.warn({ reason: messageOf(thrown) }, "the timeline's files could not be written");
+        });
       } catch (thrown) {
         const isRewritten = thrown instanceof Fault && thrown.code === "SEALED_UNREADABLE";
         if (isRewritten && known !== undefined && (await hasMovedOn(known, witnessed))) {

@@ -141,3 +141,74 @@ export function verifyInclusion(
   }
   return last === 0 && Buffer.compare(hash, root) === 0;
 }
+
+/**
+ * The ranges of leaves whose hashes prove that the tree of `size` leaves begins with the one of `before`, in the order of
+ * the proof (RFC 9162 section 2.1.4.1). None when one of them is empty or they are the same.
+ */
+export function consistencyRanges(before: number, size: number): { readonly start: number; readonly end: number }[] {
+  if (before === 0 || before === size) return [];
+  const ranges: { start: number; end: number }[] = [];
+  let start = 0;
+  let end = size;
+  let isWhole = true;
+  while (end > before) {
+    let left = 1;
+    while (left * 2 < end - start) left *= 2;
+    const middle = start + left;
+    if (before <= middle) {
+      ranges.push({ start: middle, end });
+      end = middle;
+    } else {
+      ranges.push({ start, end: middle });
+      start = middle;
+      isWhole = false;
+    }
+  }
+  if (!isWhole) ranges.push({ start, end });
+  return ranges.toReversed();
+}
+
+/**
+ * Whether the proof shows that the tree with root `newRoot` begins with the one with root `oldRoot`.
+ *
+ * Source: RFC 9162 section 2.1.4.2.
+ */
+export function verifyConsistency(
+  before: { readonly size: number; readonly root: Uint8Array },
+  after: { readonly size: number; readonly root: Uint8Array },
+  hashes: readonly Uint8Array[],
+): boolean {
+  if (!Number.isSafeInteger(before.size) || !Number.isSafeInteger(after.size)) return false;
+  if (before.size < 0 || before.size > after.size) return false;
+  if (before.size === 0) return hashes.length === 0;
+  if (before.size === after.size) return hashes.length === 0 && Buffer.compare(before.root, after.root) === 0;
+  let place = before.size - 1;
+  let last = after.size - 1;
+  while (place % 2 === 1) {
+    place = (place - 1) / 2;
+    last = Math.floor(last / 2);
+  }
+  // A complete subtree is its own first hash, and is left out of the proof.
+  const path = place === 0 ? [before.root, ...hashes] : [...hashes];
+  const first = path.shift();
+  if (first === undefined) return false;
+  let oldHash: Uint8Array = first;
+  let newHash: Uint8Array = first;
+  for (const beside of path) {
+    if (last === 0) return false;
+    if (place % 2 === 1 || place === last) {
+      oldHash = hashNode(beside, oldHash);
+      newHash = hashNode(beside, newHash);
+      while (place % 2 === 0 && place !== 0) {
+        place /= 2;
+        last = Math.floor(last / 2);
+      }
+    } else {
+      newHash = hashNode(newHash, beside);
+    }
+    place = Math.floor(place / 2);
+    last = Math.floor(last / 2);
+  }
+  return last === 0 && Buffer.compare(oldHash, before.root) === 0 && Buffer.compare(newHash, after.root) === 0;
+}

@@ -34,8 +34,11 @@ export const Report = Closed({
   timeline: Closed({
     verdict: Type.Union([Type.Literal("intact"), Type.Literal("broken")]),
     explanation: Type.String(),
+    /** What `checkpoint` covers: the newest that was signed when the report was begun. */
     size: Type.Integer(),
     rootHex: Type.String(),
+    /** Entries that no signature covered yet when the report was done: its counts may be ahead of `size` by so many. */
+    unsigned: Type.Integer(),
     /** Whether the keyholder's memory of the timeline's size and root was compared too. */
     witness: Type.Union([Type.Literal("compared"), Type.Literal("not reached")]),
     checkpoint: Type.Union([Type.String(), Type.Null()]),

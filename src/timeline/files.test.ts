@@ -1,0 +1,315 @@
+import { spawn } from "node:child_process";
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { PublisherOrder } from "../../test/timeline-publisher.ts";
+import { manualClock, sleep, systemClock } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { testConnection, testDatabase } from "../db/test-database.ts";
+import type { Db } from "../db/db.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { appendAll, type TimelineEntry } from "./append.ts";
+import { originOf } from "./checkpoint.ts";
+import { integrate } from "./integrate.ts";
+import { verifierKey } from "./note.ts";
+import { policyText } from "./policy.ts";
+import { prove } from "./proof.ts";
+import { publishTiles } from "./publish.ts";
+import { writeTlogProof } from "./tlog-proof.ts";
+import { verifyAlone, type AloneQuestion } from "./verify-alone.ts";
+
+const db = await testDatabase();
+const rewritten = await testDatabase();
+const clock = manualClock(systemClock.now());
+let keyholder: TestKeyholder;
+let operator: KeyholderClient;
+let folder: string;
+let databaseId: string;
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  operator = await keyholder.connect("operator");
+  folder = await mkdtemp(join(tmpdir(), "houselights-tiles-"));
+  databaseId = (await db.one<{ id: string }>("select id from instance"))!.id;
+  // As a copy of the database would have it.
+  await rewritten.run("update instance set id = $1", [databaseId]);
+  await writeFile(join(folder, "policy"), await policy());
+});
+afterAll(async () => {
+  await keyholder.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function policy(): Promise<string> {
+  const keys = await operator.publicKeys("checkpoint");
+  return policyText(
+    keys.map(({ publicKey }) => verifierKey(originOf(databaseId), publicKey)),
+    [],
+  );
+}
+
+/** Signs without the keyholder's witness, which rightly objects to a second timeline under one id. */
+const signing = () => ({
+  sign: operator.sign.bind(operator),
+  publicKeys: operator.publicKeys.bind(operator),
+  witness: { advance: async () => undefined },
+});
+
+async function grow(count: number, on: Db = db, entry: TimelineEntry = { kind: "sign-in", detail: { n: 1 } }) {
+  clock.advance(1);
+  for (let left = count; left > 0; left -= 1_000) {
+    await appendAll(
+      on,
+      clock.now(),
+      Array.from({ length: Math.min(left, 1_000) }, () => entry),
+      systemRandom,
+    );
+  }
+  await integrate({ db: on, keyholder: signing(), clock, databaseId });
+}
+
+const publish = (to = folder, from: Db = db) => publishTiles({ db: from, folder: to, log: silentLog });
+const path = (name: string) => join(folder, name);
+const ask = (question: Partial<AloneQuestion> = {}) =>
+  verifyAlone({ folder, policy: path("policy"), checkpoints: [], proofs: [], ...question });
+
+async function filesOf(at: string): Promise<string[]> {
+  const found = await readdir(at, { recursive: true, withFileTypes: true });
+  return found
+    .filter((one) => one.isFile())
+    .map((one) => join(one.parentPath, one.name).slice(at.length + 1))
+    .toSorted();
+}
+
+/** A private copy of the published folder. */
+async function copied(): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), "houselights-tiles-copy-"));
+  await cp(folder, copy, { recursive: true });
+  return copy;
+}
+
+test("the files are those of the format, and are recomputed from themselves alone", async () => {
+  expect(await publish(path("empty"))).toEqual({ size: 0, written: 0 });
+  await grow(3);
+  expect(await publish()).toEqual({ size: 3, written: 3 });
+  await cp(path("checkpoint"), path("of-3"));
+  expect(await filesOf(folder)).toEqual(["checkpoint", "of-3", "policy", "tile/0/000.p/3", "tile/entries/000.p/3"]);
+  expect(await publish()).toEqual({ size: 3, written: 0 });
+  await grow(700);
+  await publish();
+  // A partial tile goes when the full one is there; the full one never changes.
+  expect(await filesOf(path("tile"))).toEqual([
+    "0/000",
+    "0/001",
+    "0/002.p/191",
+    "1/000.p/2",
+    "entries/000",
+    "entries/001",
+    "entries/002.p/191",
+  ]);
+  const answer = await ask({ checkpoints: [path("of-3")] });
+  expect(answer).toMatchObject({ code: 0, json: { size: 703 } });
+  expect(answer.lines.join("\n")).toContain("it begins with what of-3 covers (3 entries)");
+});
+
+async function findsEveryChange(copy: string, names: readonly string[], places = [0, 0.5, 1]): Promise<void> {
+  for (const name of names) {
+    const whole = await readFile(join(copy, name));
+    for (const at of places.map((share) => Math.floor(share * (whole.length - 1)))) {
+      const changed = Buffer.from(whole);
+      changed[at] = changed[at]! ^ 1;
+      await writeFile(join(copy, name), changed);
+      const { code, error } = await ask({ folder: copy });
+      expect({ name, at, code }).toEqual({ name, at, code: 1 });
+      expect(error).toMatch(/^(tile\/|checkpoint)/);
+    }
+    await rm(join(copy, name));
+    expect(await ask({ folder: copy })).toMatchObject({ code: 1, error: `${name}: it is missing` });
+    await writeFile(join(copy, name), whole);
+  }
+  expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
+  await rm(copy, { recursive: true });
+}
+
+test("one changed byte in any file, or a missing one, is found and named", async () => {
+  const copy = await copied();
+  const files = (await filesOf(copy)).filter((name) => /^(tile|checkpoint)/.test(name));
+  expect(files).toHaveLength(8);
+  await findsEveryChange(copy, files);
+});
+
+test("level 1 fills and level 2 begins", async () => {
+  await grow(65_000);
+  const before = await readFile(path("tile/0/001"));
+  await publish();
+  expect(await readFile(path("tile/0/001"))).toEqual(before);
+  expect(await filesOf(path("tile/2"))).toEqual(["000.p/1"]);
+  expect((await filesOf(path("tile/1"))).includes("000")).toBe(true);
+  expect(await ask({ checkpoints: [path("of-3")] })).toMatchObject({ code: 0, json: { size: 65_703 } });
+  const copy = await copied();
+  await findsEveryChange(copy, ["tile/2/000.p/1"], [0.5]);
+});
+
+test("files older than a checkpoint, another timeline, another key and another log are each told apart", async () => {
+  const old = await copied();
+  await grow(300);
+  await publish();
+  expect(await ask()).toMatchObject({ code: 0 });
+  expect(await ask({ folder: old, checkpoints: [path("checkpoint")] })).toMatchObject({
+    code: 4,
+    error: `these files are older: they have 65703 entries, and ${path("checkpoint")} covers 66003`,
+  });
+
+  // The same key signs another history of the same length, and of a greater one.
+  await grow(66_003, rewritten, { kind: "sign-out", detail: {} });
+  const other = path("other");
+  await publish(other, rewritten);
+  expect(await ask({ folder: other })).toMatchObject({ code: 0, json: { size: 66_003 } });
+  expect(await ask({ folder: other, checkpoints: [path("checkpoint")] })).toMatchObject({ code: 5 });
+  expect(await ask({ folder: other, checkpoints: [path("of-3")] })).toMatchObject({ code: 5 });
+
+  await writeFile(path("foreign"), policyText([verifierKey(originOf(databaseId), Buffer.alloc(32, 1))], []));
+  expect(await ask({ policy: path("foreign") })).toMatchObject({ code: 1, error: expect.stringContaining("no key") });
+  await writeFile(path("foreign"), policyText([verifierKey("another/log", Buffer.alloc(32, 1))], []));
+  expect(await ask({ policy: path("foreign") })).toMatchObject({
+    code: 1,
+    error: expect.stringContaining("does not name"),
+  });
+  await rm(old, { recursive: true });
+});
+
+test("a folder that holds another timeline is put aside, and nothing of it is lost", async () => {
+  const copy = await copied();
+  const { setAside } = await publish(copy, rewritten);
+  expect(setAside).toBeDefined();
+  expect(await ask({ folder: copy, policy: path("policy") })).toMatchObject({ code: 0 });
+  expect(await ask({ folder: setAside! })).toMatchObject({ code: 0, json: { size: 66_003 } });
+  expect(await ask({ folder: copy, checkpoints: [join(setAside!, "checkpoint")] })).toMatchObject({ code: 5 });
+  await rm(copy, { recursive: true });
+  await rm(setAside!, { recursive: true });
+});
+
+test("a letter's proof stands alone; with any other entry, place or checkpoint it falls", async () => {
+  for (const index of [0, 255, 256, 65_535, 65_536, 66_002]) {
+    const proof = (await prove(db, index))!;
+    const text = writeTlogProof({ ...proof, checkpoint: proof.note, entry: proof.body });
+    await writeFile(path("one.tlog-proof"), text);
+    if (index === 65_536) expect(await ask({ proofs: [path("one.tlog-proof")] })).toMatchObject({ code: 0 });
+    expect(await ask({ folder: undefined, proofs: [path("one.tlog-proof")] })).toMatchObject({ code: 0 });
+    const bent = {
+      entry: writeTlogProof({ ...proof, checkpoint: proof.note, entry: Buffer.from("{}") }),
+      index: writeTlogProof({ ...proof, index: index ^ 1, checkpoint: proof.note, entry: proof.body }),
+      hash: writeTlogProof({ ...proof, hashes: proof.hashes.toReversed(), checkpoint: proof.note, entry: proof.body }),
+      checkpoint: writeTlogProof({
+        ...proof,
+        checkpoint: await readFile(path("of-3"), "utf8"),
+        entry: proof.body,
+      }),
+    };
+    for (const [what, text] of Object.entries(bent)) {
+      await writeFile(path("one.tlog-proof"), text);
+      expect({ what, ...(await ask({ folder: undefined, proofs: [path("one.tlog-proof")] })) }).toMatchObject({
+        code: 7,
+      });
+    }
+  }
+  await rm(path("one.tlog-proof"));
+});
+
+test("wrong arguments and unreadable files are said, with code 2", async () => {
+  await writeFile(path("nonsense"), "nonsense");
+  await writeFile(path("no-quorum"), "# nothing\n");
+  for (const question of [
+    { folder: path("nowhere") },
+    { folder: path("tile"), policy: undefined },
+    { policy: path("nowhere") },
+    { policy: path("no-quorum") },
+    { checkpoints: [path("nonsense")] },
+    { checkpoints: [path("nowhere")] },
+    { report: path("nonsense") },
+    { proofs: [path("nowhere")] },
+    { folder: undefined },
+    { folder: undefined, policy: undefined },
+    { folder: undefined, checkpoints: [path("of-3")] },
+  ]) {
+    const { code, error } = await ask(question);
+    expect({ question, code }).toEqual({ question, code: 2 });
+    expect(error).not.toBe("");
+  }
+});
+
+test("it runs where nothing is installed: no package, no database, this source and Node", async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), "houselights-elsewhere-"));
+  const source = fileURLToPath(new URL("../", import.meta.url));
+  for (const name of ["timeline", "kernel"])
+    await cp(join(source, name), join(elsewhere, "src", name), { recursive: true });
+  await cp(join(source, "verify-timeline.ts"), join(elsewhere, "src/verify-timeline.ts"));
+  await writeFile(join(elsewhere, "package.json"), `{"type":"module"}`);
+  const run = async (...args: string[]) => {
+    const child = spawn(process.execPath, ["src/verify-timeline.ts", ...args], { cwd: elsewhere, env: {} });
+    let out = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    return { code, out };
+  };
+  const whole = await run(folder, "--policy", path("policy"), "--checkpoint", path("of-3"));
+  expect(whole).toMatchObject({ code: 0, out: expect.stringMatching(/^whole: 66,003 entries, root [0-9a-f]{64}$/m) });
+  const unnamed = await run(folder);
+  expect(unnamed).toMatchObject({ code: 0, out: expect.stringContaining("not whose it is") });
+  expect(await run(folder, "--nonsense")).toMatchObject({ code: 2 });
+  expect(await run(path("other"), "--policy", path("policy"), "--checkpoint", path("of-3"))).toMatchObject({ code: 5 });
+  await rm(elsewhere, { recursive: true });
+});
+
+test("killed at any instant, the folder is whole as far as its checkpoint goes, and the next run ends the work", async () => {
+  const publisher = fileURLToPath(new URL("../../test/timeline-publisher.ts", import.meta.url));
+  const target = await mkdtemp(join(tmpdir(), "houselights-killed-"));
+  const { host, port, user } = testConnection("");
+  const order: PublisherOrder = {
+    database: { host: host!, port: port!, user: user as string, database: db.pool.options.database! },
+    folder: target,
+  };
+  let unfinished = 0;
+  // The same base each time: 66,003 entries in 516 files, of which some are there and the checkpoint is not.
+  for (let kill = 0; kill < 6; kill++) {
+    const child = spawn(process.execPath, [publisher], { stdio: ["pipe", "pipe", "ignore"] });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.stdin.end(JSON.stringify(order));
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    await sleep(20 + kill * 45);
+    child.kill("SIGKILL");
+    await ended;
+    const answer = await ask({ folder: target });
+    const files = (await filesOf(target)).length;
+    if (answer.code === 0) continue;
+    // Without a checkpoint it claims nothing.
+    expect(answer.error).toBe("checkpoint: it is missing");
+    if (files > 0) unfinished++;
+  }
+  expect(unfinished).toBeGreaterThan(0);
+  await publish(target);
+  expect(await ask({ folder: target, checkpoints: [path("checkpoint")] })).toMatchObject({
+    code: 0,
+    json: { size: 66_003 },
+  });
+
+  // And from a checkpoint that is there: what it covers stays whole through every kill of the growth.
+  await grow(10_000);
+  for (let kill = 0; kill < 3; kill++) {
+    const child = spawn(process.execPath, [publisher], { stdio: ["pipe", "pipe", "ignore"] });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.stdin.end(JSON.stringify(order));
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    await sleep(15 + kill * 40);
+    child.kill("SIGKILL");
+    await ended;
+    expect(await ask({ folder: target, checkpoints: [path("checkpoint")] })).toMatchObject({ code: 0 });
+  }
+  await publish(target);
+  expect(await ask({ folder: target })).toMatchObject({ code: 0, json: { size: 76_003 } });
+  await rm(target, { recursive: true });
+}, 120_000);

@@ -1,0 +1,235 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, readFile, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { minuteMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Db } from "../db/db.ts";
+import { readUnsignedCheckpoint } from "./checkpoint.ts";
+import { writeBundle } from "./entry-bundle.ts";
+import { storedLevelStep } from "./integrate.ts";
+import { rootAt } from "./proof.ts";
+import { newTiles, partialsFolder, tilePath, tileWidth, type Tile } from "./tile-paths.ts";
+
+/** Where a service keeps its timeline as files, below its data folder. */
+export const timelineFolder = (dataDir: string): string => join(dataDir, "timeline");
+
+interface Needs {
+  readonly db: Db;
+  /** Made if it is missing. Only this function writes in it. */
+  readonly folder: string;
+  readonly log: Log;
+}
+
+export interface Published {
+  /** How many entries the folder's checkpoint covers; 0 without one. */
+  readonly size: number;
+  /** Files written by this call. */
+  readonly written: number;
+  /** Where a folder that held another timeline was put. */
+  readonly setAside?: string;
+}
+
+/** Tiles whose rows are read and written together: some thousand entries. */
+const tilesAtOnce = 32;
+const unfinished = ".writing-";
+
+/**
+ * Brings a folder up to the newest signed checkpoint (C2SP tlog-tiles): entry bundles, tiles of hashes, and at the very
+ * end the checkpoint, so that a reader who believes the checkpoint finds what it covers. Every file is written beside
+ * its place, flushed, and renamed; none is changed afterwards except the checkpoint. Killed after any line, the next
+ * call goes on from the checkpoint that is there. Partial tiles go when the full one is there, as the format allows.
+ *
+ * A folder that holds another timeline (a database was put back from a backup) is put aside under another name and said
+ * in the log: two timelines under one key are evidence, and nothing here deletes it.
+ *
+ * The files follow from the database alone, so that two processes may write the same folder.
+ */
+export async function publishTiles(needs: Needs): Promise<Published> {
+  const { db, folder, log } = needs;
+  const head = await db.one<{ size: number; note: string }>(
+    `select size, note from timeline_checkpoint where note is not null order by size desc limit 1`,
+  );
+  if (head === undefined) return { size: 0, written: 0 };
+  const before = await publishedCheckpoint(folder);
+  if (before?.note === head.note) return { size: head.size, written: 0 };
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await clearUnfinished(folder);
+  try {
+    if (before !== undefined && !(await isOfThisTimeline(db, before))) throw new OtherTimeline();
+    return await writeUpTo(needs, before?.size ?? 0, head);
+  } catch (thrown) {
+    if (!(thrown instanceof OtherTimeline)) throw thrown;
+    const setAside = `${folder}-other-${randomUUID()}`;
+    await rename(folder, setAside);
+    log.error({ setAside }, "the folder held another timeline than the database: it was put aside");
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return { ...(await writeUpTo(needs, 0, head)), setAside };
+  }
+}
+
+/** What a folder's checkpoint says, unverified; `undefined` without one. */
+async function publishedCheckpoint(
+  folder: string,
+): Promise<{ readonly size: number; readonly root: Buffer; readonly note: string } | undefined> {
+  const note = await readIfThere(join(folder, "checkpoint"));
+  if (note === undefined) return undefined;
+  const read = readUnsignedCheckpoint(note.toString("utf8"));
+  // What cannot be read is not ours: size 0 and a root of no tree, so that it is put aside.
+  return { size: read?.size ?? 0, root: read?.root ?? Buffer.alloc(0), note: note.toString("utf8") };
+}
+
+class OtherTimeline extends Error {}
+
+async function isOfThisTimeline(
+  db: Db,
+  { size, root }: { readonly size: number; readonly root: Buffer },
+): Promise<boolean> {
+  const ours = await rootAt(db, size);
+  return ours !== undefined && ours.rootHex === root.toString("hex");
+}
+
+async function writeUpTo(
+  { db, folder }: Needs,
+  before: number,
+  head: { readonly size: number; readonly note: string },
+): Promise<Published> {
+  const touched = new Set<string>();
+  let written = 0;
+  let complete: Tile[] = [];
+  let batch: Tile[] = [];
+  const flush = async (): Promise<void> => {
+    const contents = await readTiles(db, batch);
+    await Promise.all(
+      contents.map(async ({ tile, bytes }) => {
+        if (await writeOnce(folder, tilePath(tile), bytes, touched)) written++;
+      }),
+    );
+    complete.push(...batch.filter(({ width }) => width === tileWidth));
+    batch = [];
+    // Folders first, so that no name is removed before the one that replaces it is durable.
+    await syncFolders(touched);
+    for (const tile of complete) await rm(join(folder, partialsFolder(tile)), { recursive: true, force: true });
+    complete = [];
+  };
+  for (const tile of newTiles(before, head.size)) {
+    // A batch is of one kind, or of entries and the hashes beside them.
+    const first = batch[0];
+    if (first !== undefined && (batch.length >= tilesAtOnce || rank(first) !== rank(tile))) await flush();
+    batch.push(tile);
+  }
+  if (batch.length > 0) await flush();
+  // Another process may have written further meanwhile; a checkpoint that goes back would look like a lost log.
+  const newest = await publishedCheckpoint(folder);
+  if (newest !== undefined && newest.size > head.size) return { size: newest.size, written };
+  await replaceFile(folder, "checkpoint", Buffer.from(head.note), touched);
+  await syncFolders(touched);
+  return { size: head.size, written: written + 1 };
+}
+
+const rank = ({ level }: Tile): number => (level === "entries" ? 0 : level);
+
+interface Content {
+  readonly tile: Tile;
+  readonly bytes: Buffer;
+}
+
+/** The bytes of tiles that stand side by side: of one level, or entries and level 0. */
+async function readTiles(db: Db, tiles: readonly Tile[]): Promise<Content[]> {
+  const first = tiles[0];
+  const last = tiles.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const from = first.index * tileWidth;
+  const to = last.index * tileWidth + last.width;
+  const level = rank(first);
+  const rows =
+    level === 0
+      ? await db.many<{ hash: Buffer; body: Buffer }>(
+          `select leaf_hash as hash, body from timeline_entry where leaf_index >= $1 and leaf_index < $2
+            order by leaf_index`,
+          [from, to],
+        )
+      : await db.many<{ hash: Buffer; body?: Buffer }>(
+          `select hash from timeline_node where level = $1 and place >= $2 and place < $3 order by place`,
+          [level * storedLevelStep, from, to],
+        );
+  if (rows.length !== to - from) throw new Fault("IMPOSSIBLE", "the timeline has a gap: verify it");
+  return tiles.map((tile) => {
+    const own = rows.slice(tile.index * tileWidth - from, tile.index * tileWidth - from + tile.width);
+    return {
+      tile,
+      bytes:
+        tile.level === "entries"
+          ? writeBundle(own.map(({ body }) => body ?? Buffer.alloc(0)))
+          : Buffer.concat(own.map(({ hash }) => hash)),
+    };
+  });
+}
+
+/** @returns whether it was written. What is there already is complete, since names are given to whole files only. */
+async function writeOnce(folder: string, path: string, bytes: Buffer, touched: Set<string>): Promise<boolean> {
+  const there = await readIfThere(join(folder, path));
+  if (there !== undefined) {
+    if (!there.equals(bytes)) throw new OtherTimeline();
+    // Its name may not be durable yet: whoever wrote it may have been killed before.
+    touched.add(dirname(join(folder, path)));
+    return false;
+  }
+  await replaceFile(folder, path, bytes, touched);
+  return true;
+}
+
+async function replaceFile(folder: string, path: string, bytes: Buffer, touched: Set<string>): Promise<void> {
+  const target = join(folder, path);
+  const parent = dirname(target);
+  const made = await mkdir(parent, { recursive: true, mode: 0o700 });
+  // The names of new folders must last too.
+  for (let at = parent; made !== undefined && at.length >= dirname(made).length; at = dirname(at)) touched.add(at);
+  touched.add(parent);
+  const beside = join(folder, `${unfinished}${randomUUID()}`);
+  const file = await open(beside, "wx", 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(beside, target);
+}
+
+async function syncFolders(touched: Set<string>): Promise<void> {
+  const folders = [...touched];
+  touched.clear();
+  await Promise.all(
+    folders.map(async (path) => {
+      let handle: FileHandle | undefined;
+      try {
+        handle = await open(path, "r");
+        await handle.sync();
+      } finally {
+        await handle?.close();
+      }
+    }),
+  );
+}
+
+/** What a killed writer left beside. Another that is at work now has younger ones. */
+async function clearUnfinished(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(unfinished));
+  for (const name of names) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && performance.timeOrigin + performance.now() - found.mtimeMs > minuteMs) {
+      await rm(path, { force: true });
+    }
+  }
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
+    throw thrown;
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * What a report says of the timeline, as far as the timeline can speak to it. Plain checks instead of a schema's: this
+ * runs on an auditor's machine, where nothing is installed.
+ */
+export interface ReportClaims {
+  readonly incidentId: string;
+  readonly reference: string;
+  readonly containedAt: string | null;
+  readonly closedAt: string | null;
+  /** How many entries the report's own checkpoint covers, and that checkpoint. */
+  readonly size: number;
+  readonly checkpoint: string | null;
+  /** Entries that waited for a signature when it was made: what it says may be ahead by so many. */
+  readonly unsigned: number;
+  readonly entries: readonly ClaimedEntry[];
+  readonly entriesLeftOut: number;
+  readonly letters: ReadonlyMap<string, number>;
+  readonly renewalsByHour: ReadonlyMap<string, number>;
+}
+
+interface ClaimedEntry {
+  readonly at: string;
+  readonly kind: string;
+  readonly detail: unknown;
+  readonly leafIndex: number | null;
+  readonly leafHashHex: string | null;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const fieldsOf = (value: unknown): Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
+const wholeOf = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : -1);
+
+/** Reads a report's JSON; `undefined` for anything else. */
+export function readReportClaims(text: string): ReportClaims | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const report = fieldsOf(value);
+  const incident = fieldsOf(report["incident"]);
+  const timeline = fieldsOf(report["timeline"]);
+  const letters = listOf(fieldsOf(report["letters"])["inTimeline"]);
+  const claims: ReportClaims = {
+    incidentId: textOf(incident["id"]),
+    reference: textOf(incident["reference"]),
+    containedAt: textOrNull(incident["containedAt"]),
+    closedAt: textOrNull(incident["closedAt"]),
+    size: wholeOf(timeline["size"]),
+    checkpoint: textOrNull(timeline["checkpoint"]),
+    unsigned: wholeOf(timeline["unsigned"]),
+    entries: listOf(timeline["entries"]).map((entry) => ({
+      at: textOf(entry["at"]),
+      kind: textOf(entry["kind"]),
+      detail: entry["detail"],
+      leafIndex: entry["leafIndex"] === null ? null : wholeOf(entry["leafIndex"]),
+      leafHashHex: textOrNull(entry["leafHashHex"]),
+    })),
+    entriesLeftOut: wholeOf(timeline["entriesLeftOut"]),
+    letters: new Map(letters.map((one) => [textOf(one["outcome"]), wholeOf(one["count"])])),
+    renewalsByHour: new Map(
+      listOf(incident["renewalsByHour"]).map((one) => [textOf(one["hour"]), wholeOf(one["renewed"])]),
+    ),
+  };
+  const isReport = textOf(report["format"]).startsWith("houselights report ") && claims.incidentId !== "";
+  return isReport && claims.size >= 0 && claims.unsigned >= 0 ? claims : undefined;
+}
+
+/** Compares a report with the entries, which it is shown one after the other. */
+export function compareReport(claims: ReportClaims) {
+  const { incidentId, containedAt, closedAt, size, unsigned } = claims;
+  const claimed = new Map(claims.entries.map((entry) => [entry.leafIndex, entry]));
+  const wrong: string[] = [];
+  const letters = new Map<string, number>();
+  const renewals = new Map<string, number>();
+  let ofCase = 0;
+
+  const count = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
+
+  return {
+    see: (index: number, body: Buffer, leafHash: Buffer): void => {
+      if (index >= size) return;
+      const entry = claimed.get(index);
+      const said = parsed(body);
+      const isOfCase = said["incidentId"] === incidentId;
+      if (entry !== undefined) {
+        claimed.delete(index);
+        if (
+          !isOfCase ||
+          entry.leafHashHex !== leafHash.toString("hex") ||
+          entry.at !== said["at"] ||
+          entry.kind !== said["kind"] ||
+          !isSame(entry.detail, said["detail"])
+        ) {
+          wrong.push(`its entry ${index} (${entry.kind}) is not what the timeline has there`);
+        }
+      }
+      if (isOfCase && said["kind"] === "letter") count(letters, textOf(fieldsOf(said["detail"])["outcome"]));
+      else if (isOfCase) ofCase++;
+      const at = textOf(said["at"]);
+      if (
+        said["kind"] === "renewed" &&
+        containedAt !== null &&
+        at >= containedAt &&
+        (closedAt === null || at <= closedAt)
+      ) {
+        count(renewals, `${at.slice(0, 13)}:00:00.000Z`);
+      }
+    },
+    /** What the report says and the timeline does not, in sentences. */
+    finish: (): string[] => {
+      for (const [index, { kind }] of claimed) {
+        if (index !== null && index < size) wrong.push(`its entry ${index} (${kind}) is not in the timeline`);
+      }
+      const listed = claims.entries.filter(({ leafIndex }) => leafIndex !== null && leafIndex < size).length;
+      const missing = ofCase - listed - claims.entriesLeftOut;
+      if (missing > 0) wrong.push(`it leaves out ${missing} of the case's ${ofCase} entries and does not say so`);
+      wrong.push(...differences("letters", claims.letters, letters, unsigned));
+      wrong.push(...differences("renewals", claims.renewalsByHour, renewals, unsigned));
+      return wrong;
+    },
+  };
+}
+
+/** A report counts what was committed, and may be ahead of the signed tree by what waited for its signature. */
+function* differences(
+  what: string,
+  stated: ReadonlyMap<string, number>,
+  counted: ReadonlyMap<string, number>,
+  unsigned: number,
+): Generator<string> {
+  for (const key of new Set([...stated.keys(), ...counted.keys()])) {
+    const [said, found] = [stated.get(key) ?? 0, counted.get(key) ?? 0];
+    if (said < found || said > found + unsigned) {
+      yield `it says ${said} ${what} "${key}", and the timeline has ${found}`;
+    }
+  }
+}
+
+function parsed(body: Buffer): Fields {
+  try {
+    return fieldsOf(JSON.parse(body.toString("utf8")));
+  } catch {
+    return {};
+  }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (Array.isArray(one) && Array.isArray(other)) {
+    return one.length === other.length && one.every((value, i) => isSame(value, other[i]));
+  }
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return one === other;
+  const keys = Object.keys(one);
+  return (
+    keys.length === Object.keys(other).length && keys.every((key) => isSame(fieldsOf(one)[key], fieldsOf(other)[key]))
+  );
+}
