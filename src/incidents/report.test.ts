@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Value } from "typebox/value";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
@@ -12,7 +15,12 @@ import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.t
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { append } from "../timeline/append.ts";
+import { originOf } from "../timeline/checkpoint.ts";
 import { integrate } from "../timeline/integrate.ts";
+import { verifierKey } from "../timeline/note.ts";
+import { policyText } from "../timeline/policy.ts";
+import { publishTiles } from "../timeline/publish.ts";
+import { verifyAlone } from "../timeline/verify-alone.ts";
 import { Report } from "../wire/report.ts";
 import { closeIncident } from "./close.ts";
 import { contain } from "./contain.ts";
@@ -110,6 +118,62 @@ test("the report says what its schema says, and its sum adds up and agrees with 
   expect(
     await reportIncident({ db, clock, keyholder: operator, log: silentLog }, newId(systemRandom, start)),
   ).toBeUndefined();
+});
+
+test("the report is compared with the timeline's files, and one that says anything else is refused", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "houselights-report-"));
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  const keys = await operator.publicKeys("checkpoint");
+  const origin = originOf(instance!.id);
+  await publishTiles({ db, folder: join(folder, "timeline"), log: silentLog });
+  await writeFile(
+    join(folder, "policy"),
+    policyText(
+      keys.map(({ publicKey }) => verifierKey(origin, publicKey)),
+      [],
+    ),
+  );
+  const ask = async (said: unknown) => {
+    await writeFile(join(folder, "report.json"), JSON.stringify(said));
+    return verifyAlone({
+      folder: join(folder, "timeline"),
+      policy: join(folder, "policy"),
+      report: join(folder, "report.json"),
+      checkpoints: [],
+      proofs: [],
+    });
+  };
+  const made = await report();
+  expect(await ask(made)).toMatchObject({ code: 0, json: { report: made.incident.reference } });
+
+  const bent: Readonly<Record<string, (said: typeof made) => void>> = {
+    "a letter more": (said) => said.letters!.inTimeline[0]!.count++,
+    "a letter fewer": (said) => said.letters!.inTimeline[1]!.count--,
+    "a renewal moved": (said) => (said.incident.renewalsByHour[0]!.renewed = 1),
+    "another instant": (said) => (said.timeline.entries[1]!.at = toIso(start)),
+    "another act": (said) => (said.timeline.entries[1]!.kind = "incident closed"),
+    "another detail": (said) => (said.timeline.entries[1]!.detail["operator"] = "somebody"),
+    "an act left out": (said) => said.timeline.entries.splice(1, 1),
+    "an act made up": (said) => said.timeline.entries.push({ ...said.timeline.entries[0]!, leafIndex: 0 }),
+    "another size": (said) => said.timeline.size--,
+  };
+  for (const [what, bend] of Object.entries(bent)) {
+    const said = structuredClone(made);
+    bend(said);
+    expect({ what, ...(await ask(said)) }).toMatchObject({ code: 7 });
+  }
+
+  // What is not signed yet may be counted, and is said to be; as soon as it is signed, the same report is still true.
+  await append(db, clock.now(), { kind: "renewed", detail: { account: people[7]!.accountId } }, systemRandom);
+  const ahead = await report();
+  expect(ahead.timeline.unsigned).toBe(1);
+  expect(await ask(ahead)).toMatchObject({ code: 0 });
+  expect(await ask({ ...ahead, timeline: { ...ahead.timeline, unsigned: 0 } })).toMatchObject({ code: 7 });
+  await integrateNow();
+  await publishTiles({ db, folder: join(folder, "timeline"), log: silentLog });
+  expect(await ask(ahead)).toMatchObject({ code: 0 });
+  expect(await ask(made)).toMatchObject({ code: 0 });
+  await rm(folder, { recursive: true });
 });
 
 test("a session from before that was seen after containment would show", async () => {
