@@ -1,6 +1,6 @@
 import type { Clock } from "../kernel/clock.ts";
 import { hourMs } from "../kernel/clock.ts";
-import type { Tx } from "../db/db.ts";
+import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { addressFrom, withinLimit } from "../http/throttle.ts";
 
@@ -14,7 +14,7 @@ const fromAll = 60;
  * work whether or not anybody has the address; past the limit nothing is mailed, and nobody is told.
  */
 export async function mayMail(
-  needs: { readonly db: Tx; readonly clock: Clock; readonly keyholder: Pick<Keyholder, "index"> },
+  needs: { readonly db: Db; readonly clock: Clock; readonly keyholder: Pick<Keyholder, "index"> },
   purpose: "renewal" | "sign-up",
   addressIndex: Uint8Array,
   network: string,

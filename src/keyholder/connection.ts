@@ -47,6 +47,8 @@ export interface Connection {
 }
 
 const defaultWaitMs = 2_000;
+/** A call waits for `waitMs` and at most one such part more. */
+const ticksPerWait = 8;
 const firstPauseMs = 10;
 const longestPauseMs = 250;
 const maxUnanswered = 50_000;
@@ -57,9 +59,15 @@ const maxCallBytes = maxCallFrameBytes - 1024;
 interface Call {
   readonly id: number;
   readonly text: string;
+  /** The tick in which it was asked. */
+  readonly askedIn: number;
   resolve(value: unknown): void;
   reject(fault: Fault): void;
 }
+
+/** The length of an answer as JSON; most are base64, in which nothing is escaped. */
+const jsonLength = (answer: unknown): number =>
+  typeof answer === "string" ? answer.length + 2 : (JSON.stringify(answer) ?? "").length;
 
 /** Faults that the process may answer with; anything else it says is not understood. */
 const answeredCodes: readonly FaultCode[] = [
@@ -83,7 +91,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   let toSend: Call[] = [];
   let socket: Socket | undefined;
   let nextId = 1;
-  let gathering: { readonly calls: Set<number>; readonly settled: AbortController } | undefined;
+  let isGathering = false;
+  let tick = 0;
+  let isTicking = false;
   const counts = new Map<Operation, number>();
   let askedBytes = 0;
   let answeredBytes = 0;
@@ -112,8 +122,6 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 
   function failAll(fault: () => Fault): void {
     toSend = [];
-    // A group whose calls are all settled has stopped its timer; a call made later in this turn needs one of its own.
-    gathering = undefined;
     const failed = [...unanswered.values()];
     unanswered.clear();
     for (const call of failed) call.reject(fault());
@@ -126,7 +134,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     // Nobody waits any more for what is answered too late.
     if (call === undefined) return;
     unanswered.delete(call.id);
-    answeredBytes += JSON.stringify(answer.slice(1)).length;
+    answeredBytes += jsonLength(first);
     if (failed === 0) return call.resolve(first);
     const code = answeredCodes.find((one) => one === first) ?? "IMPOSSIBLE";
     call.reject(new Fault(code, `keyholder: ${typeof second === "string" ? second : "no reason given"}`));
@@ -196,24 +204,34 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
   }
 
-  /** The calls of this turn of the event loop; they are sent when it ends, and wait together. */
-  function gather(): Set<number> {
-    if (gathering !== undefined) return gathering.calls;
-    const group = { calls: new Set<number>(), settled: new AbortController() };
-    gathering = group;
+  /** The calls of this turn of the event loop are sent together when it ends. */
+  function gather(): void {
+    if (isGathering) return;
+    isGathering = true;
     setImmediate(() => {
-      gathering = undefined;
+      isGathering = false;
       sendWaiting();
     });
-    void sleep(waitMs, group.settled.signal).then(() => {
-      for (const id of group.calls) {
-        const call = unanswered.get(id);
-        unanswered.delete(id);
-        call?.reject(unavailable());
+  }
+
+  /**
+   * Fails what has waited too long, by one timer for all calls that runs while any is unanswered.
+   */
+  async function watchWaits(): Promise<void> {
+    if (isTicking) return;
+    isTicking = true;
+    while (unanswered.size > 0 && !closing.signal.aborted) {
+      await sleep(waitMs / ticksPerWait, closing.signal);
+      tick += 1;
+      for (const call of unanswered.values()) {
+        // Asked in order, so the first that has time left ends the look.
+        if (call.askedIn >= tick - ticksPerWait) break;
+        unanswered.delete(call.id);
+        call.reject(unavailable());
       }
       toSend = toSend.filter((one) => unanswered.has(one.id));
-    });
-    return group.calls;
+    }
+    isTicking = false;
   }
 
   function call(operation: Operation, values: readonly unknown[]): Promise<unknown> {
@@ -229,28 +247,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       );
     }
     return new Promise((resolve, reject) => {
-      const group = gather();
-      const settled = gathering?.settled;
-      const leave = (): void => {
-        group.delete(id);
-        // With a reason: without one, an exception with a stack is made for each group of calls.
-        if (group.size === 0) settled?.abort("answered");
-      };
-      const waiting: Call = {
-        id,
-        text,
-        resolve: (value) => {
-          leave();
-          resolve(value);
-        },
-        reject: (fault) => {
-          leave();
-          reject(fault);
-        },
-      };
-      group.add(id);
+      const waiting: Call = { id, text, askedIn: tick, resolve, reject };
       unanswered.set(id, waiting);
       toSend.push(waiting);
+      gather();
+      void watchWaits();
     });
   }
 

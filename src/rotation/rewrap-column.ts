@@ -156,6 +156,11 @@ async function writeBatch(
   );
 }
 
+interface Prepared {
+  readonly read: Promise<Batch | undefined>;
+  readonly sealed: Promise<readonly (Buffer | null)[]>;
+}
+
 /**
  * Seals a column's values again under the newest version, in order of the primary key and in batches, from where the
  * last walk was. Values and progress commit together, so a walk that is killed at any line goes on without a gap. Any
@@ -171,19 +176,25 @@ export async function rewrapColumn(
   { signal, batchRows = of.rewrap === "mailer" ? longRows : rewrapBatch }: WalkOptions = {},
 ): Promise<boolean> {
   let progress = await beginWalk(db, clock, of, toVersion);
-  const readAfter = (after: readonly string[] | null): Promise<Batch | undefined> =>
-    readBatch(db, of, toVersion, after, batchRows);
-  let ahead = readAfter(progress.afterKey);
+  /** The rows after a key, and what they are sealed again as. Both start at once, and neither is heard before it is asked for. */
+  const prepare = (after: readonly string[] | null): Prepared => {
+    const read = readBatch(db, of, toVersion, after, batchRows);
+    const sealed = read.then((batch) =>
+      batch === undefined ? [] : keys.rewrap(of.rewrap, batch.contexts, batch.sealed),
+    );
+    sealed.catch(() => undefined);
+    return { read, sealed };
+  };
+  let ahead = prepare(progress.afterKey);
   for (;;) {
-    const batch = await ahead;
+    const { read, sealed: sealing } = ahead;
+    const batch = await read;
     if (batch === undefined) return true;
     if (signal?.aborted === true) return false;
     const lastKey = batch.keys.map((key) => key.at(-1) ?? "");
-    // The next rows are read while these are sealed and written.
-    ahead = readAfter(lastKey);
-    // An error of this batch comes first; this one's is heard by whoever waits for it.
-    ahead.catch(() => undefined);
-    const sealed = await keys.rewrap(of.rewrap, batch.contexts, batch.sealed);
+    // The next rows are read and sealed while these are written: the database and the keyholder work side by side.
+    ahead = prepare(lastKey);
+    const sealed = await sealing;
     const before = progress;
     try {
       progress = await db.transaction(async (tx) => {
@@ -199,8 +210,8 @@ export async function rewrapColumn(
     } catch (thrown) {
       if (!(thrown instanceof Overtaken)) throw thrown;
       progress = await readProgress(db, of);
-      await ahead.catch(() => undefined);
-      ahead = readAfter(progress.afterKey);
+      await ahead.sealed.catch(() => undefined);
+      ahead = prepare(progress.afterKey);
     }
   }
 }
