@@ -136,6 +136,17 @@ create table campaign (
   constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
 );
 
+create table campaign_survey (
+  incident_id uuid not null,
+  asked_at timestamp with time zone not null,
+  counted bigint not null default 0,
+  done_at timestamp with time zone,
+  providers jsonb not null default '[]'::jsonb,
+  findings jsonb not null default '[]'::jsonb,
+  constraint campaign_survey_pkey PRIMARY KEY (incident_id),
+  constraint campaign_survey_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+);
+
 create table canary (
   mark bytea not null,
   place text not null,

@@ -37,6 +37,7 @@ import { renewalRoutes } from "./renewal/routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
 import { containmentsSince, currentNotice, noticesTo } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
+import { wayOutOf } from "./incidents/plan.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { listAlarms } from "./canaries/alarms.ts";
 import { countSignIns } from "./canaries/stuffing.ts";
@@ -150,7 +151,7 @@ export async function buildWeb(
     monotonicMs: ground.monotonicMs,
     log,
     service,
-    leavesBy: mail,
+    wayOut: wayOutOf(config),
   });
   noticePages(app, { db, frame });
   consoleRoutes(app, {

@@ -8,6 +8,8 @@ import { startWorker } from "./jobs/worker.ts";
 import { letterTasks } from "./mail/letter-tasks.ts";
 import type { MailTransport } from "./mail/mail.ts";
 import { openMailbox } from "./mail/mailbox.ts";
+import { senderOf } from "./mail/sender-domain/judge-sender.ts";
+import { openLookup } from "./mail/sender-domain/lookup.ts";
 import { openSmtp } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
 import { publishTiles, timelineFolder } from "./timeline/publish.ts";
@@ -15,7 +17,7 @@ import { readStanding } from "./credentials/standing.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
 import { keepKeysTask } from "./rotation/keep-keys.ts";
-import { campaignTask } from "./incidents/campaign-tasks.ts";
+import { campaignTask, surveyTask } from "./incidents/campaign-tasks.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { watchSignIns } from "./canaries/stuffing.ts";
@@ -89,6 +91,13 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         random,
         log,
         service,
+      }),
+      surveyTask({
+        db,
+        keyholder,
+        clock,
+        lookup: openLookup(config.dnsServers),
+        sender: () => senderOf(config, keyholder),
       }),
       ...libraryTasks(library),
       keepKeysTask({

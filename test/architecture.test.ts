@@ -144,6 +144,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   recovery: ["renewal"],
   key_version: ["rotation"],
   key_rewrap: ["rotation"],
+  campaign_survey: ["incidents"],
   letter: ["incidents", "canaries"],
   incident: ["incidents", "canaries", "rotation"],
   alarm: ["canaries"],

@@ -27,6 +27,8 @@ export interface PopulationOptions {
   readonly withoutAddress?: number;
   /** Comes before the number in addresses: `viewer` gives viewer-1@example.org and so on. */
   readonly prefix?: string;
+  /** The domains of the addresses, in turn; example.org by default. */
+  readonly domains?: readonly string[];
   /** The password of everybody; salt and hash are shared, so that making many is cheap, and sealed for each. */
   readonly password?: string;
   readonly random?: Random;
@@ -56,6 +58,7 @@ export async function populate(
 ): Promise<PersonInPopulation[]> {
   const { accounts, sessionsEach = 0, at = systemClock.now(), locales = ["en"], withoutAddress = 0 } = options;
   const { prefix = "viewer", password = populationPassword, random = systemRandom } = options;
+  const { domains = ["example.org"] } = options;
   const epoch = await currentEpoch(db);
   const salt = random.bytes(16);
   const tag = new Secret(
@@ -154,7 +157,7 @@ export async function populate(
 
   async function makePerson(number: number) {
     const accountId = newId<AccountId>(random, at);
-    const address = number < withoutAddress ? "" : `${prefix}-${number + 1}@example.org`;
+    const address = number < withoutAddress ? "" : `${prefix}-${number + 1}@${domains[number % domains.length] ?? ""}`;
     const [dataKey, addressIndex, record] = await Promise.all([
       keyholder.newDataKey(accountId),
       keyholder.index("address", address),

@@ -167,6 +167,28 @@ test("the account by keyboard alone: an address is removed after a proof, and th
   await page.context().close();
 });
 
+test("the letter is read in each language and the plan says what it cannot promise, before anything is sent", async () => {
+  for (const viewport of sizes.slice(0, 2)) {
+    await set("case?state=contained");
+    const { page, complaints } = await open(`/console/incident/${id(7_000)}`, viewport);
+    await page.getByRole("button", { name: "Write the letters" }).click();
+    await page.getByLabel("Deutsch").check();
+    await page.getByText("Notice (de)").waitFor();
+    await page.getByText("no end can be promised").waitFor();
+    await page.getByText("there is no record at houselights._domainkey").waitFor();
+    await page.getByText("I have read the letter and mean to send it to 4,790,310 accounts").waitFor();
+    const shots = process.env["SHOTS"];
+    if (shots !== undefined) await page.screenshot({ path: `${shots}/the-plan-${viewport.width}.png` });
+    if (shots !== undefined) {
+      await page.locator(".plan").scrollIntoViewIfNeeded();
+      await page.locator(".plan").screenshot({ path: `${shots}/the-plan-itself-${viewport.width}.png` });
+    }
+    expect(await violations(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  }
+}, 60_000);
+
 /** What is left of the film in the page, and how the room is lit. */
 const room = `({
   films: document.querySelectorAll("video").length,

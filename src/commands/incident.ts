@@ -1,19 +1,22 @@
 import { writeFile } from "node:fs/promises";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
-import { parseInstant, toIso } from "../kernel/clock.ts";
+import { parseInstant, plus, secondMs, sleep, toIso } from "../kernel/clock.ts";
 import type { Ground } from "../app.ts";
 import { openCaseFromAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
 import { openIncident } from "../incidents/open.ts";
-import { notifyIncident } from "../incidents/notify.ts";
+import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
+import { wayOutOf } from "../incidents/plan.ts";
+import { askForSurvey, readSurvey } from "../incidents/survey.ts";
 import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
 import { closeRefusal, containedReply, wouldContain } from "../incidents/routes.ts";
 import { rotateKeys } from "../rotation/rotate.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
+import type { Plan } from "../wire/campaign.ts";
 import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withContainmentGround, withGround } from "./ground.ts";
@@ -60,6 +63,18 @@ function containedLines(contained: Contained): string[] {
     ...(contained.witness === "owed"
       ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
       : []),
+    ...(contained.letters === undefined ? [] : dryRunLines(contained.letters)),
+  ];
+}
+
+/** What telling everybody would take, before anything is done. */
+function dryRunLines({ inScope, withAddress, withoutAddress, terms, end, cost, deadlines }: Plan): string[] {
+  return [
+    `  to tell               ${figure(inScope)} accounts: ${figure(withAddress)} by letter, ${figure(withoutAddress)} without an address`,
+    `  letters cost          ${cost.says}`,
+    ...terms.map(({ term, reason }) => `  ${term.padEnd(22)}${reason}`),
+    `  letters end           ${end.says}`,
+    ...deadlines.map(({ title, outlook, says }) => `  ${outlook.padEnd(22)}${title} (${says})`),
   ];
 }
 
@@ -114,9 +129,9 @@ async function runContain(call: Call): Promise<Outcome> {
         hint: 'houselights incident contain --reason "database copy offered for sale"',
       };
     }
-    const shown = inHand ?? { id: "00000000-0000-0000-0000-000000000000", reference: "opens a new one" };
     if (values["dry-run"] === true || values["yes"] !== true) {
-      const would = await wouldContain(ground, shown, { mode, keepTools, account, keysReachable });
+      const needs = { ...ground, wayOut: wayOutOf(config) };
+      const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable });
       if (would === undefined) return { kind: "refused", error: "there is no such account" };
       if (values["dry-run"] === true) return { kind: "done", json: would, lines: containedLines(would) };
       for (const line of containedLines(would)) call.say(line);
@@ -164,18 +179,19 @@ async function runNotify(call: Call): Promise<Outcome> {
       random,
       keyholder: keyholders.operator,
       log,
-      leavesBy: config.smtpUrl === null ? ("mailbox" as const) : ("relay" as const),
+      wayOut: wayOutOf(config),
       service: { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress },
     };
     const by = to ?? operator;
     if (action === "start" && values["yes"] !== true) {
-      const plan = await notifyIncident(needs, id, "plan", by);
+      const plan = await finishedPlan(needs, id, call);
       if (plan.kind !== "refused" && plan.text !== undefined) call.say(plan.text);
       if (!(await confirmed(call, "send these letters now?"))) {
         return { kind: "refused", error: "no letter was sent", hint: "--yes sends without asking" };
       }
     }
-    const outcome = await notifyIncident(needs, id, action, by);
+    const outcome =
+      action === "plan" ? await finishedPlan(needs, id, call) : await notifyIncident(needs, id, action, by);
     if (outcome.kind === "refused") return { kind: "refused", error: outcome.reason };
     const lines = [
       ...(outcome.subject === undefined ? [] : [outcome.subject, ""]),
@@ -195,6 +211,33 @@ async function runNotify(call: Call): Promise<Outcome> {
       lines: [...lines, done[outcome.kind]].filter((line, i, all) => line !== "" || i < all.length - 1),
     };
   });
+}
+
+/** How long a terminal waits for what the worker finds out, if nothing comes on. */
+const surveyPatienceMs = 15 * secondMs;
+
+/** The plan with everything that the worker finds out; without it when no worker goes on with it, as while the service is stopped. */
+async function finishedPlan(
+  needs: Parameters<typeof notifyIncident>[0],
+  id: IncidentId,
+  { say }: Pick<Call, "say">,
+): Promise<NotifyOutcome> {
+  const { db, clock } = needs;
+  await askForSurvey(needs, id);
+  let counted = 0;
+  let movedAt = clock.now();
+  for (;;) {
+    const survey = await readSurvey(db, id);
+    if (survey === undefined || survey.doneAt !== null) break;
+    if (survey.counted > counted) {
+      ({ counted } = survey);
+      say(`looking at addresses: ${figure(counted)} accounts counted`);
+      movedAt = clock.now();
+    }
+    if (clock.now() > plus(movedAt, surveyPatienceMs)) break;
+    await sleep(300);
+  }
+  return notifyIncident(needs, id, "plan", operator);
 }
 
 async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {

@@ -4,6 +4,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { isIP } from "node:net";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
+import { readAllowance, readDnsServers, readPrice, type LetterPrice, type RelayAllowance } from "./mail-settings.ts";
 
 /** What the service was told by its environment, checked and frozen. Values that hold a password are Secrets. */
 export interface Config {
@@ -24,6 +25,12 @@ export interface Config {
   /** A relay for letters; `null` keeps them in the built-in mailbox. */
   readonly smtpUrl: Secret | null;
   readonly mailFrom: string;
+  /** `null`: not known. */
+  readonly relayAllowance: RelayAllowance | null;
+  /** `null`: not known. */
+  readonly letterPrice: LetterPrice | null;
+  /** Resolvers to ask about the sender's domain (`address` or `address:port`); `null` asks the system's. */
+  readonly dnsServers: readonly string[] | null;
   readonly serviceName: string;
   /** Where letters and pages send people with questions; `null` leaves it out. */
   readonly contactAddress: string | null;
@@ -114,6 +121,9 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   ) {
     settings.refuse("MAIL_FROM", "must be an address, or `Name <address>`");
   }
+  const relayAllowance = readAllowance(settings);
+  const letterPrice = readPrice(settings);
+  const dnsServers = readDnsServers(settings);
   const contactAddress = text("CONTACT_ADDRESS") ?? null;
   if (contactAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(contactAddress)) {
     settings.refuse("CONTACT_ADDRESS", "must be an address");
@@ -142,6 +152,9 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     keysSeal: readKeysSeal(settings, folder),
     smtpUrl,
     mailFrom,
+    relayAllowance,
+    letterPrice,
+    dnsServers,
     serviceName,
     contactAddress,
     alarmAddress,

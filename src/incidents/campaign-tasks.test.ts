@@ -46,7 +46,7 @@ test("workers carry a campaign from its start to its end by themselves, in the o
     { ...needs, witness: operator.witness, monotonicMs: () => 0 },
     { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "operator" },
   );
-  const asked = { ...needs, keyholder: operator, leavesBy: "relay" } as const;
+  const asked = { ...needs, keyholder: operator, wayOut: { leavesBy: "relay", allowance: null, price: null } } as const;
   const { incidentId } = contained;
   await notifyIncident(asked, incidentId, "test", people[0]!.accountId);
 

@@ -11,6 +11,7 @@ import type { MailTransport } from "../mail/mail.ts";
 import { enqueueWalk, freezeScope } from "./campaign.ts";
 import type { ServiceFacts } from "../mail/templates.ts";
 import { sendTestLetter } from "./preview.ts";
+import { surveyCampaign } from "./survey.ts";
 import { walk, type Pace, type Walked } from "./walk.ts";
 
 interface Needs {
@@ -58,6 +59,13 @@ export function campaignTask(needs: Needs): TaskDefinition {
     }
   });
 }
+
+/** The task "campaign-survey": what the worker finds out for a plan. */
+export const surveyTask = (needs: Parameters<typeof surveyCampaign>[0]): TaskDefinition =>
+  defineTask("campaign-survey", async ({ incidentId: id }, { signal }) => {
+    const incidentId = parseId<IncidentId>(id);
+    if (incidentId !== undefined) await surveyCampaign(needs, incidentId, signal);
+  });
 
 /** Throws for a deferral, so that the job is tried again. */
 async function sendTest(needs: Needs, incidentId: IncidentId, operator: AccountId, log: Log): Promise<void> {

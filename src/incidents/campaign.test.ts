@@ -21,7 +21,8 @@ import { addsUp, letterSum } from "./letter-sum.ts";
 import { currentNotice, readNotice } from "./notice.ts";
 import { notifyIncident } from "./notify.ts";
 import { openIncident } from "./open.ts";
-import { planCampaign, previewNotices, sendTestLetter } from "./preview.ts";
+import { planCampaign } from "./plan.ts";
+import { previewNotices, sendTestLetter } from "./preview.ts";
 import { walk, type Pace } from "./walk.ts";
 
 let keyholder: TestKeyholder;
@@ -387,10 +388,10 @@ test("the preview is the letter in every language, and the plan counts without p
   const incidentId = await containedCase();
   const previewed = await previewNotices(needs, incidentId);
   expect(previewed!.map(({ locale }) => locale)).toEqual(["en", "de", "fr", "es", "ja"]);
-  const plan = await planCampaign({ ...needs, leavesBy: "relay" }, incidentId);
+  const plan = await planCampaign({ ...needs, leavesBy: "relay", allowance: null, price: null }, incidentId);
   expect(plan).toMatchObject({ inScope: 4, withAddress: 4, withoutAddress: 0, leavesBy: "relay", measured: null });
   expect(relay.letters).toEqual([]);
-  const asked = { ...needs, keyholder: web, leavesBy: "relay" } as const;
+  const asked = { ...needs, keyholder: web, wayOut: { leavesBy: "relay", allowance: null, price: null } } as const;
   const preview = await notifyIncident(asked, incidentId, "preview", operator!.accountId);
   expect(preview).toMatchObject({ kind: "preview", subject: previewed![0]!.subject });
   expect(await notifyIncident(asked, incidentId, "test", operator!.accountId)).toEqual({ kind: "test-sent" });

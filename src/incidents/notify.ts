@@ -5,19 +5,19 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Notified } from "../wire/incidents.ts";
 import { startCampaign, type CampaignNeeds, type StartRefusal } from "./campaign.ts";
 import { noticeIn, type NoticeText } from "./notice.ts";
-import { noticeFacts, planCampaign, previewNotices, type Plan } from "./preview.ts";
+import { planCampaign, type WayOut } from "./plan.ts";
+import { planLines } from "./plan-lines.ts";
+import { noticeFacts, previewNotices } from "./preview.ts";
+import { askForSurvey, readSurvey } from "./survey.ts";
 
 export type NotifyOutcome = Notified | { readonly kind: "refused"; readonly reason: string };
 
 /**
  * The campaign's four steps as the console and the command line ask for them. A test letter is queued and leaves by the
- * mailer, the way the real ones will.
+ * mailer, the way the real ones will. A plan has what the worker has found out so far, and asks it for what is missing.
  */
 export async function notifyIncident(
-  needs: CampaignNeeds & {
-    readonly keyholder: Pick<Keyholder, "open">;
-    readonly leavesBy: Plan["leavesBy"];
-  },
+  needs: CampaignNeeds & { readonly keyholder: Pick<Keyholder, "open">; readonly wayOut: WayOut },
   incidentId: IncidentId,
   action: "preview" | "test" | "plan" | "start",
   operator: AccountId | "host",
@@ -34,9 +34,11 @@ export async function notifyIncident(
       return { kind: "preview", subject, text, html, letters: notices.map(withoutHash) };
     }
     case "plan": {
-      const plan = await planCampaign(needs, incidentId);
+      await askForSurvey(needs, incidentId);
+      const survey = await readSurvey(needs.db, incidentId);
+      const plan = await planCampaign({ ...needs, ...needs.wayOut }, incidentId, survey);
       if (plan === undefined) return noCase;
-      return { kind: "plan", text: planText(plan), plan: { ...plan, byLocale: [...plan.byLocale] } };
+      return { kind: "plan", text: planLines(plan).join("\n"), plan };
     }
     case "test": {
       if (operator === "host") return { kind: "refused", reason: "a test letter needs an operator to go to" };
@@ -52,18 +54,6 @@ export async function notifyIncident(
       return { kind: outcome.kind, sum: outcome.sum };
     }
   }
-}
-
-/** The plan in lines for a terminal. */
-function planText({ inScope, withAddress, withoutAddress, byLocale, leavesBy, measured }: Plan): string {
-  return [
-    `${inScope} accounts in scope: ${withAddress} with an address, ${withoutAddress} without`,
-    `languages: ${byLocale.map(({ locale, accounts }) => `${locale} ${accounts}`).join(", ")}`,
-    leavesBy === "relay" ? "letters leave by the relay" : "there is no relay: letters stay in the built-in mailbox",
-    measured === null
-      ? "how long it takes is not known: this relay's rate was never measured"
-      : `at the last campaign's rate, ${measured.lettersPerHour} letters an hour, about ${measured.hours} h`,
-  ].join("\n");
 }
 
 /** The reply has exactly the fields that its schema knows. */

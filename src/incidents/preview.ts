@@ -1,5 +1,5 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
-import { fromDate, hourMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { openAccounts } from "../accounts/accounts.ts";
@@ -54,70 +54,6 @@ export async function previewNotices(needs: NoticeNeeds, incidentId: IncidentId)
     locale,
     ...writeLetter(needs.service, locale, { kind: "incident letter", notice: facts }),
   }));
-}
-
-/** What a campaign would do, with no figure that was not counted or measured. */
-export interface Plan {
-  readonly inScope: number;
-  readonly withAddress: number;
-  readonly withoutAddress: number;
-  /** How many accounts read the letter in which language. */
-  readonly byLocale: readonly { readonly locale: string; readonly accounts: number }[];
-  readonly leavesBy: "relay" | "mailbox";
-  /**
-   * Letters an hour that this service's relay took in the last campaign hour on record, and how long the letters would
-   * take at that rate; null when none was ever measured. Nothing is promised without a figure.
-   */
-  readonly measured: { readonly lettersPerHour: number; readonly hours: number } | null;
-}
-
-/**
- * Counts what a campaign started now would take: a full read, seconds at millions of accounts. Receiving providers are
- * not counted: that would mean opening every address before a letter is decided on.
- *
- * `undefined` for an id that is no case.
- */
-export async function planCampaign(
-  { db, clock, leavesBy }: { readonly db: Tx; readonly clock: Clock; readonly leavesBy: Plan["leavesBy"] },
-  incidentId: IncidentId,
-): Promise<Plan | undefined> {
-  const rows = await db.many<{ locale: string; accounts: number; withAddress: number }>(
-    `select a.locale, count(*) as accounts,
-            count(*) filter (where exists (select from account_address d where d.account_id = a.id)) as "withAddress"
-       from account a join incident i on i.id = $1
-      where case when i.scope_accounts is null then a.created_at <= coalesce(i.copied_at, i.contained_at, $2)
-                 else a.id = any(i.scope_accounts) end
-      group by a.locale order by accounts desc, a.locale`,
-    [incidentId, toDate(clock.now())],
-  );
-  if (rows.length === 0 && (await noticeFacts(db, incidentId)) === undefined) return undefined;
-  const inScope = rows.reduce((total, { accounts }) => total + accounts, 0);
-  const withAddress = rows.reduce((total, row) => total + row.withAddress, 0);
-  const lettersPerHour = await measuredRate(db);
-  return {
-    inScope,
-    withAddress,
-    withoutAddress: inScope - withAddress,
-    byLocale: rows.map(({ locale, accounts }) => ({ locale, accounts })),
-    leavesBy,
-    measured: lettersPerHour === null ? null : { lettersPerHour, hours: Math.ceil(withAddress / lettersPerHour) },
-  };
-}
-
-/** What the newest campaign handed over in the hour before its last letter; `null` if none ever handed one over. */
-async function measuredRate(tx: Tx): Promise<number | null> {
-  const row = await tx.one<{ count: number; firstAt: Date | null; lastAt: Date | null }>(
-    `with last as (
-       select incident_id, max(settled_at) as at from letter
-        where state = 'handed over' group by incident_id order by at desc limit 1
-     )
-     select count(*) as count, min(l.settled_at) as "firstAt", max(l.settled_at) as "lastAt"
-       from letter l join last on last.incident_id = l.incident_id
-      where l.state = 'handed over' and l.settled_at > last.at - interval '1 hour'`,
-  );
-  if (row === undefined || row.firstAt === null || row.lastAt === null || row.count < 100) return null;
-  const spanMs = Math.max(1_000, row.lastAt.getTime() - row.firstAt.getTime());
-  return Math.floor((row.count / spanMs) * hourMs);
 }
 
 export type TestSent =

@@ -29,6 +29,7 @@ import { currentNotice } from "./notice.ts";
 import { openIncident, readCopiedAt } from "./open.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
+import { planCampaign } from "./plan.ts";
 import { reportIncident, type ReportNeeds } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
 import type { FastifyReply } from "fastify";
@@ -196,10 +197,13 @@ export function containedReply(contained: Exclude<Containment, { kind: "no-such-
   return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
 }
 
-/** What a containment would refuse, counted without touching anything; `undefined` for an account that is nobody's. */
+/**
+ * What a containment would refuse, and what telling everybody would take, counted without touching anything. Without a
+ * case, as if one were opened now. `undefined` for an account that is nobody's.
+ */
 export async function wouldContain(
-  { db, clock }: Pick<IncidentNeeds, "db" | "clock">,
-  status: Pick<IncidentStatus, "id" | "reference">,
+  { db, clock, wayOut }: Pick<IncidentNeeds, "db" | "clock" | "wayOut">,
+  status: Pick<IncidentStatus, "id" | "reference"> | null,
   {
     mode,
     keepTools,
@@ -214,11 +218,11 @@ export async function wouldContain(
 ): Promise<Contained | undefined> {
   const floors = await readFloors(db);
   const at: EpochMs = clock.now();
-  const doubtedSince = doubtedFrom(at, await readCopiedAt(db, status.id));
+  const doubtedSince = doubtedFrom(at, status === null ? null : await readCopiedAt(db, status.id));
   const answer = {
     kind: "would-contain",
-    incidentId: status.id,
-    reference: status.reference,
+    incidentId: status?.id ?? noId,
+    reference: status?.reference ?? "opens a new one",
     at: toIso(at),
     commitMs: 0,
     countedMs: 0,
@@ -232,8 +236,13 @@ export async function wouldContain(
   const kinds = kindsOf(mode, keepTools, keysReachable);
   const epoch = highest(floors) + 1;
   const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
-  return { ...answer, mode, epoch, floors: kinds, counted: await countRefused(db, raised, at, doubtedSince) };
+  const incidentId = status === null ? null : (status.id as IncidentId);
+  const counted = await countRefused(db, raised, at, doubtedSince);
+  const letters = await planCampaign({ db, clock, ...wayOut }, incidentId);
+  return { ...answer, mode, epoch, floors: kinds, counted, ...(letters === undefined ? {} : { letters }) };
 }
+
+const noId = "00000000-0000-0000-0000-000000000000";
 
 function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): string {
   switch (outcome) {

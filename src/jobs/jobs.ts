@@ -110,6 +110,12 @@ export const tasks = {
     maxAttempts: 1_000,
     lane: "work",
   },
+  "campaign-survey": {
+    payload: Type.Object({ incidentId: uuid }, exactly),
+    priority: -5,
+    maxAttempts: 10,
+    lane: "work",
+  },
   "fan-out-signals": {
     payload: Type.Object({ incidentId: uuid }, exactly),
     priority: 0,

@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 import { Alarm } from "./alarms.ts";
+import { Plan } from "./campaign.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
 
 export const DataClass = Type.Union([
@@ -65,6 +66,8 @@ export const Contained = Closed({
   counted: Counts,
   countedMs: Type.Number(),
   witness: Type.Union([Type.Literal("told"), Type.Literal("owed")]),
+  /** What telling everybody would take, in a dry run. */
+  letters: Type.Optional(Plan),
 });
 export type Contained = Static<typeof Contained>;
 
@@ -101,17 +104,7 @@ export const Notified = Closed({
   letters: Type.Optional(
     Type.Array(Closed({ locale: Type.String(), subject: Type.String(), text: Type.String(), html: Type.String() })),
   ),
-  plan: Type.Optional(
-    Closed({
-      inScope: Type.Integer(),
-      withAddress: Type.Integer(),
-      withoutAddress: Type.Integer(),
-      byLocale: Type.Array(Closed({ locale: Type.String(), accounts: Type.Integer() })),
-      leavesBy: Type.Union([Type.Literal("relay"), Type.Literal("mailbox")]),
-      /** Null when no campaign was ever measured: nothing is promised without a figure. */
-      measured: Type.Union([Closed({ lettersPerHour: Type.Integer(), hours: Type.Integer() }), Type.Null()]),
-    }),
-  ),
+  plan: Type.Optional(Plan),
   sum: Type.Optional(LetterSum),
 });
 export type Notified = Static<typeof Notified>;

@@ -1,5 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import type { Plan } from "../../src/wire/campaign.ts";
 import type { Contained, ContainmentMode, Counts, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
 import { goSignIn, send } from "../app/api.ts";
@@ -102,7 +103,10 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
         {counts.isError ? (
           <Failed error={counts.error} retry={() => void counts.refetch()} />
         ) : (
-          <CountList counts={counts.data?.counted} />
+          <>
+            <CountList counts={counts.data?.counted} />
+            {counts.data?.letters !== undefined && <ToTell plan={counts.data.letters} />}
+          </>
         )}
         <label className="check">
           <input type="checkbox" required disabled={counts.data === undefined} />
@@ -110,6 +114,20 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
         </label>
       </Form>
     </Dialog>
+  );
+}
+
+/** What telling everybody would take, before anything is done. */
+function ToTell({ plan }: { readonly plan: Plan }) {
+  return (
+    <div className="to-tell small">
+      <strong>{say("contain.letters")}</strong>
+      <span>
+        {say("plan.scope", { scope: plan.inScope, with: plan.withAddress, without: plan.withoutAddress })}{" "}
+        {plan.end.says}.
+      </span>
+      <span className="soft">{plan.cost.says}</span>
+    </div>
   );
 }
 

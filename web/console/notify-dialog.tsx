@@ -1,16 +1,17 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { IncidentStatus, Notified } from "../../src/wire/incidents.ts";
-import type { Static } from "typebox";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
 import { Failed, refusalText } from "../app/failed.tsx";
 import { Form } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { say, showNumber } from "../text/say.ts";
-import { SumOfLetters } from "./sum-of-letters.tsx";
+import { LetterPreview } from "./letter-preview.tsx";
+import { PlanView } from "./plan-view.tsx";
 
-type Answer = Static<typeof Notified>;
+/** How often a plan is asked for again while the worker is still looking. */
+const lookAgainMs = 3_000;
 
 /** Preview, a test to oneself, the plan, and only then the letters. */
 export function NotifyDialog({
@@ -24,15 +25,16 @@ export function NotifyDialog({
   const queries = useQueryClient();
   const [told, setTold] = useState<string | null>(null);
   const notify = (action: "preview" | "test" | "plan" | "start") =>
-    proved(() => send<Answer>("POST", `/api/incidents/${incident.id}/notify`, { body: { action } }));
+    proved(() => send<Notified>("POST", `/api/incidents/${incident.id}/notify`, { body: { action } }));
   const preview = useQuery({ queryKey: ["preview", incident.id], queryFn: () => notify("preview"), gcTime: 0 });
   const plan = useQuery({
     queryKey: ["plan", incident.id],
     queryFn: () => notify("plan"),
     enabled: preview.data !== undefined,
+    refetchInterval: ({ state }) => (state.data !== undefined && isWhole(state.data) ? false : lookAgainMs),
     gcTime: 0,
   });
-  const scope = plan.data?.sum?.scope ?? 0;
+  const scope = plan.data?.plan?.withAddress ?? 0;
 
   return (
     <Dialog wide title={say("notify.title")} onClose={onClose}>
@@ -43,11 +45,7 @@ export function NotifyDialog({
       ) : (
         <>
           <p>{say("notify.preview")}</p>
-          <div className="letter-preview" tabIndex={0} role="region" aria-label={say("mailbox.letter")}>
-            <strong>{preview.data.subject}</strong>
-            {"\n\n"}
-            {preview.data.text}
-          </div>
+          <LetterPreview letters={preview.data.letters ?? []} first={preview.data.subject ?? ""} />
           <div className="buttons">
             <button
               className="button-quiet"
@@ -66,7 +64,13 @@ export function NotifyDialog({
             <span role="status">{told}</span>
           </div>
           <h3>{say("notify.plan")}</h3>
-          {plan.data?.sum !== undefined && <SumOfLetters sum={plan.data.sum} />}
+          {plan.isError ? (
+            <Failed error={plan.error} retry={() => void plan.refetch()} />
+          ) : plan.data?.plan === undefined ? (
+            <p role="status">{say("plan.counting")}</p>
+          ) : (
+            <PlanView plan={plan.data.plan} />
+          )}
           <Form
             submit={say("notify.start")}
             onCancel={onClose}
@@ -86,3 +90,5 @@ export function NotifyDialog({
     </Dialog>
   );
 }
+
+const isWhole = ({ plan }: Notified): boolean => typeof plan?.survey?.doneAt === "string";

@@ -16,6 +16,7 @@ import {
   pretendedTitles,
 } from "./pretended-data.ts";
 import { pretendedCopy } from "./pretended-copy.ts";
+import { pretendedPlan } from "./pretended-plan.ts";
 
 type Json = unknown;
 const caseId = idOf(7_000);
@@ -53,6 +54,7 @@ function newHandler(strict: boolean) {
   let library: "full" | "empty" | "failed" = "full";
   let caseState: IncidentStatus["state"] | "none" = "none";
   let approved = false;
+  let plans = 0;
   let proved = false;
   let address: string | null = "operator@example.org";
   let second: string | null = pretendedSecond;
@@ -297,16 +299,25 @@ function newHandler(strict: boolean) {
           counted: { passwords: 4_812_077, sessions: 9_204_331, links: 212, tickets: 31, accounts: 4_812_077 },
           countedMs: 1_900,
           witness: "told",
+          ...(body["dryRun"] === true ? { letters: pretendedPlan(false) } : {}),
         });
       }
       if (pathname.endsWith("/notify")) {
         if (body["action"] === "start") caseState = "notifying";
         return answer(response, 200, {
           kind: body["action"],
-          subject: "Notice of data breach",
-          text: letters[0]?.text,
-          html: "",
-          sum: sumOf(0),
+          ...(body["action"] === "plan" ? { plan: pretendedPlan(plans++ > 0) } : {}),
+          ...(body["action"] === "preview"
+            ? {
+                subject: "Notice of data breach",
+                letters: ["en", "de", "fr", "es", "ja"].map((locale) => ({
+                  locale,
+                  subject: locale === "en" ? "Notice of data breach" : `Notice (${locale})`,
+                  text: letters[0]?.text,
+                  html: "",
+                })),
+              }
+            : {}),
         });
       }
       return answer(response, 200, pretendedCase(caseState));

@@ -60,6 +60,19 @@ export const cases: Declarations = {
       index_version: step("which version of a key its letters are counted with"),
     },
   },
+  campaign_survey: {
+    holds: "what was looked up before the letters of one case",
+    columns: {
+      incident_id: incident,
+      asked_at: step("when it was asked for"),
+      counted: step("how many accounts were looked at"),
+      done_at: step("when it was done"),
+      providers: step(
+        "how many accounts have their first address with which large provider; domains of fewer than 50 are added up",
+      ),
+      findings: step("what is in the public DNS about the sender's domain"),
+    },
+  },
   notice: {
     holds: "the letter's text in one language",
     columns: {

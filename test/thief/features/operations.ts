@@ -15,7 +15,9 @@ import { integrate } from "../../../src/timeline/integrate.ts";
 import { testAlarm } from "../../../src/canaries/alarm-words.ts";
 import { neverMailed, plantCanaries } from "../../../src/canaries/plant.ts";
 import { raiseAlarm } from "../../../src/canaries/raise-alarm.ts";
-import { campaignTask } from "../../../src/incidents/campaign-tasks.ts";
+import { campaignTask, surveyTask } from "../../../src/incidents/campaign-tasks.ts";
+import { senderOf } from "../../../src/mail/sender-domain/judge-sender.ts";
+import { openLookup } from "../../../src/mail/sender-domain/lookup.ts";
 import { openInspector } from "../../../src/library/inspect-file.ts";
 import { keepKeys } from "../../../src/rotation/keep-keys.ts";
 import { rotateKeys } from "../../../src/rotation/rotate.ts";
@@ -40,6 +42,7 @@ const work = async (world: World): Promise<void> => {
     tasks: [
       ...letterTasks(needs),
       campaignTask({ ...needs, neverMailed: (addresses) => neverMailed(needs, addresses) }),
+      surveyTask({ ...needs, lookup: openLookup(null), sender: () => senderOf(ground.config, keyholder) }),
       cleanUp,
     ],
     concurrency: { letters: 8, work: 2 },
@@ -55,7 +58,7 @@ const work = async (world: World): Promise<void> => {
 async function waiting({ db }: World): Promise<number> {
   const row = await db.one<{ count: number }>(
     `select count(*) as count from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
-      where t.identifier in ('send-code', 'send-letter', 'campaign')`,
+      where t.identifier in ('send-code', 'send-letter', 'campaign', 'campaign-survey')`,
   );
   return row?.count ?? 0;
 }
@@ -177,7 +180,7 @@ export const operationFeatures: readonly Feature[] = [
   {
     name: "an incident, contained and told of",
     phase: "before",
-    fills: ["incident", "incident_review", "campaign", "notice", "letter", "floor", "added_since"],
+    fills: ["incident", "incident_review", "campaign", "campaign_survey", "notice", "letter", "floor", "added_since"],
     once: async (world, _people, spare) => {
       spare.operatorCookie = await operate(world);
       const opened = await world.done("POST", "/api/incidents", {
@@ -189,7 +192,8 @@ export const operationFeatures: readonly Feature[] = [
       world.clock.advance(minuteMs);
       spare.operatorCookie = await operate(world);
       const cookies = asCookie(spare.operatorCookie);
-      for (const action of ["test", "start"]) await world.done("POST", `${path}/notify`, { body: { action }, cookies });
+      for (const action of ["plan", "test", "start"])
+        await world.done("POST", `${path}/notify`, { body: { action }, cookies });
       await work(world);
       const body = {
         what: "a dump was left on a disk",

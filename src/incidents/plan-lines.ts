@@ -1,0 +1,42 @@
+import type { Plan } from "../wire/campaign.ts";
+
+const whole = (value: number): string => value.toLocaleString("en");
+const marks = { good: "ok", weak: "weak", bad: "BAD", unknown: "?" } as const;
+
+/** The plan in lines for a terminal: figures first, then what can and what cannot be promised. */
+export function planLines(plan: Plan): string[] {
+  return [
+    `${whole(plan.inScope)} accounts in scope: ${whole(plan.withAddress)} with an address, ${whole(plan.withoutAddress)} without`,
+    `languages: ${plan.byLocale.map(({ locale, accounts }) => `${locale} ${whole(accounts)}`).join(", ")}`,
+    plan.leavesBy === "relay"
+      ? "letters leave by the relay"
+      : "there is no relay: letters stay in the built-in mailbox",
+    ...surveyLines(plan.survey),
+    "how long it takes",
+    ...plan.terms.map(({ term, reason }) => `  ${term.padEnd(24)}${reason}`),
+    `  ${"the end".padEnd(24)}${plan.end.says}`,
+    "what it costs",
+    `  ${plan.cost.says}`,
+    "deadlines",
+    ...plan.deadlines.map(
+      ({ title, dueAt, outlook, says }) =>
+        `  ${dueAt.slice(0, 16).replace("T", " ")} UTC  ${outlook.padEnd(14)}${title} (${says})`,
+    ),
+  ];
+}
+
+function surveyLines(survey: Plan["survey"]): string[] {
+  if (survey === null || survey.doneAt === null) {
+    const so = survey === null || survey.counted === 0 ? "" : ` (${whole(survey.counted)} accounts so far)`;
+    return [`providers and the sender's domain: the worker has not finished looking${so}`];
+  }
+  return [
+    "accounts per provider",
+    ...survey.providers.map(({ provider, accounts }) => `  ${provider.padEnd(24)}${whole(accounts)}`),
+    "the sender's domain, as receivers see it",
+    ...survey.findings.flatMap(({ about, verdict, found, advice }) => [
+      `  ${about.padEnd(12)} ${marks[verdict].padEnd(6)}${found}`,
+      ...(advice === undefined ? [] : [`  ${" ".repeat(19)}${advice}`]),
+    ]),
+  ];
+}

@@ -1,0 +1,258 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { startTestDns, type TestDns } from "../../test/dns-server.ts";
+import { populate } from "../../test/population.ts";
+import type { IncidentId } from "../kernel/brand.ts";
+import { dayMs, hourMs, manualClock, minuteMs, plus, sleep, systemClock } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { parseConfig } from "../config/config.ts";
+import { testDatabase } from "../db/test-database.ts";
+import { startWorker } from "../jobs/worker.ts";
+import { countJobs } from "../jobs/queue.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import { senderOf } from "../mail/sender-domain/judge-sender.ts";
+import { openLookup } from "../mail/sender-domain/lookup.ts";
+import type { Plan } from "../wire/campaign.ts";
+import { surveyTask } from "./campaign-tasks.ts";
+import { contain } from "./contain.ts";
+import { notifyIncident } from "./notify.ts";
+import { openIncident } from "./open.ts";
+import { planCampaign, wayOutOf, type WayOut } from "./plan.ts";
+import { wouldContain } from "./routes.ts";
+import { readSurvey, surveyCampaign } from "./survey.ts";
+
+let keyholder: TestKeyholder;
+let web: KeyholderClient;
+let mailer: KeyholderClient;
+let dns: TestDns;
+const db = await testDatabase();
+const clock = manualClock(systemClock.now());
+const service = { name: "House of Films", origin: "https://films.example", contact: null };
+const needs = { db, clock, random: systemRandom, service, log: silentLog };
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  [web, mailer] = await Promise.all([keyholder.connect("web"), keyholder.connect("mailer")]);
+  dns = await startTestDns();
+});
+afterAll(async () => {
+  await dns.stop();
+  await keyholder.stop();
+});
+beforeEach(async () => {
+  await db.run(
+    `truncate letter, notice, campaign, campaign_survey, incident_review, incident, account_address, address, password, account cascade`,
+  );
+  await db.run(`delete from graphile_worker._private_jobs`);
+});
+
+const relayed: WayOut = { leavesBy: "relay", allowance: { letters: 10, per: "hour" }, price: null };
+
+async function openCase(): Promise<IncidentId> {
+  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
+  if (opened.kind !== "opened") throw new Error("a case is in hand");
+  return opened.incidentId;
+}
+
+const people = (accounts: number, more: Partial<Parameters<typeof populate>[2]> = {}) =>
+  populate(db, web, { accounts, at: plus(clock.now(), -dayMs), ...more });
+
+async function planned(way: WayOut, incidentId: IncidentId): Promise<Plan> {
+  const plan = await planCampaign({ db, clock, ...way }, incidentId, await readSurvey(db, incidentId));
+  if (plan === undefined) throw new Error("no plan");
+  return plan;
+}
+
+/** A campaign of a hundred letters that the relay took in ten minutes: 600 an hour. */
+async function measured(incidentId: IncidentId): Promise<void> {
+  await db.run(
+    `insert into letter (account_id, incident_id, state, settled_at)
+     select gen_random_uuid(), $1, 'handed over', $2::timestamptz - make_interval(secs => 6 * n) from generate_series(0, 100) n`,
+    [incidentId, new Date(plus(clock.now(), -hourMs))],
+  );
+}
+
+test("the plan names each term with its reason, and promises nothing that nobody measured", async () => {
+  await people(40, { withoutAddress: 4, locales: ["en", "de"] });
+  const incidentId = await openCase();
+  const unknown = await planned({ leavesBy: "relay", allowance: null, price: null }, incidentId);
+  expect(unknown).toMatchObject({ inScope: 40, withAddress: 36, withoutAddress: 4, measured: null });
+  expect(unknown.end).toMatchObject({ notBefore: null, isLikely: false });
+  expect(unknown.end.says).toContain("no end can be promised");
+  expect(unknown.cost.amount).toBeNull();
+  const ours = unknown.deadlines.filter(({ outlook }) => outlook !== "yours");
+  expect(new Set(ours.map(({ outlook }) => outlook))).toEqual(new Set(["not known"]));
+
+  // By the allowance alone there is an instant before which it cannot end, and still no promise.
+  const allowed = await planned({ ...relayed, price: { perThousand: 0.4, currency: "EUR" } }, incidentId);
+  expect(Date.parse(allowed.end.notBefore!) - clock.now()).toBe(3.6 * hourMs);
+  expect(allowed.end.isLikely).toBe(false);
+  expect(allowed.end.says).toContain("cannot be promised");
+  expect(allowed.cost.amount).toBe("0.01 EUR");
+  const perDay = await planned({ ...relayed, allowance: { letters: 18, per: "day" } }, incidentId);
+  expect(Date.parse(perDay.end.notBefore!) - clock.now()).toBe(2 * dayMs);
+
+  await measured(incidentId);
+  const known = await planned({ ...relayed, allowance: { letters: 100_000, per: "hour" } }, incidentId);
+  expect(known.measured?.lettersPerHour).toBeGreaterThan(500);
+  expect(known.end.isLikely).toBe(true);
+  expect(new Set(known.deadlines.map(({ outlook }) => outlook))).toEqual(new Set(["can be met", "yours"]));
+  // The slowest term decides.
+  expect((await planned(relayed, incidentId)).end.notBefore).toBe(allowed.end.notBefore);
+});
+
+test("a deadline that the letters cannot meet is said to be out of reach, whatever is measured", async () => {
+  await people(30);
+  const incidentId = await openCase();
+  await measured(incidentId);
+  expect((await planned(relayed, incidentId)).deadlines.map(({ outlook }) => outlook)).not.toContain("cannot be met");
+  const slow = await planned({ ...relayed, allowance: { letters: 1, per: "day" } }, incidentId);
+  // Thirty letters at one a day end with the thirtieth day; an hour later than found, that is too late for 30-day limits.
+  clock.advance(hourMs);
+  const late = await planned({ ...relayed, allowance: { letters: 1, per: "day" } }, incidentId);
+  expect(slow.deadlines.find(({ rule }) => rule === "ca-people")?.outlook).toBe("can be met");
+  expect(late.deadlines.find(({ rule }) => rule === "ca-people")).toMatchObject({ outlook: "cannot be met" });
+  expect(late.deadlines.find(({ rule }) => rule === "tx-people")?.outlook).toBe("can be met");
+  expect(late.deadlines.find(({ rule }) => rule === "gdpr-33")?.outlook).toBe("yours");
+});
+
+test("without a relay nothing is promised, and letters cost nothing", async () => {
+  await people(2);
+  const plan = await planned({ leavesBy: "mailbox", allowance: null, price: null }, await openCase());
+  expect(plan.end).toMatchObject({ notBefore: null, isLikely: false });
+  expect(plan.end.says).toContain("no letter leaves this machine");
+});
+
+test("accounts are counted per provider in batches, and no small domain or address is kept", async () => {
+  await people(1_040, {
+    withoutAddress: 40,
+    domains: ["gmail.com", "googlemail.com", "hotmail.fr", "yahoo.co.jp", "big.example"],
+    prefix: "a",
+  });
+  await people(3, { domains: ["family.example"], prefix: "b" });
+  const incidentId = await openCase();
+  const sender = async () => ({ domain: "films.example", returnDomain: "films.example", relayHost: null, keys: [] });
+  const lookup = openLookup([dns.server]);
+  await db.run(`insert into campaign_survey (incident_id, asked_at) values ($1, now())`, [incidentId]);
+  await surveyCampaign({ db, keyholder: mailer, clock, lookup, sender }, incidentId);
+  const survey = await readSurvey(db, incidentId);
+  expect(survey).toMatchObject({ counted: 1_043 });
+  expect(survey!.providers).toEqual([
+    { provider: "Gmail", accounts: 400 },
+    { provider: "big.example", accounts: 200 },
+    { provider: "Outlook", accounts: 200 },
+    { provider: "Yahoo! Japan", accounts: 200 },
+    { provider: "other", accounts: 3 },
+  ]);
+  const stored = await db.one<{ text: string }>(`select row_to_json(s)::text as text from campaign_survey s`);
+  expect(stored!.text).not.toContain("family");
+  expect(stored!.text).not.toContain("@");
+});
+
+test("a plan asks the worker for what it does not know, once, and has it when the worker is done", async () => {
+  await people(5, { domains: ["gmail.com"] });
+  const incidentId = await openCase();
+  const config = parseConfig(
+    { SMTP_URL: "smtp://relay.example:25", MAIL_FROM: "no-reply@films.example", DNS_SERVER: dns.server },
+    "/tmp",
+  );
+  const sender = await senderOf(config, mailer);
+  expect(sender).toMatchObject({
+    domain: "films.example",
+    relayHost: "relay.example",
+    keys: [{ selector: "houselights" }],
+  });
+  dns.set("relay.example", { a: ["192.0.2.1"] });
+  dns.set("films.example", { txt: ["v=spf1 ip4:192.0.2.1 -all"], mx: ["mx.films.example"] });
+  dns.set("houselights._domainkey.films.example", { txt: [`v=DKIM1; k=rsa; p=${sender.keys[0]!.publicKey}`] });
+  dns.set("_dmarc.films.example", { txt: ["v=DMARC1; p=reject"] });
+
+  const asked = { ...needs, keyholder: web, wayOut: wayOutOf(config) };
+  const first = await notifyIncident(asked, incidentId, "plan", "host");
+  expect(first).toMatchObject({ kind: "plan", plan: { survey: { doneAt: null } } });
+  await notifyIncident(asked, incidentId, "plan", "host");
+  expect((await countJobs(db)).find(({ task }) => task === "campaign-survey")?.waiting).toBe(1);
+  const lookup = openLookup(config.dnsServers);
+  const task = surveyTask({ db, keyholder: mailer, clock, lookup, sender: () => senderOf(config, mailer) });
+  const worker = await startWorker({ db, log: silentLog, tasks: [task], concurrency: { letters: 1, work: 1 } });
+  try {
+    while ((await readSurvey(db, incidentId))?.doneAt === null) await sleep(20);
+  } finally {
+    await worker.stop();
+  }
+  const done = await notifyIncident(asked, incidentId, "plan", "host");
+  if (done.kind !== "plan") throw new Error("no plan");
+  expect(done.plan!.survey!.providers).toEqual([{ provider: "Gmail", accounts: 5 }]);
+  expect(done.plan!.survey!.findings.map(({ verdict }) => verdict)).toEqual(Array(5).fill("good"));
+  expect(done.text).toContain("the SPF record of films.example lets the relay (relay.example) send");
+  // A fresh survey is not made again; an old one is.
+  expect(await countJobs(db)).toEqual([]);
+  clock.advance(11 * minuteMs);
+  await notifyIncident(asked, incidentId, "plan", "host");
+  expect((await countJobs(db)).map(({ task: name }) => name)).toEqual(["campaign-survey"]);
+});
+
+test("a sender that receivers have reason to refuse gets no promise, whatever relay and speed allow", async () => {
+  await people(2);
+  const incidentId = await openCase();
+  await measured(incidentId);
+  expect((await planned(relayed, incidentId)).end.isLikely).toBe(true);
+  const sender = async () => ({
+    domain: "unknown.example",
+    returnDomain: "unknown.example",
+    relayHost: null,
+    keys: [],
+  });
+  await db.run(`insert into campaign_survey (incident_id, asked_at) values ($1, now())`, [incidentId]);
+  await surveyCampaign({ db, keyholder: mailer, clock, lookup: openLookup([dns.server]), sender }, incidentId);
+  const plan = await planned(relayed, incidentId);
+  expect(plan.end.isLikely).toBe(false);
+  expect(plan.end.says).toContain("no end can be promised while receivers have a reason to refuse");
+});
+
+test("a dry run says what telling everybody would take, with and without a case, and touches nothing", async () => {
+  await people(6, { withoutAddress: 1 });
+  const way = { db, clock, wayOut: { ...relayed, price: { perThousand: 1_000, currency: "USD" } } };
+  const order = { mode: "everyone-out", keepTools: false, account: undefined } as const;
+  const before = await wouldContain(way, null, order);
+  expect(before).toMatchObject({
+    kind: "would-contain",
+    counted: { passwords: 6 },
+    letters: { inScope: 6, withAddress: 5, withoutAddress: 1, cost: { amount: "5.00 USD" } },
+  });
+  expect(await db.many(`select id from incident`)).toEqual([]);
+  expect(await db.many(`select 1 from graphile_worker._private_jobs`)).toEqual([]);
+  const operator = await keyholder.connect("operator");
+  await contain(
+    { ...needs, witness: operator.witness, monotonicMs: () => 0 },
+    { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "operator" },
+  );
+  // The same order in earnest refuses what the dry run counted.
+  expect((await wouldContain(way, null, order))?.counted.passwords).toBe(6);
+  const none = await db.one<{ good: number }>(
+    `select count(*) as good from password p join floor f on f.kind = 'password' where p.epoch >= f.epoch`,
+  );
+  expect(none).toEqual({ good: 0 });
+});
+
+test("what the settings say of relay and price is read, and what is no allowance is refused by its rule", () => {
+  const way = wayOutOf(
+    parseConfig({ SMTP_URL: "smtp://relay.example", RELAY_ALLOWANCE: "20000/hour", LETTER_PRICE: "0.10 USD" }, "/tmp"),
+  );
+  expect(way).toEqual({
+    leavesBy: "relay",
+    allowance: { letters: 20_000, per: "hour" },
+    price: { perThousand: 0.1, currency: "USD" },
+  });
+  for (const [name, value] of [
+    ["RELAY_ALLOWANCE", "many/hour"],
+    ["RELAY_ALLOWANCE", "0/day"],
+    ["LETTER_PRICE", "free"],
+    ["DNS_SERVER", "resolver.example"],
+    ["DNS_SERVER", "127.0.0.1:99999"],
+  ] as const) {
+    expect(() => parseConfig({ [name]: value }, "/tmp")).toThrow(new RegExp(`${name}: must be`));
+  }
+  expect(parseConfig({ DNS_SERVER: "127.0.0.1:5353, [::1]:53, ::1, 9.9.9.9" }, "/tmp").dnsServers).toHaveLength(4);
+});

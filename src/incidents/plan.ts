@@ -1,0 +1,238 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { dayMs, hourMs, parseInstant, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Config } from "../config/config.ts";
+import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
+import type { Tx } from "../db/db.ts";
+import type { Plan } from "../wire/campaign.ts";
+import { deadlineRules, deadlinesOf, type Deadline } from "./deadlines.ts";
+import type { Survey } from "./survey.ts";
+
+/** What is known of the way out before anything is sent. */
+export interface WayOut {
+  readonly leavesBy: "relay" | "mailbox";
+  readonly allowance: RelayAllowance | null;
+  readonly price: LetterPrice | null;
+}
+
+export const wayOutOf = ({ smtpUrl, relayAllowance, letterPrice }: Config): WayOut => ({
+  leavesBy: smtpUrl === null ? "mailbox" : "relay",
+  allowance: relayAllowance,
+  price: letterPrice,
+});
+
+interface Needs extends WayOut {
+  readonly db: Tx;
+  readonly clock: Clock;
+}
+
+/**
+ * Counts what a campaign started now would take, and says what can be promised of it: a full read, seconds at millions of
+ * accounts. Without a case the scope is everybody. No figure that was not counted, measured or set. `undefined` for an id
+ * that is no case.
+ */
+export async function planCampaign(
+  { db, clock, leavesBy, allowance, price }: Needs,
+  incidentId: IncidentId | null,
+  survey?: Survey,
+): Promise<Plan | undefined> {
+  const way = { leavesBy, allowance, price };
+  const now = clock.now();
+  const rows = await db.many<{ locale: string; accounts: number; withAddress: number }>(
+    `select a.locale, count(*) as accounts,
+            count(*) filter (where exists (select from account_address d where d.account_id = a.id)) as "withAddress"
+       from account a left join incident i on i.id = $1
+      where case when i.scope_accounts is null then a.created_at <= coalesce(i.copied_at, i.contained_at, $2)
+                 else a.id = any(i.scope_accounts) end
+      group by a.locale order by accounts desc, a.locale`,
+    [incidentId, toDate(now)],
+  );
+  const times = await caseTimes(db, incidentId, now);
+  if (times === undefined) return undefined;
+  const inScope = rows.reduce((total, { accounts }) => total + accounts, 0);
+  const withAddress = rows.reduce((total, row) => total + row.withAddress, 0);
+  const lettersPerHour = await measuredRate(db);
+  const terms = termsOf(way, withAddress, lettersPerHour);
+  const end = endOf(way, terms, lettersPerHour !== null, now, survey);
+  return {
+    inScope,
+    withAddress,
+    withoutAddress: inScope - withAddress,
+    byLocale: rows.map(({ locale, accounts }) => ({ locale, accounts })),
+    leavesBy,
+    measured: lettersPerHour === null ? null : { lettersPerHour, hours: Math.ceil(withAddress / lettersPerHour) },
+    terms,
+    end,
+    cost: costOf(way, withAddress),
+    deadlines: deadlinesOf(times, now)
+      .filter(({ state }) => state !== "met")
+      .map((deadline) => judgeDeadline(deadline, end)),
+    survey:
+      survey === undefined
+        ? null
+        : {
+            counted: survey.counted,
+            doneAt: survey.doneAt === null ? null : toIso(survey.doneAt),
+            providers: [...survey.providers],
+            findings: [...survey.findings],
+          },
+  };
+}
+
+async function caseTimes(tx: Tx, incidentId: IncidentId | null, now: EpochMs) {
+  if (incidentId === null) return { foundAt: toDate(now), notifiedAt: toDate(now), finishedAt: null };
+  const row = await tx.one<{ foundAt: Date; notifiedAt: Date | null; finishedAt: Date | null }>(
+    `select found_at as "foundAt", notified_at as "notifiedAt", letters_finished_at as "finishedAt"
+       from incident where id = $1`,
+    [incidentId],
+  );
+  // Limits that count from the first letter are shown as if it left now.
+  return row === undefined ? undefined : { ...row, notifiedAt: row.notifiedAt ?? toDate(now) };
+}
+
+/** What the newest campaign handed over in the hour before its last letter; `null` if none ever handed one over. */
+async function measuredRate(tx: Tx): Promise<number | null> {
+  const row = await tx.one<{ count: number; firstAt: Date | null; lastAt: Date | null }>(
+    `with last as (
+       select incident_id, max(settled_at) as at from letter
+        where state = 'handed over' group by incident_id order by at desc limit 1
+     )
+     select count(*) as count, min(l.settled_at) as "firstAt", max(l.settled_at) as "lastAt"
+       from letter l join last on last.incident_id = l.incident_id
+      where l.state = 'handed over' and l.settled_at > last.at - interval '1 hour'`,
+  );
+  if (row === undefined || row.firstAt === null || row.lastAt === null || row.count < 100) return null;
+  const spanMs = Math.max(1_000, row.lastAt.getTime() - row.firstAt.getTime());
+  return Math.floor((row.count / spanMs) * hourMs);
+}
+
+const whole = (value: number): string => value.toLocaleString("en");
+const hoursText = (hours: number): string => (hours < 1 ? "less than an hour" : `${whole(Math.ceil(hours))} h`);
+
+/** What the time depends on, each with its reason; `hours` is null where nobody knows. */
+function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHour: number | null): Plan["terms"] {
+  if (leavesBy === "mailbox") {
+    return [
+      { term: "way out", hours: null, reason: "there is no relay (SMTP_URL): letters stay in the built-in mailbox" },
+    ];
+  }
+  const perHour = allowance === null ? null : allowance.per === "hour" ? allowance.letters : allowance.letters / 24;
+  return [
+    perHour === null || allowance === null
+      ? {
+          term: "the relay's allowance",
+          hours: null,
+          reason: "not known: RELAY_ALLOWANCE says what your contract with the relay allows",
+        }
+      : {
+          term: "the relay's allowance",
+          hours: letters / perHour,
+          reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}: ${hoursText(letters / perHour)}`,
+        },
+    lettersPerHour === null
+      ? {
+          term: "this relay's speed",
+          hours: null,
+          reason: "not known: no campaign of a hundred letters or more was ever handed to it",
+        }
+      : {
+          term: "this relay's speed",
+          hours: letters / Math.max(1, lettersPerHour),
+          reason: `${whole(lettersPerHour)} letters an hour, measured in the last campaign: ${hoursText(letters / Math.max(1, lettersPerHour))}`,
+        },
+    {
+      term: "receiving providers",
+      hours: null,
+      reason: "not known before it is tried: what they put off is tried again for five days, and comes on top",
+    },
+  ];
+}
+
+/** The projected end, as far as something is known; and in one sentence what is promised, which may be nothing. */
+function endOf(
+  { leavesBy }: WayOut,
+  terms: Plan["terms"],
+  isMeasured: boolean,
+  now: EpochMs,
+  survey: Survey | undefined,
+): Plan["end"] {
+  const known = terms.flatMap(({ hours }) => (hours === null ? [] : [hours]));
+  if (leavesBy === "mailbox") {
+    return {
+      notBefore: null,
+      isLikely: false,
+      says: "nothing can be promised: without a relay no letter leaves this machine",
+    };
+  }
+  if (known.length === 0) {
+    return {
+      notBefore: null,
+      isLikely: false,
+      says: "no end can be promised: neither the relay's allowance nor its speed is known",
+    };
+  }
+  const at = plus(now, Math.ceil(Math.max(...known) * hourMs));
+  const notBefore = toIso(at);
+  const bad = survey?.findings.some(({ verdict }) => verdict === "bad") === true;
+  if (bad) {
+    return {
+      notBefore,
+      isLikely: false,
+      says: `not before ${shown(at)}; no end can be promised while receivers have a reason to refuse the letters (see the sender's domain)`,
+    };
+  }
+  if (!isMeasured) {
+    return {
+      notBefore,
+      isLikely: false,
+      says: `not before ${shown(at)}, by the relay's allowance alone; that it ends then cannot be promised, since nobody has measured how fast the relay takes letters`,
+    };
+  }
+  return {
+    notBefore,
+    isLikely: true,
+    says: `about ${shown(at)}, if relay and providers take letters as fast as last time; what providers put off comes later`,
+  };
+}
+
+const shown = (at: EpochMs): string => `${toIso(at).slice(0, 16).replace("T", " ")} UTC`;
+
+/** To the cent, or the smallest part that shows something. */
+function costOf({ price, leavesBy }: WayOut, letters: number): Plan["cost"] {
+  if (leavesBy === "mailbox") return { amount: null, says: "letters that stay on this machine cost nothing" };
+  if (price === null) {
+    return { amount: null, says: "not known: LETTER_PRICE says what a thousand letters cost" };
+  }
+  const amount = ((letters / 1_000) * price.perThousand).toFixed(2);
+  return {
+    amount: `${amount} ${price.currency}`,
+    says: `${amount} ${price.currency}: ${whole(letters)} letters at ${price.perThousand} ${price.currency} a thousand; a second address, or a letter tried again after its answer was lost, costs again`,
+  };
+}
+
+/** What the plan can say of a limit: never more than the projection carries. */
+function judgeDeadline({ rule, title, dueAt, state }: Deadline, end: Plan["end"]): Plan["deadlines"][number] {
+  const isOurs = deadlineRules.find((one) => one.rule === rule)?.whom === "people";
+  if (!isOurs) {
+    const says = state === "past" ? "its time is over" : "letters do not meet it: the authority is told by you";
+    return { rule, title, dueAt, outlook: "yours", says };
+  }
+  if (state === "missed") return { rule, title, dueAt, outlook: "cannot be met", says: "its time is over" };
+  const { notBefore, isLikely } = end;
+  if (notBefore === null) {
+    return { rule, title, dueAt, outlook: "not known", says: "no end is known, so neither is this" };
+  }
+  const leftMs = parseInstant(dueAt) - parseInstant(notBefore);
+  const days = whole(Math.floor(Math.abs(leftMs) / dayMs));
+  if (leftMs < 0) {
+    return {
+      rule,
+      title,
+      dueAt,
+      outlook: "cannot be met",
+      says: `the letters end ${days} days after it at the earliest`,
+    };
+  }
+  return isLikely
+    ? { rule, title, dueAt, outlook: "can be met", says: `with ${days} days to spare` }
+    : { rule, title, dueAt, outlook: "not known", says: "nothing known speaks against it, and nothing is promised" };
+}

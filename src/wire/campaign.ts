@@ -1,0 +1,59 @@
+import { Type, type Static } from "typebox";
+import { Closed, Instant } from "./common.ts";
+
+const OrNull = <Schema extends Type.TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+
+/** What was found of the sender's domain, as receivers see it. */
+export const SenderFinding = Closed({
+  about: Type.Union([
+    Type.Literal("domain"),
+    Type.Literal("return path"),
+    Type.Literal("SPF"),
+    Type.Literal("DKIM"),
+    Type.Literal("DMARC"),
+    Type.Literal("receivers"),
+  ]),
+  verdict: Type.Union([Type.Literal("good"), Type.Literal("weak"), Type.Literal("bad"), Type.Literal("unknown")]),
+  found: Type.String(),
+  advice: Type.Optional(Type.String()),
+});
+
+/** What a campaign would do, with no figure that was not counted, measured or set. */
+export const Plan = Closed({
+  inScope: Type.Integer(),
+  withAddress: Type.Integer(),
+  withoutAddress: Type.Integer(),
+  /** How many accounts read the letter in which language. */
+  byLocale: Type.Array(Closed({ locale: Type.String(), accounts: Type.Integer() })),
+  leavesBy: Type.Union([Type.Literal("relay"), Type.Literal("mailbox")]),
+  /** Letters an hour that this relay took in the last campaign hour on record; null when none was ever measured. */
+  measured: OrNull(Closed({ lettersPerHour: Type.Integer(), hours: Type.Integer() })),
+  /** What the time depends on; the slowest decides. */
+  terms: Type.Array(Closed({ term: Type.String(), hours: OrNull(Type.Number()), reason: Type.String() })),
+  end: Closed({ notBefore: OrNull(Instant), isLikely: Type.Boolean(), says: Type.String() }),
+  cost: Closed({ amount: OrNull(Type.String()), says: Type.String() }),
+  deadlines: Type.Array(
+    Closed({
+      rule: Type.String(),
+      title: Type.String(),
+      dueAt: Instant,
+      outlook: Type.Union([
+        Type.Literal("can be met"),
+        Type.Literal("cannot be met"),
+        Type.Literal("not known"),
+        Type.Literal("yours"),
+      ]),
+      says: Type.String(),
+    }),
+  ),
+  /** What the worker found out: null until it was asked for, and without `doneAt` while it is being made. */
+  survey: OrNull(
+    Closed({
+      counted: Type.Integer(),
+      doneAt: OrNull(Instant),
+      providers: Type.Array(Closed({ provider: Type.String(), accounts: Type.Integer() })),
+      findings: Type.Array(SenderFinding),
+    }),
+  ),
+});
+export type Plan = Static<typeof Plan>;

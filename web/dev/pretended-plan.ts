@@ -1,0 +1,97 @@
+import type { Plan } from "../../src/wire/campaign.ts";
+import { ago, hourMs } from "./pretended-data.ts";
+
+/** A plan with something in each of its parts: good and bad findings, a limit that cannot be met, no promise. */
+export function pretendedPlan(isWhole: boolean): Plan {
+  return {
+    inScope: 4_812_077,
+    withAddress: 4_790_310,
+    withoutAddress: 21_767,
+    byLocale: [
+      { locale: "en", accounts: 2_901_440 },
+      { locale: "de", accounts: 1_204_331 },
+      { locale: "fr", accounts: 706_306 },
+    ],
+    leavesBy: "relay",
+    measured: null,
+    terms: [
+      {
+        term: "the relay's allowance",
+        hours: 239.5,
+        reason: "4,790,310 letters at 20,000 an hour: 240 h",
+      },
+      {
+        term: "this relay's speed",
+        hours: null,
+        reason: "not known: no campaign of a hundred letters or more was ever handed to it",
+      },
+    ],
+    end: {
+      notBefore: ago(-240 * hourMs),
+      isLikely: false,
+      says: "not before 2026-12-06 07:12 UTC; no end can be promised while receivers have a reason to refuse the letters (see the sender's domain)",
+    },
+    cost: { amount: "479.03 USD", says: "479.03 USD: 4,790,310 letters at 0.1 USD a thousand" },
+    deadlines: [
+      {
+        rule: "gdpr-33",
+        title: "GDPR: tell the authority within 72 hours",
+        dueAt: ago(-41 * hourMs),
+        outlook: "yours",
+        says: "letters do not meet it: the authority is told by you",
+      },
+      {
+        rule: "ca-people",
+        title: "California: tell people within 30 days",
+        dueAt: ago(-689 * hourMs),
+        outlook: "not known",
+        says: "nothing known speaks against it, and nothing is promised",
+      },
+      {
+        rule: "example",
+        title: "A contract: tell people within 5 days",
+        dueAt: ago(-90 * hourMs),
+        outlook: "cannot be met",
+        says: "the letters end 6 days after it at the earliest",
+      },
+    ],
+    survey: isWhole
+      ? {
+          counted: 4_812_077,
+          doneAt: ago(0),
+          providers: [
+            { provider: "Gmail", accounts: 2_201_330 },
+            { provider: "Outlook", accounts: 810_200 },
+            { provider: "GMX and web.de", accounts: 604_120 },
+            { provider: "university.example", accounts: 31_020 },
+            { provider: "other", accounts: 1_143_640 },
+          ],
+          findings: [
+            {
+              about: "return path",
+              verdict: "good",
+              found: "letters that come back go to mx.films.example, the mail server of films.example",
+            },
+            { about: "SPF", verdict: "good", found: "the SPF record of films.example lets the relay send" },
+            {
+              about: "DKIM",
+              verdict: "bad",
+              found: "there is no record at houselights._domainkey.films.example: no signature can be checked",
+              advice: "houselights mail dkim prints the record that belongs there",
+            },
+            {
+              about: "DMARC",
+              verdict: "weak",
+              found: "letters pass; _dmarc.films.example asks receivers to do nothing with letters that fail",
+              advice: "p=reject keeps others from writing in your name, which they will try on such a day",
+            },
+            {
+              about: "receivers",
+              verdict: "unknown",
+              found: "whether large mailboxes take the letters rests on what could not be looked up",
+            },
+          ],
+        }
+      : { counted: 120_000, doneAt: null, providers: [], findings: [] },
+  };
+}
