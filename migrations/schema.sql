@@ -334,6 +334,47 @@ CREATE INDEX link_by_expiry ON public.link USING btree (expires_at);
 CREATE UNIQUE INDEX link_by_user_code ON public.link USING btree (user_code_index) WHERE (state = 'pending'::text);
 CREATE INDEX link_of_account ON public.link USING btree (account_id) WHERE ((state = 'approved'::text) AND (claimed_at IS NULL));
 
+create table lobby (
+  case_id uuid not null,
+  data_key bytea not null,
+  sealed_key bytea not null,
+  given bigint not null default 0,
+  called bigint not null default 0,
+  opened_at timestamp with time zone not null,
+  constraint lobby_pkey PRIMARY KEY (case_id),
+  constraint lobby_check CHECK (called >= 0 AND called <= given)
+);
+
+create table lobby_entry (
+  case_id uuid not null,
+  number bigint not null,
+  browser_digest bytea not null,
+  entered_at timestamp with time zone not null,
+  constraint lobby_entry_pkey PRIMARY KEY (case_id, number),
+  constraint lobby_entry_browser_digest_check CHECK (octet_length(browser_digest) = 32)
+);
+CREATE INDEX lobby_entry_by_instant ON public.lobby_entry USING btree (entered_at);
+
+create table lobby_minute (
+  case_id uuid not null,
+  minute timestamp with time zone not null,
+  given bigint not null default 0,
+  called bigint not null default 0,
+  entered bigint not null default 0,
+  walked_in bigint not null default 0,
+  constraint lobby_minute_pkey PRIMARY KEY (case_id, minute)
+);
+CREATE INDEX lobby_minute_by_instant ON public.lobby_minute USING btree (minute);
+
+create table lobby_network (
+  case_id uuid not null,
+  window_start timestamp with time zone not null,
+  network bytea not null,
+  taken integer not null,
+  constraint lobby_network_pkey PRIMARY KEY (case_id, window_start, network)
+);
+CREATE INDEX lobby_network_by_window ON public.lobby_network USING btree (window_start);
+
 create table mailbox_letter (
   id uuid not null,
   at timestamp with time zone not null,
@@ -625,6 +666,7 @@ create table ticket (
   expires_at timestamp with time zone not null,
   used_at timestamp with time zone,
   recovery_id uuid,
+  proved_at timestamp with time zone,
   constraint ticket_pkey PRIMARY KEY (browser_digest),
   constraint ticket_browser_digest_check CHECK (octet_length(browser_digest) = 32)
 );

@@ -11,7 +11,8 @@ import { readBuiltPages, staticRoutes } from "./http/static.ts";
 import { mailboxRoutes } from "./mail/routes.ts";
 import { operatorIds } from "./accounts/accounts.ts";
 import { openBreached } from "./credentials/breached/breached.ts";
-import { startHashPool, type HashCost } from "./credentials/hash-pool.ts";
+import { startHashPool, type HashCost, type HashPool } from "./credentials/hash-pool.ts";
+import { lanes } from "./credentials/lanes.ts";
 import { hasSecondFactor } from "./credentials/has-second-factor.ts";
 import { passkeyRoutes } from "./credentials/passkey-routes.ts";
 import { relyingPartyOf } from "./credentials/relying-party.ts";
@@ -30,12 +31,14 @@ import { refusalCounter } from "./sessions/refusals.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
 import { linkPages } from "./links/pages.ts";
 import { linkRoutes } from "./links/routes.ts";
+import { waitingLinks, type WaitingLinks } from "./links/waiting-links.ts";
 import { notMePages } from "./renewal/not-me-pages.ts";
+import { openLobby, type Lobby } from "./renewal/lobby/lobby.ts";
 import { renewalPages } from "./renewal/pages.ts";
 import { recoveryRoutes } from "./renewal/recovery-routes.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
-import { containmentsSince, currentNotice, noticesTo } from "./incidents/notice.ts";
+import { caseInHand, containmentsSince, currentNotice, noticesTo } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { wayOutOf } from "./incidents/plan.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
@@ -61,6 +64,9 @@ export interface Web {
   listen(host: string, port: number): Promise<number>;
   /** What has been done so far, for tests that compare the cost of different answers. */
   readonly work: () => { readonly hashes: number; readonly statements: number; readonly keyholderCalls: number };
+  readonly hashPool: HashPool;
+  readonly lobby: Lobby;
+  readonly waitingLinks: WaitingLinks;
   /** Compares what was tried with the canaries now, instead of within a second. */
   readonly lookForCanaries: () => Promise<void>;
   /** Writes how sign-ins went now, instead of within five seconds. */
@@ -73,7 +79,11 @@ const webFolder = fileURLToPath(new URL("../web/dist", import.meta.url));
 /** Puts the web side together: every room's routes over one ground. Nothing listens yet. */
 export async function buildWeb(
   ground: Ground,
-  watching: { readonly everyMs?: number; readonly hashCost?: HashCost } = {},
+  watching: {
+    readonly everyMs?: number;
+    readonly hashCost?: HashCost;
+    readonly lobby?: Parameters<typeof openLobby>[1];
+  } = {},
 ): Promise<Web> {
   const { config, db, plainDb, keyholders, seen, clock, random, log } = ground;
   const keyholder = keyholders.web;
@@ -138,12 +148,17 @@ export async function buildWeb(
   });
   passkeySessionRoutes(app, { ...shared, party });
   sessionPages(app, { ...shared, party, frame, currentNotice: readNotice });
-  linkRoutes(app, { ...shared, publicOrigin });
-  linkPages(app, { ...shared, frame });
-  renewalRoutes(app, shared);
+  const waiting = waitingLinks({ db, clock, log }, watching);
+  linkRoutes(app, { ...shared, waiting, publicOrigin });
+  linkPages(app, { ...shared, waiting, frame });
+  const { monotonicMs } = ground;
+  const currentCase = () => caseInHand(db);
+  const lobbyNeeds = { db, keyholder, clock, random, log, hashPool, monotonicMs, currentCase };
+  const lobby = await openLobby(lobbyNeeds, watching.lobby);
+  renewalRoutes(app, { ...shared, lobby });
   recoveryRoutes(app, shared);
   notMePages(app, { ...shared, frame });
-  renewalPages(app, { ...shared, frame, currentNotice: readNotice });
+  renewalPages(app, { ...shared, lobby, frame, currentNotice: readNotice });
   incidentRoutes(app, {
     ...shared,
     witness: keyholders.witness.witness,
@@ -199,6 +214,36 @@ export async function buildWeb(
     "Calls for addresses in bulk that were refused",
     async () => (await addresses()).refused,
   );
+  for (const lane of lanes) {
+    const name = lane.replaceAll(/[ -]/g, "_");
+    metrics.gauge(
+      `houselights_hashes_waiting_${name}`,
+      `Hashes that wait in the lane: ${lane}`,
+      () => hashPool.lane(lane).waiting,
+    );
+    metrics.gauge(`houselights_hash_wait_ms_${name}`, `What the next hash waits for, in ms: ${lane}`, () =>
+      hashPool.waitMs(lane),
+    );
+    metrics.gauge(
+      `houselights_turned_away_${name}`,
+      `Told to come again since the start: ${lane}`,
+      () => hashPool.lane(lane).turnedAway,
+    );
+  }
+  metrics.gauge("houselights_hashes_per_second", "Password hashes that the threads can make", () =>
+    hashPool.perSecond(),
+  );
+  metrics.gauge("houselights_lobby_waiting", "People in line", () => lobby.state().given - lobby.state().called);
+  metrics.gauge(
+    "houselights_lobby_called_per_second",
+    "People called, by all nodes",
+    () => lobby.state().calledPerSecond,
+  );
+  metrics.gauge("houselights_links_waiting", "Televisions that wait for an approval", () => waiting.waiting());
+  metrics.gauge("houselights_link_polls", "Polls answered from memory since the start", () => waiting.polls());
+  metrics.gauge("houselights_link_interval_seconds", "Interval that a television is told", () =>
+    waiting.intervalSeconds(),
+  );
   metrics.gauge("houselights_push_streams", "Open event streams", () => push?.open() ?? 0);
   metrics.gauge("houselights_check_statements", "Statements that session checks have cost", () => checks.statements());
 
@@ -220,6 +265,9 @@ export async function buildWeb(
       statements: db.statements(),
       keyholderCalls: Object.values(keyholder.stats().calls).reduce((sum, calls) => sum + calls, 0),
     }),
+    hashPool,
+    lobby,
+    waitingLinks: waiting,
     lookForCanaries: () => canaryWatch.flush(),
     writeSignInCounts: () => signInCounter.flush(),
     close: async () => {
@@ -230,6 +278,8 @@ export async function buildWeb(
       await app.close();
       await idle.stop();
       await media.close();
+      await lobby.close();
+      await waiting.close();
       await hashPool.close();
       breached.close();
       await decoy.stop();

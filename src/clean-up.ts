@@ -9,7 +9,7 @@ import { forgetChanges } from "./credentials/take-back.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetSignInWindows } from "./canaries/stuffing.ts";
-import { forgetTickets } from "./renewal/clean-up.ts";
+import { forgetLines, forgetTickets } from "./renewal/clean-up.ts";
 
 const forgettings = [
   forgetEvents,
@@ -19,6 +19,7 @@ const forgettings = [
   forgetTotp,
   forgetLinks,
   forgetTickets,
+  forgetLines,
   forgetCounts,
   forgetKnown,
   cleanUpMailbox,

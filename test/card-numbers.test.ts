@@ -44,6 +44,7 @@ function plausible(part: Part): unknown {
   if (format === "password") return goodPassword;
   if (pattern?.includes("T(") === true) return "2026-11-22T20:00:00.000Z";
   if (pattern?.includes("{12}$") === true) return "00000000-0000-7000-8000-000000000000";
+  if (pattern?.includes("{80}") === true) return `${"x".repeat(43)}.${"x".repeat(80)}`;
   return "x".repeat(Math.max(minLength, pattern?.includes("{43}") === true ? 43 : 5));
 }
 

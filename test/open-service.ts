@@ -55,6 +55,8 @@ export interface OpenServiceOptions {
   readonly open?: GroundOptions["open"];
   readonly hashCost?: HashCost;
   readonly hashThreads?: number;
+  /** How often the lobby moves by itself, and what it may give out. */
+  readonly lobby?: { readonly everyMs?: number; readonly hashesPerSecond?: () => number };
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -68,6 +70,8 @@ export async function openService({
   open,
   hashCost,
   hashThreads = 1,
+  // It moves only when a test moves it, so that statements can be counted, and there is room for everybody.
+  lobby = { everyMs: dayMs, hashesPerSecond: () => 1_000_000 },
   settings = {},
 }: OpenServiceOptions): Promise<TestService & { readonly close: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-service-"));
@@ -94,7 +98,11 @@ export async function openService({
     random: systemRandom,
     ...(open === undefined ? {} : { open }),
   });
-  const web = await buildWeb(ground, { everyMs: dayMs, ...(hashCost === undefined ? {} : { hashCost }) });
+  const web = await buildWeb(ground, {
+    everyMs: dayMs,
+    ...(hashCost === undefined ? {} : { hashCost }),
+    lobby,
+  });
   await web.app.ready();
   const close = async (): Promise<void> => {
     await web.close();

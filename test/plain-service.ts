@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { compressedCopies } from "../web/build/compressed-copies.ts";
 import type { AccountId, IncidentId } from "../src/kernel/brand.ts";
-import { fromDate, systemClock } from "../src/kernel/clock.ts";
+import { dayMs, fromDate, systemClock } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { newId, systemRandom } from "../src/kernel/random.ts";
 import { testDatabase } from "../src/db/test-database.ts";
@@ -30,7 +30,9 @@ import { makeDecoy } from "../src/credentials/passwords.ts";
 import { sessionCheck } from "../src/sessions/check.ts";
 import { sessionPages } from "../src/sessions/pages.ts";
 import { linkPages } from "../src/links/pages.ts";
+import { waitingLinks } from "../src/links/waiting-links.ts";
 import { notMePages } from "../src/renewal/not-me-pages.ts";
+import { openLobby } from "../src/renewal/lobby/lobby.ts";
 import { renewalPages } from "../src/renewal/pages.ts";
 import { storeNotices } from "../src/incidents/notice.ts";
 import { noticePages } from "../src/incidents/pages.ts";
@@ -80,6 +82,20 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     serviceName: "Houselights",
     contactAddress: "help@example.org",
   };
+  const crowd = { hashesPerSecond: 1_000 };
+  const lobby = await openLobby(
+    {
+      db,
+      keyholder,
+      clock,
+      random,
+      log: silentLog,
+      hashPool,
+      monotonicMs: () => performance.now(),
+      currentCase: () => Promise.resolve(null),
+    },
+    { hashesPerSecond: () => crowd.hashesPerSecond, everyMs: dayMs },
+  );
   const state: { notice: CurrentNotice | null; checkFails: Error | null } = { notice: null, checkFails: null };
   const sessions = sessionCheck({ db, clock, seen, log: silentLog, refusedAsOld: () => {} });
   const app = newServer({
@@ -95,8 +111,10 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   });
   const currentNotice = () => Promise.resolve(state.notice);
   const lifetimesMs = sessionLifetimesMs(30, 180);
+  const waiting = waitingLinks({ db, clock, log: silentLog }, { everyMs: dayMs });
   const needs = {
     db,
+    waiting,
     keyholder,
     hashPool,
     breached: noBreached,
@@ -115,7 +133,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   sessionPages(app, { ...needs, party, frame, currentNotice });
   signUpPages(app, { ...needs, frame });
   notMePages(app, { ...needs, frame });
-  renewalPages(app, { ...needs, frame, currentNotice });
+  renewalPages(app, { ...needs, lobby, frame, currentNotice });
   linkPages(app, { ...needs, frame });
   noticePages(app, { db, frame });
   staticRoutes(app, { clock, frame, built, publicOrigin });
@@ -126,6 +144,9 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     db,
     needs,
     state,
+    /** The lobby moves when it is told to, and by what `crowd` says can be served. */
+    lobby,
+    crowd,
     port,
     publicOrigin,
     /** The letters that wait in the queue, oldest first, opened as the mailer opens them. */
@@ -137,6 +158,8 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     },
     stop: async () => {
       await app.close();
+      await lobby.close();
+      await waiting.close();
       await hashPool.close();
       await keys.stop();
     },

@@ -1,7 +1,7 @@
 import { afterAll } from "vitest";
 import type { GroundOptions } from "../src/app.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
-import { openService, type TestService } from "./open-service.ts";
+import { openService, type OpenServiceOptions, type TestService } from "./open-service.ts";
 
 export { asCookie } from "./cookies.ts";
 export type { Answer, CallOptions, TestService } from "./open-service.ts";
@@ -13,10 +13,12 @@ export async function testService({
   startAt,
   open,
   settings = {},
+  lobby,
 }: {
   startAt?: number;
   open?: GroundOptions["open"];
   settings?: Readonly<Record<string, string>>;
+  lobby?: OpenServiceOptions["lobby"];
 } = {}): Promise<TestService> {
   const template = await testDatabase();
   const service = await openService({
@@ -24,6 +26,7 @@ export async function testService({
     settings,
     ...(startAt === undefined ? {} : { startAt }),
     ...(open === undefined ? {} : { open }),
+    ...(lobby === undefined ? {} : { lobby }),
   });
   afterAll(service.close);
   return service;

@@ -70,7 +70,7 @@ export async function changePassword(
     const hasPassword = (await passwordSetAt(db, accountId)) !== null;
     if (hasPassword || Math.abs(now - viewer.provedAt) > 5 * minuteMs) return { kind: "wrong-password" };
   } else {
-    const tag = await hashForProof(needs, "sign-in", order.current, proof);
+    const tag = await hashForProof(needs, "second factor", order.current, proof);
     if (!(await answersProof(needs, tag, proof))) return { kind: "wrong-password" };
   }
 
@@ -84,7 +84,7 @@ export async function changePassword(
     if (verdict.kind === "refused") return verdict;
   }
 
-  const sealed = await sealNewPassword(needs, "sign-in", accountId, order.next);
+  const sealed = await sealNewPassword(needs, "second factor", accountId, order.next);
   // The lowest epoch of what proved it: the session, and the password as it was read.
   const epoch = Math.min(viewer.epoch, proof.epoch) as Epoch;
   const { generation } = viewer;

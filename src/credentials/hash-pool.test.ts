@@ -2,7 +2,9 @@ import { hashRawSync } from "@node-rs/argon2";
 import { afterAll, expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
+import { Crowded } from "../kernel/fault.ts";
 import { startHashPool, type HashCost } from "./hash-pool.ts";
+import { longestWaitMs } from "./lanes.ts";
 
 const cheap: HashCost = { memoryKib: 64, passes: 1, parallelism: 1 };
 const salt = Buffer.alloc(16, 7);
@@ -45,4 +47,39 @@ test("a full lane refuses at once, and another lane still takes orders", async (
   const outcomes = await Promise.allSettled(asked);
   expect(outcomes.map(({ status }) => status)).toEqual([...Array<string>(6).fill("fulfilled"), "rejected"]);
   await expect(renewal).resolves.toBeInstanceOf(Secret);
+});
+
+test("the pool measures its own rate while it is busy, and predicts the wait by it", async () => {
+  const dear: HashCost = { memoryKib: 8_192, passes: 2, parallelism: 1 };
+  const measured = startHashPool({ threads: 1, cost: cheap, log: silentLog });
+  try {
+    const assumed = measured.perSecond();
+    const orders = Array.from({ length: 200 }, () => measured.hash("sign-in", Secret.fromText("one"), salt, dear));
+    await Promise.all(orders.slice(0, 100));
+    // Hashes a thousand times dearer than what was assumed: the rate is theirs now.
+    expect(measured.perSecond()).toBeLessThan(assumed / 10);
+    expect(measured.waitMs("sign-in")).toBeGreaterThan(measured.waitMs("renewal"));
+    await Promise.all(orders);
+    expect(measured.lane("sign-in")).toEqual({ waiting: 0, made: 200, turnedAway: 0 });
+  } finally {
+    await measured.close();
+  }
+});
+
+test("beyond a few seconds nobody is queued: told before any work, and the renewal lane still has room", async () => {
+  const crowded = startHashPool({ threads: 1, laneLength: 100_000, cost: cheap, log: silentLog });
+  try {
+    crowded.expectRoom("sign-in");
+    const orders: Promise<unknown>[] = [];
+    while (crowded.waitMs("sign-in") <= longestWaitMs) {
+      orders.push(crowded.hash("sign-in", Secret.fromText("one of many"), salt, cheap));
+    }
+    expect(() => crowded.expectRoom("sign-in")).toThrow(Crowded);
+    expect(crowded.lane("sign-in").turnedAway).toBe(1);
+    expect(crowded.hashes()).toBe(0);
+    crowded.expectRoom("renewal");
+    void Promise.allSettled(orders);
+  } finally {
+    await crowded.close();
+  }
 });

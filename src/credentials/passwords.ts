@@ -6,7 +6,8 @@ import { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { SeenFloors } from "./floors.ts";
-import { costText, ordinaryCost, readCost, type HashCost, type HashPool, type Lane } from "./hash-pool.ts";
+import { costText, ordinaryCost, readCost, type HashCost, type HashPool } from "./hash-pool.ts";
+import type { Lane } from "./lanes.ts";
 import { countingTotp } from "./second-factors.ts";
 
 /** What a sign-in reads of an account, in one statement: the proof, and the epoch that whatever it proves will carry. */

@@ -64,6 +64,8 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
   const parsed = parseAddress(order.address);
   if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
   needs.noteTry("sign-up", parsed.normalised);
+  // Before anything that depends on whether the account exists.
+  needs.hashPool.expectRoom("sign-up");
   const about = {
     address: parsed.address,
     service: serviceName,

@@ -201,7 +201,7 @@ export async function removeTotp(
   if (password === undefined) {
     if ((await passwordSetAt(db, accountId)) !== null) return { kind: "wrong-password" };
   } else {
-    const tag = await hashForProof(needs, "sign-in", password, proof);
+    const tag = await hashForProof(needs, "second factor", password, proof);
     if (!(await answersProof(needs, tag, proof))) return { kind: "wrong-password" };
     if (!standsAlone(password)) return { kind: "longer-password-needed" };
   }

@@ -10,6 +10,8 @@ export const sessionCookie = "__Host-houselights";
 export const browserCookie = "__Host-houselights-browser";
 export const passkeyCookie = "__Host-houselights-passkey";
 export const stepCookie = "__Host-houselights-step";
+export const placeCookie = "__Host-houselights-place";
+export const lineCookie = "__Host-houselights-line";
 
 const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "lax" } as const;
 
@@ -81,6 +83,33 @@ export function passkeyBinding(request: FastifyRequest, reply: FastifyReply, ran
 /** The same where an answer comes back: from the body, or from the cookie. */
 export function passkeyBindingOf(request: FastifyRequest, fromBody?: string): Secret | undefined {
   return readSecret(fromBody) ?? readSecret(readCookie(request, passkeyCookie));
+}
+
+const placeText = /^([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{1,200})$/;
+
+/** The place in line that a request brings, and the secret of the browser that it was given to: from the body, or from two cookies. */
+export function placeOf(
+  request: FastifyRequest,
+  fromBody?: string,
+): { readonly text: string; readonly browser: Secret } | undefined {
+  const [, bodyBrowser, bodyText] = placeText.exec(fromBody ?? "") ?? [];
+  const browser = readSecret(bodyBrowser ?? readCookie(request, lineCookie));
+  const text = bodyText ?? readCookie(request, placeCookie);
+  return browser === undefined || text === undefined ? undefined : { text: text.slice(0, 200), browser };
+}
+
+/** As `placeOf` reads it from a body, for callers without a cookie jar. */
+export const bodyPlace = ({ text, browser }: { readonly text: string; readonly browser: Secret }): string =>
+  `${secretText(browser)}.${text}`;
+
+/** Keeps a place in line, and apart from it what it is bound to. */
+export function setPlaceCookies(
+  reply: FastifyReply,
+  { text, browser }: { readonly text: string; readonly browser: Secret },
+  maxAgeSeconds: number,
+): void {
+  void reply.setCookie(placeCookie, text, { ...attributes, maxAge: maxAgeSeconds });
+  void reply.setCookie(lineCookie, secretText(browser), { ...attributes, maxAge: maxAgeSeconds });
 }
 
 /** A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were. */

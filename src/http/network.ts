@@ -19,3 +19,6 @@ export function networkOf(address: string): string {
   const groups = [...front, ...Array<string>(zeros).fill("0"), ...back].slice(0, 4);
   return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
 }
+
+/** Whether a peer is this machine itself, which is its operator, or a proxy that was not named: it is counted nowhere. */
+export const isThisMachine = (address: string): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address);

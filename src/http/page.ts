@@ -26,12 +26,14 @@ export interface PageContent {
   readonly failed?: boolean;
   /** For text to read; forms stand in a narrow column. */
   readonly wide?: boolean;
+  /** Asked for again after so many seconds where there is no script, which moves the page on without losing the reader's place in it. */
+  readonly comeBack?: { readonly seconds: number; readonly path: string };
 }
 
 /** A whole document with the lights up. No script or style inside it: the content security policy refuses them. */
 export function page(frame: PageFrame, words: Words, content: PageContent): string {
   const { assets, serviceName: service, contactAddress } = frame;
-  const { title, body, notice, failed = false, wide = false } = content;
+  const { title, body, notice, failed = false, wide = false, comeBack } = content;
   const document = html`<!doctype html>
     <html lang="${words.lang}" data-lights="up">
       <head>
@@ -42,6 +44,10 @@ export function page(frame: PageFrame, words: Words, content: PageContent): stri
         <title>${words.say(failed ? "frame.title.failed" : "frame.title", { title, service })}</title>
         ${assets?.styles.map((style) => html`<link rel="stylesheet" href="${style}" />`)}
         ${assets?.icon !== undefined && html`<link rel="icon" href="${assets.icon}" type="image/svg+xml" />`}
+        ${
+          comeBack !== undefined &&
+          html`<noscript><meta http-equiv="refresh" content="${comeBack.seconds};url=${comeBack.path}" /></noscript>`
+        }
         <link rel="manifest" href="/app.webmanifest" />
         ${assets !== null && html`<script type="module" src="${assets.script}"></script>`}
       </head>

@@ -21,6 +21,7 @@ interface Explained {
 
 const explained: Readonly<Record<string, Explained>> = {
   busy: { title: "problem.busy.title", what: "problem.busy.what" },
+  crowded: { title: "problem.crowded.title", what: "problem.crowded.what" },
   "too-many": { title: "problem.too-many.title", what: "problem.too-many.what" },
   "not-found": { title: "problem.not-found.title", what: "problem.not-found.what" },
   "malformed-request": { title: "problem.malformed-request.title", what: "problem.malformed-request.what" },

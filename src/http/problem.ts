@@ -51,6 +51,7 @@ export const problems = {
   "too-many": [429, "Too many tries; wait a little"],
   broken: [500, "Something is broken here; nothing you sent is at fault"],
   busy: [503, "The service is busy; try again shortly"],
+  crowded: [503, "More people are here than can be served at once; nothing was tried, come again shortly"],
   "disk-full": [507, "There is no room to store this"],
 } as const satisfies Record<string, readonly [number, string]>;
 

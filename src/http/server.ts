@@ -7,7 +7,7 @@ import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import type { Clock } from "../kernel/clock.ts";
-import { Fault, messageOf } from "../kernel/fault.ts";
+import { Crowded, Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -370,6 +370,10 @@ function answerError(
   if ("fields" in error) {
     const { problem = "malformed-request", fields } = error as Malformed;
     return refuse(reply, problem, { fields });
+  }
+  if (error instanceof Crowded) {
+    log.debug({ reference, route: request.routeOptions.url, reason: error.message }, "crowded");
+    return refuse(reply, "crowded", { retryAfterSeconds: error.retryAfterSeconds });
   }
   if (error instanceof Fault) {
     log.error(

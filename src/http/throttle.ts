@@ -2,7 +2,7 @@ import { dayMs, fromDate, hourMs, plus, toDate, type Clock, type EpochMs } from 
 import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { networkOf } from "./network.ts";
+import { isThisMachine, networkOf } from "./network.ts";
 
 export interface Limit {
   readonly purpose: string;
@@ -114,8 +114,6 @@ export const forgetKnown = (tx: Tx, now: EpochMs): Promise<number> =>
        select subject from known_network where seen_at < $1 order by seen_at limit $2)`,
     [toDate(plus(now, -knownForMs)), batchRows],
   );
-
-const isThisMachine = (address: string): boolean => /^(127\.|::1$|::ffff:127\.)/.test(address);
 
 /**
  * What one network asks of one address (its look-up form, or its blind index): others who ask the same of it have a

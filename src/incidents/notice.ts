@@ -136,6 +136,15 @@ export async function noticesTo(
   return rows.map(({ at, ...rest }) => ({ ...rest, at: at === null ? null : fromDate(at) }));
 }
 
+/** The case that people come back from: contained, of everybody, and not closed; `null` on other days. */
+export async function caseInHand(tx: Tx): Promise<IncidentId | null> {
+  const row = await tx.one<{ id: IncidentId }>(
+    `select id from incident
+      where state <> 'closed' and contained_at is not null and containment in ('everyone-out', 'with-renewal')`,
+  );
+  return row?.id ?? null;
+}
+
 /** What sign-in pages and televisions say while a case is in hand. */
 export interface CurrentNotice {
   readonly reference: string;

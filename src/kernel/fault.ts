@@ -30,6 +30,16 @@ export class Fault extends Error {
   }
 }
 
+/** More work waits than can be served soon. Nothing is broken: whoever came is told when to come again. */
+export class Crowded extends Fault {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number) {
+    super("BUSY", message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 /** For the branch that the types say cannot be reached. */
 export function impossible(what: string): never {
   throw new Fault("IMPOSSIBLE", what);

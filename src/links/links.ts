@@ -9,6 +9,7 @@ import { networkOf } from "../http/network.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
+import type { WaitingLinks } from "./waiting-links.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
 interface Needs {
@@ -17,6 +18,7 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly lifetimesMs: SessionLifetimesMs;
+  readonly waiting: WaitingLinks;
 }
 
 /**
@@ -25,9 +27,6 @@ interface Needs {
  */
 export const userCodeLength = 8;
 export const linkLifetimeMs = 15 * minuteMs;
-/** RFC 8628 section 3.2. */
-export const pollIntervalSeconds = 5;
-
 const labelPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_label", accountId: id });
 const networkPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_network", accountId: id });
 
@@ -35,6 +34,8 @@ export interface AskedLink {
   readonly deviceCode: Secret;
   readonly userCode: Secret;
   readonly expiresAt: EpochMs;
+  /** How long the device waits between two polls. */
+  readonly intervalSeconds: number;
 }
 
 /**
@@ -44,7 +45,7 @@ export interface AskedLink {
  * Source: RFC 8628 sections 3.1 and 3.2.
  */
 export async function askLink(
-  { db, keyholder, clock, random }: Needs,
+  { db, keyholder, clock, random, waiting }: Needs,
   {
     class: linkClass,
     label,
@@ -63,6 +64,7 @@ export async function askLink(
     keyholder.seal(dataKey, networkPlace(labelAccountId), network),
   ]);
   const expiresAt = plus(now, linkLifetimeMs);
+  const intervalSeconds = waiting.intervalSeconds();
   for (let attempt = 1; ; attempt++) {
     const deviceCode = newSecret(random);
     const userCode = newTypedCode(random, userCodeLength);
@@ -82,12 +84,12 @@ export async function askLink(
           sealedLabel,
           sealedNetwork,
           epoch,
-          pollIntervalSeconds,
+          intervalSeconds,
           toDate(now),
           toDate(expiresAt),
         ],
       );
-      return { deviceCode, userCode, expiresAt };
+      return { deviceCode, userCode, expiresAt, intervalSeconds };
     } catch (thrown) {
       // Two TVs drew the same short code: one of them draws again.
       if (sqlState(thrown) !== "23505" || attempt === 5) throw thrown;
@@ -164,7 +166,7 @@ export type DecideOutcome =
  * and the approving session's, so that an old session cannot make anything new.
  */
 export async function decideLink(
-  { db, keyholder, clock, random }: Needs,
+  { db, keyholder, clock, random, waiting }: Needs,
   viewer: Viewer,
   typedCode: string,
   decision: "approve" | "deny",
@@ -177,20 +179,24 @@ export async function decideLink(
   const userCodeIndexes = splitMacs(await keyholder.index("user-code", code.revealText()));
   const state = decision === "approve" ? "approved" : "denied";
   const decided = await db.transaction(async (tx) => {
-    const taken = await tx.run(
+    const taken = await tx.one<{ digest: Buffer }>(
       `update link
           set state = $3, account_id = $4, generation = $5, epoch = least(epoch, $6)
         where user_code_index = any($1) and state = 'pending' and expires_at > $2
           and least(epoch, $6) >= (select epoch from floor where kind = 'link')
-          and $5::bigint = (select generation from account where id = $4)`,
+          and $5::bigint = (select generation from account where id = $4)
+        returning device_digest as digest`,
       [userCodeIndexes, toDate(now), state, viewer.accountId, viewer.generation, viewer.epoch],
     );
-    if (taken === 0) return false;
+    if (taken === undefined) return undefined;
     const kind = decision === "approve" ? "link approved" : "link denied";
     await append(tx, now, { kind, detail: { account: viewer.accountId } }, random);
-    return true;
+    return taken.digest;
   });
-  return decided ? { kind: state } : { kind: "refused" };
+  if (decided === undefined) return { kind: "refused" };
+  // The TV hears of it by its next poll; one that polls another node, when that node has read its links again.
+  waiting.forget(decided);
+  return { kind: state };
 }
 
 export type ClaimOutcome =
@@ -208,6 +214,8 @@ interface LinkRow {
   sealedLabel: Buffer;
   sealedNetwork: Buffer;
   tooSoon: boolean;
+  intervalSeconds: number;
+  expiresAt: Date;
 }
 
 /** Ends the links that somebody approved for the account and no device has claimed yet. */
@@ -219,16 +227,19 @@ export async function endApprovedLinks(tx: Tx, accountId: AccountId): Promise<vo
 
 /**
  * Exchanges a device code for a session, once it is approved. At most one caller ever gets it: the update tests and
- * takes the row in one statement. A code that never existed answers `expired`, the same as one that did, so polling
+ * takes the row in one statement. A link that is still pending is remembered, and polls are answered from memory until
+ * somebody decides. A code that never existed answers `expired`, the same as one that did, so polling
  * cannot enumerate codes; a device that polls faster than its interval is told to slow down, for good (five more
  * seconds each time).
  *
  * Source: RFC 8628 section 3.5.
  */
 export async function claimLink(needs: Needs, deviceCode: Secret): Promise<ClaimOutcome> {
-  const { db, keyholder, clock, random } = needs;
+  const { db, keyholder, clock, random, waiting } = needs;
   const now = clock.now();
   const digest = deviceCode.digest();
+  const remembered = waiting.answer(digest);
+  if (remembered !== undefined) return { kind: "refused", reason: remembered };
   const link = await db.one<LinkRow>(
     `update link l
         set last_polled_at = $2,
@@ -241,12 +252,14 @@ export async function claimLink(needs: Needs, deviceCode: Secret): Promise<Claim
         and l.epoch >= (select epoch from floor where kind = 'link')
       returning l.account_id as "accountId", l.class, l.state, l.epoch, l.generation, l.data_key as "dataKey",
                 l.label_account_id as "labelAccountId", l.sealed_label as "sealedLabel",
-                l.sealed_network as "sealedNetwork", old.too_soon as "tooSoon"`,
+                l.sealed_network as "sealedNetwork", old.too_soon as "tooSoon",
+                l.interval_seconds as "intervalSeconds", l.expires_at as "expiresAt"`,
     [digest, toDate(now)],
   );
   if (link === undefined) return { kind: "refused", reason: "expired" };
   if (link.state === "denied") return { kind: "refused", reason: "denied" };
   if (link.state === "pending" || link.accountId === null) {
+    waiting.remember(digest, { intervalSeconds: link.intervalSeconds, expiresAt: fromDate(link.expiresAt) });
     return { kind: "refused", reason: link.tooSoon ? "slow-down" : "pending" };
   }
 

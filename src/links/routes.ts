@@ -21,7 +21,8 @@ import {
 import { toIso } from "../kernel/clock.ts";
 import type { SessionLifetimesMs } from "../sessions/open-session.ts";
 import { describeDevice } from "../sessions/describe-device.ts";
-import { askLink, claimLink, decideLink, linkLifetimeMs, pollIntervalSeconds, showLink, spacedCode } from "./links.ts";
+import { askLink, claimLink, decideLink, linkLifetimeMs, showLink, spacedCode } from "./links.ts";
+import type { WaitingLinks } from "./waiting-links.ts";
 
 export interface LinkNeeds {
   readonly db: Db;
@@ -30,6 +31,7 @@ export interface LinkNeeds {
   readonly random: Random;
   readonly lifetimesMs: SessionLifetimesMs;
   readonly publicOrigin: string;
+  readonly waiting: WaitingLinks;
 }
 
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
@@ -61,7 +63,7 @@ export function linkRoutes(app: App, needs: LinkNeeds): void {
         // In the fragment: the short code opens nothing by itself, and still has no business in a server's log.
         verification_uri_complete: `${publicOrigin}/link#${userCode}`,
         expires_in: linkLifetimeMs / 1_000,
-        interval: pollIntervalSeconds,
+        interval: asked.intervalSeconds,
       };
     },
   );

@@ -1,5 +1,5 @@
 import type { AccountId } from "../kernel/brand.ts";
-import { toDate, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 
@@ -25,4 +25,28 @@ export async function forgetTickets(tx: Tx, now: EpochMs): Promise<number> {
 export async function forgetTicketsOf(tx: Tx, accountId: AccountId): Promise<void> {
   await tx.run(`delete from ticket where account_id = $1`, [accountId]);
   await tx.run(`delete from recovery where account_id = $1`, [accountId]);
+}
+
+/** How long the minutes of a line are kept, for the case's charts. */
+const minutesKeptMs = 90 * dayMs;
+
+/** Removes what the lobby needs no more: numbers that came in, shares of networks, old minutes. @returns how many rows went. */
+export async function forgetLines(tx: Tx, now: EpochMs): Promise<number> {
+  const yesterday = toDate(plus(now, -2 * dayMs));
+  const entries = await tx.run(
+    `delete from lobby_entry where (case_id, number) in (
+       select case_id, number from lobby_entry where entered_at < $1 order by entered_at limit $2)`,
+    [yesterday, batchRows],
+  );
+  const networks = await tx.run(
+    `delete from lobby_network where (case_id, window_start, network) in (
+       select case_id, window_start, network from lobby_network where window_start < $1 order by window_start limit $2)`,
+    [yesterday, batchRows],
+  );
+  const minutes = await tx.run(
+    `delete from lobby_minute where (case_id, minute) in (
+       select case_id, minute from lobby_minute where minute < $1 order by minute limit $2)`,
+    [toDate(plus(now, -minutesKeptMs)), batchRows],
+  );
+  return Math.max(entries, networks, minutes);
 }

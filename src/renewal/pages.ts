@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
-import { browserBindingOf, newBrowserBinding } from "../http/cookies.ts";
+import { browserBindingOf, newBrowserBinding, placeOf } from "../http/cookies.ts";
 import {
   addressField,
   checkRow,
@@ -21,11 +21,15 @@ import { withinLimit } from "../http/throttle.ts";
 import type { Words } from "../http/words.ts";
 import { codesPerNetwork } from "../credentials/routes.ts";
 import { codeLifetimeMs } from "../credentials/sign-up.ts";
-import { askRenewal, completeRenewal } from "./renewal.ts";
+import { askLobby } from "./lobby/admission.ts";
+import type { Lobby } from "./lobby/lobby.ts";
+import { linePage } from "./lobby/page.ts";
+import { askRenewal, completeRenewal, proveMailbox } from "./renewal.ts";
 
 export type RenewalPageNeeds = Parameters<typeof completeRenewal>[0] & {
   readonly frame: PageFrame;
   readonly currentNotice: ReadCurrentNotice;
+  readonly lobby: Lobby;
 };
 
 const AskForm = Closed({ address: Type.String({ maxLength: limits.addressLength * 4 }) });
@@ -43,14 +47,23 @@ const DoneQuery = Type.Object({ devices: Type.Optional(Type.Literal("kept")) });
  * `/api/renewals`, and like them the same answer for every address.
  */
 export function renewalPages(app: App, needs: RenewalPageNeeds): void {
-  const { frame, random, currentNotice } = needs;
+  const { frame, random, currentNotice, lobby } = needs;
   const config = { access: "anyone", page: true } as const;
 
-  app.get("/renew", { config, schema: { hide: true } }, async (_request, reply) =>
-    sendPage(reply, frame, askPage(wordsOf(reply), await currentNotice())),
-  );
+  app.get("/renew", { config, schema: { hide: true } }, async (request, reply) => {
+    const admission = await askLobby(lobby, "look", request, reply);
+    if (admission.kind === "answered") return admission.answer;
+    const words = wordsOf(reply);
+    if (admission.kind === "waiting")
+      return sendPage(reply, frame, linePage(words, admission.standing, { path: "/renew" }));
+    return sendPage(reply, frame, askPage(words, await currentNotice()));
+  });
 
   app.post("/renew", { config, schema: { hide: true, body: AskForm } }, async (request, reply) => {
+    const admission = await askLobby(lobby, "ask", request, reply);
+    if (admission.kind === "answered") return admission.answer;
+    // By GET, so that asking again later sends no form twice.
+    if (admission.kind === "waiting") return goTo(reply, "/renew");
     if (!(await withinLimit(needs, request.ip, codesPerNetwork))) {
       return refuse(reply, "too-many", { retryAfterSeconds: 600 });
     }
@@ -63,9 +76,16 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     return goTo(reply, "/renew/code");
   });
 
-  app.get("/renew/code", { config, schema: { hide: true } }, (request, reply) => {
+  app.get("/renew/code", { config, schema: { hide: true } }, async (request, reply) => {
     // A code answers only to the browser that asked for one.
     if (browserBindingOf(request) === undefined) return goTo(reply, "/renew");
+    if (placeOf(request) !== undefined) {
+      const admission = await askLobby(lobby, "complete", request, reply);
+      if (admission.kind === "answered") return admission.answer;
+      if (admission.kind === "waiting") {
+        return sendPage(reply, frame, linePage(wordsOf(reply), admission.standing, { path: "/renew/code" }));
+      }
+    }
     return sendPage(reply, frame, codePage(wordsOf(reply), { signOutDevices: true }));
   });
 
@@ -78,6 +98,15 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     const withFactor = secondFactor !== undefined;
     const again = (errors: Partial<CodeState>) =>
       sendPage(reply, frame, codePage(words, { code, signOutDevices, withFactor, ...errors }), 400);
+    const admission = await askLobby(lobby, "complete", request, reply);
+    if (admission.kind === "answered") return admission.answer;
+    if (admission.kind === "waiting") {
+      if (!(await proveMailbox(needs, { typedCode: code, browser }))) {
+        return again({ codeError: words.say("refused.code") });
+      }
+      const line = linePage(words, admission.standing, { path: "/renew/code", codeWasRight: true });
+      return sendPage(reply, frame, line);
+    }
     const outcome = await completeRenewal(needs, {
       typedCode: code,
       browser,

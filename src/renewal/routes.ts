@@ -1,22 +1,33 @@
 import { toIso } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
-import { browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
+import { bodyPlace, browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
 import { preferredLocale } from "../http/locale.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
-import { AskRenewal, CodeSent, CompleteRenewal, Renewed } from "../wire/accounts.ts";
+import { Type } from "typebox";
+import { AskPlace, AskRenewal, Called, CodeSent, CompleteRenewal, InLine, Renewed } from "../wire/accounts.ts";
 import { codesPerNetwork } from "../credentials/routes.ts";
 import { codeLifetimeMs } from "../credentials/sign-up.ts";
-import { askRenewal, completeRenewal } from "./renewal.ts";
+import { askLobby, inLine } from "./lobby/admission.ts";
+import type { Lobby } from "./lobby/lobby.ts";
+import { askRenewal, completeRenewal, proveMailbox } from "./renewal.ts";
 
-export type RenewalNeeds = Parameters<typeof completeRenewal>[0];
+export type RenewalNeeds = Parameters<typeof completeRenewal>[0] & { readonly lobby: Lobby };
 
 export function renewalRoutes(app: App, needs: RenewalNeeds): void {
+  const { lobby } = needs;
+
   app.post(
     "/api/renewals",
-    { config: { access: "anyone" }, schema: { body: AskRenewal, response: { 202: CodeSent } } },
+    { config: { access: "anyone" }, schema: { body: AskRenewal, response: { 202: Type.Union([CodeSent, InLine]) } } },
     async (request, reply) => {
+      const { place, token } = request.body;
+      const admission = await askLobby(lobby, "ask", request, reply, { fromBody: place });
+      if (admission.kind === "answered") return admission.answer;
+      if (admission.kind === "waiting") {
+        return reply.code(202).send(inLine(reply, admission, token === true || place !== undefined));
+      }
       if (!(await withinLimit(needs, request.ip, codesPerNetwork))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
@@ -30,18 +41,45 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
       return reply.code(202).send({
         kind: "code-sent",
         expiresAt: toIso(expiresAt),
-        ...(request.body.token === true ? { browser: secretText(browser) } : {}),
+        ...(token === true ? { browser: secretText(browser) } : {}),
       });
     },
   );
 
   app.post(
-    "/api/renewals/complete",
-    { config: { access: "anyone" }, schema: { body: CompleteRenewal, response: { 200: Renewed } } },
+    "/api/renewals/place",
+    {
+      config: { access: "anyone" },
+      schema: {
+        summary: "How a place in line stands; whoever is called comes in by it",
+        body: AskPlace,
+        response: { 200: Type.Union([InLine, Called]) },
+      },
+    },
     async (request, reply) => {
-      const { code, password, browser: fromBody } = request.body;
+      const { place } = request.body;
+      const admission = await askLobby(lobby, "look", request, reply, { fromBody: place });
+      if (admission.kind === "answered") return admission.answer;
+      if (admission.kind === "waiting") return reply.send(inLine(reply, admission, place !== undefined));
+      const pass = admission.pass !== null && place !== undefined ? { place: bodyPlace(admission.pass) } : {};
+      return reply.send({ kind: "called", ...pass });
+    },
+  );
+
+  app.post(
+    "/api/renewals/complete",
+    { config: { access: "anyone" }, schema: { body: CompleteRenewal, response: { 200: Renewed, 202: InLine } } },
+    async (request, reply) => {
+      const { code, password, browser: fromBody, place } = request.body;
       const browser = browserBindingOf(request, fromBody);
       if (browser === undefined) return refuse(reply, "code-refused");
+      const places = { fromBody: place, ticketFromBody: fromBody };
+      const admission = await askLobby(lobby, "complete", request, reply, places);
+      if (admission.kind === "answered") return admission.answer;
+      if (admission.kind === "waiting") {
+        if (!(await proveMailbox(needs, { typedCode: code, browser }))) return refuse(reply, "code-refused");
+        return reply.code(202).send(inLine(reply, admission, fromBody !== undefined || place !== undefined));
+      }
       const signOutDevices = request.body.signOutDevices ?? true;
       const outcome = await completeRenewal(needs, {
         typedCode: code,

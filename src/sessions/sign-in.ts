@@ -91,6 +91,8 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   const { network } = order;
   const form = lookUpForm(order.address);
   needs.noteTry("sign-in", form);
+  // Before anything that depends on whether the account exists.
+  needs.hashPool.expectRoom("sign-in");
   // What needs no answer of one another travels together: each trip to another process costs more than what it asks.
   const [{ admitted, toNote }, { accountId }] = await Promise.all([
     admit(needs, [
@@ -154,7 +156,7 @@ export async function proveAgain(
   const { db, clock, decoy, seen } = needs;
   const { accountId } = viewer;
   const proof = await readPasswordProof(db, accountId, decoy, seen);
-  const lane = viewer.role === "operator" ? "operator" : "sign-in";
+  const lane = viewer.role === "operator" ? "operator" : "second factor";
   const isRight =
     password === undefined
       ? code !== undefined && (await passwordSetAt(db, accountId)) === null

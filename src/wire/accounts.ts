@@ -158,8 +158,32 @@ export const AddressChanged = Closed({
   ]),
 });
 
-/** POST /api/renewals: always 202. */
-export const AskRenewal = Closed({ address: Address, token: Type.Optional(Type.Boolean()) });
+/** A place in line with what it is bound to, for callers without cookies: as it was answered. */
+export const PlaceInLine = Type.String({ pattern: "^[A-Za-z0-9_-]{43}\\.[A-Za-z0-9_-]{80}$" });
+
+/** Where somebody stands in line while more come back than can be served. */
+export const InLine = Closed({
+  kind: Type.Literal("in-line"),
+  number: Type.Integer(),
+  before: Type.Integer({ description: "people who are called before" }),
+  expectedSeconds: Type.Union([Type.Integer(), Type.Null()], {
+    description: "by the measured rate; null while nobody has been called",
+  }),
+  comeBackSeconds: Type.Integer({ description: "when to ask again; also in Retry-After" }),
+  place: Type.Optional(PlaceInLine),
+});
+export type InLine = Static<typeof InLine>;
+
+/** POST /api/renewals: always 202, the same for every address; while there is a crowd a place in line. */
+export const AskRenewal = Closed({
+  address: Address,
+  token: Type.Optional(Type.Boolean()),
+  place: Type.Optional(PlaceInLine),
+});
+/** POST /api/renewals/place */
+export const AskPlace = Closed({ place: Type.Optional(PlaceInLine) });
+/** Whoever is called may ask for a code, or set the password with one, for half an hour. */
+export const Called = Closed({ kind: Type.Literal("called"), place: Type.Optional(PlaceInLine) });
 /** POST /api/renewals/complete */
 export const CompleteRenewal = Closed({
   code: TypedCode,
@@ -168,6 +192,7 @@ export const CompleteRenewal = Closed({
   address: Type.Optional(Address),
   browser: Type.Optional(BrowserBinding),
   secondFactor: Type.Optional(TypedCode),
+  place: Type.Optional(PlaceInLine),
 });
 export type CompleteRenewal = Static<typeof CompleteRenewal>;
 export const Renewed = Closed({ kind: Type.Literal("renewed"), signedOutDevices: Type.Boolean() });

@@ -286,6 +286,7 @@ export const noWayIn: Readonly<Record<string, string>> = {
   "POST /sign-up": "the same on a page",
   "POST /api/renewals": "asks for a code, which goes to the address",
   "POST /renew": "the same on a page",
+  "POST /api/renewals/place": "says how a place in line stands, which opens no account",
   "POST /oauth/device_authorization": "gives a new device a code that nobody has approved",
   "POST /api/sessions/passkey/options": "gives a challenge, which opens nothing without a passkey",
   "POST /sign-out": "ends a session, and opens nothing",

@@ -19,6 +19,8 @@ export interface World {
   readonly service: TestService;
   readonly db: Db;
   readonly clock: ManualClock;
+  /** How much the lobby believes can be served. */
+  readonly crowd: { hashesPerSecond: number };
   /** PostgreSQL's whole data folder. */
   readonly dataFolder: string;
   /** Where the service answers over HTTP. */
@@ -63,10 +65,13 @@ export async function openWorld(): Promise<World> {
     const folder = await db.one<{ folder: string }>(
       `select setting as folder from pg_settings where name = 'data_directory'`,
     );
-    const service = await openService({ connection, hashCost: testHashCost, hashThreads: 2 });
+    const crowd = { hashesPerSecond: 1_000_000 };
+    const lobby = { hashesPerSecond: () => crowd.hashesPerSecond };
+    const service = await openService({ connection, hashCost: testHashCost, hashThreads: 2, lobby });
     const port = await service.web.listen("127.0.0.1", 0);
     return {
       ...worldOver(service),
+      crowd,
       db,
       port,
       dataFolder: await folderOf(folder?.folder ?? "", postgres.pid),
@@ -87,7 +92,7 @@ async function folderOf(setting: string, pid: number): Promise<string> {
   return setting === "/proc/self/cwd" ? realpath(`/proc/${pid}/cwd`) : setting;
 }
 
-function worldOver(service: TestService): Omit<World, "db" | "port" | "dataFolder" | "close"> {
+function worldOver(service: TestService): Omit<World, "db" | "port" | "dataFolder" | "crowd" | "close"> {
   const sought: Sought[] = [];
   const went = (what: string, value: string): string => {
     if (value.length < 8) throw new Error(`${what}: too short to be looked for`);

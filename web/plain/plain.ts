@@ -92,6 +92,36 @@ function showLocally(time: HTMLTimeElement): void {
   });
 }
 
+/**
+ * Moves a place in line on: asks for the same page in the background and takes its two figures, so that the reader's place in
+ * the page, the focus and what a screen reader says stay. When it is somebody's turn, goes there. A question that
+ * finds nobody is asked again.
+ */
+function waitInLine(card: HTMLElement): void {
+  const path = card.dataset["line"] ?? location.pathname;
+  const askAgain = (seconds: number) => setTimeout(() => void ask(), Math.max(2, seconds) * 1_000);
+  const ask = async (): Promise<void> => {
+    try {
+      const answer = await fetch(path, { headers: { accept: "text/html" } });
+      if (!answer.ok) return void askAgain(Number(answer.headers.get("retry-after") ?? 10));
+      const next = new DOMParser()
+        .parseFromString(await answer.text(), "text/html")
+        .querySelector<HTMLElement>("[data-line]");
+      if (next === null) return location.replace(path);
+      for (const part of ["[data-line-before]", "[data-line-expected]"]) {
+        const [here, there] = [card.querySelector(part), next.querySelector(part)];
+        if (here !== null && there !== null && here.textContent !== there.textContent)
+          here.textContent = there.textContent;
+      }
+      askAgain(Number(next.dataset["comeBack"] ?? 5));
+    } catch {
+      askAgain(10);
+    }
+  };
+  askAgain(Number(card.dataset["comeBack"] ?? 5));
+}
+
+document.querySelectorAll<HTMLElement>("[data-line]").forEach(waitInLine);
 document.querySelectorAll<HTMLInputElement>("input[data-reveal]").forEach(addReveal);
 document.querySelectorAll("form").forEach(sendOnce);
 document.querySelectorAll<HTMLInputElement>("input[data-from-fragment]").forEach(takeFragment);

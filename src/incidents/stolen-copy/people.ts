@@ -314,6 +314,7 @@ export const people: Declarations = {
       tries,
       created_at: made,
       expires_at: expires,
+      proved_at: shown("when its code was right before a wait in line", because.state),
       used_at: used,
     },
   },
@@ -329,6 +330,46 @@ export const people: Declarations = {
       started_at: made,
       ready_at: shown("from when on it can be used", because.time),
       expires_at: expires,
+    },
+  },
+  lobby: {
+    holds: "the line of a case, in which people wait when many come back at once",
+    columns: {
+      case_id: shown("which case, if it is of one", because.id),
+      data_key: wrapped("the key that the line's own is under"),
+      sealed_key: sealed("what places in it are signed with"),
+      given: shown("how many places were given", because.counts),
+      called: shown("how many were called", because.counts),
+      opened_at: shown("when it began", because.time),
+    },
+  },
+  lobby_entry: {
+    holds: "a number in line whose turn came",
+    columns: {
+      case_id: shown("in which line", because.id),
+      number: shown("the number", because.counts),
+      browser_digest: digest("the browser that has it"),
+      entered_at: shown("when it came in", because.time),
+    },
+  },
+  lobby_network: {
+    holds: "how many places a network took in ten minutes",
+    columns: {
+      case_id: shown("in which line", because.id),
+      window_start: shown("in which ten minutes", because.counts),
+      network: keyed("the network and the ten minutes together"),
+      taken: shown("how many", because.counts),
+    },
+  },
+  lobby_minute: {
+    holds: "what happened in a line in a minute",
+    columns: {
+      case_id: shown("in which line", because.id),
+      minute: shown("in which minute", because.time),
+      given: shown("how many places were given", because.counts),
+      called: shown("how many were called", because.counts),
+      entered: shown("how many came in", because.counts),
+      walked_in: shown("how many found no line", because.counts),
     },
   },
   throttle: {

@@ -1,5 +1,8 @@
-import { browserCookie, sessionCookie } from "../../../src/http/cookies.ts";
+import { browserCookie, lineCookie, sessionCookie } from "../../../src/http/cookies.ts";
 import { asCookie } from "../../cookies.ts";
+import type { IncidentId } from "../../../src/kernel/brand.ts";
+import { newId } from "../../../src/kernel/random.ts";
+import { openLine } from "../../../src/renewal/lobby/line.ts";
 import type { World } from "../world.ts";
 import type { Feature, Person } from "./feature.ts";
 
@@ -135,6 +138,37 @@ export const accountFeatures: readonly Feature[] = [
       person.password = world.went("a password", `nine lanterns after it, ${person.name}`);
       await world.done("POST", "/api/renewals/complete", { body: { code, password: person.password }, cookies });
       person.cookie = await signIn(world, person);
+    },
+  },
+  {
+    name: "waiting in the lobby",
+    phase: "after",
+    fills: ["lobby", "lobby_entry", "lobby_network", "lobby_minute"],
+    once: async (world) => {
+      const { web, ground } = world.service;
+      world.crowd.hashesPerSecond = 0.001;
+      await web.lobby.advance();
+      const places = [];
+      // A handful walks in; the others wait.
+      for (let asks = 0; asks < 100; asks++) {
+        const from = world.went("a network address", `203.0.113.${100 + asks}`);
+        const body = { address: world.went("an address", `crowd.${1000 + asks}@come-back.example`) };
+        const answer = await world.done("POST", "/api/renewals", { body, from });
+        if (answer.body["kind"] === "in-line") places.push(answer.cookies);
+      }
+      world.crowd.hashesPerSecond = 1_000_000;
+      for (let seconds = 0; seconds < 3; seconds++) await web.lobby.advance();
+      for (const cookies of places) {
+        world.wentSecret("what a place in line is bound to", cookies[lineCookie] ?? "");
+        const called = await world.done("POST", "/api/renewals/place", { body: {}, cookies });
+        if (called.body["kind"] !== "called") throw new Error("nobody was called");
+      }
+      await web.lobby.advance();
+      // The lines of cases that were: a service has few, and of few keys nothing can be told.
+      const needs = { ...ground, keyholder: ground.keyholders.web };
+      for (let cases = 0; cases < 60; cases++) {
+        await openLine(needs, newId<IncidentId>(ground.random, world.clock.now()), world.clock.now());
+      }
     },
   },
   {

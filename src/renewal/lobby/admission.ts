@@ -1,0 +1,49 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { bodyPlace, browserBindingOf, placeOf, setPlaceCookies } from "../../http/cookies.ts";
+import { refuse } from "../../http/problem.ts";
+import type { InLine } from "../../wire/accounts.ts";
+import { passLivesMs, type Admission, type Lobby, type LobbyAct } from "./lobby.ts";
+
+/** What a request was let in with, or how it stands in line; anything else has been answered. */
+export type Outcome =
+  Exclude<Admission, { kind: "too-many" }> | { readonly kind: "answered"; readonly answer: FastifyReply };
+
+/**
+ * Asks the lobby about a request, and keeps in the browser's cookies what it says. `fromBody` is a place that came in
+ * the body, whose caller keeps it by itself.
+ */
+export async function askLobby(
+  lobby: Lobby,
+  act: LobbyAct,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  {
+    fromBody,
+    ticketFromBody,
+  }: { readonly fromBody?: string | undefined; readonly ticketFromBody?: string | undefined } = {},
+): Promise<Outcome> {
+  const admission = await lobby.admit(act, {
+    presented: placeOf(request, fromBody),
+    network: request.ip,
+    ticketBrowser: browserBindingOf(request, ticketFromBody),
+  });
+  if (admission.kind === "too-many") {
+    const { retryAfterSeconds } = admission;
+    return { kind: "answered", answer: refuse(reply, "too-many", { retryAfterSeconds }) };
+  }
+  const kept = admission.kind === "in" ? admission.pass : admission.place;
+  if (kept !== null && fromBody === undefined) {
+    setPlaceCookies(reply, kept, admission.kind === "in" ? passLivesMs / 1_000 : 24 * 3_600);
+  }
+  return admission;
+}
+
+/** The same place as a program reads it; `withPlace` for one that keeps no cookies. */
+export function inLine(
+  reply: FastifyReply,
+  { place, standing }: Extract<Admission, { kind: "waiting" }>,
+  withPlace: boolean,
+): InLine {
+  void reply.header("retry-after", String(standing.comeBackSeconds));
+  return { kind: "in-line", ...standing, ...(withPlace ? { place: bodyPlace(place) } : {}) };
+}

@@ -1,0 +1,266 @@
+import { createHmac } from "node:crypto";
+import type { IncidentId } from "../../kernel/brand.ts";
+import { every, fromDate, hourMs, minuteMs, plus, secondMs, type Clock, type EpochMs } from "../../kernel/clock.ts";
+import { messageOf } from "../../kernel/fault.ts";
+import type { Log } from "../../kernel/log.ts";
+import { newSecret, type Random } from "../../kernel/random.ts";
+import type { Secret } from "../../kernel/secret.ts";
+import type { Db } from "../../db/db.ts";
+import type { Keyholder } from "../../keyholder/keyholder.ts";
+import { isThisMachine, networkOf } from "../../http/network.ts";
+import type { HashPool } from "../../credentials/hash-pool.ts";
+import { longestWaitMs } from "../../credentials/lanes.ts";
+import { callNumbers, enterBy, noCase, noteMinute, openLine, takeNumbers, windowOf, type LineCounts } from "./line.ts";
+import { comeBackSeconds, newPace } from "./pace.ts";
+import { readPlace, signPlace } from "./place.ts";
+
+/** What a request brings: its place or pass, and what its browser keeps besides. */
+export interface PresentedPlace {
+  readonly text: string;
+  readonly browser: Secret;
+}
+
+/** Where somebody stands, as of now. */
+export interface Standing {
+  readonly number: number;
+  /** People who are called before. */
+  readonly before: number;
+  /** By the measured rate; `null` while nobody has been called yet. */
+  readonly expectedSeconds: number | null;
+  readonly comeBackSeconds: number;
+}
+
+export type Admission =
+  /** `pass` is new, and to be kept by the browser. */
+  | { readonly kind: "in"; readonly pass: PresentedPlace | null }
+  | { readonly kind: "waiting"; readonly place: PresentedPlace; readonly standing: Standing }
+  /** The network holds as many places as it may. */
+  | { readonly kind: "too-many"; readonly retryAfterSeconds: number };
+
+/** What somebody is about to do: look at the page, ask for a code, or set the password with one. */
+export type LobbyAct = "look" | "ask" | "complete";
+
+export interface Lobby {
+  /**
+   * Decides whether somebody may go on now, before anything that depends on an account is looked at: who has been called
+   * may, for half an hour; while nobody waits and there is room anybody may; everybody else gets a place in line, or is told
+   * how theirs stands. `ticketBrowser` is what a mailed code is bound to.
+   */
+  admit(
+    act: LobbyAct,
+    asker: {
+      readonly presented: PresentedPlace | undefined;
+      readonly network: string;
+      readonly ticketBrowser?: Secret | undefined;
+    },
+  ): Promise<Admission>;
+  /** As of the last second. */
+  state(): LobbyState;
+  /** Calls whoever can be served, reads what other nodes did; also done every second. */
+  advance(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LobbyState extends LineCounts {
+  readonly caseId: IncidentId;
+  /** Numbers called a second, by all nodes together. */
+  readonly calledPerSecond: number;
+  /** Renewals a second that this node gives out. */
+  readonly servablePerSecond: number;
+  readonly showRate: number;
+}
+
+export interface LobbyNeeds {
+  readonly db: Db;
+  readonly keyholder: Keyholder;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly hashPool: HashPool;
+  readonly monotonicMs: () => number;
+  /** The case that people come back from; `null` on other days. */
+  readonly currentCase: () => Promise<IncidentId | null>;
+}
+
+interface Asking {
+  /** Keyed; `null` for who is counted nowhere. */
+  readonly network: Buffer | null;
+  readonly settle: (number: number | null) => void;
+  readonly fail: (thrown: unknown) => void;
+}
+
+/** A place that nobody came back for in a day is given up. */
+const placeLivesMs = 24 * hourMs;
+/** The ticket's clock: who was called has this long to ask for a code, and with a proved mailbox to set the password. */
+export const passLivesMs = 30 * minuteMs;
+const advanceEveryMs = secondMs;
+const rateTau = 20;
+
+/**
+ * The lobby of one node. The counters are in the database and every node moves them; what is kept here is the line's
+ * key, what the counters were a second ago, and this node's own pace.
+ */
+export async function openLobby(
+  needs: LobbyNeeds,
+  {
+    everyMs = advanceEveryMs,
+    hashesPerSecond = () => needs.hashPool.perSecond(),
+  }: {
+    readonly everyMs?: number | undefined;
+    /** What can be served; a test that has no crowd of thousands says less than its threads measure. */
+    readonly hashesPerSecond?: (() => number) | undefined;
+  } = {},
+): Promise<Lobby> {
+  const { db, clock, random, log, hashPool, monotonicMs } = needs;
+  const pace = newPace(hashesPerSecond());
+  let caseId = (await needs.currentCase()) ?? noCase;
+  let { key, ...line } = await openLine(needs, caseId, clock.now());
+  let calledPerSecond = 0;
+  let advancedAt = monotonicMs();
+  let noted = { given: 0, called: 0, entered: 0, walkedIn: 0 };
+
+  const hasRoom = (): boolean => hashPool.waitMs("renewal") <= longestWaitMs;
+  const inLine = (): number => Math.max(0, line.given - line.called);
+
+  const standingOf = (number: number): Standing => {
+    const before = Math.max(0, number - line.called - 1);
+    const rate = calledPerSecond > 0 ? calledPerSecond : pace.perSecond();
+    const expectedSeconds = rate > 0 ? Math.ceil((before + 1) / rate) : null;
+    return { number, before, expectedSeconds, comeBackSeconds: comeBackSeconds(expectedSeconds) };
+  };
+
+  /** Who came while the statement before was under way shares the next one. */
+  let asking: Asking[] = [];
+  let isTaking = false;
+  const takeAll = async (): Promise<void> => {
+    isTaking = true;
+    while (asking.length > 0) {
+      const batch = asking;
+      asking = [];
+      try {
+        const networks = batch.map(({ network }) => network);
+        const taken = await takeNumbers(db, caseId, networks, clock.now());
+        line = { given: Math.max(line.given, taken.given), called: Math.max(line.called, taken.called) };
+        noted.given += taken.numbers.filter((number) => number !== null).length;
+        batch.forEach(({ settle }, index) => settle(taken.numbers[index] ?? null));
+      } catch (thrown) {
+        for (const { fail } of batch) fail(thrown);
+      }
+    }
+    isTaking = false;
+  };
+  const takeNumber = (network: string): Promise<number | null> =>
+    new Promise((resolve, reject) => {
+      const counted = isThisMachine(network)
+        ? null
+        : createHmac("sha256", key.reveal())
+            .update(`network ${networkOf(network)} at ${windowOf(clock.now())}`)
+            .digest();
+      asking.push({ network: counted, settle: resolve, fail: reject });
+      if (!isTaking) void takeAll();
+    });
+
+  const enter = async (
+    number: number,
+    browser: Secret,
+    ticketBrowser: Secret | undefined,
+    now: EpochMs,
+  ): Promise<Admission | undefined> => {
+    const order = { caseId, number, browser, ticketBrowser, now, ticketUntil: plus(now, passLivesMs) };
+    // Two requests of one browser in one moment: the second sees what the first has written.
+    const entry = (await enterBy(db, order)) ?? (await enterBy(db, order));
+    if (entry === undefined) return undefined;
+    if (entry.isFirst) {
+      noted.entered++;
+      pace.entered();
+    }
+    const at = fromDate(entry.enteredAt);
+    if (plus(at, passLivesMs) <= now) return undefined;
+    return { kind: "in", pass: { text: signPlace(key, { kind: "pass", caseId, number, at }, browser), browser } };
+  };
+
+  const admit: Lobby["admit"] = async (act, { presented, network, ticketBrowser }) => {
+    const now = clock.now();
+    const claims = presented && readPlace(key, caseId, presented.text, presented.browser);
+    if (claims !== undefined && presented !== undefined) {
+      const isPass = claims.kind === "pass";
+      if (plus(claims.at, isPass ? passLivesMs : placeLivesMs) > now) {
+        if (isPass) return { kind: "in", pass: null };
+        if (claims.number <= line.called) {
+          const entered = await enter(claims.number, presented.browser, ticketBrowser, now);
+          if (entered !== undefined) return entered;
+        } else if (act === "complete" && hasRoom()) {
+          return { kind: "in", pass: null };
+        } else {
+          return { kind: "waiting", place: presented, standing: standingOf(claims.number) };
+        }
+      }
+    }
+    if (act === "complete") {
+      // Who has a code was let in when asking for it; only a full lane sends them to the line.
+      if (hasRoom()) return { kind: "in", pass: null };
+    } else if (inLine() === 0 && asking.length === 0 && (act === "look" || pace.walkIn())) {
+      if (act === "ask") noted.walkedIn++;
+      return { kind: "in", pass: null };
+    }
+    const asked = caseId;
+    const number = await takeNumber(network);
+    if (asked !== caseId) return admit(act, { presented: undefined, network });
+    if (number === null) return { kind: "too-many", retryAfterSeconds: 600 };
+    const browser = newSecret(random);
+    const text = signPlace(key, { kind: "place", caseId, number, at: now }, browser);
+    return { kind: "waiting", place: { text, browser }, standing: standingOf(number) };
+  };
+
+  const advance = async (): Promise<void> => {
+    const seconds = Math.max(0, (monotonicMs() - advancedAt) / 1_000);
+    advancedAt += seconds * 1_000;
+    const current = (await needs.currentCase()) ?? noCase;
+    if (current !== caseId) {
+      // A case was opened or closed: its line is another one, and who stood in the old one walks in or begins anew.
+      const opened = await openLine(needs, current, clock.now());
+      [caseId, key, line] = [current, opened.key, { given: opened.given, called: opened.called }];
+      calledPerSecond = 0;
+    }
+    const calls = pace.advance(seconds, {
+      hashesPerSecond: hashesPerSecond(),
+      otherHashes: hashPool.hashes() - hashPool.lane("renewal").made,
+      renewalWaitMs: hashPool.waitMs("renewal"),
+      inLine: inLine(),
+    });
+    const before = line.called;
+    const now = await callNumbers(db, caseId, calls);
+    line = { given: Math.max(line.given, now.given), called: Math.max(line.called, now.called) };
+    noted.called += Math.min(calls, line.called - before);
+    if (seconds > 0) {
+      const rate = (line.called - before) / seconds;
+      // The first seconds of a crowd stand for themselves; later ones are smoothed.
+      calledPerSecond =
+        calledPerSecond === 0 ? rate : calledPerSecond + (rate - calledPerSecond) * (1 - Math.exp(-seconds / rateTau));
+      if (inLine() === 0) calledPerSecond = 0;
+    }
+    if (Object.values(noted).some((count) => count > 0)) {
+      const counts = noted;
+      noted = { given: 0, called: 0, entered: 0, walkedIn: 0 };
+      await noteMinute(db, caseId, clock.now(), counts);
+    }
+  };
+
+  const advancing = every(everyMs, () =>
+    advance().catch((thrown: unknown) => {
+      log.warn({ reason: messageOf(thrown) }, "the lobby stands still: the database does not answer now");
+    }),
+  );
+  return {
+    admit,
+    advance,
+    state: () => ({
+      caseId,
+      ...line,
+      calledPerSecond,
+      servablePerSecond: pace.perSecond(),
+      showRate: pace.showRate(),
+    }),
+    close: () => advancing.stop(),
+  };
+}

@@ -1,0 +1,300 @@
+import { describe, expect, test } from "vitest";
+import { buildWeb } from "../src/app-web.ts";
+import { bodyPlace, browserCookie, lineCookie, placeCookie, sessionCookie } from "../src/http/cookies.ts";
+import { contain } from "../src/incidents/contain.ts";
+import type { IncidentId } from "../src/kernel/brand.ts";
+import { dayMs, hourMs, minuteMs } from "../src/kernel/clock.ts";
+import { systemRandom } from "../src/kernel/random.ts";
+import { Secret } from "../src/kernel/secret.ts";
+import { noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
+import { readPlace, signPlace } from "../src/renewal/lobby/place.ts";
+import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
+
+/**
+ * P6: ten times more people than can be served get a place in line, never an error. The line moves when a test says so,
+ * and by what it says can be served; everything else is the product over HTTP.
+ */
+const crowd = { hashesPerSecond: 1_000_000 };
+const service = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => crowd.hashesPerSecond } });
+const { ground, web, clock } = service;
+
+type Jar = Readonly<Record<string, string>>;
+const jarOf = ({ cookies }: Answer): Jar => ({
+  [placeCookie]: cookies[placeCookie] ?? "",
+  [lineCookie]: cookies[lineCookie] ?? "",
+});
+
+/** From now on nobody more can be served than the handful that always may, which this uses up. */
+async function fill(): Promise<void> {
+  crowd.hashesPerSecond = 0.001;
+  await web.lobby.advance();
+  for (let asks = 0; asks < 50; asks++) {
+    const answer = await ask(`early-${asks}@example.org`);
+    if (answer.body["kind"] === "in-line") return;
+  }
+  throw new Error("the crowd found no end");
+}
+
+/** Room for everybody: all that wait are called. */
+async function callEverybody(): Promise<void> {
+  crowd.hashesPerSecond = 1_000_000;
+  await web.lobby.advance();
+  await web.lobby.advance();
+}
+
+const ask = (address: string, more: { cookies?: Jar; from?: string } = {}): Promise<Answer> =>
+  service.call("POST", "/api/renewals", { body: { address }, ...more });
+const stand = (cookies: Jar): Promise<Answer> => service.call("POST", "/api/renewals/place", { body: {}, cookies });
+
+describe("a place in line", () => {
+  test("is the same for every address, says how many are before and moves; whoever is called goes on", async () => {
+    await service.account("ada@example.org", goodPassword);
+    await callEverybody();
+    expect((await ask("ada@example.org")).body["kind"]).toBe("code-sent");
+    await fill();
+    const letters = (await service.letters()).length;
+    const work = web.work();
+    const known = await ask("ada@example.org");
+    const unknown = await ask("nobody@example.org");
+    expect([known.status, unknown.status]).toEqual([202, 202]);
+    const place = { number: 0, before: 0, expectedSeconds: 0 };
+    expect({ ...unknown.body, ...place }).toEqual({ ...known.body, ...place });
+    expect(unknown.headers["retry-after"]).toBe(known.headers["retry-after"]);
+    expect(Number(unknown.body["before"])).toBe(Number(known.body["before"]) + 1);
+    expect(known.headers["retry-after"]).toBe(String(known.body["comeBackSeconds"]));
+    // Two statements, no call of the keyholder, no letter: nothing that depends on an account was looked at.
+    expect(web.work().statements - work.statements).toBe(2);
+    expect(web.work().keyholderCalls).toBe(work.keyholderCalls);
+    expect(await service.letters()).toHaveLength(letters);
+
+    expect((await stand(jarOf(known))).body).toMatchObject({ kind: "in-line", number: known.body["number"] });
+    await callEverybody();
+    const called = await stand(jarOf(known));
+    expect(called.body).toEqual({ kind: "called" });
+    // In a new crowd the pass goes straight in, as often as its half hour lasts.
+    await fill();
+    const pass = { ...jarOf(known), ...called.cookies };
+    expect((await ask("ada@example.org", { cookies: pass })).body["kind"]).toBe("code-sent");
+    clock.advance(31 * minuteMs);
+    expect((await ask("ada@example.org", { cookies: pass })).body["kind"]).toBe("in-line");
+    // And the place behind it has had its turn.
+    expect((await ask("ada@example.org", { cookies: jarOf(known) })).body["kind"]).toBe("in-line");
+    await callEverybody();
+  });
+
+  test("cannot be copied to another browser, changed, or taken from another case", async () => {
+    await fill();
+    const mine = jarOf(await ask("first@example.org"));
+    const theirs = jarOf(await ask("second@example.org"));
+    await callEverybody();
+    await fill();
+    const stands = async (cookies: Jar): Promise<unknown> => (await stand(cookies)).body["kind"];
+    const copied = { [placeCookie]: mine[placeCookie] ?? "", [lineCookie]: theirs[lineCookie] ?? "" };
+    expect(await stands(copied)).toBe("in-line");
+    expect(await stands({ [placeCookie]: mine[placeCookie] ?? "" })).toBe("in-line");
+
+    // Every byte of it counts.
+    const bytes = Buffer.from(mine[placeCookie] ?? "", "base64url");
+    const { key } = await openLine({ ...ground, keyholder: ground.keyholders.web }, noCase, clock.now());
+    const browser = new Secret(Buffer.from(mine[lineCookie] ?? "", "base64url"));
+    expect(readPlace(key, noCase, mine[placeCookie] ?? "", browser)).toBeDefined();
+    for (let at = 0; at < bytes.length; at++) {
+      const forged = Buffer.from(bytes);
+      forged[at] = (forged[at] ?? 0) ^ 1;
+      expect(readPlace(key, noCase, forged.toString("base64url"), browser), `byte ${at}`).toBeUndefined();
+    }
+    const otherKey = new Secret(systemRandom.bytes(32));
+    const claims = { kind: "pass", caseId: noCase, number: 1, at: clock.now() } as const;
+    const forgedPass = { ...mine, [placeCookie]: signPlace(otherKey, claims, browser) };
+    expect(await stands(forgedPass)).toBe("in-line");
+    const otherCase = "019ab000-0000-7000-8000-000000000001" as IncidentId;
+    const foreign = { ...mine, [placeCookie]: signPlace(key, { ...claims, caseId: otherCase }, browser) };
+    expect(await stands(foreign)).toBe("in-line");
+    // The very same, for this case: it would have been good.
+    expect(await stands({ ...mine, [placeCookie]: signPlace(key, claims, browser) })).toBe("called");
+    // What was copied a moment before is good where it belongs.
+    expect(await stands(mine)).toBe("called");
+    expect(await stands(theirs)).toBe("called");
+    await callEverybody();
+  });
+
+  test("goes to one person each, over two nodes, and survives a restart", async () => {
+    await fill();
+    const second = await buildWeb(ground, { everyMs: dayMs, lobby: { everyMs: dayMs, hashesPerSecond: () => 0.001 } });
+    const asks = Array.from({ length: 60 }, async (_none, number) => {
+      const payload = { address: `crowd-${number}@example.org`, token: true };
+      const app = number % 2 === 0 ? web.app : second.app;
+      const answer = await app.inject({ method: "POST", url: "/api/renewals", payload });
+      return answer.json<Record<string, unknown>>();
+    });
+    const places = (await Promise.all(asks)).filter(({ kind }) => kind === "in-line");
+    expect(places.length).toBeGreaterThanOrEqual(50);
+    const numbers = places.map(({ number }) => Number(number)).toSorted((one, other) => one - other);
+    expect(new Set(numbers).size).toBe(places.length);
+    expect((numbers.at(-1) ?? 0) - (numbers[0] ?? 0)).toBe(places.length - 1);
+    await second.close();
+
+    const third = await buildWeb(ground, { everyMs: dayMs, lobby: { everyMs: dayMs, hashesPerSecond: () => 0.001 } });
+    const [place] = places;
+    const standing = await third.app.inject({
+      method: "POST",
+      url: "/api/renewals/place",
+      payload: { place: place?.["place"] },
+    });
+    expect(standing.json()).toMatchObject({ kind: "in-line", number: place?.["number"] });
+    const next = await third.app.inject({ method: "POST", url: "/api/renewals", payload: { address: "a@b.example" } });
+    expect(next.json()).toMatchObject({ kind: "in-line", number: (numbers.at(-1) ?? 0) + 1 });
+    await third.close();
+    await callEverybody();
+  });
+
+  test("is not given to one network without end, and the next network has its own", async () => {
+    await fill();
+    const from = "198.51.100.7";
+    const answers = await Promise.all(
+      Array.from({ length: placesPerNetwork.limit + 5 }, () => ask("many@example.org", { from })),
+    );
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused).toHaveLength(5);
+    expect(refused[0]?.headers["retry-after"]).toBe("600");
+    expect((await ask("many@example.org", { from: "198.51.100.8" })).status).toBe(202);
+    await callEverybody();
+  });
+
+  test("after the crowd people walk straight in, and a new case has a line of its own", async () => {
+    await fill();
+    const place = jarOf(await ask("waiting@example.org"));
+    await callEverybody();
+    expect((await ask("walks@example.org")).body["kind"]).toBe("code-sent");
+    expect((await service.call("GET", "/renew")).text).toContain('name="address"');
+
+    await fill();
+    expect((await service.call("GET", "/renew")).text).toContain("data-line");
+    const old = jarOf(await ask("old-line@example.org"));
+    await contain(
+      {
+        db: ground.plainDb,
+        witness: ground.keyholders.operator.witness,
+        clock,
+        monotonicMs: ground.monotonicMs,
+        random: ground.random,
+        log: ground.log,
+      },
+      { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" },
+    );
+    await web.lobby.advance();
+    // Nobody waits in the new line; when somebody does, the old places count for nothing in it.
+    await fill();
+    const { number } = (await ask("new-line@example.org")).body;
+    expect(Number(number)).toBeLessThan(5);
+    const anew = await stand(old);
+    expect(anew.body).toMatchObject({ kind: "in-line", number: Number(number) + 1 });
+    expect((await stand(place)).body["kind"]).toBe("in-line");
+    await callEverybody();
+  });
+});
+
+describe("while every lane is full", () => {
+  /** As many hashes as are taken; they are made while the test goes on. */
+  function fillLane(lane: "sign-in" | "renewal"): Promise<unknown> {
+    const salt = systemRandom.bytes(16);
+    const one = () => web.hashPool.hash(lane, Secret.fromText("somebody else"), salt, web.hashPool.cost);
+    return Promise.allSettled(Array.from({ length: 256 }, one));
+  }
+
+  test("signing in is told to come again before anything is looked at; signing out and the account's pages do not wait", async () => {
+    await service.account("grace@example.org", goodPassword);
+    const session = await service.signIn("grace@example.org", goodPassword);
+    const spare = await service.signIn("grace@example.org", goodPassword);
+    const filled = fillLane("sign-in");
+    const work = web.work();
+    for (const address of ["grace@example.org", "nobody@example.org"]) {
+      const answer = await service.call("POST", "/api/sessions", { body: { address, password: goodPassword } });
+      expect([answer.status, answer.body["code"]]).toEqual([503, "crowded"]);
+      expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+    }
+    expect(web.work().statements).toBe(work.statements);
+    expect(web.work().keyholderCalls).toBe(work.keyholderCalls);
+    const page = await service.call("POST", "/sign-in", {
+      body: { address: "grace@example.org", password: goodPassword },
+      headers: { accept: "text/html" },
+    });
+    expect(page.status).toBe(503);
+    expect(page.text).toContain("Many people are here at once");
+    const cookies = asCookie(session);
+    expect((await service.call("GET", "/api/sessions", { cookies })).status).toBe(200);
+    expect((await service.call("POST", "/sign-out", { cookies: asCookie(spare) })).status).toBe(303);
+    expect((await service.call("GET", "/api/session", { cookies: asCookie(spare) })).status).toBe(401);
+    expect(web.hashPool.lane("sign-in").waiting).toBeGreaterThan(100);
+    await filled;
+    expect(
+      (await service.call("POST", "/api/sessions", { body: { address: "grace@example.org", password: goodPassword } }))
+        .status,
+    ).toBe(201);
+  });
+
+  test("a renewal with a right code gets a place, its ticket's clock starts when it is called, and a wrong one is told so", async () => {
+    await service.account("lin@example.org", goodPassword);
+    await callEverybody();
+    const codeOf = async (address: string) => {
+      const asked = await ask(address);
+      const letter = (await service.letters()).find(
+        ({ to, letter: kind }) => to === address && kind === "renewal code",
+      );
+      return { code: letter?.code ?? "", browser: { [browserCookie]: asked.cookies[browserCookie] ?? "" } };
+    };
+    const proved = await codeOf("lin@example.org");
+    const twin = await codeOf("lin@example.org");
+    clock.advance(23.5 * hourMs);
+    const filled = fillLane("renewal");
+    const complete = (code: string, cookies: Jar) =>
+      service.call("POST", "/api/renewals/complete", {
+        body: { code, password: "a new and longer sentence" },
+        cookies,
+      });
+    const hashes = web.work().hashes;
+    const wrong = await complete("BBBBBBBBBB", twin.browser);
+    expect([wrong.status, wrong.body["code"]]).toEqual([400, "code-refused"]);
+    const waiting = await complete(proved.code, proved.browser);
+    expect(waiting.status).toBe(202);
+    expect(waiting.body["kind"]).toBe("in-line");
+    const jar = { ...proved.browser, ...jarOf(waiting) };
+    const page = await service.call("GET", "/renew/code", { cookies: jar });
+    expect(page.text).toContain("data-line");
+    expect(web.work().hashes - hashes).toBeLessThan(257);
+    await filled;
+
+    // The code is a day old now, and its holder was in line in time.
+    clock.advance(hourMs);
+    await callEverybody();
+    const called = await service.call("POST", "/api/renewals/place", { body: {}, cookies: jar });
+    expect(called.body["kind"]).toBe("called");
+    expect((await complete(twin.code, twin.browser)).body["code"]).toBe("code-refused");
+    const done = await complete(proved.code, { ...jar, ...called.cookies });
+    expect(done.body).toMatchObject({ kind: "renewed" });
+    const signedIn = await service.call("POST", "/api/sessions", {
+      body: { address: "lin@example.org", password: "a new and longer sentence" },
+    });
+    expect(signedIn.cookies[sessionCookie]).toBeDefined();
+  });
+
+  test("a caller without cookies carries the place itself", async () => {
+    await fill();
+    const waiting = await service.call("POST", "/api/renewals", { body: { address: "app@example.org", token: true } });
+    const place = String(waiting.body["place"]);
+    expect(waiting.cookies[placeCookie] ?? "").not.toBe("");
+    const again = await service.call("POST", "/api/renewals", { body: { address: "app@example.org", place } });
+    expect(again.body).toMatchObject({ kind: "in-line", number: waiting.body["number"], place });
+    expect(again.cookies).toEqual({});
+    const [browserText = "", text = ""] = place.split(".");
+    expect(bodyPlace({ text, browser: new Secret(Buffer.from(browserText, "base64url")) })).toBe(place);
+    await callEverybody();
+    const called = await service.call("POST", "/api/renewals/place", { body: { place } });
+    expect(called.body["kind"]).toBe("called");
+    await fill();
+    const asked = await service.call("POST", "/api/renewals", {
+      body: { address: "app@example.org", token: true, place: String(called.body["place"]) },
+    });
+    expect(asked.body["kind"]).toBe("code-sent");
+  });
+});
