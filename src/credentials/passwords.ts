@@ -102,15 +102,16 @@ export async function readPasswordProof(
             coalesce(a.role, 'viewer') as role,
             coalesce(a.generation, 1) as generation,
             case when ok.it then a.data_key else $6 end as "dataKey",
-            (select max(epoch) from floor) as epoch,
+            f.epoch,
             exists (select from totp t where t.account_id = asked.id and ${countingTotp("t", "$8")}) as "asksFactor",
             coalesce(p.set_at, to_timestamp(0)) as "setAt"
        from (select $1::uuid as id) asked
+      cross join (
+        select max(epoch) as epoch, max(epoch) filter (where kind = 'password') as password from floor
+      ) f
        left join account a on a.id = asked.id
        left join password p on p.account_id = a.id
-      cross join lateral (
-        select coalesce(p.epoch >= greatest($7::bigint, (select f.epoch from floor f where f.kind = 'password')), false) as it
-      ) ok`,
+      cross join lateral (select coalesce(p.epoch >= greatest($7::bigint, f.password), false) as it) ok`,
     [
       accountId,
       decoy.accountId,

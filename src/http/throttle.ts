@@ -67,6 +67,7 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
       ),
     ),
   );
+  const place = counted.findIndex(({ mayBeKnown }) => mayBeKnown === true);
   // Not waited for until it is on the disk: a crash of the machine forgives what was tried in its last half second.
   const rows = await db.many<{ purpose: string; used: number; seenAt: Date | null }>(
     `with hasty as materialized (select set_config('synchronous_commit', 'off', true))
@@ -75,15 +76,16 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
        from hasty, unnest($1::bytea[], $2::text[], $3::timestamptz[]) as use (subject, purpose, window_start)
      on conflict (subject, purpose, window_start) do update set used = throttle.used + 1
      returning purpose, used,
-               (select seen_at from known_network known where known.subject = throttle.subject) as "seenAt"`,
+               case when purpose = $4
+                    then (select seen_at from known_network known where known.subject = throttle.subject) end as "seenAt"`,
     [
       indexes,
       counted.map(({ limit }) => limit.purpose),
       counted.map(({ limit }) => toDate(plus(now, -(now % limit.windowMs)))),
+      counted[place]?.limit.purpose ?? null,
     ],
   );
-  const place = counted.findIndex(({ mayBeKnown }) => mayBeKnown === true);
-  const seenAt = rows.find(({ purpose }) => purpose === counted[place]?.limit.purpose)?.seenAt ?? null;
+  const seenAt = rows.find((row) => row.seenAt !== null)?.seenAt ?? null;
   const isKnown = seenAt !== null && fromDate(seenAt) > plus(now, -knownForMs);
   return {
     admitted: counted.every(

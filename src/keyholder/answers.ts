@@ -101,10 +101,26 @@ export function answerer({
     if ((total & (total - 1)) === 0) log.warn({ what, total }, "sealed data does not open");
   }
 
-  function unwrap(wrapped: Uint8Array, accountId: AccountId): { version: number; key: KeyObject } | null {
+  interface DataKey {
+    readonly version: number;
+    readonly key: KeyObject;
+  }
+  /** The data key opened last in this frame of calls: what is sealed for one account comes side by side. */
+  let lastOpened:
+    { readonly wrapped: Uint8Array; readonly accountId: AccountId; readonly dataKey: DataKey } | undefined;
+  const forget = (): void => {
+    lastOpened = undefined;
+  };
+
+  function unwrap(wrapped: Uint8Array, accountId: AccountId): DataKey | null {
+    if (lastOpened?.accountId === accountId && equalBytes(lastOpened.wrapped, wrapped)) return lastOpened.dataKey;
     const opened = openBytes(versionOf(keys(), "wrap"), "data-key", [accountId], wrapped);
     if (opened === null || opened.length !== 4 + 32) return null;
-    return { version: opened.readUInt32BE(), key: createSecretKey(opened.subarray(4)) };
+    const dataKey = { version: opened.readUInt32BE(), key: createSecretKey(opened.subarray(4)) };
+    // A frame is answered in one turn; in the next, the keys may be others.
+    if (lastOpened === undefined) queueMicrotask(forget);
+    lastOpened = { wrapped, accountId, dataKey };
+    return dataKey;
   }
 
   function newDataKey(args: ArgumentReader): Answer {
