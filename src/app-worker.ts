@@ -10,7 +10,7 @@ import type { MailTransport } from "./mail/mail.ts";
 import { openMailbox } from "./mail/mailbox.ts";
 import { senderOf } from "./mail/sender-domain/judge-sender.ts";
 import { openLookup } from "./mail/sender-domain/lookup.ts";
-import { openSmtp } from "./mail/smtp.ts";
+import { openSmtp, patient, type SmtpOptions } from "./mail/smtp.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
 import { publishTiles, timelineFolder } from "./timeline/publish.ts";
 import { readStanding } from "./credentials/standing.ts";
@@ -34,7 +34,8 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const { config, db, keyholders, clock, random, log } = ground;
   const { libraryDir, dataDir } = config;
   const keyholder = keyholders.mailer;
-  const openRelay = (url: Secret): Promise<MailTransport> => openSmtp({ url, from: config.mailFrom, keyholder, log });
+  const openRelay = (url: Secret, more: Partial<SmtpOptions> = {}): Promise<MailTransport> =>
+    openSmtp({ url, from: config.mailFrom, keyholder, clock, log, ...more });
   const transport =
     config.smtpUrl === null ? openMailbox({ db, keyholder, clock, random }) : await openRelay(config.smtpUrl);
   const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
@@ -64,7 +65,8 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     context.log.info({ incidentId: payload.incidentId }, "no relying service is subscribed to signals");
   });
   // Campaigns have connections of their own: a code never waits behind a letter of the thousands.
-  const campaignTransport = config.smtpUrl === null ? transport : await openRelay(config.smtpUrl);
+  const campaignTransport =
+    config.smtpUrl === null ? transport : await openRelay(config.smtpUrl, { patience: patient, maxConnections: 10 });
   // A queue that was lost (a restored copy keeps no jobs) must not stop a campaign that has begun.
   await resumeCampaigns({ db });
   const worker = await startWorker({

@@ -37,6 +37,7 @@ const keyholder = await connectKeyholder({
 const transport = await openSmtp({
   url: Secret.fromText(order.relayUrl),
   from: "no-reply@films.example",
+  clock: systemClock,
   log: silentLog,
 });
 const needs = {

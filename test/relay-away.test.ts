@@ -16,8 +16,9 @@ const { ground } = service;
 const transport = await openSmtp({
   url: Secret.fromText(relay.url),
   from: "no-reply@films.example",
+  clock: ground.clock,
   log: silentLog,
-  timeoutMs: 400,
+  patience: { connectMs: 400, commandMs: 400, finalMs: 400 },
 });
 const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
 const worker = await startWorker({

@@ -73,12 +73,12 @@ async function sendAlarmLetter(
   const [account] = accountId === undefined ? [] : await openAccounts({ db, keyholder }, [accountId]);
   const addresses =
     accountId === undefined ? [alarmAddress ?? ""] : (account?.addresses.map(({ address }) => address) ?? []);
-  const letter = writeLetter(service, "en", { kind: "alarm", ...letterOf(alarm, service) });
+  const written = writeLetter(service, "en", { kind: "alarm", ...letterOf(alarm, service) });
   let later: string | undefined;
   for (const [number, to] of addresses.entries()) {
     if (to === "") continue;
     const messageId = `alarm.${alarmId}.${telling}.${accountId ?? "named"}.${number}`;
-    const sent = await transport.send({ ...letter, to, messageId });
+    const sent = await transport.send({ to, written, messageId });
     if (sent.kind === "deferred") later = sent.reply;
     else log.info({ alarmId, outcome: sent.kind, reply: sent.reply }, "an alarm left by mail");
   }

@@ -11,7 +11,8 @@ import { copyDetected } from "../canaries/alarm-words.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
-import { dkimSelector, readFrom } from "../mail/smtp.ts";
+import { dkimSelector } from "../mail/dkim.ts";
+import { readFrom } from "../mail/smtp.ts";
 import { sealBy } from "../keyholder/sealing.ts";
 import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
@@ -26,14 +27,21 @@ export const keepingCommands: readonly Command[] = [
     run: ({ config, log }) =>
       withGround(config, log, async ({ keyholders }) => {
         const { domain } = readFrom(config.mailFrom);
-        const records = (await keyholders.operator.dkimPublicKeys()).map(({ version, inUse, publicKey }) => ({
-          name: `${dkimSelector(version)}._domainkey.${domain}`,
-          type: "TXT",
-          // RFC 6376 section 3.6.1; the key is the DER that `p=` asks for.
-          value: `v=DKIM1; k=rsa; p=${publicKey.toString("base64")}`,
-          version,
-          inUse,
-        }));
+        const records = (await keyholders.operator.dkimPublicKeys()).flatMap(
+          ({ version, inUse, publicKey, ed25519PublicKey }) =>
+            [
+              // RFC 6376 section 3.6.1; the key is the DER that `p=` asks for.
+              { algorithm: "rsa" as const, p: publicKey },
+              // RFC 8463 section 4.2: the point alone.
+              { algorithm: "ed25519" as const, p: ed25519PublicKey },
+            ].map(({ algorithm, p }) => ({
+              name: `${dkimSelector(version, algorithm)}._domainkey.${domain}`,
+              type: "TXT",
+              value: `v=DKIM1; k=${algorithm}; p=${p.toString("base64")}`,
+              version,
+              inUse,
+            })),
+        );
         return { kind: "done", json: { records }, lines: records.map(({ name, value }) => `${name}. TXT "${value}"`) };
       }),
   },

@@ -90,7 +90,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   const folder = (name: string, usual: string): string => resolve(workingFolder, text(name) ?? usual);
 
   const databaseUrl = settings.secretUrl("DATABASE_URL", ["postgres:", "postgresql:"]);
-  const smtpUrl = settings.secretUrl("SMTP_URL", ["smtp:", "smtps:"]);
+  const smtpUrl = settings.secretUrls("SMTP_URL", ["smtp:", "smtps:"]);
   const keyholderSocket = readKeyholder(settings);
   const keyholderCredentialsFile =
     text("KEYHOLDER_CREDENTIALS") === undefined ? null : folder("KEYHOLDER_CREDENTIALS", "");
@@ -215,15 +215,25 @@ class Settings {
 
   secretUrl(name: string, schemes: readonly string[]): Secret | null {
     const text = this.read(name);
+    if (text === undefined || this.#refusesUrl(name, text, schemes)) return null;
+    return Secret.fromText(text);
+  }
+
+  /** Several, with white space between them. */
+  secretUrls(name: string, schemes: readonly string[]): Secret | null {
+    const text = this.read(name);
     if (text === undefined) return null;
+    const isRefused = text.split(/\s+/).some((one) => this.#refusesUrl(name, one, schemes));
+    return isRefused ? null : Secret.fromText(text);
+  }
+
+  #refusesUrl(name: string, text: string, schemes: readonly string[]): boolean {
     const url = URL.parse(text);
     // A PostgreSQL address may name its socket folder in the query and no host.
     const wantsHost = !schemes.includes("postgresql:");
-    if (url === null || !schemes.includes(url.protocol) || (wantsHost && url.hostname === "")) {
-      this.refuse(name, `must be an address that starts with ${schemes.map((scheme) => `${scheme}//`).join(" or ")}`);
-      return null;
-    }
-    return Secret.fromText(text);
+    if (url !== null && schemes.includes(url.protocol) && (!wantsHost || url.hostname !== "")) return false;
+    this.refuse(name, `must be an address that starts with ${schemes.map((scheme) => `${scheme}//`).join(" or ")}`);
+    return true;
   }
 
   throwIfAny(): void {

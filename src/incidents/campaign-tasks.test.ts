@@ -27,7 +27,12 @@ let worker: Worker | undefined;
 beforeAll(async () => {
   keyholder = await testKeyholder();
   relay = await startTestRelay();
-  transport = await openSmtp({ url: Secret.fromText(relay.url), from: "no-reply@films.example", log: silentLog });
+  transport = await openSmtp({
+    url: Secret.fromText(relay.url),
+    from: "no-reply@films.example",
+    clock: systemClock,
+    log: silentLog,
+  });
 });
 afterAll(async () => {
   await worker?.stop();

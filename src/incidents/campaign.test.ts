@@ -56,7 +56,13 @@ beforeEach(async () => {
 afterAll(() => keyholder.stop());
 
 const openTransport = (to: { readonly url: string }, timeoutMs = 2_000): Promise<MailTransport> =>
-  openSmtp({ url: Secret.fromText(to.url), from: "no-reply@films.example", log: silentLog, timeoutMs });
+  openSmtp({
+    url: Secret.fromText(to.url),
+    from: "no-reply@films.example",
+    clock: systemClock,
+    log: silentLog,
+    patience: { connectMs: timeoutMs, commandMs: timeoutMs, finalMs: timeoutMs },
+  });
 
 /** A contained case, found and contained `at`. */
 async function containedCase(copiedAt: EpochMs | null = null, at: EpochMs = systemClock.now()): Promise<IncidentId> {

@@ -78,7 +78,7 @@ export async function sendTestLetter(
   if (notice === undefined) return { kind: "refused", reason: "no such case" };
   const to = account?.addresses.find(({ address }) => address !== "")?.address;
   if (account === undefined || to === undefined) return { kind: "refused", reason: "no address" };
-  const letter = writeLetter(needs.service, account.locale, { kind: "incident test send", notice });
+  const written = writeLetter(needs.service, account.locale, { kind: "incident test send", notice });
   const messageId = `test.${needs.random.bytes(16).toString("hex")}`;
-  return { kind: "test-sent", outcome: await needs.transport.send({ to, ...letter, messageId }) };
+  return { kind: "test-sent", outcome: await needs.transport.send({ to, written, messageId }) };
 }

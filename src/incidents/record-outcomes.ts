@@ -7,7 +7,6 @@ import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
-import type { SendOutcome } from "../mail/mail.ts";
 import { appendAll, type TimelineEntry } from "../timeline/append.ts";
 import type { StoredNotice } from "./notice.ts";
 
@@ -188,11 +187,3 @@ export const replyClass = (reply: string): string =>
     ?.slice(1)
     .filter((part) => part !== undefined)
     .join(" ") ?? "none";
-
-/** Deferrals after which the relay cannot have the letter: it said so, or was never reached. */
-const neverReached =
-  /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|^not sent|stopping|mailbox is not reachable/;
-
-/** An answer that was lost is no answer: the relay may have taken the letter. */
-export const mayHaveArrived = ({ reply }: SendOutcome): boolean =>
-  replyClass(reply) === "none" && !neverReached.test(reply);

@@ -70,7 +70,12 @@ beforeAll(async () => {
     "operator",
   );
   relay.script(people[5]!.address, { at: "rcpt", code: 550, text: "5.1.1 no" });
-  const transport = await openSmtp({ url: Secret.fromText(relay.url), from: "no-reply@films.example", log: silentLog });
+  const transport = await openSmtp({
+    url: Secret.fromText(relay.url),
+    from: "no-reply@films.example",
+    clock: systemClock,
+    log: silentLog,
+  });
   expect(
     await walk({ ...needs, keyholder: mailer, transport, neverMailed: async () => new Set<string>() }, incidentId),
   ).toEqual({ kind: "finished" });

@@ -20,16 +20,7 @@ import { parseAddress, withoutAddresses } from "../mail/address.ts";
 import type { MailTransport, SendOutcome } from "../mail/mail.ts";
 import { append } from "../timeline/append.ts";
 import { noticeIn, readNotices, type StoredNotice } from "./notice.ts";
-import {
-  campaignKey,
-  keyed,
-  mayHaveArrived,
-  messageIdOf,
-  recordOutcomes,
-  replyClass,
-  type Claim,
-  type Outcome,
-} from "./record-outcomes.ts";
+import { campaignKey, keyed, messageIdOf, recordOutcomes, type Claim, type Outcome } from "./record-outcomes.ts";
 
 /** How a walk behaves; the product's own figures unless told otherwise. */
 export interface Pace {
@@ -187,8 +178,7 @@ export async function walk(
       case "refused":
         return { ...common, state: "refused", reply: sent.reply, addressHash };
       case "deferred": {
-        const isSpoken = replyClass(sent.reply) !== "none";
-        if (isSpoken && attempts >= mostTries) {
+        if (sent.cause === "letter" && attempts >= mostTries) {
           const reply = withoutAddresses(`given up after ${attempts} tries: ${sent.reply}`);
           return { ...common, state: "refused", reply, addressHash };
         }
@@ -201,7 +191,7 @@ export async function walk(
           reply: sent.reply,
           dueAt,
           addressHash,
-          mayHaveArrived: mayHaveArrived(sent),
+          mayHaveArrived: sent.mayHaveArrived,
         };
       }
     }
@@ -212,15 +202,14 @@ export async function walk(
     try {
       return await transport.send({
         to,
-        subject: notice.subject,
-        text: notice.text,
-        html: notice.html,
+        written: notice,
         messageId: messageIdOf(key, incident?.reference ?? "", accountId),
       });
     } catch (thrown) {
       // A mistake of ours must not hold up everybody else's letter; it stays visible as waiting, with its reason.
       log.error({ reason: messageOf(thrown) }, "a letter could not be handed to the transport");
-      return { kind: "deferred", reply: `not sent: ${thrown instanceof Fault ? thrown.code : "fault"}` };
+      const reply = `not sent: ${thrown instanceof Fault ? thrown.code : "fault"}`;
+      return { kind: "deferred", reply, mayHaveArrived: false, cause: "relay" };
     }
   }
 

@@ -59,6 +59,12 @@ export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Calls `work` once after `durationMs`. @returns what calls it off. The process may exit while it waits. */
+export function after(durationMs: number, work: () => void): () => void {
+  const timer = setTimeout(work, durationMs).unref();
+  return () => clearTimeout(timer);
+}
+
 /** Runs `work` after each pause of `intervalMs`, never twice at once, until stopped. `stop` waits for the run under way. */
 export function every(intervalMs: number, work: () => Promise<void>): { stop(): Promise<void> } {
   const stopping = new AbortController();

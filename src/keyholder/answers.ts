@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, sign } from "node:crypto";
+import { createSecretKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { AccountId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -16,6 +16,7 @@ import {
 } from "./arguments.ts";
 import type { AddressLimit } from "./address-limit.ts";
 import type { ArgumentReader } from "./arguments.ts";
+import { dkimHandlers } from "./dkim.ts";
 import { honeywordHits, judgeRecord, makeRecord, type ExactKey, type Judged } from "./honeywords.ts";
 import type { IndexPurpose, Place, Role, SignPurpose, Witness } from "./keyholder.ts";
 import {
@@ -286,24 +287,6 @@ export function answerer({
       .map(([keyId, publicKey]) => ({ keyId, publicKey: base64(publicKey) }));
   }
 
-  async function dkimKey(args: ArgumentReader): Promise<Answer> {
-    args.end();
-    const { version, key } = newestKey(await keysWithDkim(), "dkim");
-    return { version, key: base64(Buffer.from(key.export({ type: "pkcs8", format: "pem" }))) };
-  }
-
-  async function dkimPublicKeys(args: ArgumentReader): Promise<Answer> {
-    args.end();
-    const { newest, versions } = ringOf(await keysWithDkim(), "dkim");
-    return [...versions]
-      .toSorted(([one], [other]) => one - other)
-      .map(([version, { key }]) => ({
-        version,
-        inUse: version === newest,
-        publicKey: base64(createPublicKey(key).export({ type: "spki", format: "der" })),
-      }));
-  }
-
   function counters(args: ArgumentReader): Answer {
     args.end();
     return {
@@ -335,8 +318,7 @@ export function answerer({
     "sign.checkpoint": signAs("checkpoint"),
     "sign.letter": signAs("letter"),
     publicKeys,
-    dkimKey,
-    dkimPublicKeys,
+    ...dkimHandlers({ keysWithDkim }),
     counters,
     ...keeping,
     "witness.read": (args) => {

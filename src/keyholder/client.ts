@@ -243,10 +243,15 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
         return { keyId: readCount(answer["keyId"]), publicKey: readBytes(answer["publicKey"]) };
       }),
 
-    dkimKey: async () => {
-      const answer = await call("dkimKey", []);
-      if (!isRecord(answer)) throw notUnderstood();
-      return { version: readCount(answer["version"]), key: new Secret(readBytes(answer["key"])) };
+    dkimSign: async (version, letters) => {
+      if (letters.length === 0) return [];
+      const packed = packBytes(letters.flatMap(({ rsa, ed25519 }) => [rsa, ed25519]));
+      const signatures = unpackBytes(readBytes(await call("dkimSign", [version, base64(packed)])));
+      if (signatures?.length !== 2 * letters.length) throw notUnderstood();
+      return letters.map((_, index) => ({
+        rsa: signatures[2 * index] ?? Buffer.alloc(0),
+        ed25519: signatures[2 * index + 1] ?? Buffer.alloc(0),
+      }));
     },
 
     dkimPublicKeys: async () =>
@@ -256,6 +261,7 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
           version: readCount(answer["version"]),
           inUse: readBoolean(answer["inUse"]),
           publicKey: readBytes(answer["publicKey"]),
+          ed25519PublicKey: readBytes(answer["ed25519PublicKey"]),
         };
       }),
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
+import { createHash, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AccountId } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -161,13 +161,46 @@ test("signatures verify under the public key of their purpose alone", async () =
   expect(verifies(otherKey?.publicKey)).toBe(false);
 });
 
-test("the DKIM key is made once, and its public half is its own", async () => {
-  const [one, again] = await Promise.all([mailer.dkimKey(), mailer.dkimKey()]);
-  expect(again.key.revealText()).toBe(one.key.revealText());
-  const key = createPrivateKey(one.key.revealText());
-  expect(key.asymmetricKeyDetails?.modulusLength).toBe(2048);
-  const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
-  expect(await operator.dkimPublicKeys()).toEqual([{ version: 1, inUse: true, publicKey }]);
+const dkimField = (text: string): Buffer => Buffer.from(`to:${text}\r\ndkim-signature:v=1; a=x; b=`);
+
+test("letters are signed by RSA-2048 and by Ed25519 under one version, in batches, and the keys stay inside", async () => {
+  const letters = Array.from({ length: 100 }, (_, index) => ({
+    rsa: dkimField(`${index}@example.org`),
+    ed25519: dkimField(`${index}@example.org `),
+  }));
+  // Asked for at once by two: the key is made once.
+  const [signatures, [version]] = await Promise.all([mailer.dkimSign(1, letters), operator.dkimPublicKeys()]);
+  const rsa = createPublicKey({ key: version!.publicKey, format: "der", type: "spki" });
+  const ed25519 = createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: version!.ed25519PublicKey.toString("base64url") },
+    format: "jwk",
+  });
+  expect(version).toMatchObject({ version: 1, inUse: true });
+  expect(rsa.asymmetricKeyDetails?.modulusLength).toBe(2048);
+  for (const [index, letter] of letters.entries()) {
+    const signature = signatures[index]!;
+    expect(verify("sha256", letter.rsa, rsa, signature.rsa)).toBe(true);
+    // RFC 8463 section 3: the hash is what is signed.
+    const hash = createHash("sha256").update(letter.ed25519).digest();
+    expect(verify(null, hash, ed25519, signature.ed25519)).toBe(true);
+  }
+  expect(verify("sha256", letters[0]!.rsa, rsa, signatures[1]!.rsa)).toBe(false);
+});
+
+test("what is no header of a letter is not signed by DKIM's keys, nor more than a batch, nor under another version", async () => {
+  const forms = (bytes: Buffer) => ({ rsa: bytes, ed25519: bytes });
+  const fine = forms(dkimField("a@example.org"));
+  expect(await mailer.dkimSign(1, [fine])).toHaveLength(1);
+  const refused: readonly [number, readonly { rsa: Buffer; ed25519: Buffer }[]][] = [
+    [1, [forms(Buffer.from("pay the bearer"))]],
+    [1, [{ ...fine, ed25519: Buffer.from("dkim-signature:v=1; b=abc") }]],
+    [1, [forms(dkimField("x".repeat(20_000)))]],
+    [1, Array.from({ length: 101 }, () => fine)],
+    [9, [fine]],
+  ];
+  for (const [version, letters] of refused) {
+    await expect(mailer.dkimSign(version, letters)).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  }
 });
 
 /** Makes one more version of a purpose's key unless two live. @returns its state then. */
@@ -210,7 +243,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     "sign.checkpoint": () => client.sign("checkpoint", Buffer.alloc(1)),
     "sign.letter": () => client.sign("letter", Buffer.alloc(1)),
     publicKeys: () => client.publicKeys("letter"),
-    dkimKey: () => client.dkimKey(),
+    dkimSign: () => client.dkimSign(1, [{ rsa: dkimField("a@b"), ed25519: dkimField("a@b") }]),
     dkimPublicKeys: () => client.dkimPublicKeys(),
     counters: () => client.counters(),
     "keys.states": () => client.keys.states(),
@@ -258,7 +291,7 @@ test.each(operations)(
 
 test("the key of the mail, the mailer's secrets and the settling of the witness are out of the web process's reach", () => {
   const closed: readonly Operation[] = [
-    "dkimKey",
+    "dkimSign",
     "openForMailer",
     "sign.letter",
     "witness.intend",

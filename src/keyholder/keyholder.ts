@@ -33,6 +33,12 @@ export type KeyPurpose = SymmetricPurpose | `sign.${SignPurpose}` | "dkim";
 /** What can be sealed again under the newest key without the account: see `Keyholder.rewrap`. */
 export type RewrapKind = "data-key" | "password" | "mailer";
 
+/** What is signed for DKIM, or the signatures of it: one by each algorithm. */
+export interface DkimForms {
+  readonly rsa: Uint8Array;
+  readonly ed25519: Uint8Array;
+}
+
 /** What a key's versions are, without the key. */
 export interface KeyState {
   readonly purpose: KeyPurpose;
@@ -171,17 +177,24 @@ export interface Keyholder {
   publicKeys(purpose: SignPurpose): Promise<readonly { readonly keyId: number; readonly publicKey: Buffer }[]>;
 
   /**
-   * Mailer only: the DKIM private key in use (RSA-2048, PKCS#8 PEM; RFC 8301) and its version, lent because letters are
-   * signed by the thousand.
+   * Mailer only: signs the header fields of at most 100 letters, each in the two forms that end with the one and with the
+   * other signature's field (RFC 6376 section 3.7), by RSA-2048 with SHA-256 (RFC 8301) and by Ed25519 (RFC 8463). The
+   * keys stay inside.
    */
-  dkimKey(): Promise<{ readonly version: number; readonly key: Secret }>;
+  dkimSign(version: number, letters: readonly DkimForms[]): Promise<DkimForms[]>;
 
   /**
-   * The public halves as DER SubjectPublicKeyInfo, oldest first: the base64 is the `p=` of the DNS record (RFC 6376
-   * section 3.6.1). One above the version in use is prepared, one below it has still to be found by who reads old letters.
+   * The public halves, oldest first: RSA as DER SubjectPublicKeyInfo, Ed25519 as the raw point; the base64 of each is the
+   * `p=` of its DNS record (RFC 6376 section 3.6.1, RFC 8463 section 4.2). One above the version in use is prepared, one
+   * below it has still to be found by who reads old letters.
    */
   dkimPublicKeys(): Promise<
-    readonly { readonly version: number; readonly inUse: boolean; readonly publicKey: Buffer }[]
+    readonly {
+      readonly version: number;
+      readonly inUse: boolean;
+      readonly publicKey: Buffer;
+      readonly ed25519PublicKey: Buffer;
+    }[]
   >;
 
   /** What the key process counted since it started: calls served and refused by operation, records that did not open. */

@@ -121,10 +121,12 @@ export async function newKey({ random }: { readonly random: Random }, purpose: K
 }
 
 function freshKey({ random }: { readonly random: Random }, purpose: Exclude<KeyPurpose, "dkim">): KeyObject {
-  if (isSymmetric(purpose)) return createSecretKey(random.bytes(32));
-  const der = Buffer.concat([ed25519Head, random.bytes(32)]);
-  return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  return isSymmetric(purpose) ? createSecretKey(random.bytes(32)) : ed25519KeyOf(random.bytes(32));
 }
+
+/** The private key of a seed of 32 bytes (RFC 8032 section 5.1.5). */
+export const ed25519KeyOf = (seed: Uint8Array): KeyObject =>
+  createPrivateKey({ key: Buffer.concat([ed25519Head, seed]), format: "der", type: "pkcs8" });
 
 /**
  * The same keys, with version 1 for each purpose that has none: all of them at first, later those that a newer program

@@ -22,7 +22,7 @@ export const operations = [
   "sign.checkpoint",
   "sign.letter",
   "publicKeys",
-  "dkimKey",
+  "dkimSign",
   "dkimPublicKeys",
   "counters",
   "keys.states",
@@ -53,7 +53,7 @@ export const forEachRole = <Value>(make: (role: Role) => Value): Readonly<Record
   operator: make("operator"),
 });
 
-const mailerAlone: readonly Operation[] = ["openForMailer", "dkimKey", "indexMany", "honeywords"];
+const mailerAlone: readonly Operation[] = ["openForMailer", "dkimSign", "indexMany", "honeywords"];
 /** Letting a database in is an operator's decision; no process takes it by itself. */
 const operatorAlone: readonly Operation[] = ["witness.highestFloors", "witness.enrol"];
 const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
@@ -75,7 +75,7 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
     "sealForMailer",
     // Whoever tries passwords must not learn which wrong ones fitted a record; the mailer tries none.
     "honeywords",
-    "dkimKey",
+    "dkimSign",
     "dkimPublicKeys",
     "sign.letter",
     "sign.checkpoint",

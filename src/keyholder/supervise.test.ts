@@ -353,6 +353,7 @@ test("nothing secret is in arguments, environment, log or error text", async () 
   const secrets = Object.values(credentials);
   const errors: string[] = [];
   const typed = Secret.fromText("correct horse battery staple");
+  const dkimField = Buffer.from("to:anna@example.org\r\ndkim-signature:v=1; b=");
   for (const role of roles) {
     const options = { socketPath, role, log: silentLog, waitMs: 10_000 };
     const client = await connectKeyholder({ ...options, credential: new Secret(credentials[role]) });
@@ -366,7 +367,7 @@ test("nothing secret is in arguments, environment, log or error text", async () 
       client.seal(randomBytes(69), { table: "account", column: "name", accountId }, typed.revealText()),
       client.sealForMailer(`${typed.revealText()}\n`, typed),
       client.openForMailer("context", randomBytes(40)),
-      client.dkimKey(),
+      client.dkimSign(1, [{ rsa: dkimField, ed25519: dkimField }]),
       client.witness.abandon("unknown", epoch(1)),
     ];
     for (const result of await Promise.allSettled(asked)) {

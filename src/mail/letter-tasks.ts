@@ -47,8 +47,8 @@ async function sendLetter(
     return;
   }
   const outcome = await transport.send({
-    ...writeLetter(service, opened.locale, content),
     to: opened.to,
+    written: writeLetter(service, opened.locale, content),
     messageId: payload.id,
   });
   const line = { letterId: payload.id, letter: opened.letter, attempt, reply: outcome.reply };

@@ -51,7 +51,8 @@ beforeEach(async () => {
     from: "Films <no-reply@films.example>",
     keyholder: mailer,
     log: silentLog,
-    timeoutMs: 2_000,
+    clock: systemClock,
+    patience: { connectMs: 2_000, commandMs: 2_000, finalMs: 2_000 },
   });
 });
 afterEach(async () => {
@@ -162,9 +163,7 @@ test("the built-in mailbox keeps letters sealed, newest first, by pages, and onl
     clock.advance(1);
     const letter = {
       to: "anna@example.org",
-      subject: `No ${i}`,
-      text: "Grüße",
-      html: "<p>Grüße</p>",
+      written: { subject: `No ${i}`, text: "Grüße", html: "<p>Grüße</p>" },
       messageId: `m${i}`,
     };
     expect(await mailbox.send(letter)).toMatchObject({ kind: "handed over" });
@@ -194,7 +193,7 @@ test("the built-in mailbox keeps letters sealed, newest first, by pages, and onl
 test("the mailbox forgets letters older than a week, and all but the newest ten thousand", async () => {
   const mailbox = openMailbox({ db, keyholder: web, clock, random: systemRandom });
   const send = (messageId: string) =>
-    mailbox.send({ to: "a@example.org", subject: "s", text: "t", html: "h", messageId });
+    mailbox.send({ to: "a@example.org", written: { subject: "s", text: "t", html: "h" }, messageId });
   await send("old");
   clock.advance(7 * dayMs + 1);
   await send("new");

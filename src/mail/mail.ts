@@ -1,15 +1,16 @@
-/** A letter ready to leave. Subject and bodies are finished text; `to` has passed `parseAddress`. */
+import type { WrittenLetter } from "./templates.ts";
+
+/** A letter ready to leave; `to` has passed `parseAddress`. */
 export interface Letter {
   readonly to: string;
-  readonly subject: string;
-  readonly text: string;
-  readonly html: string;
+  /** Subject and bodies. Letters that say the same share one object, which is encoded once for all of them. */
+  readonly written: WrittenLetter;
   /**
    * The part of the Message-ID before the `@`, chosen by the caller so that a letter sent again after a crash carries
    * the same one: letters, digits, `.`, `_` and `-`, at most 200 of them.
    */
   readonly messageId: string;
-  /** Further headers by name; names and values are checked, so that nothing can be injected. */
+  /** Further headers by name, in ASCII; names and values are checked, so that nothing can be injected. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The envelope's sender (VERP), when bounces are to come back to an address of its own. */
   readonly returnPath?: string;
@@ -21,12 +22,19 @@ export interface Letter {
  */
 export type SendOutcome =
   | { readonly kind: "handed over"; readonly reply: string; readonly queueId?: string }
-  | { readonly kind: "deferred"; readonly reply: string }
+  | {
+      readonly kind: "deferred";
+      readonly reply: string;
+      /** The whole letter was on its way and its answer is lost: the relay may have it, and another try makes it two. */
+      readonly mayHaveArrived: boolean;
+      /** `relay`: nothing can be handed over at all (not reached, no TLS, no sign-in), and the letter has no part in it. */
+      readonly cause: "letter" | "relay";
+    }
   | { readonly kind: "refused"; readonly reply: string };
 
 /** A way out for letters. Never throws for what a relay or a network does: that is an outcome. */
 export interface MailTransport {
   send(letter: Letter): Promise<SendOutcome>;
-  /** Waits for what is under way and gives back the connections. */
+  /** Waits a while for what is under way and gives back the connections. */
   close(): Promise<void>;
 }

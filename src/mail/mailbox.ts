@@ -48,7 +48,7 @@ interface Needs {
  */
 export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransport {
   return {
-    send: async ({ to, subject, text, html, messageId }) => {
+    send: async ({ to, written: { subject, text, html }, messageId }) => {
       const now = clock.now();
       const id = newId<MailboxLetterId>(random, now);
       try {
@@ -64,7 +64,12 @@ export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransp
         ]);
       } catch (thrown) {
         if (thrown instanceof Fault && (thrown.code === "DB_UNAVAILABLE" || thrown.code === "KEYHOLDER_UNAVAILABLE")) {
-          return { kind: "deferred", reply: "the built-in mailbox is not reachable" };
+          return {
+            kind: "deferred",
+            reply: "the built-in mailbox is not reachable",
+            mayHaveArrived: false,
+            cause: "relay",
+          };
         }
         throw thrown;
       }

@@ -1,26 +1,28 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
+import { testKeyholder } from "../keyholder/test-keyholder.ts";
+import { newCertificate } from "../../test/certificate.ts";
 import { verifyDkim } from "../../test/dkim.ts";
 import { startTestRelay } from "../../test/smtp-server.ts";
 import type { RelayAnswer, TestRelay } from "../../test/smtp-server.ts";
 import type { Letter, MailTransport } from "./mail.ts";
 import { openSmtp, readFrom } from "./smtp.ts";
 import type { SmtpOptions } from "./smtp.ts";
+import type { Patience } from "./smtp-connection.ts";
+import type { WrittenLetter } from "./templates.ts";
 
-const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-const keyholder = { dkimKey: () => Promise.resolve({ version: 1, key: Secret.fromText(pem) }) };
-
+const keys = await testKeyholder();
+const keyholder = await keys.connect("mailer");
 const relay = await startTestRelay();
-afterAll(() => relay.stop());
+afterAll(async () => {
+  await relay.stop();
+  await keys.stop();
+});
 
 const opened: MailTransport[] = [];
 afterEach(async () => {
@@ -33,6 +35,7 @@ async function open(options: Partial<SmtpOptions> = {}, to: TestRelay = relay): 
     url: Secret.fromText(to.url),
     from: "House of Films <no-reply@films.example>",
     keyholder,
+    clock: systemClock,
     log: silentLog,
     ...options,
   });
@@ -40,12 +43,18 @@ async function open(options: Partial<SmtpOptions> = {}, to: TestRelay = relay): 
   return transport;
 }
 
-let count = 0;
-const letterTo = (to: string, more: Partial<Letter> = {}): Letter => ({
-  to,
+/** Every phase alike. */
+const within = (ms: number): Partial<Patience> => ({ connectMs: ms, commandMs: ms, finalMs: ms });
+
+const written: WrittenLetter = {
   subject: "A letter with ümlauts",
   text: "Hello.\n\nThis is the letter. Grüße!\n",
   html: "<p>Hello.</p><p>This is the letter. Grüße!</p>",
+};
+let count = 0;
+const letterTo = (to: string, more: Partial<Letter> = {}): Letter => ({
+  to,
+  written,
   messageId: `letter-${++count}`,
   ...more,
 });
@@ -65,8 +74,8 @@ test("a letter arrives as it was written, with our headers and none that names s
   expect(received).toMatchObject({
     from: "bounce-7f@films.example",
     to: "anna@example.org",
-    subject: letter.subject,
-    text: letter.text,
+    subject: written.subject,
+    text: written.text,
     messageId: `<${letter.messageId}@films.example>`,
     isSigned: true,
   });
@@ -82,7 +91,8 @@ test("the DKIM signature verifies from the bytes that arrived, and not with any 
   const transport = await open();
   await transport.send(letterTo("anna@example.org"));
   const { raw } = relay.letters[0]!;
-  const publicKey = createPublicKey(createPrivateKey(pem));
+  const [version] = await keyholder.dkimPublicKeys();
+  const publicKey = createPublicKey({ key: version!.publicKey, format: "der", type: "spki" });
   const tags = verifyDkim(raw, publicKey);
   expect(tags).toMatchObject({ d: "films.example", s: "houselights", a: "rsa-sha256" });
   const covered = tags!["h"]!.toLowerCase().split(":");
@@ -125,7 +135,7 @@ const answers: readonly [RelayAnswer, string, RegExp][] = [
 test.each(answers)(
   "a relay that answers %j makes the letter %s, and the next one arrives",
   async (answer, kind, reply) => {
-    const transport = await open({ timeoutMs: 700, maxConnections: 1 });
+    const transport = await open({ patience: within(700), maxConnections: 1 });
     relay.script("anna@example.org", answer);
     const outcome = await transport.send(letterTo("anna@example.org"));
     expect(outcome.kind).toBe(kind);
@@ -139,7 +149,7 @@ test.each(answers)(
 );
 
 test("the relay's connection closing does not send a letter twice by itself", async () => {
-  const transport = await open({ timeoutMs: 700 });
+  const transport = await open({ patience: within(700) });
   const before = relay.attempts("carl@example.org");
   relay.script("carl@example.org", { at: "data", does: "close" });
   expect(await transport.send(letterTo("carl@example.org"))).toMatchObject({ kind: "deferred" });
@@ -159,10 +169,10 @@ test("a relay that is not there, or never greets, makes letters deferred", async
   const silent = createServer();
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   const { port } = silent.address() as AddressInfo;
-  const mute = await open({ url: Secret.fromText(`smtp://127.0.0.1:${port}`), timeoutMs: 500 });
+  const mute = await open({ url: Secret.fromText(`smtp://127.0.0.1:${port}`), patience: within(500) });
   expect(await mute.send(letterTo("anna@example.org"))).toMatchObject({ kind: "deferred" });
   await new Promise((resolve) => silent.close(resolve));
-  const gone = await open({ url: Secret.fromText(`smtp://127.0.0.1:${port}`), timeoutMs: 500 });
+  const gone = await open({ url: Secret.fromText(`smtp://127.0.0.1:${port}`), patience: within(500) });
   expect(await gone.send(letterTo("anna@example.org"))).toMatchObject({ kind: "deferred" });
 });
 
@@ -196,27 +206,12 @@ test("more letters than connections all arrive, over few connections", async () 
 test("a relay that demands to be reached by TLS without offering it makes letters deferred, not sent in clear", async () => {
   const clear = await open();
   expect(await clear.send(letterTo("anna@example.org"))).toMatchObject({ kind: "handed over" });
-  const strict = await open({ url: Secret.fromText(`${relay.url}?tls=required`), timeoutMs: 1_000 });
+  const strict = await open({ url: Secret.fromText(`${relay.url}?tls=required`), patience: within(1_000) });
   expect(await strict.send(letterTo("anna@example.org"))).toMatchObject({ kind: "deferred" });
   expect(relay.letters).toHaveLength(1);
 });
 
-/** A certificate for `localhost` that signs itself; `undefined` on a machine without openssl. */
-function newCertificate(): { readonly key: string; readonly cert: string } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), "houselights-tls-"));
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const what = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"];
-  const how = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  try {
-    execFileSync("openssl", [...how, ...what, "-keyout", key, "-out", cert], { stdio: "ignore" });
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  } catch {
-    return undefined;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-const certificate = newCertificate();
+const certificate = newCertificate("localhost");
 
 test.skipIf(certificate === undefined)(
   "STARTTLS is used, and a certificate that is not trusted stops the letter",
@@ -224,10 +219,10 @@ test.skipIf(certificate === undefined)(
     const encrypted = await startTestRelay({ ...certificate, disabledCommands: [] });
     try {
       const url = Secret.fromText(`smtp://localhost:${encrypted.port}?tls=required`);
-      const trusting = await open({ url, ca: certificate!.cert, timeoutMs: 2_000 });
+      const trusting = await open({ url, ca: certificate!.cert, patience: within(2_000) });
       expect(await trusting.send(letterTo("anna@example.org"))).toMatchObject({ kind: "handed over" });
       expect(encrypted.letters).toMatchObject([{ isEncrypted: true }]);
-      const distrusting = await open({ url, timeoutMs: 2_000 });
+      const distrusting = await open({ url, patience: within(2_000) });
       expect(await distrusting.send(letterTo("anna@example.org"))).toMatchObject({ kind: "deferred" });
       expect(encrypted.letters).toHaveLength(1);
     } finally {
@@ -237,7 +232,7 @@ test.skipIf(certificate === undefined)(
 );
 
 test.each([
-  [{ subject: "Hello\r\nBcc: everyone@example.org" }],
+  [{ written: { ...written, subject: "Hello\r\nBcc: everyone@example.org" } }],
   [{ headers: { "X-A": "1\nBcc: everyone@example.org" } }],
   [{ headers: { "X-A\r\nBcc": "everyone@example.org" } }],
   [{ headers: { Bcc: "everyone@example.org" } }],

@@ -1,40 +1,54 @@
 import { isIP } from "node:net";
-import { createTransport } from "nodemailer";
-import { every, minuteMs, sleep } from "../kernel/clock.ts";
+import { sleep, toDate, type Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { domainOf, parseAddress, withoutAddresses } from "./address.ts";
+import { domainOf, parseAddress } from "./address.ts";
+import { encodeLetter, type Encoded, type Sender } from "./compose.ts";
+import { notSigned, openDkimSigner } from "./dkim.ts";
 import type { Letter, MailTransport, SendOutcome } from "./mail.ts";
+import { readRelays, type Relay } from "./relays.ts";
+import { connectRelay, type Handing, type Patience, type SmtpConnection } from "./smtp-connection.ts";
+import type { WrittenLetter } from "./templates.ts";
 
 export interface SmtpOptions {
   /**
-   * `smtp://user:password@host:port` or `smtps://…`. Over `smtp:` to another machine STARTTLS with a valid certificate is
-   * demanded; `?tls=off` gives that up, for a relay in the same private network.
+   * `smtp://user:password@host:port` or `smtps://…`; several, with white space between them, share the letters. Over
+   * `smtp:` to another machine STARTTLS with a valid certificate is demanded; `?tls=off` gives that up, for a relay in the
+   * same private network.
    */
   readonly url: Secret;
   /** `Name <address>` or an address: what letters come from, and whose domain signs them. */
   readonly from: string;
-  /** Lends the DKIM key, which needs the mailer's role. Without it letters leave unsigned. */
-  readonly keyholder?: Pick<Keyholder, "dkimKey">;
+  /** Signs by DKIM, which needs the mailer's role. Without it letters leave unsigned. */
+  readonly keyholder?: Pick<Keyholder, "dkimSign" | "dkimPublicKeys">;
+  readonly clock: Clock;
   readonly log: Log;
-  /** How long one letter may take, from a free connection to the relay's answer; 30 s by default. */
-  readonly timeoutMs?: number;
-  /** Connections to the relay, and so letters at once; 5 by default. */
+  /** How long each phase may take; `impatient` by default. */
+  readonly patience?: Partial<Patience>;
+  /** Connections to the relays together; 5 by default. */
   readonly maxConnections?: number;
   /** A certificate authority (PEM) to trust besides the system's. */
   readonly ca?: string;
 }
 
-/** DNS holds the public key of version 1 at `houselights._domainkey.DOMAIN`, of version 2 at `houselights2._domainkey…`. */
-export const dkimSelector = (version: number): string => (version === 1 ? "houselights" : `houselights${version}`);
+/** For letters that somebody waits for, one at a time: a relay that hangs is noticed, and the letter tried again. */
+export const impatient: Patience = { connectMs: 10_000, commandMs: 30_000, finalMs: 30_000, idleMs: 30_000 };
+/** RFC 5321 section 4.5.3.2: what a relay may take. Given up sooner, letters of a campaign would go twice. */
+export const patient: Patience = { connectMs: 30_000, commandMs: 300_000, finalMs: 600_000, idleMs: 30_000 };
 
-/** How long letters may still be signed with a key after another one has been taken into use. */
-const dkimLentMs = minuteMs;
+/** Callers bound what they send at once; beyond this, one of them does not. */
+const mostWaiting = 10_000;
+/** So that connections do not live for ever. */
+const mostLetters = 5_000;
+const firstRestMs = 250;
+const longestRestMs = 30_000;
+/** How long `close` waits for letters under way. */
+const closeWithinMs = 5_000;
 
 /** `Name <address>` in parts. Throws CONFIG_INVALID for what `parseAddress` refuses. */
-export function readFrom(from: string): { readonly name: string; readonly address: string; readonly domain: string } {
+export function readFrom(from: string): Sender {
   const [, quoted = "", inner] = /^\s*(.*?)\s*<([^<>]+)>\s*$/.exec(from) ?? [];
   const parsed = parseAddress(inner ?? from);
   // A service on its own machine writes from no-reply@127.0.0.1 or the like, which no relay would take anyway.
@@ -46,211 +60,223 @@ export function readFrom(from: string): { readonly name: string; readonly addres
   return { name, address, domain: domainOf(address) };
 }
 
+/** One of the relays, with what is known of it. */
+interface Known {
+  readonly relay: Relay;
+  connections: number;
+  isResting: boolean;
+  restMs: number;
+  /** Letters that one connection takes: learnt where the relay ends them earlier (RFC 5321 section 3.8). */
+  mostLetters: number;
+  /** Why it could not be spoken to last. */
+  trouble: string | undefined;
+}
+
 /**
- * Sends through a relay. Letters carry From, To, Subject, Date, a Message-ID made of the caller's id and our domain, and
- * Auto-Submitted (RFC 3834), nothing that names the software or tracks a reader; they are signed by DKIM (RFC 6376,
- * rsa-sha256) when the sender's domain is a domain of the internet.
+ * Hands letters to one or several relays over connections that stay. Letters carry From, To, Subject, Date, a Message-ID
+ * made of the caller's id and our domain, and Auto-Submitted (RFC 3834), nothing that names the software or tracks a
+ * reader; they are signed by DKIM, twice (`dkim.ts`), when the sender's domain is a domain of the internet.
+ *
+ * A relay that is not reached rests, for longer each time, and the others take its letters; when none can be spoken to,
+ * what waits is deferred at once, with the reason. A letter is never sent again by itself.
  */
 export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
-  const { url, keyholder, log, timeoutMs = 30_000, maxConnections = 5, ca } = options;
+  const { url, keyholder, clock, log, maxConnections = 5, ca } = options;
+  const patience: Patience = { ...impatient, ...options.patience };
   const from = readFrom(options.from);
-  const relay = readRelay(url);
+  const relays: readonly Known[] = readRelays(url).map((relay) => ({
+    relay,
+    connections: 0,
+    isResting: false,
+    restMs: firstRestMs,
+    mostLetters,
+    trouble: undefined,
+  }));
   const isSigned = keyholder !== undefined && from.domain.includes(".") && isIP(from.domain) === 0;
-  const lend = async () => {
-    if (!isSigned) return undefined;
-    const { version, key } = await keyholder.dkimKey();
-    return { domainName: from.domain, keySelector: dkimSelector(version), privateKey: key.revealText() };
-  };
-  let dkim = await lend();
-  const lending = every(dkimLentMs, async () => {
-    // With the key process away the key that was lent goes on.
-    dkim = await lend().catch(() => dkim);
-  });
+  const signer = isSigned ? await openDkimSigner(keyholder, from.domain) : undefined;
+  const encodedLetters = new WeakMap<WrittenLetter, Promise<Encoded>>();
+  const connections = new Set<SmtpConnection>();
+  const waiting: Handing[] = [];
+  const takenBack = new WeakSet<Handing>();
+  let underWay = 0;
+  let isHandPlanned = false;
+  let isClosing = false;
+  const closed = new AbortController();
 
-  function connectPool(): ReturnType<typeof newPool> {
-    const pool = newPool();
-    // Idle connections may break; the next letter finds out by itself.
-    pool.on("error", (error) => log.debug({ reason: withoutAddresses(messageOf(error)) }, "a relay connection broke"));
-    return pool;
+  function encodedOf(written: WrittenLetter): Promise<Encoded> {
+    let encoded = encodedLetters.get(written);
+    if (encoded === undefined) {
+      encoded = encodeLetter(from, written);
+      encodedLetters.set(written, encoded);
+    }
+    return encoded;
   }
 
-  const newPool = () =>
-    createTransport({
-      pool: true,
-      ...relay,
-      maxConnections,
-      maxMessages: 1_000,
-      // A letter whose connection broke may have arrived: whether it goes again is for its owner to count, not for the pool.
-      maxRequeues: 0,
-      connectionTimeout: timeoutMs,
-      greetingTimeout: timeoutMs,
-      socketTimeout: timeoutMs,
-      dnsTimeout: timeoutMs,
-      ...(ca === undefined ? {} : { tls: { ca } }),
-      disableFileAccess: true,
-      disableUrlAccess: true,
+  function takeBack(letter: Handing): boolean {
+    if (isClosing || takenBack.has(letter)) return false;
+    takenBack.add(letter);
+    waiting.unshift(letter);
+    return true;
+  }
+
+  /** Fewest connections first, so that relays share the letters. */
+  const nextRelay = (): Known | undefined =>
+    relays
+      .filter(({ isResting }) => !isResting)
+      .toSorted((one, other) => one.connections - other.connections)
+      .at(0);
+
+  function rest(known: Known, thrown: unknown): void {
+    known.trouble = messageOf(thrown);
+    known.isResting = true;
+    log.warn({ relay: known.relay.host, reason: known.trouble }, "a relay cannot be spoken to");
+    void sleep(known.restMs, closed.signal).then(() => {
+      known.isResting = false;
+      hand();
     });
+    known.restMs = Math.min(known.restMs * 2, longestRestMs);
+  }
 
-  let pool = connectPool();
-  const places = semaphore(maxConnections);
-  let isClosing = false;
-
-  async function sendNow(letter: Letter): Promise<SendOutcome> {
-    const overdue = new AbortController();
-    const answered = new AbortController();
-    // The socket's own limit is for silence; this one is for a relay that keeps trickling.
-    void sleep(timeoutMs, answered.signal).then(() => overdue.abort());
+  async function connect(known: Known): Promise<void> {
+    known.connections++;
     try {
-      const info = await pool.sendMail({
-        from: { name: from.name, address: from.address },
-        to: { name: "", address: letter.to },
-        envelope: { from: letter.returnPath ?? from.address, to: [letter.to] },
-        subject: letter.subject,
-        text: letter.text,
-        html: letter.html,
-        messageId: `<${letter.messageId}@${from.domain}>`,
-        headers: { "Auto-Submitted": "auto-generated", ...letter.headers },
-        textEncoding: "quoted-printable",
-        xMailer: false,
-        signal: overdue.signal,
-        ...(dkim === undefined ? {} : { dkim }),
+      const connection = await connectRelay(known.relay, {
+        patience,
+        ...(ca === undefined ? {} : { ca }),
+        pull: () => waiting.shift(),
+        takeBack,
+        mostLetters: known.mostLetters,
+        learnMostLetters: (count) => {
+          known.mostLetters = Math.min(known.mostLetters, count);
+        },
       });
-      const queueId = queueIdIn(info.response);
-      return {
-        kind: "handed over",
-        reply: withoutAddresses(info.response),
-        ...(queueId === undefined ? {} : { queueId }),
-      };
+      known.restMs = firstRestMs;
+      connections.add(connection);
+      if (closed.signal.aborted) connection.destroy("the mailer is stopping");
+      else connection.kick();
+      await connection.closed;
+      connections.delete(connection);
     } catch (thrown) {
-      if (isNonsense(thrown)) {
-        // Whatever comes next on that connection might be the answer to this letter, taken for the answer to another.
-        pool.close();
-        pool = connectPool();
-      }
-      return outcomeOf(thrown);
+      if (!closed.signal.aborted) rest(known, thrown);
     } finally {
-      answered.abort();
+      known.connections--;
     }
+    hand();
+  }
+
+  /** Gives what waits to connections that have room, and makes more of them while there is none. */
+  function hand(): void {
+    isHandPlanned = false;
+    for (const connection of connections) {
+      if (waiting.length === 0) return;
+      connection.kick();
+    }
+    let open = relays.reduce((sum, known) => sum + known.connections, 0);
+    const opening = (): number => open - connections.size;
+    // One more for each letter that waits and has none on its way to it.
+    while (!closed.signal.aborted && open < maxConnections && opening() < waiting.length) {
+      const known = nextRelay();
+      if (known === undefined) break;
+      open++;
+      void connect(known);
+    }
+    if (open > 0) return;
+    const trouble = relays.find(({ isResting }) => isResting)?.trouble ?? "the mailer is stopping";
+    for (const letter of waiting.splice(0)) {
+      letter.settle({ kind: "deferred", reply: trouble, mayHaveArrived: false, cause: "relay" });
+    }
+  }
+
+  async function handOver(letter: Letter, to: string): Promise<SendOutcome> {
+    const encoded = await encodedOf(letter.written);
+    const now = clock.now();
+    const own = [
+      `To: ${to}`,
+      // RFC 5322 section 3.3: the zone as numbers.
+      `Date: ${toDate(now).toUTCString().replace("GMT", "+0000")}`,
+      `Message-ID: <${letter.messageId}@${from.domain}>`,
+      ...Object.entries(letter.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
+    ];
+    let signatures = "";
+    try {
+      signatures = (await signer?.sign(encoded, own, now)) ?? "";
+    } catch (thrown) {
+      return { kind: "deferred", reply: notSigned(thrown), mayHaveArrived: false, cause: "relay" };
+    }
+    const head = Buffer.from(`${signatures}${encoded.fields}${own.join("\r\n")}\r\n\r\n`);
+    if (isClosing || waiting.length >= mostWaiting) return stopping(isClosing);
+    return new Promise((settle) => {
+      waiting.push({
+        from: letter.returnPath ?? from.address,
+        to,
+        head,
+        body: encoded.body,
+        stuffed: encoded.stuffed,
+        settle,
+      });
+      // Letters of one turn are handed over together.
+      if (!isHandPlanned) setImmediate(hand);
+      isHandPlanned = true;
+    });
   }
 
   return {
     send: async (letter) => {
       checkHeaders(letter);
-      if (parseAddress(letter.to).kind === "refused") return { kind: "refused", reply: "the address is no address" };
-      if (isClosing) return { kind: "deferred", reply: "the mailer is stopping" };
-      await places.take();
+      const parsed = parseAddress(letter.to);
+      if (parsed.kind === "refused") return { kind: "refused", reply: "the address is no address" };
+      if (isClosing) return stopping(true);
+      underWay++;
       try {
-        return await sendNow(letter);
+        return await handOver(
+          letter,
+          `${parsed.address.slice(0, parsed.address.lastIndexOf("@"))}@${domainOf(parsed.address)}`,
+        );
       } finally {
-        places.give();
+        underWay--;
       }
     },
     close: async () => {
       isClosing = true;
-      await lending.stop();
-      await places.takeAll();
-      pool.close();
+      await signer?.stop();
+      const patienceEnds = new AbortController();
+      void sleep(closeWithinMs, patienceEnds.signal).then(() => closed.abort("out of patience"));
+      while (underWay > 0 && !closed.signal.aborted) await sleep(5);
+      closed.abort("closed");
+      patienceEnds.abort("closed");
+      for (const connection of connections) {
+        if (connection.underWay() === 0) connection.quit();
+        else connection.destroy("the mailer is stopping");
+      }
+      hand();
+      await Promise.all([...connections].map((connection) => connection.closed));
     },
   };
 }
 
-interface Relay {
-  readonly host: string;
-  readonly port: number;
-  readonly secure: boolean;
-  readonly requireTLS?: boolean;
-  readonly ignoreTLS?: boolean;
-  readonly auth?: { readonly user: string; readonly pass: string };
-}
-
-/** Throws CONFIG_INVALID without the URL's text, which holds a password. */
-function readRelay(secret: Secret): Relay {
-  const url = URL.parse(secret.revealText());
-  if (url === null || (url.protocol !== "smtp:" && url.protocol !== "smtps:") || url.hostname === "") {
-    throw new Fault("CONFIG_INVALID", "SMTP_URL must be smtp://host:port or smtps://host:port");
-  }
-  const secure = url.protocol === "smtps:";
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  // A relay on this machine has no name that a certificate could prove, and nobody between us and it.
-  const isHere = host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-  const isPlain = url.searchParams.get("tls") === "off" || (isHere && url.searchParams.get("tls") !== "required");
-  const port = url.port === "" ? (secure ? 465 : 587) : Number(url.port);
-  return {
-    host,
-    port,
-    secure,
-    ...(secure ? {} : isPlain ? { ignoreTLS: true } : { requireTLS: true }),
-    ...(url.username === ""
-      ? {}
-      : { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }),
-  };
-}
-
-/** Commands whose 5xx is about this letter. At the others (greeting, TLS, sign-in, sender) it is about us, and passes. */
-const aboutTheLetter = new Set(["RCPT TO", "DATA"]);
-
-function outcomeOf(thrown: unknown): SendOutcome {
-  const { responseCode, response, command, code } = fieldsOf(thrown);
-  const reply = withoutAddresses(typeof response === "string" ? response : messageOf(thrown));
-  const isPermanent = typeof responseCode === "number" && responseCode >= 500;
-  if (isPermanent && typeof command === "string" && aboutTheLetter.has(command)) return { kind: "refused", reply };
-  // Our side found that the address cannot be written down for this relay (no SMTPUTF8): another try changes nothing.
-  if (code === "EENVELOPE" && command === "API") return { kind: "refused", reply };
-  return { kind: "deferred", reply: code === "EABORT" ? "the relay did not answer in time" : reply };
-}
-
-function isNonsense(thrown: unknown): boolean {
-  const { responseCode, response } = fieldsOf(thrown);
-  return typeof response === "string" && typeof responseCode !== "number";
-}
-
-function fieldsOf(thrown: unknown): Partial<Record<"responseCode" | "response" | "command" | "code", unknown>> {
-  return typeof thrown === "object" && thrown !== null ? thrown : {};
-}
-
-/** What Postfix, Exim and others call the letter from here on: `250 2.0.0 Ok: queued as 4F1A2B`. */
-function queueIdIn(response: string): string | undefined {
-  return /\b(?:queued as|id=|queue id)[ :]*([A-Za-z0-9-]{4,64})\b/i.exec(response)?.[1];
-}
+const stopping = (isClosing: boolean): SendOutcome => ({
+  kind: "deferred",
+  reply: isClosing ? "the mailer is stopping" : "too many letters wait for the relay",
+  mayHaveArrived: false,
+  cause: "relay",
+});
 
 const headerName = /^[A-Za-z][A-Za-z0-9-]{0,60}$/;
 /** What the transport writes itself. */
-const ownHeaders = /^(from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|content-.*|dkim-signature)$/i;
+const ownHeaders =
+  /^(from|to|cc|bcc|sender|reply-to|subject|date|message-id|auto-submitted|mime-version|content-.*|dkim-signature)$/i;
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-const headerValue = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{0,900}$/;
+const subjectText = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,900}$/;
+const headerValue = /^[\x20-\x7e]{0,900}$/;
 
 /** Throws `IMPOSSIBLE` for a header that could end its line or stand for another: such a letter is a mistake of ours. */
-function checkHeaders({ subject, messageId, headers = {}, returnPath }: Letter): void {
+function checkHeaders({ written, messageId, headers = {}, returnPath }: Letter): void {
   const isSound =
-    headerValue.test(subject) &&
+    subjectText.test(written.subject) &&
     /^[A-Za-z0-9._-]{1,200}$/.test(messageId) &&
     (returnPath === undefined || parseAddress(returnPath).kind === "address") &&
     Object.entries(headers).every(
       ([name, value]) => headerName.test(name) && !ownHeaders.test(name) && headerValue.test(value),
     );
   if (!isSound) throw new Fault("IMPOSSIBLE", "a letter's header is not sound");
-}
-
-/** Lets `count` holders in at once, in order of arrival. */
-function semaphore(count: number): { take(): Promise<void>; give(): void; takeAll(): Promise<void> } {
-  let free = count;
-  const waiting: (() => void)[] = [];
-  const take = (): Promise<void> => {
-    if (free > 0) {
-      free--;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => waiting.push(resolve));
-  };
-  return {
-    take,
-    give: () => {
-      const next = waiting.shift();
-      if (next === undefined) free++;
-      else next();
-    },
-    takeAll: async () => {
-      for (let i = 0; i < count; i++) await take();
-    },
-  };
 }

@@ -83,9 +83,10 @@ test("every key is changed under everything that people have begun, and the old 
   };
   const grant = await grants.issue(claims);
   const mailbox = openMailbox({ db, keyholder: keyholders.mailer, clock, random });
-  const letter = { to: "ada@example.org", subject: "Hello", text: "text", html: "html", messageId: "one" };
-  await mailbox.send({ ...letter, headers: {} });
-  await keyholders.mailer.dkimKey();
+  const written = { subject: "Hello", text: "text", html: "html" };
+  await mailbox.send({ to: "ada@example.org", written, messageId: "one" });
+  const dkimVersion = async () => (await keyholders.mailer.dkimPublicKeys()).find(({ inUse }) => inUse)?.version;
+  expect(await dkimVersion()).toBe(1);
 
   const old = {
     dataKey: await dataKeyOf(ada),
@@ -182,7 +183,7 @@ test("every key is changed under everything that people have begun, and the old 
   expect((await keyholders.web.index("address", "ada@example.org")).subarray(-32)).toEqual(old.index);
 
   expect(await usePreparedKey(needs, "dkim")).toBe(2);
-  expect((await keyholders.mailer.dkimKey()).version).toBe(2);
+  expect(await dkimVersion()).toBe(2);
   // Addresses that were proved after the walk have an index of the old key from before it: the next run finds them.
   expect(await retireKey(needs, "index.address")).toMatchObject({ kind: "needed" });
   await keepKeys(needs);

@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import type { Config } from "../../config/config.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
-import { dkimSelector, readFrom } from "../smtp.ts";
+import { dkimSelector } from "../dkim.ts";
+import { readFrom } from "../smtp.ts";
 import type { Lookup } from "./lookup.ts";
 import { checkSpf, type SpfResult } from "./spf.ts";
 import { findDmarc, tagsOf, type DmarcAnswer } from "./dmarc.ts";

@@ -1,0 +1,91 @@
+import { createHash, createPublicKey, hkdfSync, sign } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+import { Fault } from "../kernel/fault.ts";
+import type { ArgumentReader } from "./arguments.ts";
+import { ed25519KeyOf, rawPublicKey, ringOf, versionOf } from "./keys.ts";
+import type { Keys } from "./keys.ts";
+import { packBytes, unpackBytes } from "./rewrap.ts";
+
+/** Letters that one `dkimSign` takes: 100 RSA signatures are 25 ms of one core. */
+export const maxDkimSigned = 100;
+/** Header fields of one letter, in the form that is signed. */
+const maxHeaderBytes = 16 * 1024;
+
+type Handler = (args: ArgumentReader) => Promise<string | object>;
+
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+
+/** On a thread of libuv's pool, so that thousands of signatures do not stand before one password. */
+const signRsa = promisify(
+  (message: Uint8Array, key: KeyObject, done: (error: Error | null, signature: Buffer) => void) =>
+    sign("sha256", message, key, done),
+);
+
+/** RFC 8463 section 3: what PureEdDSA signs is the SHA-256 of the message. */
+const signEd25519 = async (message: Uint8Array, key: KeyObject): Promise<Buffer> =>
+  sign(null, createHash("sha256").update(message).digest(), key);
+
+/**
+ * What is signed ends with the signature's own field, without its value (RFC 6376 section 3.7): these keys sign letters,
+ * and nothing else that anybody might pass in.
+ */
+const endsAsDkim = /(?:^|\r\n)dkim-signature:v=1;[^\r\n]* b=$/;
+
+/**
+ * One version of the key is two: RSA-2048 (RFC 8301), and Ed25519 (RFC 8463) whose seed is derived from it (RFC 5869), so
+ * that both are made, published, changed and retired as one.
+ */
+const derivedEd25519 = (rsa: KeyObject): KeyObject => {
+  const der = rsa.export({ type: "pkcs8", format: "der" });
+  return ed25519KeyOf(Buffer.from(hkdfSync("sha256", der, Buffer.alloc(0), "houselights dkim ed25519 1", 32)));
+};
+
+/** The operations on DKIM's keys, which never leave the process. */
+export function dkimHandlers({
+  keysWithDkim,
+}: {
+  readonly keysWithDkim: () => Promise<Keys>;
+}): Readonly<Record<"dkimSign" | "dkimPublicKeys", Handler>> {
+  const derived = new WeakMap<KeyObject, KeyObject>();
+  function ed25519Of(rsa: KeyObject): KeyObject {
+    const key = derived.get(rsa) ?? derivedEd25519(rsa);
+    derived.set(rsa, key);
+    return key;
+  }
+
+  return {
+    dkimSign: async (args) => {
+      const version = args.count("version");
+      const messages = unpackBytes(args.bytes("messages", 0, 2 * maxDkimSigned * (maxHeaderBytes + 4)));
+      args.end();
+      if (messages === undefined || messages.length % 2 !== 0 || messages.length > 2 * maxDkimSigned) {
+        throw new Fault("KEYHOLDER_REFUSED", `dkimSign: messages must be two for each of ${maxDkimSigned} letters`);
+      }
+      if (messages.some((message) => message.length > maxHeaderBytes || !endsAsDkim.test(message.toString("latin1")))) {
+        throw new Fault("KEYHOLDER_REFUSED", "dkimSign: a message must be the header of a letter, none too long");
+      }
+      const rsa = versionOf(await keysWithDkim(), "dkim")(version);
+      if (rsa === undefined) throw new Fault("KEYHOLDER_REFUSED", "dkimSign: there is no such version");
+      const ed25519 = ed25519Of(rsa);
+      const signatures = await Promise.all(
+        messages.map((message, index) => (index % 2 === 0 ? signRsa(message, rsa) : signEd25519(message, ed25519))),
+      );
+      return base64(packBytes(signatures));
+    },
+
+    dkimPublicKeys: async (args) => {
+      args.end();
+      const { newest, versions } = ringOf(await keysWithDkim(), "dkim");
+      return [...versions]
+        .toSorted(([one], [other]) => one - other)
+        .map(([version, { key }]) => ({
+          version,
+          inUse: version === newest,
+          publicKey: base64(createPublicKey(key).export({ type: "spki", format: "der" })),
+          ed25519PublicKey: base64(rawPublicKey(ed25519Of(key))),
+        }));
+    },
+  };
+}

@@ -1,0 +1,563 @@
+import { hostname } from "node:os";
+import { connect as connectPlain, isIP } from "node:net";
+import type { Socket } from "node:net";
+import { connect as connectTls, getCACertificates } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import { after } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import { withoutAddresses } from "./address.ts";
+import type { SendOutcome } from "./mail.ts";
+import type { Relay } from "./relays.ts";
+import { NoReply, replyReader, replyText, type Reply } from "./smtp-replies.ts";
+
+/** How long each phase may take before the connection is given up, in milliseconds. */
+export interface Patience {
+  readonly connectMs: number;
+  /** The greeting, TLS, and each command until the letter's content. */
+  readonly commandMs: number;
+  /** From the end of the content to its answer: given up too soon, letters go twice. */
+  readonly finalMs: number;
+  /** A connection with nothing to do is closed after this. */
+  readonly idleMs: number;
+}
+
+/** One letter to be handed over, every byte of it made. */
+export interface Handing {
+  readonly from: string;
+  /** With the domain in ASCII. */
+  readonly to: string;
+  /** Header fields, the empty line after them, and the body; as it is, and as DATA carries it. */
+  readonly head: Buffer;
+  readonly body: Buffer;
+  readonly stuffed: Buffer;
+  settle(outcome: SendOutcome): void;
+}
+
+export interface SmtpConnection {
+  /** Letters that are on their way over it. */
+  underWay(): number;
+  /** Takes what it can of the letters that wait. */
+  kick(): void;
+  /** Says QUIT and closes once nothing is under way. */
+  quit(): void;
+  /** Closes at once. What is under way is deferred. */
+  destroy(reason: string): void;
+  /** Resolves when it is gone. */
+  readonly closed: Promise<void>;
+}
+
+/** A relay that could not be spoken to; the message says why, without addresses. */
+export class RelayTrouble extends Error {
+  override readonly name = "RelayTrouble";
+}
+
+interface Expected {
+  readonly waitMs: number;
+  readonly settle: (reply: Reply) => void;
+}
+
+/** A letter between its first command and its answer. */
+interface Started {
+  readonly letter: Handing;
+  /** The answer that decides: the first that is not a yes. */
+  failure: { readonly reply: Reply; readonly isAboutLetter: boolean } | undefined;
+  isContentWritten: boolean;
+}
+
+/** Letters that go ahead of their answers where CHUNKING lets them (RFC 3030 section 2). */
+const chunkedWindow = 20;
+
+interface Options {
+  readonly patience: Patience;
+  /** A certificate authority (PEM) to trust besides the system's. */
+  readonly ca?: string;
+  /** The next letter that waits, taken. */
+  readonly pull: () => Handing | undefined;
+  /** Takes back a letter that the relay has not taken since it ends the connection; false for one that must be settled. */
+  readonly takeBack: (letter: Handing) => boolean;
+  /** Letters that the relay takes over one connection, as far as it has said. */
+  readonly mostLetters: number;
+  readonly learnMostLetters: (count: number) => void;
+}
+
+/**
+ * Connects, and says who we are: TLS as the relay's URL demands it, with the certificate and its host name verified
+ * (RFC 3207, RFC 8314, RFC 9525), then AUTH PLAIN or LOGIN (RFC 4954). Throws `RelayTrouble`.
+ *
+ * Letters then go over it one after another, without waiting for answers where the relay lets us: with CHUNKING and
+ * PIPELINING (RFC 3030, RFC 2920) up to twenty are ahead, with PIPELINING the next one's commands follow each content.
+ */
+export async function connectRelay(relay: Relay, options: Options): Promise<SmtpConnection> {
+  const { patience } = options;
+  let socket: Socket = await opened(relay, options);
+  let reader = replyReader();
+  const expected: Expected[] = [];
+  const started = new Set<Started>();
+  const closing = Promise.withResolvers<void>();
+  let callOff = (): void => undefined;
+  /** Why it ended; letters are given to it until then. */
+  let ended: string | undefined;
+  let isQuitting = false;
+  let isReady = false;
+  /** Until it is ready for letters, whatever ends it is told to who waits for that. */
+  let failOpening: ((trouble: RelayTrouble) => void) | undefined;
+
+  const end = (reason: string): void => {
+    if (ended !== undefined) return;
+    ended = withoutAddresses(reason);
+    callOff();
+    socket.destroy();
+    failOpening?.(new RelayTrouble(ended));
+    const lost = [...started];
+    started.clear();
+    for (const { letter, failure, isContentWritten } of lost) {
+      // What the relay has said of the letter stands, although its other answers are lost.
+      letter.settle(
+        failure === undefined
+          ? { kind: "deferred", reply: ended, mayHaveArrived: isContentWritten, cause: "letter" }
+          : outcomeOf(failure),
+      );
+    }
+    closing.resolve();
+  };
+
+  /** The first answer that is waited for has its time from now. */
+  function watch(): void {
+    callOff();
+    const [first] = expected;
+    if (first !== undefined) callOff = after(first.waitMs, () => end("the relay did not answer in time"));
+    else if (isReady) callOff = after(patience.idleMs, quit);
+  }
+
+  function expect(waitMs: number, settle: (reply: Reply) => void): void {
+    expected.push({ waitMs, settle });
+    if (expected.length === 1) watch();
+  }
+
+  function receive(chunk: Buffer): void {
+    let replies: Reply[];
+    try {
+      replies = reader.push(chunk);
+    } catch (thrown) {
+      return end(thrown instanceof NoReply ? thrown.message : messageOf(thrown));
+    }
+    socket.cork();
+    for (const reply of replies) {
+      if (ended !== undefined) break;
+      const next = expected.shift();
+      if (next === undefined) {
+        // RFC 5321 section 3.8: it may close by itself, saying so. Anything else would be taken for the next answer.
+        end(reply.code === 421 ? replyText(reply) : "the relay answers what was not asked");
+        break;
+      }
+      next.settle(reply);
+    }
+    socket.uncork();
+    if (ended === undefined && replies.length > 0) watch();
+  }
+
+  const broken = (error: Error): void => end(`the connection to the relay broke: ${messageOf(error)}`);
+  const gone = (): void => end("the relay closed the connection");
+
+  function listen(): void {
+    socket.setNoDelay(true);
+    socket.on("data", receive);
+    socket.on("error", broken);
+    socket.on("end", gone);
+    socket.on("close", gone);
+  }
+
+  const ask = (line: string | undefined): Promise<Reply> =>
+    new Promise((resolve, reject) => {
+      failOpening = reject;
+      if (ended !== undefined) return reject(new RelayTrouble(ended));
+      expect(patience.commandMs, resolve);
+      if (line !== undefined) socket.write(`${line}\r\n`);
+    });
+
+  async function demand(what: string, code: number, line?: string): Promise<Reply> {
+    const reply = await ask(line);
+    if (reply.code !== code) throw new RelayTrouble(withoutAddresses(`${what}: ${replyText(reply)}`));
+    return reply;
+  }
+
+  async function introduce(): Promise<Extensions> {
+    const own = hostname();
+    // RFC 5321 section 4.1.4: a name that others can look up, or else the address.
+    const address = socket.localAddress ?? "127.0.0.1";
+    const name = own.includes(".") ? own : isIP(address) === 6 ? `[IPv6:${address}]` : `[${address}]`;
+    const reply = await ask(`EHLO ${name}`);
+    if (reply.code === 250) return extensionsIn(reply);
+    await demand("the relay does not take our greeting", 250, `HELO ${name}`);
+    return new Map();
+  }
+
+  async function startTls(): Promise<void> {
+    await demand("the relay does not start TLS", 220, "STARTTLS");
+    // The runtime does not bear TLS on a socket that is gone.
+    if (ended !== undefined) throw new RelayTrouble(ended);
+    // Bytes that came in clear must not pass for the relay's own behind TLS.
+    if (reader.isMidway() || socket.readableLength > 0) throw new RelayTrouble("the relay said more before TLS stood");
+    const plain = socket;
+    // Its errors and its end come by way of TLS from here on.
+    plain.off("data", receive).off("error", broken).off("end", gone).off("close", gone);
+    plain.on("error", () => undefined);
+    socket = await secured(relay, options, plain);
+    reader = replyReader();
+    listen();
+  }
+
+  /** Without the relay's own words: some quote what they were sent. */
+  async function prove(code: number, line: string): Promise<void> {
+    const reply = await ask(line);
+    if (reply.code === code) return;
+    throw new RelayTrouble(`the relay does not accept the user and password of SMTP_URL: ${reply.code}`);
+  }
+
+  async function signIn({ name, password }: NonNullable<Relay["user"]>, extensions: Extensions): Promise<void> {
+    const ways = (extensions.get("AUTH") ?? "").toUpperCase().split(/\s+/);
+    const base64 = (text: string): string => Buffer.from(text, "utf8").toString("base64");
+    if (ways.includes("PLAIN")) {
+      await prove(235, `AUTH PLAIN ${base64(`\0${name}\0${password.revealText()}`)}`);
+    } else if (ways.includes("LOGIN")) {
+      await prove(334, "AUTH LOGIN");
+      await prove(334, base64(name));
+      await prove(235, base64(password.revealText()));
+    } else {
+      throw new RelayTrouble("the relay offers neither AUTH PLAIN nor AUTH LOGIN");
+    }
+  }
+
+  async function open(): Promise<Extensions> {
+    await demand("the relay takes no letters now", 220);
+    let extensions = await introduce();
+    if (relay.tls === "demanded") {
+      if (!extensions.has("STARTTLS"))
+        throw new RelayTrouble("the relay offers no STARTTLS, and nothing is sent in clear");
+      await startTls();
+      // RFC 3207 section 4.2: what was said before is forgotten.
+      extensions = await introduce();
+    }
+    if (relay.user !== undefined) await signIn(relay.user, extensions);
+    return extensions;
+  }
+
+  listen();
+  const extensions = await open().catch((thrown: unknown) => {
+    const trouble = thrown instanceof RelayTrouble ? thrown : new RelayTrouble(withoutAddresses(messageOf(thrown)));
+    end(trouble.message);
+    throw trouble;
+  });
+  failOpening = undefined;
+
+  const isPipelined = extensions.has("PIPELINING");
+  const isChunked = isPipelined && extensions.has("CHUNKING");
+  const isUtf8 = extensions.has("SMTPUTF8");
+  const mostBytes = Number(extensions.get("SIZE") ?? 0);
+  /** Whether the next letter's commands may be written now. */
+  let isFree = true;
+  let isResetNeeded = false;
+  let taken = 0;
+
+  function finished(one: Started, outcome: SendOutcome): void {
+    started.delete(one);
+    one.letter.settle(outcome);
+  }
+
+  function refuse(one: Started, reply: Reply, isAboutLetter: boolean): void {
+    one.failure ??= { reply, isAboutLetter };
+  }
+
+  /** The answer to the content, or to what stood in its place. */
+  function settleContent(one: Started, reply: Reply): void {
+    if (reply.code >= 400) refuse(one, reply, true);
+    else if (reply.code !== 250 && one.failure === undefined)
+      return end("the relay's answer to a letter is no answer to it");
+    const { failure } = one;
+    if (failure === undefined) {
+      const queueId = queueIdIn(replyText(reply));
+      finished(one, {
+        kind: "handed over",
+        reply: withoutAddresses(replyText(reply)),
+        ...(queueId === undefined ? {} : { queueId }),
+      });
+    } else if (failure.reply.code === 421) {
+      endBy421(failure.reply);
+    } else {
+      finished(one, outcomeOf(failure));
+    }
+    pump();
+  }
+
+  /**
+   * The relay ends the connection, often because it takes only so many letters over one (RFC 5321 section 3.8): it has not
+   * taken this letter, nor any behind it.
+   */
+  function endBy421(reply: Reply): void {
+    const answered = taken - started.size;
+    if (answered > 0) options.learnMostLetters(answered);
+    for (const one of started) {
+      started.delete(one);
+      const failure = { reply, isAboutLetter: false };
+      if (!options.takeBack(one.letter)) one.letter.settle(outcomeOf(one.failure ?? failure));
+    }
+    end(replyText(reply));
+  }
+
+  function command(one: Started, isAboutLetter: boolean, then?: (isFine: boolean) => void): void {
+    expect(patience.commandMs, (reply) => {
+      if (reply.code === 421) return endBy421(reply);
+      if (reply.code >= 300) refuse(one, reply, isAboutLetter);
+      then?.(one.failure === undefined);
+    });
+  }
+
+  const envelopeOf = ({ from, to }: Handing): readonly [string, string] => [
+    `MAIL FROM:<${from}>${isAscii(to) ? "" : " BODY=8BITMIME SMTPUTF8"}\r\n`,
+    `RCPT TO:<${to}>\r\n`,
+  ];
+
+  /** All at once: the relay reads past what it does not take. RSET, since a recipient it refused leaves the sender standing. */
+  function startChunked(one: Started): void {
+    const { letter } = one;
+    const [mail, rcpt] = envelopeOf(letter);
+    const reset = taken > 1 ? "RSET\r\n" : "";
+    if (reset !== "") expect(patience.commandMs, (reply) => void (reply.code === 250 || end(replyText(reply))));
+    command(one, false);
+    command(one, true);
+    expect(patience.finalMs, (reply) => settleContent(one, reply));
+    socket.write(`${reset}${mail}${rcpt}BDAT ${letter.head.length + letter.body.length} LAST\r\n`);
+    socket.write(letter.head);
+    socket.write(letter.body);
+    one.isContentWritten = true;
+  }
+
+  function writeContent(one: Started): void {
+    socket.write(one.letter.head);
+    socket.write(one.letter.stuffed);
+    socket.write(".\r\n");
+    one.isContentWritten = true;
+    expect(patience.finalMs, (reply) => {
+      if (!isPipelined) isFree = true;
+      settleContent(one, reply);
+    });
+  }
+
+  /** After DATA's answer: the content, or none of it (RFC 2920 section 3.1: a relay may take DATA without a recipient). */
+  function answerData(one: Started, reply: Reply): void {
+    if (reply.code === 354 && one.failure === undefined) {
+      writeContent(one);
+      if (!isPipelined) return;
+      isFree = true;
+      return pump();
+    }
+    if (reply.code === 354) {
+      socket.write(".\r\n");
+      expect(patience.finalMs, () => settleFailed(one));
+      return;
+    }
+    if (reply.code < 400) return end("the relay's answer to DATA is none");
+    refuse(one, reply, true);
+    settleFailed(one);
+  }
+
+  function settleFailed(one: Started): void {
+    isFree = true;
+    isResetNeeded = true;
+    const { failure } = one;
+    if (failure !== undefined) settleContent(one, failure.reply);
+  }
+
+  function startByData(one: Started): void {
+    isFree = false;
+    const [mail, rcpt] = envelopeOf(one.letter);
+    const data = (): void => expect(patience.commandMs, (reply) => answerData(one, reply));
+    let reset = "";
+    if (isResetNeeded) {
+      isResetNeeded = false;
+      reset = "RSET\r\n";
+      expect(patience.commandMs, (reply) => void (reply.code === 250 || end(replyText(reply))));
+    }
+    if (isPipelined) {
+      command(one, false);
+      command(one, true);
+      data();
+      socket.write(`${reset}${mail}${rcpt}DATA\r\n`);
+      return;
+    }
+    command(one, false, (isMailFine) => {
+      if (!isMailFine) return settleFailed(one);
+      command(one, true, (isRcptFine) => {
+        if (!isRcptFine) return settleFailed(one);
+        data();
+        socket.write("DATA\r\n");
+      });
+      socket.write(rcpt);
+    });
+    socket.write(`${reset}${mail}`);
+  }
+
+  /** Why this relay cannot have the letter, whatever is tried. */
+  function impossibleFor({ to, head, body }: Handing): SendOutcome | undefined {
+    if (!isAscii(to) && !isUtf8) {
+      return { kind: "refused", reply: "the relay takes no address with letters beyond ASCII (SMTPUTF8)" };
+    }
+    if (mostBytes > 0 && head.length + body.length > mostBytes) {
+      const reply = `the relay takes letters of at most ${mostBytes} bytes`;
+      return { kind: "deferred", reply, mayHaveArrived: false, cause: "letter" };
+    }
+    return undefined;
+  }
+
+  function pump(): void {
+    const isAble = (): boolean =>
+      ended === undefined &&
+      !isQuitting &&
+      isFree &&
+      taken < options.mostLetters &&
+      started.size < (isChunked ? chunkedWindow : isPipelined ? 2 : 1);
+    while (isAble()) {
+      const letter = options.pull();
+      if (letter === undefined) break;
+      const impossible = impossibleFor(letter);
+      if (impossible !== undefined) {
+        letter.settle(impossible);
+        continue;
+      }
+      const one: Started = { letter, failure: undefined, isContentWritten: false };
+      started.add(one);
+      taken++;
+      if (isChunked) startChunked(one);
+      else startByData(one);
+    }
+    if (started.size === 0 && (isQuitting || taken >= options.mostLetters)) sayQuit();
+  }
+
+  function sayQuit(): void {
+    if (ended !== undefined) return;
+    socket.end("QUIT\r\n");
+    end("the connection was closed");
+  }
+
+  function quit(): void {
+    isQuitting = true;
+    pump();
+  }
+
+  isReady = true;
+  watch();
+  return {
+    underWay: () => started.size,
+    kick: () => {
+      socket.cork();
+      pump();
+      socket.uncork();
+    },
+    quit,
+    destroy: end,
+    closed: closing.promise,
+  };
+}
+
+const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
+
+type Extensions = ReadonlyMap<string, string>;
+
+/** Keyword and parameters of each extension (RFC 5321 section 4.1.1.1); the first line is the relay's name. */
+const extensionsIn = ({ lines }: Reply): Extensions =>
+  new Map(
+    lines.slice(1).map((line): [string, string] => {
+      const [keyword = "", ...parameters] = line.trim().split(/[ =]+/);
+      return [keyword.toUpperCase(), parameters.join(" ")];
+    }),
+  );
+
+/** A 5xx to the sender or before is about us and passes; only what is said of recipient and content is about the letter. */
+function outcomeOf({ reply, isAboutLetter }: NonNullable<Started["failure"]>): SendOutcome {
+  const text = withoutAddresses(replyText(reply));
+  return isAboutLetter && reply.code >= 500
+    ? { kind: "refused", reply: text }
+    : { kind: "deferred", reply: text, mayHaveArrived: false, cause: "letter" };
+}
+
+/** What Postfix, Exim and others call the letter from here on: `250 2.0.0 Ok: queued as 4F1A2B`. */
+const queueIdIn = (reply: string): string | undefined =>
+  /\b(?:queued as|id=|queue id)[ :]*([A-Za-z0-9-]{4,64})\b/i.exec(reply)?.[1];
+
+function opened(relay: Relay, options: Options): Promise<Socket> {
+  const { host, port } = relay;
+  const away = (error: unknown): string => `the relay ${host}:${port} is not reached: ${codeOf(error)}`;
+  const { connectMs } = options.patience;
+  return relay.tls === "from the start"
+    ? settled(connectTls({ port, ...tlsOptions(relay, options) }), "secureConnect", connectMs, (error) =>
+        isTls(error) ? tlsTrouble(host, error) : away(error),
+      )
+    : settled(connectPlain({ host, port }), "connect", connectMs, away);
+}
+
+const secured = (relay: Relay, options: Options, socket: Socket): Promise<Socket> =>
+  settled(connectTls({ socket, ...tlsOptions(relay, options) }), "secureConnect", options.patience.commandMs, (error) =>
+    tlsTrouble(relay.host, error),
+  );
+
+const tlsOptions = ({ host }: Relay, { ca }: Options): ConnectionOptions => ({
+  host,
+  // RFC 6066 section 3: a name, never an address.
+  ...(isIP(host) === 0 ? { servername: host } : {}),
+  ...(ca === undefined ? {} : { ca: [...getCACertificates("default"), ca] }),
+  minVersion: "TLSv1.2",
+});
+
+/** As opposed to what the network or the system says. */
+const isTls = (error: unknown): boolean => !/^E[A-Z]+$|in time$|closed the/.test(codeOf(error));
+
+const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : messageOf(error);
+
+/** What is wrong with a certificate, in words that say what to do about it. */
+function tlsTrouble(host: string, error: unknown): string {
+  const code = codeOf(error);
+  switch (code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `the relay's certificate is not for ${host}`;
+    case "CERT_HAS_EXPIRED":
+    case "CERT_NOT_YET_VALID":
+      return `the certificate of the relay ${host} is not valid now (${code})`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+      return `the certificate of the relay ${host} is from nobody who is trusted here (${code})`;
+    default:
+      return `no TLS with the relay ${host}: ${code}`;
+  }
+}
+
+/** A socket once the event has come. Throws `RelayTrouble` with what `why` makes of the error. */
+function settled(
+  socket: Socket,
+  event: "connect" | "secureConnect",
+  withinMs: number,
+  why: (error: unknown) => string,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      callOff();
+      socket.destroy();
+      reject(new RelayTrouble(withoutAddresses(why(error))));
+    };
+    const callOff = after(withinMs, () => fail(new Error("no answer in time")));
+    const closed = (): void => fail(new Error("the relay closed the connection"));
+    socket.once("error", fail);
+    socket.once("close", closed);
+    socket.once(event, () => {
+      callOff();
+      socket.off("error", fail);
+      socket.off("close", closed);
+      resolve(socket);
+    });
+  });
+}
