@@ -248,11 +248,32 @@ create table instance (
   constraint instance_only_row_check CHECK (only_row)
 );
 
+create table key_caller (
+  caller bytea not null,
+  role text not null,
+  announced_to bigint not null,
+  opened_at timestamp with time zone not null,
+  renewed_at timestamp with time zone not null,
+  closed_at timestamp with time zone,
+  constraint key_caller_pkey PRIMARY KEY (caller),
+  constraint key_caller_announced_to_check CHECK (announced_to > 0),
+  constraint key_caller_caller_check CHECK (octet_length(caller) = 16)
+);
+
 create table key_file (
   only_row boolean not null default true,
   generation bigint not null,
   constraint key_file_pkey PRIMARY KEY (only_row),
   constraint key_file_only_row_check CHECK (only_row)
+);
+
+create table key_ledger (
+  only_row boolean not null default true,
+  ledger text not null,
+  totals jsonb not null,
+  compared_at timestamp with time zone not null,
+  constraint key_ledger_pkey PRIMARY KEY (only_row),
+  constraint key_ledger_only_row_check CHECK (only_row)
 );
 
 create table key_rewrap (
@@ -266,6 +287,26 @@ create table key_rewrap (
   started_at timestamp with time zone not null,
   finished_at timestamp with time zone,
   constraint key_rewrap_pkey PRIMARY KEY (table_name, column_name)
+);
+
+create table key_surplus (
+  caller bytea not null,
+  role text not null,
+  purpose text not null,
+  surplus bigint not null,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  constraint key_surplus_pkey PRIMARY KEY (caller, role, purpose),
+  constraint key_surplus_caller_check CHECK (octet_length(caller) = 16),
+  constraint key_surplus_surplus_check CHECK (surplus > 0)
+);
+
+create table key_use (
+  purpose text not null,
+  hour timestamp with time zone not null,
+  served bigint not null,
+  constraint key_use_pkey PRIMARY KEY (purpose, hour),
+  constraint key_use_served_check CHECK (served >= 0)
 );
 
 create table key_version (

@@ -18,6 +18,9 @@ import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
 import { keepKeysTask } from "./rotation/keep-keys.ts";
 import { campaignTask, surveyTask } from "./incidents/campaign-tasks.ts";
+import { keyUseSurplus } from "./canaries/alarm-words.ts";
+import { raiseAlarm } from "./canaries/raise-alarm.ts";
+import { watchKeyUse } from "./key-use/compare.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { watchSignIns } from "./canaries/stuffing.ts";
@@ -126,6 +129,16 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const watch = await startLibraryWatch({ db, clock, log, libraryDir });
   const signIns = watchSignIns({ db, clock, random, log });
   const honeywords = watchHoneywords({ db, keyholder, clock, random, log });
+  const keyUse = watchKeyUse({
+    db,
+    uses: keyholders.keeper.uses,
+    databaseId,
+    clock,
+    log,
+    ring: async (tx, now, found) => {
+      await raiseAlarm(tx, now, random, keyUseSurplus(found));
+    },
+  });
   const heartbeat = every(minuteMs, async () => {
     // Touches a connection now and then, so that a swapped database is noticed by the worker too.
     await db.one(`select 1 as here`).catch(() => undefined);
@@ -134,6 +147,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   return async () => {
     stopping.abort();
     await heartbeat.stop();
+    await keyUse.stop();
     await honeywords.stop();
     await signIns.stop();
     await watch.stop();

@@ -13,9 +13,11 @@ import { connectKeyholder, type KeyholderClient } from "./keyholder/client.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { roles } from "./keyholder/permissions.ts";
 import { compareKeys } from "./rotation/key-versions.ts";
+import { announceUse, type Announcer } from "./key-use/announce.ts";
 import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
 import type { HashCost } from "./credentials/hash-pool.ts";
 import { reconcile } from "./credentials/reconcile.ts";
+import { readDatabaseId } from "./credentials/standing.ts";
 import { keepDecoy, makeDecoy, type Decoy } from "./credentials/passwords.ts";
 import { copyDetected } from "./canaries/alarm-words.ts";
 import { raiseAlarm } from "./canaries/raise-alarm.ts";
@@ -67,22 +69,34 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   const { config, surroundings, log, clock = systemClock, random = systemRandom, maxConnections = 10 } = options;
   const { socketPath, credentials } = surroundings.keyholder;
   const given = roles.find((role) => credentials[role] !== undefined);
-  const connectAs = (asked: Role) => {
+  const { connection } = surroundings;
+  const plainDb = openDb({ connection, log, maxConnections: 2 });
+  const announcers: Announcer[] = [];
+  const connectAs = async (asked: Role, database: string) => {
     const role = credentials[asked] === undefined ? given : asked;
     const credential = role === undefined ? undefined : credentials[role];
     if (role === undefined || credential === undefined)
       throw new Fault("IMPOSSIBLE", "no keyholder credential was given");
-    return connectKeyholder({ socketPath, role, credential, waitMs: keyholderWaitMs, log });
+    const announcing = announceUse({ db: plainDb, clock, random, log }, role, database);
+    announcers.push(announcing);
+    return connectKeyholder({ socketPath, role, credential, announcing, waitMs: keyholderWaitMs, log });
   };
-  const [web, mailer, witness, keeper, operator] = await Promise.all([
-    connectAs("web"),
-    connectAs("mailer"),
-    connectAs("witness"),
-    connectAs("keeper"),
-    connectAs("operator"),
-  ]);
+  const connectAll = async () => {
+    const database = await readDatabaseId(plainDb);
+    const [web, mailer, witness, keeper, operator] = await Promise.all([
+      connectAs("web", database),
+      connectAs("mailer", database),
+      connectAs("witness", database),
+      connectAs("keeper", database),
+      connectAs("operator", database),
+    ]);
+    return { web, mailer, witness, keeper, operator };
+  };
+  const { web, mailer, witness, keeper, operator } = await connectAll().catch(async (thrown: unknown) => {
+    await plainDb.close();
+    throw thrown;
+  });
   const seen = seenFloors();
-  const { connection } = surroundings;
   const needs = {
     witness: witness.witness,
     seen,
@@ -97,10 +111,10 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     await reconcile(needs, tx);
   };
   const { open = openDb } = options;
-  const plainDb = openDb({ connection, log, maxConnections: 2 });
   const closeAll = async (): Promise<void> => {
-    await plainDb.close();
     await Promise.all([web.close(), mailer.close(), witness.close(), keeper.close(), operator.close()]);
+    await Promise.all(announcers.map((each) => each.close()));
+    await plainDb.close();
   };
   // Before the witness is asked, and before anything is written: these keys are this database's.
   await compareKeys({ db: plainDb, keys: witness.keys, clock, random }).catch(async (thrown: unknown) => {

@@ -8,6 +8,7 @@ import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
 import { forgetChanges } from "./credentials/take-back.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
+import { forgetKeyUse } from "./key-use/read.ts";
 import { forgetSignInWindows } from "./canaries/stuffing.ts";
 import { forgetLines, forgetTickets } from "./renewal/clean-up.ts";
 
@@ -24,6 +25,7 @@ const forgettings = [
   forgetKnown,
   cleanUpMailbox,
   forgetSignInWindows,
+  forgetKeyUse,
 ];
 
 /** Removes what is over, of every room, batch by batch until nothing is left or `signal` ends it; the next run goes on there. */

@@ -76,9 +76,10 @@ test("what a captured process could ask for is on this list", () => {
     operations.filter((operation) => !reach(role, showsMailbox).includes(operation));
   const operators = ["witness.highestFloors", "witness.enrol"];
   const keys = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];
+  const accounting = ["uses.callers", "uses.beyond", "uses.settle"];
   const mailers = ["indexMany", "honeywords", "openForMailer", "sign.letter", "dkimSign"];
-  expect(out("web")).toEqual([...mailers, ...keys, ...operators, "witness.advance"]);
-  expect(out("web", true)).toEqual([...keys, ...operators]);
+  expect(out("web")).toEqual([...mailers, ...keys, ...accounting, ...operators, "witness.advance"]);
+  expect(out("web", true)).toEqual([...keys, ...accounting, ...operators]);
   expect(out("worker")).toEqual([
     "newDataKey",
     "seal",

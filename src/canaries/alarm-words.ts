@@ -1,3 +1,5 @@
+import { toIso } from "../kernel/clock.ts";
+import type { SurplusFound } from "../key-use/compare.ts";
 import type { JsonScalar } from "../timeline/canonical-json.ts";
 import { everyDataClass, type AlarmFound } from "./raise-alarm.ts";
 
@@ -17,6 +19,34 @@ export const copyDetected = (facts: Readonly<Record<string, JsonScalar>>): Alarm
     copiedAt: null,
     dataClasses: everyDataClass,
     keysReachable: "unknown",
+  },
+});
+
+/** Keys were used by somebody who had not announced it: see `key-use/compare.ts`. */
+export const keyUseSurplus = ({ roles, byPurpose, callers, firstAt }: SurplusFound): AlarmFound => ({
+  kind: "key use",
+  about: "key use",
+  place: null,
+  title: "Keys were used behind the service's back",
+  evidence:
+    "The keyholder answered calls that no process of this service had announced. Somebody else reaches it and has a credential of the role that is named: from a process's memory, a file of the host, or a backup of it. What was asked for is named by purpose.",
+  notEvidence:
+    "It does not show what was asked about, nor for whom. A captured process of the service announces what it asks, and does not ring here; nor does who has the keys themselves. A database that has lost its last commits looks the same.",
+  facts: {
+    roles: roles.join(", "),
+    callers,
+    since: toIso(firstAt),
+    ...Object.fromEntries(Object.entries(byPurpose).map(([purpose, count]) => [purpose, count])),
+  },
+  proposes: {
+    foundHow: "keys were used that no process had announced the use of",
+    copiedAt: null,
+    dataClasses: [
+      ...(["open", "seal", "index", "mailer"].some((one) => one in byPurpose) ? (["addresses", "names"] as const) : []),
+      ...("password" in byPurpose ? (["password records"] as const) : []),
+      ...("second factor" in byPurpose ? (["second factors"] as const) : []),
+    ],
+    keysReachable: "yes",
   },
 });
 

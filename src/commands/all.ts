@@ -5,6 +5,7 @@ import { canaryCommands } from "./canary.ts";
 import type { Command } from "./command.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
+import { keyUseCommand } from "./key-use.ts";
 import { keysCommands } from "./keys.ts";
 import { operatorCommands } from "./operator.ts";
 import { passwordCommands } from "./passwords.ts";
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   ...accountCommands,
   ...passwordCommands,
   ...keysCommands,
+  keyUseCommand,
   ...timelineCommands,
   ...keepingCommands,
   adoptDatabaseCommand,

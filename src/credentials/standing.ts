@@ -10,9 +10,14 @@ export interface Standing {
   readonly head: TimelineHead;
 }
 
-/** The database's identity, floors and timeline as this connection sees them now; one statement for each. */
-export async function readStanding(tx: Tx): Promise<Standing> {
+/** The database's identity, under which the keyholder knows it. */
+export async function readDatabaseId(tx: Tx): Promise<string> {
   const instance = await tx.one<{ id: string }>(`select id from instance`);
   if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
-  return { databaseId: instance.id, floors: await readFloors(tx), head: await currentHead(tx) };
+  return instance.id;
+}
+
+/** The database's identity, floors and timeline as this connection sees them now; one statement for each. */
+export async function readStanding(tx: Tx): Promise<Standing> {
+  return { databaseId: await readDatabaseId(tx), floors: await readFloors(tx), head: await currentHead(tx) };
 }

@@ -1,8 +1,9 @@
-import { fromDate, toDate, toIso, type Clock } from "../kernel/clock.ts";
+import { dayMs, fromDate, plus, toDate, toIso, type Clock } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
 import type { App } from "../http/server.ts";
 import { countAccounts } from "../accounts/accounts.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
+import { readKeyUse } from "../key-use/read.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
@@ -29,31 +30,46 @@ export function consoleRoutes(
   { db, clock, countTitles, mail, readAddressLimit, listAlarms }: ConsoleNeeds,
 ): void {
   app.get("/api/console", { config: { access: "operator" }, schema: { response: { 200: Console } } }, async () => {
-    const now = toDate(clock.now());
-    const [incident, accounts, floors, sessions, titles, head, waiting, checkpoint, jobs, addresses, alarms, owed] =
-      await Promise.all([
-        incidentInHand(db),
-        countAccounts(db),
-        readFloors(db),
-        db.many<{ class: string; live: number }>(
-          `select s.class, count(*) as live from session s
+    const at = clock.now();
+    const now = toDate(at);
+    const [
+      incident,
+      accounts,
+      floors,
+      sessions,
+      titles,
+      head,
+      waiting,
+      checkpoint,
+      jobs,
+      addresses,
+      keyUse,
+      alarms,
+      owed,
+    ] = await Promise.all([
+      incidentInHand(db),
+      countAccounts(db),
+      readFloors(db),
+      db.many<{ class: string; live: number }>(
+        `select s.class, count(*) as live from session s
              join account a on a.id = s.account_id and a.generation = s.generation
              join floor f on f.kind = s.class and s.epoch >= f.epoch
             where s.ended_at is null and s.expires_at > $1 group by s.class order by s.class`,
-          [now],
-        ),
-        countTitles(),
-        currentHead(db),
-        db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
-        db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
-        db.one<{ waiting: number; failed: number }>(
-          `select count(*) filter (where attempts < max_attempts) as waiting,
+        [now],
+      ),
+      countTitles(),
+      currentHead(db),
+      db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
+      db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
+      db.one<{ waiting: number; failed: number }>(
+        `select count(*) filter (where attempts < max_attempts) as waiting,
                   count(*) filter (where attempts >= max_attempts) as failed from graphile_worker.jobs`,
-        ),
-        readAddressLimit(),
-        listAlarms(20),
-        readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
-      ]);
+      ),
+      readAddressLimit(),
+      readKeyUse(db, plus(at, -dayMs), at),
+      listAlarms(20),
+      readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
+    ]);
     return {
       incident: incident ?? null,
       accounts,
@@ -70,6 +86,7 @@ export function consoleRoutes(
       jobs: jobs ?? { waiting: 0, failed: 0 },
       mail,
       addresses,
+      keyUse,
       alarms,
       owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     };

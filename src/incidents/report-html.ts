@@ -1,6 +1,7 @@
 import { dayMs, hourMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Report } from "../wire/report.ts";
 import { copySection } from "./report-copy.ts";
+import { keyUseSection } from "./report-key-use.ts";
 import { cell, head, number, section, text } from "./report-markup.ts";
 
 /**
@@ -22,6 +23,7 @@ export function reportHtml(report: Report): string {
     renewals(report) +
     refused(report) +
     deadlines(report) +
+    keyUseSection(report.keyUse) +
     wayIn(report) +
     timeline(report) +
     copySection(report.copy) +

@@ -1,9 +1,11 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
+import { fromDate, parseInstant, toIso, type Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
+import { readKeyUse } from "../key-use/read.ts";
+import { doubtedFrom } from "../credentials/added-since.ts";
 import { readStanding } from "../credentials/standing.ts";
 import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
@@ -33,10 +35,14 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
   const status = await incidentStatus(needs, incidentId);
   if (status === undefined) return undefined;
   const { timeline: _timeline, missing: _missing, ...incident } = status;
-  const [notifiedAt, letters, servedOld, timeline, copy] = await Promise.all([
+  const copiedAt = status.copiedAt === null ? null : parseInstant(status.copiedAt);
+  const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedAt);
+  const usedUntil = status.closedAt === null ? clock.now() : parseInstant(status.closedAt);
+  const [notifiedAt, letters, servedOld, keyUse, timeline, copy] = await Promise.all([
     notifiedAtOf(db, incidentId),
     lettersPart(db, incidentId, status),
     status.containedAt === null ? null : countServedOld(db),
+    readKeyUse(db, usedSince, usedUntil),
     timelinePart(needs, incidentId, signed),
     readStolenCopy(db),
   ]);
@@ -55,6 +61,7 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
         "whose epoch is below the floor is refused and counted. As a check from the other side, sessions below their " +
         "floor were searched for one that was seen, or made, more than five seconds after the floor was raised.",
     },
+    keyUse,
     timeline,
     copy,
     limits: limitsOf(status),
@@ -214,7 +221,7 @@ function limitsOf({ keptTools, containment }: IncidentStatus): string[] {
     "Handed over means that the relay took the letter; it does not show that anybody read it.",
     "Refused requests are counted by each process and written every two seconds: a process that was killed may have taken the last of them with it.",
     "When a session was last seen is noted to five minutes.",
-    "How often the keys were used is not accounted for here.",
+    "Uses of keys are compared with what the service's own processes announced: a captured process announces what it asks, and whoever has the keys themselves asks nobody.",
     ...(keptTools ? ["Tokens of scripts and other tools were kept on purpose when the theft was contained."] : []),
     ...(containment === "with-renewal"
       ? [

@@ -43,8 +43,9 @@ export type Answer = string | boolean | null | object;
 
 type Handler = (args: ArgumentReader, role: Role) => Answer | Promise<Answer>;
 
-/** The operations that change keys; who may ask is decided before. */
+/** The operations that change keys, and those that account for their use; who may ask is decided before. */
 export type KeepingHandlers = Readonly<Record<Extract<Operation, `keys.${string}`>, Handler>>;
+export type UseHandlers = Readonly<Record<Extract<Operation, `uses.${string}`>, Handler>>;
 
 interface Needs {
   readonly random: Random;
@@ -55,6 +56,7 @@ interface Needs {
   readonly keys: () => Keys;
   readonly keysWithDkim: () => Promise<Keys>;
   readonly keeping: KeepingHandlers;
+  readonly uses: UseHandlers;
   readonly addresses: AddressLimit;
 }
 
@@ -86,6 +88,7 @@ export function answerer({
   keys,
   keysWithDkim,
   keeping,
+  uses,
   addresses,
 }: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
   const served = new Map<Operation, number>();
@@ -321,6 +324,7 @@ export function answerer({
     ...dkimHandlers({ keysWithDkim }),
     counters,
     ...keeping,
+    ...uses,
     "witness.read": (args) => {
       const id = databaseId(args);
       const first = { floors: args.parsed("floors", parseFloors), head: args.parsed("head", parseHead) };

@@ -6,9 +6,10 @@ import { openConnection } from "./connection.ts";
 import type { ConnectionOptions, KeyholderStats } from "./connection.ts";
 import { isRecord } from "./durable-file.ts";
 import { parseStates } from "./key-states.ts";
-import type { Counters, Keyholder, KeyKeeping, Place, Witness, WitnessState } from "./keyholder.ts";
+import type { Counters, Keyholder, KeyKeeping, KeyUses, Place, Witness, WitnessState } from "./keyholder.ts";
 import { padText, unpadText } from "./padding.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
+import { readSnapshot, readUses } from "./uses.ts";
 import { parseFloors, parseHead, parseIntent } from "./witness.ts";
 
 /** The keyholder over its socket, for one role. */
@@ -137,11 +138,20 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
     },
   };
 
+  const uses: KeyUses = {
+    callers: async (databaseId) => readSnapshot(await call("uses.callers", [databaseId])),
+    beyond: async (callerId, role, id) => readUses(await call("uses.beyond", [callerId, role, id])),
+    settle: async (callers) => {
+      if (callers.length > 0) await call("uses.settle", [callers.map(({ id, role }) => [id, role])]);
+    },
+  };
+
   return {
     stats,
     close,
     witness,
     keys,
+    uses,
 
     newDataKey: async (accountId) => readBytes(await call("newDataKey", [accountId])),
 

@@ -16,14 +16,27 @@ import {
 } from "./frames.ts";
 import type { Role } from "./keyholder.ts";
 import type { Operation } from "./permissions.ts";
+import { purposeOfUse } from "./use-purposes.ts";
 
 export interface ConnectionOptions {
   readonly socketPath: string;
   readonly role: Role;
   readonly credential: Secret;
+  /** Announces ids before they are used; without it every use of a key is one that nobody announced. */
+  readonly announcing?: Announcing | undefined;
   /** How long a call waits for its answer, a restart of the key process included. */
   readonly waitMs?: number;
   readonly log: Log;
+}
+
+/** How a caller accounts for its uses of keys: see `use-ledger.ts`. */
+export interface Announcing {
+  /** Known to this process alone; the keyholder knows the caller by its digest. */
+  readonly secret: Secret;
+  /** The database that the caller works for. */
+  readonly database: string;
+  /** `undefined` for an id that is announced; otherwise resolves once it is, or rejects because it cannot be. */
+  cover(id: number): Promise<void> | undefined;
 }
 
 /**
@@ -84,7 +97,7 @@ const answeredCodes: readonly FaultCode[] = [
  * jumps changes nothing.
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const { socketPath, role, credential, log } = options;
+  const { socketPath, role, credential, announcing, log } = options;
   const waitMs = options.waitMs ?? defaultWaitMs;
   const closing = new AbortController();
   const unanswered = new Map<number, Call>();
@@ -150,7 +163,10 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       closing.signal.addEventListener("abort", hang, { once: true });
       opening.setTimeout(waitMs, hang);
       opening.on("connect", () => {
-        const hello = { role, credential: Buffer.from(credential.reveal()).toString("base64") };
+        const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
+        const named =
+          announcing === undefined ? {} : { caller: base64(announcing.secret), database: announcing.database };
+        const hello = { role, credential: base64(credential), ...named };
         opening.write(encodeFrame(JSON.stringify(hello)));
       });
       opening.on("data", (chunk: Buffer) => {
@@ -234,8 +250,13 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     isTicking = false;
   }
 
-  function call(operation: Operation, values: readonly unknown[]): Promise<unknown> {
+  function announced(operation: Operation, values: readonly unknown[]): Promise<unknown> {
     const id = nextId++;
+    const wait = purposeOfUse[operation] === null ? undefined : announcing?.cover(id);
+    return wait === undefined ? call(id, operation, values) : wait.then(() => call(id, operation, values));
+  }
+
+  function call(id: number, operation: Operation, values: readonly unknown[]): Promise<unknown> {
     const valuesText = JSON.stringify(values);
     const text = `[${id},"${operation}",${valuesText}]`;
     counts.set(operation, (counts.get(operation) ?? 0) + 1);
@@ -273,7 +294,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     throw first === "refused" ? refusedCredential() : unavailable();
   }
   return {
-    call,
+    call: announced,
     close,
     stats: () => ({ calls: Object.fromEntries(counts), askedBytes, answeredBytes, frames }),
   };

@@ -259,6 +259,9 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
       await client.keys.retire("index.throttle", Math.max(newest - 1, retiredUpTo));
     },
     "keys.rewrap": () => client.keys.rewrap("data-key", [accountId], [dataKey]),
+    "uses.callers": () => client.uses.callers(id),
+    "uses.beyond": () => client.uses.beyond("0".repeat(32), "web", 0),
+    "uses.settle": () => client.uses.settle([{ id: "1".repeat(32), role: "web" }]),
     "witness.read": () => client.witness.read(id, first),
     "witness.highestFloors": () => client.witness.highestFloors(),
     "witness.enrol": () => client.witness.enrol(id, first),
@@ -299,6 +302,7 @@ test("the key of the mail, the mailer's secrets and the settling of the witness 
     "witness.advance",
     "witness.enrol",
     ...operations.filter((one) => one.startsWith("keys.") && one !== "keys.states"),
+    ...operations.filter((one) => one.startsWith("uses.")),
   ];
   expect(closed.map((operation) => mayAsk("web", operation))).toEqual(closed.map(() => false));
   const settles = operations.filter((operation) => mayAsk("witness", operation));

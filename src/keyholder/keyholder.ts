@@ -1,3 +1,4 @@
+import type { UseCounts } from "./key-uses.ts";
 import type { AccountId, Epoch, FloorKind } from "../kernel/brand.ts";
 import type { EpochMs } from "../kernel/clock.ts";
 import type { Secret } from "../kernel/secret.ts";
@@ -203,6 +204,48 @@ export interface Keyholder {
   readonly witness: Witness;
 
   readonly keys: KeyKeeping;
+
+  readonly uses: KeyUses;
+}
+
+/**
+ * Who asks, as the hello says: the digest of a secret that only this caller's memory has, so that whoever reads the rows in
+ * which callers announce themselves cannot pass for one of them; and the database that it works for.
+ */
+export interface Caller {
+  readonly id: string;
+  readonly role: Role;
+  readonly database: string | null;
+}
+
+/** One caller's uses of keys. An id is the number of a call: repeated after a lost connection it counts once. */
+export interface CallerUses extends Caller {
+  readonly firstAt: EpochMs;
+  readonly lastAt: EpochMs;
+  /** The highest id that was served. */
+  readonly highest: number;
+  readonly served: UseCounts;
+  /** Ids that came again for another purpose: somebody else counts under this caller's name. */
+  readonly contradicted: UseCounts;
+}
+
+export interface UseSnapshot {
+  /** Another number for another file: totals begin anew with it. */
+  readonly ledger: string;
+  readonly totals: UseCounts;
+  readonly callers: readonly CallerUses[];
+}
+
+/** What keys were used for, and by whom. The keeper's and the operator's alone. */
+export interface KeyUses {
+  /** What was served for a database: its callers, and whoever is nobody's. A call of this is a comparison, and noted as one. */
+  callers(databaseId: string): Promise<UseSnapshot>;
+
+  /** What a caller was served above an id, by purpose; of ids long past, only as many as certainly lie above. */
+  beyond(callerId: string, role: Role, id: number): Promise<UseCounts>;
+
+  /** Forgets callers that are over and were compared; the totals keep what they were served. */
+  settle(callers: readonly { readonly id: string; readonly role: Role }[]): Promise<void>;
 }
 
 /** Changing keys. Each change is on disk when it is answered, and made with the very next call. The keeper's alone. */

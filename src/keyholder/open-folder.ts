@@ -7,7 +7,6 @@ import { openExactKey } from "./exact-key.ts";
 import { lockFolder } from "./folder-lock.ts";
 import type { FolderLock } from "./folder-lock.ts";
 import type { ExactKey } from "./honeywords.ts";
-import type { Witness } from "./keyholder.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import type { KeySeal } from "./key-seal.ts";
 import { decodeKeys, keysPath, readKeysText, ringOf, sealOf, withDkim, withMissing, writeKeys } from "./keys.ts";
@@ -22,7 +21,7 @@ interface Needs {
 
 export interface OpenFolder {
   readonly lock: FolderLock;
-  readonly witness: Witness;
+  readonly witness: ReturnType<typeof openWitness>;
   readonly exact: ExactKey;
   readonly keys: () => Keys;
   /**

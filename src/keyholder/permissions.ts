@@ -31,6 +31,9 @@ export const operations = [
   "keys.close",
   "keys.retire",
   "keys.rewrap",
+  "uses.callers",
+  "uses.beyond",
+  "uses.settle",
   "witness.read",
   "witness.highestFloors",
   "witness.enrol",
@@ -60,12 +63,23 @@ const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "wi
 /** Whoever may retire a key can destroy all that it opens: a captured web process must not be able to ask for it. */
 const keeping: readonly Operation[] = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];
 
+/** What was served is compared by those who cannot have been it: a captured web process must not tidy up after itself. */
+const accounting: readonly Operation[] = ["uses.callers", "uses.beyond", "uses.settle"];
+
 const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
   // Whoever captures the web process cannot write letters in our name or read what is on its way to the mailer.
   web: new Set(
     operations.filter(
       (one) =>
-        ![...mailerAlone, ...operatorAlone, ...settling, ...keeping, "sign.letter", "witness.advance"].includes(one),
+        ![
+          ...mailerAlone,
+          ...operatorAlone,
+          ...settling,
+          ...keeping,
+          ...accounting,
+          "sign.letter",
+          "witness.advance",
+        ].includes(one),
     ),
   ),
   // The mailer reads addresses and finds accounts by them (bounces); it makes and checks no credential.
@@ -87,8 +101,9 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
   ]),
   // Compares each new connection to the database, and settles containment. It opens, seals, checks and signs nothing.
   witness: new Set<Operation>(["witness.read", "keys.states", ...settling]),
-  // The worker's hand for what a rotation leaves to be done: it changes keys and seals again, and reveals nothing.
-  keeper: new Set<Operation>(["keys.states", ...keeping]),
+  // The worker's hand for what a rotation leaves to be done: it changes keys and seals again, compares what was
+  // served with what was announced, and reveals nothing.
+  keeper: new Set<Operation>(["keys.states", ...keeping, ...accounting]),
   operator: new Set(operations.filter((one) => !mailerAlone.includes(one))),
 };
 

@@ -21,6 +21,8 @@ import { forEachRole } from "./permissions.ts";
 import { parseSealing, sealBy } from "./sealing.ts";
 import type { Sealing } from "./sealing.ts";
 import { serveKeyholder } from "./server.ts";
+import { openUseLedger } from "./use-ledger.ts";
+import { handlersOfUses } from "./uses.ts";
 
 const credentialsWaitMs = 10 * secondMs;
 const maxCredentialsBytes = 8 * 1024;
@@ -107,12 +109,16 @@ async function run(): Promise<void> {
   const opened = await openFolder(needs, folder, sealing === undefined ? undefined : sealBy(needs, sealing));
   const keeping = keepingHandlers({ ...needs, ...opened, graceMs });
   const addresses = await openAddressLimit(needs, folder, addressesPerHour);
-  const answer = answerer({ ...needs, ...opened, keeping, addresses });
-  const server = await serveKeyholder({ log, credentials, answer }, socket);
+  const ledger = await openUseLedger(needs, folder);
+  const uses = handlersOfUses(ledger, (database) => opened.witness.knows(database));
+  const answer = answerer({ ...needs, ...opened, keeping, uses, addresses });
+  const note: typeof ledger.note = (...noted) => ledger.note(...noted);
+  const server = await serveKeyholder({ log, credentials, note, answer }, socket);
 
   async function stop(why: string): Promise<void> {
     log.info({ why }, "the keyholder stops");
     await server.close();
+    await ledger.close();
     await unlink(socket).catch(() => undefined);
     opened.lock.release();
     process.exit(0);

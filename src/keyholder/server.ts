@@ -10,9 +10,10 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Answer } from "./answers.ts";
 import { ensurePrivateFolder, isRecord, systemCode } from "./durable-file.ts";
 import { encodeFrame, frameReader, maxCallFrameBytes, maxCallsInFrame, maxHelloBytes } from "./frames.ts";
-import type { Role } from "./keyholder.ts";
-import { parseOperation, parseRole } from "./permissions.ts";
+import type { Caller, Role } from "./keyholder.ts";
+import { mayAsk, parseOperation, parseRole } from "./permissions.ts";
 import type { Operation } from "./permissions.ts";
+import { readCaller } from "./use-ledger.ts";
 
 const maxConnections = 256;
 const helloWaitMs = 5 * secondMs;
@@ -20,6 +21,8 @@ const helloWaitMs = 5 * secondMs;
 interface Needs {
   readonly log: Log;
   readonly credentials: Readonly<Record<Role, Secret>>;
+  /** Told of each call that is about to be answered. */
+  readonly note: (caller: Caller, operation: Operation, id: number) => void;
   readonly answer: (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer>;
 }
 
@@ -62,9 +65,10 @@ function faultReply(log: Log, id: number, operation: unknown, thrown: unknown): 
   return [id, 1, "IMPOSSIBLE", "the call failed inside the keyholder; its log says where"];
 }
 
-function serve(socket: Socket, { log, credentials, answer }: Needs): void {
+function serve(socket: Socket, { log, credentials, note, answer }: Needs): void {
   const reader = frameReader(maxHelloBytes);
   let role: Role | undefined;
+  let caller: Caller | undefined;
   const helloWait = new AbortController();
   void sleep(helloWaitMs, helloWait.signal).then(() => role ?? socket.destroy());
 
@@ -80,6 +84,7 @@ function serve(socket: Socket, { log, credentials, answer }: Needs): void {
       const operation = parseOperation(name);
       try {
         if (operation === undefined) throw new Fault("KEYHOLDER_REFUSED", "there is no such operation");
+        if (caller !== undefined && mayAsk(asker, operation)) note(caller, operation, id);
         const result = answer(asker, operation, values);
         if (result instanceof Promise) {
           // What waits for the disk answers on its own, so that nothing else waits with it.
@@ -107,6 +112,7 @@ function serve(socket: Socket, { log, credentials, answer }: Needs): void {
           socket.end(encodeFrame(JSON.stringify({ hello: "refused" })));
           return;
         }
+        caller = readCaller(isRecord(frame.value) ? frame.value : {}, role);
         reader.setLimit(maxCallFrameBytes);
         send({ hello: "welcome" });
         continue;

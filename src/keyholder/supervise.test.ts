@@ -84,6 +84,7 @@ test("files are 0600 and the folder 0700, and a second start finds the same keys
     "keys",
     "keys.json",
     "lock",
+    "uses.json",
     "witness.json",
   ]);
   const again = await connectWeb(await start(keysDir));

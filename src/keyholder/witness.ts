@@ -181,7 +181,7 @@ export const writeBook = (folder: string, book: WitnessBook): Promise<void> =>
 export function openWitness(
   { log, write }: { readonly log: Log; readonly write: (book: WitnessBook) => Promise<void> },
   first: WitnessBook,
-): Witness {
+): Witness & { /** Whether a database was ever let in. */ knows(databaseId: string): boolean } {
   let book = first;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -208,6 +208,7 @@ export function openWitness(
   };
 
   return {
+    knows: (id) => book.has(id),
     read: (id, { floors, head }) =>
       change(id, (state) => {
         if (state !== undefined) return state;

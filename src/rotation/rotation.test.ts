@@ -266,6 +266,33 @@ test("a walk that is cut off at any batch goes on there, and two at once lose no
   await service.signIn(people[59]!.address, populationPassword);
 });
 
+test("a password that is changed between a walk's reading and its writing keeps the change", async () => {
+  const [person] = await populate(db, keyholders.web, { accounts: 1, prefix: "changing" });
+  const { accountId } = person!;
+  await rotateKeys(needs, ["password"]);
+  const toVersion = await newestOf("password");
+  const column = rewrappedColumns.find(({ table }) => table === "password")!;
+  const before = await recordOf(accountId);
+  const changed = await keyholders.web.sealPassword(accountId, new Secret(Buffer.alloc(32, 7)));
+  let writes = 0;
+  const overtaken = {
+    ...needs,
+    keys: {
+      rewrap: async (...asked: Parameters<typeof keys.rewrap>) => {
+        const sealed = await keys.rewrap(...asked);
+        if (asked[1].includes(accountId)) {
+          writes += await db.run(`update password set record = $2 where account_id = $1`, [accountId, changed]);
+        }
+        return sealed;
+      },
+    },
+  };
+  await rewrapColumn(overtaken, column, toVersion);
+  expect(writes).toBe(1);
+  const after = await recordOf(accountId);
+  expect([after.equals(before), after]).toEqual([false, changed]);
+});
+
 test("a value that does not open stays as it is, is counted, and keeps its key", async () => {
   const [person] = await populate(db, keyholders.web, { accounts: 1, prefix: "damaged" });
   await rotateKeys(needs, ["wrap"]);

@@ -1,6 +1,7 @@
 import { Type, type Static } from "typebox";
 import { Alarm } from "./alarms.ts";
 import { Plan } from "./campaign.ts";
+import { KeyUse } from "./key-use.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
 
 export const DataClass = Type.Union([
@@ -209,6 +210,8 @@ export const Console = Closed({
     Closed({ opened: Type.Integer(), limit: Type.Integer(), refused: Type.Integer() }),
     Type.Null(),
   ]),
+  /** Uses of keys in the last 24 hours; null before they were compared for the first time. */
+  keyUse: Type.Union([KeyUse, Type.Null()]),
   alarms: Type.Array(Alarm),
   /** Containments that the witness was not told of at once. */
   owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),

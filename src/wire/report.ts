@@ -1,6 +1,7 @@
 import { Type, type Static } from "typebox";
 import { Closed, Instant } from "./common.ts";
 import { IncidentStatus, LetterSum } from "./incidents.ts";
+import { KeyUse } from "./key-use.ts";
 import { StolenCopy } from "./stolen-copy.ts";
 
 const byHour = Type.Array(Closed({ hour: Instant, count: Type.Integer() }));
@@ -31,6 +32,8 @@ export const Report = Closed({
     servedOld: Type.Union([Closed({ seenAfter: Type.Integer(), madeAfter: Type.Integer() }), Type.Null()]),
     how: Type.String(),
   }),
+  /** What keys were used for since the copy was taken, or in the 90 days before it was found; null before anything was compared. */
+  keyUse: Type.Union([KeyUse, Type.Null()]),
   timeline: Closed({
     verdict: Type.Union([Type.Literal("intact"), Type.Literal("broken")]),
     explanation: Type.String(),

@@ -34,9 +34,13 @@ export function tryMany(tries: number): Tried {
   const keys = withMissing(needs);
   // Nobody changes a key here.
   const keeping = keepingHandlers({ ...needs, keys: () => keys, change: () => Promise.resolve(keys), graceMs: 0 });
+  const nobody = (): never => {
+    throw new Error("nobody compares here");
+  };
   const answer = answerer({
     ...needs,
     keeping,
+    uses: { "uses.callers": nobody, "uses.beyond": nobody, "uses.settle": nobody },
     addresses: { admit: () => undefined, counts: () => ({ opened: 0, limit: 0, refused: 0 }) },
     witness: noWitness,
     exact: exactKeyOf(systemRandom.bytes(32)),

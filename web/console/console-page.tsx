@@ -13,6 +13,7 @@ import { consoleQuery, incidentQuery, incidentsQuery, type ConsoleNumbers } from
 import { say, showAgo, showInstant, showNumber } from "../text/say.ts";
 import { Alarms } from "./alarms.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
+import { KeyUse } from "./key-use.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
 import "./console.css";
@@ -95,18 +96,6 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
             say("console.mail.relay")
           )}
         </Figure>
-        <Figure
-          label={say("console.addresses")}
-          value={numbers.addresses === null ? "–" : showNumber(numbers.addresses.opened)}
-          alarm={numbers.addresses !== null && numbers.addresses.refused > 0}
-        >
-          {numbers.addresses === null
-            ? say("console.addresses.away")
-            : say("console.addresses.limit", { limit: showNumber(numbers.addresses.limit) })}
-          {numbers.addresses !== null &&
-            numbers.addresses.refused > 0 &&
-            ` · ${say("console.addresses.refused", { count: numbers.addresses.refused })}`}
-        </Figure>
       </section>
       <div className="console-parts">
         {!rings && alarms}
@@ -119,6 +108,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
             <Link to="/console/copy">{say("copy.open")}</Link>
           </p>
         </section>
+        <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
         <section className="card is-wide" aria-labelledby="floors">
           <h2 id="floors">{say("console.floors")}</h2>
           <p className="soft small">{say("console.floors.what")}</p>

@@ -419,6 +419,16 @@ function pretendedConsole(state: string): Static<typeof Console> {
     jobs: { waiting: 12, failed: 0 },
     mail: "mailbox",
     addresses: { opened: 1_204, limit: 200_000, refused: 0 },
+    keyUse: {
+      since: ago(24 * hourMs),
+      comparedAt: ago(0),
+      purposes: [
+        { purpose: "password", announced: 20_412, served: 20_412, surplus: 0 },
+        { purpose: "index", announced: 61_236, served: 61_236, surplus: 0 },
+        { purpose: "open", announced: 18_003, served: 18_010, surplus: 7 },
+        { purpose: "sign.grant", announced: 9_204, served: 9_204, surplus: 0 },
+      ],
+    },
     alarms: [
       {
         id: idOf(9_000),

@@ -1,4 +1,4 @@
-import { because, sealed, shown, type Declarations } from "./declare.ts";
+import { because, digest, sealed, shown, type Declarations } from "./declare.ts";
 
 const library = (what: string) => shown(what, because.library);
 const queue = (what: string) => shown(what, because.queue);
@@ -110,6 +110,48 @@ export const machinery: Declarations = {
       unreadable: upkeep("how many did not open"),
       started_at: upkeep("since when"),
       finished_at: upkeep("until when"),
+    },
+  },
+  key_caller: {
+    holds: "a process that uses keys",
+    columns: {
+      caller: digest("a secret of the process's memory", { group: "caller" }),
+      role: upkeep("what it may ask for"),
+      announced_to: upkeep("how many uses it has announced"),
+      opened_at: upkeep("since when"),
+      renewed_at: upkeep("when it announced last"),
+      closed_at: upkeep("when it ended"),
+    },
+  },
+  key_ledger: {
+    holds: "the last comparison of uses of keys",
+    columns: {
+      only_row: upkeep("that there is one"),
+      ledger: shown("the id of the keyholder's own count", because.id),
+      totals: upkeep("how often keys were used, by purpose"),
+      compared_at: upkeep("when"),
+    },
+  },
+  key_use: {
+    holds: "how often keys were used in an hour",
+    columns: {
+      purpose: upkeep("what for"),
+      hour: upkeep("which hour"),
+      served: shown("how often", because.counts),
+    },
+  },
+  key_surplus: {
+    holds: "uses of keys that nobody announced",
+    columns: {
+      caller: digest("a secret that the caller has, or no name at all", {
+        group: "caller",
+        repeats: "a caller has a row for each purpose",
+      }),
+      role: upkeep("in which role"),
+      purpose: upkeep("what for"),
+      surplus: shown("how often", because.counts),
+      first_at: upkeep("since when"),
+      last_at: upkeep("until when"),
     },
   },
   migration: {

@@ -1,3 +1,8 @@
+import { announceUse } from "../../../src/key-use/announce.ts";
+import { connectKeyholder } from "../../../src/keyholder/client.ts";
+import { Secret } from "../../../src/kernel/secret.ts";
+import { readDatabaseId } from "../../../src/credentials/standing.ts";
+import { compareKeyUse } from "../../../src/key-use/compare.ts";
 import { secretText, sessionCookie } from "../../../src/http/cookies.ts";
 import { asCookie } from "../../cookies.ts";
 import { testLibrary } from "../../library-fixture.ts";
@@ -146,6 +151,30 @@ export const operationFeatures: readonly Feature[] = [
       await rotateKeys(needs, ["wrap", "password"]);
       const remark = async (): Promise<void> => undefined;
       await keepKeys({ ...needs, keyholder, log: silentLog, remarkCanaries: remark });
+    },
+  },
+  {
+    name: "uses of keys, compared",
+    phase: "before",
+    fills: ["key_caller", "key_ledger", "key_use", "key_surplus"],
+    once: async ({ service }) => {
+      const { db, keyholders, clock, random } = service.ground;
+      const databaseId = await readDatabaseId(db);
+      // Announced, ended, and heard of again: somebody else has its secret.
+      for (let n = 0; n < 64; n++) {
+        const announcer = announceUse({ db, clock, random, log: silentLog }, "web", databaseId);
+        await announcer.cover(1);
+        await announcer.close();
+        const { socketPath, credentials } = service.keyholder;
+        const announcing = { secret: announcer.secret, database: databaseId, cover: () => undefined };
+        const asked = { socketPath, role: "web", credential: credentials.web, announcing, log: silentLog } as const;
+        const client = await connectKeyholder({ ...asked, waitMs: 10_000 });
+        for (const address of ["ada", "bob"]) await client.index("address", `${address}@example.org`);
+        await client.codeMac("sign-up", Buffer.alloc(32), Secret.fromText("BCDF"));
+        await client.close();
+      }
+      const ring = (): Promise<void> => Promise.resolve();
+      await compareKeyUse({ db, uses: keyholders.keeper.uses, databaseId, clock, ring });
     },
   },
   {
