@@ -22,7 +22,7 @@ export function KeyUse({ use, addresses }: KeyUseProps) {
             : say("key-use.calm", { ago: showAgo(use.comparedAt, now) })}
       </p>
       {use !== null && use.purposes.length > 0 && (
-        <div className="table-scroll" tabIndex={0} role="region" aria-labelledby="key-use">
+        <div className="table-scroll" tabIndex={0} role="region" aria-label={say("key-use.table")}>
           <table className="table">
             <thead>
               <tr>

@@ -405,6 +405,7 @@ export const en = {
   "key-use.calm": "Every use of a key had been announced. Compared {ago}.",
   "key-use.surplus": "{count} uses of keys were announced by nobody. Somebody else has a credential of the keyholder.",
   "key-use.never": "Not compared yet. The worker compares every minute.",
+  "key-use.table": "Uses of keys by purpose",
   "key-use.purpose": "Purpose",
   "key-use.announced": "Announced",
   "key-use.served": "Served",
