@@ -409,7 +409,7 @@ export const en = {
   "key-use.purpose": "Purpose",
   "key-use.announced": "Announced",
   "key-use.served": "Served",
-  "key-use.by-nobody": "Announced by nobody",
+  "key-use.by-nobody": "Surplus",
   "key-use.what":
     "Each process announces its uses of keys in the database before it makes them; the keyholder counts what it serves. A captured process announces what it asks, and is not seen here.",
   "console.mail": "Letters leave by",
