@@ -43,6 +43,7 @@ import { noticePages } from "./incidents/pages.ts";
 import { wayOutOf } from "./incidents/plan.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { listAlarms } from "./canaries/alarms.ts";
+import { isDecoy } from "./canaries/decoy.ts";
 import { countSignIns } from "./canaries/stuffing.ts";
 import { watchCanaries } from "./canaries/watch.ts";
 import { ringForMail } from "./canaries/ring.ts";
@@ -167,6 +168,7 @@ export async function buildWeb(
     log,
     service,
     wayOut: wayOutOf(config),
+    isDecoy: (table) => isDecoy({ db, keyholder }, table),
   });
   noticePages(app, { db, frame });
   consoleRoutes(app, {
@@ -176,6 +178,7 @@ export async function buildWeb(
     countTitles: () => countTitles(db),
     listAlarms: (limit) => listAlarms(db, limit),
     readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
+    isDecoy: (table) => isDecoy({ db, keyholder }, table),
   });
   alarmRoutes(app, { db, clock, random });
   timelineRoutes(app, { folder: timelineFolder(config.dataDir) });

@@ -5,12 +5,11 @@ import { tryCredentials, uncoveredRoutes } from "./thief/credentials.ts";
 import type { Finding } from "./thief/finding.ts";
 import { populateWorld, type Populated } from "./thief/populate.ts";
 import { searchRaw } from "./thief/raw.ts";
-import { takeReplica } from "./thief/replica.ts";
+import { searchReplica } from "./thief/replica.ts";
 import { hashSearch } from "./thief/guess.ts";
-import { guessesFor, rob, workOn, type Effort, type Loot } from "./thief/rob.ts";
-import { searchFields } from "./thief/personal.ts";
+import { decoysIn, guessesFor, rob, workOn, type Effort, type Loot } from "./thief/rob.ts";
 import { searchFor, type Search } from "./thief/search.ts";
-import { takeTables, type Haul } from "./thief/take.ts";
+import { inSnapshot, takeTables, type Haul } from "./thief/take.ts";
 import { printed } from "./thief/table.ts";
 import { weakColumn, weaken, weaknesses, type Weakness } from "./thief/weaknesses.ts";
 import { openWorld, type World } from "./thief/world.ts";
@@ -29,7 +28,7 @@ let hashes: Search;
 
 beforeAll(async () => {
   world = await openWorld();
-  populated = await populateWorld(world, 56);
+  populated = await populateWorld(world, 48);
   loot = await rob(world, populated, effort);
   search = searchFor(world.sought);
   hashes = hashSearch(guesses().words);
@@ -68,7 +67,7 @@ async function foundIn(haul: Haul, weakness: Weakness): Promise<Finding[]> {
     }));
     return (await tryCredentials(world, populated, { ...haul, tables: rows }, 1)).findings;
   }
-  const { findings } = workOn(haul, search, hashes, { ...guesses(), declarations: changed });
+  const { findings } = await workOn(haul, search, hashes, { ...guesses(), declarations: changed });
   return [...findings, ...compareDeclared(haul, changed)];
 }
 
@@ -102,6 +101,21 @@ describe("P4: in a schema that is weak in one place, the kit finds it", () => {
     );
   });
 
+  test("a table with a decoy's columns in which somebody stands, and one in which nobody does", async () => {
+    const named = async (): Promise<string[]> => {
+      const haul = await inSnapshot(world.db, (tx) => takeTables(tx, ["old_customers", "old_viewers"]));
+      const found = compareDeclared(haul, { ...(await decoysIn(world, haul)) });
+      return found.filter(({ class: kind }) => kind === "undeclared").map(({ where }) => where);
+    };
+    expect(loot.haul.tables.find(({ name }) => name === "old_customers")?.rows.length).toBe(20);
+    expect(loot.findings.filter(({ where }) => where.startsWith("old_"))).toEqual([]);
+    await world.db.pool.query("create table old_viewers as select * from old_customers");
+    expect(await named()).toEqual([]);
+    await world.db.pool.query("insert into old_viewers values (21, $1, 'x', now())", [populated.people[0]?.address]);
+    expect(await named()).toEqual(["id", "email", "password_hash", "created_at"].map((name) => `old_viewers.${name}`));
+    await world.db.pool.query("drop table old_viewers");
+  });
+
   test("a table that no feature fills", () => {
     const empty = { tables: [{ name: "account", columns: [], rows: [] }], fields: loot.haul.fields };
     expect(compareDeclared(empty, {}).map((one) => one.class)).toEqual(["untested"]);
@@ -119,6 +133,7 @@ describe("P4: what is gone from the tables is still on the disk, and a replica w
   const filler = "the quick brown lantern ".repeat(120);
 
   test("a row that was deleted before the copy was made, plain and compressed", async () => {
+    const from = await world.db.one<{ file: string }>(`select pg_walfile_name(pg_current_wal_lsn()) as file`);
     await world.db.pool.query("create table scratch (id int primary key, note text)");
     await world.db.pool.query("insert into scratch values (1, $1), (2, $2)", [
       `to ${bait}`,
@@ -129,21 +144,19 @@ describe("P4: what is gone from the tables is still on the disk, and a replica w
     expect(size?.size).toBeLessThan(1_000);
     await world.db.pool.query("delete from scratch");
 
-    const file = await searchRaw(planted, world.dataFolder, world.db, (name) => name === path?.path);
+    const file = await searchRaw(planted, world, (name) => name === path?.path);
     expect(file.findings.map(({ where }) => where)).toEqual(["data folder: scratch"]);
-    const replica = await takeReplica(world.db, loot.haul);
-    expect(searchFields(planted, replica.fields, { class: "personal" }).map(({ where }) => where)).toEqual([
-      "scratch.note",
-    ]);
+    const replica = await searchReplica(planted, world.db, loot.haul);
+    expect(replica.findings.map(({ where }) => where)).toEqual(["scratch.note"]);
 
     // Only the compressed one now, in a table of its own, and then in the log alone.
     await world.db.pool.query("create table scratch2 (note text)");
     await world.db.pool.query("insert into scratch2 values ($1)", [`${filler}${bait}${filler}`]);
     const other = await world.db.one<{ path: string }>(`select pg_relation_filepath('scratch2') as path`);
-    const compressed = await searchRaw(planted, world.dataFolder, world.db, (name) => name === other?.path);
+    const compressed = await searchRaw(planted, world, (name) => name === other?.path);
     expect(compressed.findings.map(({ where }) => where)).toEqual(["data folder: scratch2"]);
     await world.db.pool.query("drop table scratch, scratch2");
-    const log = await searchRaw(planted, world.dataFolder, world.db, (name) => name.startsWith("pg_wal"));
+    const log = await searchRaw(planted, world, (name) => name >= `pg_wal/${from?.file}`);
     expect(log.findings.map(({ where }) => where)).toEqual(["data folder: write-ahead log"]);
   }, 60_000);
 });

@@ -1,11 +1,13 @@
 import { pbkdf2Sync } from "node:crypto";
 import { dayMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
-import { sqlState, type Db } from "../db/db.ts";
+import { sqlState, type Db, type Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { splitMacs } from "../keyholder/named-mac.ts";
+import { lookUpForm } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
 import { canaryAddress } from "./canary-address.ts";
-import { markAddress, writeMark } from "./plant.ts";
+import { markAddress, mostAtOnce, writeMark } from "./plant.ts";
 
 /** A table's name that the operator chooses, so that no two services have the same bait. */
 export const tablePattern = /^[a-z][a-z0-9_]{2,40}$/;
@@ -25,6 +27,29 @@ const crackable = [
 ];
 /** Few, as an old system would have had. */
 const rounds = 1_000;
+
+const columnsOfDecoy = "id email password_hash created_at";
+
+/**
+ * Whether a table is a decoy of ours: every address in it is a canary that was planted for one. No row says so, or a thief
+ * would read it too; only with the keyholder can a table be told from one that holds somebody. Reads at most 101 rows of a
+ * table that has a decoy's columns, and nothing of any other.
+ */
+export async function isDecoy(
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },
+  table: { readonly name: string; readonly columns: readonly string[] },
+): Promise<boolean> {
+  if (!tablePattern.test(table.name) || table.columns.join(" ") !== columnsOfDecoy) return false;
+  const rows = await db.many<{ email: string }>(`select email from "${table.name}" limit ${mostAtOnce + 1}`);
+  if (rows.length === 0 || rows.length > mostAtOnce) return false;
+  const lists = await Promise.all(rows.map(({ email }) => keyholder.index("canary", lookUpForm(email))));
+  const marks = lists.map(splitMacs);
+  const found = await db.many<{ mark: Buffer }>(`select mark from canary where mark = any($1) and kind = 'decoy'`, [
+    marks.flat(),
+  ]);
+  const known = new Set(found.map(({ mark }) => mark.toString("hex")));
+  return marks.every((asked) => asked.some((mark) => known.has(mark.toString("hex"))));
+}
 
 export type DecoyOutcome = { readonly kind: "planted"; readonly count: number } | { readonly kind: "table-exists" };
 

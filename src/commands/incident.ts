@@ -1,3 +1,4 @@
+import { isDecoy } from "../canaries/decoy.ts";
 import { writeFile } from "node:fs/promises";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -482,7 +483,9 @@ export const incidentCommands: readonly Command[] = [
     run: (call) =>
       onCase(call, async (ground, id) => {
         const { db, clock, keyholders, log } = ground;
-        const report = await reportIncident({ db, clock, keyholder: keyholders.operator, log }, id);
+        const keyholder = keyholders.operator;
+        const knowsDecoys = { isDecoy: (table: Parameters<typeof isDecoy>[1]) => isDecoy({ db, keyholder }, table) };
+        const report = await reportIncident({ db, clock, keyholder, log, ...knowsDecoys }, id);
         if (report === undefined) return { kind: "refused", error: "there is no such case" };
         const text = call.json ? JSON.stringify(report, undefined, 2) : reportHtml(report);
         const output = textOf(call.values, "output");

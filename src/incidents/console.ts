@@ -10,7 +10,7 @@ import type { Alarm } from "../wire/alarms.ts";
 import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
 import { StolenCopy } from "../wire/stolen-copy.ts";
 import { incidentInHand } from "./open.ts";
-import { readStolenCopy } from "./stolen-copy/read-stolen-copy.ts";
+import { readStolenCopy, type IsDecoy } from "./stolen-copy/read-stolen-copy.ts";
 
 export interface ConsoleNeeds {
   readonly db: Db;
@@ -22,12 +22,13 @@ export interface ConsoleNeeds {
   readonly readAddressLimit: () => Promise<ConsoleAnswer["addresses"]>;
   /** Alarms stand after this room; `app-web.ts` ties them. */
   readonly listAlarms: (limit: number) => Promise<Alarm[]>;
+  readonly isDecoy: IsDecoy;
 }
 
 /** The console's first page: every number read when it is asked for. */
 export function consoleRoutes(
   app: App,
-  { db, clock, countTitles, mail, readAddressLimit, listAlarms }: ConsoleNeeds,
+  { db, clock, countTitles, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
 ): void {
   app.get("/api/console", { config: { access: "operator" }, schema: { response: { 200: Console } } }, async () => {
     const at = clock.now();
@@ -93,6 +94,6 @@ export function consoleRoutes(
   });
 
   app.get("/api/stolen-copy", { config: { access: "operator" }, schema: { response: { 200: StolenCopy } } }, () =>
-    readStolenCopy(db),
+    readStolenCopy(db, isDecoy),
   );
 }

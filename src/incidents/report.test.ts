@@ -47,7 +47,8 @@ async function integrateNow(): Promise<void> {
   await integrate({ db, keyholder: operator, clock, databaseId: instance!.id });
 }
 
-const report = async () => (await reportIncident({ db, clock, keyholder: operator, log: silentLog }, incidentId))!;
+const report = async () =>
+  (await reportIncident({ db, clock, keyholder: operator, log: silentLog, isDecoy: async () => false }, incidentId))!;
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
@@ -121,7 +122,10 @@ test("the report says what its schema says, and its sum adds up and agrees with 
   }
   expect(made.timeline.checkpoint).toContain("houselights/timeline/");
   expect(
-    await reportIncident({ db, clock, keyholder: operator, log: silentLog }, newId(systemRandom, start)),
+    await reportIncident(
+      { db, clock, keyholder: operator, log: silentLog, isDecoy: async () => false },
+      newId(systemRandom, start),
+    ),
   ).toBeUndefined();
 });
 

@@ -14,13 +14,14 @@ import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
 import { draftsOf } from "./report-drafts.ts";
 import { incidentStatus } from "./status.ts";
-import { readStolenCopy } from "./stolen-copy/read-stolen-copy.ts";
+import { readStolenCopy, type IsDecoy } from "./stolen-copy/read-stolen-copy.ts";
 
 export interface ReportNeeds {
   readonly db: Db;
   readonly clock: Clock;
   readonly keyholder: Pick<Keyholder, "publicKeys"> & { readonly witness: Pick<Keyholder["witness"], "read"> };
   readonly log: Log;
+  readonly isDecoy: IsDecoy;
 }
 
 /**
@@ -44,7 +45,7 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     status.containedAt === null ? null : countServedOld(db),
     readKeyUse(db, usedSince, usedUntil),
     timelinePart(needs, incidentId, signed),
-    readStolenCopy(db),
+    readStolenCopy(db, needs.isDecoy),
   ]);
   const facts = { ...incident, notifiedAt };
   return {

@@ -44,7 +44,7 @@ export function compareDeclared({ tables, fields }: Haul, declarations: Declarat
 /** Whether what is declared to be opaque is: no pattern, and no length that tells. */
 export function provedOpaque(field: Field, { kind }: ColumnDeclaration): Finding[] {
   if (kind === "shown") return [];
-  const values = bytesOf(field);
+  const values = [...bytesOf(field)];
   const where = field.name;
   const patterns = patternsIn(kind, values).map((says): Finding => {
     const isUntested = says.endsWith("too few to tell");

@@ -1,10 +1,12 @@
 import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../../src/http/cookies.ts";
 import { makeOperatorLink } from "../../src/sessions/operator-link.ts";
+import { stepMs } from "../../src/credentials/second-factors.ts";
 import { asCookie } from "../cookies.ts";
+import { authenticatorOf } from "../totp-app.ts";
 import { askRenewal, askSignUp } from "./features/accounts.ts";
 import { askLink, decideLink } from "./features/devices.ts";
 import { addPasskey, askPasskey } from "./features/passkeys.ts";
-import { hasSecondFactor } from "./features/second-factors.ts";
+import type { Person } from "./features/feature.ts";
 import type { Ask } from "./http.ts";
 import type { Populated } from "./populate.ts";
 import type { World } from "./world.ts";
@@ -15,9 +17,9 @@ const browserHeader = (cookies: Readonly<Record<string, string>>) => ({
 });
 
 /** Somebody without a second factor, another one each time: an account has few addresses. The last two are used up. */
-function another(world: World, { people }: Populated) {
-  const without = people.slice(0, -2).filter((person) => !hasSecondFactor(person));
-  const person = without[world.sought.length % without.length];
+function another({ people, spare }: Populated) {
+  const without = people.slice(0, -2).filter((person) => !person.wantsSecondFactor);
+  const person = without[spare.turn++ % without.length];
   if (person === undefined) throw new Error("nobody is without a second factor");
   return person;
 }
@@ -27,6 +29,10 @@ const first = ({ people }: Populated) => {
   if (person === undefined) throw new Error("nobody is there");
   return person;
 };
+
+/** Who types a code of an app to show that one is accepted, and so can type no other for half a minute. */
+export const lastWithApp = (people: readonly Person[]): Person | undefined =>
+  people.findLast(({ totpKey }) => totpKey !== "");
 
 /** For each way in, by its name: a request that it has to accept, made with a true credential the moment before. */
 export const controls: Readonly<Record<string, (world: World, populated: Populated) => Promise<Ask>>> = {
@@ -47,11 +53,11 @@ export const controls: Readonly<Record<string, (world: World, populated: Populat
     return { method: "GET", path: String(granted.body["playlist"]) };
   },
   "a password": async (world, populated) => {
-    const { address, password } = another(world, populated);
+    const { address, password } = another(populated);
     return { method: "POST", path: "/api/sessions", body: { address, password } };
   },
   "a passkey": async (world, populated) => {
-    const device = await addPasskey(world, another(world, populated));
+    const device = await addPasskey(world, another(populated));
     const asked = await askPasskey(world, "/api/sessions/passkey/options", {});
     const headers = { cookie: `${passkeyCookie}=${asked.cookies[passkeyCookie]}` };
     return { method: "POST", path: "/api/sessions/passkey", headers, body: { answer: device.get(asked.options) } };
@@ -62,6 +68,16 @@ export const controls: Readonly<Record<string, (world: World, populated: Populat
     const body = { address: person.address, password: person.password, token: true };
     const asked = await world.done("POST", "/api/sessions", { body, from: person.network });
     return { method: "POST", path: "/api/sessions/second-factor", body: { step: asked.body["step"], code } };
+  },
+  "an authenticator app's code": async (world, populated) => {
+    const { address, password, network, totpKey } = lastWithApp(populated.people) ?? first(populated);
+    world.clock.advance(stepMs);
+    const asked = await world.done("POST", "/api/sessions", {
+      body: { address, password, token: true },
+      from: network,
+    });
+    const body = { step: asked.body["step"], code: authenticatorOf(world.service, totpKey).code() };
+    return { method: "POST", path: "/api/sessions/second-factor", body };
   },
   "a renewal code": async (world, populated) => {
     const person = populated.people.at(-1) ?? first(populated);
@@ -76,7 +92,7 @@ export const controls: Readonly<Record<string, (world: World, populated: Populat
   },
   "a code for a further address": async (world, populated) => {
     world.clock.advance(1_000);
-    const { cookie } = another(world, populated);
+    const { cookie } = another(populated);
     const address = world.went("an address", `the.third.${world.sought.length}@mail.example.net`);
     await world.done("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(cookie) });
     const code = await world.codeSentTo(address, "sign-up code");

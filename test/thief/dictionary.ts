@@ -2,14 +2,14 @@ import { commonWords } from "./common-words.ts";
 import type { Person } from "./features/feature.ts";
 import type { World } from "./world.ts";
 
-/** What is true of one person: names, addresses, networks, passwords now and before, and what their devices are called. */
+/** What is true of one person: names, addresses, networks, passwords now and before, codes, and what their devices are called. */
 export function truthsOf({ sought }: World, person: Person): string[] {
-  const { name, address, secondAddress, network, password } = person;
+  const { name, address, secondAddress, network, password, totpCodes } = person;
   const mark = String(person.number).padStart(5, "0");
   const others = sought.flatMap(({ what, value }) =>
     typeof value === "string" && !/token|cookie/.test(what) && value.includes(mark) ? [value] : [],
   );
-  return [...new Set([name, address, secondAddress, network, password, ...others])];
+  return [...new Set([name, address, secondAddress, network, password, ...totpCodes, ...others])];
 }
 
 /**

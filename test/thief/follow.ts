@@ -1,3 +1,4 @@
+import { hash as hashOf } from "node:crypto";
 import type { ColumnDeclaration } from "../../src/incidents/stolen-copy/declare.ts";
 import type { Finding } from "./finding.ts";
 import { writtenBytes, type Field, type Haul } from "./take.ts";
@@ -6,8 +7,13 @@ import { writtenBytes, type Field, type Haul } from "./take.ts";
 const leastBytes = 12;
 
 /** The values of a field as bytes: as they are, or what text that is written like bytes stands for. */
-export const bytesOf = ({ values }: Field): Buffer[] =>
-  values.map(({ text, bytes }) => (text === null ? bytes : (writtenBytes(text) ?? bytes)));
+export function* bytesOf({ values }: Field): Generator<Buffer> {
+  for (const { text, bytes } of values) yield text === null ? bytes : (writtenBytes(text) ?? bytes);
+}
+
+/** A value as it is counted: a long one by its digest. */
+const keyOf = (bytes: Buffer): string =>
+  bytes.length <= 40 ? bytes.toString("latin1") : hashOf("sha256", bytes, "latin1");
 
 /**
  * Which opaque values are equal: in one column, so that a thief can count them, and in two, so that a thief can follow them
@@ -18,7 +24,8 @@ export function followed(
   declared: (field: string) => ColumnDeclaration | undefined,
 ): { readonly findings: Finding[]; readonly accountTables: string[] } {
   const findings: Finding[] = [];
-  const places = new Map<string, Set<string>>();
+  /** Where a value stands: one field, or several. */
+  const places = new Map<string, string | string[]>();
   const shared = new Set<string>();
   const isOpaque = (name: string): boolean => (declared(name)?.kind ?? "shown") !== "shown";
 
@@ -27,13 +34,12 @@ export function followed(
     const rows = new Map<string, number>();
     for (const bytes of bytesOf(field)) {
       if (bytes.length < leastBytes) continue;
-      const value = bytes.toString("latin1");
+      const value = keyOf(bytes);
       rows.set(value, (rows.get(value) ?? 0) + 1);
     }
     for (const value of rows.keys()) {
       const seen = places.get(value);
-      if (seen === undefined) places.set(value, new Set([field.name]));
-      else seen.add(field.name);
+      places.set(value, seen === undefined ? field.name : [seen, field.name].flat());
     }
     const declaration = declared(field.name);
     if (declaration === undefined || declaration.kind === "shown") continue;
@@ -52,8 +58,8 @@ export function followed(
 
   const pairs = new Map<string, number>();
   for (const seen of places.values()) {
-    if (seen.size < 2) continue;
-    const names = [...seen].toSorted();
+    if (typeof seen === "string") continue;
+    const names = seen.toSorted();
     names.forEach((one, at) => {
       for (const other of names.slice(at + 1)) {
         if (isOpaque(one) || isOpaque(other)) pairs.set(`${one}\n${other}`, (pairs.get(`${one}\n${other}`) ?? 0) + 1);
@@ -68,7 +74,7 @@ export function followed(
   }
   for (const field of haul.fields.values()) {
     const group = declared(field.name)?.group;
-    if (group !== undefined && field.values.length > 0 && !shared.has(field.name)) {
+    if (group !== undefined && field.count > 0 && !shared.has(field.name)) {
       findings.push({ class: "stale", where: field.name, says: `nothing else has its values (${group})` });
     }
   }
@@ -77,9 +83,15 @@ export function followed(
 
 /** Where the rows of one account can be found together: what an account id is good for. */
 function tablesOfAccounts(haul: Haul): string[] {
-  const ids = new Set(haul.fields.get("account.id")?.values.map(({ text }) => text));
-  const tables = [...haul.fields.values()].filter(({ values }) =>
-    values.some(({ text }) => text !== null && ids.has(text)),
-  );
-  return [...new Set(tables.map(({ table }) => table))];
+  const ids = new Set(Array.from(haul.fields.get("account.id")?.values ?? [], ({ text }) => text));
+  const tables = new Set<string>();
+  for (const { table, values } of haul.fields.values()) {
+    if (tables.has(table)) continue;
+    for (const { text } of values) {
+      if (text === null || !ids.has(text)) continue;
+      tables.add(table);
+      break;
+    }
+  }
+  return [...tables];
 }

@@ -1,7 +1,9 @@
-import { createHmac, hash as hashOf } from "node:crypto";
-import { hashRawSync } from "@node-rs/argon2";
+import { hash as hashOf } from "node:crypto";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import type { HashCost } from "../../src/credentials/hash-pool.ts";
 import type { Finding } from "./finding.ts";
+import { tryWords, windowBytes, type Salt } from "./guess-salts.ts";
 import { searchFor, type Sought } from "./search.ts";
 import { leavesOf, writtenBytes, type Haul, type Row, type TakenTable } from "./take.ts";
 
@@ -21,7 +23,6 @@ const unkeyed = [
   "blake2s256",
   "blake2b512",
 ] as const;
-const keyed = ["md5", "sha1", "sha256", "sha512", "sha3-256", "sha3-512"] as const;
 
 /** As a person types it and as a program folds it. */
 const foldings = (word: string): string[] => [...new Set([word, word.toLowerCase()])];
@@ -30,13 +31,14 @@ const foldings = (word: string): string[] => [...new Set([word, word.toLowerCase
 export function hashedWords(words: readonly string[]): Sought[] {
   return words.flatMap((word) =>
     foldings(word).flatMap((folded) =>
-      unkeyed.flatMap((name) => {
+      unkeyed.flatMap((name): Sought[] => {
         const once = hashOf(name, folded, "buffer");
         return [
-          { what: `a word, as ${name}`, value: once },
+          { what: `a word, as ${name}`, value: once, exact: true },
           {
             what: `a word, as ${name} written in hex and hashed again`,
             value: hashOf(name, once.toString("hex"), "buffer"),
+            exact: true,
           },
         ];
       }),
@@ -53,13 +55,14 @@ export interface GuessOptions {
   readonly cost: HashCost;
   /** What is true of one account. With it, rows that name the account are tried with that alone: the others cannot match. */
   readonly own?: ReadonlyMap<string, readonly string[]>;
-  /** Rows of one table for each account. */
-  readonly rowsEach: number;
+  /** Threads that try; none unless told, and this one does it. */
+  readonly threads?: number;
 }
 
 export interface Guessed {
   readonly findings: Finding[];
   readonly rows: number;
+  readonly salts: number;
   readonly hashes: number;
 }
 
@@ -70,76 +73,76 @@ interface Cell {
   readonly isTarget: boolean;
 }
 
-const windowBytes = 8;
 const leastSalt = 4;
+const mostSalt = 512;
 
 /**
- * Row by row: is any value a hash, a MAC or an Argon2id tag of a word, with any other value of the row as its salt or key?
- * A part of a longer value counts, and so does a hash that was cut to eight bytes or more.
+ * Is any value a hash, a MAC or an Argon2id tag of a word, with any other value as its salt or key? For each account one
+ * row of every table that names it, and the first rows of every table that names nobody: there the same accounts began.
+ * A value that stands in many rows is tried once, and against all of them. A part of a longer value counts, and so does
+ * a hash that was cut to eight bytes or more.
  */
-export function guessRows(haul: Haul, { accountIds, words, own, cost, rowsEach }: GuessOptions): Guessed {
+export async function guessRows(haul: Haul, options: GuessOptions): Promise<Guessed> {
+  const { accountIds, words, own, cost, threads = 0 } = options;
   const accounts = new Set(accountIds);
-  const found = new Map<string, Finding>();
-  const fold = (all: readonly string[]): Buffer[] =>
-    [...new Set(all.flatMap(foldings))].map((word) => Buffer.from(word, "utf8"));
   const everyWord = fold(words);
   const ownWords = new Map([...(own ?? [])].map(([account, all]) => [account, fold(all)]));
+  const targets = new Map<string, string>();
+  const salts = new Map<string, Omit<Salt, "words"> & { readonly words: Set<Buffer> }>();
   let rows = 0;
-  let hashes = 0;
 
   for (const table of haul.tables) {
-    for (const { account, cells } of chosenRows(table, accounts, rowsEach)) {
-      const folded = ownWords.get(account) ?? everyWord;
-      const targets = new Map<string, Cell>();
-      for (const cell of cells) {
-        if (!cell.isTarget) continue;
-        for (let at = 0; at + windowBytes <= cell.bytes.length && at < 512; at++) {
-          targets.set(cell.bytes.toString("latin1", at, at + windowBytes), cell);
-        }
-      }
-      if (targets.size === 0) continue;
+    for (const { account, cells } of chosenRows(table, accounts)) {
       rows++;
-      const compare = (digest: Buffer, how: string, salt: Cell): void => {
-        hashes++;
-        const target = targets.get(digest.toString("latin1", 0, windowBytes));
-        if (target === undefined || target === salt) return;
-        const where = `${table.name}.${target.column}`;
-        const says = `a dictionary word as ${how}, with ${salt.column} as salt or key`;
-        found.set(`${where} ${says}`, { class: "guessable", where, says });
-      };
       const rowCost = costIn(cells) ?? cost;
-      for (const salt of cells) {
-        if (salt.bytes.length < leastSalt) continue;
-        for (const word of folded) {
-          const forward = Buffer.concat([salt.bytes, word]);
-          const backward = Buffer.concat([word, salt.bytes]);
-          for (const name of keyed) {
-            compare(hashOf(name, forward, "buffer"), name, salt);
-            compare(hashOf(name, backward, "buffer"), name, salt);
-            compare(createHmac(name, salt.bytes).update(word).digest(), `HMAC-${name}`, salt);
-            compare(createHmac(name, word).update(salt.bytes).digest(), `HMAC-${name}`, salt);
-          }
-          if (salt.isTarget && salt.bytes.length >= 8 && salt.bytes.length <= 64) {
-            compare(argon2id(word, salt.bytes, rowCost), "Argon2id", salt);
+      for (const { column, bytes, isTarget } of cells) {
+        const where = `${table.name}.${column}`;
+        if (isTarget) {
+          for (let at = 0; at + windowBytes <= bytes.length && at < mostSalt; at++) {
+            targets.set(bytes.toString("latin1", at, at + windowBytes), where);
           }
         }
+        if (bytes.length < leastSalt) continue;
+        const key = bytes.toString("latin1");
+        const mayBeSalt = isTarget && bytes.length >= 8 && bytes.length <= 64;
+        const salt = salts.get(key) ?? { bytes, column: where, cost: mayBeSalt ? rowCost : null, words: new Set() };
+        salts.set(key, salt);
+        for (const word of ownWords.get(account) ?? everyWord) salt.words.add(word);
       }
     }
   }
-  return { findings: [...found.values()], rows, hashes };
+  const listed = [...salts.values()].map((salt): Salt => ({ ...salt, words: [...salt.words] }));
+  const shares = Array.from({ length: threads }, (_none, thread) =>
+    listed.filter((_salt, at) => at % threads === thread),
+  );
+  const tried =
+    threads === 0 ? [tryWords(listed, targets)] : await Promise.all(shares.map((share) => inThread(share, targets)));
+  const findings = tried.flatMap(({ hits }) =>
+    hits.map(({ target, how, salt }): Finding => {
+      const says = `a dictionary word as ${how}, with ${salt} as salt or key`;
+      return { class: "guessable", where: target, says };
+    }),
+  );
+  return { findings, rows, salts: listed.length, hashes: tried.reduce((sum, { hashes }) => sum + hashes, 0) };
 }
 
-function argon2id(word: Buffer, salt: Buffer, { memoryKib, passes, parallelism }: HashCost): Buffer {
-  return hashRawSync(word, {
-    algorithm: 2,
-    version: 1,
-    memoryCost: memoryKib,
-    timeCost: passes,
-    parallelism,
-    outputLen: 32,
-    salt,
-  });
+async function inThread(
+  salts: readonly Salt[],
+  targets: ReadonlyMap<string, string>,
+): Promise<ReturnType<typeof tryWords>> {
+  const worker = new Worker(new URL("guess-worker.ts", import.meta.url));
+  try {
+    const answered = once(worker, "message");
+    worker.postMessage({ salts, targets });
+    const [tried] = (await answered) as [ReturnType<typeof tryWords>];
+    return tried;
+  } finally {
+    await worker.terminate();
+  }
 }
+
+const fold = (words: readonly string[]): Buffer[] =>
+  [...new Set(words.flatMap(foldings))].map((word) => Buffer.from(word, "utf8"));
 
 function costIn(cells: readonly Cell[]): HashCost | undefined {
   for (const { bytes } of cells) {
@@ -154,22 +157,22 @@ interface Chosen {
   readonly cells: readonly Cell[];
 }
 
-/** Rows that name one of the accounts; of a table that names none, as many, spread over it. */
-function chosenRows(table: TakenTable, accounts: ReadonlySet<string>, each: number): Chosen[] {
-  const accountOf = (row: Row): string | undefined =>
-    row.find((cell): cell is string => typeof cell === "string" && accounts.has(cell));
-  const used = new Map<string, number>();
-  const named = table.rows.filter((row) => {
-    const account = accountOf(row);
-    if (account === undefined) return false;
-    const before = used.get(account) ?? 0;
-    used.set(account, before + 1);
-    return before < each;
-  });
-  const wanted = accounts.size * each;
-  const step = Math.max(1, Math.floor(table.rows.length / wanted));
-  const chosen = named.length > 0 ? named : table.rows.filter((_row, at) => at % step === 0).slice(0, wanted);
-  return chosen.map((row) => ({ account: accountOf(row) ?? "", cells: cellsOf(table, row) }));
+/** Rows of a table that names no account: what one is, all are. */
+const ofNobody = 3;
+
+/** The fullest row that names each of the accounts; of a table that names none, a few from its beginning. */
+function chosenRows(table: TakenTable, accounts: ReadonlySet<string>): Chosen[] {
+  const filled = (row: Row): number => row.filter((cell) => cell !== null).length;
+  const fullest = new Map<string, Row>();
+  for (const row of table.rows) {
+    const account = row.find((cell): cell is string => typeof cell === "string" && accounts.has(cell));
+    if (account === undefined) continue;
+    const before = fullest.get(account);
+    if (before === undefined || filled(before) < filled(row)) fullest.set(account, row);
+  }
+  const chosen: readonly (readonly [string, Row])[] =
+    fullest.size > 0 ? [...fullest] : table.rows.slice(0, ofNobody).map((row) => ["", row] as const);
+  return chosen.map(([account, row]) => ({ account, cells: cellsOf(table, row) }));
 }
 
 function cellsOf(table: TakenTable, row: Row): Cell[] {
@@ -181,10 +184,12 @@ function cellsOf(table: TakenTable, row: Row): Cell[] {
       .slice(0, 16)
       .flatMap(({ path, text, bytes }): Cell[] => {
         const column = `${name}${path}`;
-        if (text === null) return [{ column, bytes, isTarget: true }];
+        if (text === null) return [{ column, bytes: bytes.subarray(0, mostSalt), isTarget: true }];
         const written = isUuid ? bytes : writtenBytes(text);
-        const asText = { column, bytes: Buffer.from(text, "utf8").subarray(0, 512), isTarget: false };
-        return written === undefined ? [asText] : [asText, { column, bytes: written, isTarget: !isUuid }];
+        const asText = { column, bytes: Buffer.from(text, "utf8").subarray(0, mostSalt), isTarget: false };
+        return written === undefined
+          ? [asText]
+          : [asText, { column, bytes: written.subarray(0, mostSalt), isTarget: !isUuid }];
       });
   });
 }

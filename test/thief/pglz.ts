@@ -42,7 +42,7 @@ const fullChunkBytes = 2_000;
  * is read). In pages they begin at every fourth byte, in the log at any.
  */
 export function* compressedIn(page: Buffer, step: 1 | 4): Generator<Buffer> {
-  const scratch = Buffer.alloc(mostRaw);
+  let scratch: Buffer<ArrayBuffer> | undefined;
   for (let at = 0; at + 16 <= page.length; at += step) {
     const header = page.readUInt32LE(at);
     const length = header >>> 2;
@@ -54,6 +54,7 @@ export function* compressedIn(page: Buffer, step: 1 | 4): Generator<Buffer> {
     const isFullChunk = (header & 3) === 0 && length === fullChunkBytes;
     // Nothing has been written yet that the first item could refer to.
     if (((page[at + 8] ?? 0) & 1) !== 0 || (!isFullChunk && rawSize > length * mostRatio)) continue;
+    scratch ??= Buffer.allocUnsafe(mostRaw);
     const { bytes, end } = openPglz(page.subarray(at + 8, at + length), rawSize, scratch);
     if (end === "whole" || (isFullChunk && end === "cut")) yield Buffer.from(bytes);
   }

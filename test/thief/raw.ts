@@ -1,10 +1,10 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import type { Db } from "../../src/db/db.ts";
 import { formsOf } from "./forms.ts";
 import type { Finding } from "./finding.ts";
 import { compressedIn } from "./pglz.ts";
 import type { Search } from "./search.ts";
+import type { World } from "./world.ts";
 
 const pageBytes = 8_192;
 const pieceBytes = 4 * 1024 * 1024;
@@ -27,8 +27,7 @@ export interface RawSearched {
  */
 export async function searchRaw(
   search: Search,
-  folder: string,
-  db: Db,
+  { dataFolder: folder, db, emptyUntil }: Pick<World, "dataFolder" | "db" | "emptyUntil">,
   isWanted: (name: string) => boolean = () => true,
 ): Promise<RawSearched> {
   await db.pool.query("analyze");
@@ -44,11 +43,9 @@ export async function searchRaw(
   let read = 0;
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const paths = [...files.map((entry) => join(entry.parentPath, entry.name)), ...(await logsBeside(folder))];
-  // What initdb wrote before the server ever ran is the same everywhere, and this file is written at each start.
-  const { mtimeMs: firstStart } = await stat(join(folder, "postmaster.opts"));
   for (const path of paths) {
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
-    if (mtimeMs < firstStart) continue;
+    if (mtimeMs < emptyUntil) continue;
     const name = relative(folder, path);
     if (!isWanted(name)) continue;
     read++;
@@ -78,8 +75,11 @@ async function* piecesOf(path: string): AsyncGenerator<Buffer> {
   // Temporary files come and go.
   if (file === undefined) return;
   try {
+    const { size } = await file.stat();
+    // Each piece is done with before the next is read.
+    const buffer = Buffer.allocUnsafe(Math.min(size + 1, pieceBytes));
     for (let position = 0; ; position += pieceBytes - overlapBytes) {
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(pieceBytes), 0, pieceBytes, position);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
       if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
       if (bytesRead < pieceBytes) return;
     }

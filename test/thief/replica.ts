@@ -1,27 +1,34 @@
 import type { Db } from "../../src/db/db.ts";
-import { leavesOf, type Field, type Haul, type Value } from "./take.ts";
+import type { Finding } from "./finding.ts";
+import { readFields } from "./personal.ts";
+import type { Search } from "./search.ts";
+import { leavesOf, type Haul } from "./take.ts";
 import { replicaSlot } from "./world.ts";
 
 /**
- * What a logical replica was told since the service began: every version of every row, those that are gone among them, with
+ * Reads what a logical replica was told since the service began: every version of every row, those that are gone among them, with
  * the names of the columns. (A physical replica gets the write-ahead log byte for byte, and `raw.ts` reads that.) Decoded
  * by PostgreSQL's own output plugin; the messages are those of "Logical Replication Message Formats", protocol version 1.
  */
-export async function takeReplica(db: Db, haul: Haul): Promise<{ readonly fields: Field[]; readonly rows: number }> {
+export async function searchReplica(
+  search: Search,
+  db: Db,
+  haul: Haul,
+): Promise<{ readonly findings: Finding[]; readonly rows: number }> {
   const types = new Map(
     haul.tables.map(({ name, columns }) => [name, new Map(columns.map((one) => [one.name, one.type]))]),
   );
   const relations = new Map<number, { readonly table: string; readonly columns: readonly string[] }>();
-  const fields = new Map<string, Field & { values: Value[] }>();
+  const reading = readFields(search, { class: "personal", in: "told to a replica: " });
+  const typesRead = new Map<string, string>();
   let rows = 0;
 
   const take = (table: string, column: string, text: string): void => {
     const type = types.get(table)?.get(column) ?? "text";
-    for (const { path, text: leaf, bytes } of leavesOf(type, text)) {
+    for (const { path, bytes } of leavesOf(type, text)) {
       const name = `${table}.${column}${path}`;
-      const field = fields.get(name) ?? { name, table, column, type, values: [] };
-      fields.set(name, field);
-      field.values.push({ row: rows, text: leaf, bytes });
+      typesRead.set(name, type);
+      reading.take(name, type, bytes);
     }
   };
 
@@ -62,7 +69,7 @@ export async function takeReplica(db: Db, haul: Haul): Promise<{ readonly fields
       }
     }
   }
-  return { fields: [...fields.values()], rows };
+  return { findings: reading.finish((name) => typesRead.get(name) ?? "text"), rows };
 }
 
 function readerOf(data: Buffer) {

@@ -1,16 +1,17 @@
-import { declarations as ours } from "../../src/incidents/stolen-copy/stolen-copy.ts";
+import { isDecoy } from "../../src/canaries/decoy.ts";
+import { declarations as declared, decoy } from "../../src/incidents/stolen-copy/stolen-copy.ts";
 import type { Declarations } from "../../src/incidents/stolen-copy/declare.ts";
 import { compareDeclared, declarationOf, provedOpaque } from "./columns.ts";
 import { tryCredentials, uncoveredRoutes } from "./credentials.ts";
 import { dictionary, truthsOf } from "./dictionary.ts";
 import type { Finding } from "./finding.ts";
 import { followed } from "./follow.ts";
-import { guessRows, hashSearch, type GuessOptions } from "./guess.ts";
+import { guessRows, hashSearch, type Guessed, type GuessOptions } from "./guess.ts";
 import { searchFields } from "./personal.ts";
 import type { Person } from "./features/feature.ts";
-import type { Populated } from "./populate.ts";
+import { stopwatch, type Populated } from "./populate.ts";
 import { searchRaw } from "./raw.ts";
-import { takeReplica } from "./replica.ts";
+import { searchReplica } from "./replica.ts";
 import { searchFor, type Search } from "./search.ts";
 import { inSnapshot, takeTables, type Haul } from "./take.ts";
 import { testHashCost, type World } from "./world.ts";
@@ -25,12 +26,16 @@ export interface Effort {
    * true of it, and rows of no account with that of ten: no other word can match, so nothing is found less.
    */
   readonly everyWord: boolean;
+  /** Threads that guess; none unless given. */
+  readonly threads?: number;
 }
 
 /** What the thief has in the end. */
 export interface Loot {
   readonly haul: Haul;
   readonly findings: readonly Finding[];
+  /** What is said of each column, decoys among them. */
+  readonly declarations: Declarations;
   /** Figures of the work, by what they count. */
   readonly work: Readonly<Record<string, number>>;
   /** Tables in which the rows of one account can be found together. */
@@ -38,22 +43,26 @@ export interface Loot {
 }
 
 /** What is worked out from tables alone: run on a snapshot of the whole, or on one table of a weakened schema. */
-export function workOn(
+export async function workOn(
   haul: Haul,
   search: Search,
   hashes: Search,
-  { declarations = ours, ...guess }: Omit<GuessOptions, "cost"> & { readonly declarations?: Declarations },
-): { readonly findings: Finding[]; readonly accountTables: string[]; readonly rows: number; readonly hashes: number } {
-  const declared = (name: string) => {
+  { declarations, ...guess }: Omit<GuessOptions, "cost"> & { readonly declarations: Declarations },
+): Promise<{
+  readonly findings: Finding[];
+  readonly accountTables: string[];
+  readonly guessed: Omit<Guessed, "findings">;
+}> {
+  const declarationFor = (name: string) => {
     const field = haul.fields.get(name);
     return field === undefined ? undefined : declarationOf(declarations, field);
   };
-  const follow = followed(haul, declared);
-  const guessed = guessRows(haul, { ...guess, cost: testHashCost });
+  const follow = followed(haul, declarationFor);
+  const guessed = await guessRows(haul, { ...guess, cost: testHashCost });
   const opaque = [...haul.fields.values()].flatMap((field) => {
-    const declaration = declared(field.name);
+    const declaration = declarationFor(field.name);
     // A JSON column that is declared as a whole has no values of its own.
-    return declaration === undefined || field.values.length === 0 ? [] : provedOpaque(field, declaration);
+    return declaration === undefined || field.count === 0 ? [] : provedOpaque(field, declaration);
   });
   return {
     findings: [
@@ -64,8 +73,7 @@ export function workOn(
       ...follow.findings,
     ],
     accountTables: follow.accountTables,
-    rows: guessed.rows,
-    hashes: guessed.hashes,
+    guessed,
   };
 }
 
@@ -73,18 +81,29 @@ export function workOn(
 export function guessesFor(
   world: World,
   people: readonly Person[],
-  { words, everyWord }: Effort,
+  { words, everyWord, threads = 0 }: Effort,
 ): Omit<GuessOptions, "cost"> {
   const ten = people.slice(0, 10);
   const accountIds = ten.map(({ accountId }) => accountId);
   const all = dictionary(world, ten, words);
-  if (everyWord) return { accountIds, words: all, rowsEach: 2 };
+  if (everyWord) return { accountIds, words: all, threads };
   const own = new Map(ten.map((person) => [person.accountId, truthsOf(world, person)]));
   own.set(
     "",
     ten.flatMap(({ address, network, password }) => [address, network, password]),
   );
-  return { accountIds, words: all, own, rowsEach: 2 };
+  return { accountIds, words: all, own, threads };
+}
+
+/** Decoys, which only somebody with the keyholder can tell from tables that nobody declared: the one exception. */
+export async function decoysIn({ service }: World, { tables }: Haul): Promise<Declarations> {
+  const { db, keyholders } = service.ground;
+  const found: Record<string, typeof decoy> = {};
+  for (const { name, columns } of tables) {
+    const table = { name, columns: columns.map((column) => column.name) };
+    if (await isDecoy({ db, keyholder: keyholders.web }, table)) found[name] = decoy;
+  }
+  return found;
 }
 
 /** Takes everything that a thief can take, and works on it. The service goes on serving; nothing of it is stopped. */
@@ -95,16 +114,23 @@ export async function rob(
   say: (line: string) => void = () => undefined,
 ): Promise<Loot> {
   const timed = async <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> => {
-    const started = performance.now();
+    const sayTime = stopwatch(say);
     const result = await work();
-    say(`${what}: ${((performance.now() - started) / 1_000).toFixed(1)} s`);
+    sayTime(what);
     return result;
   };
-  const { people } = populated;
+  const { people, crowd } = populated;
   const haul = await timed("copying every table", () => inSnapshot(world.db, (tx) => takeTables(tx)));
-  const search = await timed("learning what went in", () => searchFor(world.sought));
+  const { search, plain } = await timed("learning what went in", () => ({
+    search: searchFor(world.sought),
+    // What was ever written to a file stood in a column or was told to a replica, where digests are looked for.
+    plain: searchFor(world.sought, { digests: false }),
+  }));
   const guesses = guessesFor(world, people, effort);
-  const tables = await timed("working on every column", () => workOn(haul, search, hashSearch(guesses.words), guesses));
+  const declarations = { ...declared, ...(await decoysIn(world, haul)) };
+  const tables = await timed("working on every column", () =>
+    workOn(haul, search, hashSearch(guesses.words), { ...guesses, declarations }),
+  );
   const routes = uncoveredRoutes(world.service.web.app.routeTable).map((route): Finding => ({
     class: "untested",
     where: route,
@@ -113,32 +139,33 @@ export async function rob(
   const tried = await timed("trying values on every way in", () =>
     tryCredentials(world, populated, haul, effort.rowsTried),
   );
-  const replica = await timed("listening as a replica", () => takeReplica(world.db, haul));
-  const told = await timed("reading what a replica was told", () =>
-    searchFields(search, replica.fields, { class: "personal", in: "told to a replica: " }),
-  );
-  const raw = await timed("reading the data folder", () => searchRaw(search, world.dataFolder, world.db));
+  const replica = await timed("reading what a replica was told", () => searchReplica(search, world.db, haul));
+  const raw = await timed("reading the data folder", () => searchRaw(plain, world));
   return {
     haul,
+    declarations,
     accountTables: tables.accountTables,
     findings: [
-      ...compareDeclared(haul, ours),
+      ...compareDeclared(haul, declarations),
       ...routes,
       ...tables.findings,
       ...tried.findings,
-      ...told,
+      ...replica.findings,
       ...raw.findings,
     ],
     work: {
-      accounts: people.length,
+      accounts: people.length + crowd,
+      "of them used every feature": people.length,
       tables: haul.tables.length,
       columns: haul.tables.reduce((sum, { columns }) => sum + columns.length, 0),
       rows: haul.tables.reduce((sum, { rows }) => sum + rows.length, 0),
       "values sought": world.sought.length,
       "values tried as credentials": tried.values,
       "requests made with them": tried.requests,
-      "rows worked on by guessing": tables.rows,
-      "hashes of guesses": tables.hashes,
+      "words guessed": guesses.words.length,
+      "rows worked on by guessing": tables.guessed.rows,
+      "salts and keys tried": tables.guessed.salts,
+      "hashes of guesses": tables.guessed.hashes,
       "rows told to a replica": replica.rows,
       "files read": raw.files,
       "bytes of files read": raw.bytes,

@@ -1,5 +1,6 @@
 import { hash as hashOf } from "node:crypto";
 import { formsOf } from "./forms.ts";
+import { gatherNeedles } from "./needles.ts";
 
 /** Something that went in and must not be found. */
 export interface Sought {
@@ -8,14 +9,16 @@ export interface Sought {
   readonly value: string | Uint8Array;
   /** 256 random bits may be kept as their SHA-256 digest: nothing shorter than guessing them leads back. */
   readonly mayBeDigest?: boolean;
+  /** Made by a machine and copied by machines: nobody respells it. */
+  readonly exact?: true;
+  /** One of thousands of its kind: a column that held digests of them would hold those of the others too. */
+  readonly withoutDigests?: true;
 }
 
 /** Digests that a thief would look for without any key; the longer list is `guess.ts`'s. */
 const digests = ["md5", "sha1", "sha256", "sha512", "sha3-256", "blake2b512"] as const;
-
-/** The bytes that are compared before the rest is. */
-const keyBytes = 8;
-const tableBits = 24;
+/** So much of a digest is compared: enough that chance has no part in it. */
+const digestBytes = 16;
 
 /**
  * All that is sought, in one table: a stretch of bytes of any length is searched for any number of values in one pass.
@@ -29,82 +32,32 @@ export interface Search {
   readonly values: number;
 }
 
-export function searchFor(sought: readonly Sought[]): Search {
-  const needles: { readonly what: string; readonly bytes: Buffer }[] = [];
-  const chains = new Map<number, number[]>();
-  const bits = new Uint32Array(2 ** (tableBits - 5));
-
-  const add = (what: string, needle: Buffer): void => {
-    const bytes = fold(needle);
-    if (bytes.length < keyBytes) return;
-    const key = keyOf(bytes, 0);
-    const slot = key >>> (32 - tableBits);
-    bits[slot >>> 5] = (bits[slot >>> 5] ?? 0) | (1 << (slot & 31));
-    const chain = chains.get(key);
-    if (chain?.some((at) => needles[at]?.bytes.equals(bytes) === true) === true) return;
-    if (chain === undefined) chains.set(key, [needles.length]);
-    else chain.push(needles.length);
-    needles.push({ what, bytes });
-  };
-
-  for (const { what, value, mayBeDigest = false } of sought) {
-    for (const bytes of spellings(value)) {
-      add(what, bytes);
-      add(`${what}, backwards`, Buffer.from(bytes).reverse());
-      for (const name of digests) {
+/** `digests: false` leaves them out, for what is large and held nothing that no column ever held. */
+export function searchFor(sought: readonly Sought[], { digests: withDigests = true } = {}): Search {
+  const needles = gatherNeedles();
+  for (const { what, value, mayBeDigest = false, exact, withoutDigests } of sought) {
+    for (const bytes of exact === true ? [Buffer.from(value)] : spellings(value)) {
+      needles.add(what, bytes);
+      needles.add(`${what}, backwards`, Buffer.from(bytes).reverse());
+      for (const name of withDigests && withoutDigests !== true ? digests : []) {
         if (mayBeDigest && name === "sha256") continue;
-        add(`${what}, as ${name}`, hashOf(name, bytes, "buffer"));
+        needles.add(`${what}, as ${name}`, hashOf(name, bytes, "buffer").subarray(0, digestBytes));
       }
     }
   }
-
-  const search = (bytes: Buffer, found: Set<string>): void => {
-    if (bytes.length < keyBytes) return;
-    // A window of eight folded bytes slides along, as two numbers.
-    let high = 0;
-    let low = 0;
-    for (let at = 0; at < bytes.length; at++) {
-      high = (high << 8) | (low >>> 24);
-      low = (low << 8) | folded[bytes[at]!]!;
-      if (at < keyBytes - 1) continue;
-      const key = mix(high, low);
-      const slot = key >>> (32 - tableBits);
-      if (((bits[slot >>> 5]! >>> (slot & 31)) & 1) === 0) continue;
-      const start = at - keyBytes + 1;
-      for (const index of chains.get(key) ?? []) {
-        const needle = needles[index]!;
-        if (matches(bytes, start, needle.bytes)) found.add(needle.what);
-      }
-    }
-  };
-
   return {
     values: sought.length,
     findPlain: (bytes) => {
       const found = new Set<string>();
-      search(bytes, found);
+      needles.search(bytes, found);
       return found;
     },
     findIn: (bytes) => {
       const found = new Set<string>();
-      for (const form of formsOf(bytes)) search(form, found);
+      for (const form of formsOf(bytes)) needles.search(form, found);
       return found;
     },
   };
-}
-
-const folded = Uint8Array.from({ length: 256 }, (_none, byte) => (byte >= 65 && byte <= 90 ? byte + 32 : byte));
-const fold = (bytes: Buffer): Buffer => Buffer.from(bytes.map((byte) => folded[byte] ?? 0));
-const mix = (high: number, low: number): number => {
-  const mixed = Math.imul(high ^ Math.imul(low, 0x9e37_79b1), 0x85eb_ca6b);
-  return (mixed ^ (mixed >>> 15) ^ low) >>> 0;
-};
-const keyOf = (bytes: Buffer, at: number): number => mix(bytes.readInt32BE(at), bytes.readInt32BE(at + 4));
-
-function matches(bytes: Buffer, start: number, needle: Buffer): boolean {
-  if (start + needle.length > bytes.length) return false;
-  for (let at = 0; at < needle.length; at++) if (folded[bytes[start + at]!] !== needle[at]) return false;
-  return true;
 }
 
 /** As it was typed, as databases and people respell it, and with the accents taken off. */

@@ -1,4 +1,3 @@
-import { declarations } from "../../src/incidents/stolen-copy/stolen-copy.ts";
 import { declarationOf } from "./columns.ts";
 import type { Loot } from "./rob.ts";
 
@@ -20,13 +19,13 @@ const kinds = {
   random: "random",
 };
 
-export function verdicts({ haul, findings }: Loot): Verdict[] {
+export function verdicts({ haul, findings, declarations }: Loot): Verdict[] {
   return [...haul.fields.values()]
     .filter(
-      ({ name, column, table, values }) =>
+      ({ name, column, table, count }) =>
         name === `${table}.${column}` ||
         declarations[table]?.columns[name.slice(table.length + 1)] !== undefined ||
-        values.length === 0,
+        count === 0,
     )
     .map((field): Verdict => {
       const found = findings.filter(({ where }) => where === field.name || where.startsWith(`${field.name}.`));
@@ -46,7 +45,7 @@ export function verdicts({ haul, findings }: Loot): Verdict[] {
         return {
           column: field.name,
           is,
-          verdict: `opaque in ${field.values.length} values${repeats}`,
+          verdict: `opaque in ${field.count.toLocaleString("en")} values${repeats}`,
           says: "the kit",
           isFound: false,
         };
@@ -63,7 +62,7 @@ export function printed(loot: Loot): string {
     const owner = loot.haul.tables.find(({ name }) => column.startsWith(`${name}.`) && column.length > name.length + 1);
     if (owner !== undefined && owner.name !== table) {
       table = owner.name;
-      const holds = declarations[table]?.holds ?? "nobody knows";
+      const holds = loot.declarations[table]?.holds ?? "nobody knows";
       lines.push("", `${table}: ${holds} (${owner.rows.length.toLocaleString("en")})`);
     }
     const name = column.slice(table.length + 1);

@@ -2,7 +2,6 @@ import type { Tx } from "../../src/db/db.ts";
 
 /** One value of a column: as text where PostgreSQL has text, and the bytes behind it in any case. */
 export interface Value {
-  readonly row: number;
   readonly text: string | null;
   readonly bytes: Buffer;
 }
@@ -13,7 +12,9 @@ export interface Field {
   readonly table: string;
   readonly column: string;
   readonly type: string;
-  readonly values: readonly Value[];
+  /** Read from the rows as they are asked for: nothing is held twice. */
+  readonly values: Iterable<Value>;
+  readonly count: number;
 }
 
 export interface TakenTable {
@@ -77,28 +78,38 @@ export const inSnapshot = <Result>(
   });
 
 function fieldsOf(tables: readonly TakenTable[]): Map<string, Field> {
-  const fields = new Map<string, Field & { values: Value[] }>();
+  const fields = new Map<string, Field>();
   for (const { name: table, columns, rows } of tables) {
     columns.forEach(({ name: column, type }, at) => {
-      const fieldAt = (path: string) => {
-        const name = `${table}.${column}${path}`;
-        let field = fields.get(name);
-        if (field === undefined) {
-          field = { name, table, column, type, values: [] };
-          fields.set(name, field);
+      // What stands inside of JSON is kept: to read it again is to parse it again.
+      const inside = new Map<string, Value[]>();
+      let count = 0;
+      for (const cells of rows) {
+        for (const { path, text, bytes } of leavesIn(type, cells[at])) {
+          if (path === "") count++;
+          else if (inside.get(path)?.push({ text, bytes }) === undefined) inside.set(path, [{ text, bytes }]);
         }
-        return field;
+      }
+      const values = {
+        *[Symbol.iterator](): Generator<Value> {
+          for (const cells of count === 0 ? [] : rows) {
+            for (const leaf of leavesIn(type, cells[at])) if (leaf.path === "") yield leaf;
+          }
+        },
       };
-      fieldAt("");
-      rows.forEach((cells, row) => {
-        const cell = cells[at];
-        if (cell === null || cell === undefined) return;
-        for (const { path, text, bytes } of leavesOf(type, cell)) fieldAt(path).values.push({ row, text, bytes });
-      });
+      const name = `${table}.${column}`;
+      fields.set(name, { name, table, column, type, values, count });
+      for (const [path, found] of inside) {
+        const part = { name: `${name}${path}`, table, column, type, values: found, count: found.length };
+        fields.set(part.name, part);
+      }
     });
   }
   return fields;
 }
+
+const leavesIn = (type: string, cell: Cell | undefined): Leaf[] =>
+  cell === null || cell === undefined ? [] : leavesOf(type, cell);
 
 interface Leaf {
   readonly path: string;

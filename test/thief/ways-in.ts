@@ -1,5 +1,10 @@
+import { createSecretKey } from "node:crypto";
 import { browserCookie, passkeyCookie, sessionCookie } from "../../src/http/cookies.ts";
+import { stepMs } from "../../src/credentials/second-factors.ts";
+import type { Db } from "../../src/db/db.ts";
+import { totpCode } from "../../src/keyholder/totp.ts";
 import { encodeClaims, grantText } from "../../src/streaming/grants.ts";
+import { seedOf } from "./features/feature.ts";
 import type { Answer, Ask } from "./http.ts";
 
 /** Everything of one row that a thief can put together. */
@@ -21,6 +26,8 @@ export interface Thief {
   readonly address: string;
   /** Whose address goes with which account: a thief would have to know it from elsewhere. */
   readonly addresses: ReadonlyMap<string, string>;
+  /** Sign-ins that wait for a code, by account: a thief would have to know the password from elsewhere. */
+  readonly steps: ReadonlyMap<string, string>;
   readonly now: number;
   /** A challenge that the service gave to the thief's own browser, and what an authenticator would say beside a signature. */
   readonly challenge: {
@@ -43,6 +50,8 @@ export interface WayIn {
   /** Routes whose credential is tried here; every route that asks for no session is some way's, or is named below. */
   readonly routes: readonly string[];
   asks(candidate: Candidate, thief: Thief): Ask[];
+  /** Takes back what was counted for one account: a thief has as many accounts as there are. */
+  forgetTries?(db: Db): Promise<unknown>;
   /** Whether the answer lets somebody in, or shows that what was sent is known. */
   accepted(answer: Answer): boolean;
 }
@@ -207,6 +216,30 @@ export const waysIn: readonly WayIn[] = [
           ].map((body): Ask => ({ method: "POST", path: "/api/sessions/second-factor", body })),
         ),
       ),
+    accepted: ok,
+  },
+  {
+    name: "an authenticator app's code",
+    routes: [],
+    // A seed shows itself by its code (RFC 6238): of the value as it is, or of what it spells in base32.
+    asks: ({ spellings, bytes, row }, { steps, now }) => {
+      const step = row.ids.map((id) => steps.get(id)).find((found) => found !== undefined);
+      if (step === undefined) return [];
+      const typed = spellings
+        .filter((text) => /^[A-Z2-7]{16,}=*$/i.test(text))
+        .map((text) => seedOf(text.toUpperCase()));
+      return [bytes, ...typed]
+        .filter(({ length }) => length >= 10 && length <= 128)
+        .map((seed) => ({
+          method: "POST",
+          path: "/api/sessions/second-factor",
+          body: { step, code: totpCode(createSecretKey(seed), Math.floor(now / stepMs)) },
+        }));
+    },
+    forgetTries: async (db) => {
+      await db.run("update sign_in_step set tries = 0 where tries > 0");
+      await db.run("update totp set failures = 0, next_try_at = added_at where failures > 0");
+    },
     accepted: ok,
   },
   {

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { hashRawSync } from "@node-rs/argon2";
 import type { Tx } from "../../src/db/db.ts";
 import { keyed, random, sealed, type ColumnDeclaration } from "../../src/incidents/stolen-copy/declare.ts";
-import type { Person } from "./features/feature.ts";
+import { seedOf, type Person } from "./features/feature.ts";
 import type { FindingClass } from "./finding.ts";
 import { testHashCost } from "./world.ts";
 
@@ -70,6 +70,14 @@ export const weaknesses: readonly Weakness[] = [
     value: ({ password }) => Buffer.from(password).toString("base64"),
     says: /accepted as a password/,
   },
+  {
+    name: "a TOTP seed in clear",
+    class: "credential",
+    table: "totp",
+    type: "bytea",
+    value: ({ totpKey }) => seedOf(totpKey),
+    says: /accepted as an authenticator app's code/,
+  },
   encoded("in clear", "text", (address) => address),
   encoded("in capitals, inside JSON", "jsonb", (address) => JSON.stringify({ to: [{ mail: address.toUpperCase() }] })),
   encoded("in hex", "text", (address) => Buffer.from(address).toString("hex")),
@@ -106,7 +114,7 @@ export const weaknesses: readonly Weakness[] = [
     type: "bytea",
     value: (person, { accountId }) =>
       digest("sha256", Buffer.from(accountId.replaceAll("-", ""), "hex"), folded(person)),
-    says: /as sha256, with id as salt/,
+    says: /as sha256, with account\.id as salt/,
   },
   {
     name: "an address as HMAC keyed with a column of the row, in hex",
@@ -114,7 +122,7 @@ export const weaknesses: readonly Weakness[] = [
     table: "password",
     type: "text",
     value: (person, { salt }) => createHmac("sha256", salt).update(folded(person)).digest("hex"),
-    says: /as HMAC-sha256, with salt as salt/,
+    says: /as HMAC-sha256, with password\.salt as salt/,
   },
   {
     name: "a password's Argon2id tag, not sealed",
@@ -131,7 +139,16 @@ export const weaknesses: readonly Weakness[] = [
         outputLen: 32,
         salt,
       }),
-    says: /as Argon2id, with salt as salt/,
+    says: /as Argon2id, with password\.salt as salt/,
+  },
+  {
+    name: "the code that an authenticator app showed last, as SHA-256 salted with the account's id",
+    class: "guessable",
+    table: "totp",
+    type: "bytea",
+    value: ({ totpCodes }, { accountId }) =>
+      digest("sha256", Buffer.from(accountId.replaceAll("-", ""), "hex"), totpCodes[0] ?? ""),
+    says: /as sha256, with totp\.account_id as salt/,
   },
   {
     name: "bytes that every row was mixed with in the same way",

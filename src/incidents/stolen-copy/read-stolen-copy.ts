@@ -1,16 +1,19 @@
 import type { Tx } from "../../db/db.ts";
 import type { StolenCopy } from "../../wire/stolen-copy.ts";
-import type { ColumnDeclaration } from "./declare.ts";
-import { declarations } from "./stolen-copy.ts";
+import type { ColumnDeclaration, TableDeclaration } from "./declare.ts";
+import { declarations, decoy } from "./stolen-copy.ts";
 
 type ShownColumn = StolenCopy["tables"][number]["columns"][number];
+
+/** Canaries stand after this room; `app-web.ts` ties them. */
+export type IsDecoy = (table: { readonly name: string; readonly columns: readonly string[] }) => Promise<boolean>;
 
 /**
  * What a copy of this database, as it is, would show: the catalogue's tables and columns with what is declared of each. A
  * table or column that somebody added by hand is there as `unknown`. Reads the catalogue and the planner's statistics,
- * and no row of anybody.
+ * and no row of anybody; a table that is not declared is a decoy if `isDecoy` says so.
  */
-export async function readStolenCopy(tx: Tx): Promise<StolenCopy> {
+export async function readStolenCopy(tx: Tx, isDecoy: IsDecoy): Promise<StolenCopy> {
   const tables = await tx.many<{ name: string; columns: string[]; rows: number }>(
     `select case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname end as name,
             array_agg(a.attname::text order by a.attnum) as columns,
@@ -21,7 +24,11 @@ export async function readStolenCopy(tx: Tx): Promise<StolenCopy> {
         and c.relpersistence <> 't'
       group by n.nspname, c.relname, c.oid, c.reltuples`,
   );
-  const order = Object.keys(declarations);
+  const known: Record<string, TableDeclaration> = { ...declarations };
+  for (const table of tables) {
+    if (known[table.name] === undefined && (await isDecoy(table))) known[table.name] = decoy;
+  }
+  const order = Object.keys(known);
   const placeOf = (name: string): number => (order.includes(name) ? order.indexOf(name) : -1);
   return {
     // What nobody declared comes first.
@@ -29,16 +36,15 @@ export async function readStolenCopy(tx: Tx): Promise<StolenCopy> {
       .toSorted((one, other) => placeOf(one.name) - placeOf(other.name) || (one.name < other.name ? -1 : 1))
       .map(({ name, columns, rows }) => ({
         name,
-        holds: declarations[name]?.holds ?? null,
+        holds: known[name]?.holds ?? null,
         rowsAbout: rows,
-        columns: columns.flatMap((column) => columnsOf(name, column)),
+        columns: columns.flatMap((column) => columnsOf(known[name]?.columns ?? {}, column)),
       })),
   };
 }
 
 /** A column, and the parts of a JSON column that are not what the rest of it is. */
-function columnsOf(table: string, column: string): ShownColumn[] {
-  const declared = declarations[table]?.columns ?? {};
+function columnsOf(declared: TableDeclaration["columns"], column: string): ShownColumn[] {
   const parts = Object.entries(declared).filter(([name]) => name.startsWith(`${column}.`));
   return [shownColumn(column, declared[column]), ...parts.map(([name, part]) => shownColumn(name, part))];
 }

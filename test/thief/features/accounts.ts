@@ -13,6 +13,20 @@ export async function askSignUp(world: World, { address, password, name, network
   return { code: await world.codeSentTo(address, "sign-up code"), cookies: { [browserCookie]: browser } };
 }
 
+/** Completes a sign-up: the person has an account. */
+export async function confirmSignUp(
+  world: World,
+  person: Person,
+  { code, cookies }: { readonly code: string; readonly cookies: Readonly<Record<string, string>> },
+): Promise<void> {
+  const confirmed = await world.done("POST", "/api/accounts/confirm", {
+    body: { code },
+    cookies,
+    from: person.network,
+  });
+  person.accountId = String(confirmed.body["accountId"]);
+}
+
 /** Asks for a renewal. @returns its code and the browser that may use it. */
 export async function askRenewal(world: World, { address, network }: Person) {
   const asked = await world.done("POST", "/api/renewals", { body: { address }, from: network });
@@ -42,13 +56,7 @@ export const accountFeatures: readonly Feature[] = [
     phase: "before",
     fills: ["sign_up", "account", "account_address", "address", "password", "throttle"],
     each: async (world, person) => {
-      const { code, cookies } = await askSignUp(world, person);
-      const confirmed = await world.done("POST", "/api/accounts/confirm", {
-        body: { code },
-        cookies,
-        from: person.network,
-      });
-      person.accountId = String(confirmed.body["accountId"]);
+      await confirmSignUp(world, person, await askSignUp(world, person));
     },
   },
   {
@@ -108,6 +116,7 @@ export const accountFeatures: readonly Feature[] = [
     fills: ["address_claim"],
     each: async (world, { secondAddress, cookie, number }) => {
       const cookies = asCookie(cookie);
+      world.went("an address", secondAddress);
       const ask = () => world.done("POST", "/api/account/addresses", { body: { address: secondAddress }, cookies });
       await ask();
       if (number % 10 === 1) await ask();

@@ -12,12 +12,26 @@ export interface Person {
   /** A browser's session, while there is one. */
   cookie: string;
   accountId: string;
+  /** Some go on without, so that each way in can be shown to be open to them. */
+  wantsSecondFactor: boolean;
+  /** What the authenticator app was given, and the codes of it that were typed: too short to be looked for, and guessed. */
+  totpKey: string;
+  readonly totpCodes: string[];
+}
+
+/** Base32 (RFC 4648 section 6) of 20 bytes. */
+export function seedOf(key: string): Buffer {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = Array.from(key, (letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
 }
 
 /** What was left unused on purpose, so that each way in can be shown to be open: `ways-in.ts` uses it up. */
 export interface Spare {
   titleId: string;
   operatorCookie: string;
+  /** Whose turn it is to show that a way in is open. */
+  turn: number;
   /** The first person's, one of which each control uses up. */
   recoveryCodes: string[];
 }
@@ -49,10 +63,13 @@ export function makePerson(world: World, number: number): Person {
     number,
     name: went("a name", name),
     address: went("an address", `Quill.${pad(number)}+Feather@Some.Example.org`),
-    secondAddress: went("an address", `second.${pad(number)}@mail.example.net`),
+    secondAddress: `second.${pad(number)}@mail.example.net`,
     network: went("a network address", network),
     password: went("a password", `seven lanterns for ${pad(number)}`),
     cookie: "",
     accountId: "",
+    wantsSecondFactor: number % 8 < 7,
+    totpKey: "",
+    totpCodes: [],
   };
 }

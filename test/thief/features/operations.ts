@@ -18,6 +18,7 @@ import { sessionLifetimesMs } from "../../../src/sessions/open-session.ts";
 import { makeOperatorLink } from "../../../src/sessions/operator-link.ts";
 import { integrate } from "../../../src/timeline/integrate.ts";
 import { testAlarm } from "../../../src/canaries/alarm-words.ts";
+import { plantDecoy } from "../../../src/canaries/decoy.ts";
 import { neverMailed, plantCanaries } from "../../../src/canaries/plant.ts";
 import { raiseAlarm } from "../../../src/canaries/raise-alarm.ts";
 import { campaignTask, surveyTask } from "../../../src/incidents/campaign-tasks.ts";
@@ -29,6 +30,9 @@ import { rotateKeys } from "../../../src/rotation/rotate.ts";
 import { libraryTasks, requestScan } from "../../../src/library/tasks.ts";
 import type { World } from "../world.ts";
 import type { Feature } from "./feature.ts";
+
+/** What the operator called it. */
+export const decoyTable = "old_customers";
 
 const work = async (world: World): Promise<void> => {
   await world.readLetters();
@@ -195,6 +199,17 @@ export const operationFeatures: readonly Feature[] = [
       const domain = "canaries.example.org";
       const order = { place: "backup-of-november", kind: "account", count: 44, domain, by: "host" } as const;
       for (const canary of await plantCanaries(needs, order)) world.went("a canary's address", canary);
+    },
+  },
+  {
+    name: "a decoy",
+    phase: "before",
+    fills: [decoyTable],
+    once: async ({ service }) => {
+      const { db, keyholders, clock, random } = service.ground;
+      const needs = { db, keyholder: keyholders.operator, clock, random };
+      const order = { place: "database", table: decoyTable, count: 20, domain: "canaries.example.org", by: "host" };
+      await plantDecoy(needs, order);
     },
   },
   {
