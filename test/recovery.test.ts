@@ -222,14 +222,57 @@ describe("who may start it, and when", () => {
     expect(waiting.letter).toBe("renewal code");
     const end = async () =>
       service.call("DELETE", `/api/recoveries/${ada.accountId}`, { cookies: asCookie(await service.operator()) });
+    const told = async () => {
+      const both = [...(await lettersTo(ada.address)), ...(await lettersTo(ada.newAddress))];
+      return both.filter(({ letter }) => letter === "recovery ended").map(({ to, undo }) => [to, undo]);
+    };
+    expect(await told()).toEqual([]);
     expect((await end()).body).toEqual({ kind: "recovery-ended" });
+    // Both are told, and neither letter can take anything back: nothing was changed.
+    const everybody = [
+      [ada.address, undefined],
+      [ada.newAddress, undefined],
+    ];
+    expect(await told()).toEqual(everybody);
     expect((await end()).status).toBe(404);
+    expect(await told()).toEqual(everybody);
     expect((await complete(waiting)).body["code"]).toBe("code-refused");
     // Another one begins with its own delay, and does not make the code of the first one good.
     await started(ada);
     expect((await complete(waiting)).body["code"]).toBe("code-refused");
     expect((await ask(ada.newAddress)).letter).toBe("no letter");
     expect(await kindsOf("recovery ended", ada)).toBe(1);
+  });
+
+  test("an operator finds the account by an address, sees what is under way, and is written down for it", async () => {
+    const ada = await person();
+    const lookUp = async (address: string, session?: string) =>
+      service.call("POST", "/api/recoveries/lookup", {
+        body: { address },
+        cookies: asCookie(session ?? (await service.operator())),
+      });
+    const nobodys = await lookUp(`nobody-${people}@example.org`);
+    expect([nobodys.status, nobodys.text]).toEqual([404, expect.not.stringContaining(`nobody-${people}@`)]);
+    expect((await lookUp(ada.address, await service.signIn(ada.address, goodPassword))).status).toBe(403);
+    expect(await kindsOf("account looked up", ada)).toBe(0);
+    const found = await lookUp(ada.address.toUpperCase());
+    expect([found.status, found.body]).toEqual([
+      200,
+      { accountId: ada.accountId, createdAt: expect.any(String), addresses: 1, secondFactor: false, recovery: null },
+    ]);
+    expect(await kindsOf("account looked up", ada)).toBe(1);
+    const { body } = await started(ada, { withoutSecondFactor: true });
+    expect((await lookUp(ada.address)).body["recovery"]).toEqual({
+      readyAt: body["readyAt"],
+      expiresAt: body["expiresAt"],
+      withoutSecondFactor: true,
+    });
+    // The new address is nobody's yet.
+    expect((await lookUp(ada.newAddress)).status).toBe(404);
+    const busy = await service.operator();
+    const asked: number[] = [];
+    for (let looked = 0; looked < 62; looked++) asked.push((await lookUp(ada.address, busy)).status);
+    expect(asked.filter((status) => status === 429).length).toBeGreaterThan(0);
   });
 
   test("two starts at once are one", async () => {

@@ -14,7 +14,7 @@ import { doubtedAddresses } from "./added-since.ts";
 /** What can be changed in what opens an account. Each has its letter in every language, and can be taken back. */
 export type ChangeKind = Exclude<
   ChangeLetterKind,
-  "change taken back" | "passkey doubted" | "account deleted" | "recovery waits"
+  "change taken back" | "passkey doubted" | "account deleted" | "recovery waits" | "recovery ended"
 >;
 
 /** How long "it was not me" works: long enough for a holiday's mail, short enough to settle what an account is. */

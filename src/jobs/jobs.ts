@@ -29,6 +29,8 @@ export const changeLetterKinds = [
   "recovery without second factor",
   // To the address that a recovery names: when it can go on.
   "recovery waits",
+  // To every address and to the one that it named, when an operator ends it.
+  "recovery ended",
   "deletion asked",
   "change taken back",
   "account deleted",

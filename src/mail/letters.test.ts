@@ -182,7 +182,7 @@ test("the built-in mailbox keeps letters sealed, newest first, by pages, and onl
   expect(rest.map(({ subject }) => subject)).toEqual(["No 1", "No 0"]);
 
   const raw = await db.many<{ sealed: Buffer }>("select sealed from mailbox_letter");
-  for (const { sealed } of raw) expect(sealed.toString("latin1")).not.toMatch(/anna|No \d|Gr/);
+  for (const { sealed } of raw) expect(sealed.toString("latin1")).not.toMatch(/anna@|No \d"|Grüße|<p>/);
   await expect(listMailbox({ db, keyholder: web }, { limit: 1 })).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
 
   await db.run("update mailbox_letter set sealed = 'x' where message_id = 'm4'");

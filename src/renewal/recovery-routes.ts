@@ -5,11 +5,15 @@ import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
 import { viewerOf } from "../http/viewer.ts";
 import { IdParams } from "../wire/common.ts";
-import { RecoveryEnded, RecoveryStarted, StartRecovery } from "../wire/recoveries.ts";
+import { FoundAccount, LookUpAccount, RecoveryEnded, RecoveryStarted, StartRecovery } from "../wire/recoveries.ts";
+import { lookUpAccount } from "./look-up.ts";
 import { cancelRecovery, startRecovery } from "./recovery.ts";
 
 /** Each is a letter to every address of the account. */
 const startsPerAccount = { purpose: "recoveries", limit: 6, windowMs: hourMs } as const;
+
+/** What a person who answers letters looks up in an hour, and no list of who has an account. */
+const lookUpsPerOperator = { purpose: "account look-ups", limit: 60, windowMs: hourMs } as const;
 
 /** Operators start the way back of somebody who has lost every other, and end it. Nobody here chooses a password. */
 export function recoveryRoutes(app: App, needs: Parameters<typeof startRecovery>[0]): void {
@@ -44,6 +48,28 @@ export function recoveryRoutes(app: App, needs: Parameters<typeof startRecovery>
         case "contained":
           return refuse(reply, "renew-first");
       }
+    },
+  );
+
+  app.post(
+    "/api/recoveries/lookup",
+    { config: { access: "fresh operator" }, schema: { body: LookUpAccount, response: { 200: FoundAccount } } },
+    async (request, reply) => {
+      const { accountId: by } = viewerOf(request);
+      if (!(await withinLimit(needs, by, lookUpsPerOperator))) {
+        return refuse(reply, "too-many", { retryAfterSeconds: 3_600 });
+      }
+      const found = await lookUpAccount(needs, request.body.address, by);
+      if (found === undefined) return refuse(reply, "not-found", { detail: "no account has this address" });
+      const { createdAt, recovery, ...rest } = found;
+      return reply.send({
+        ...rest,
+        createdAt: toIso(createdAt),
+        recovery:
+          recovery === null
+            ? null
+            : { ...recovery, readyAt: toIso(recovery.readyAt), expiresAt: toIso(recovery.expiresAt) },
+      });
     },
   );
 

@@ -30,7 +30,7 @@ export const recoveryDelayWithoutFactorMs = 7 * dayMs;
 export const recoveryOpenMs = 7 * dayMs;
 
 /** SQL: whether a recovery was proved by nothing from before the last containment. */
-const isCurrent = (epoch: string): string =>
+export const isCurrentRecovery = (epoch: string): string =>
   `${epoch} >= (select max(epoch) from floor where kind in ('code', 'ticket', 'password'))`;
 
 export interface StartOrder {
@@ -97,17 +97,17 @@ export async function startRecovery(needs: Needs, order: StartOrder): Promise<St
   let why: StartOutcome = { kind: "no-such-account" };
   const started = await refusable(() =>
     db.transaction(async (tx) => {
-      const current = await tx.one(`select 1 as it where ${isCurrent("$1::bigint")}`, [epoch]);
+      const current = await tx.one(`select 1 as it where ${isCurrentRecovery("$1::bigint")}`, [epoch]);
       why = { kind: current === undefined ? "contained" : "under-way" };
       // Before the account is held, in the order in which a containment locks the same rows.
       const written = await tx.run(
         `insert into recovery (account_id, id, address_index, sealed, without_second_factor, epoch, started_at, ready_at, expires_at)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9 where ${isCurrent("$6::bigint")}
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9 where ${isCurrentRecovery("$6::bigint")}
          on conflict (account_id) do update
            set id = excluded.id, address_index = excluded.address_index, sealed = excluded.sealed,
                without_second_factor = excluded.without_second_factor, epoch = excluded.epoch,
                started_at = excluded.started_at, ready_at = excluded.ready_at, expires_at = excluded.expires_at
-         where recovery.expires_at <= excluded.started_at or not ${isCurrent("recovery.epoch")}`,
+         where recovery.expires_at <= excluded.started_at or not ${isCurrentRecovery("recovery.epoch")}`,
         [accountId, id, newest, sealed, withoutSecondFactor, epoch, toDate(now), toDate(readyAt), toDate(expiresAt)],
       );
       if (written === 0) throw new Refused();
@@ -121,14 +121,27 @@ export async function startRecovery(needs: Needs, order: StartOrder): Promise<St
   return started ? { kind: "started", readyAt, expiresAt } : why;
 }
 
-/** Ends a recovery before it is used. @returns false if there is none. */
-export async function cancelRecovery(
-  { db, clock, random }: Omit<Needs, "keyholder">,
-  accountId: AccountId,
-  by: string,
-): Promise<boolean> {
+/**
+ * Ends a recovery before it is used, and tells every address of the account and the one that was to renew. @returns false
+ * if there is none.
+ */
+export async function cancelRecovery(needs: Needs, accountId: AccountId, by: string): Promise<boolean> {
+  const { db, keyholder, clock, random } = needs;
   const now = clock.now();
-  return db.transaction((tx) => noteRecoveryEnded(tx, random, accountId, now, by));
+  const [account] = await openAccounts({ db, keyholder }, [accountId]);
+  const waiting = await db.one<{ sealed: Buffer }>(`select sealed from recovery where account_id = $1`, [accountId]);
+  if (account === undefined || waiting === undefined) return false;
+  const place = addressPlace(accountId);
+  const [named] = await keyholder.open([{ dataKey: account.dataKey, place, sealed: waiting.sealed }]);
+  const told = [...account.addresses.map(({ address }) => address), named ?? ""].filter((address) => address !== "");
+  const letters = await Promise.all(
+    told.map((to) => sealLetter(needs, { letter: "recovery ended", locale: account.locale, to, at: now })),
+  );
+  return db.transaction(async (tx) => {
+    if (!(await noteRecoveryEnded(tx, random, accountId, now, by))) return false;
+    for (const letter of letters) await enqueue(tx, "send-letter", letter);
+    return true;
+  });
 }
 
 /** Ends a recovery in the transaction of what ends it, and writes down that it did. @returns false if there is none. */
@@ -157,7 +170,7 @@ export async function findRecovery(
 ): Promise<{ readonly accountId: AccountId; readonly id: string; readonly epoch: Epoch } | undefined> {
   return tx.one(
     `select r.account_id as "accountId", r.id, r.epoch from recovery r
-      where r.address_index = any($1) and r.ready_at <= $2 and r.expires_at > $2 and ${isCurrent("r.epoch")}
+      where r.address_index = any($1) and r.ready_at <= $2 and r.expires_at > $2 and ${isCurrentRecovery("r.epoch")}
       order by r.started_at limit 1`,
     [splitMacs(addressIndex), toDate(now)],
   );
@@ -180,7 +193,7 @@ export async function readRecovery(
 ): Promise<Recovery | undefined> {
   const row = await db.one<{ sealed: Buffer; withoutSecondFactor: boolean }>(
     `select r.sealed, r.without_second_factor as "withoutSecondFactor" from recovery r
-      where r.account_id = $1 and r.id = $2 and r.ready_at <= $3 and r.expires_at > $3 and ${isCurrent("r.epoch")}`,
+      where r.account_id = $1 and r.id = $2 and r.ready_at <= $3 and r.expires_at > $3 and ${isCurrentRecovery("r.epoch")}`,
     [accountId, id, toDate(now)],
   );
   if (row === undefined) return undefined;
@@ -231,7 +244,7 @@ export async function prepareRecovery(
     claim: async (tx) =>
       (await tx.run(
         `delete from recovery r
-          where r.account_id = $1 and r.id = $2 and r.ready_at <= $3 and r.expires_at > $3 and ${isCurrent("r.epoch")}`,
+          where r.account_id = $1 and r.id = $2 and r.ready_at <= $3 and r.expires_at > $3 and ${isCurrentRecovery("r.epoch")}`,
         [accountId, id, toDate(now)],
       )) === 1,
     carryOut: async (tx) => {

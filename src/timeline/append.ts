@@ -40,6 +40,7 @@ export const timelineKinds = [
   "renewal asked",
   "renewed",
   "renewal reverted",
+  "account looked up",
   "recovery started",
   "recovery ended",
   "change taken back",

@@ -1,5 +1,22 @@
-import { Type } from "typebox";
+import { Type, type Static } from "typebox";
 import { Address, Closed, Id, Instant } from "./common.ts";
+
+/** POST /api/recoveries/lookup: the account that an address belongs to, and what stands between its owner and it. */
+export const LookUpAccount = Closed({ address: Address });
+export const FoundAccount = Closed({
+  accountId: Id,
+  createdAt: Instant,
+  /** How many addresses would be told. */
+  addresses: Type.Integer({ minimum: 0 }),
+  /** Whether a renewal asks for a code of an app or a recovery code besides. */
+  secondFactor: Type.Boolean(),
+  /** The recovery that is under way. */
+  recovery: Type.Union([
+    Type.Null(),
+    Closed({ readyAt: Instant, expiresAt: Instant, withoutSecondFactor: Type.Boolean() }),
+  ]),
+});
+export type FoundAccount = Static<typeof FoundAccount>;
 
 /** POST /api/recoveries: an operator starts the way back of an account whose owner has lost every other. */
 export const StartRecovery = Closed({

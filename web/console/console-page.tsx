@@ -16,6 +16,7 @@ import { ContainDialog } from "./contain-dialog.tsx";
 import { KeyUse } from "./key-use.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
+import { RecoveryCard } from "./recovery-card.tsx";
 import "./console.css";
 
 export function ConsolePage() {
@@ -101,6 +102,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         {!rings && alarms}
         <Cases />
         <OperatorList />
+        <RecoveryCard />
         <section className="card" aria-labelledby="copy">
           <h2 id="copy">{say("copy.title")}</h2>
           <p className="soft">{say("copy.card")}</p>

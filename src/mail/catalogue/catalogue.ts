@@ -55,6 +55,14 @@ export interface ChangeWords {
   readonly what: (facts: ChangeText) => string;
 }
 
+/** Letters that ask for nothing, and that nothing follows from. */
+export const asksNothing: ReadonlySet<ChangeLetterKind> = new Set<ChangeLetterKind>([
+  "passkey doubted",
+  "account deleted",
+  "recovery waits",
+  "recovery ended",
+]);
+
 /** A letter about a change: what it was, and what to do whether or not it was the reader. */
 export const changeLetter = (
   { title, what }: ChangeWords,

@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -115,6 +115,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service, site }) =>
       `Der Betreiber von ${service} hat mit dieser Adresse die Wiederherstellung Ihres Kontos begonnen. Ab ${at}, 7 Tage lang: Geben Sie ${site} in Ihren Browser ein, wählen Sie dort, das Passwort zu erneuern, und geben Sie diese Adresse an. Bis dahin können Ihre anderen Adressen es aufhalten; zu tun ist nichts. Wenn Sie davon nichts wissen, brauchen Sie nichts zu tun.`,
   },
+  "recovery ended": {
+    title: "Die Wiederherstellung Ihres Kontos wurde beendet",
+    what: ({ at, service }) =>
+      `Am ${at} hat der Betreiber von ${service} die laufende Wiederherstellung Ihres Kontos beendet. Mit der anderen Adresse kann kein neues Passwort mehr gesetzt werden. Sonst hat sich nichts geändert, und zu tun ist nichts. Wenn Sie noch immer nicht hineinkommen, bitten Sie noch einmal darum.`,
+  },
   "deletion asked": {
     title: "Ihr Konto soll gelöscht werden",
     what: ({ at, service }) =>
@@ -192,7 +197,7 @@ export const de: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
+        : asksNothing.has(change)
           ? []
           : ["Wenn Sie es waren, ist alles in Ordnung.", notYou(facts)],
     ),

@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -112,6 +112,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service, site }) =>
       `An operator of ${service} has started the recovery of your account, with this address. From ${at} on, for 7 days: type ${site} into your browser, choose to renew the password there and enter this address. Until then your other addresses can stop it, and nothing needs to be done. If you know nothing of this, you need not do anything.`,
   },
+  "recovery ended": {
+    title: "The recovery of your account was ended",
+    what: ({ at, service }) =>
+      `On ${at} an operator of ${service} ended the recovery of your account that was under way. The other address cannot set a new password any more. Nothing else has changed, and nothing needs to be done. If you still cannot get in, ask for it again.`,
+  },
   "deletion asked": {
     title: "Your account is to be deleted",
     what: ({ at, service }) =>
@@ -185,7 +190,7 @@ export const en: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
+        : asksNothing.has(change)
           ? []
           : ["If it was you, all is well.", notYou(facts)],
     ),

@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -115,6 +115,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service, site }) =>
       `El operador de ${service} ha comenzado la recuperación de su cuenta con esta dirección. A partir del ${at}, durante 7 días: escriba ${site} en su navegador, elija allí renovar la contraseña e indique esta dirección. Hasta entonces sus otras direcciones pueden detenerla, y no hay nada que hacer. Si no sabe nada de esto, no tiene que hacer nada.`,
   },
+  "recovery ended": {
+    title: "La recuperación de su cuenta ha terminado",
+    what: ({ at, service }) =>
+      `El ${at} el operador de ${service} puso fin a la recuperación de su cuenta que estaba en curso. La otra dirección ya no puede fijar una contraseña nueva. Nada más ha cambiado, y no hay nada que hacer. Si sigue sin poder entrar, pídala de nuevo.`,
+  },
   "deletion asked": {
     title: "Su cuenta se va a eliminar",
     what: ({ at, service }) =>
@@ -188,7 +193,7 @@ export const es: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
+        : asksNothing.has(change)
           ? []
           : ["Si fue usted, todo está en orden.", notYou(facts)],
     ),

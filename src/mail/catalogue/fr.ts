@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -115,6 +115,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service, site }) =>
       `L’exploitant de ${service} a commencé la récupération de votre compte avec cette adresse. À partir du ${at}, pendant 7 jours : tapez ${site} dans votre navigateur, choisissez d’y renouveler le mot de passe et indiquez cette adresse. D’ici là, vos autres adresses peuvent l’arrêter, et il n’y a rien à faire. Si vous n’en savez rien, vous n’avez rien à faire.`,
   },
+  "recovery ended": {
+    title: "La récupération de votre compte a été arrêtée",
+    what: ({ at, service }) =>
+      `Le ${at}, l’exploitant de ${service} a arrêté la récupération de votre compte qui était en cours. L’autre adresse ne peut plus définir de nouveau mot de passe. Rien d’autre n’a changé, et il n’y a rien à faire. Si vous n’avez toujours pas accès à votre compte, demandez-la de nouveau.`,
+  },
   "deletion asked": {
     title: "Votre compte doit être supprimé",
     what: ({ at, service }) =>
@@ -188,7 +193,7 @@ export const fr: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
+        : asksNothing.has(change)
           ? []
           : ["Si c’était vous, tout va bien.", notYou(facts)],
     ),

@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -114,6 +114,11 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
     what: ({ at, service, site }) =>
       `${service} の運営者が、このアドレスでお客様のアカウントの復旧を始めました。${at}から7日間、ブラウザーに ${site} と入力し、パスワードの再設定を選んで、このアドレスを入力してください。それまでは、ほかのアドレスから復旧を止めることができます。何もする必要はありません。お心当たりがない場合も、何もする必要はありません。`,
   },
+  "recovery ended": {
+    title: "アカウントの復旧が終了しました",
+    what: ({ at, service }) =>
+      `${at}に、${service} の運営者が、進行中だったお客様のアカウントの復旧を終了しました。別のアドレスから新しいパスワードを設定することはもうできません。ほかに変わったことはなく、何もする必要はありません。まだアカウントに入れない場合は、もう一度お申し出ください。`,
+  },
   "deletion asked": {
     title: "アカウントの削除が予定されています",
     what: ({ at, service }) =>
@@ -187,7 +192,7 @@ export const ja: Catalogue = {
       facts,
       change === "change taken back"
         ? [comeBack(facts)]
-        : change === "passkey doubted" || change === "account deleted" || change === "recovery waits"
+        : asksNothing.has(change)
           ? []
           : ["ご本人による操作であれば、問題ありません。", notYou(facts)],
     ),
