@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { browserCookie } from "../src/http/cookies.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 
 /**
  * What somebody else has waiting to get into an account ends in the transaction in which its owner renews, though the
@@ -90,4 +91,25 @@ test("an approved link that no device has claimed", async () => {
   expect(await (await ticket(address))(fresh)).toBe("renewed");
   expect((await service.call("GET", "/api/session", { cookies: asCookie(session) })).status).toBe(200);
   expect(await claim()).toBe(400);
+});
+
+test("a sign-in that waits for its second factor", async () => {
+  const waiting = async () => {
+    const { address, session } = await person();
+    const { app } = await setUpTotp(service, session);
+    return { address, app, step: await beginSignIn(service, address) };
+  };
+  const quiet = await waiting();
+  expect((await completeSignIn(service, quiet.step, quiet.app.code())).status).toBe(201);
+  const { address, app, step } = await waiting();
+  const asked = await service.call("POST", "/api/renewals", { body: { address } });
+  const letter = (await service.letters()).find(({ to, letter: kind }) => to === address && kind === "renewal code");
+  const renewed = await service.call("POST", "/api/renewals/complete", {
+    body: { code: letter?.code, password: fresh, secondFactor: app.code(), signOutDevices: false },
+    cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+  });
+  expect(renewed.status, renewed.text).toBe(200);
+  service.clock.advance(30_000);
+  // Over, and not refused for its code: nobody learns whether that was right.
+  expect((await completeSignIn(service, step, app.code())).body["code"]).toBe("sign-in-over");
 });

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
+import { hourMs } from "../src/kernel/clock.ts";
 import { triesFromAll } from "../src/sessions/sign-in.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
+import { setUpTotp } from "./totp-app.ts";
 
 /**
  * One address tried from more networks than any limit for a network can see: slowed down, and never shut for its owner.
@@ -103,4 +105,40 @@ test("who signs in again on the same day from the same network writes nothing mo
   };
   const [first, second] = [await statements(), await statements()];
   expect(first - second).toBe(1);
+});
+
+test("an account with a second factor is known at home as well, by its right password", async () => {
+  const bob = "bob@example.org";
+  await service.account(bob, goodPassword);
+  await setUpTotp(service, await service.signIn(bob, goodPassword));
+  const step = () => signIn(bob, goodPassword, home);
+  const wrongFromEverywhere = async (): Promise<void> => {
+    for (let tried = 0; tried < triesFromAll.limit; tried++) await signIn(bob, "wrong words by far", elsewhere());
+  };
+  await wrongFromEverywhere();
+  // Nobody has signed in from here yet.
+  expect((await step()).status).toBe(429);
+  clock.advance(hourMs);
+  expect((await step()).status).toBe(202);
+  await wrongFromEverywhere();
+  expect((await signIn(bob, goodPassword, elsewhere())).status).toBe(429);
+  expect((await step()).status).toBe(202);
+});
+
+test("letters that strangers ask for from everywhere do not use up those of the owner", async () => {
+  const cleo = "cleo@example.org";
+  await service.account(cleo, goodPassword);
+  const mailed = async (from: string): Promise<number> => {
+    const count = async () =>
+      (await service.letters()).filter(({ to, letter }) => to === cleo && letter === "renewal code").length;
+    const before = await count();
+    expect((await service.call("POST", "/api/renewals", { body: { address: cleo }, from })).status).toBe(202);
+    return (await count()) - before;
+  };
+  expect((await signIn(cleo, goodPassword, home)).status).toBe(201);
+  for (let asked = 0; asked < 60; asked++) expect(await mailed(elsewhere())).toBe(1);
+  expect(await mailed(elsewhere())).toBe(0);
+  for (let asked = 0; asked < 6; asked++) expect(await mailed(home)).toBe(1);
+  // One network's share ends at home too.
+  expect(await mailed(home)).toBe(0);
 });

@@ -50,7 +50,7 @@ export async function claimAddress(
   if (parsed.kind === "refused") return { kind: "address-refused", reason: parsed.reason };
   noteTry("second address", parsed.normalised);
   const addressIndex = await keyholder.index("address", parsed.normalised);
-  const within = await mayMail({ db, clock, keyholder }, "sign-up", addressIndex, network);
+  const within = await mayMail({ db, clock, keyholder }, "sign-up", parsed.normalised, network);
   const existing = await findAccount(db, addressIndex);
   const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
   if (account === undefined) return { kind: "address-refused", reason: "no such account" };

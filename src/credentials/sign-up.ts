@@ -76,7 +76,7 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
 
   const accountId = newId<AccountId>(random, now);
   const addressIndex = await keyholder.index("address", parsed.normalised);
-  const within = await mayMail(needs, "sign-up", addressIndex, order.network);
+  const within = await mayMail(needs, "sign-up", parsed.normalised, order.network);
   const existing = await findAccount(db, addressIndex);
   const code = newTypedCode(random, codeLength);
   const digest = order.browser.digest();

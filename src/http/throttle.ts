@@ -24,6 +24,8 @@ export interface Use {
 
 export interface Admission {
   readonly admitted: boolean;
+  /** Whether the use that may be from somewhere known is: somebody has proved themselves there lately. */
+  readonly isKnown: boolean;
   /** The place that may be known, as `noteKnown` takes it; `null` when that was noted within a day. */
   readonly toNote: Uint8Array | null;
 }
@@ -57,7 +59,7 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
       ({ subject, limit }) => !(limit.perNetwork === true && typeof subject === "string" && isThisMachine(subject)),
     )
     .toSorted((one, other) => (one.limit.purpose < other.limit.purpose ? -1 : 1));
-  if (counted.length === 0) return { admitted: true, toNote: null };
+  if (counted.length === 0) return { admitted: true, isKnown: false, toNote: null };
   const now = clock.now();
   const indexes = await Promise.all(
     counted.map(({ subject }) =>
@@ -93,6 +95,7 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
         (isKnown && limit.sparesKnown === true) ||
         rows.some(({ purpose, used }) => purpose === limit.purpose && used <= limit.limit),
     ),
+    isKnown,
     toNote: seenAt !== null && fromDate(seenAt) > plus(now, -dayMs) ? null : (indexes[place] ?? null),
   };
 }

@@ -32,6 +32,7 @@ import {
 } from "../credentials/second-factors.ts";
 import { endRecovery, findRecovery, noteRecoveryEnded, prepareRecovery, readRecovery } from "./recovery.ts";
 import { announce } from "../sessions/announce.ts";
+import { endSteps } from "../sessions/second-factor.ts";
 import { endApprovedLinks } from "../links/links.ts";
 import { limits, type Locale } from "../wire/common.ts";
 
@@ -68,7 +69,7 @@ export async function askRenewal(
   const form = lookUpForm(address);
   noteTry("renewal", form);
   const addressIndex = await keyholder.index("address", form);
-  const within = await mayMail({ db, clock, keyholder }, "renewal", addressIndex, network);
+  const within = await mayMail({ db, clock, keyholder }, "renewal", form, network);
   const renewable = await findRenewable(db, addressIndex);
   const recovery = await findRecovery(db, addressIndex, now);
   const { isDoubted } = renewable;
@@ -164,7 +165,8 @@ const countTry = `update ticket set tries = tries + 1
  * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries
  * the epoch read when the code was asked for, so a code from before a containment proves nothing after it. By default
  * every connected device is signed out in the same transaction; by a recovery, whose owner has nothing at hand, always.
- * What waits to let somebody in (other tickets, a recovery, claims of addresses, approved links) ends in it in any case.
+ * What waits to let somebody in (other tickets, a recovery, claims of addresses, approved links, sign-ins that wait for a
+ * second factor) ends in it in any case.
  *
  * Source: NIST SP 800-63B-4 sections 3.1.1.2, 4.2 and 4.6; ASVS 5.0 6.4.3 and 7.4.3.
  */
@@ -235,6 +237,8 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
         await append(tx, now, { kind: "recovery code used", detail: { account: accountId, epoch } }, random);
       }
       await endAddressClaims(tx, accountId, now);
+      // Before the password, in the order in which completing one takes both.
+      await endSteps(tx, accountId, now);
       if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
       if (!(await changed(tx, change))) throw new Refused();
       await recovering?.carryOut(tx);

@@ -2,7 +2,7 @@ import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.
 import { fromDate, minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { withinLimit } from "../http/throttle.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
@@ -75,6 +75,10 @@ export async function beginStep(
   if (written === 0) return undefined;
   return { kind: "second-factor", step: writeToken({ accountId, sessionId: stepId, secret }), expiresAt };
 }
+
+/** Ends the sign-ins of an account that wait for a second factor, before the password that began them is replaced. */
+export const endSteps = (tx: Tx, accountId: AccountId, now: EpochMs): Promise<number> =>
+  tx.run(`update sign_in_step set used_at = $2 where account_id = $1 and used_at is null`, [accountId, toDate(now)]);
 
 export type CompleteStepOutcome =
   | {

@@ -121,7 +121,12 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
   ]);
   needs.noteSignIn({ failed: !answers, isKnown: accountId !== null, network });
   if (!answers) return { kind: "refused" };
-  if (proof.asksFactor) return (await beginStep(needs, session, proof, now)) ?? { kind: "refused" };
+  if (proof.asksFactor) {
+    const begun = await beginStep(needs, session, proof, now);
+    // Known from its right password on: who has that guesses at it no more, and the second factor has a count of its own.
+    if (begun !== undefined && toNote !== null) await noteKnown(db, toNote, now);
+    return begun ?? { kind: "refused" };
+  }
   // One statement, which repeats the test of floors and generation: a transaction of its own.
   const written = await writeSession(db, session, { ...proof, floors: ["password"], by: "password" }, now);
   if (!written) return { kind: "refused" };
