@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { listAlarms } from "../src/canaries/alarms.ts";
 import { plantDecoy } from "../src/canaries/decoy.ts";
 import { canaryAddresses, listCanaries, neverMailed, plantCanaries, rotateCanaries } from "../src/canaries/plant.ts";
+import { liveCanaries, rotateForBackup } from "../src/canaries/rotate-for-backup.ts";
 import { ringForMail } from "../src/canaries/ring.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { startCampaign } from "../src/incidents/campaign.ts";
@@ -141,6 +142,33 @@ test("rotated between backups: the row that rings names the backup it was in", a
   const alarm = (await listAlarms(db)).find(({ place }) => place === "november");
   expect(alarm?.evidence).toContain("from 2026-11-22 to 2026-11-23");
   expect(await canaryAddresses(needs, "november")).toEqual([november]);
+});
+
+test("a backup rotates them by itself: its own ring with its name, and with no canary none is planted", async () => {
+  // As if nobody had planted any.
+  const planted = await db.many<{ mark: Buffer }>(
+    `update canary set retired_on = planted_on where retired_on is null returning mark`,
+  );
+  expect(await rotateForBackup(needs, "host")).toBe(null);
+  const marks = planted.map(({ mark }) => mark);
+  await db.run(`update canary set retired_on = null where mark = any($1)`, [marks]);
+  const live = async () => (await liveCanaries(db)).map(({ kind, place, count }) => `${kind} ${place} ${count}`);
+  await plantCanaries(needs, order("database", "account", 2));
+  const before = (await liveCanaries(db)).reduce((sum, { count }) => sum + count, 0);
+  const first = await rotateForBackup(needs, "host");
+  const day = new Date(clock.now()).toISOString().slice(0, 10);
+  expect(first).toEqual({ place: `backup-${day}`, planted: before, retired: before });
+  const second = await rotateForBackup(needs, "host");
+  expect(second?.place).toBe(`backup-${day}-2`);
+  expect(await live()).toEqual([`account backup-${day}-2 ${before}`]);
+  await clear();
+  for (const place of [`backup-${day}`, `backup-${day}-2`]) {
+    const [canary = ""] = await canaryAddresses({ db, keyholder }, place);
+    expect(canary).toMatch(/@traps\.example$/);
+    await trySignIn(canary);
+  }
+  expect(await rung()).toEqual([`backup-${day} sign-in 1`, `backup-${day}-2 sign-in 1`]);
+  await clear();
 });
 
 test("a campaign writes to the relay's canaries alone; the others count as suppressed, and the sum holds", async () => {

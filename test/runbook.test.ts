@@ -68,18 +68,22 @@ function unknown(ask: string, { file, line }: Block): never {
 }
 
 /** Reads the built-in mailbox as an operator, by a link of its own each time: containment signs operators out. */
-async function codeTo(service: RunningService, address: string, about: RegExp): Promise<string> {
+async function letterTo(service: RunningService, address: string, about: RegExp): Promise<string> {
   const link = await service.command("operator", "link");
   const secret = /operate#(\S+)/.exec(link.out)?.[1];
   const operator = await service.api("POST", "/api/operator-sessions", { body: { secret } });
   expect(operator.status, operator.text).toBe(201);
   const cookie = operator.cookie ?? "";
-  return eventually(`a code for ${address}`, async () => {
+  return eventually(`a letter to ${address}`, async () => {
     const box = await service.api("GET", "/api/mailbox", { cookie });
     const letters = (box.body["letters"] ?? []) as { to: string; text: string; subject: string }[];
-    const letter = letters.find(({ to, subject, text }) => to === address && about.test(subject + text));
-    return /\b([BCDFGHJKLMNPQRSTVWXZ]{5}-?[BCDFGHJKLMNPQRSTVWXZ]{5})\b/.exec(letter?.text ?? "")?.[1];
+    return letters.find(({ to, subject, text }) => to === address && about.test(subject + text))?.text;
   });
+}
+
+async function codeTo(service: RunningService, address: string, about: RegExp): Promise<string> {
+  const text = await letterTo(service, address, about);
+  return /\b([BCDFGHJKLMNPQRSTVWXZ]{5}-?[BCDFGHJKLMNPQRSTVWXZ]{5})\b/.exec(text)?.[1] ?? "";
 }
 
 async function signUp(service: RunningService, address: string): Promise<void> {
@@ -143,6 +147,48 @@ test("the day", async () => {
   after["timeline verify"] = ({ out }) => expect(out).toMatch(/^intact: /m);
   await perform("docs/runbook/the-day.md", stage);
 }, 600_000);
+
+test("somebody writes", async () => {
+  const stage = await setStage();
+  const { service, acts, after } = stage;
+  const [ada, bashir] = ["ada@example.org", "bashir@example.org"];
+  acts["ada and bashir have signed up"] = async () => {
+    for (const address of [ada, bashir]) {
+      await signUp(service, address);
+      expect((await signIn(service, address, oldPassword)).status).toBe(201);
+    }
+  };
+  const read = async () => readFile(join(service.folder, "ada.json"), "utf8");
+  after["account export"] = async () => {
+    const exported = await read();
+    expect(exported).toContain(ada);
+    expect(exported).not.toContain(bashir);
+    // What is there is not replaced.
+    const again = await service.command("account", "export", ada, "--output", join(service.folder, "ada.json"));
+    expect(again.code).not.toBe(0);
+    expect(await read()).toBe(exported);
+    const nobody = await service.command("account", "export", "nobody@example.org", "--output", "nobody.json");
+    expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining("no account has this address")]);
+  };
+  after["account delete"] = async ({ code, err, out }) => {
+    if (code === 1) {
+      expect(err).toMatch(/account [0-9a-f-]{36} would be deleted/);
+      expect((await signIn(service, bashir, oldPassword)).status).toBe(201);
+      return;
+    }
+    expect(out).toMatch(/^deleted /);
+    expect((await signIn(service, bashir, oldPassword)).status).toBe(401);
+    expect((await signIn(service, ada, oldPassword)).status).toBe(201);
+    await letterTo(service, bashir, /deleted/);
+  };
+  after["--to"] = ({ out }) => expect(out).toMatch(/^the new address can renew from /);
+  after["--cancel"] = async ({ out }) => {
+    expect(out).toContain("the recovery is ended");
+    for (const address of [ada, "ada@new.example"])
+      await letterTo(service, address, /recovery of your account was ended/);
+  };
+  await perform("docs/runbook/somebody-writes.md", stage);
+}, 300_000);
 
 test("restore", async () => {
   const stage = await setStage();

@@ -19,7 +19,7 @@ import { figure, textOf, type Call, type Command, type Outcome } from "./command
 
 const host = "host";
 
-function plantNeeds(ground: Ground): PlantNeeds {
+export function plantNeeds(ground: Ground): PlantNeeds {
   const { db, keyholders, clock, random, config } = ground;
   return {
     db,

@@ -9,6 +9,7 @@ import { revivable } from "../credentials/reconcile.ts";
 import { append } from "../timeline/append.ts";
 import { copyDetected } from "../canaries/alarm-words.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
+import { liveCanaries, rotateForBackup } from "../canaries/rotate-for-backup.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
 import { dkimSelector } from "../mail/dkim.ts";
@@ -16,6 +17,7 @@ import { readFrom } from "../mail/smtp.ts";
 import { sealBy } from "../keyholder/sealing.ts";
 import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
+import { plantNeeds } from "./canary.ts";
 import { withDatabase, withGround } from "./ground.ts";
 import { confirmed, figure, textOf, type Command } from "./command.ts";
 
@@ -58,16 +60,30 @@ export const keepingCommands: readonly Command[] = [
     ],
     run: async ({ config, log, positionals: [file], values }) => {
       if (file === undefined) return { kind: "usage", error: "a file is needed", hint: "houselights backup FILE" };
-      const summary = await withDatabase(config, log, async (connection) => {
+      const plain = await withDatabase(config, log, async (connection) => {
         const db = openDb({ connection, log, maxConnections: 2 });
-        return backupDatabase(db, file).finally(() => db.close());
+        const written = async () => ((await liveCanaries(db)).length > 0 ? null : backupDatabase(db, file));
+        return written().finally(() => db.close());
       });
+      // With canaries in it a backup gets its own, for which the keyholder is needed.
+      const { summary, canaries } =
+        plain !== null
+          ? { summary: plain, canaries: null }
+          : await withGround(config, log, async (ground) => {
+              const rotated = await rotateForBackup(plantNeeds(ground), "host");
+              return { summary: await backupDatabase(ground.db, file), canaries: rotated };
+            });
       const keys = textOf(values, "keys");
       if (keys !== undefined) await backupKeys(keysDirOf(config), keys);
       return {
         kind: "done",
-        json: summary,
+        json: { ...summary, canaries },
         lines: [
+          ...(canaries === null
+            ? []
+            : [
+                `canaries rotated to ${canaries.place}: ${figure(canaries.planted)} in, ${figure(canaries.retired)} out`,
+              ]),
           `${figure(summary.rows)} rows of ${summary.tables} tables, ${figure(summary.sizeBytes)} bytes`,
           keys === undefined
             ? "  without the keys nothing in it can be read: back them up too (--keys), elsewhere"
