@@ -47,8 +47,8 @@ export function AccountPage() {
             <PasswordSection account={account.data} />
             <PasskeysSection />
             <SecondFactorSection hasPassword={account.data.passwordSetAt !== null} />
-            <EventsSection />
             <YouSection account={account.data} />
+            <EventsSection />
             <LeavingSection />
           </div>
         )}

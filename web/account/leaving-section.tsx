@@ -32,7 +32,7 @@ export function LeavingSection() {
   }
 
   return (
-    <section className="card" aria-labelledby="leaving">
+    <section className="card is-across" aria-labelledby="leaving">
       <h2 id="leaving">{say("account.leaving")}</h2>
       <p className="soft">{say("account.leaving.lead")}</p>
       {told !== null && (
