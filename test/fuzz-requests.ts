@@ -22,6 +22,8 @@ export interface Operation {
   readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema?: Schema }[];
   readonly body: Schema | undefined;
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { schema?: Schema }>> }>>;
+  /** A page, or what a form of it sends: answered by a page or by a way to one. */
+  readonly isPage?: true;
 }
 
 interface Document {
@@ -42,15 +44,28 @@ interface Document {
   >;
 }
 
-/** Every documented operation, but the stream of events, which never ends. */
+/** Every documented operation. */
 export const operationsOf = (document: unknown): Operation[] =>
   Object.entries((document as Document).paths).flatMap(([template, methods]) =>
     Object.entries(methods).flatMap(([method, { parameters = [], requestBody, responses = {} }]) => {
-      if (template === "/api/events") return [];
       const body = Object.values(requestBody?.content ?? {})[0]?.schema;
       return [{ method: method.toUpperCase(), template, parameters, body, responses }];
     }),
   );
+
+/** A page as an operation, and each of its forms with the fields that stand in it: pages are in no document. */
+export function pageOperations(path: string, html: string): Operation[] {
+  const page = { template: path, parameters: [], responses: {}, isPage: true } as const;
+  const forms = [...html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs)].flatMap(([, head = "", inside = ""]) => {
+    const action = /action="(\/[^"#]*)"/.exec(head)?.[1] ?? path;
+    const names = [...inside.matchAll(/\bname="([A-Za-z]+)"/g)].map(([, name = ""]) => name);
+    const properties = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
+    const body = { type: "object", properties, required: names };
+    const method = /method="?post/i.test(head) ? "POST" : "GET";
+    return method === "GET" ? [] : [{ ...page, template: action, method, body }];
+  });
+  return [{ ...page, method: "GET", body: undefined }, ...forms];
+}
 
 /** Chance that a seed gives again: mulberry32. */
 export interface Chance {
@@ -95,6 +110,19 @@ export const credentialKinds = [
   "garbage bearer",
 ] as const;
 export type CredentialKind = (typeof credentialKinds)[number];
+
+/** How often each: who is refused at the door reaches no handler, so most come with something good. */
+const shares: Readonly<Record<CredentialKind, number>> = {
+  none: 2,
+  "viewer cookie": 5,
+  "viewer bearer": 3,
+  "operator cookie": 8,
+  ticket: 2,
+  ended: 1,
+  "garbage cookie": 1,
+  "garbage bearer": 1,
+};
+const weighted = credentialKinds.flatMap((kind) => Array.from({ length: shares[kind] }, () => kind));
 
 export interface FuzzRequest {
   readonly operation: Operation;
@@ -253,7 +281,7 @@ export function fuzzRequest(seed: number, number: number, operations: readonly O
   const roll = chance(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number + 1, 0x85ebca6b));
   const operation = roll.pick(operations);
   const manner = roll.pick(["right", "right", "right", "almost", "almost", "hostile"] as const);
-  const credential = roll.pick(credentialKinds);
+  const credential = roll.pick(weighted);
   const { template, method, parameters, body: schema } = operation;
   const inPath = (name: string): string => {
     if (manner !== "right" && roll.is(0.4)) {
@@ -280,9 +308,24 @@ export function fuzzRequest(seed: number, number: number, operations: readonly O
         : manner === "almost"
           ? JSON.stringify(almost(roll, schema ?? {}, known))
           : hostileBody(roll, schema, known);
+  if (operation.isPage === true && typeof body === "string" && manner !== "hostile") {
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    return { operation, manner, credential, method, path, headers, body: formOf(body) };
+  }
   const type = body === undefined ? {} : { "content-type": "application/json" };
   const headers = manner === "hostile" ? { ...type, ...roll.pick(hostileHeaders) } : type;
   return { operation, manner, credential, method, path, headers, body };
+}
+
+function formOf(json: string): string {
+  const value: unknown = JSON.parse(json);
+  const fields = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  return new URLSearchParams(
+    fields.map(([name, field]): [string, string] => [
+      name,
+      (typeof field === "string" ? field : JSON.stringify(field)).toWellFormed(),
+    ]),
+  ).toString();
 }
 
 /** A containment that is carried out ends every session; mostly only what it would do is asked for. */
