@@ -30,10 +30,27 @@ export const goals = {
     lookupUs: { under: 20 },
     missed: { atMost: 0 },
   },
+  polls: {
+    pollsPerSecond: { atLeast: 10_000 },
+    bytesPerLink: { under: 1_000 },
+  },
+  renew: {
+    // Counted in hashes, of which each renewal makes two.
+    renewHashesToRaw: { atLeast: 0.8 },
+    renewToBetterAuth: { atLeast: 10 },
+  },
   rewrap: {
     // Password records and data keys, on 2 cores that the keyholder and PostgreSQL share with the walk.
     passwordsPerSecond: { atLeast: 50_000 },
     dataKeysPerSecond: { atLeast: 50_000 },
+  },
+  storm: {
+    goodput: { atLeast: 0.85 },
+    serverErrors: { atMost: 0 },
+    refusedConnections: { atMost: 0 },
+    admittedP99OverAllowed: { atMost: 1 },
+    segmentP99OverAllowed: { atMost: 1 },
+    rebuffered: { atMost: 0 },
   },
   start: {
     readyMs: { under: 5_000 },

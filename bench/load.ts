@@ -5,8 +5,8 @@ export interface LoadOptions {
   readonly port: number;
   readonly connections: number;
   readonly durationMs: number;
-  /** Whole HTTP/1.1 requests, sent in turn, one at a time on each connection (no pipelining). */
-  readonly requests: readonly Buffer[];
+  /** Whole HTTP/1.1 requests, sent in turn, one at a time on each connection (no pipelining); or what gives the next one. */
+  readonly requests: readonly Buffer[] | (() => Buffer);
   /** Judges each answer. One bad answer fails the run: a fast refusal is not a fast answer. */
   readonly isGood: (status: number, bodyBytes: number) => boolean;
 }
@@ -23,7 +23,9 @@ export interface LoadResult {
  */
 export async function load({ port, connections, durationMs, requests, isGood }: LoadOptions): Promise<LoadResult> {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
-  let next = Math.trunc(performance.now()) % requests.length;
+  let next = Math.trunc(performance.now());
+  const take = (): Buffer =>
+    typeof requests === "function" ? requests() : (requests[next++ % requests.length] ?? Buffer.alloc(0));
   const tookMs: number[] = [];
   const started = performance.now();
   const deadline = started + durationMs;
@@ -35,7 +37,7 @@ export async function load({ port, connections, durationMs, requests, isGood }: 
       let rest: Buffer = Buffer.alloc(0);
       const send = (): void => {
         sentAt = performance.now();
-        socket.write(requests[next++ % requests.length] ?? Buffer.alloc(0));
+        socket.write(take());
       };
       socket.on("data", (data: Buffer) => {
         rest = rest.length === 0 ? data : Buffer.concat([rest, data]);

@@ -14,7 +14,10 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   remux: async () => (await import("./remux.ts")).measureRemux,
   enumeration: async () => (await import("./enumeration.ts")).measureEnumeration,
   passwords: async () => (await import("./passwords.ts")).measurePasswords,
+  polls: async () => (await import("./polls.ts")).measurePolls,
+  renew: async () => (await import("./renew.ts")).measureRenew,
   rewrap: async () => (await import("./rewrap.ts")).measureRewrap,
+  storm: async () => (await import("./storm.ts")).measureStorm,
   start: async () => (await import("./start.ts")).measureStart,
 };
 

@@ -1,11 +1,10 @@
 import { availableParallelism } from "node:os";
-import { ordinaryCost, startHashPool, type HashPool } from "../src/credentials/hash-pool.ts";
+import { startHashPool } from "../src/credentials/hash-pool.ts";
 import { silentLog } from "../src/kernel/log.ts";
-import { systemRandom } from "../src/kernel/random.ts";
-import { Secret } from "../src/kernel/secret.ts";
 import { populate, populationPassword } from "../test/population.ts";
 import type { Bench, Measured } from "./bench.ts";
 import { load, requestBytes } from "./load.ts";
+import { hashesPerSecond } from "./renew.ts";
 import { interleaved, median } from "./report.ts";
 import { openServiceDatabase, startDurablePostgres, startKeyProcess, startWeb } from "./surroundings.ts";
 
@@ -74,25 +73,4 @@ export async function measureSignIn(bench: Bench): Promise<Measured> {
       signInMedianMs: `with ${concurrency} under way`,
     },
   };
-}
-
-async function hashesPerSecond(pool: HashPool, durationMs: number): Promise<number> {
-  const password = Secret.fromText(populationPassword);
-  const salt = systemRandom.bytes(16);
-  const started = performance.now();
-  const deadline = started + durationMs;
-  let made = 0;
-  let endedAt = started;
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (performance.now() < deadline) {
-        await pool.hash("sign-in", password, salt, ordinaryCost);
-        const now = performance.now();
-        if (now >= deadline) return;
-        made++;
-        endedAt = now;
-      }
-    }),
-  );
-  return (made * 1_000) / (endedAt - started);
 }

@@ -34,6 +34,7 @@ import { linkRoutes } from "./links/routes.ts";
 import { waitingLinks, type WaitingLinks } from "./links/waiting-links.ts";
 import { notMePages } from "./renewal/not-me-pages.ts";
 import { openLobby, type Lobby } from "./renewal/lobby/lobby.ts";
+import { lobbyView } from "./renewal/lobby/view.ts";
 import { renewalPages } from "./renewal/pages.ts";
 import { recoveryRoutes } from "./renewal/recovery-routes.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
@@ -160,6 +161,7 @@ export async function buildWeb(
   recoveryRoutes(app, shared);
   notMePages(app, { ...shared, frame });
   renewalPages(app, { ...shared, lobby, frame, currentNotice: readNotice });
+  lobbyView(app, { db, clock, hashPool, lobby, waiting });
   incidentRoutes(app, {
     ...shared,
     witness: keyholders.witness.witness,

@@ -6,6 +6,8 @@ import type { IncidentId } from "../src/kernel/brand.ts";
 import { dayMs, hourMs, minuteMs } from "../src/kernel/clock.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { Secret } from "../src/kernel/secret.ts";
+import { lanes } from "../src/credentials/lanes.ts";
+import { fullnessOf, readLobbyFullness } from "../src/renewal/lobby/fullness.ts";
 import { noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
 import { readPlace, signPlace } from "../src/renewal/lobby/place.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
@@ -194,7 +196,44 @@ describe("a place in line", () => {
   });
 });
 
-describe("while every lane is full", () => {
+describe("how full the line is", () => {
+  test("is what somebody who comes now would wait, by what was called lately, over ten minutes", async () => {
+    expect(fullnessOf(0, 3)).toEqual({ fullness: 0, waiting: 0, calledPerSecond: 3, expectedSeconds: 0 });
+    expect(fullnessOf(900, 3)).toEqual({ fullness: 0.5, waiting: 900, calledPerSecond: 3, expectedSeconds: 300 });
+    expect(fullnessOf(90_000, 3).fullness).toBe(1);
+    expect(fullnessOf(7, 0)).toEqual({ fullness: 1, waiting: 7, calledPerSecond: 0, expectedSeconds: null });
+
+    await callEverybody();
+    await fill();
+    for (let asks = 0; asks < 4; asks++) await ask(`waits-${asks}@example.org`);
+    const { caseId, given, called } = web.lobby.state();
+    const full = await readLobbyFullness(ground.db, caseId, clock.now());
+    expect(full.waiting).toBe(given - called);
+    expect(full.fullness).toBeGreaterThan(0);
+    clock.advance(10 * minuteMs);
+    // Nobody has been called for ten minutes, and some wait.
+    expect((await readLobbyFullness(ground.db, caseId, clock.now())).fullness).toBe(1);
+    await callEverybody();
+    expect((await readLobbyFullness(ground.db, caseId, clock.now())).fullness).toBe(0);
+  });
+
+  test("is shown to operators, with the lanes and the last hour, and to nobody else", async () => {
+    expect((await service.call("GET", "/api/lobby")).status).toBe(401);
+    await fill();
+    await callEverybody();
+    const { status, body } = await service.call("GET", "/api/lobby", { cookies: asCookie(await service.operator()) });
+    expect(status).toBe(200);
+    expect((body["lanes"] as { lane: string }[]).map(({ lane }) => lane)).toEqual([...lanes]);
+    expect(body["line"]).toMatchObject({ waiting: 0, fullness: 0, fullAfterSeconds: 600 });
+    const minutes = body["minutes"] as { given: number; called: number; walkedIn: number }[];
+    const sum = (key: "given" | "called" | "walkedIn") => minutes.reduce((all, minute) => all + minute[key], 0);
+    expect(sum("given")).toBeGreaterThan(0);
+    expect(sum("called")).toBeGreaterThan(0);
+    expect(sum("walkedIn")).toBeGreaterThan(0);
+  });
+});
+
+describe("while every lane is full", { timeout: 90_000 }, () => {
   /** As many hashes as are taken; they are made while the test goes on. */
   function fillLane(lane: "sign-in" | "renewal"): Promise<unknown> {
     const salt = systemRandom.bytes(16);

@@ -104,6 +104,42 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+/** More come than can be served just now: strangers walk in until one of them has to wait, and the line stands still. */
+async function crowd(): Promise<void> {
+  service.crowd.hashesPerSecond = 200;
+  await service.lobby.advance();
+  for (let strangers = 0; strangers < 200; strangers++) {
+    const { kind } = await service.lobby.admit("ask", { presented: undefined, network: "127.0.0.1" });
+    if (kind === "waiting") return;
+  }
+  throw new Error("the crowd found no end");
+}
+
+async function crowdGoes(): Promise<void> {
+  service.crowd.hashesPerSecond = 1_000_000;
+  await service.lobby.advance();
+  await service.lobby.advance();
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a real browser ${javaScriptEnabled ? "with" : "without"} scripts waits in line and is let in by itself`, async () => {
+    await crowd();
+    const { context, page, complaints } = await open({ javaScriptEnabled });
+    await page.goto("/renew");
+    await page.getByRole("heading", { name: "You have a place in line" }).waitFor();
+    // Somebody who leaves the page and comes back has the same number.
+    const number = await page.locator(".line-number dd").textContent();
+    await page.goto("/sign-in");
+    await page.goto("/renew");
+    expect(await page.locator(".line-number dd").textContent()).toBe(number);
+    await crowdGoes();
+    // Nobody touches anything: the page asks again by itself.
+    await page.getByLabel("E-mail address").waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+}
+
 test("a scanned code survives signing in, and the TV that it links was approved by a person who saw its name", async () => {
   const { context, page } = await open();
   await signUp(page, "scans@example.org");
@@ -189,6 +225,11 @@ test("axe finds nothing on any page, and nothing is wider than a small phone", {
 
   await page.goto("/sign-in");
   await look("sign-in");
+  await crowd();
+  await page.goto("/renew");
+  await page.locator("[data-line]").waitFor();
+  await look("line");
+  await crowdGoes();
   await page.goto("/sign-up");
   await look("sign-up");
   await page.getByLabel("E-mail address").fill("looks@example.org");

@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import type { LobbyView } from "../../src/wire/lobby.ts";
 import type { Static } from "typebox";
 import type {
   Account,
@@ -100,6 +101,13 @@ export const devicesQuery = queryOptions({
 export const consoleQuery = queryOptions({
   queryKey: ["console"],
   queryFn: ({ signal }) => send<ConsoleNumbers>("GET", "/api/console", { signal }),
+  refetchInterval: live(liveMs),
+});
+
+export type LobbyNumbers = LobbyView;
+export const lobbyQuery = queryOptions({
+  queryKey: ["lobby"],
+  queryFn: ({ signal }) => send<LobbyNumbers>("GET", "/api/lobby", { signal }),
   refetchInterval: live(liveMs),
 });
 

@@ -17,6 +17,7 @@ import { KeyUse } from "./key-use.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
 import { RecoveryCard } from "./recovery-card.tsx";
+import { LobbySection } from "./lobby-section.tsx";
 import "./console.css";
 
 export function ConsolePage() {
@@ -111,6 +112,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
           </p>
         </section>
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
+        <LobbySection />
         <section className="card is-wide" aria-labelledby="floors">
           <h2 id="floors">{say("console.floors")}</h2>
           <p className="soft small">{say("console.floors.what")}</p>

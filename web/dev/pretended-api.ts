@@ -16,6 +16,7 @@ import {
   pretendedTitles,
 } from "./pretended-data.ts";
 import { pretendedCopy } from "./pretended-copy.ts";
+import { pretendedLobby } from "./pretended-lobby.ts";
 import { pretendedPlan } from "./pretended-plan.ts";
 
 type Json = unknown;
@@ -261,6 +262,7 @@ function newHandler(strict: boolean) {
     }
     if (pathname === "/api/mailbox") return answer(response, 200, { letters });
     if (pathname === "/api/stolen-copy") return answer(response, 200, pretendedCopy);
+    if (pathname === "/api/lobby") return answer(response, 200, pretendedLobby());
     if (pathname === "/api/console") return answer(response, 200, pretendedConsole(caseState));
     if (pathname === "/api/incidents") {
       if (method === "POST") {

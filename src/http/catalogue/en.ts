@@ -106,7 +106,7 @@ export const en = {
   "renew.code.again": "No letter? Look among unwanted mail, or ask for another",
   "line.title": "You have a place in line",
   "line.lead":
-    "More people are setting a new password than can be served at once. Nobody is turned away, and your account is safe meanwhile: the old password opens nothing.",
+    "More people are setting a new password than can be served at once. Nobody is turned away, and nothing is lost while you wait.",
   "line.number": "Your number",
   "line.before": "Before you",
   "line.expected": "Your turn",

@@ -54,9 +54,9 @@ export interface Lobby {
       readonly ticketBrowser?: Secret | undefined;
     },
   ): Promise<Admission>;
-  /** As of the last second. */
+  /** As of half a second ago at most. */
   state(): LobbyState;
-  /** Calls whoever can be served, reads what other nodes did; also done every second. */
+  /** Calls whoever can be served, reads what other nodes did; also done twice a second. */
   advance(): Promise<void>;
   close(): Promise<void>;
 }
@@ -93,7 +93,8 @@ interface Asking {
 const placeLivesMs = 24 * hourMs;
 /** The ticket's clock: who was called has this long to ask for a code, and with a proved mailbox to set the password. */
 export const passLivesMs = 30 * minuteMs;
-const advanceEveryMs = secondMs;
+/** Twice a second: what fills in between is what may walk in at once. */
+const advanceEveryMs = secondMs / 2;
 const rateTau = 20;
 
 /**

@@ -14,7 +14,7 @@ const leastShare = 0.25;
 const burstSeconds = 0.5;
 const burstPeople = 5;
 /** And the same while a line moves: it is called evenly. */
-const callSeconds = 1.5;
+const callSeconds = 0.75;
 
 /** While those who are in wait longer than this for a hash, nobody else is called. */
 const callBelowWaitMs = 80;

@@ -36,20 +36,22 @@ export function linePage(
     body: html`<div class="card" data-line="${path}" data-come-back="${comeBackSeconds}">
         <h1>${title}</h1>
         <p class="lead">${words.say("line.lead")}</p>
-        <dl class="line" role="status">
-          <div class="line-number">
-            <dt>${words.say("line.number")}</dt>
-            <dd>${number}</dd>
-          </div>
-          <div>
-            <dt>${words.say("line.before")}</dt>
-            <dd data-line-before>${beforeWords(words, before)}</dd>
-          </div>
-          <div>
-            <dt>${words.say("line.expected")}</dt>
-            <dd data-line-expected>${expectedWords(words, expectedSeconds)}</dd>
-          </div>
-        </dl>
+        <div role="status">
+          <dl class="line">
+            <div class="line-number">
+              <dt>${words.say("line.number")}</dt>
+              <dd>${number}</dd>
+            </div>
+            <div>
+              <dt>${words.say("line.before")}</dt>
+              <dd data-line-before>${beforeWords(words, before)}</dd>
+            </div>
+            <div>
+              <dt>${words.say("line.expected")}</dt>
+              <dd data-line-expected>${expectedWords(words, expectedSeconds)}</dd>
+            </div>
+          </dl>
+        </div>
         ${codeWasRight && html`<p>${words.say("line.code")}</p>`}
         <p>${words.say("line.moves")}</p>
         <a class="button-quiet" href="${path}">${words.say("line.ask")}</a>
