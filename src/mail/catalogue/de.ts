@@ -6,7 +6,7 @@ import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue
 const dataClasses: Readonly<Record<DataClass, string>> = {
   addresses: "Ihre E-Mail-Adresse",
   names: "Ihr Name",
-  "password records": "die Prüfdaten Ihres Passworts (verschlüsselt; das Passwort selbst wird nie gespeichert)",
+  "password records": "die Prüfdaten Ihres Passworts (unkenntlich gemacht; das Passwort selbst wird nie gespeichert)",
   sessions: "welche Geräte angemeldet waren",
   "second factors": "die Prüfdaten Ihres zweiten Faktors",
   "viewing history": "was Sie angesehen haben",
@@ -15,8 +15,8 @@ const dataClasses: Readonly<Record<DataClass, string>> = {
 const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
   no: "All das ist verschlüsselt gespeichert. Die Schlüssel liegen an einem anderen Ort und wurden nicht entwendet. Wir sagen es Ihnen trotzdem, denn Sie haben ein Recht darauf.",
   unknown:
-    "All das ist verschlüsselt gespeichert. Wir können nicht ausschließen, dass auch die Schlüssel erreichbar waren; handeln Sie bitte so, als könnten die Daten gelesen werden.",
-  yes: "All das ist verschlüsselt gespeichert, aber auch die Schlüssel waren erreichbar; handeln Sie bitte so, als könnten die Daten gelesen werden.",
+    "All das ist verschlüsselt gespeichert. Wir können nicht ausschließen, dass auch die Schlüssel erreichbar waren. Handeln Sie bitte so, als könnten die Daten gelesen werden.",
+  yes: "All das ist verschlüsselt gespeichert, aber auch die Schlüssel waren erreichbar. Handeln Sie bitte so, als könnten die Daten gelesen werden.",
 };
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
@@ -39,7 +39,7 @@ function contained({ containment, containedAt, keptTools }: NoticeText): string[
 const notYou = ({ service, site, undoAt }: ChangeText): string =>
   undoAt === null
     ? `Falls Sie es nicht waren: Ändern Sie zuerst das Passwort Ihres Postfachs. Öffnen Sie danach die App von ${service} oder geben Sie ${site} in Ihren Browser ein und erneuern Sie Ihr Passwort noch einmal.`
-    : `Falls Sie es nicht waren: Kopieren Sie diese Adresse innerhalb von 7 Tagen in Ihren Browser und drücken Sie dort den Knopf. Er macht die Änderung rückgängig und meldet alle ab: ${undoAt}`;
+    : `Falls Sie es nicht waren: Kopieren Sie diese Adresse innerhalb von 7 Tagen in Ihren Browser und drücken Sie dort den Knopf. Er macht die Änderung rückgängig und meldet alle Geräte ab: ${undoAt}`;
 
 const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   renewed: {
@@ -60,7 +60,7 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "address removed": {
     title: "Aus Ihrem Konto wurde eine Adresse entfernt",
     what: ({ at, service }) =>
-      `Am ${at} wurde eine E-Mail-Adresse aus Ihrem Konto bei ${service} entfernt. Dieser Brief ging auch an diese Adresse.`,
+      `Am ${at} wurde eine E-Mail-Adresse aus Ihrem Konto bei ${service} entfernt. Diese Nachricht ging auch an diese Adresse.`,
   },
   "first address changed": {
     title: "Eine andere Adresse Ihres Kontos wird zuerst benutzt",
@@ -103,17 +103,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "Die Wiederherstellung Ihres Kontos hat begonnen",
     what: ({ at, service }) =>
-      `Am ${at} hat der Betreiber von ${service} die Wiederherstellung Ihres Kontos begonnen, für jemanden, der sich als Sie ausgibt und keinen Weg mehr hineinhat. 72 Stunden später kann diese Person mit einem Code an eine andere Adresse ein neues Passwort setzen.`,
+      `Am ${at} hat der Betreiber von ${service} die Wiederherstellung Ihres Kontos begonnen. Jemand hat angegeben, Sie zu sein und nicht mehr ins Konto zu kommen. 72 Stunden später kann diese Person mit einem Code an eine andere Adresse ein neues Passwort setzen.`,
   },
   "recovery without second factor": {
     title: "Die Wiederherstellung Ihres Kontos hat begonnen, ohne den zweiten Faktor",
     what: ({ at, service }) =>
-      `Am ${at} hat der Betreiber von ${service} die Wiederherstellung Ihres Kontos begonnen, für jemanden, der sich als Sie ausgibt und keinen Weg mehr hineinhat, auch keinen zweiten Faktor. 7 Tage später kann diese Person mit einem Code an eine andere Adresse ein neues Passwort setzen; der zweite Faktor wird nicht verlangt und wird ausgeschaltet.`,
+      `Am ${at} hat der Betreiber von ${service} die Wiederherstellung Ihres Kontos begonnen. Jemand hat angegeben, Sie zu sein und nicht mehr ins Konto zu kommen, auch nicht mit dem zweiten Faktor. 7 Tage später kann diese Person mit einem Code an eine andere Adresse ein neues Passwort setzen. Der zweite Faktor wird dabei nicht verlangt und ausgeschaltet.`,
   },
   "recovery waits": {
     title: "Wann Sie wieder in Ihr Konto kommen",
     what: ({ at, service, site }) =>
-      `Der Betreiber von ${service} hat mit dieser Adresse die Wiederherstellung Ihres Kontos begonnen. Ab ${at}, 7 Tage lang: Geben Sie ${site} in Ihren Browser ein, wählen Sie dort, das Passwort zu erneuern, und geben Sie diese Adresse an. Bis dahin können Ihre anderen Adressen es aufhalten; zu tun ist nichts. Wenn Sie davon nichts wissen, brauchen Sie nichts zu tun.`,
+      `Der Betreiber von ${service} hat mit dieser Adresse die Wiederherstellung Ihres Kontos begonnen. Es geht ab ${at} weiter und 7 Tage lang: Geben Sie ${site} in Ihren Browser ein, wählen Sie dort, das Passwort zu erneuern, und geben Sie diese Adresse an. Bis dahin kann die Wiederherstellung von Ihren anderen Adressen aus aufgehalten werden, und Sie müssen nichts tun. Wenn Sie davon nichts wissen, müssen Sie ebenfalls nichts tun.`,
   },
   "recovery ended": {
     title: "Die Wiederherstellung Ihres Kontos wurde beendet",
@@ -123,17 +123,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "deletion asked": {
     title: "Ihr Konto soll gelöscht werden",
     what: ({ at, service }) =>
-      `Am ${at} wurde verlangt, Ihr Konto bei ${service} zu löschen. Es wird 7 Tage später gelöscht; bis dahin können Sie es behalten, auf seiner Seite oder wie unten beschrieben.`,
+      `Am ${at} wurde verlangt, Ihr Konto bei ${service} zu löschen. Es wird 7 Tage später gelöscht; bis dahin können Sie es behalten, auf der Seite Ihres Kontos oder wie unten beschrieben.`,
   },
   "change taken back": {
     title: "Eine Änderung an Ihrem Konto wurde rückgängig gemacht",
     what: ({ at, service }) =>
-      `Am ${at} hat jemand den Knopf eines unserer Briefe gedrückt. Was seither in Ihrem Konto bei ${service} geändert wurde, ist rückgängig gemacht, alle Geräte sind abgemeldet, und das Passwort gilt nicht mehr.`,
+      `Am ${at} hat jemand den Knopf einer unserer Nachrichten gedrückt. Was seither in Ihrem Konto bei ${service} geändert wurde, ist rückgängig gemacht, alle Geräte sind abgemeldet, und das Passwort gilt nicht mehr.`,
   },
   "account deleted": {
     title: "Ihr Konto wurde gelöscht",
     what: ({ at, service }) =>
-      `Am ${at} wurde Ihr Konto bei ${service} gelöscht. Was dafür gespeichert war, kann niemand mehr lesen, und diese Adresse ist frei. Dies ist der letzte Brief.`,
+      `Am ${at} wurde Ihr Konto bei ${service} gelöscht. Was dafür gespeichert war, kann niemand mehr lesen, und diese Adresse ist frei. Dies ist die letzte Nachricht.`,
   },
 };
 
@@ -225,7 +225,7 @@ export const de: Catalogue = {
       ),
       heading("Was Sie tun können"),
       steps(
-        `Öffnen Sie die App von ${facts.service} oder geben Sie ${facts.site} selbst in Ihren Browser ein. Dieser Brief enthält mit Absicht keinen Link.`,
+        `Öffnen Sie die App von ${facts.service} oder geben Sie ${facts.site} selbst in Ihren Browser ein. Diese Nachricht enthält mit Absicht keinen Link.`,
         "Erneuern Sie Ihr Passwort: Sie bekommen einen Code per E-Mail und wählen ein neues.",
         "Falls Sie das alte Passwort noch anderswo verwenden, ändern Sie es auch dort.",
       ),
@@ -234,7 +234,7 @@ export const de: Catalogue = {
       ),
       heading("Weitere Auskünfte"),
       paragraph(
-        `Dieser Brief hat die Nummer ${facts.reference}. Geben Sie ${facts.site}/notice/${facts.reference} in Ihren Browser ein, um zu sehen, dass er echt ist: Dort steht derselbe Text.`,
+        `Diese Nachricht hat die Nummer ${facts.reference}. Geben Sie ${facts.site}/notice/${facts.reference} in Ihren Browser ein, um zu sehen, dass sie echt ist: Dort steht derselbe Text.`,
       ),
       paragraph(
         facts.contact === null
@@ -245,7 +245,7 @@ export const de: Catalogue = {
   }),
   testSend: {
     subject: "Probe",
-    note: "Dies ist eine Probe des folgenden Briefs. Sie ging nur an Sie.",
+    note: "Dies ist eine Probe der folgenden Nachricht. Sie ging nur an Sie.",
   },
   neverAsks: ({ service }) =>
     `Niemand von ${service} wird Sie jemals nach Ihrem Passwort oder einer Kartennummer fragen, weder per E-Mail noch am Telefon.`,

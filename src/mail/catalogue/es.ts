@@ -60,7 +60,7 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "address removed": {
     title: "Se ha quitado una dirección de su cuenta",
     what: ({ at, service }) =>
-      `El ${at} se quitó una dirección de correo de su cuenta de ${service}. Esta carta se envió también a esa dirección.`,
+      `El ${at} se quitó una dirección de correo de su cuenta de ${service}. Este mensaje se envió también a esa dirección.`,
   },
   "first address changed": {
     title: "Otra dirección de su cuenta se usa primero",
@@ -103,17 +103,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "recovery started": {
     title: "Ha comenzado la recuperación de su cuenta",
     what: ({ at, service }) =>
-      `El ${at} el operador de ${service} comenzó la recuperación de su cuenta, para alguien que dice ser usted y haber perdido todo acceso. 72 horas después esa persona puede fijar una contraseña nueva, con un código enviado a otra dirección.`,
+      `El ${at} el operador de ${service} comenzó la recuperación de su cuenta. Alguien dijo ser usted y haber perdido todo acceso. 72 horas después esa persona puede fijar una contraseña nueva, con un código enviado a otra dirección.`,
   },
   "recovery without second factor": {
     title: "Ha comenzado la recuperación de su cuenta, sin el segundo factor",
     what: ({ at, service }) =>
-      `El ${at} el operador de ${service} comenzó la recuperación de su cuenta, para alguien que dice ser usted y haber perdido todo acceso, también el segundo factor. 7 días después esa persona puede fijar una contraseña nueva, con un código enviado a otra dirección; el segundo factor no se pide y se desactiva.`,
+      `El ${at} el operador de ${service} comenzó la recuperación de su cuenta. Alguien dijo ser usted y haber perdido todo acceso, también el segundo factor. 7 días después esa persona puede fijar una contraseña nueva, con un código enviado a otra dirección. El segundo factor no se le pide, y se desactiva.`,
   },
   "recovery waits": {
     title: "Cuándo podrá volver a entrar en su cuenta",
     what: ({ at, service, site }) =>
-      `El operador de ${service} ha comenzado la recuperación de su cuenta con esta dirección. A partir del ${at}, durante 7 días: escriba ${site} en su navegador, elija allí renovar la contraseña e indique esta dirección. Hasta entonces sus otras direcciones pueden detenerla, y no hay nada que hacer. Si no sabe nada de esto, no tiene que hacer nada.`,
+      `El operador de ${service} ha comenzado la recuperación de su cuenta con esta dirección. A partir del ${at}, durante 7 días: escriba ${site} en su navegador, elija allí renovar la contraseña e indique esta dirección. Hasta entonces se puede detener desde sus otras direcciones, y usted no tiene que hacer nada. Si no sabe nada de esto, tampoco tiene que hacer nada.`,
   },
   "recovery ended": {
     title: "La recuperación de su cuenta ha terminado",
@@ -123,17 +123,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "deletion asked": {
     title: "Su cuenta se va a eliminar",
     what: ({ at, service }) =>
-      `El ${at} se pidió eliminar su cuenta de ${service}. Se elimina 7 días después; hasta entonces puede conservarla, en su página o como se indica abajo.`,
+      `El ${at} se pidió eliminar su cuenta de ${service}. Se elimina 7 días después; hasta entonces puede conservarla, en la página de su cuenta o como se indica abajo.`,
   },
   "change taken back": {
     title: "Se ha deshecho un cambio de su cuenta",
     what: ({ at, service }) =>
-      `El ${at} alguien pulsó el botón de una de nuestras cartas. Lo que se había cambiado desde entonces en su cuenta de ${service} se ha deshecho, se ha cerrado la sesión en todos los dispositivos y la contraseña ya no se acepta.`,
+      `El ${at} alguien pulsó el botón de uno de nuestros mensajes. Lo que se había cambiado desde entonces en su cuenta de ${service} se ha deshecho, se ha cerrado la sesión en todos los dispositivos y la contraseña ya no se acepta.`,
   },
   "account deleted": {
     title: "Su cuenta se ha eliminado",
     what: ({ at, service }) =>
-      `El ${at} se eliminó su cuenta de ${service}. Nadie puede leer ya lo que estaba guardado en ella, y esta dirección queda libre. Esta es la última carta.`,
+      `El ${at} se eliminó su cuenta de ${service}. Nadie puede leer ya lo que estaba guardado en ella, y esta dirección queda libre. Este es el último mensaje.`,
   },
 };
 
@@ -221,7 +221,7 @@ export const es: Catalogue = {
       ),
       heading("Qué puede hacer usted"),
       steps(
-        `Abra la aplicación de ${facts.service} o escriba usted mismo ${facts.site} en su navegador. Esta carta no lleva ningún enlace a propósito.`,
+        `Abra la aplicación de ${facts.service} o escriba ${facts.site} directamente en su navegador. Este mensaje no lleva ningún enlace a propósito.`,
         "Renueve su contraseña: recibirá un código por correo y elegirá una nueva.",
         "Si usa la contraseña anterior en otro sitio, cámbiela también allí.",
       ),
@@ -230,7 +230,7 @@ export const es: Catalogue = {
       ),
       heading("Más información"),
       paragraph(
-        `La referencia de esta carta es ${facts.reference}. Escriba ${facts.site}/notice/${facts.reference} en su navegador para comprobar que es auténtica: allí está el mismo texto.`,
+        `La referencia de este mensaje es ${facts.reference}. Escriba ${facts.site}/notice/${facts.reference} en su navegador para comprobar que es auténtico: allí está el mismo texto.`,
       ),
       paragraph(
         facts.contact === null
@@ -241,7 +241,7 @@ export const es: Catalogue = {
   }),
   testSend: {
     subject: "Prueba",
-    note: "Esta es una prueba de la carta que sigue. Solo se le ha enviado a usted.",
+    note: "Esta es una prueba del mensaje que sigue. Solo se le ha enviado a usted.",
   },
   neverAsks: ({ service }) =>
     `Nadie de ${service} le pedirá nunca su contraseña ni un número de tarjeta, ni por correo ni por teléfono.`,

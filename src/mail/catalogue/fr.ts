@@ -15,8 +15,8 @@ const dataClasses: Readonly<Record<DataClass, string>> = {
 const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
   no: "Tout cela est conservé chiffré. Les clés se trouvent ailleurs et n’ont pas été prises. Nous vous prévenons tout de même, car vous avez le droit de le savoir.",
   unknown:
-    "Tout cela est conservé chiffré. Nous ne pouvons pas exclure que les clés aient été accessibles ; faites donc comme si ces données pouvaient être lues.",
-  yes: "Tout cela est conservé chiffré, mais les clés étaient accessibles ; faites donc comme si ces données pouvaient être lues.",
+    "Tout cela est conservé chiffré. Nous ne pouvons pas exclure que les clés aient été accessibles. Faites donc comme si ces données pouvaient être lues.",
+  yes: "Tout cela est conservé chiffré, mais les clés étaient accessibles. Faites donc comme si ces données pouvaient être lues.",
 };
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
@@ -45,7 +45,7 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   renewed: {
     title: "Votre mot de passe a été renouvelé",
     what: ({ at, service }) =>
-      `Le ${at}, un nouveau mot de passe a été défini pour votre compte ${service}. L’ancien ne sert plus à rien.`,
+      `Le ${at}, un nouveau mot de passe a été défini pour votre compte ${service}. L’ancien n’est plus valable.`,
   },
   "password changed": {
     title: "Votre mot de passe a été changé",
@@ -60,7 +60,7 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "address removed": {
     title: "Une adresse a été retirée de votre compte",
     what: ({ at, service }) =>
-      `Le ${at}, une adresse e-mail a été retirée de votre compte ${service}. Cette lettre a aussi été envoyée à cette adresse.`,
+      `Le ${at}, une adresse e-mail a été retirée de votre compte ${service}. Ce message a aussi été envoyé à cette adresse.`,
   },
   "first address changed": {
     title: "Une autre adresse de votre compte passe en premier",
@@ -96,24 +96,24 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
       `Le ${at}, de nouveaux codes de secours ont été créés pour votre compte ${service}. Les anciens ne servent plus.`,
   },
   "recovery code used": {
-    title: "Un code de récupération a été utilisé",
+    title: "Un code de secours a été utilisé",
     what: ({ at, service }) =>
-      `Le ${at}, un des codes de récupération de votre compte ${service} a été utilisé à la place du second facteur. Il ne fonctionne plus.`,
+      `Le ${at}, un des codes de secours de votre compte ${service} a été utilisé à la place du second facteur. Il ne fonctionne plus.`,
   },
   "recovery started": {
     title: "La récupération de votre compte a commencé",
     what: ({ at, service }) =>
-      `Le ${at}, l’exploitant de ${service} a commencé la récupération de votre compte, pour quelqu’un qui dit être vous et n’avoir plus aucun accès. 72 heures plus tard, cette personne peut définir un nouveau mot de passe, avec un code envoyé à une autre adresse.`,
+      `Le ${at}, l’exploitant de ${service} a commencé la récupération de votre compte. Quelqu’un a dit être vous et n’avoir plus aucun accès. 72 heures plus tard, cette personne peut définir un nouveau mot de passe, avec un code envoyé à une autre adresse.`,
   },
   "recovery without second factor": {
     title: "La récupération de votre compte a commencé, sans le second facteur",
     what: ({ at, service }) =>
-      `Le ${at}, l’exploitant de ${service} a commencé la récupération de votre compte, pour quelqu’un qui dit être vous et n’avoir plus aucun accès, ni le second facteur. 7 jours plus tard, cette personne peut définir un nouveau mot de passe, avec un code envoyé à une autre adresse ; le second facteur n’est pas demandé et est désactivé.`,
+      `Le ${at}, l’exploitant de ${service} a commencé la récupération de votre compte. Quelqu’un a dit être vous et n’avoir plus aucun accès, pas même le second facteur. 7 jours plus tard, cette personne peut définir un nouveau mot de passe, avec un code envoyé à une autre adresse. Le second facteur ne lui est pas demandé ; il est désactivé.`,
   },
   "recovery waits": {
     title: "Quand vous pourrez revenir dans votre compte",
     what: ({ at, service, site }) =>
-      `L’exploitant de ${service} a commencé la récupération de votre compte avec cette adresse. À partir du ${at}, pendant 7 jours : tapez ${site} dans votre navigateur, choisissez d’y renouveler le mot de passe et indiquez cette adresse. D’ici là, vos autres adresses peuvent l’arrêter, et il n’y a rien à faire. Si vous n’en savez rien, vous n’avez rien à faire.`,
+      `L’exploitant de ${service} a commencé la récupération de votre compte avec cette adresse. À partir du ${at}, pendant 7 jours : tapez ${site} dans votre navigateur, choisissez d’y renouveler le mot de passe et indiquez cette adresse. D’ici là, la récupération peut être arrêtée depuis vos autres adresses, et vous n’avez rien à faire. Si vous n’êtes au courant de rien, vous n’avez rien à faire non plus.`,
   },
   "recovery ended": {
     title: "La récupération de votre compte a été arrêtée",
@@ -123,17 +123,17 @@ const changes: Readonly<Record<ChangeLetterKind, ChangeWords>> = {
   "deletion asked": {
     title: "Votre compte doit être supprimé",
     what: ({ at, service }) =>
-      `Le ${at}, la suppression de votre compte ${service} a été demandée. Il est supprimé 7 jours plus tard ; d’ici là, vous pouvez le garder, sur sa page ou comme indiqué ci-dessous.`,
+      `Le ${at}, la suppression de votre compte ${service} a été demandée. Il est supprimé 7 jours plus tard ; d’ici là, vous pouvez le garder, sur la page de votre compte ou comme indiqué ci-dessous.`,
   },
   "change taken back": {
     title: "Un changement de votre compte a été annulé",
     what: ({ at, service }) =>
-      `Le ${at}, quelqu’un a appuyé sur le bouton d’une de nos lettres. Ce qui avait été changé depuis dans votre compte ${service} a été annulé, tous les appareils ont été déconnectés, et le mot de passe est refusé.`,
+      `Le ${at}, quelqu’un a appuyé sur le bouton d’un de nos messages. Ce qui avait été changé depuis dans votre compte ${service} a été annulé, tous les appareils ont été déconnectés, et le mot de passe est refusé.`,
   },
   "account deleted": {
     title: "Votre compte a été supprimé",
     what: ({ at, service }) =>
-      `Le ${at}, votre compte ${service} a été supprimé. Ce qui était enregistré pour lui ne peut plus être lu par personne, et cette adresse est libre. C’est la dernière lettre.`,
+      `Le ${at}, votre compte ${service} a été supprimé. Plus personne ne peut lire ce qui y était enregistré, et cette adresse est libre. C’est le dernier message.`,
   },
 };
 
@@ -221,7 +221,7 @@ export const fr: Catalogue = {
       ),
       heading("Ce que vous pouvez faire"),
       steps(
-        `Ouvrez l’application ${facts.service} ou tapez vous-même ${facts.site} dans votre navigateur. Cette lettre ne contient volontairement aucun lien.`,
+        `Ouvrez l’application ${facts.service} ou tapez vous-même ${facts.site} dans votre navigateur. Ce message ne contient volontairement aucun lien.`,
         "Renouvelez votre mot de passe : vous recevez un code par e-mail et en choisissez un nouveau.",
         "Si vous utilisez l’ancien mot de passe ailleurs, changez-le là aussi.",
       ),
@@ -230,7 +230,7 @@ export const fr: Catalogue = {
       ),
       heading("Pour en savoir plus"),
       paragraph(
-        `Cette lettre porte la référence ${facts.reference}. Tapez ${facts.site}/notice/${facts.reference} dans votre navigateur pour vérifier qu’elle est authentique : le même texte s’y trouve.`,
+        `Ce message porte la référence ${facts.reference}. Tapez ${facts.site}/notice/${facts.reference} dans votre navigateur pour vérifier qu’il est authentique : le même texte s’y trouve.`,
       ),
       paragraph(
         facts.contact === null
@@ -241,7 +241,7 @@ export const fr: Catalogue = {
   }),
   testSend: {
     subject: "Essai",
-    note: "Ceci est un essai de la lettre ci-dessous. Vous êtes la seule personne à l’avoir reçue.",
+    note: "Ceci est un essai du message ci-dessous. Vous êtes la seule personne à l’avoir reçue.",
   },
   neverAsks: ({ service }) =>
     `Personne de ${service} ne vous demandera jamais votre mot de passe ni un numéro de carte, ni par e-mail ni par téléphone.`,
