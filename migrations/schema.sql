@@ -61,6 +61,14 @@ create table address (
   constraint address_blind_index_check CHECK (octet_length(blind_index) = ANY (ARRAY[32, 36]))
 );
 
+create table address_bounce (
+  account_id uuid not null,
+  address_id uuid not null,
+  status text not null,
+  at timestamp with time zone not null,
+  constraint address_bounce_pkey PRIMARY KEY (account_id, address_id)
+);
+
 create table address_claim (
   account_id uuid not null,
   id uuid not null,
@@ -124,6 +132,14 @@ create table artwork (
   constraint artwork_digest_check CHECK (digest ~ '^[0-9a-f]{64}$'::text)
 );
 
+create table bounce_report (
+  digest bytea not null,
+  at timestamp with time zone not null,
+  constraint bounce_report_pkey PRIMARY KEY (digest),
+  constraint bounce_report_digest_check CHECK (octet_length(digest) = 32)
+);
+CREATE INDEX bounce_report_by_time ON public.bounce_report USING btree (at);
+
 create table campaign (
   incident_id uuid not null,
   started_at timestamp with time zone not null,
@@ -132,6 +148,8 @@ create table campaign (
   frozen_up_to uuid,
   frozen_at timestamp with time zone,
   index_version integer,
+  paused_at timestamp with time zone,
+  paused_by text,
   constraint campaign_pkey PRIMARY KEY (incident_id),
   constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
 );
@@ -341,9 +359,12 @@ create table letter (
   reply text,
   queue_id text,
   settled_at timestamp with time zone,
+  sent_to uuid,
+  bounced_addresses uuid[] not null default '{}'::uuid[],
   constraint letter_pkey PRIMARY KEY (account_id, incident_id),
   constraint letter_state_check CHECK (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text, 'handed over'::text, 'bounced'::text, 'refused'::text, 'suppressed'::text, 'no address'::text]))
 );
+CREATE INDEX letter_by_hand_over ON public.letter USING btree (incident_id, settled_at) WHERE (state = 'handed over'::text);
 CREATE INDEX letter_by_state ON public.letter USING btree (incident_id, state);
 CREATE INDEX letter_to_retry ON public.letter USING btree (incident_id, due_at) WHERE (state = 'deferred'::text);
 CREATE INDEX letter_to_walk ON public.letter USING btree (incident_id, account_id) WHERE (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text]));

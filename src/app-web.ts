@@ -6,6 +6,7 @@ import { migrate } from "./db/migrate.ts";
 import { openDb } from "./db/db.ts";
 import { secretText } from "./http/cookies.ts";
 import { healthRoutes, newMetrics } from "./http/health.ts";
+import { preferredLocale } from "./http/locale.ts";
 import { newServer, type App } from "./http/server.ts";
 import { readBuiltPages, staticRoutes } from "./http/static.ts";
 import { mailboxRoutes } from "./mail/routes.ts";
@@ -38,8 +39,9 @@ import { lobbyView } from "./renewal/lobby/view.ts";
 import { renewalPages } from "./renewal/pages.ts";
 import { recoveryRoutes } from "./renewal/recovery-routes.ts";
 import { renewalRoutes } from "./renewal/routes.ts";
+import { bounceRoutes } from "./incidents/bounce-routes.ts";
 import { consoleRoutes } from "./incidents/console.ts";
-import { caseInHand, containmentsSince, currentNotice, noticesTo } from "./incidents/notice.ts";
+import { caseInHand, containmentsSince, currentLetter, currentNotice, noticesTo } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { wayOutOf } from "./incidents/plan.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
@@ -149,7 +151,13 @@ export async function buildWeb(
     push: () => push ?? never("the push channel is not open"),
   });
   passkeySessionRoutes(app, { ...shared, party });
-  sessionPages(app, { ...shared, party, frame, currentNotice: readNotice });
+  sessionPages(app, {
+    ...shared,
+    party,
+    frame,
+    currentNotice: readNotice,
+    currentLetter: (acceptLanguage) => currentLetter(db, preferredLocale(acceptLanguage)),
+  });
   const waiting = waitingLinks({ db, clock, log }, watching);
   linkRoutes(app, { ...shared, waiting, publicOrigin });
   linkPages(app, { ...shared, waiting, frame });
@@ -172,6 +180,10 @@ export async function buildWeb(
     wayOut: wayOutOf(config),
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
   });
+  const { bounceAddress, bounceSecret } = config;
+  if (bounceAddress !== null && bounceSecret !== null) {
+    bounceRoutes(app, { db, clock, secret: bounceSecret, address: bounceAddress });
+  }
   noticePages(app, { db, frame });
   consoleRoutes(app, {
     db,

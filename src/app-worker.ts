@@ -17,10 +17,11 @@ import { readStanding } from "./credentials/standing.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
 import { keepKeysTask } from "./rotation/keep-keys.ts";
-import { campaignTask, surveyTask } from "./incidents/campaign-tasks.ts";
+import { bouncesTask, campaignTask, surveyTask } from "./incidents/campaign-tasks.ts";
 import { keyUseSurplus } from "./canaries/alarm-words.ts";
 import { raiseAlarm } from "./canaries/raise-alarm.ts";
 import { watchKeyUse } from "./key-use/compare.ts";
+import { listenForBounces } from "./incidents/bounce-listener.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { watchSignIns } from "./canaries/stuffing.ts";
@@ -72,6 +73,12 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     config.smtpUrl === null ? transport : await openRelay(config.smtpUrl, { patience: patient, maxConnections: 10 });
   // A queue that was lost (a restored copy keeps no jobs) must not stop a campaign that has begun.
   await resumeCampaigns({ db });
+  const bounces = { db, keyholder, clock, random };
+  const { bounceAddress, bounceListen } = config;
+  const listener =
+    bounceAddress === null || bounceListen === null
+      ? undefined
+      : listenForBounces({ bounces, log, address: bounceAddress, listen: bounceListen });
   const worker = await startWorker({
     db,
     log,
@@ -88,6 +95,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         webhook: config.alarmWebhook,
       }),
       campaignTask({
+        bounceAddress: config.bounceAddress,
         neverMailed: (addresses) => neverMailed({ db, keyholder }, addresses),
         db,
         keyholder,
@@ -97,6 +105,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         log,
         service,
       }),
+      bouncesTask(bounces),
       surveyTask({
         db,
         keyholder,
@@ -146,6 +155,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
 
   return async () => {
     stopping.abort();
+    await listener?.close();
     await heartbeat.stop();
     await keyUse.stop();
     await honeywords.stop();

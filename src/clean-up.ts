@@ -10,6 +10,7 @@ import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetKeyUse } from "./key-use/read.ts";
 import { forgetSignInWindows } from "./canaries/stuffing.ts";
+import { forgetBounceReports } from "./incidents/bounce-routes.ts";
 import { forgetLines, forgetTickets } from "./renewal/clean-up.ts";
 
 const forgettings = [
@@ -26,6 +27,7 @@ const forgettings = [
   cleanUpMailbox,
   forgetSignInWindows,
   forgetKeyUse,
+  forgetBounceReports,
 ];
 
 /** Removes what is over, of every room, batch by batch until nothing is left or `signal` ends it; the next run goes on there. */

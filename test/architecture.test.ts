@@ -150,6 +150,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   lobby_minute: ["renewal"],
   key_version: ["rotation"],
   key_rewrap: ["rotation"],
+  address_bounce: ["incidents"],
+  bounce_report: ["incidents"],
   campaign_survey: ["incidents"],
   key_caller: ["key-use"],
   key_ledger: ["key-use"],

@@ -152,7 +152,9 @@ test("every table that has an account's id is emptied of it by name: one that is
     "links/clean-up",
     "renewal/clean-up",
   ];
-  const code = [...rooms, "streaming/progress"].map((file) => readFileSync(`src/${file}.ts`, "utf8")).join("\n");
+  const code = [...rooms, "incidents/bounced-addresses", "streaming/progress"]
+    .map((file) => readFileSync(`src/${file}.ts`, "utf8"))
+    .join("\n");
   const tables = await db.many<{ name: string }>(
     `select table_name as name from information_schema.columns
       where table_schema = 'public' and column_name = 'account_id' order by 1`,

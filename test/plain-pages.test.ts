@@ -123,7 +123,12 @@ test("while a case is contained, sign-in and its refusal say what must be renewe
     reference: "HL-2026-0001",
     renewPasswordsSetBefore: parseInstant("2026-11-22T20:41:07.312Z"),
   };
+  expect((await browser.get("/sign-in")).body).not.toContain("<details");
+  service.state.letter = { locale: "de", subject: "Mitteilung", text: "Was geschehen ist\n<b>nichts</b>" };
   const page = await browser.get("/sign-in");
+  // The letter itself, as it was sent, is one click away on the same page.
+  expect(page.body).toContain('<div lang="de">');
+  expect(page.body).toContain("Was geschehen ist\n&lt;b&gt;nichts&lt;/b&gt;");
   const refused = await browser.submit(page, { address: "x@example.org", password: "whatever it may be" });
   for (const { body, text } of [page, refused]) {
     expect(text).toContain("Passwords set before 22 November 2026 at 20:41 UTC");

@@ -11,7 +11,7 @@ import { silentLog } from "../src/kernel/log.ts";
 import { newId, systemRandom } from "../src/kernel/random.ts";
 import { testDatabase } from "../src/db/test-database.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
-import type { CurrentNotice } from "../src/http/notice-banner.ts";
+import type { CurrentLetter, CurrentNotice } from "../src/http/notice-banner.ts";
 import type { PageFrame } from "../src/http/page.ts";
 import { newServer } from "../src/http/server.ts";
 import { readBuiltPages, staticRoutes } from "../src/http/static.ts";
@@ -96,7 +96,11 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     },
     { hashesPerSecond: () => crowd.hashesPerSecond, everyMs: dayMs },
   );
-  const state: { notice: CurrentNotice | null; checkFails: Error | null } = { notice: null, checkFails: null };
+  const state: { notice: CurrentNotice | null; letter: CurrentLetter | null; checkFails: Error | null } = {
+    notice: null,
+    letter: null,
+    checkFails: null,
+  };
   const sessions = sessionCheck({ db, clock, seen, log: silentLog, refusedAsOld: () => {} });
   const app = newServer({
     hasSecondFactor: () => Promise.resolve(false),
@@ -130,7 +134,8 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   const party = relyingPartyOf(publicOrigin, "Houselights");
   passkeySessionRoutes(app, { ...needs, party });
   passkeyRoutes(app, { ...needs, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
-  sessionPages(app, { ...needs, party, frame, currentNotice });
+  const currentLetter = () => Promise.resolve(state.letter);
+  sessionPages(app, { ...needs, party, frame, currentNotice, currentLetter });
   signUpPages(app, { ...needs, frame });
   notMePages(app, { ...needs, frame });
   renewalPages(app, { ...needs, lobby, frame, currentNotice });

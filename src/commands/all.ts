@@ -9,6 +9,7 @@ import { keyUseCommand } from "./key-use.ts";
 import { keysCommands } from "./keys.ts";
 import { operatorCommands } from "./operator.ts";
 import { passwordCommands } from "./passwords.ts";
+import { sampleCommand } from "./sample.ts";
 import { serveCommands } from "./serve.ts";
 import { timelineCommands } from "./timeline.ts";
 
@@ -16,6 +17,7 @@ import { timelineCommands } from "./timeline.ts";
 export const commands: readonly Command[] = [
   ...serveCommands,
   ...incidentCommands,
+  sampleCommand,
   ...alarmCommands,
   ...canaryCommands,
   ...operatorCommands,

@@ -10,6 +10,7 @@ import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts"
 import { contain, containAccount } from "../incidents/contain.ts";
 import { openIncident } from "../incidents/open.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
+import { pauseCampaign, resumeCampaign } from "../incidents/pause.ts";
 import { wayOutOf } from "../incidents/plan.ts";
 import { askForSurvey, readSurvey } from "../incidents/survey.ts";
 import { reportIncident } from "../incidents/report.ts";
@@ -23,8 +24,8 @@ import { confirmed, figure, instant, textOf, type Call, type Command, type Outco
 import { withContainmentGround, withGround } from "./ground.ts";
 
 const operator = "host" as const;
-const idOption = { incident: { type: "string" } } as const;
-const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;
+export const idOption = { incident: { type: "string" } } as const;
+export const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;
 
 /** The case a command means: the one named, or the one in hand, or else the newest. */
 async function caseOf(ground: Pick<Ground, "db">, call: Call): Promise<IncidentId | Outcome> {
@@ -100,6 +101,7 @@ function statusLines(status: IncidentStatus): string[] {
     `  found                 ${instant(status.foundAt)} by ${status.foundBy}`,
     `  contained             ${status.containedAt === null ? "not yet" : `${instant(status.containedAt)}, ${status.containment ?? ""}`}`,
     ...(status.letters === null ? ["  letters               not started"] : sumLines(status.letters)),
+    ...(status.letterPace === null ? [] : [`  going out             ${progressLine(status)}`]),
     `  renewed               ${figure(status.renewed)}`,
     ...status.refusedByKind.map(({ kind, refused }) => `  refused (${kind})`.padEnd(24) + figure(refused)),
     ...status.deadlines.map(({ title, dueAt, state }) => `  due ${instant(dueAt)}  ${state}  ${title}`),
@@ -205,6 +207,8 @@ async function runNotify(call: Call): Promise<Outcome> {
       "test-sent": "the test letter is on its way",
       preview: "",
       plan: "",
+      paused: "",
+      resumed: "",
     };
     return {
       kind: "done",
@@ -262,12 +266,68 @@ async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
   });
 }
 
-async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
+export async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
   return withGround(call.config, call.log, async (ground) => {
     const id = await caseOf(ground, call);
     return isOutcome(id) ? id : work(ground, id);
   });
 }
+
+async function showCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId): Promise<Outcome> {
+  const status = await incidentStatus(ground, id);
+  if (status === undefined) return { kind: "refused", error: "there is no such case" };
+  return { kind: "done", json: status, lines: statusLines(status) };
+}
+
+const watchEveryMs = 2 * secondMs;
+
+/** One line after the other while letters go out, drawn over the last one on a terminal; then the case as it stands. */
+async function watchCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId, { say, json }: Call): Promise<Outcome> {
+  const isTerminal = process.stdout.isTTY && !json;
+  for (;;) {
+    const status = await incidentStatus(ground, id);
+    const isOver = status === undefined || status.letters === null || status.letterPace === null;
+    if (!isOver) {
+      if (isTerminal) process.stdout.write(`\r\u001b[K${progressLine(status)}`);
+      else say(progressLine(status));
+      await sleep(watchEveryMs);
+      continue;
+    }
+    if (isTerminal) process.stdout.write("\n");
+    return showCase(ground, id);
+  }
+}
+
+/** `12,000 of 30,000 out · 3 bounced · 18,000 waiting · 86,400/h · ends about 2026-11-22 21:04 UTC` */
+export function progressLine({ letters, letterPace: pace }: Pick<IncidentStatus, "letters" | "letterPace">): string {
+  if (letters === null || pace === null) return "no letters are going out";
+  const { scope, handedOver, bounced, refused, waiting } = letters;
+  const end =
+    pace.pausedAt !== null
+      ? `paused since ${minuteOf(pace.pausedAt)}`
+      : pace.endsAt === null
+        ? "nothing went in the last five minutes"
+        : `${figure(pace.perHour)}/h · ends about ${minuteOf(pace.endsAt)}`;
+  return `${figure(handedOver)} of ${figure(scope)} out · ${figure(bounced)} bounced · ${figure(refused)} refused · ${figure(waiting)} waiting · ${end}`;
+}
+
+const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
+
+/** `incident pause` and `incident resume`. */
+const pausing = (action: "pause" | "resume", summary: string, done: string): Command => ({
+  words: ["incident", action],
+  summary,
+  arguments: "[--incident ID]",
+  options: idOption,
+  optionHelp: [idHelp],
+  examples: [`houselights incident ${action}`],
+  run: (call) =>
+    onCase(call, async ({ db, clock, random }, id) => {
+      const outcome = await (action === "pause" ? pauseCampaign : resumeCampaign)({ db, clock, random }, id, operator);
+      if (outcome === "not running") return { kind: "refused", error: "no letters of this case are going out" };
+      return { kind: "done", json: { outcome }, lines: [outcome === "already" ? "it was so before" : done] };
+    }),
+});
 
 export const incidentCommands: readonly Command[] = [
   {
@@ -366,19 +426,19 @@ export const incidentCommands: readonly Command[] = [
     examples: ["houselights incident notify --plan", "houselights incident notify --yes"],
     run: runNotify,
   },
+  pausing("pause", "hand no further letter over until it is resumed", "paused: houselights incident resume goes on"),
+  pausing("resume", "let a paused campaign go on where it stopped", "letters are going out again"),
   {
     words: ["incident", "status"],
     summary: "the case as it stands, with the sum of the letters",
-    arguments: "[--incident ID]",
-    options: idOption,
-    optionHelp: [idHelp],
-    examples: ["houselights incident status --json"],
+    arguments: "[--incident ID] [--watch]",
+    options: { ...idOption, watch: { type: "boolean" } },
+    optionHelp: [idHelp, ["--watch", "follow the letters, with rate and end, until nothing waits"]],
+    examples: ["houselights incident status --json", "houselights incident status --watch"],
     run: (call) =>
-      onCase(call, async (ground, id) => {
-        const status = await incidentStatus(ground, id);
-        if (status === undefined) return { kind: "refused", error: "there is no such case" };
-        return { kind: "done", json: status, lines: statusLines(status) };
-      }),
+      onCase(call, (ground, id) =>
+        call.values["watch"] === true ? watchCase(ground, id, call) : showCase(ground, id),
+      ),
   },
   {
     words: ["incident", "list"],

@@ -4,7 +4,17 @@ import { isAbsolute, join, resolve } from "node:path";
 import { isIP } from "node:net";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
-import { readAllowance, readDnsServers, readPrice, type LetterPrice, type RelayAllowance } from "./mail-settings.ts";
+import {
+  readAllowance,
+  readBounceAddress,
+  readBounceListen,
+  readBounceSecret,
+  readDnsServers,
+  readPrice,
+  type BounceListen,
+  type LetterPrice,
+  type RelayAllowance,
+} from "./mail-settings.ts";
 
 /** What the service was told by its environment, checked and frozen. Values that hold a password are Secrets. */
 export interface Config {
@@ -31,6 +41,12 @@ export interface Config {
   readonly letterPrice: LetterPrice | null;
   /** Resolvers to ask about the sender's domain (`address` or `address:port`); `null` asks the system's. */
   readonly dnsServers: readonly string[] | null;
+  /** Where letters that come back are sent, each with a part of its own after a plus sign; `null`: none are taken back. */
+  readonly bounceAddress: string | null;
+  /** Where a mail server hands bounces over; `null`: nothing listens. */
+  readonly bounceListen: BounceListen | null;
+  /** What a relay signs its reports of bounces with; `null`: no reports are taken. */
+  readonly bounceSecret: Secret | null;
   readonly serviceName: string;
   /** Where letters and pages send people with questions; `null` leaves it out. */
   readonly contactAddress: string | null;
@@ -124,6 +140,9 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   const relayAllowance = readAllowance(settings);
   const letterPrice = readPrice(settings);
   const dnsServers = readDnsServers(settings);
+  const bounceAddress = readBounceAddress(settings);
+  const bounceListen = readBounceListen(settings);
+  const bounceSecret = readBounceSecret(settings);
   const contactAddress = text("CONTACT_ADDRESS") ?? null;
   if (contactAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(contactAddress)) {
     settings.refuse("CONTACT_ADDRESS", "must be an address");
@@ -155,6 +174,9 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     relayAllowance,
     letterPrice,
     dnsServers,
+    bounceAddress,
+    bounceListen,
+    bounceSecret,
     serviceName,
     contactAddress,
     alarmAddress,

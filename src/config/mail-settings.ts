@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { Secret } from "../kernel/secret.ts";
 
 /** Letters that the relay takes in an hour or a day, by contract. */
 export interface RelayAllowance {
@@ -11,6 +12,13 @@ export interface LetterPrice {
   readonly perThousand: number;
   /** ISO 4217. */
   readonly currency: string;
+}
+
+/** Where bounces are handed over by a mail server: LMTP (RFC 2033) or SMTP (RFC 5321). */
+export interface BounceListen {
+  readonly protocol: "lmtp" | "smtp";
+  readonly host: string;
+  readonly port: number;
 }
 
 interface Reader {
@@ -48,4 +56,46 @@ export function readDnsServers(settings: Reader): readonly string[] | null {
   if (areServers && servers.length <= 8) return Object.freeze(servers);
   settings.refuse("DNS_SERVER", "must be addresses of resolvers (192.0.2.53 or 127.0.0.1:5353) with commas between");
   return null;
+}
+
+/** Letters' own part is 45 characters after a plus sign, and a local part has at most 64 (RFC 5321 section 4.5.3.1.1). */
+export function readBounceAddress(settings: Reader): string | null {
+  const text = settings.read("BOUNCE_ADDRESS");
+  if (text === undefined) return null;
+  if (/^[a-z0-9][a-z0-9._-]{0,17}@[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(text) && text.length <= 200)
+    return text.toLowerCase();
+  settings.refuse("BOUNCE_ADDRESS", "must be an address with at most 18 characters before the @, and no plus sign");
+  return null;
+}
+
+export function readBounceListen(settings: Reader): BounceListen | null {
+  const text = settings.read("BOUNCE_LISTEN");
+  if (text === undefined) {
+    const isWanted = settings.read("BOUNCE_ADDRESS") !== undefined;
+    return isWanted ? { protocol: "lmtp", host: "127.0.0.1", port: 8424 } : null;
+  }
+  if (text === "off") return null;
+  if (settings.read("BOUNCE_ADDRESS") === undefined) {
+    settings.refuse("BOUNCE_ADDRESS", "must be set together with BOUNCE_LISTEN");
+  }
+  const [, protocol, six, host, port] = /^(lmtp|smtp):\/\/(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const address = six ?? host ?? "";
+  if (protocol !== undefined && isIP(address) !== 0 && Number(port) <= 65_535) {
+    return { protocol: protocol === "lmtp" ? "lmtp" : "smtp", host: address, port: Number(port) };
+  }
+  settings.refuse("BOUNCE_LISTEN", "must be lmtp:// or smtp://, an address of this machine and a port; or off");
+  return null;
+}
+
+export function readBounceSecret(settings: Reader): Secret | null {
+  const text = settings.read("BOUNCE_WEBHOOK_SECRET");
+  if (text === undefined) return null;
+  if (text.length < 32 || text.length > 512) {
+    settings.refuse("BOUNCE_WEBHOOK_SECRET", "must be 32 to 512 characters, the same as the relay has");
+    return null;
+  }
+  if (settings.read("BOUNCE_ADDRESS") === undefined) {
+    settings.refuse("BOUNCE_ADDRESS", "must be set together with BOUNCE_WEBHOOK_SECRET");
+  }
+  return Secret.fromText(text);
 }

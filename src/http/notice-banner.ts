@@ -11,6 +11,28 @@ export interface CurrentNotice {
 
 export type ReadCurrentNotice = () => Promise<CurrentNotice | null>;
 
+/** The letter of the case in hand as it was sent. */
+export interface CurrentLetter {
+  readonly locale: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** `null` while none has gone. */
+export type ReadCurrentLetter = (acceptLanguage: string | undefined) => Promise<CurrentLetter | null>;
+
+/** The letter itself, below a page's card, folded up. */
+export function noticeLetter(words: Words, letter: CurrentLetter | null): Markup | undefined {
+  if (letter === null) return undefined;
+  return html`<details class="card letter-again">
+    <summary>${words.say("notice.letter")}</summary>
+    <div lang="${letter.locale}">
+      <p class="letter-subject">${letter.subject}</p>
+      <div class="letter">${letter.text}</div>
+    </div>
+  </details>`;
+}
+
 const noticePath = (reference: string): string => `/notice/${encodeURIComponent(reference)}`;
 
 /** The notice above a page's card. `renewHere` leaves out the way to the page that it already stands on. */

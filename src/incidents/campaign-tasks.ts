@@ -8,22 +8,25 @@ import type { Db } from "../db/db.ts";
 import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { MailTransport } from "../mail/mail.ts";
+import { recordBounce } from "./bounces.ts";
 import { enqueueWalk, freezeScope } from "./campaign.ts";
 import type { ServiceFacts } from "../mail/templates.ts";
 import { sendTestLetter } from "./preview.ts";
+import { isPaused } from "./pause.ts";
 import { surveyCampaign } from "./survey.ts";
 import { walk, type Pace, type Walked } from "./walk.ts";
 
 interface Needs {
   readonly db: Db;
   /** Mailer's role. */
-  readonly keyholder: Pick<Keyholder, "open" | "index">;
+  readonly keyholder: Pick<Keyholder, "open" | "index" | "indexMany">;
   readonly transport: MailTransport;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly service: ServiceFacts;
   readonly pace?: Partial<Pace>;
+  readonly bounceAddress?: string | null;
   readonly neverMailed: (addresses: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
@@ -41,6 +44,8 @@ export function campaignTask(needs: Needs): TaskDefinition {
     const operator = parseId<AccountId>(testFor);
     if (incidentId === undefined) return;
     if (operator !== undefined) return sendTest(needs, incidentId, operator, log);
+    // Resuming queues the walks again.
+    if (await isPaused(db, incidentId)) return;
     const until = plus(clock.now(), turnMs);
     const isFrozen = await freezeScope(needs, incidentId, until);
     const walked: Walked = isFrozen
@@ -65,6 +70,14 @@ export const surveyTask = (needs: Parameters<typeof surveyCampaign>[0]): TaskDef
   defineTask("campaign-survey", async ({ incidentId: id }, { signal }) => {
     const incidentId = parseId<IncidentId>(id);
     if (incidentId !== undefined) await surveyCampaign(needs, incidentId, signal);
+  });
+
+/** The task "bounces": letters that came back, as a relay reported them. One that was counted before counts nothing again. */
+export const bouncesTask = (needs: Parameters<typeof recordBounce>[0]): TaskDefinition =>
+  defineTask("bounces", async ({ bounces }, { log }) => {
+    for (const { token, status } of bounces) {
+      log.info({ outcome: await recordBounce(needs, token, status), status }, "a letter came back");
+    }
   });
 
 /** Throws for a deferral, so that the job is tried again. */

@@ -167,7 +167,8 @@ async function freezeNext(
   return "just frozen";
 }
 
-async function enqueueWalks(tx: Tx, incidentId: IncidentId): Promise<void> {
+/** Queues all of a campaign's walks; waiting jobs of the same are replaced. */
+export async function enqueueWalks(tx: Tx, incidentId: IncidentId): Promise<void> {
   for (let shard = 0; shard < walkers; shard++) await enqueueWalk(tx, incidentId, shard);
 }
 

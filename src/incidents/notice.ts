@@ -145,6 +145,20 @@ export async function caseInHand(tx: Tx): Promise<IncidentId | null> {
   return row?.id ?? null;
 }
 
+/** The letter of the case in hand as it was sent, in a language or else in English; `null` before the first has gone. */
+export async function currentLetter(
+  tx: Tx,
+  locale: Locale,
+): Promise<Pick<NoticeText, "locale" | "subject" | "text"> | null> {
+  const row = await tx.one<Pick<NoticeText, "locale" | "subject" | "text">>(
+    `select n.locale, n.subject, n.text from notice n join incident i on i.id = n.incident_id
+      where i.state <> 'closed' and i.containment in ('everyone-out', 'with-renewal') and n.locale in ($1, 'en')
+      order by n.locale = $1 desc limit 1`,
+    [locale],
+  );
+  return row ?? null;
+}
+
 /** What sign-in pages and televisions say while a case is in hand. */
 export interface CurrentNotice {
   readonly reference: string;

@@ -5,6 +5,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Notified } from "../wire/incidents.ts";
 import { startCampaign, type CampaignNeeds, type StartRefusal } from "./campaign.ts";
 import { noticeIn, type NoticeText } from "./notice.ts";
+import { pauseCampaign, resumeCampaign } from "./pause.ts";
 import { planCampaign, type WayOut } from "./plan.ts";
 import { planLines } from "./plan-lines.ts";
 import { noticeFacts, previewNotices } from "./preview.ts";
@@ -13,13 +14,13 @@ import { askForSurvey, readSurvey } from "./survey.ts";
 export type NotifyOutcome = Notified | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * The campaign's four steps as the console and the command line ask for them. A test letter is queued and leaves by the
+ * The campaign's steps as the console and the command line ask for them. A test letter is queued and leaves by the
  * mailer, the way the real ones will. A plan has what the worker has found out so far, and asks it for what is missing.
  */
 export async function notifyIncident(
   needs: CampaignNeeds & { readonly keyholder: Pick<Keyholder, "open">; readonly wayOut: WayOut },
   incidentId: IncidentId,
-  action: "preview" | "test" | "plan" | "start",
+  action: "preview" | "test" | "plan" | "start" | "pause" | "resume",
   operator: AccountId | "host",
 ): Promise<NotifyOutcome> {
   const noCase = { kind: "refused", reason: "there is no such case" } as const;
@@ -47,6 +48,12 @@ export async function notifyIncident(
         enqueue(tx, "campaign", { incidentId, testFor: operator }, { maxAttempts: 5, priority: -10 }),
       );
       return { kind: "test-sent" };
+    }
+    case "pause":
+    case "resume": {
+      const outcome = await (action === "pause" ? pauseCampaign : resumeCampaign)(needs, incidentId, operator);
+      if (outcome === "not running") return { kind: "refused", reason: "no letters of this case are going out" };
+      return { kind: action === "pause" ? "paused" : "resumed" };
     }
     case "start": {
       const outcome = await startCampaign(needs, incidentId, operator);

@@ -25,6 +25,8 @@ export interface Outcome extends Claim {
   readonly mayHaveArrived: boolean;
   readonly notice: StoredNotice | undefined;
   readonly addressHash: string | undefined;
+  /** The id of the address it was written to. */
+  readonly sentTo: string | null;
 }
 
 interface Needs {
@@ -55,9 +57,10 @@ export function recordOutcomes(
         `update letter l
             set state = o.state, reply = o.reply, queue_id = o.queue_id, due_at = o.due_at, lease_until = null,
                 settled_at = case when o.state = 'deferred' then null else $9::timestamptz end,
-                possibly_twice = l.possibly_twice or o.may_have_arrived
-           from unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[])
-                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived)
+                possibly_twice = l.possibly_twice or o.may_have_arrived, sent_to = o.sent_to
+           from unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[],
+                       $10::uuid[])
+                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to)
           where l.incident_id = $1 and l.account_id = o.account_id
             and l.state in ('unclaimed', 'claimed', 'deferred')
             -- An older claim's outcome is out of date, unless it is that the letter has gone.
@@ -73,6 +76,7 @@ export function recordOutcomes(
           batch.map(({ dueAt }) => (dueAt === null ? null : toDate(dueAt))),
           batch.map(({ mayHaveArrived: may }) => may),
           toDate(now),
+          batch.map(({ sentTo }) => sentTo),
         ],
       );
       const twice = new Map(written.map(({ accountId, possiblyTwice }) => [accountId, possiblyTwice]));

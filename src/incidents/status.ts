@@ -7,6 +7,7 @@ import { readTimeline } from "../timeline/read.ts";
 import type { IncidentList, IncidentStatus } from "../wire/incidents.ts";
 import { whatIsMissing } from "./close.ts";
 import { deadlinesOf } from "./deadlines.ts";
+import { letterPace } from "./letter-pace.ts";
 import { letterSum } from "./letter-sum.ts";
 import { reviewItems } from "./review.ts";
 
@@ -65,6 +66,7 @@ export async function incidentStatus(
     // A letter per account would drown what people did; their sum stands above.
     readTimeline(db, { incidentId: id, kinds: timelineKinds.filter((kind) => kind !== "letter"), limit: 200 }),
   ]);
+  const pace = sum === null || sum === undefined ? undefined : await letterPace(db, id, sum.waiting, clock.now());
   const { wayInWhat, wayInClosedAt, wayInEvidence } = row;
   return {
     id: row.id,
@@ -85,6 +87,7 @@ export async function incidentStatus(
     keptTools: row.keptTools ?? false,
     letters: sum ?? null,
     lettersFinishedAt: isoOrNull(row.finishedAt),
+    letterPace: pace ?? null,
     renewed: hours.reduce((total, { renewed }) => total + renewed, 0),
     renewalsByHour: hours,
     refusedByKind: [...refused],

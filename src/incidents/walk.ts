@@ -19,6 +19,7 @@ import { openAccounts } from "../accounts/accounts.ts";
 import { parseAddress, withoutAddresses } from "../mail/address.ts";
 import type { MailTransport, SendOutcome } from "../mail/mail.ts";
 import { append } from "../timeline/append.ts";
+import { chooseAddresses, type Chosen } from "./choose-address.ts";
 import { noticeIn, readNotices, type StoredNotice } from "./notice.ts";
 import { campaignKey, keyed, messageIdOf, recordOutcomes, type Claim, type Outcome } from "./record-outcomes.ts";
 
@@ -38,12 +39,14 @@ export const ordinaryPace: Pace = { concurrency: 10, batch: 50, leaseMs: minuteM
 interface Needs {
   readonly db: Db;
   /** Mailer's role: addresses are opened here and nowhere else in a campaign. */
-  readonly keyholder: Pick<Keyholder, "open" | "index">;
+  readonly keyholder: Pick<Keyholder, "open" | "index" | "indexMany">;
   readonly transport: MailTransport;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly pace?: Partial<Pace>;
+  /** Where letters come back to; without it nothing takes them. */
+  readonly bounceAddress?: string | null;
   /** Which of the addresses must never be written to (canaries); their letters count as suppressed. */
   readonly neverMailed: (addresses: readonly string[]) => Promise<ReadonlySet<string>>;
 }
@@ -66,8 +69,8 @@ const brakeBatches = 3;
 const longestWaitMs = 5 * minuteMs;
 
 interface Addressed extends Claim {
-  /** Undefined when there is nothing to write to. */
-  readonly to: string | undefined;
+  /** Undefined when there is nothing to write to; `bounced` when nothing else is left than what came back before. */
+  readonly chosen: Chosen | "bounced" | undefined;
   readonly isSuppressed: boolean;
   readonly notice: StoredNotice;
 }
@@ -140,15 +143,15 @@ export async function walk(
       claims.map(({ accountId }) => accountId),
     );
     const byId = new Map(accounts.map((account) => [account.accountId, account]));
+    const addresses = await chooseAddresses(needs, incidentId, key, accounts);
     const suppressed = await needs.neverMailed(
-      accounts.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+      accounts.flatMap((account) => account.addresses.map(({ address }) => address)),
     );
     for (const one of claims) {
       const account = byId.get(one.accountId);
-      // The first address that was confirmed; letters to further ones would be attempts of the same row.
-      const to = account?.addresses.find(({ address }) => address !== "")?.address;
-      const isSuppressed = to !== undefined && suppressed.has(to);
-      queue.push({ ...one, to, isSuppressed, notice: noticeIn(notices, account?.locale) });
+      const chosen = addresses.get(one.accountId);
+      const isSuppressed = typeof chosen === "object" && suppressed.has(chosen.to);
+      queue.push({ ...one, chosen, isSuppressed, notice: noticeIn(notices, account?.locale) });
     }
   }
 
@@ -164,12 +167,18 @@ export async function walk(
     return undefined;
   }
 
-  function judge({ accountId, attempts, to, isSuppressed, notice }: Addressed, sent: SendOutcome | undefined): Outcome {
-    const common = { accountId, attempts, notice, queueId: null, dueAt: null, mayHaveArrived: false };
-    if (isSuppressed) return { ...common, state: "suppressed", reply: "never mailed", addressHash: undefined };
-    if (to === undefined || sent === undefined) {
-      return { ...common, state: "no address", reply: "no readable address", addressHash: undefined };
-    }
+  function judge(
+    { accountId, attempts, chosen, isSuppressed, notice }: Addressed,
+    sent: SendOutcome | undefined,
+  ): Outcome {
+    const nothing = { queueId: null, dueAt: null, mayHaveArrived: false, addressHash: undefined, sentTo: null };
+    const none = { ...nothing, accountId, attempts, notice };
+    if (isSuppressed) return { ...none, state: "suppressed", reply: "never mailed" };
+    if (chosen === "bounced") return { ...none, state: "suppressed", reply: "bounced before" };
+    if (chosen === undefined || sent === undefined)
+      return { ...none, state: "no address", reply: "no readable address" };
+    const { to } = chosen;
+    const common = { ...none, sentTo: chosen.addressId };
     const parsed = parseAddress(to);
     const addressHash = keyed(key, "address", parsed.kind === "address" ? parsed.normalised : to);
     switch (sent.kind) {
@@ -197,13 +206,15 @@ export async function walk(
     }
   }
 
-  async function send({ accountId, to, isSuppressed, notice }: Addressed): Promise<SendOutcome | undefined> {
-    if (to === undefined || isSuppressed) return undefined;
+  async function send({ accountId, chosen, isSuppressed, notice }: Addressed): Promise<SendOutcome | undefined> {
+    if (typeof chosen !== "object" || isSuppressed) return undefined;
+    const { to, returnPath } = chosen;
     try {
       return await transport.send({
         to,
         written: notice,
         messageId: messageIdOf(key, incident?.reference ?? "", accountId),
+        ...(returnPath === undefined ? {} : { returnPath }),
       });
     } catch (thrown) {
       // A mistake of ours must not hold up everybody else's letter; it stays visible as waiting, with its reason.
@@ -266,6 +277,7 @@ async function claimFresh(
         set possibly_twice = possibly_twice or state = 'claimed',
             state = 'claimed', attempts = attempts + 1, lease_until = $3
       where incident_id = $1
+        and not exists (select from campaign where incident_id = $1 and paused_at is not null)
         and account_id in (
           select account_id from letter
            where incident_id = $1 and account_id > $5
@@ -283,6 +295,7 @@ async function claimDue(db: Db, incidentId: IncidentId, now: EpochMs, { batch, l
     `update letter
         set state = 'claimed', attempts = attempts + 1, lease_until = $3, due_at = null
       where incident_id = $1
+        and not exists (select from campaign where incident_id = $1 and paused_at is not null)
         and account_id in (
           select account_id from letter
            where incident_id = $1 and state = 'deferred' and due_at <= $2

@@ -112,6 +112,26 @@ export const tasks = {
     maxAttempts: 1_000,
     lane: "work",
   },
+  bounces: {
+    payload: Type.Object(
+      {
+        bounces: Type.Array(
+          Type.Object(
+            {
+              token: Type.String({ maxLength: 64 }),
+              status: Type.String({ pattern: "^[245]\\.\\d{1,3}\\.\\d{1,3}$" }),
+            },
+            exactly,
+          ),
+          { maxItems: 100 },
+        ),
+      },
+      exactly,
+    ),
+    priority: 2,
+    maxAttempts: 25,
+    lane: "work",
+  },
   "campaign-survey": {
     payload: Type.Object({ incidentId: uuid }, exactly),
     priority: -5,

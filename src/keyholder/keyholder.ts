@@ -17,7 +17,7 @@ export interface Place {
 }
 
 /** What a blind index is for; each purpose has a key of its own. */
-export type IndexPurpose = "address" | "user-code" | "throttle" | "canary";
+export type IndexPurpose = "address" | "user-code" | "throttle" | "canary" | "bounce";
 
 /** What a short code is for; a code made for one purpose never answers for another. */
 export type CodePurpose = "sign-up" | "renewal";

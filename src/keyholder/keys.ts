@@ -10,7 +10,7 @@ import { parseSealedText } from "./key-seal.ts";
 import type { KeySeal, SealedText } from "./key-seal.ts";
 import type { CodePurpose, IndexPurpose, KeyPurpose, SignPurpose, SymmetricPurpose } from "./keyholder.ts";
 
-export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle", "canary"];
+export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle", "canary", "bounce"];
 export const codePurposes: readonly CodePurpose[] = ["sign-up", "renewal"];
 export const signPurposes: readonly SignPurpose[] = ["grant", "checkpoint", "letter"];
 
@@ -23,6 +23,7 @@ const symmetricPurposes: readonly SymmetricPurpose[] = [
   "index.user-code",
   "index.throttle",
   "index.canary",
+  "index.bounce",
   "code.sign-up",
   "code.renewal",
 ];

@@ -12,6 +12,7 @@ import { openAccounts } from "../accounts/accounts.ts";
 import { dueDeletions, isLastOperator, shredAccount } from "../accounts/deletion.ts";
 import { forgetCredentials } from "../credentials/clean-up.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
+import { forgetBouncesOf } from "../incidents/bounced-addresses.ts";
 import { forgetLinksOf } from "../links/clean-up.ts";
 import { forgetTicketsOf } from "../renewal/clean-up.ts";
 import { announce } from "../sessions/announce.ts";
@@ -68,6 +69,7 @@ export async function deleteAccount(
       await forgetSessionsOf(tx, accountId);
       await forgetCredentials(tx, accountId);
       await needs.forgetProgress(tx, accountId);
+      await forgetBouncesOf(tx, accountId);
       await shredAccount(tx, accountId);
       await append(tx, now, { kind: "account deleted", detail: { account: accountId, by } }, random);
       await announce(tx, { accountId, reason: "signed-out" });

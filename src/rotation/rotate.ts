@@ -1,4 +1,4 @@
-import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, fromDate, hourMs, minuteMs, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
@@ -18,6 +18,9 @@ export interface RotationNeeds {
 
 /** Grants are good for six hours after they were signed; a little more, for clocks that differ. */
 const grantsLiveMs = 6 * hourMs + 5 * minuteMs;
+
+/** So long a letter's bounce counts. */
+const bouncesLiveMs = 14 * dayMs;
 
 /** What every rotation leaves to be done, in the worker. */
 export const queueKeeping = (tx: Tx): Promise<void> => enqueue(tx, "keep-keys", {}, { key: "keep-keys" });
@@ -128,6 +131,15 @@ export async function neededBy(
     const since = versions.find((each) => each.version === newest)?.madeAt ?? now;
     const until = plus(since as EpochMs, grantsLiveMs);
     return until > now ? [`grants that are good until ${toIso(until)}`] : [];
+  }
+  if (purpose === "index.bounce") {
+    const madeAt = versions.find((each) => each.version === newest)?.madeAt ?? now;
+    const campaigns = await db.one<{ count: number }>(
+      `select count(*) as count from campaign c join incident i on i.id = c.incident_id
+        where c.started_at <= $1 and (i.letters_finished_at > $2 or i.letters_finished_at is null and i.state <> 'closed')`,
+      [toDate(madeAt), toDate(plus(now, -bouncesLiveMs))],
+    );
+    return (campaigns?.count ?? 0) > 0 ? ["letters that may come back"] : [];
   }
   if (purpose === "index.address") {
     const campaigns = await db.one<{ count: number }>(

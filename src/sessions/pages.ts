@@ -5,7 +5,15 @@ import { forgetSession, clearStepCookie, setSessionCookie, setStepCookie, stepOf
 import { addressField, factorField, passwordField } from "../http/form.ts";
 import { html, type Markup } from "../http/markup.ts";
 import { nextPath } from "../http/next-path.ts";
-import { noticeBanner, refusedSignIn, type CurrentNotice, type ReadCurrentNotice } from "../http/notice-banner.ts";
+import {
+  noticeBanner,
+  noticeLetter,
+  refusedSignIn,
+  type CurrentLetter,
+  type CurrentNotice,
+  type ReadCurrentLetter,
+  type ReadCurrentNotice,
+} from "../http/notice-banner.ts";
 import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -20,6 +28,7 @@ import { signIn } from "./sign-in.ts";
 export type SessionPageNeeds = Parameters<typeof signIn>[0] & {
   readonly frame: PageFrame;
   readonly currentNotice: ReadCurrentNotice;
+  readonly currentLetter: ReadCurrentLetter;
   /** `null` where browsers refuse passkeys. */
   readonly party: RelyingParty | null;
 };
@@ -47,7 +56,7 @@ const CodeForm = Closed({ code: Type.String({ maxLength: 100 }), next });
 
 /** Sign-in and sign-out for people, complete without a script. The same operations as `/api/sessions`. */
 export function sessionPages(app: App, needs: SessionPageNeeds): void {
-  const { db, clock, frame, currentNotice, party } = needs;
+  const { db, clock, frame, currentNotice, currentLetter, party } = needs;
   const config = { access: "anyone", page: true } as const;
 
   app.get("/sign-in", { config, schema: { hide: true, querystring: SignInQuery } }, async (request, reply) => {
@@ -55,7 +64,8 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
     if (request.viewer !== null) return goTo(reply, target ?? "/");
     const words = wordsOf(reply);
     const notice = await currentNotice();
-    return sendPage(reply, frame, signInPage(words, { notice, target, done: request.query.done, party }));
+    const letter = notice === null ? null : await currentLetter(request.headers["accept-language"]);
+    return sendPage(reply, frame, signInPage(words, { notice, letter, target, done: request.query.done, party }));
   });
 
   app.post("/sign-in", { config, schema: { hide: true, body: SignInForm } }, async (request, reply) => {
@@ -154,6 +164,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
 
 interface SignInState {
   readonly notice: CurrentNotice | null;
+  readonly letter?: CurrentLetter | null;
   readonly target: string | undefined;
   readonly done?: "signed-out" | "account-created" | "renewed" | "step-over" | undefined;
   readonly refused?: { readonly address: string; readonly offer: boolean };
@@ -222,7 +233,10 @@ function offerPage(
   };
 }
 
-function signInPage(words: Words, { notice, target, done: before, refused, party }: SignInState): PageContent {
+function signInPage(
+  words: Words,
+  { notice, letter = null, target, done: before, refused, party }: SignInState,
+): PageContent {
   const title = words.say("sign-in.title");
   // After setting a password is the moment to be done with passwords.
   const offers = party !== null && (before === "account-created" || before === "renewed" || refused?.offer === true);
@@ -256,7 +270,8 @@ function signInPage(words: Words, { notice, target, done: before, refused, party
       <div class="below">
         <a href="/renew">${words.say("sign-in.forgot")}</a>
         <a href="/sign-up">${words.say("sign-in.sign-up")}</a>
-      </div>`,
+      </div>
+      ${noticeLetter(words, letter)}`,
   };
 }
 

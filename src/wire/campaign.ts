@@ -57,3 +57,14 @@ export const Plan = Closed({
   ),
 });
 export type Plan = Static<typeof Plan>;
+
+/** How a campaign that runs gets on. */
+export const LetterPace = Closed({
+  pausedAt: OrNull(Instant),
+  /** Over the last five minutes. */
+  perHour: Type.Integer(),
+  /** If it goes on like that; null while nothing goes. */
+  endsAt: OrNull(Instant),
+  byMinute: Type.Array(Closed({ minute: Instant, handedOver: Type.Integer() })),
+});
+export type LetterPace = Static<typeof LetterPace>;

@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 import { Alarm } from "./alarms.ts";
-import { Plan } from "./campaign.ts";
+import { LetterPace, Plan } from "./campaign.ts";
 import { KeyUse } from "./key-use.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
 
@@ -74,7 +74,14 @@ export type Contained = Static<typeof Contained>;
 
 /** POST /api/incidents/{id}/notify */
 export const Notify = Closed({
-  action: Type.Union([Type.Literal("preview"), Type.Literal("test"), Type.Literal("plan"), Type.Literal("start")]),
+  action: Type.Union([
+    Type.Literal("preview"),
+    Type.Literal("test"),
+    Type.Literal("plan"),
+    Type.Literal("start"),
+    Type.Literal("pause"),
+    Type.Literal("resume"),
+  ]),
 });
 
 /** The sum of P5: scope = everything below it, at any moment. */
@@ -97,6 +104,8 @@ export const Notified = Closed({
     Type.Literal("plan"),
     Type.Literal("started"),
     Type.Literal("already-started"),
+    Type.Literal("paused"),
+    Type.Literal("resumed"),
   ]),
   subject: Type.Optional(Type.String()),
   text: Type.Optional(Type.String()),
@@ -158,6 +167,8 @@ export const IncidentStatus = Closed({
   keptTools: Type.Boolean(),
   letters: Type.Union([LetterSum, Type.Null()]),
   lettersFinishedAt: Type.Union([Instant, Type.Null()]),
+  /** Null while no campaign runs. */
+  letterPace: Type.Union([LetterPace, Type.Null()]),
   /** Accounts in scope whose password was set after containment. */
   renewed: Type.Integer(),
   renewalsByHour: Type.Array(Closed({ hour: Instant, renewed: Type.Integer() })),

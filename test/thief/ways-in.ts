@@ -322,5 +322,6 @@ export const noWayIn: Readonly<Record<string, string>> = {
   "POST /api/renewals/place": "says how a place in line stands, which opens no account",
   "POST /oauth/device_authorization": "gives a new device a code that nobody has approved",
   "POST /api/sessions/passkey/options": "gives a challenge, which opens nothing without a passkey",
+  "POST /api/bounces": "takes a relay's signed report that letters came back, and opens nothing",
   "POST /sign-out": "ends a session, and opens nothing",
 };

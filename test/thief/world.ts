@@ -11,6 +11,12 @@ import type { Sought } from "./search.ts";
 /** A hash at this cost is a thousandth of a true one: what is proved here does not depend on it, and there are thousands. */
 export const testHashCost: HashCost = { memoryKib: 8, passes: 1, parallelism: 1 };
 
+/** With them, letters that come back are reported to the service. */
+export const bounceSettings = {
+  BOUNCE_ADDRESS: "bounces@films.example",
+  BOUNCE_WEBHOOK_SECRET: "what a relay signs its reports with",
+} as const;
+
 /** The subscription that a logical replica would have: every table there is, and every one to come. */
 export const replicaSlot = "thief";
 
@@ -71,7 +77,13 @@ export async function openWorld(): Promise<World> {
     const emptyUntil = Date.now();
     const crowd = { hashesPerSecond: 1_000_000 };
     const lobby = { hashesPerSecond: () => crowd.hashesPerSecond };
-    const service = await openService({ connection, hashCost: testHashCost, hashThreads: 2, lobby });
+    const service = await openService({
+      connection,
+      hashCost: testHashCost,
+      hashThreads: 2,
+      lobby,
+      settings: bounceSettings,
+    });
     const port = await service.web.listen("127.0.0.1", 0);
     return {
       ...worldOver(service),

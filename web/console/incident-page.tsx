@@ -11,6 +11,7 @@ import { useProved } from "../app/proof.tsx";
 import { incidentQuery } from "../app/queries.ts";
 import { say, showExact, showNumber, showSpan } from "../text/say.ts";
 import { detailText } from "./detail.ts";
+import { LettersGoingOut } from "./letters-going-out.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { ReviewList } from "./review-list.tsx";
 import { SumOfLetters } from "./sum-of-letters.tsx";
@@ -189,7 +190,7 @@ function Deadlines({ deadlines }: { readonly deadlines: IncidentStatus["deadline
 }
 
 function Letters({ incident }: { readonly incident: IncidentStatus }) {
-  const { letters, lettersFinishedAt } = incident;
+  const { letters, lettersFinishedAt, letterPace } = incident;
   const handedOver = letters?.handedOver ?? 0;
   const now = useNow();
   // The case file knows the sum of now; the line shows how it grew while somebody watched.
@@ -200,7 +201,8 @@ function Letters({ incident }: { readonly incident: IncidentStatus }) {
     <>
       <SumOfLetters sum={letters} />
       {lettersFinishedAt !== null && <p>{say("case.letters.finished", { date: showExact(lettersFinishedAt) })}</p>}
-      {seen.length > 2 && (
+      {letterPace !== null && <LettersGoingOut id={incident.id} pace={letterPace} />}
+      {letterPace === null && seen.length > 2 && (
         <>
           <p className="small soft">{say("case.letters.progress")}</p>
           <Suspense fallback={<div className="chart" />}>

@@ -481,6 +481,18 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
     keptTools: false,
     letters: sent ? sumOf(31_000 + (Math.floor(Date.now() / 1_000) % 9_000)) : null,
     lettersFinishedAt: null,
+    letterPace:
+      state === "notifying"
+        ? {
+            pausedAt: null,
+            perHour: 86_400,
+            endsAt: ago(-2 * hourMs),
+            byMinute: Array.from({ length: 30 }, (_, place) => ({
+              minute: new Date(Math.floor(Date.now() / 60_000) * 60_000 - (29 - place) * 60_000).toISOString(),
+              handedOver: place < 4 ? 240 * place : 1_400 + ((place * 137) % 160),
+            })),
+          }
+        : null,
     renewed: sent ? 12_204 : 0,
     renewalsByHour: sent
       ? Array.from({ length: 20 }, (_, place) => ({

@@ -660,6 +660,12 @@ export const en = {
   "plan.outlook.not known": "not known",
   "plan.outlook.yours": "yours to meet",
   "contain.letters": "To tell everybody",
+  "letters.rate": "{rate} letters an hour; if it stays so, the last one goes about {end}.",
+  "letters.none-lately": "No letter was handed over in the last five minutes.",
+  "letters.paused": "Paused since {since}. What waits stays as it is.",
+  "letters.pause": "Pause the letters",
+  "letters.resume": "Let the letters go on",
+  "letters.by-minute": "Letters handed over, by minute",
 
   "mailbox.title": "Mailbox",
   "mailbox.lead": "Letters that the service would have sent. Kept here because no relay is set.",

@@ -38,6 +38,7 @@ export const en = {
     "We stopped them because of a security incident. Your account is still there: set a new password to come back in.",
   "notice.renew": "Set a new password",
   "notice.read": "What happened: {reference}",
+  "notice.letter": "The letter that we sent to everybody",
 
   "sign-in.title": "Sign in",
   "sign-in.lead": "Carry on where you left off.",

@@ -1,4 +1,4 @@
-import { because, keyed, shown, type Declarations } from "./declare.ts";
+import { because, digest, keyed, shown, type Declarations } from "./declare.ts";
 
 const incident = shown("which case", because.id);
 const typed = (what: string) => shown(what, because.caseFile);
@@ -58,7 +58,22 @@ export const cases: Declarations = {
       frozen_up_to: step("up to which account id the scope is fixed"),
       frozen_at: step("when the scope was fixed"),
       index_version: step("which version of a key its letters are counted with"),
+      paused_at: step("since when it is paused"),
+      paused_by: typed("the account id of who paused it"),
     },
+  },
+  address_bounce: {
+    holds: "an address that letters came back from",
+    columns: {
+      account_id: shown("which account", because.id),
+      address_id: shown("which of its addresses", because.id),
+      status: step("why, as a number of RFC 3463"),
+      at: step("when"),
+    },
+  },
+  bounce_report: {
+    holds: "a relay's report of letters that came back, taken once",
+    columns: { digest: digest("the id of the report"), at: step("when it came") },
   },
   campaign_survey: {
     holds: "what was looked up before the letters of one case",
@@ -97,6 +112,8 @@ export const cases: Declarations = {
       reply: shown("the relay's answer, without addresses", "an outcome is shown with what it rests on"),
       queue_id: shown("the relay's own id of it", "the relay is asked for a letter by it"),
       settled_at: step("when the outcome was known"),
+      sent_to: shown("the id of the address it went to", because.id),
+      bounced_addresses: shown("the ids of addresses it came back from", because.id),
     },
   },
   alarm: {
@@ -132,7 +149,9 @@ export const cases: Declarations = {
       kind: record("what happened"),
       incident_id: incident,
       body: record("what happened, to which account id"),
-      "body.detail.address": keyed("the address of a letter, with a key for each case"),
+      "body.detail.address": keyed("the address of a letter, with a key for each case", {
+        repeats: "a letter that came back is told of with the address that it had been sent to",
+      }),
       leaf_index: record("its place in the record"),
       leaf_hash: hash,
     },

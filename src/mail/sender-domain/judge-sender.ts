@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { Config } from "../../config/config.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
+import { domainOf } from "../address.ts";
 import { dkimSelector } from "../dkim.ts";
 import { readFrom } from "../smtp.ts";
 import type { Lookup } from "./lookup.ts";
@@ -29,15 +30,16 @@ export interface Sender {
 
 /** The sender that the settings name, with the key that letters are signed with now. */
 export async function senderOf(
-  { mailFrom, smtpUrl }: Pick<Config, "mailFrom" | "smtpUrl">,
+  { mailFrom, smtpUrl, bounceAddress }: Pick<Config, "mailFrom" | "smtpUrl" | "bounceAddress">,
   keyholder: Pick<Keyholder, "dkimPublicKeys">,
 ): Promise<Sender> {
   const { domain } = readFrom(mailFrom);
-  const relay = smtpUrl === null ? null : URL.parse(smtpUrl.revealText());
+  // Of several relays the first: they are one operator's, and one record has to name them all.
+  const relay = smtpUrl === null ? null : URL.parse(smtpUrl.revealText().split(/\s+/)[0] ?? "");
   const keys = isInternetDomain(domain) ? await keyholder.dkimPublicKeys() : [];
   return {
     domain,
-    returnDomain: domain,
+    returnDomain: bounceAddress === null ? domain : domainOf(bounceAddress),
     relayHost: relay?.hostname.replace(/^\[(.*)\]$/, "$1") ?? null,
     keys: keys
       .filter(({ inUse }) => inUse)

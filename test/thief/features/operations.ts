@@ -21,14 +21,18 @@ import { testAlarm } from "../../../src/canaries/alarm-words.ts";
 import { plantDecoy } from "../../../src/canaries/decoy.ts";
 import { neverMailed, plantCanaries } from "../../../src/canaries/plant.ts";
 import { raiseAlarm } from "../../../src/canaries/raise-alarm.ts";
-import { campaignTask, surveyTask } from "../../../src/incidents/campaign-tasks.ts";
+import { signedHeaders } from "../../../src/canaries/webhook.ts";
+import type { AccountId, IncidentId } from "../../../src/kernel/brand.ts";
+import { campaignKey } from "../../../src/incidents/record-outcomes.ts";
+import { returnPaths } from "../../../src/incidents/return-path.ts";
+import { bouncesTask, campaignTask, surveyTask } from "../../../src/incidents/campaign-tasks.ts";
 import { senderOf } from "../../../src/mail/sender-domain/judge-sender.ts";
 import { openLookup } from "../../../src/mail/sender-domain/lookup.ts";
 import { openInspector } from "../../../src/library/inspect-file.ts";
 import { keepKeys } from "../../../src/rotation/keep-keys.ts";
 import { rotateKeys } from "../../../src/rotation/rotate.ts";
 import { libraryTasks, requestScan } from "../../../src/library/tasks.ts";
-import type { World } from "../world.ts";
+import { bounceSettings, type World } from "../world.ts";
 import type { Feature } from "./feature.ts";
 
 /** What the operator called it. */
@@ -51,6 +55,7 @@ const work = async (world: World): Promise<void> => {
     tasks: [
       ...letterTasks(needs),
       campaignTask({ ...needs, neverMailed: (addresses) => neverMailed(needs, addresses) }),
+      bouncesTask(needs),
       surveyTask({ ...needs, lookup: openLookup(null), sender: () => senderOf(ground.config, keyholder) }),
       cleanUp,
     ],
@@ -67,9 +72,29 @@ const work = async (world: World): Promise<void> => {
 async function waiting({ db }: World): Promise<number> {
   const row = await db.one<{ count: number }>(
     `select count(*) as count from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
-      where t.identifier in ('send-code', 'send-letter', 'campaign', 'campaign-survey')`,
+      where t.identifier in ('send-code', 'send-letter', 'campaign', 'campaign-survey', 'bounces')`,
   );
   return row?.count ?? 0;
+}
+
+/** One letter comes back, as the relay reports it. */
+async function comeBack(world: World, incidentId: IncidentId): Promise<void> {
+  const { db, keyholders, clock } = world.service.ground;
+  const letter = await db.one<{ accountId: AccountId }>(
+    `select account_id as "accountId" from letter where incident_id = $1 and state = 'handed over' order by 1 limit 1`,
+    [incidentId],
+  );
+  if (letter === undefined) throw new Error("no letter was handed over");
+  const key = await campaignKey({ db, keyholder: keyholders.mailer }, incidentId);
+  const { BOUNCE_ADDRESS: address, BOUNCE_WEBHOOK_SECRET: secret } = bounceSettings;
+  const [returnPath = ""] = await returnPaths(keyholders.mailer, key, address, incidentId, [{ ...letter, failed: 0 }]);
+  // Many reports, of which one is of a letter of ours: of few, nothing could be told.
+  const paths = [returnPath, ...Array.from({ length: 60 }, (_, number) => `somebody-${number}@mail.example`)];
+  for (const [number, path] of paths.entries()) {
+    const body = { bounces: [{ returnPath: path, status: "5.1.1" }] };
+    const headers = signedHeaders(Secret.fromText(secret), `report-${number}`, clock.now(), JSON.stringify(body));
+    await world.done("POST", "/api/bounces", { body, headers });
+  }
 }
 
 /** A single-use link as the host prints it, used. @returns the operator's session. */
@@ -224,7 +249,18 @@ export const operationFeatures: readonly Feature[] = [
   {
     name: "an incident, contained and told of",
     phase: "before",
-    fills: ["incident", "incident_review", "campaign", "campaign_survey", "notice", "letter", "floor", "added_since"],
+    fills: [
+      "incident",
+      "incident_review",
+      "campaign",
+      "campaign_survey",
+      "notice",
+      "letter",
+      "address_bounce",
+      "bounce_report",
+      "floor",
+      "added_since",
+    ],
     once: async (world, _people, spare) => {
       spare.operatorCookie = await operate(world);
       const opened = await world.done("POST", "/api/incidents", {
@@ -238,6 +274,8 @@ export const operationFeatures: readonly Feature[] = [
       const cookies = asCookie(spare.operatorCookie);
       for (const action of ["plan", "test", "start"])
         await world.done("POST", `${path}/notify`, { body: { action }, cookies });
+      await work(world);
+      await comeBack(world, String(opened.body["id"]) as IncidentId);
       await work(world);
       const body = {
         what: "a dump was left on a disk",

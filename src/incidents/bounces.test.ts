@@ -1,0 +1,294 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { deliveryReport } from "../../test/delivery-reports.ts";
+import { populate, type PersonInPopulation } from "../../test/population.ts";
+import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { dayMs, hourMs, manualClock, plus, sleep, systemClock } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { newId, systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { testDatabase } from "../db/test-database.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import { addAddress, addressPlace, readDataKey } from "../accounts/accounts.ts";
+import type { MailTransport } from "../mail/mail.ts";
+import { openSmtp } from "../mail/smtp.ts";
+import { tokenIn } from "../mail/return-token.ts";
+import { readTimeline } from "../timeline/read.ts";
+import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
+import { recordBounce } from "./bounces.ts";
+import { startCampaign } from "./campaign.ts";
+import { addsUp, letterSum } from "./letter-sum.ts";
+import { openIncident } from "./open.ts";
+import { walk } from "./walk.ts";
+
+let keyholder: TestKeyholder;
+let web: KeyholderClient;
+let mailer: KeyholderClient;
+let relay: TestRelay;
+let transport: MailTransport;
+let listener: BounceListener;
+const db = await testDatabase();
+const clock = manualClock(systemClock.now());
+const bounceAddress = "bounces@films.example";
+const service = { name: "House of Films", origin: "https://films.example", contact: null };
+const needs = { db, clock, random: systemRandom, service, log: silentLog };
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  [web, mailer] = await Promise.all([keyholder.connect("web"), keyholder.connect("mailer")]);
+  listener = listenForBounces({
+    bounces: { ...needs, keyholder: mailer },
+    log: silentLog,
+    address: bounceAddress,
+    listen: { protocol: "lmtp", host: "127.0.0.1", port: 0 },
+  });
+  while (listener.port() === undefined) await sleep(10);
+});
+afterAll(async () => {
+  await listener.close();
+  await keyholder.stop();
+});
+beforeEach(async () => {
+  relay = await startTestRelay();
+  transport = await openSmtp({
+    url: Secret.fromText(relay.url),
+    from: "no-reply@films.example",
+    log: silentLog,
+    clock: systemClock,
+  });
+  await db.run(
+    `truncate letter, address_bounce, notice, campaign, incident_review, incident, account_address, address, password, account cascade`,
+  );
+  await db.run(`delete from graphile_worker._private_jobs`);
+  return async () => {
+    await transport.close();
+    await relay.stop();
+  };
+});
+
+/** A campaign of a contained case, walked until nothing waits. */
+async function campaign(): Promise<IncidentId> {
+  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
+  if (opened.kind !== "opened") throw new Error("a case is in hand");
+  await db.run(
+    `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, kept_tools = false, epoch = 2
+      where id = $1`,
+    [opened.incidentId, new Date(clock.now())],
+  );
+  await startCampaign(needs, opened.incidentId, "operator");
+  await walkAll(opened.incidentId);
+  return opened.incidentId;
+}
+
+async function walkAll(incidentId: IncidentId): Promise<void> {
+  const neverMailed = async () => new Set<string>();
+  for (;;) {
+    const walked = await walk({ ...needs, keyholder: mailer, transport, neverMailed, bounceAddress }, incidentId);
+    if (walked.kind === "finished") return;
+    clock.advance(hourMs);
+  }
+}
+
+const people = (accounts: number, more = {}): Promise<PersonInPopulation[]> =>
+  populate(db, web, { accounts, at: plus(clock.now(), -dayMs), ...more });
+
+async function secondAddress(accountId: AccountId, address: string): Promise<void> {
+  const dataKey = await readDataKey(db, accountId);
+  const sealed = await web.seal(dataKey!, addressPlace(accountId), address);
+  const addressIndex = await web.index("address", address);
+  const addressId = newId(systemRandom, clock.now());
+  await db.transaction((tx) =>
+    addAddress(tx, { accountId, addressId, addressIndex, sealed, epoch: 1 as never, now: clock.now() }),
+  );
+}
+
+async function sum(incidentId: IncidentId) {
+  const found = await letterSum(db, incidentId);
+  expect(found).toSatisfy(addsUp);
+  return found!;
+}
+
+const bounce = (token: string, status = "5.1.1") => recordBounce({ ...needs, keyholder: mailer }, token, status);
+const pathOf = (to: string): string => relay.letters.findLast((letter) => letter.to === to)!.from;
+const tokenOf = (to: string): string => tokenIn(pathOf(to), bounceAddress)!;
+
+/** One conversation with the listener. @returns the code that answers each line. */
+async function converse(lines: readonly string[]): Promise<string[]> {
+  const socket = connect(listener.port()!, "127.0.0.1");
+  socket.setEncoding("utf8");
+  const answers: string[] = [];
+  let buffered = "";
+  const answer = async (): Promise<string> => {
+    for (;;) {
+      const end = /^(?:\d{3}-[^\r\n]*\r\n)*(\d{3} [^\r\n]*)\r\n/.exec(buffered);
+      if (end !== null) {
+        buffered = buffered.slice(end[0].length);
+        return end[1]!;
+      }
+      const [chunk] = (await once(socket, "data")) as [string];
+      buffered += chunk;
+    }
+  };
+  await answer();
+  for (const line of lines) {
+    socket.write(`${line}\r\n`);
+    answers.push(await answer());
+  }
+  socket.destroy();
+  return answers;
+}
+
+const handOver = async (recipient: string, report: string, sender = "") =>
+  (await converse(["LHLO mx.example", `MAIL FROM:<${sender}>`, `RCPT TO:<${recipient}>`, "DATA", `${report}\r\n.`])).at(
+    -1,
+  )!;
+
+test("each letter has a Return-Path of its own, which names nobody, and a report to it counts in the sum", async () => {
+  const everybody = await people(6);
+  const incidentId = await campaign();
+  const paths = relay.letters.map(({ from }) => from);
+  expect(new Set(paths).size).toBe(6);
+  for (const path of paths) expect(path).toMatch(/^bounces\+[a-z2-7]{45}@films\.example$/);
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 6, bounced: 0 });
+
+  const lost = everybody[2]!;
+  expect(await handOver(pathOf(lost.address), deliveryReport({ status: "5.1.1" }))).toBe("250 2.0.0 bounced");
+  expect(await sum(incidentId)).toMatchObject({ scope: 6, handedOver: 5, bounced: 1, waiting: 0 });
+  // Twice is once.
+  expect(await handOver(pathOf(lost.address), deliveryReport({ status: "5.1.1" }))).toBe("250 2.0.0 not waited for");
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 5, bounced: 1 });
+  const entries = await readTimeline(db, { incidentId, kinds: ["bounce"], limit: 10 });
+  expect(entries.map(({ detail }) => detail)).toMatchObject([{ status: "5.1.1", outcome: "bounced" }]);
+  const letters = await readTimeline(db, { incidentId, kinds: ["letter"], limit: 10 });
+  expect(letters.map(({ detail }) => detail["address"])).toContain(entries[0]!.detail["address"]);
+  expect(JSON.stringify(entries)).not.toContain("@");
+});
+
+test("a report that is forged, for another letter, too large or none is refused with its reason, and counts nothing", async () => {
+  const [one, other] = await people(2);
+  const incidentId = await campaign();
+  const right = pathOf(one!.address);
+  const flip = (text: string, at: number) => text.slice(0, at) + (text[at] === "a" ? "b" : "a") + text.slice(at + 1);
+  const forged = [
+    // A bit of the MAC, a bit of the account, one letter's MAC with another's account.
+    flip(right, "bounces+".length + 3),
+    flip(right, "bounces+".length + 30),
+    `${right.slice(0, 8 + 20)}${pathOf(other!.address).slice(8 + 20)}`,
+    `bounces+${"a".repeat(45)}@films.example`,
+    "bounces+@films.example",
+    "bounces@films.example",
+    "postmaster@films.example",
+  ];
+  for (const recipient of forged) {
+    const answers = await converse(["LHLO mx.example", "MAIL FROM:<>", `RCPT TO:<${recipient}>`]);
+    expect(answers.at(-1), recipient).toMatch(/^(550 5\.1\.1|501)/);
+  }
+  expect((await converse(["LHLO mx.example", "MAIL FROM:<me@evil.example>"])).at(-1)).toMatch(/^550 5\.7\.1/);
+  expect(await handOver(right, "Subject: I am on holiday\r\n\r\nback on Monday")).toMatch(
+    /^554 5\.6\.0 this is no delivery/,
+  );
+  expect(await handOver(right, `Subject: big\r\n\r\n${"all work and no play\r\n".repeat(20_000)}`)).toMatch(
+    /^552 5\.3\.4/,
+  );
+  expect(await handOver(right, deliveryReport({ status: "5.1.1", parts: 40 }))).toMatch(/^554 5\.6\.0/);
+  const two = await converse([
+    "LHLO mx.example",
+    "MAIL FROM:<>",
+    `RCPT TO:<${right}>`,
+    `RCPT TO:<${pathOf(other!.address)}>`,
+  ]);
+  expect(two.at(-1)).toMatch(/^452 4\.5\.3/);
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 2, bounced: 0 });
+  // The same address and a true report count.
+  expect(await handOver(right, deliveryReport({ status: "5.1.1" }))).toMatch(/^250/);
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1 });
+});
+
+test("only a permanent failure counts, and only for fourteen days", async () => {
+  const [one, two] = await people(2);
+  const incidentId = await campaign();
+  expect(await handOver(pathOf(one!.address), deliveryReport({ action: "delayed", status: "4.4.1" }))).toContain(
+    "not permanent",
+  );
+  expect(await bounce(tokenOf(one!.address), "4.4.7")).toBe("not permanent");
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 2 });
+  clock.advance(14 * dayMs - 1_000);
+  expect(await bounce(tokenOf(one!.address))).toBe("bounced");
+  clock.advance(1_000);
+  expect(await bounce(tokenOf(two!.address))).toBe("too late");
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1 });
+});
+
+test("a bounce leads to the account's next address, once each, and the account is counted once", async () => {
+  const [one] = await people(3);
+  await secondAddress(one!.accountId, "second@example.net");
+  const incidentId = await campaign();
+  expect(relay.letters.map(({ to }) => to)).not.toContain("second@example.net");
+  const first = tokenOf(one!.address);
+  const before = await db.one<{ state: string; finished: boolean }>(
+    `select state, letters_finished_at is not null as finished from incident where id = $1`,
+    [incidentId],
+  );
+  expect(before).toEqual({ state: "readmitting", finished: true });
+
+  expect(await bounce(first)).toBe("second address");
+  expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 2, waiting: 1, bounced: 0 });
+  expect(await db.one(`select letters_finished_at from incident where id = $1`, [incidentId])).toEqual({
+    letters_finished_at: null,
+  });
+  // While it waits, a second report of the first letter changes nothing.
+  expect(await bounce(first)).toBe("not waited for");
+  await walkAll(incidentId);
+  expect(relay.letters.filter(({ to }) => to === "second@example.net")).toHaveLength(1);
+  expect(relay.letters.filter(({ to }) => to === one!.address)).toHaveLength(1);
+  expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 3, bounced: 0, waiting: 0 });
+
+  // The two letters have different Return-Paths, and the first one's is over.
+  const second = tokenOf("second@example.net");
+  expect(second).not.toBe(first);
+  expect(await bounce(first)).toBe("not waited for");
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 3 });
+  expect(await bounce(second)).toBe("bounced");
+  expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 2, bounced: 1, waiting: 0 });
+});
+
+test("the next campaign leaves an address out that bounced, until half a year is over, and takes the other one", async () => {
+  const [gone, moved, fine] = await people(3);
+  await secondAddress(moved!.accountId, "second@example.net");
+  const first = await campaign();
+  await bounce(tokenOf(gone!.address));
+  await bounce(tokenOf(moved!.address));
+  await walkAll(first);
+  await db.run(`update incident set state = 'closed' where id = $1`, [first]);
+  relay.letters.length = 0;
+
+  const second = await campaign();
+  expect(relay.letters.map(({ to }) => to).toSorted()).toEqual([fine!.address, "second@example.net"].toSorted());
+  expect(await sum(second)).toMatchObject({ scope: 3, handedOver: 2, suppressed: 1 });
+  const row = await db.one(`select reply from letter where account_id = $1 and incident_id = $2`, [
+    gone!.accountId,
+    second,
+  ]);
+  expect(row).toEqual({ reply: "bounced before" });
+  await db.run(`update incident set state = 'closed' where id = $1`, [second]);
+  clock.advance(181 * dayMs);
+  relay.letters.length = 0;
+  expect(await sum(await campaign())).toMatchObject({ handedOver: 3, suppressed: 0 });
+});
+
+test("a token of one campaign is none of another, and a closed case sends nothing to a second address", async () => {
+  const [one] = await people(1);
+  await secondAddress(one!.accountId, "second@example.net");
+  const first = await campaign();
+  const old = tokenOf(one!.address);
+  await db.run(`update incident set state = 'closed' where id = $1`, [first]);
+  relay.letters.length = 0;
+  const second = await campaign();
+  expect(tokenOf(one!.address)).not.toBe(old);
+  expect(await bounce(old)).toBe("bounced");
+  expect(await sum(first)).toMatchObject({ bounced: 1, handedOver: 0, waiting: 0 });
+  expect(await sum(second)).toMatchObject({ bounced: 0, handedOver: 1 });
+});

@@ -1,0 +1,119 @@
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { dayMs, fromDate, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { openAccounts } from "../accounts/accounts.ts";
+import { parseAddress } from "../mail/address.ts";
+import { append } from "../timeline/append.ts";
+import { suppressedForMs } from "./bounced-addresses.ts";
+import { enqueueWalks } from "./campaign.ts";
+import { campaignKey, keyed } from "./record-outcomes.ts";
+import { findReturned } from "./return-path.ts";
+
+/** What became of a report that a letter came back. */
+export type BounceOutcome =
+  /** The account has no further address: its outcome is `bounced`. */
+  | "bounced"
+  /** The letter goes to the account's next address, and waits again. */
+  | "second address"
+  /** Not for good: the outcome stays. */
+  | "not permanent"
+  /** The same letter came back before, or was never handed over. */
+  | "not waited for"
+  | "too late"
+  /** The address that it came back to is none that the keyholder made. */
+  | "not ours";
+
+/** A bounce counts for so long after the letter was handed over. */
+const countedForMs = 14 * dayMs;
+
+interface Needs {
+  readonly db: Db;
+  /** Mailer's role. */
+  readonly keyholder: Pick<Keyholder, "index" | "open">;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Records that a letter came back. Only a permanent failure (5.x.x) counts, once, and only for the address that the letter
+ * was sent to last: the account's next confirmed address is written to, or the outcome becomes `bounced`. The row, the
+ * timeline's entry, what is remembered of the address, and the walk that goes on commit together.
+ */
+export async function recordBounce(needs: Needs, token: string, status: string): Promise<BounceOutcome> {
+  const { db, clock, random } = needs;
+  const returned = await findReturned(needs, token);
+  if (returned === undefined) return "not ours";
+  if (!/^5\.\d{1,3}\.\d{1,3}$/.test(status)) return "not permanent";
+  const { incidentId, accountId, failed } = returned;
+  const key = await campaignKey(needs, incidentId);
+  const [account] = await openAccounts(needs, [accountId]);
+  const now = clock.now();
+  return db.transaction(async (tx): Promise<BounceOutcome> => {
+    const letter = await tx.one<{ state: string; failed: number; sentTo: string | null; settledAt: Date | null }>(
+      `select state, cardinality(bounced_addresses) as failed, sent_to as "sentTo", settled_at as "settledAt"
+         from letter where account_id = $1 and incident_id = $2 for update`,
+      [accountId, incidentId],
+    );
+    const isLast = letter?.state === "handed over" && letter.failed === failed && letter.settledAt !== null;
+    if (letter === undefined || !isLast || letter.settledAt === null) return "not waited for";
+    if (now >= plus(fromDate(letter.settledAt), countedForMs)) return "too late";
+    const isOpen =
+      (await tx.one(`select 1 as open from incident where id = $1 and state <> 'closed' for update`, [incidentId])) !==
+      undefined;
+    if (letter.sentTo !== null) await rememberBounce(tx, accountId, letter.sentTo, status, now);
+    const next = isOpen ? await nextAddress(tx, accountId, incidentId, letter.sentTo, now) : undefined;
+    await tx.run(
+      `update letter
+          set bounced_addresses = array_append(bounced_addresses, $3::uuid), reply = $4, queue_id = null,
+              state = case when $5 then 'deferred' else 'bounced' end,
+              due_at = case when $5 then $6::timestamptz end, settled_at = case when $5 then null else $6::timestamptz end
+        where account_id = $1 and incident_id = $2`,
+      [accountId, incidentId, letter.sentTo ?? noAddress, `bounced: ${status}`, next !== undefined, toDate(now)],
+    );
+    const address = account?.addresses.find(({ id }) => id === letter.sentTo)?.address ?? "";
+    const detail = {
+      address: keyed(key, "address", normalised(address)),
+      status,
+      outcome: next === undefined ? "bounced" : "second address",
+    };
+    await append(tx, now, { kind: "bounce", incidentId, detail }, random);
+    if (next === undefined) return "bounced";
+    // A campaign that had finished has something waiting again.
+    await tx.run(
+      `update incident set letters_finished_at = null, state = case when state = 'readmitting' then 'notifying' else state end
+        where id = $1`,
+      [incidentId],
+    );
+    await enqueueWalks(tx, incidentId);
+    return "second address";
+  });
+}
+
+const noAddress = "00000000-0000-0000-0000-000000000000";
+
+function normalised(address: string): string {
+  const parsed = parseAddress(address);
+  return parsed.kind === "address" ? parsed.normalised : address;
+}
+
+const rememberBounce = (tx: Tx, accountId: AccountId, addressId: string, status: string, now: EpochMs) =>
+  tx.run(
+    // An address that was removed meanwhile is not remembered.
+    `insert into address_bounce (account_id, address_id, status, at)
+     select account_id, id, $3, $4 from account_address where account_id = $1 and id = $2
+     on conflict (account_id, address_id) do update set status = excluded.status, at = excluded.at`,
+    [accountId, addressId, status, toDate(now)],
+  );
+
+/** An address of the account that this campaign has not tried and no bounce speaks against. */
+const nextAddress = (tx: Tx, accountId: AccountId, incidentId: IncidentId, sentTo: string | null, now: EpochMs) =>
+  tx.one<{ id: string }>(
+    `select d.id from account_address d join letter l on l.account_id = d.account_id and l.incident_id = $2
+      where d.account_id = $1 and d.id <> all(l.bounced_addresses) and d.id is distinct from $3::uuid
+        and not exists (select from address_bounce b
+                         where b.account_id = d.account_id and b.address_id = d.id and b.at > $4)
+      limit 1`,
+    [accountId, incidentId, sentTo, toDate(plus(now, -suppressedForMs))],
+  );

@@ -1,0 +1,70 @@
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+import type { OpenedAccount } from "../accounts/accounts.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { bouncedAddresses } from "./bounced-addresses.ts";
+import { returnPaths } from "./return-path.ts";
+
+/** Where one letter goes. */
+export interface Chosen {
+  readonly addressId: string;
+  readonly to: string;
+  /** Where it comes back to; `undefined` when nothing takes bounces. */
+  readonly returnPath: string | undefined;
+}
+
+interface Needs {
+  readonly db: Tx;
+  /** Mailer's role. */
+  readonly keyholder: Pick<Keyholder, "indexMany">;
+  readonly clock: Clock;
+  /** BOUNCE_ADDRESS. */
+  readonly bounceAddress?: string | null;
+}
+
+/**
+ * Chooses the address of each account's letter: the first that this campaign has not tried and from which nothing came
+ * back for good. `bounced` for an account that has none but those; nothing for one that has no readable address. One
+ * statement for the letters, one for the bounces, and one call of the keyholder for the Return-Paths of all.
+ */
+export async function chooseAddresses(
+  { db, keyholder, clock, bounceAddress = null }: Needs,
+  incidentId: IncidentId,
+  key: Uint8Array,
+  accounts: readonly OpenedAccount[],
+): Promise<ReadonlyMap<AccountId, Chosen | "bounced">> {
+  const ids = accounts.map(({ accountId }) => accountId);
+  const [tried, bounced] = await Promise.all([
+    triedAddresses(db, incidentId, ids),
+    bouncedAddresses(db, ids, clock.now()),
+  ]);
+  const chosen = new Map<AccountId, Omit<Chosen, "returnPath"> & { failed: number }>();
+  const without = new Map<AccountId, "bounced">();
+  for (const { accountId, addresses } of accounts) {
+    const readable = addresses.filter(({ address }) => address !== "");
+    const failed = tried.get(accountId) ?? [];
+    const next = readable.find(({ id }) => !failed.includes(id) && !bounced.has(id));
+    if (next !== undefined) chosen.set(accountId, { addressId: next.id, to: next.address, failed: failed.length });
+    else if (readable.length > 0) without.set(accountId, "bounced");
+  }
+  const letters = [...chosen].map(([accountId, { failed }]) => ({ accountId, failed }));
+  const paths = bounceAddress === null ? [] : await returnPaths(keyholder, key, bounceAddress, incidentId, letters);
+  const withPaths = [...chosen].map(
+    ([accountId, { addressId, to }], number) => [accountId, { addressId, to, returnPath: paths[number] }] as const,
+  );
+  return new Map<AccountId, Chosen | "bounced">([...withPaths, ...without]);
+}
+
+async function triedAddresses(
+  db: Tx,
+  incidentId: IncidentId,
+  accountIds: readonly AccountId[],
+): Promise<ReadonlyMap<AccountId, readonly string[]>> {
+  const rows = await db.many<{ accountId: AccountId; tried: string[] }>(
+    `select account_id as "accountId", bounced_addresses as tried
+       from letter where account_id = any($1) and incident_id = $2 and bounced_addresses <> '{}'`,
+    [accountIds, incidentId],
+  );
+  return new Map(rows.map(({ accountId, tried }) => [accountId, tried]));
+}

@@ -1,0 +1,43 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+import type { LetterPace } from "../wire/campaign.ts";
+
+const chartMs = 30 * minuteMs;
+const rateMs = 5 * minuteMs;
+
+/**
+ * How fast letters are handed over: by minute for half an hour, and over the last five minutes as a rate, from which the
+ * end follows if it stays so. `undefined` where no campaign runs.
+ */
+export async function letterPace(
+  tx: Tx,
+  incidentId: IncidentId,
+  waiting: number,
+  now: EpochMs,
+): Promise<LetterPace | undefined> {
+  const campaign = await tx.one<{ startedAt: Date; pausedAt: Date | null }>(
+    `select c.started_at as "startedAt", c.paused_at as "pausedAt"
+       from campaign c join incident i on i.id = c.incident_id
+      where c.incident_id = $1 and i.letters_finished_at is null and i.state <> 'closed'`,
+    [incidentId],
+  );
+  if (campaign === undefined) return undefined;
+  const rows = await tx.many<{ minute: Date; handedOver: number; recent: number }>(
+    `select date_trunc('minute', settled_at, 'UTC') as minute, count(*) as "handedOver",
+            count(*) filter (where settled_at > $3) as recent
+       from letter where incident_id = $1 and state = 'handed over' and settled_at > $2
+      group by 1 order by 1`,
+    [incidentId, toDate(plus(now, -chartMs)), toDate(plus(now, -rateMs))],
+  );
+  const { startedAt, pausedAt } = campaign;
+  const spanMs = Math.min(rateMs, Math.max(1_000, now - fromDate(startedAt)));
+  const perHour = Math.round((rows.reduce((sum, { recent }) => sum + recent, 0) / spanMs) * hourMs);
+  const canEnd = pausedAt === null && perHour > 0;
+  return {
+    pausedAt: pausedAt === null ? null : toIso(fromDate(pausedAt)),
+    perHour,
+    endsAt: canEnd ? toIso(plus(now, Math.ceil((waiting / perHour) * hourMs))) : null,
+    byMinute: rows.map(({ minute, handedOver }) => ({ minute: toIso(fromDate(minute)), handedOver })),
+  };
+}

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { populate } from "../../test/population.ts";
+import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
+import { progressLine } from "../commands/incident.ts";
+import type { IncidentId } from "../kernel/brand.ts";
+import { dayMs, manualClock, minuteMs, plus, sleep, systemClock } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import { testDatabase } from "../db/test-database.ts";
+import { countJobs } from "../jobs/queue.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import type { MailTransport } from "../mail/mail.ts";
+import { openSmtp } from "../mail/smtp.ts";
+import { readTimeline } from "../timeline/read.ts";
+import { startCampaign } from "./campaign.ts";
+import { addsUp, letterSum } from "./letter-sum.ts";
+import { openIncident } from "./open.ts";
+import { pauseCampaign, resumeCampaign } from "./pause.ts";
+import { incidentStatus } from "./status.ts";
+import { walk } from "./walk.ts";
+
+let keyholder: TestKeyholder;
+let web: KeyholderClient;
+let mailer: KeyholderClient;
+let relay: TestRelay;
+let transport: MailTransport;
+const db = await testDatabase();
+const clock = manualClock(systemClock.now());
+const service = { name: "House of Films", origin: "https://films.example", contact: null };
+const needs = { db, clock, random: systemRandom, service, log: silentLog };
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  [web, mailer] = await Promise.all([keyholder.connect("web"), keyholder.connect("mailer")]);
+  relay = await startTestRelay();
+  transport = await openSmtp({
+    url: Secret.fromText(relay.url),
+    from: "no-reply@films.example",
+    log: silentLog,
+    clock: systemClock,
+  });
+});
+afterAll(async () => {
+  await transport.close();
+  await relay.stop();
+  await keyholder.stop();
+});
+beforeEach(async () => {
+  relay.letters.length = 0;
+  await db.run(
+    `truncate letter, notice, campaign, incident_review, incident, account_address, address, password, account cascade`,
+  );
+  await db.run(`delete from graphile_worker._private_jobs`);
+});
+
+async function begun(accounts: number): Promise<IncidentId> {
+  await populate(db, web, { accounts, at: plus(clock.now(), -dayMs) });
+  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
+  if (opened.kind !== "opened") throw new Error("a case is in hand");
+  await db.run(
+    `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, kept_tools = false, epoch = 2
+      where id = $1`,
+    [opened.incidentId, new Date(clock.now())],
+  );
+  await startCampaign(needs, opened.incidentId, "operator");
+  return opened.incidentId;
+}
+
+const neverMailed = async () => new Set<string>();
+const walkOnce = (incidentId: IncidentId) =>
+  walk({ ...needs, keyholder: mailer, transport, neverMailed, pace: { concurrency: 2, batch: 5 } }, incidentId);
+
+async function sum(incidentId: IncidentId) {
+  const found = await letterSum(db, incidentId);
+  expect(found).toSatisfy(addsUp);
+  return found!;
+}
+
+test("a campaign paused in its middle hands over what was claimed and no more, and goes on to the end when resumed", async () => {
+  const incidentId = await begun(60);
+  const walking = walkOnce(incidentId);
+  while (relay.letters.length < 8) await sleep(5);
+  expect(await pauseCampaign(needs, incidentId, "operator")).toBe("paused");
+  const goneBefore = relay.letters.length;
+  await walking;
+  const atPause = await sum(incidentId);
+  expect(atPause.waiting).toBeGreaterThan(0);
+  // What was claimed when it was paused: this batch, and one that was being claimed at that moment.
+  expect(relay.letters.length - goneBefore).toBeLessThanOrEqual(10);
+  expect(await walkOnce(incidentId)).toMatchObject({ kind: "waiting" });
+  expect(await sum(incidentId)).toEqual(atPause);
+
+  expect(await pauseCampaign(needs, incidentId, "operator")).toBe("already");
+  await db.run(`delete from graphile_worker._private_jobs`);
+  expect(await resumeCampaign(needs, incidentId, "operator")).toBe("resumed");
+  expect((await countJobs(db)).find(({ task }) => task === "campaign")?.waiting).toBe(2);
+  expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
+  expect(await sum(incidentId)).toMatchObject({ scope: 60, handedOver: 60, waiting: 0 });
+  expect(relay.duplicates()).toBe(0);
+  const kinds = (await readTimeline(db, { incidentId, limit: 200 })).map(({ kind }) => kind);
+  expect(kinds.filter((kind) => kind === "campaign paused")).toHaveLength(1);
+  expect(kinds.filter((kind) => kind === "campaign resumed")).toHaveLength(1);
+  // Nothing is going out any more.
+  expect(await pauseCampaign(needs, incidentId, "operator")).toBe("not running");
+});
+
+test("the case says how fast letters leave and when they end at that rate, and nothing when none goes", async () => {
+  const incidentId = await begun(40);
+  const still = await incidentStatus(needs, incidentId);
+  expect(still!.letterPace).toMatchObject({ perHour: 0, endsAt: null, pausedAt: null, byMinute: [] });
+  expect(progressLine(still!)).toContain("nothing went");
+  await db.run(
+    `update letter set state = 'handed over', settled_at = $2
+      where incident_id = $1 and account_id in (select account_id from letter where incident_id = $1 order by 1 limit 10)`,
+    [incidentId, new Date(clock.now())],
+  );
+  clock.advance(2 * minuteMs);
+  // Ten in the two minutes that it runs: 300 an hour, and six minutes for the thirty that wait.
+  const status = await incidentStatus(needs, incidentId);
+  expect(status!.letterPace).toMatchObject({ perHour: 300, byMinute: [{ handedOver: 10 }] });
+  expect(Date.parse(status!.letterPace!.endsAt!) - clock.now()).toBe(6 * minuteMs);
+  expect(progressLine(status!)).toMatch(/^10 of 40 out · 0 bounced · 0 refused · 30 waiting · 300\/h · ends about /);
+  await pauseCampaign(needs, incidentId, "operator");
+  const paused = await incidentStatus(needs, incidentId);
+  expect(paused!.letterPace).toMatchObject({ endsAt: null });
+  expect(progressLine(paused!)).toContain("paused since");
+});

@@ -1,0 +1,68 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useMemo, useState } from "react";
+import type { LetterPace } from "../../src/wire/campaign.ts";
+import { send } from "../app/api.ts";
+import { refusalText } from "../app/failed.tsx";
+import { Cancelled, useProved } from "../app/proof.tsx";
+import { say, showExact } from "../text/say.ts";
+
+const TimeChart = lazy(() => import("./time-chart.tsx"));
+const minuteMs = 60_000;
+
+/** While letters leave: how fast, until when if it stays so, by minute; and the way to stop and to go on. */
+export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pace: LetterPace }) {
+  const proved = useProved();
+  const queries = useQueryClient();
+  const [refusal, setRefusal] = useState<string | null>(null);
+  const points = useMemo(() => everyMinute(pace.byMinute), [pace.byMinute]);
+  const isPaused = pace.pausedAt !== null;
+  const action = isPaused ? "resume" : "pause";
+
+  async function change() {
+    setRefusal(null);
+    try {
+      await proved(() => send("POST", `/api/incidents/${id}/notify`, { body: { action } }));
+      await queries.invalidateQueries({ queryKey: ["incident", id] });
+    } catch (thrown) {
+      if (!(thrown instanceof Cancelled)) setRefusal(refusalText(thrown));
+    }
+  }
+
+  return (
+    <>
+      <p role="status">
+        {pace.pausedAt !== null
+          ? say("letters.paused", { since: showExact(pace.pausedAt) })
+          : pace.endsAt === null
+            ? say("letters.none-lately")
+            : say("letters.rate", { rate: pace.perHour, end: showExact(pace.endsAt) })}
+      </p>
+      <div className="buttons">
+        <button className="button-quiet" type="button" onClick={() => void change()}>
+          {say(isPaused ? "letters.resume" : "letters.pause")}
+        </button>
+        {refusal !== null && <span role="alert">{refusal}</span>}
+      </div>
+      {points.length > 0 && (
+        <>
+          <p className="small soft">{say("letters.by-minute")}</p>
+          <Suspense fallback={<div className="chart" />}>
+            <TimeChart label={say("letters.by-minute")} points={points} bars />
+          </Suspense>
+        </>
+      )}
+    </>
+  );
+}
+
+/** Minutes without a letter are minutes too. */
+function everyMinute(byMinute: LetterPace["byMinute"]): readonly (readonly [number, number])[] {
+  const counts = new Map(byMinute.map(({ minute, handedOver }) => [Date.parse(minute), handedOver]));
+  const [first] = counts.keys();
+  const last = [...counts.keys()].at(-1);
+  if (first === undefined || last === undefined) return [];
+  return Array.from({ length: Math.max(6, (last - first) / minuteMs + 1) }, (_, place) => {
+    const minute = first + place * minuteMs;
+    return [minute, counts.get(minute) ?? 0] as const;
+  });
+}
