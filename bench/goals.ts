@@ -51,6 +51,11 @@ export const goals = {
     admittedP99OverAllowed: { atMost: 1 },
     segmentP99OverAllowed: { atMost: 1 },
     rebuffered: { atMost: 0 },
+  proofs: {
+    entriesPerSecond: { atLeast: 20_000 },
+    proofMs: { under: 1 },
+    // The longest proof has one hash for each level of the tree, and no more.
+    longestProofToLog: { atMost: 1 },
   },
   start: {
     readyMs: { under: 5_000 },

@@ -18,6 +18,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   renew: async () => (await import("./renew.ts")).measureRenew,
   rewrap: async () => (await import("./rewrap.ts")).measureRewrap,
   storm: async () => (await import("./storm.ts")).measureStorm,
+  proofs: async () => (await import("./proofs.ts")).measureProofs,
   start: async () => (await import("./start.ts")).measureStart,
 };
 

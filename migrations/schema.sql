@@ -747,6 +747,14 @@ CREATE INDEX timeline_checkpoint_unsigned ON public.timeline_checkpoint USING bt
 CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_checkpoint FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
 CREATE TRIGGER timeline_only_grows_whole BEFORE TRUNCATE ON public.timeline_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION timeline_only_grows();
 
+create table timeline_cosignature (
+  size bigint not null,
+  key text not null,
+  line text not null,
+  at timestamp with time zone not null,
+  constraint timeline_cosignature_pkey PRIMARY KEY (size, key)
+);
+
 create table timeline_entry (
   id uuid not null,
   at timestamp with time zone not null,
@@ -763,8 +771,9 @@ create table timeline_entry (
 CREATE INDEX timeline_entry_by_kind ON public.timeline_entry USING btree (kind, at);
 CREATE INDEX timeline_entry_of_incident ON public.timeline_entry USING btree (incident_id, at) WHERE (incident_id IS NOT NULL);
 CREATE INDEX timeline_entry_waiting ON public.timeline_entry USING btree (id) WHERE (leaf_index IS NULL);
-CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_entry FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
+CREATE TRIGGER timeline_only_grows BEFORE DELETE ON public.timeline_entry FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
 CREATE TRIGGER timeline_only_grows_whole BEFORE TRUNCATE ON public.timeline_entry FOR EACH STATEMENT EXECUTE FUNCTION timeline_only_grows();
+CREATE TRIGGER timeline_places_only BEFORE UPDATE ON public.timeline_entry FOR EACH ROW WHEN (((old.leaf_index IS NOT NULL) OR ((((new.id IS DISTINCT FROM old.id) OR (new.at IS DISTINCT FROM old.at)) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.body IS DISTINCT FROM old.body)) OR (new.incident_id IS DISTINCT FROM old.incident_id))) EXECUTE FUNCTION timeline_only_grows();
 
 create table timeline_node (
   level smallint not null,
@@ -774,6 +783,16 @@ create table timeline_node (
 );
 CREATE TRIGGER timeline_only_grows BEFORE DELETE OR UPDATE ON public.timeline_node FOR EACH ROW EXECUTE FUNCTION timeline_only_grows();
 CREATE TRIGGER timeline_only_grows_whole BEFORE TRUNCATE ON public.timeline_node FOR EACH STATEMENT EXECUTE FUNCTION timeline_only_grows();
+
+create table timeline_witness (
+  key text not null,
+  size bigint not null,
+  cosigned_at timestamp with time zone,
+  failing_since timestamp with time zone,
+  problem text,
+  constraint timeline_witness_pkey PRIMARY KEY (key),
+  constraint timeline_witness_check CHECK ((failing_since IS NULL) = (problem IS NULL))
+);
 
 create table title (
   id uuid not null,

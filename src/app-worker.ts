@@ -11,8 +11,10 @@ import { openMailbox } from "./mail/mailbox.ts";
 import { senderOf } from "./mail/sender-domain/judge-sender.ts";
 import { openLookup } from "./mail/sender-domain/lookup.ts";
 import { openSmtp, patient, type SmtpOptions } from "./mail/smtp.ts";
+import { openCosigner } from "./timeline/cosign.ts";
 import { startIntegrator } from "./timeline/integrate.ts";
 import { publishTiles, timelineFolder } from "./timeline/publish.ts";
+import { readPolicyFile } from "./timeline/read-policy-file.ts";
 import { readStanding } from "./credentials/standing.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
@@ -32,6 +34,9 @@ import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
 import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts";
 
+/** How long the timeline's files wait for cosignatures, so that the checkpoint usually has them; then it goes without. */
+const witnessPatienceMs = 500;
+
 /** A whole worker process: letters, campaigns, scans, the timeline's integration, clean-up. @returns how to stop it. */
 export async function startWorkerProcess(options: GroundOptions): Promise<() => Promise<void>> {
   const ground = await layGround({ ...options, maxConnections: 12 });
@@ -45,6 +50,8 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
   const { databaseId } = await readStanding(db);
 
+  const policy = await readPolicyFile(config.timelinePolicy);
+  const cosigner = openCosigner({ db, clock, log, witnesses: policy?.witnesses ?? [] });
   const integrator = startIntegrator({
     db,
     keyholder,
@@ -54,7 +61,10 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     witnessed: async () => {
       return (await keyholders.witness.witness.read(databaseId, await readStanding(db))).head;
     },
-    publish: () => publishTiles({ db, folder: timelineFolder(dataDir), log }),
+    publish: async () => {
+      await cosigner.cosign(witnessPatienceMs);
+      await publishTiles({ db, folder: timelineFolder(dataDir), log, policy });
+    },
   });
   const inspector = openInspector({ log });
   const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);
@@ -164,6 +174,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     await demo;
     await worker.stop();
     await inspector.close();
+    await cosigner.stop();
     await integrator.stop();
     await Promise.all([transport.close(), campaignTransport.close()]);
     await ground.close();

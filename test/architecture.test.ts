@@ -165,6 +165,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   throttle: ["http"],
   known_network: ["http"],
   timeline_entry: ["timeline", "incidents"],
+  timeline_witness: ["timeline"],
+  timeline_cosignature: ["timeline"],
   mailbox_letter: ["mail"],
   title: ["library", "streaming"],
   progress: ["streaming"],

@@ -4,6 +4,8 @@ import { dayMs, minuteMs } from "../src/kernel/clock.ts";
 import type { AccountId, TitleId } from "../src/kernel/brand.ts";
 import { newId } from "../src/kernel/random.ts";
 import { integrate } from "../src/timeline/integrate.ts";
+import { prove, proveConsistency } from "../src/timeline/proof.ts";
+import { hashLeaf, verifyConsistency, verifyInclusion } from "../src/timeline/tree.ts";
 import { verifyTimeline } from "../src/timeline/verify.ts";
 import { startRecovery } from "../src/renewal/recovery.ts";
 import { deleteAccount, deleteDue } from "../src/leaving/delete-account.ts";
@@ -122,7 +124,27 @@ test("deleting is planned, told to every address, works as before for a week, an
     [ada.accountId],
   );
   expect(row).toBeDefined();
+  // A receipt that names this account, made before it goes.
+  const { id: recordId } = (await db.one<{ id: string }>(`select id from instance`))!;
+  const signing = { db, keyholder: service.ground.keyholders.mailer, clock, databaseId: recordId };
+  const { head: older } = await integrate(signing);
+  const entry = await db.one<{ index: number }>(
+    `select leaf_index as index from timeline_entry
+      where kind = 'account created' and strpos(convert_from(body, 'utf8'), $1) > 0`,
+    [ada.accountId],
+  );
+  const receipt = (await prove(db, entry!.index))!;
   expect(await deleteDue(deleteNeeds)).toBe(1);
+  // The tree has lost nothing by it: it begins with the older one, and the receipt leads to both.
+  const { head: newer } = await integrate(signing);
+  expect(newer.size).toBeGreaterThan(older.size);
+  const rootOf = ({ size, rootHex }: typeof newer) => ({ size, root: Buffer.from(rootHex, "hex") });
+  const consistency = await proveConsistency(db, older.size, newer.size);
+  expect(verifyConsistency(rootOf(older), rootOf(newer), consistency)).toBe(true);
+  expect(verifyInclusion(hashLeaf(receipt.body), receipt, rootOf(older).root)).toBe(true);
+  const renewed = (await prove(db, entry!.index))!;
+  expect(renewed.body).toEqual(receipt.body);
+  expect(verifyInclusion(hashLeaf(renewed.body), renewed, rootOf(newer).root)).toBe(true);
   // What proves the record of what happened, and nothing else: a random id that leads to nobody.
   expect(await tracesOf(ada.accountId)).toEqual(["timeline_entry.body"]);
   expect(await signs(ada.address)).toBe(401);

@@ -14,7 +14,8 @@ import { forgetProgress, watchedBy } from "../streaming/progress.ts";
 import { withGround } from "./ground.ts";
 import { textOf, type Command } from "./command.ts";
 
-async function accountOf(db: Db, keyholder: Keyholder, address: string): Promise<AccountId | null> {
+/** Whose address it is; `null` for nobody's. */
+export async function accountOf(db: Db, keyholder: Keyholder, address: string): Promise<AccountId | null> {
   return (await findAccount(db, await keyholder.index("address", lookUpForm(address)))).accountId;
 }
 

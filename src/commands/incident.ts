@@ -266,6 +266,7 @@ async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
   });
 }
 
+/** Runs a command on the case that it means. */
 export async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
   return withGround(call.config, call.log, async (ground) => {
     const id = await caseOf(ground, call);

@@ -1,14 +1,21 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { systemClock } from "../kernel/clock.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { proveLetter } from "../incidents/letter-proof.ts";
 import { readStanding } from "../credentials/standing.ts";
 import { originOf } from "../timeline/checkpoint.ts";
-import { verifierKey } from "../timeline/note.ts";
-import { policyText } from "../timeline/policy.ts";
+import { isKeyName, verifierKey, verifierKeyText } from "../timeline/note.ts";
+import { policyText, readPolicy, witnessLinesOf } from "../timeline/policy.ts";
 import { publishTiles } from "../timeline/publish.ts";
+import { readPolicyFile } from "../timeline/read-policy-file.ts";
+import { listWitnesses } from "../timeline/list-witnesses.ts";
+import { startWitness } from "../timeline/witness-server.ts";
 import { aloneCodes, verifyAlone } from "../timeline/verify-alone.ts";
 import { verifyTimeline } from "../timeline/verify.ts";
-import { figure, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { accountOf } from "./account.ts";
+import { idHelp, idOption, onCase } from "./incident.ts";
 import { withGround } from "./ground.ts";
 
 const manyOf = (values: Call["values"], name: string): string[] => {
@@ -53,14 +60,64 @@ async function verifyFiles({ values, positionals: [folder] }: Call): Promise<Out
   return { kind: "refused", ...said, lines, json, exitCode: code };
 }
 
-/** Who signs the timeline, in the form in which others name whom they believe (C2SP tlog-policy). */
-async function ownPolicy(keyholder: Pick<Keyholder, "publicKeys">, databaseId: string): Promise<string> {
+/** Who signs and cosigns the timeline, in the form in which others name whom they believe (C2SP tlog-policy). */
+async function ownPolicy(
+  keyholder: Pick<Keyholder, "publicKeys">,
+  databaseId: string,
+  named: { readonly text: string } | undefined,
+): Promise<string> {
   const keys = await keyholder.publicKeys("checkpoint");
   const origin = originOf(databaseId);
   return policyText(
     keys.map(({ publicKey }) => verifierKey(origin, publicKey)),
-    [],
+    named === undefined ? [] : witnessLinesOf(named.text),
   );
+}
+
+async function runWitness({ log, values, say }: Call): Promise<Outcome> {
+  const hint = "houselights timeline witness --help";
+  const [folder, name, logs] = ["folder", "name", "logs"].map((option) => textOf(values, option));
+  if (folder === undefined || name === undefined || logs === undefined) {
+    return { kind: "usage", error: "--folder, --name and --logs are needed", hint };
+  }
+  if (!isKeyName(name)) return { kind: "usage", error: "--name has a space or a plus sign, or is too long", hint };
+  const [, host, port] = /^(?:\[?([^\]]+)\]?):(\d{1,5})$/.exec(textOf(values, "listen") ?? "127.0.0.1:8410") ?? [];
+  if (host === undefined || Number(port) > 65_535) return { kind: "usage", error: "--listen is not HOST:PORT", hint };
+  const pem = ["tls-cert", "tls-key"];
+  const [cert, key] = await Promise.all(pem.map((option) => readOption(values, option)));
+  if (pem.some((option) => values[option] !== undefined) && (cert === undefined || key === undefined)) {
+    return { kind: "usage", error: "--tls-cert and --tls-key come together, and must be readable", hint };
+  }
+  const policy = readPolicy(await readFile(logs, "utf8").catch(() => "unreadable"));
+  if ("wrong" in policy)
+    return { kind: "refused", error: `--logs: ${policy.wrong}`, hint: "its form is C2SP tlog-policy" };
+  if (policy.logs.length === 0) return { kind: "refused", error: "--logs names no log", hint };
+  const tls = cert === undefined || key === undefined ? {} : { tls: { cert, key } };
+  const witness = await startWitness({
+    folder: resolve(folder),
+    name,
+    logs: policy.logs,
+    host,
+    port: Number(port),
+    ...tls,
+    clock: systemClock,
+    log,
+  });
+  const url = `${cert === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${witness.port}`;
+  say("witnessing; for the policy of the services that ask it (TIMELINE_POLICY):");
+  say(`witness ${name} ${verifierKeyText(witness.key)} ${url}`);
+  say(`quorum ${name}`);
+  await new Promise<void>((stop) => {
+    process.once("SIGINT", () => stop());
+    process.once("SIGTERM", () => stop());
+  });
+  await witness.close();
+  return { kind: "done" };
+}
+
+async function readOption(values: Call["values"], name: string): Promise<Buffer | undefined> {
+  const path = textOf(values, name);
+  return path === undefined ? undefined : readFile(path).catch(() => undefined);
 }
 
 /** The record of what happened: recomputed, written out as files, and checked by those files alone. */
@@ -107,11 +164,14 @@ export const timelineCommands: readonly Command[] = [
       }
       return withGround(config, log, async ({ db, keyholders }): Promise<Outcome> => {
         const { databaseId } = await readStanding(db);
-        const published = await publishTiles({ db, folder: resolve(folder), log });
+        const policy = await readPolicyFile(config.timelinePolicy);
+        const published = await publishTiles({ db, folder: resolve(folder), log, policy });
         if (published.size === 0) {
           return { kind: "refused", error: "nothing is signed yet", hint: "start the service: its worker signs" };
         }
-        await writeFile(join(folder, "policy"), await ownPolicy(keyholders.operator, databaseId), { mode: 0o600 });
+        await writeFile(join(folder, "policy"), await ownPolicy(keyholders.operator, databaseId, policy), {
+          mode: 0o600,
+        });
         const { size, written, setAside } = published;
         return {
           kind: "done",
@@ -133,8 +193,93 @@ export const timelineCommands: readonly Command[] = [
     run: ({ config, log }) =>
       withGround(config, log, async ({ db, keyholders }) => {
         const { databaseId } = await readStanding(db);
-        const policy = await ownPolicy(keyholders.operator, databaseId);
+        const named = await readPolicyFile(config.timelinePolicy);
+        const policy = await ownPolicy(keyholders.operator, databaseId, named);
         return { kind: "done", json: { policy }, lines: policy.trimEnd().split("\n") };
       }),
+  },
+  {
+    words: ["timeline", "proof"],
+    summary: "write the receipt of one account's letter: a .tlog-proof that others verify offline",
+    arguments: "ADDRESS --output FILE [--incident ID]",
+    positionals: 1,
+    options: { ...idOption, output: { type: "string" } },
+    optionHelp: [["--output FILE", "where it goes; a file that exists is not replaced"], idHelp],
+    examples: ["houselights timeline proof ada@example.org --output ada.tlog-proof"],
+    run: (call) => {
+      const output = textOf(call.values, "output");
+      const [address] = call.positionals;
+      if (output === undefined || address === undefined) {
+        return Promise.resolve({ kind: "usage", error: "an address and --output are needed" } as const);
+      }
+      return onCase(call, async ({ db, keyholders: { operator } }, incidentId): Promise<Outcome> => {
+        const accountId = await accountOf(db, operator, address);
+        if (accountId === null) return { kind: "refused", error: "no account has this address" };
+        const outcome = await proveLetter({ db, keyholder: operator }, incidentId, accountId);
+        switch (outcome.kind) {
+          case "no-letter":
+            return { kind: "refused", error: "no letter of this case went to an address of this account" };
+          case "not-signed-yet":
+            return {
+              kind: "refused",
+              error: "its entry is not signed yet",
+              hint: "a running service signs within a second",
+            };
+          case "proved":
+            await writeFile(output, outcome.proof, { flag: "wx", mode: 0o600 });
+            return {
+              kind: "done",
+              json: { accountId, output },
+              lines: ["written", "  check                 houselights timeline verify --proof FILE --policy FILE"],
+            };
+        }
+      });
+    },
+  },
+  {
+    words: ["timeline", "status"],
+    summary: "how far the timeline is signed, and which witnesses cosign it",
+    examples: ["houselights timeline status --json"],
+    run: ({ config, log }) =>
+      withGround(config, log, async ({ db }) => {
+        const named = await readPolicyFile(config.timelinePolicy);
+        const { size, waiting, witnesses } = await listWitnesses(db, named?.witnesses ?? []);
+        return {
+          kind: "done",
+          json: { size, waiting, witnesses },
+          lines: [
+            `signed                ${figure(size)} entries; ${figure(waiting)} wait for it`,
+            ...witnesses.map(({ name, cosignedSize, cosignedAt, failingSince, problem }) => {
+              const upTo =
+                cosignedAt === null ? "nothing yet" : `${figure(cosignedSize)} entries at ${instant(cosignedAt)}`;
+              const failing = failingSince === null ? "" : `; not since ${instant(failingSince)}: ${problem ?? ""}`;
+              return `  ${name.padEnd(20)}cosigned ${upTo}${failing}`;
+            }),
+            ...(witnesses.length === 0 ? ["  no witness is named   TIMELINE_POLICY"] : []),
+          ],
+        };
+      }),
+  },
+  {
+    words: ["timeline", "witness"],
+    summary: "run a witness: it cosigns the timelines of other machines as long as they only grow",
+    arguments: "--folder FOLDER --name NAME --logs FILE [--listen HOST:PORT]",
+    options: {
+      folder: { type: "string" },
+      name: { type: "string" },
+      logs: { type: "string" },
+      listen: { type: "string" },
+      "tls-cert": { type: "string" },
+      "tls-key": { type: "string" },
+    },
+    optionHelp: [
+      ["--folder FOLDER", "its key, and what it has seen; not on the machine it watches"],
+      ["--name NAME", "the name of its key, such as witness.example/1"],
+      ["--logs FILE", "a policy that names the logs, as timeline policy prints it there"],
+      ["--listen HOST:PORT", "127.0.0.1:8410 unless given"],
+      ["--tls-cert, --tls-key", "PEM files; services ask a witness elsewhere by https alone"],
+    ],
+    examples: ["houselights timeline witness --folder witness --name witness.example/1 --logs policy"],
+    run: runWitness,
   },
 ];

@@ -56,6 +56,8 @@ export interface Config {
   readonly alarmWebhook: { readonly url: Secret; readonly secret: Secret } | null;
   /** What a mail server that reports mail for canaries brings; `null` takes no such reports. */
   readonly canaryToken: Secret | null;
+  /** A file that names the witnesses of the timeline (C2SP tlog-policy); `null` has none. Absolute. */
+  readonly timelinePolicy: string | null;
   /** Scheme, host and port as browsers see them, without a slash at the end. */
   readonly publicOrigin: string;
   /** Whether the public origin is this machine itself: then plain HTTP is fine, and the built-in mailbox may be shown. */
@@ -182,6 +184,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     alarmAddress,
     alarmWebhook,
     canaryToken: canaryToken === undefined ? null : Secret.fromText(canaryToken),
+    timelinePolicy: text("TIMELINE_POLICY") === undefined ? null : folder("TIMELINE_POLICY", ""),
     publicOrigin,
     isLoopbackOrigin,
     tls,

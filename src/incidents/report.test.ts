@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Value } from "typebox/value";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
-import type { IncidentId } from "../kernel/brand.ts";
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, plus, secondMs, systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
@@ -20,12 +20,14 @@ import { integrate } from "../timeline/integrate.ts";
 import { verifierKey } from "../timeline/note.ts";
 import { policyText } from "../timeline/policy.ts";
 import { publishTiles } from "../timeline/publish.ts";
+import { readTlogProof } from "../timeline/tlog-proof.ts";
 import { verifyAlone } from "../timeline/verify-alone.ts";
 import { Report } from "../wire/report.ts";
 import { closeIncident } from "./close.ts";
 import { contain } from "./contain.ts";
 import { startCampaign } from "./campaign.ts";
 import { deadlinesOf } from "./deadlines.ts";
+import { proveLetter } from "./letter-proof.ts";
 import { openIncident } from "./open.ts";
 import { reportIncident } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
@@ -182,6 +184,41 @@ test("the report is compared with the timeline's files, and one that says anythi
   await publishTiles({ db, folder: join(folder, "timeline"), log: silentLog });
   expect(await ask(ahead)).toMatchObject({ code: 0 });
   expect(await ask(made)).toMatchObject({ code: 0 });
+  await rm(folder, { recursive: true });
+});
+
+test("each letter has a receipt that stands alone; who had none, and who is deleted, has none", async () => {
+  const proofNeeds = { db, keyholder: operator };
+  const proofs = new Map<string, string>();
+  for (const { accountId } of people.slice(3, 8)) {
+    const outcome = await proveLetter(proofNeeds, incidentId, accountId);
+    if (outcome.kind !== "proved") throw new Error(outcome.kind);
+    const { entry } = readTlogProof(outcome.proof)!;
+    const said = JSON.parse(entry.toString()) as { kind: string; incidentId: string; detail: Record<string, unknown> };
+    expect(said).toMatchObject({ kind: "letter", incidentId });
+    expect(said.detail["outcome"]).toBe(accountId === people[5]!.accountId ? "refused" : "handed over");
+    expect(entry.toString()).not.toContain("@");
+    proofs.set(accountId, outcome.proof);
+  }
+  // Each is of another entry.
+  expect(new Set(proofs.values()).size).toBe(5);
+
+  const folder = await mkdtemp(join(tmpdir(), "houselights-proofs-"));
+  const instance = await db.one<{ id: string }>(`select id from instance`);
+  const keys = await operator.publicKeys("checkpoint");
+  const logs = keys.map(({ publicKey }) => verifierKey(originOf(instance!.id), publicKey));
+  await writeFile(join(folder, "policy"), policyText(logs, []));
+  for (const [accountId, proof] of proofs) await writeFile(join(folder, `${accountId}.tlog-proof`), proof);
+  const question = { policy: join(folder, "policy"), proofs: [folder], checkpoints: [] };
+  expect(await verifyAlone(question)).toMatchObject({ code: 0, json: { proofs: 5 } });
+
+  const without = await db.one<{ id: AccountId }>(
+    `select account_id as id from letter where state = 'no address' limit 1`,
+  );
+  expect(await proveLetter(proofNeeds, incidentId, without!.id)).toEqual({ kind: "no-letter" });
+  expect(await proveLetter(proofNeeds, incidentId, newId<AccountId>(systemRandom, start))).toEqual({
+    kind: "no-letter",
+  });
   await rm(folder, { recursive: true });
 });
 

@@ -14,6 +14,7 @@ import {
   type ContainmentMode,
   IncidentList,
   IncidentStatus,
+  LetterParams,
   Notified,
   Notify,
   OpenIncident,
@@ -27,6 +28,7 @@ import { contain, containAccount, kindsOf, type Containment } from "./contain.ts
 import { countRefused, countRefusedOf } from "./counts.ts";
 import { currentNotice } from "./notice.ts";
 import { openIncident, readCopiedAt } from "./open.ts";
+import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
 import { planCampaign } from "./plan.ts";
@@ -36,7 +38,8 @@ import type { FastifyReply } from "fastify";
 
 export type IncidentNeeds = Parameters<typeof contain>[0] &
   Parameters<typeof notifyIncident>[0] &
-  ReportNeeds & { readonly db: Db; readonly containDb: Db };
+  ReportNeeds &
+  Parameters<typeof proveLetter>[0] & { readonly db: Db; readonly containDb: Db };
 
 const noCase = { detail: "there is no such case, or it is closed" };
 
@@ -165,6 +168,8 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
     },
   );
 
+  letterProofRoute(app, needs);
+
   app.get(
     "/api/incidents/:id/report",
     {
@@ -184,6 +189,35 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       // One self-contained file that prints; it has no script, and nothing of it is fetched.
       void reply.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
       return reply.type("text/html; charset=utf-8").send(reportHtml(report));
+    },
+  );
+}
+
+/** The receipt of one account's letter, as a file that others verify offline. */
+function letterProofRoute(app: App, needs: IncidentNeeds): void {
+  app.get(
+    "/api/incidents/:id/letters/:accountId/proof",
+    {
+      config: { access: "operator" },
+      schema: {
+        summary: "The proof that a letter stands in the timeline (.tlog-proof)",
+        params: LetterParams,
+      },
+    },
+    async (request, reply) => {
+      const { id, accountId } = request.params;
+      const outcome = await proveLetter(needs, id as IncidentId, accountId as AccountId);
+      switch (outcome.kind) {
+        case "no-letter":
+          return refuse(reply, "not-found", { detail: "no letter of this case went to an address of the account" });
+        case "not-signed-yet":
+          return refuse(reply, "busy", { detail: "its entry waits for a signature", retryAfterSeconds: 2 });
+        case "proved":
+          return reply
+            .type("text/plain; charset=utf-8")
+            .header("content-disposition", `attachment; filename="${outcome.fileName}"`)
+            .send(outcome.proof);
+      }
     },
   );
 }

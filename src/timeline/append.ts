@@ -109,6 +109,7 @@ export async function appendAll(
   // Ids of one millisecond differ by chance: sorted first, so that the order of integration is the order given.
   const ids = entries.map(() => newId<TimelineEntryId>(random, now)).toSorted();
   const rows = entries.map((entry, index) => ({ entry, id: ids[index]! }));
+  const at = toIso(now);
   await tx.run(
     `insert into timeline_entry (id, at, kind, incident_id, body)
      select id, $2, kind, incident_id, body
@@ -118,15 +119,15 @@ export async function appendAll(
       toDate(now),
       rows.map(({ entry }) => entry.kind),
       rows.map(({ entry }) => entry.incidentId ?? null),
-      rows.map(({ id, entry }) => leafBody(id, now, entry)),
+      rows.map(({ id, entry }) => leafBody(id, at, entry)),
     ],
   );
 }
 
 /** The bytes that are hashed: canonical JSON of everything the row says (RFC 8785 for the values we allow). */
-function leafBody(id: TimelineEntryId, now: EpochMs, { kind, incidentId, detail }: TimelineEntry): Buffer {
+function leafBody(id: TimelineEntryId, at: string, { kind, incidentId, detail }: TimelineEntry): Buffer {
   const body = Buffer.from(
-    canonicalJson({ id, at: toIso(now), kind, ...(incidentId === undefined ? {} : { incidentId }), detail }),
+    canonicalJson({ id, at, kind, ...(incidentId === undefined ? {} : { incidentId }), detail }),
     "utf8",
   );
   if (body.length > entryLimitBytes) {

@@ -17,12 +17,20 @@ export function canonicalJson(value: JsonValue): string {
   if (typeof value === "string" && !value.isWellFormed()) {
     throw new Fault("IMPOSSIBLE", "a text in canonical JSON has a lone surrogate");
   }
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
-  if (isList(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  const members = Object.keys(value)
-    .toSorted()
-    .map((key) => `${canonicalJson(key)}:${canonicalJson(value[key] ?? null)}`);
-  return `{${members.join(",")}}`;
+  if (typeof value === "string") return isPlain.test(value) ? `"${value}"` : JSON.stringify(value);
+  if (value === null || typeof value !== "object") return String(value);
+  let text = "";
+  if (isList(value)) {
+    for (const one of value) text += text === "" ? canonicalJson(one) : `,${canonicalJson(one)}`;
+    return `[${text}]`;
+  }
+  for (const key of Object.keys(value).toSorted()) {
+    text += `${text === "" ? "" : ","}${canonicalJson(key)}:${canonicalJson(value[key] ?? null)}`;
+  }
+  return `{${text}}`;
 }
+
+/** Stands in JSON as it is. */
+const isPlain = /^[ !#-[\]-~]*$/;
 
 const isList = (value: object): value is readonly JsonValue[] => Array.isArray(value);

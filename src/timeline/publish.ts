@@ -6,8 +6,10 @@ import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db } from "../db/db.ts";
 import { readUnsignedCheckpoint } from "./checkpoint.ts";
+import { witnessKey } from "./cosign.ts";
 import { writeBundle } from "./entry-bundle.ts";
 import { storedLevelStep } from "./integrate.ts";
+import type { Policy } from "./policy.ts";
 import { rootAt } from "./proof.ts";
 import { newTiles, partialsFolder, tilePath, tileWidth, type Tile } from "./tile-paths.ts";
 
@@ -19,6 +21,8 @@ interface Needs {
   /** Made if it is missing. Only this function writes in it. */
   readonly folder: string;
   readonly log: Log;
+  /** Whose cosignatures make the file `cosigned`; without a policy there is none. */
+  readonly policy?: Pick<Policy, "witnesses" | "isMet"> | undefined;
 }
 
 export interface Published {
@@ -48,16 +52,19 @@ const unfinished = ".writing-";
 export async function publishTiles(needs: Needs): Promise<Published> {
   const { db, folder, log } = needs;
   const head = await db.one<{ size: number; note: string }>(
-    `select size, note from timeline_checkpoint where note is not null order by size desc limit 1`,
+    `select size, note || coalesce((select string_agg(line || E'\\n', '' order by key)
+                                      from timeline_cosignature c where c.size = h.size), '') as note
+       from timeline_checkpoint h where note is not null order by size desc limit 1`,
   );
   if (head === undefined) return { size: 0, written: 0 };
   const before = await publishedCheckpoint(folder);
-  if (before?.note === head.note) return { size: head.size, written: 0 };
+  if (before?.note === head.note) return { size: head.size, written: await writeCosigned(needs) };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await clearUnfinished(folder);
   try {
     if (before !== undefined && !(await isOfThisTimeline(db, before))) throw new OtherTimeline();
-    return await writeUpTo(needs, before?.size ?? 0, head);
+    const { size, written } = await writeUpTo(needs, before?.size ?? 0, head);
+    return { size, written: written + (await writeCosigned(needs)) };
   } catch (thrown) {
     if (!(thrown instanceof OtherTimeline)) throw thrown;
     const setAside = `${folder}-other-${randomUUID()}`;
@@ -67,6 +74,33 @@ export async function publishTiles(needs: Needs): Promise<Published> {
     return { ...(await writeUpTo(needs, 0, head)), setAside };
   }
 }
+
+/**
+ * The newest checkpoint that enough witnesses cosigned, as a file of its own: the newest of all may still wait for them.
+ * @returns how many files were written.
+ */
+async function writeCosigned({ db, folder, policy }: Needs): Promise<number> {
+  if (policy === undefined || policy.witnesses.length === 0) return 0;
+  const names = new Map(policy.witnesses.map(({ name, key }) => [witnessKey(key), name]));
+  const rows = await db.many<{ note: string; keys: string[]; lines: string[] }>(
+    `select h.note, c.keys, c.lines
+       from (select size, array_agg(key order by key) as keys, array_agg(line order by key) as lines
+               from timeline_cosignature group by size order by size desc limit $1) c
+       join timeline_checkpoint h using (size) where h.note is not null order by size desc`,
+    [lookedThrough],
+  );
+  const found = rows.find(({ keys }) => policy.isMet(new Set(keys.flatMap((key) => names.get(key) ?? []))));
+  if (found === undefined) return 0;
+  const text = Buffer.from(`${found.note}${found.lines.map((line) => `${line}\n`).join("")}`);
+  if ((await readIfThere(join(folder, "cosigned")))?.equals(text) === true) return 0;
+  const touched = new Set<string>();
+  await replaceFile(folder, "cosigned", text, touched);
+  await syncFolders(touched);
+  return 1;
+}
+
+/** Cosigned checkpoints that are looked through for one with enough witnesses. */
+const lookedThrough = 100;
 
 /** What a folder's checkpoint says, unverified; `undefined` without one. */
 async function publishedCheckpoint(

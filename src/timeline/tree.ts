@@ -1,20 +1,24 @@
-import { createHash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 
 /** SHA-256 of nothing: the root of the empty tree (RFC 9162 section 2.1.1). */
-export const emptyRoot: Buffer = createHash("sha256").digest();
+export const emptyRoot: Buffer = digest("sha256", Buffer.alloc(0), "buffer");
 
 /** SHA-256(0x00 || body). The prefix keeps a leaf from passing as a node (RFC 9162 section 2.1.1). */
 export function hashLeaf(body: Uint8Array): Buffer {
-  return createHash("sha256").update(leafPrefix).update(body).digest();
+  const bytes = Buffer.allocUnsafe(1 + body.length);
+  bytes[0] = 0;
+  bytes.set(body, 1);
+  return digest("sha256", bytes, "buffer");
 }
 
 /** SHA-256(0x01 || left || right). */
 export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
-  return createHash("sha256").update(nodePrefix).update(left).update(right).digest();
+  const bytes = Buffer.allocUnsafe(1 + left.length + right.length);
+  bytes[0] = 1;
+  bytes.set(left, 1);
+  bytes.set(right, 1 + left.length);
+  return digest("sha256", bytes, "buffer");
 }
-
-const leafPrefix = Uint8Array.of(0);
-const nodePrefix = Uint8Array.of(1);
 
 /** The hash of a complete subtree: `2^level` leaves from leaf `place * 2^level` on. */
 export interface TreeNode {

@@ -77,6 +77,8 @@ export function compareReport(claims: ReportClaims) {
   const { incidentId, containedAt, closedAt, size, unsigned } = claims;
   const claimed = new Map(claims.entries.map((entry) => [entry.leafIndex, entry]));
   const wrong: string[] = [];
+  const placed = claims.entries.flatMap(({ leafIndex }) => leafIndex ?? []);
+  if (new Set(placed).size < placed.length) wrong.push("it lists one entry twice");
   const letters = new Map<string, number>();
   const renewals = new Map<string, number>();
   let ofCase = 0;

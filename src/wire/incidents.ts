@@ -228,3 +228,6 @@ export const Console = Closed({
   owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
 });
 export type Console = Static<typeof Console>;
+
+/** GET /api/incidents/{id}/letters/{accountId}/proof */
+export const LetterParams = Closed({ id: Id, accountId: Id });

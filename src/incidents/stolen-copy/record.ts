@@ -170,6 +170,25 @@ export const cases: Declarations = {
     holds: "a hash of a part of the record",
     columns: { level: record("how large a part"), place: record("which part"), hash },
   },
+  timeline_witness: {
+    holds: "a witness elsewhere, and how far it has followed the record",
+    columns: {
+      key: record("its name and the id of its key, as it signs"),
+      size: record("the largest tree that it cosigned"),
+      cosigned_at: record("when it last did"),
+      failing_since: record("since when it does not"),
+      problem: record("why not, in words of our own"),
+    },
+  },
+  timeline_cosignature: {
+    holds: "a witness's signature under a statement of the record's size and root",
+    columns: {
+      size: record("of which size"),
+      key: record("by which witness"),
+      line: record("the signature, as anybody can check it"),
+      at: record("when"),
+    },
+  },
   floor: {
     holds: "what is too old to be accepted",
     columns: {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { announceUse } from "../../../src/key-use/announce.ts";
 import { connectKeyholder } from "../../../src/keyholder/client.ts";
 import { Secret } from "../../../src/kernel/secret.ts";
@@ -16,6 +19,10 @@ import { openMailbox } from "../../../src/mail/mailbox.ts";
 import { forgetSessions } from "../../../src/sessions/clean-up.ts";
 import { sessionLifetimesMs } from "../../../src/sessions/open-session.ts";
 import { makeOperatorLink } from "../../../src/sessions/operator-link.ts";
+import { originOf } from "../../../src/timeline/checkpoint.ts";
+import { openCosigner } from "../../../src/timeline/cosign.ts";
+import { signatureTypes, verifierKey } from "../../../src/timeline/note.ts";
+import { startWitness } from "../../../src/timeline/witness-server.ts";
 import { integrate } from "../../../src/timeline/integrate.ts";
 import { testAlarm } from "../../../src/canaries/alarm-words.ts";
 import { plantDecoy } from "../../../src/canaries/decoy.ts";
@@ -37,6 +44,34 @@ import type { Feature } from "./feature.ts";
 
 /** What the operator called it. */
 export const decoyTable = "old_customers";
+
+/** One witness cosigns; another is away, and that is noted. */
+async function cosigned({ ground }: World["service"], databaseId: string): Promise<void> {
+  const { db, clock, keyholders } = ground;
+  const folder = await mkdtemp(join(tmpdir(), "houselights-witness-"));
+  const origin = originOf(databaseId);
+  const keys = await keyholders.operator.publicKeys("checkpoint");
+  const witness = await startWitness({
+    folder,
+    name: "witness.example",
+    logs: keys.map(({ publicKey }) => verifierKey(origin, publicKey)),
+    host: "127.0.0.1",
+    port: 0,
+    clock,
+    log: silentLog,
+  });
+  const url = `http://127.0.0.1:${witness.port}`;
+  const away = verifierKey("away.example", Buffer.alloc(32, 1), signatureTypes.cosignature);
+  const witnesses = [
+    { name: "here", key: witness.key, url },
+    { name: "away", key: away, url: "http://127.0.0.1:1" },
+  ];
+  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses });
+  await cosigner.cosign(20_000);
+  await cosigner.stop();
+  await witness.close();
+  await rm(folder, { recursive: true });
+}
 
 const work = async (world: World): Promise<void> => {
   await world.readLetters();
@@ -312,11 +347,21 @@ export const operationFeatures: readonly Feature[] = [
   {
     name: "the record, kept up",
     phase: "last",
-    fills: ["timeline_checkpoint", "timeline_node", "instance", "migration", "graphile_worker.migrations"],
+    fills: [
+      "timeline_checkpoint",
+      "timeline_node",
+      "timeline_witness",
+      "timeline_cosignature",
+      "instance",
+      "migration",
+      "graphile_worker.migrations",
+    ],
     once: async ({ db, clock, service }) => {
       const instance = await db.one<{ id: string }>(`select id from instance`);
+      const databaseId = instance?.id ?? "";
       const keyholder = service.ground.keyholders.mailer;
-      await integrate({ db, keyholder, clock, databaseId: instance?.id ?? "" });
+      await integrate({ db, keyholder, clock, databaseId });
+      await cosigned(service, databaseId);
     },
   },
 ];
