@@ -51,6 +51,7 @@ export const goals = {
     admittedP99OverAllowed: { atMost: 1 },
     segmentP99OverAllowed: { atMost: 1 },
     rebuffered: { atMost: 0 },
+  },
   proofs: {
     entriesPerSecond: { atLeast: 20_000 },
     proofMs: { under: 1 },

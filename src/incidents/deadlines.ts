@@ -9,13 +9,12 @@ export interface DeadlineRule {
   readonly withinMs: number;
   /** What it counts from. */
   readonly from: "found" | "notified";
+  /** Where it is written, to be looked up before it is relied on: laws change. */
+  readonly source: string;
 }
 
 /**
  * The limits that are counted. Days are calendar days of 24 hours from the instant, the stricter reading.
- *
- * Source: GDPR article 33(1); Cal. Civ. Code 1798.82(a) and (f) as of 1 January 2026; N.Y. Gen. Bus. Law 899-aa;
- * Fla. Stat. 501.171; Tex. Bus. & Com. Code 521.053.
  */
 export const deadlineRules: readonly DeadlineRule[] = [
   {
@@ -24,6 +23,7 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "authority",
     withinMs: 72 * hourMs,
     from: "found",
+    source: "GDPR, article 33(1)",
   },
   {
     rule: "ca-people",
@@ -31,6 +31,7 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "people",
     withinMs: 30 * dayMs,
     from: "found",
+    source: "Cal. Civ. Code 1798.82(a), as of 1 January 2026",
   },
   {
     rule: "ca-ag",
@@ -38,6 +39,7 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "authority",
     withinMs: 15 * dayMs,
     from: "notified",
+    source: "Cal. Civ. Code 1798.82(f), as of 1 January 2026",
   },
   {
     rule: "ny-people",
@@ -45,6 +47,7 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "people",
     withinMs: 30 * dayMs,
     from: "found",
+    source: "N.Y. Gen. Bus. Law 899-aa",
   },
   {
     rule: "fl-people",
@@ -52,6 +55,7 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "people",
     withinMs: 30 * dayMs,
     from: "found",
+    source: "Fla. Stat. 501.171",
   },
   {
     rule: "tx-ag",
@@ -59,6 +63,7 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "authority",
     withinMs: 30 * dayMs,
     from: "found",
+    source: "Tex. Bus. & Com. Code 521.053",
   },
   {
     rule: "tx-people",
@@ -66,8 +71,12 @@ export const deadlineRules: readonly DeadlineRule[] = [
     whom: "people",
     withinMs: 60 * dayMs,
     from: "found",
+    source: "Tex. Bus. & Com. Code 521.053",
   },
 ];
+
+/** Where a rule is written; empty for one that this version does not count. */
+export const sourceOf = (rule: string): string => deadlineRules.find((one) => one.rule === rule)?.source ?? "";
 
 /**
  * `met` and `missed` are known for telling people, since the letters are ours. An authority is told elsewhere, so that

@@ -16,7 +16,7 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
  * Drafts for authorities, filled in as far as the case file goes. What is in brackets is for a person to write; nothing is
  * sent by the service.
  *
- * Source: GDPR article 33(3); Cal. Civ. Code 1798.82(f).
+ * Source: GDPR article 33(3) and 34(2); Cal. Civ. Code 1798.82(d) and (f).
  */
 export function draftsOf(facts: DraftFacts): { readonly to: string; readonly text: string }[] {
   const people = facts.letters === null ? "[not counted yet]" : String(facts.letters.scope);
@@ -41,6 +41,28 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
         "(b) Contact: [name and address of the data protection officer].",
         `(c) Likely consequences: [unwanted mail, attempts to sign in elsewhere with the same password]. Keys reachable to the intruder: ${facts.keysReachable}.`,
         `(d) Measures: ${measures.join(" ")}`,
+      ].join("\n\n"),
+    },
+    {
+      to: "People concerned (GDPR article 34), where the letter did not reach them",
+      text: [
+        `Reference ${facts.reference}. On ${facts.foundAt} we found that a copy of our account database was taken.`,
+        `What was in it: ${what}. Payment data is not stored here and was not in it.`,
+        "Contact: [name and address of the data protection officer].",
+        "What may follow: [unwanted mail that pretends to be ours; attempts to sign in elsewhere with the same password].",
+        `What we have done: ${measures.join(" ")}`,
+        "What you can do: set a new password here; set a new one wherever you used the same; nobody of us will ask for a password or a card.",
+      ].join("\n\n"),
+    },
+    {
+      to: "Residents of California (Civ. Code 1798.82(d)): title and headings are the law's, in 10-point type or larger",
+      text: [
+        "Notice of Data Breach",
+        `What Happened\nOn ${facts.foundAt} we found that a copy of our account database was taken (${facts.copiedAt ?? "when is not known"}). [Whether the notice was delayed by a law enforcement investigation.]`,
+        `What Information Was Involved\n${what}. Payment data is not stored here.`,
+        `What We Are Doing\n${measures.join(" ")}`,
+        "What You Can Do\n1. Set a new password here. 2. Set a new one, and new answers to security questions, wherever you used the same. 3. Add a second factor.",
+        `For More Information\n[name, address and telephone number]. The same notice stands at /notice/${facts.reference}.`,
       ].join("\n\n"),
     },
     {

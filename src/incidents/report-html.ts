@@ -177,14 +177,18 @@ function refused({ refused: old }: Report): string {
         : `<p>${bad(`Served all the same: ${number(servedOld.seenAfter)} seen, ${number(servedOld.madeAfter)} made after the floor was raised.`)}</p>`;
   return section(
     "Requests refused for being older than the floors",
-    (rows.length === 0 ? "<p>None was made.</p>" : facts(rows)) + served + `<p class="small">${text(old.how)}</p>`,
+    (rows.length === 0 ? "<p>None was made.</p>" : facts(rows)) +
+      chart("Requests refused", old.byHour) +
+      served +
+      `<p class="small">${text(old.how)}</p>`,
   );
 }
 
-function deadlines({ incident }: Report): string {
+function deadlines({ incident, deadlineSources }: Report): string {
+  const sourceFor = (rule: string): string => deadlineSources.find((one) => one.rule === rule)?.source ?? "";
   const rows = incident.deadlines.map(
-    ({ title, dueAt, state }) =>
-      `<tr>${cell(text(title))}${timeCell(dueAt)}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
+    ({ rule, title, dueAt, state }) =>
+      `<tr>${cell(`${text(title)}<br><span class="small">${text(sourceFor(rule))}</span>`)}${timeCell(dueAt)}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
   );
   return section(
     "Deadlines",
@@ -226,10 +230,30 @@ function timeline({ timeline: record }: Report): string {
     "Timeline",
     `<p>${record.verdict === "intact" ? "Intact." : bad("Broken.")} ${text(record.explanation)} ` +
       `The keyholder's own memory of it was ${record.witness === "compared" ? "compared" : bad("not reached")}.</p>` +
+      `<p>${record.unsigned === 0 ? "Everything in this report is signed." : `${number(record.unsigned)} newer entries were not signed yet when it was made.`}</p>` +
       (record.checkpoint === null ? "" : `<pre>${text(record.checkpoint)}</pre>`) +
+      cosigners(record.cosigners) +
+      `<p class="small">To check it elsewhere: ask for the files (<code>timeline export</code>) and this report as JSON, and run ` +
+      `<code>houselights timeline verify FOLDER --policy FILE --report FILE</code>. Keep the lines above: files that do not begin with them are not these.</p>` +
       `<table>${head("When", "What", "Detail", "Leaf")}<tbody>${rows.join("")}</tbody></table>${leftOut}` +
       `<p class="small">The single letters are counted above and left out here.</p>`,
   );
+}
+
+function cosigners(witnesses: Report["timeline"]["cosigners"]): string {
+  if (witnesses.length === 0) {
+    return `<p>${bad("No witness elsewhere has cosigned it:")} whoever holds its key could have written it anew.</p>`;
+  }
+  const rows = witnesses.map(({ name, cosignedSize, cosignedAt, problem }) =>
+    row(
+      name,
+      cell(
+        (cosignedAt === null ? bad("never") : `${number(cosignedSize)} entries, ${instant(cosignedAt)}`) +
+          (problem === null ? "" : `<br>${bad(text(problem))}`),
+      ),
+    ),
+  );
+  return `<h3>Cosigned elsewhere</h3>${facts(rows)}`;
 }
 
 const detailText = (detail: Readonly<Record<string, unknown>>): string =>

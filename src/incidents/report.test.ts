@@ -253,11 +253,19 @@ test("a letter's row that was changed by hand no longer agrees with the timeline
 
 test("the page is one file: no script, nothing fetched, everything escaped", async () => {
   const html = reportHtml(await report());
+  // To be looked at: SHOTS=folder, as for the pages.
+  const shots = process.env["SHOTS"];
+  if (shots !== undefined) await writeFile(join(shots, "report.html"), html);
   expect(html).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;");
   expect(html).not.toMatch(/<script/i);
   expect(html).not.toMatch(/\b(?:src|href|action|data)=|url\(|@import/i);
   expect(html.match(/<svg /g)).toHaveLength(2);
   expect(html).not.toContain("@example.org");
+  for (const heading of ["Notice of Data Breach", "What Happened", "What You Can Do", "GDPR article 34"]) {
+    expect(html).toContain(heading);
+  }
+  expect(html).toContain("Cal. Civ. Code 1798.82(a)");
+  expect(html).toContain("No witness elsewhere has cosigned it");
   const reason = (await report()).incident.reason;
   expect(reason).toContain(hostile);
 });

@@ -1,15 +1,18 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, parseInstant, toIso, type Clock } from "../kernel/clock.ts";
+import { fromDate, parseInstant, toDate, toIso, type Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
 import { readKeyUse } from "../key-use/read.ts";
 import { doubtedFrom } from "../credentials/added-since.ts";
+import { refusedEachHour } from "../sessions/refusals.ts";
 import { readStanding } from "../credentials/standing.ts";
+import { listWitnesses } from "../timeline/list-witnesses.ts";
 import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
 import type { Report } from "../wire/report.ts";
+import { sourceOf } from "./deadlines.ts";
 import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
 import { draftsOf } from "./report-drafts.ts";
@@ -39,11 +42,12 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
   const copiedAt = status.copiedAt === null ? null : parseInstant(status.copiedAt);
   const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedAt);
   const usedUntil = status.closedAt === null ? clock.now() : parseInstant(status.closedAt);
-  const [notifiedAt, letters, servedOld, keyUse, timeline, copy] = await Promise.all([
+  const [notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline, copy] = await Promise.all([
     notifiedAtOf(db, incidentId),
     lettersPart(db, incidentId, status),
     status.containedAt === null ? null : countServedOld(db),
     readKeyUse(db, usedSince, usedUntil),
+    status.containedAt === null ? [] : refusedEachHour(db, toDate(parseInstant(status.containedAt))),
     timelinePart(needs, incidentId, signed),
     readStolenCopy(db, needs.isDecoy),
   ]);
@@ -54,7 +58,9 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     incident,
     notifiedAt,
     letters,
+    deadlineSources: status.deadlines.map(({ rule }) => ({ rule, source: sourceOf(rule) })),
     refused: {
+      byHour: refusedByHour,
       byKind: status.refusedByKind.map(({ kind, refused }) => ({ kind, count: refused })),
       servedOld,
       how:
@@ -174,6 +180,7 @@ async function timelinePart(
       [incidentId],
     ),
   ]);
+  const cosigners = await listWitnesses(db, undefined);
   const unsigned = await db.one<{ count: number }>(
     `select (select count(*) from timeline_entry where leaf_index >= $1)
           + (select count(*) from timeline_entry where leaf_index is null) as count`,
@@ -187,6 +194,7 @@ async function timelinePart(
     rootHex: checkpoint?.root.toString("hex") ?? "",
     witness: witnessed === undefined ? "not reached" : "compared",
     checkpoint: checkpoint?.note ?? null,
+    cosigners: cosigners.witnesses.map((one) => ({ ...one })),
     entries: entries.map(({ at, leafHash, ...rest }) => ({
       ...rest,
       at: toIso(fromDate(at)),

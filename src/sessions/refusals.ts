@@ -1,5 +1,5 @@
 import type { SessionClass } from "../kernel/brand.ts";
-import { every, hourMs, plus, toDate, type Clock } from "../kernel/clock.ts";
+import { every, fromDate, hourMs, plus, toDate, toIso, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Tx } from "../db/db.ts";
@@ -70,4 +70,14 @@ export async function refusedSince(
       where hour >= date_trunc('hour', $1::timestamptz) group by kind order by kind`,
     [since],
   );
+}
+
+/** The same hour by hour, all kinds together, the hours without any left out. */
+export async function refusedEachHour(tx: Tx, since: Date): Promise<{ hour: string; count: number }[]> {
+  const rows = await tx.many<{ hour: Date; count: number }>(
+    `select hour, sum(refused)::bigint as count from refusal_count
+      where hour >= date_trunc('hour', $1::timestamptz, 'UTC') group by hour order by hour`,
+    [since],
+  );
+  return rows.map(({ hour, count }) => ({ hour: toIso(fromDate(hour)), count }));
 }

@@ -69,7 +69,8 @@ async function grow(count: number, on: Db = db, entry: TimelineEntry = { kind: "
       systemRandom,
     );
   }
-  await integrate({ db: on, keyholder: signing(), clock, databaseId });
+  // A turn takes 32,000 entries at most.
+  while ((await integrate({ db: on, keyholder: signing(), clock, databaseId })).integrated > 0);
 }
 
 const publish = (to = folder, from: Db = db) => publishTiles({ db: from, folder: to, log: silentLog });

@@ -26,7 +26,10 @@ export const Report = Closed({
     }),
     Type.Null(),
   ]),
+  /** Where each of the case's time limits is written. */
+  deadlineSources: Type.Array(Closed({ rule: Type.String(), source: Type.String() })),
   refused: Closed({
+    byHour,
     byKind: Type.Array(Closed({ kind: Type.String(), count: Type.Integer() })),
     /** Sessions older than their floor that were seen, or made, after it was raised. Null before containment. */
     servedOld: Type.Union([Closed({ seenAfter: Type.Integer(), madeAfter: Type.Integer() }), Type.Null()]),
@@ -45,6 +48,16 @@ export const Report = Closed({
     /** Whether the keyholder's memory of the timeline's size and root was compared too. */
     witness: Type.Union([Type.Literal("compared"), Type.Literal("not reached")]),
     checkpoint: Type.Union([Type.String(), Type.Null()]),
+    /** Witnesses elsewhere that were ever asked, and how far each has cosigned. */
+    cosigners: Type.Array(
+      Closed({
+        name: Type.String(),
+        cosignedSize: Type.Integer(),
+        cosignedAt: Type.Union([Instant, Type.Null()]),
+        failingSince: Type.Union([Instant, Type.Null()]),
+        problem: Type.Union([Type.String(), Type.Null()]),
+      }),
+    ),
     /** The case's entries, without the single letters; at most 1,000, the oldest first. */
     entries: Type.Array(
       Closed({
