@@ -51,6 +51,8 @@ import { countSignIns } from "./canaries/stuffing.ts";
 import { watchCanaries } from "./canaries/watch.ts";
 import { ringForMail } from "./canaries/ring.ts";
 import { alarmRoutes, canaryMailRoute } from "./canaries/routes.ts";
+import { setKeysKeptMs } from "./rotation/rotate.ts";
+import { signalRoutes } from "./signals/routes.ts";
 import { leavingRoutes } from "./leaving/routes.ts";
 import { timelineFolder } from "./timeline/publish.ts";
 import { timelineRoutes } from "./timeline/routes.ts";
@@ -184,6 +186,13 @@ export async function buildWeb(
   if (bounceAddress !== null && bounceSecret !== null) {
     bounceRoutes(app, { db, clock, secret: bounceSecret, address: bounceAddress });
   }
+  signalRoutes(app, {
+    ...shared,
+    transmitter: keyholders.transmitter,
+    log,
+    issuer: publicOrigin,
+    keysKeptSeconds: setKeysKeptMs / 1_000,
+  });
   noticePages(app, { db, frame });
   consoleRoutes(app, {
     db,

@@ -28,6 +28,7 @@ import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { watchSignIns } from "./canaries/stuffing.ts";
 import { neverMailed } from "./canaries/plant.ts";
+import { startTransmitter } from "./signals/transmit.ts";
 import { deleteDue } from "./leaving/delete-account.ts";
 import { forgetProgress } from "./streaming/progress.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
@@ -73,10 +74,6 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const cleaning = defineTask("clean-up", async () => {
     while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.signal.aborted);
     await cleanUp(db, clock.now(), stopping.signal);
-  });
-  // No relying service can subscribe yet, so a containment's fan-out has nobody to tell: the row is taken and done.
-  const fanOut = defineTask("fan-out-signals", async (payload, context) => {
-    context.log.info({ incidentId: payload.incidentId }, "no relying service is subscribed to signals");
   });
   // Campaigns have connections of their own: a code never waits behind a letter of the thousands.
   const campaignTransport =
@@ -134,7 +131,6 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         log,
       }),
       cleaning,
-      fanOut,
     ],
     schedule: [
       { task: "clean-up", match: "17 * * * *" },
@@ -158,6 +154,15 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
       await raiseAlarm(tx, now, random, keyUseSurplus(found));
     },
   });
+  const transmitter = startTransmitter({
+    db,
+    keyholder: keyholders.transmitter,
+    clock,
+    random,
+    log,
+    issuer: config.publicOrigin,
+    isLoopbackOrigin: config.isLoopbackOrigin,
+  });
   const heartbeat = every(minuteMs, async () => {
     // Touches a connection now and then, so that a swapped database is noticed by the worker too.
     await db.one(`select 1 as here`).catch(() => undefined);
@@ -168,6 +173,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     await listener?.close();
     await heartbeat.stop();
     await keyUse.stop();
+    await transmitter.stop();
     await honeywords.stop();
     await signIns.stop();
     await watch.stop();

@@ -83,16 +83,17 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   };
   const connectAll = async () => {
     const database = await readDatabaseId(plainDb);
-    const [web, mailer, witness, keeper, operator] = await Promise.all([
+    const [web, mailer, witness, keeper, transmitter, operator] = await Promise.all([
       connectAs("web", database),
       connectAs("mailer", database),
       connectAs("witness", database),
       connectAs("keeper", database),
+      connectAs("transmitter", database),
       connectAs("operator", database),
     ]);
-    return { web, mailer, witness, keeper, operator };
+    return { web, mailer, witness, keeper, transmitter, operator };
   };
-  const { web, mailer, witness, keeper, operator } = await connectAll().catch(async (thrown: unknown) => {
+  const { web, mailer, witness, keeper, transmitter, operator } = await connectAll().catch(async (thrown: unknown) => {
     await plainDb.close();
     throw thrown;
   });
@@ -112,7 +113,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   };
   const { open = openDb } = options;
   const closeAll = async (): Promise<void> => {
-    await Promise.all([web.close(), mailer.close(), witness.close(), keeper.close(), operator.close()]);
+    await Promise.all([web, mailer, witness, keeper, transmitter, operator].map((each) => each.close()));
     await Promise.all(announcers.map((each) => each.close()));
     await plainDb.close();
   };
@@ -126,7 +127,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     config,
     db,
     plainDb,
-    keyholders: { web, mailer, witness, keeper, operator },
+    keyholders: { web, mailer, witness, keeper, transmitter, operator },
     seen,
     clock,
     random,

@@ -26,17 +26,17 @@ export type ChildMessage =
 /**
  * The keyholder's credentials that a process is given: none that it does not use, so that a captured web process can
  * neither take the key that signs mail nor read letters on their way. Both kinds settle with the witness when they
- * connect, by a credential that is good for nothing else. The operator's is given to commands on the host alone. The
+ * connect, by a credential that is good for nothing else, and both hand signals over: the worker pushes, web is polled. The operator's is given to commands on the host alone. The
  * built-in mailbox is shown by web, and only on one's own machine.
  */
 export function credentialsFor(
   role: ChildRole,
-  { witness, web, mailer, keeper }: Readonly<Record<Role, Uint8Array>>,
+  { witness, web, mailer, keeper, transmitter }: Readonly<Record<Role, Uint8Array>>,
   showsMailbox: boolean,
 ): StartMessage["credentials"] {
   // The worker seals again what old keys sealed. Web never changes keys.
-  if (role === "worker") return { witness, mailer, keeper };
-  return showsMailbox ? { witness, web, mailer } : { witness, web };
+  if (role === "worker") return { witness, mailer, keeper, transmitter };
+  return showsMailbox ? { witness, web, transmitter, mailer } : { witness, web, transmitter };
 }
 
 export interface Supervised {

@@ -98,7 +98,12 @@ test("what a captured process could ask for is on this list", () => {
 });
 
 test("the built-in mailbox is the one reason to give web the mailer's credential", async () => {
-  expect(Object.keys(credentialsFor("web", revealed, false)).toSorted()).toEqual(["web", "witness"]);
-  expect(Object.keys(credentialsFor("web", revealed, true)).toSorted()).toEqual(["mailer", "web", "witness"]);
+  expect(Object.keys(credentialsFor("web", revealed, false)).toSorted()).toEqual(["transmitter", "web", "witness"]);
+  expect(Object.keys(credentialsFor("web", revealed, true)).toSorted()).toEqual([
+    "mailer",
+    "transmitter",
+    "web",
+    "witness",
+  ]);
   await keyholder.stop();
 });

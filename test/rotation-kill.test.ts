@@ -285,7 +285,8 @@ test(`every key is changed under kills (ROTATION_SEED=${seed})`, async () => {
       const { states } = await ground(({ keyholders }) => keyholders.keeper.keys.states());
       const gone = keyPurposes.filter((purpose) => states.find((state) => state.purpose === purpose)?.retiredUpTo);
       await pause(1_000);
-      return gone.length === keyPurposes.length - 1 ? gone : undefined;
+      // DKIM stays until its record is out, and no signal was ever signed.
+      return gone.length === keyPurposes.length - 2 ? gone : undefined;
     },
     90_000,
   );

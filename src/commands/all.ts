@@ -10,6 +10,7 @@ import { keysCommands } from "./keys.ts";
 import { operatorCommands } from "./operator.ts";
 import { passwordCommands } from "./passwords.ts";
 import { sampleCommand } from "./sample.ts";
+import { signalCommands } from "./signals.ts";
 import { serveCommands } from "./serve.ts";
 import { timelineCommands } from "./timeline.ts";
 
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   sampleCommand,
   ...alarmCommands,
   ...canaryCommands,
+  ...signalCommands,
   ...operatorCommands,
   ...accountCommands,
   ...passwordCommands,

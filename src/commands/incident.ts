@@ -20,6 +20,7 @@ import { rotateKeys } from "../rotation/rotate.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
 import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
+import type { SignalSum } from "../wire/signals.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withContainmentGround, withGround } from "./ground.ts";
 
@@ -94,6 +95,11 @@ function sumLines(sum: LetterSum): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(22)}${figure(value)}`);
 }
 
+const signalLine = ({ receiver, made, taken, waiting, refused, dropped, finished }: SignalSum): string =>
+  `  told ${receiver.slice(0, 15)}`.padEnd(24) +
+  `${figure(taken)} of ${figure(made)} signals taken · ${figure(waiting)} waiting · ${figure(refused)} refused · ` +
+  `${figure(dropped)} dropped${finished ? "" : " · under way"}`;
+
 function statusLines(status: IncidentStatus): string[] {
   return [
     `${status.reference}  ${status.state}`,
@@ -103,6 +109,7 @@ function statusLines(status: IncidentStatus): string[] {
     ...(status.letters === null ? ["  letters               not started"] : sumLines(status.letters)),
     ...(status.letterPace === null ? [] : [`  going out             ${progressLine(status)}`]),
     `  renewed               ${figure(status.renewed)}`,
+    ...status.signals.map(signalLine),
     ...status.refusedByKind.map(({ kind, refused }) => `  refused (${kind})`.padEnd(24) + figure(refused)),
     ...status.deadlines.map(({ title, dueAt, state }) => `  due ${instant(dueAt)}  ${state}  ${title}`),
     ...(status.missing.length === 0 ? [] : ["  before it can close:", ...status.missing.map((line) => `    ${line}`)]),

@@ -7,6 +7,8 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import type { SignalKind } from "../signals/events.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { limits } from "../wire/common.ts";
 import { changed, prepareChange } from "./changed.ts";
 import type { SeenFloors } from "./floors.ts";
@@ -102,6 +104,8 @@ export async function changePassword(
         if (raised === undefined) throw new Refused();
         await needs.keepOnlySession(tx, accountId, viewer.sessionId, raised);
       }
+      const told: SignalKind[] = ["password changed", ...(order.signOutDevices ? (["session revoked"] as const) : [])];
+      await queueSignal(tx, random, accountId, told, "password changed", now);
       const detail = { account: accountId, "signed out devices": order.signOutDevices, epoch };
       await append(tx, now, { kind: "password changed", detail }, random);
     }),

@@ -6,6 +6,7 @@ import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Proof, Viewer } from "../http/viewer.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
 import { changed, prepareChange } from "./changed.ts";
@@ -172,6 +173,7 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
       // The session is fresh, and the code was right: nothing more would be learnt by asking for both again.
       if (!(await needs.noteProof(tx, viewer, "password+totp", generation, now))) throw new Refused();
       await append(tx, now, { kind: "second factor added", detail: { account: accountId, epoch } }, random);
+      await queueSignal(tx, random, accountId, ["authenticator added"], "second factor changed", now);
     }),
   );
   return added ? { kind: "added", recoveryCodes: set?.codes ?? null } : { kind: "session-ended" };
@@ -226,6 +228,7 @@ export async function removeTotp(
       if (!(await hasSecondFactor(tx, accountId))) await needs.forgetStrongProofs(tx, accountId);
       const detail = { account: accountId, epoch };
       await append(tx, now, { kind: "second factor removed", detail }, random);
+      await queueSignal(tx, random, accountId, ["authenticator removed"], "second factor changed", now);
     }),
   );
   return { kind: removed ? "removed" : "session-ended" };

@@ -162,7 +162,7 @@ export function newServer(options: ServerOptions) {
   // Before the body is read.
   app.addHook("preParsing", (request, reply, payload, next) => {
     const { access } = request.routeOptions.config;
-    if (access === "grant" || request.is404) return next(null, payload);
+    if (access === "grant" || access === "receiver" || request.is404) return next(null, payload);
     const presented = presentedBy(request);
     const admitted = (viewer: Viewer | null): void => {
       request.viewer = viewer;

@@ -34,9 +34,11 @@ export interface Viewer {
  * `anyone` needs no session, `viewer` any good session, `fresh viewer` one proved less than five minutes ago (ASVS 5.0
  * 7.5.1), `operator` an operator's, for reading, `operator act` one of those proved by more than a password, `fresh
  * operator` one proved so less than five minutes ago (`strong-proof.ts` has the rule), `grant` a playback grant in the
- * path, which the route checks before it serves a byte.
+ * path, which the route checks before it serves a byte, `receiver` the token of a relying service, which is no session:
+ * the route checks it before the body is read.
  */
-export type Access = "anyone" | "viewer" | "fresh viewer" | "operator" | "operator act" | "fresh operator" | "grant";
+export type Access =
+  "anyone" | "viewer" | "fresh viewer" | "operator" | "operator act" | "fresh operator" | "grant" | "receiver";
 
 /** One route as it is registered. */
 export interface RouteRow {

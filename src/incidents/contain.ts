@@ -13,10 +13,11 @@ import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/flo
 import { carryOut } from "../credentials/reconcile.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { readStanding } from "../credentials/standing.ts";
+import type { SignalKind } from "../signals/events.ts";
+import { queueFanOut, queueSignal } from "../signals/queue-signal.ts";
 import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
-import { enqueue } from "../jobs/jobs.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
 import { incidentInHand, readCopiedAt, writeIncident } from "./open.ts";
@@ -68,6 +69,10 @@ export function kindsOf(mode: ContainmentMode, keepTools: boolean, keysReachable
   const sessions: FloorKind[] = keepTools ? ["browser", "tv", "app"] : ["browser", "tv", "app", "tool"];
   return [...entries, ...sessions];
 }
+
+/** What other services are told of every account. Sessions that live until their account renews are not revoked. */
+const signalledBy = (mode: ContainmentMode): SignalKind[] =>
+  mode === "everyone-out" ? ["password compromised", "session revoked"] : ["password compromised"];
 
 /**
  * Refuses everything of the given kinds that was made, or proved by something made, before now.
@@ -122,7 +127,7 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
       if (intent === undefined) {
         await append(tx, at, { kind: "witness owed", incidentId: incident.incidentId, detail: { epoch } }, random);
       }
-      await enqueue(tx, "fan-out-signals", { incidentId: incident.incidentId });
+      await queueFanOut(tx, random, incident.incidentId, signalledBy(order.mode), at);
       await announce(tx, { accountId: null, reason: "contained" });
       return { incidentId: incident.incidentId, reference, epoch, doubtedSince };
     });
@@ -267,6 +272,7 @@ export async function containAccount(
     const detail = { account: accountId, mode: "account", operator: order.operator };
     await append(tx, at, { kind: "contained", incidentId, detail }, random);
     await recordEvent(tx, bareEvent(random, accountId, "contained", at));
+    await queueSignal(tx, random, accountId, ["password compromised", "session revoked"], "account contained", at);
     await announce(tx, { accountId, reason: "contained" });
     return { incidentId, reference: row.reference, epoch: row.epoch, counted };
   });

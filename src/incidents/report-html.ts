@@ -21,6 +21,7 @@ export function reportHtml(report: Report): string {
     containment(report) +
     letters(report) +
     renewals(report) +
+    signals(report) +
     refused(report) +
     deadlines(report) +
     keyUseSection(report.keyUse) +
@@ -163,6 +164,22 @@ function renewals({ incident }: Report): string {
         "Accounts renewed",
         incident.renewalsByHour.map(({ hour, renewed }) => ({ hour, count: renewed })),
       ),
+  );
+}
+
+/** Nothing where no relying service listened. */
+function signals({ incident }: Report): string {
+  if (incident.signals.length === 0) return "";
+  const names = ["Relying service", "Accounts", "Signals", "Taken", "Refused", "Dropped", "Waiting"];
+  const headings = names.map((name, n) => `<th${n === 0 ? "" : ` class="n"`} scope="col">${name}</th>`).join("");
+  const rows = incident.signals.map(({ receiver, accounts, made, taken, refused: no, dropped, waiting }) =>
+    row(receiver, [accounts, made, taken, no, dropped, waiting].map(figure).join("")),
+  );
+  return section(
+    "Other services",
+    `<p>Each was sent the standard security events of every account (CAEP session-revoked, RISC credential-compromise), ` +
+      `one token each. Taken, refused, dropped and waiting make up the signals.</p>` +
+      `<table><thead><tr>${headings}</tr></thead><tbody>${rows.join("")}</tbody></table>`,
   );
 }
 

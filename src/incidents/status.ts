@@ -1,6 +1,7 @@
 import type { IncidentId } from "../kernel/brand.ts";
 import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
 import type { Db, Tx } from "../db/db.ts";
+import { signalSums } from "../signals/fan-out.ts";
 import { refusedSince } from "../sessions/refusals.ts";
 import { timelineKinds } from "../timeline/append.ts";
 import { readTimeline } from "../timeline/read.ts";
@@ -54,13 +55,14 @@ export async function incidentStatus(
     [id],
   );
   if (row === undefined) return undefined;
-  const [review, missing, sum, hours, refused, timeline] = await Promise.all([
+  const [review, missing, sum, signals, hours, refused, timeline] = await Promise.all([
     db.many<{ item: string; state: "todo" | "done" | "explained"; note: string }>(
       `select item, state, note from incident_review where incident_id = $1`,
       [id],
     ),
     row.state === "closed" ? [] : whatIsMissing(db, id),
     row.notifiedAt === null ? null : letterSum(db, id),
+    signalSums(db, id),
     renewalsByHour(db, row.containedAt, row.closedAt),
     row.containedAt === null ? [] : refusedSince(db, row.containedAt),
     // A letter per account would drown what people did; their sum stands above.
@@ -89,6 +91,7 @@ export async function incidentStatus(
     lettersFinishedAt: isoOrNull(row.finishedAt),
     letterPace: pace ?? null,
     renewed: hours.reduce((total, { renewed }) => total + renewed, 0),
+    signals,
     renewalsByHour: hours,
     refusedByKind: [...refused],
     wayIn:

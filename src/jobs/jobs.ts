@@ -138,12 +138,6 @@ export const tasks = {
     maxAttempts: 10,
     lane: "work",
   },
-  "fan-out-signals": {
-    payload: Type.Object({ incidentId: uuid }, exactly),
-    priority: 0,
-    maxAttempts: 25,
-    lane: "work",
-  },
   integrate: { payload: Type.Object({}, exactly), priority: 5, maxAttempts: 3, lane: "work" },
   "scan-library": {
     payload: Type.Object({ titleId: Type.Optional(uuid) }, exactly),

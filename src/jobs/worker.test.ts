@@ -33,12 +33,12 @@ test("a job runs if its transaction commits, and not if it rolls back", async ()
   const seen: string[] = [];
   await expect(
     db.transaction(async (tx) => {
-      await enqueue(tx, "fan-out-signals", { incidentId: "0198a9a0-0000-7000-8000-00000000dead" });
+      await enqueue(tx, "campaign", { incidentId: "0198a9a0-0000-7000-8000-00000000dead" });
       throw new Error("changed my mind");
     }),
   ).rejects.toThrow("changed my mind");
-  await db.transaction((tx) => enqueue(tx, "fan-out-signals", { incidentId: id }));
-  await work([defineTask("fan-out-signals", async ({ incidentId }) => void seen.push(incidentId))]);
+  await db.transaction((tx) => enqueue(tx, "campaign", { incidentId: id }));
+  await work([defineTask("campaign", async ({ incidentId }) => void seen.push(incidentId))]);
   await until(() => seen.length > 0);
   expect(seen).toEqual([id]);
   await until(async () => (await countJobs(db)).every(({ waiting }) => waiting === 0));
@@ -46,7 +46,7 @@ test("a job runs if its transaction commits, and not if it rolls back", async ()
 
 test("a payload that the schema refuses is not queued", async () => {
   const bad: unknown = { incidentId: "somebody@example.org" };
-  await expect(enqueue(db, "fan-out-signals", bad as never)).rejects.toThrow(/payload of fan-out-signals/);
+  await expect(enqueue(db, "campaign", bad as never)).rejects.toThrow(/payload of campaign/);
   expect(await countJobs(db)).toEqual([]);
 });
 

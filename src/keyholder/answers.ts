@@ -18,7 +18,7 @@ import type { AddressLimit } from "./address-limit.ts";
 import type { ArgumentReader } from "./arguments.ts";
 import { dkimHandlers } from "./dkim.ts";
 import { honeywordHits, judgeRecord, makeRecord, type ExactKey, type Judged } from "./honeywords.ts";
-import type { IndexPurpose, Place, Role, SignPurpose, Witness } from "./keyholder.ts";
+import type { IndexPurpose, Place, Role, RsaPurpose, SignPurpose, Witness } from "./keyholder.ts";
 import {
   codePurposes,
   indexPurposes,
@@ -35,6 +35,7 @@ import { mayAsk } from "./permissions.ts";
 import type { Operation } from "./permissions.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
 import { canonical, openBytes, sealBytes } from "./sealed.ts";
+import { setHandlers } from "./security-event-tokens.ts";
 import { secondFactorHandlers } from "./second-factors.ts";
 import { parseEpoch, parseFloors, parseHead, parseIntent } from "./witness.ts";
 
@@ -52,9 +53,9 @@ interface Needs {
   readonly log: Log;
   readonly witness: Witness;
   readonly exact: ExactKey;
-  /** The keys now: DKIM's come later than the others. */
+  /** The keys now: RSA keys come later than the others. */
   readonly keys: () => Keys;
-  readonly keysWithDkim: () => Promise<Keys>;
+  readonly keysWith: (purpose: RsaPurpose) => Promise<Keys>;
   readonly keeping: KeepingHandlers;
   readonly uses: UseHandlers;
   readonly addresses: AddressLimit;
@@ -86,7 +87,7 @@ export function answerer({
   witness,
   exact,
   keys,
-  keysWithDkim,
+  keysWith,
   keeping,
   uses,
   addresses,
@@ -321,7 +322,8 @@ export function answerer({
     "sign.checkpoint": signAs("checkpoint"),
     "sign.letter": signAs("letter"),
     publicKeys,
-    ...dkimHandlers({ keysWithDkim }),
+    ...dkimHandlers({ keysWithDkim: () => keysWith("dkim") }),
+    ...setHandlers(() => keysWith("signal")),
     counters,
     ...keeping,
     ...uses,

@@ -46,6 +46,7 @@ export const limits = {
   tag: [16, 64],
   record: [0, maxRecordBytes],
   message: [0, maxMessageBytes],
+  claims: [2, 8 * 1024],
   batch: [0, maxRewrapBytes],
 } as const;
 

@@ -38,6 +38,11 @@ function readBytes(answer: unknown): Buffer {
   return Buffer.from(answer, "base64");
 }
 
+function readText(answer: unknown): string {
+  if (typeof answer !== "string") throw notUnderstood();
+  return answer;
+}
+
 function readBoolean(answer: unknown): boolean {
   if (typeof answer !== "boolean") throw notUnderstood();
   return answer;
@@ -273,6 +278,19 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
           publicKey: readBytes(answer["publicKey"]),
           ed25519PublicKey: readBytes(answer["ed25519PublicKey"]),
         };
+      }),
+
+    signSets: async (claims) => {
+      if (claims.length === 0) return [];
+      const answers = readList(await call("signSets", [claims.map((each) => [base64(Buffer.from(each))])]));
+      if (answers.length !== claims.length) throw notUnderstood();
+      return answers.map(readText);
+    },
+
+    setKeys: async () =>
+      readList(await call("setKeys", [])).map((answer) => {
+        if (!isRecord(answer)) throw notUnderstood();
+        return { kid: readText(answer["kid"]), n: readText(answer["n"]), e: readText(answer["e"]) };
       }),
 
     counters: async (): Promise<Counters> => {

@@ -11,6 +11,7 @@ export const usePurposes = [
   "sign.checkpoint",
   "sign.letter",
   "dkim",
+  "signal",
   "keys",
 ] as const;
 export type UsePurpose = (typeof usePurposes)[number];

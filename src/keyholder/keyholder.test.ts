@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
+import { calculateJwkThumbprint, createLocalJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AccountId } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -19,15 +20,17 @@ let mailer: KeyholderClient;
 let witness: KeyholderClient;
 let operator: KeyholderClient;
 let keeper: KeyholderClient;
+let transmitter: KeyholderClient;
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
-  [web, mailer, witness, operator, keeper] = [
+  [web, mailer, witness, operator, keeper, transmitter] = [
     await keyholder.connect("web"),
     await keyholder.connect("mailer"),
     await keyholder.connect("witness"),
     await keyholder.connect("operator"),
     await keyholder.connect("keeper"),
+    await keyholder.connect("transmitter"),
   ];
 });
 afterAll(() => keyholder.stop());
@@ -203,6 +206,36 @@ test("what is no header of a letter is not signed by DKIM's keys, nor more than 
   }
 });
 
+test("security event tokens are signed, and no other kind of token", async () => {
+  const claims = { iss: "https://x.example", jti: "1", iat: 1, aud: "y", sub_id: { format: "opaque", id: "1" } };
+  const good = { ...claims, events: { "urn:x": {} } };
+  const [token = ""] = await transmitter.signSets([JSON.stringify(good)]);
+  const keys = createLocalJWKSet({ keys: (await transmitter.setKeys()).map((key) => ({ kty: "RSA", ...key })) });
+  const { payload, protectedHeader } = await jwtVerify(token, keys, { typ: "secevent+jwt", algorithms: ["RS256"] });
+  expect(payload).toEqual(good);
+  const [key] = await transmitter.setKeys();
+  expect(protectedHeader.kid).toBe(await calculateJwkThumbprint({ kty: "RSA", n: key?.n ?? "", e: key?.e ?? "" }));
+  expect(Buffer.from(key?.n ?? "", "base64url")).toHaveLength(3072 / 8);
+  const bad: readonly object[] = [
+    { ...good, sub: "1" },
+    { ...good, exp: 99 },
+    claims,
+    { ...good, events: {} },
+    { ...good, events: { "urn:x": {}, "urn:y": {} } },
+    { ...good, iss: undefined },
+    { ...good, iat: "1" },
+    { ...good, sub_id: undefined },
+    [],
+  ];
+  for (const each of bad) {
+    await expect(transmitter.signSets([JSON.stringify(each)])).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  }
+  await expect(transmitter.signSets(["{"])).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  await expect(transmitter.signSets(Array.from({ length: 101 }, () => JSON.stringify(good)))).rejects.toMatchObject({
+    code: "KEYHOLDER_REFUSED",
+  });
+});
+
 /** Makes one more version of a purpose's key unless two live. @returns its state then. */
 async function rotateOnce(purpose: KeyPurpose) {
   const stateOf = async () =>
@@ -245,6 +278,9 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     publicKeys: () => client.publicKeys("letter"),
     dkimSign: () => client.dkimSign(1, [{ rsa: dkimField("a@b"), ed25519: dkimField("a@b") }]),
     dkimPublicKeys: () => client.dkimPublicKeys(),
+    signSets: () =>
+      client.signSets([JSON.stringify({ iss: "x", jti: "x", iat: 1, aud: "x", sub_id: {}, events: { x: {} } })]),
+    setKeys: () => client.setKeys(),
     counters: () => client.counters(),
     "keys.states": () => client.keys.states(),
     "keys.rotate": () => client.keys.rotate("sign.letter", 0),
@@ -277,7 +313,7 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
 test.each(operations)(
   "%s is answered to the roles that may ask, and refused by name to the others",
   async (operation) => {
-    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, witness, keeper, operator };
+    const clients: Readonly<Record<Role, KeyholderClient>> = { web, mailer, witness, keeper, transmitter, operator };
     // Those that may come first: the refusal that follows is about the role.
     for (const role of roles.toSorted((one) => (mayAsk(one, operation) ? -1 : 1))) {
       const answer = ask(clients[role], operation);

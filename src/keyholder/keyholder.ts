@@ -4,7 +4,7 @@ import type { EpochMs } from "../kernel/clock.ts";
 import type { Secret } from "../kernel/secret.ts";
 
 /** Who asks. Each role has its own credential and may call only the operations that `permissions.ts` lists for it. */
-export type Role = "web" | "mailer" | "witness" | "keeper" | "operator";
+export type Role = "web" | "mailer" | "witness" | "keeper" | "transmitter" | "operator";
 
 /**
  * Where a sealed value lives. All of it is authenticated with the value (AES-GCM associated data), so a value moved to
@@ -28,8 +28,11 @@ export type SignPurpose = "grant" | "checkpoint" | "letter";
 /** Purposes whose key is 256 random bits: sealing (the first three) and MACs. */
 export type SymmetricPurpose = "wrap" | "password" | "mailer" | `index.${IndexPurpose}` | `code.${CodePurpose}`;
 
+/** Purposes whose key is RSA, because those who check what it signs ask for that; made when it is first asked for. */
+export type RsaPurpose = "dkim" | "signal";
+
 /** Every purpose has a key of its own, so that what is made for one never answers for another. */
-export type KeyPurpose = SymmetricPurpose | `sign.${SignPurpose}` | "dkim";
+export type KeyPurpose = SymmetricPurpose | `sign.${SignPurpose}` | RsaPurpose;
 
 /** What can be sealed again under the newest key without the account: see `Keyholder.rewrap`. */
 export type RewrapKind = "data-key" | "password" | "mailer";
@@ -55,6 +58,13 @@ export interface KeyState {
     /** Tells two keys apart and says nothing of either. */
     readonly fingerprintHex: string;
   }[];
+}
+
+/** An RSA public key of those that sign Security Event Tokens, as a JSON Web Key spells it (RFC 7517, RFC 7518 section 6.3.1). */
+export interface SetKey {
+  readonly kid: string;
+  readonly n: string;
+  readonly e: string;
 }
 
 /** Floors by kind, as the database or the witness has them. */
@@ -198,6 +208,16 @@ export interface Keyholder {
     }[]
   >;
 
+  /**
+   * Transmitter only: signs Security Event Tokens (RFC 8417) as compact JWS with RS256, at most 100 a call. Each is the
+   * claims as JSON text with one event, and neither `sub` nor `exp` (SSF 1.0 section 4.1); anything else is refused, so
+   * that no other kind of token is ever made with this key.
+   */
+  signSets(claims: readonly string[]): Promise<string[]>;
+
+  /** Transmitter only: the public halves, newest first, the prepared one among them; the key id is the RFC 7638 thumbprint. */
+  setKeys(): Promise<readonly SetKey[]>;
+
   /** What the key process counted since it started: calls served and refused by operation, records that did not open. */
   counters(): Promise<Counters>;
 
@@ -254,7 +274,8 @@ export interface KeyKeeping {
   states(): Promise<{ readonly generation: number; readonly states: readonly KeyState[] }>;
 
   /**
-   * Makes a new version, with which everything new is made from the answer on; DKIM's is prepared until `use`. `after` is
+   * Makes a new version, with which everything new is made from the answer on; those of DKIM and of signals
+   * are prepared until `use`. `after` is
    * the highest version the caller knows of: a repeated call makes no second one.
    */
   rotate(purpose: KeyPurpose, after: number): Promise<void>;

@@ -8,7 +8,7 @@ import type { Random } from "../kernel/random.ts";
 import { decodeChecked, encodeChecked, isOfFormat, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
 import { parseSealedText } from "./key-seal.ts";
 import type { KeySeal, SealedText } from "./key-seal.ts";
-import type { CodePurpose, IndexPurpose, KeyPurpose, SignPurpose, SymmetricPurpose } from "./keyholder.ts";
+import type { CodePurpose, IndexPurpose, KeyPurpose, RsaPurpose, SignPurpose, SymmetricPurpose } from "./keyholder.ts";
 
 export const indexPurposes: readonly IndexPurpose[] = ["address", "user-code", "throttle", "canary", "bounce"];
 export const codePurposes: readonly CodePurpose[] = ["sign-up", "renewal"];
@@ -34,7 +34,12 @@ export const keyPurposes: readonly KeyPurpose[] = [
   "sign.checkpoint",
   "sign.letter",
   "dkim",
+  "signal",
 ];
+
+/** RSA-2048 for DKIM (RFC 8301 section 3.2); 3072 bits for SETs, whose receivers ask for RS256 (CAEP Interop 1.0 section 2.6, ASVS 5.0 11.2.3). */
+const rsaBits: Readonly<Record<RsaPurpose, number>> = { dkim: 2048, signal: 3072 };
+const isRsa = (purpose: KeyPurpose): purpose is RsaPurpose => purpose in rsaBits;
 
 /** Reads a purpose's name from outside; `undefined` for anything else. */
 export const parsePurpose = (name: unknown): KeyPurpose | undefined => keyPurposes.find((one) => one === name);
@@ -50,9 +55,9 @@ export interface KeyVersion {
 
 /** The versions of one key. Values name the version they were made with, so old ones stay usable until they are retired. */
 export interface KeyRing {
-  /** What is made new is made with this one. 0 while there is none (DKIM, until it is first asked for). */
+  /** What is made new is made with this one. 0 while there is none (RSA, until it is first asked for). */
   readonly newest: number;
-  /** Ones above `newest` are prepared (a DKIM key whose record is not published yet). */
+  /** Ones above `newest` are prepared (an RSA key that those who check are still to learn of). */
   readonly versions: ReadonlyMap<number, KeyVersion>;
   /** Every version up to this one is gone for good, and its number is not given again. */
   readonly retiredUpTo: number;
@@ -114,14 +119,14 @@ const noVersion: KeyRing = { newest: 0, versions: new Map(), retiredUpTo: 0, pub
 /** The fixed beginning of an Ed25519 private key in PKCS#8 (RFC 8410 section 7); the 32-byte seed follows. */
 const ed25519Head = Buffer.from("302e020100300506032b657004220420", "hex");
 
-/** A fresh key for a purpose. RSA-2048 for DKIM (RFC 8301 section 3.2) takes 0.1 to 1 s on a thread of libuv's pool. */
+/** A fresh key for a purpose. An RSA key takes 0.1 to some seconds on a thread of libuv's pool. */
 export async function newKey({ random }: { readonly random: Random }, purpose: KeyPurpose): Promise<KeyObject> {
-  return purpose === "dkim"
-    ? (await promisify(generateKeyPair)("rsa", { modulusLength: 2048 })).privateKey
+  return isRsa(purpose)
+    ? (await promisify(generateKeyPair)("rsa", { modulusLength: rsaBits[purpose] })).privateKey
     : freshKey({ random }, purpose);
 }
 
-function freshKey({ random }: { readonly random: Random }, purpose: Exclude<KeyPurpose, "dkim">): KeyObject {
+function freshKey({ random }: { readonly random: Random }, purpose: Exclude<KeyPurpose, RsaPurpose>): KeyObject {
   return isSymmetric(purpose) ? createSecretKey(random.bytes(32)) : ed25519KeyOf(random.bytes(32));
 }
 
@@ -131,7 +136,7 @@ export const ed25519KeyOf = (seed: Uint8Array): KeyObject =>
 
 /**
  * The same keys, with version 1 for each purpose that has none: all of them at first, later those that a newer program
- * brings. DKIM's takes long to make and waits until it is asked for. Nothing missing: the very same object.
+ * brings. An RSA key takes long to make and waits until it is asked for. Nothing missing: the very same object.
  */
 export function withMissing(
   needs: { readonly random: Random; readonly clock: Clock },
@@ -141,17 +146,20 @@ export function withMissing(
   if (missing.length === 0) return keys;
   const rings = new Map(keys.rings);
   for (const purpose of missing) {
-    const isLater = purpose === "dkim";
-    rings.set(purpose, isLater ? noVersion : onlyVersion(freshKey(needs, purpose), needs.clock.now()));
+    rings.set(purpose, isRsa(purpose) ? noVersion : onlyVersion(freshKey(needs, purpose), needs.clock.now()));
   }
   return { ...keys, rings };
 }
 
-/** Version 1 of DKIM's key, for keys that have none. */
-export async function withDkim(needs: { readonly random: Random; readonly clock: Clock }, keys: Keys): Promise<Keys> {
-  if (ringOf(keys, "dkim").newest > 0) return keys;
-  const key = await newKey(needs, "dkim");
-  return { ...keys, rings: new Map(keys.rings).set("dkim", onlyVersion(key, needs.clock.now())) };
+/** Version 1 of an RSA key, for keys that have none. */
+export async function withRsa(
+  needs: { readonly random: Random; readonly clock: Clock },
+  keys: Keys,
+  purpose: RsaPurpose,
+): Promise<Keys> {
+  if (ringOf(keys, purpose).newest > 0) return keys;
+  const key = await newKey(needs, purpose);
+  return { ...keys, rings: new Map(keys.rings).set(purpose, onlyVersion(key, needs.clock.now())) };
 }
 
 const isSymmetric = (purpose: KeyPurpose): boolean => symmetricPurposes.some((one) => one === purpose);
@@ -184,7 +192,7 @@ function parseKey(purpose: KeyPurpose, material: unknown): KeyObject | undefined
   if (isSymmetric(purpose)) return bytes.length === 32 ? createSecretKey(bytes) : undefined;
   try {
     const key = createPrivateKey({ key: bytes, format: "der", type: "pkcs8" });
-    return key.asymmetricKeyType === (purpose === "dkim" ? "rsa" : "ed25519") ? key : undefined;
+    return key.asymmetricKeyType === (isRsa(purpose) ? "rsa" : "ed25519") ? key : undefined;
   } catch {
     return undefined;
   }
@@ -224,7 +232,7 @@ function parseRing(purpose: KeyPurpose, value: unknown): KeyRing | undefined {
     if (number === undefined || number > retiredUpTo || point?.length !== 32) return undefined;
     published.set(number, point);
   }
-  const awaited = purpose === "dkim" && newest === 0 && versions.size === 0;
+  const awaited = isRsa(purpose) && newest === 0 && versions.size === 0;
   return versions.has(newest) || awaited ? { newest, versions, retiredUpTo, published } : undefined;
 }
 

@@ -9,7 +9,8 @@ import type { FolderLock } from "./folder-lock.ts";
 import type { ExactKey } from "./honeywords.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import type { KeySeal } from "./key-seal.ts";
-import { decodeKeys, keysPath, readKeysText, ringOf, sealOf, withDkim, withMissing, writeKeys } from "./keys.ts";
+import type { RsaPurpose } from "./keyholder.ts";
+import { decodeKeys, keysPath, readKeysText, ringOf, sealOf, withMissing, withRsa, writeKeys } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { openWitness, readBook, writeBook } from "./witness.ts";
 
@@ -29,8 +30,8 @@ export interface OpenFolder {
    * that `keys` gives. A change that gives back what it got writes nothing.
    */
   readonly change: (next: (keys: Keys) => Keys | Promise<Keys>) => Promise<Keys>;
-  /** Makes the DKIM key when it is first asked for: it takes long, and many a service has its relay sign. */
-  readonly keysWithDkim: () => Promise<Keys>;
+  /** Makes an RSA key when it is first asked for: it takes long, and many a service signs neither mail nor signals. */
+  readonly keysWith: (purpose: RsaPurpose) => Promise<Keys>;
 }
 
 /**
@@ -95,11 +96,11 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
       witness: openWitness({ log, write: (changed) => writeBook(folder, changed) }, book ?? new Map()),
       keys: () => keys,
       change,
-      keysWithDkim: async () => {
-        if (ringOf(keys, "dkim").newest > 0) return keys;
+      keysWith: async (purpose) => {
+        if (ringOf(keys, purpose).newest > 0) return keys;
         return change(async (now) => {
-          const complete = await withDkim(needs, now);
-          if (complete !== now) log.info("a DKIM key is made");
+          const complete = await withRsa(needs, now, purpose);
+          if (complete !== now) log.info({ purpose }, "a key is made");
           return complete;
         });
       },

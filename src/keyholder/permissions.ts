@@ -24,6 +24,8 @@ export const operations = [
   "publicKeys",
   "dkimSign",
   "dkimPublicKeys",
+  "signSets",
+  "setKeys",
   "counters",
   "keys.states",
   "keys.rotate",
@@ -45,7 +47,7 @@ export const operations = [
 ] as const;
 export type Operation = (typeof operations)[number];
 
-export const roles: readonly Role[] = ["web", "mailer", "witness", "keeper", "operator"];
+export const roles: readonly Role[] = ["web", "mailer", "witness", "keeper", "transmitter", "operator"];
 
 /** One of something for each role. */
 export const forEachRole = <Value>(make: (role: Role) => Value): Readonly<Record<Role, Value>> => ({
@@ -53,10 +55,13 @@ export const forEachRole = <Value>(make: (role: Role) => Value): Readonly<Record
   mailer: make("mailer"),
   witness: make("witness"),
   keeper: make("keeper"),
+  transmitter: make("transmitter"),
   operator: make("operator"),
 });
 
 const mailerAlone: readonly Operation[] = ["openForMailer", "dkimSign", "indexMany", "honeywords"];
+/** Other services act on a signal as soon as it is signed. */
+const transmitterAlone: readonly Operation[] = ["signSets"];
 /** Letting a database in is an operator's decision; no process takes it by itself. */
 const operatorAlone: readonly Operation[] = ["witness.highestFloors", "witness.enrol"];
 const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
@@ -73,6 +78,7 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
       (one) =>
         ![
           ...mailerAlone,
+          ...transmitterAlone,
           ...operatorAlone,
           ...settling,
           ...keeping,
@@ -104,7 +110,9 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
   // The worker's hand for what a rotation leaves to be done: it changes keys and seals again, compares what was
   // served with what was announced, and reveals nothing.
   keeper: new Set<Operation>(["keys.states", ...keeping, ...accounting]),
-  operator: new Set(operations.filter((one) => !mailerAlone.includes(one))),
+  // Reads where signals go and for which address, and signs nothing else than signals.
+  transmitter: new Set<Operation>(["open", "setKeys", ...transmitterAlone]),
+  operator: new Set(operations.filter((one) => ![...mailerAlone, ...transmitterAlone].includes(one))),
 };
 
 /** Whether the role may ask for the operation: the table in this file, and nothing else, decides. */

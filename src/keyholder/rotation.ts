@@ -61,8 +61,8 @@ const withRing = (keys: Keys, purpose: KeyPurpose, ring: KeyRing): Keys => ({
 });
 
 /**
- * A new version of a purpose's key, with which everything new is made from now on. DKIM's is prepared only: receivers
- * look its record up, which has to be published before the first letter is signed (`usePrepared`).
+ * A new version of a purpose's key, with which everything new is made from now on. Those of DKIM and of signals are
+ * prepared only: receivers look the public half up, which has to be published before anything is signed (`usePrepared`).
  *
  * `after` is the highest version that the caller knows of: if there is a higher one the call is a repetition, and
  * nothing changes.
@@ -77,7 +77,7 @@ export async function rotated(needs: Needs, keys: Keys, purpose: KeyPurpose, aft
   }
   const key = await newKey(needs, purpose);
   const versions = new Map(ring.versions).set(highest + 1, { key, madeAt: needs.clock.now(), closingSince: null });
-  const isPrepared = purpose === "dkim" && ring.newest > 0;
+  const isPrepared = (purpose === "dkim" || purpose === "signal") && ring.newest > 0;
   return withRing(keys, purpose, { ...ring, versions, newest: isPrepared ? ring.newest : highest + 1 });
 }
 

@@ -28,6 +28,8 @@ export const purposeOfUse: Readonly<Record<Operation, UsePurpose | null>> = {
   publicKeys: null,
   dkimSign: "dkim",
   dkimPublicKeys: null,
+  signSets: "signal",
+  setKeys: null,
   counters: null,
   "keys.states": null,
   "keys.rotate": "keys",

@@ -16,6 +16,7 @@ import { forgetBouncesOf } from "../incidents/bounced-addresses.ts";
 import { forgetLinksOf } from "../links/clean-up.ts";
 import { forgetTicketsOf } from "../renewal/clean-up.ts";
 import { announce } from "../sessions/announce.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { forgetSessionsOf } from "../sessions/clean-up.ts";
 
 export interface DeleteNeeds {
@@ -72,6 +73,8 @@ export async function deleteAccount(
       await forgetBouncesOf(tx, accountId);
       await shredAccount(tx, accountId);
       await append(tx, now, { kind: "account deleted", detail: { account: accountId, by } }, random);
+      const cause = by === "host" ? "account deleted by the host" : "account deleted";
+      await queueSignal(tx, random, accountId, ["session revoked", "account purged"], cause, now);
       await announce(tx, { accountId, reason: "signed-out" });
       for (const letter of letters) await enqueue(tx, "send-letter", letter);
     }),

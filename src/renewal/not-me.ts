@@ -13,6 +13,7 @@ import { readUndoToken, type UndoToken } from "../credentials/changed.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { claimChange, findChange, takeBackSince } from "../credentials/take-back.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
 import { endTickets } from "./renewal.ts";
@@ -82,6 +83,7 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
       const detail = { account: accountId, change: change.kind, "taken back": takenBack, left };
       await append(tx, now, { kind: "change taken back", detail }, random);
       await recordEvent(tx, bareEvent(random, accountId, "change taken back", now));
+      await queueSignal(tx, random, accountId, ["password compromised", "session revoked"], "not me", now);
       await announce(tx, { accountId, reason: "signed-out" });
       for (const letter of letters) await enqueue(tx, "send-letter", letter);
     }),

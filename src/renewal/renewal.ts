@@ -31,6 +31,8 @@ import {
   type SecondFactors,
 } from "../credentials/second-factors.ts";
 import { endRecovery, findRecovery, noteRecoveryEnded, prepareRecovery, readRecovery } from "./recovery.ts";
+import type { SignalKind } from "../signals/events.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { announce } from "../sessions/announce.ts";
 import { endSteps } from "../sessions/second-factor.ts";
 import { endApprovedLinks } from "../links/links.ts";
@@ -249,6 +251,8 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
         await announce(tx, { accountId, reason: "renewed" });
       }
       await endApprovedLinks(tx, accountId);
+      const told: SignalKind[] = ["password changed", ...(signedOutDevices ? (["session revoked"] as const) : [])];
+      await queueSignal(tx, random, accountId, told, "renewed", now);
       const detail = {
         account: accountId,
         "signed out devices": signedOutDevices,

@@ -6,7 +6,7 @@ import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
 import { readSealedLetters, replaceSealedLetter } from "../jobs/sealed-letters.ts";
 import { compareKeys } from "./key-versions.ts";
 import { beginWalk, noteBatch, Overtaken, readProgress, rewrapColumn } from "./rewrap-column.ts";
-import { neededBy, noteFinished, type RotationNeeds } from "./rotate.ts";
+import { neededBy, noteFinished, preparedForMs, type RotationNeeds } from "./rotate.ts";
 import { rewrappedColumns } from "./sealed-columns.ts";
 
 interface Needs extends RotationNeeds {
@@ -29,10 +29,19 @@ export async function keepKeys(needs: Needs, signal?: AbortSignal): Promise<void
   await compareKeys(needs);
   const { states } = await needs.keys.states();
   for (const state of states) {
+    if (state.purpose === "signal") await takeIntoUse(needs, state);
     const hasOld = state.versions.some(({ version }) => version < state.newest);
     if (!hasOld || signal?.aborted === true) continue;
     await sealAgain(needs, state, signal);
     await finishRetiring(needs, state);
+  }
+}
+
+/** The prepared key of signals stands in the key set from the moment it is made: it is used once every receiver knows it. */
+async function takeIntoUse({ keys, clock }: Needs, { purpose, newest, versions }: KeyState): Promise<void> {
+  const prepared = versions.find(({ version }) => version > newest);
+  if (prepared !== undefined && clock.now() - prepared.madeAt >= preparedForMs) {
+    await keys.use(purpose, prepared.version);
   }
 }
 

@@ -21,6 +21,11 @@ const grantsLiveMs = 6 * hourMs + 5 * minuteMs;
 
 /** So long a letter's bounce counts. */
 const bouncesLiveMs = 14 * dayMs;
+/** Receivers may keep our public keys for a quarter of an hour; one that is prepared for longer is known to all of them. */
+export const setKeysKeptMs = 15 * minuteMs;
+export const preparedForMs = hourMs;
+/** A SET is checked when it arrives, or soon after. */
+const setsCheckedWithinMs = 24 * hourMs;
 
 /** What every rotation leaves to be done, in the worker. */
 export const queueKeeping = (tx: Tx): Promise<void> => enqueue(tx, "keep-keys", {}, { key: "keep-keys" });
@@ -37,7 +42,7 @@ const stateOf = (states: readonly KeyState[], purpose: KeyPurpose): KeyState => 
 export interface Rotated {
   readonly purpose: KeyPurpose;
   readonly version: number;
-  /** Made, and not in use: a DKIM key whose record has to be published first. */
+  /** Made, and not in use: an RSA key, whose public half has to be published first. */
   readonly isPrepared: boolean;
 }
 
@@ -140,6 +145,11 @@ export async function neededBy(
       [toDate(madeAt), toDate(plus(now, -bouncesLiveMs))],
     );
     return (campaigns?.count ?? 0) > 0 ? ["letters that may come back"] : [];
+  }
+  if (purpose === "signal") {
+    const since = versions.find((each) => each.version === newest)?.madeAt ?? now;
+    const until = plus(since as EpochMs, setsCheckedWithinMs);
+    return until > now ? [`signals that receivers may check until ${toIso(until)}`] : [];
   }
   if (purpose === "index.address") {
     const campaigns = await db.one<{ count: number }>(

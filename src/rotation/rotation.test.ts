@@ -87,6 +87,7 @@ test("every key is changed under everything that people have begun, and the old 
   await mailbox.send({ to: "ada@example.org", written, messageId: "one" });
   const dkimVersion = async () => (await keyholders.mailer.dkimPublicKeys()).find(({ inUse }) => inUse)?.version;
   expect(await dkimVersion()).toBe(1);
+  await keyholders.transmitter.setKeys();
 
   const old = {
     dataKey: await dataKeyOf(ada),
@@ -106,7 +107,7 @@ test("every key is changed under everything that people have begun, and the old 
   expect(outcome.kind).toBe("rotated");
   expect(outcome.rotated.map(({ purpose }) => purpose)).toEqual(keyPurposes);
   for (const purpose of keyPurposes)
-    expect([purpose, await newestOf(purpose)]).toEqual([purpose, purpose === "dkim" ? 1 : 2]);
+    expect([purpose, await newestOf(purpose)]).toEqual([purpose, purpose === "dkim" || purpose === "signal" ? 1 : 2]);
 
   // New writes use the new keys at once, on every connection.
   await service.account("eve@example.org", goodPassword, "Eve");
@@ -184,9 +185,15 @@ test("every key is changed under everything that people have begun, and the old 
 
   expect(await usePreparedKey(needs, "dkim")).toBe(2);
   expect(await dkimVersion()).toBe(2);
+  // Receivers are shown the new key of signals for an hour before anything is signed with it.
+  expect(await newestOf("signal")).toBe(1);
+  expect(await keyholders.transmitter.setKeys()).toHaveLength(2);
   // Addresses that were proved after the walk have an index of the old key from before it: the next run finds them.
   expect(await retireKey(needs, "index.address")).toMatchObject({ kind: "needed" });
   await keepKeys(needs);
+  clock.set(Math.max(clock.now(), Date.now()) + hourMs);
+  await keepKeys(needs);
+  expect(await newestOf("signal")).toBe(2);
   // Codes run out in a day, grants in hours after the keyholder's own clock made their key.
   clock.set(Math.max(clock.now(), Date.now()) + 25 * hourMs);
   for (const purpose of keyPurposes) {

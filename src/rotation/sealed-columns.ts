@@ -83,6 +83,14 @@ export const rewrappedColumns: readonly RewrappedColumn[] = [
     context: "seal_id::text",
   },
   {
+    table: "signal_receiver",
+    column: "data_key",
+    purpose: "wrap",
+    rewrap: "data-key",
+    key: [["id", "uuid"]],
+    context: "id::text",
+  },
+  {
     table: "mailbox_letter",
     column: "sealed",
     purpose: "mailer",
@@ -143,6 +151,10 @@ export const underDataKey: readonly string[] = [
   "sign_in_step.sealed_network",
   "sign_up.sealed_address",
   "sign_up.sealed_name",
+  "signal_delivery.sealed",
+  "signal_stream.sealed_authorization",
+  "signal_stream.sealed_endpoint",
+  "signal_subject.sealed_address",
   "totp.sealed_seed",
 ];
 
@@ -167,6 +179,7 @@ export const unkeyed: readonly string[] = [
   "sign_in_step.digest",
   "sign_up.browser_digest",
   "sign_up.salt",
+  "signal_receiver.token_digest",
   "ticket.browser_digest",
   "timeline_checkpoint.frontier",
   "timeline_checkpoint.root",

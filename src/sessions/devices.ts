@@ -7,6 +7,7 @@ import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
 import { bareEvent, prepareEvent, recordEvent, type PreparedEvent } from "../accounts/security-events.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { announce } from "./announce.ts";
 import { labelPlace, networkPlace } from "./open-session.ts";
 
@@ -136,6 +137,7 @@ export async function signOutOthers({ db, clock, random }: Needs, viewer: Viewer
     const ended = others?.count ?? 0;
     await append(tx, now, { kind: "devices signed out", detail: { account: accountId, devices: ended } }, random);
     await recordEvent(tx, bareEvent(random, accountId, "devices signed out", now));
+    await queueSignal(tx, random, accountId, ["session revoked"], "devices signed out", now);
     return ended;
   });
 }

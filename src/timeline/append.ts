@@ -67,6 +67,13 @@ export const timelineKinds = [
   "report made",
   "key rotated",
   "key retired",
+  "relying service added",
+  "relying service changed",
+  "relying service removed",
+  "stream made",
+  "stream changed",
+  "stream removed",
+  "signals made",
   "witness owed",
   "witness paid",
 ] as const;

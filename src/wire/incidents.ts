@@ -3,6 +3,7 @@ import { Alarm } from "./alarms.ts";
 import { LetterPace, Plan } from "./campaign.ts";
 import { KeyUse } from "./key-use.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
+import { SignalSum } from "./signals.ts";
 
 export const DataClass = Type.Union([
   Type.Literal("addresses"),
@@ -171,6 +172,8 @@ export const IncidentStatus = Closed({
   letterPace: Type.Union([LetterPace, Type.Null()]),
   /** Accounts in scope whose password was set after containment. */
   renewed: Type.Integer(),
+  /** What other services were told of a containment of everybody, for each stream. */
+  signals: Type.Array(SignalSum),
   renewalsByHour: Type.Array(Closed({ hour: Instant, renewed: Type.Integer() })),
   refusedByKind: Type.Array(Closed({ kind: Type.String(), refused: Type.Integer() })),
   wayIn: Type.Union([Closed({ what: Type.String(), closedAt: Instant, evidence: Type.String() }), Type.Null()]),

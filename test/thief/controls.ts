@@ -5,6 +5,7 @@ import { asCookie } from "../cookies.ts";
 import { authenticatorOf } from "../totp-app.ts";
 import { askRenewal, askSignUp } from "./features/accounts.ts";
 import { askLink, decideLink } from "./features/devices.ts";
+import { addRelyingService } from "./features/signals.ts";
 import { addPasskey, askPasskey } from "./features/passkeys.ts";
 import type { Person } from "./features/feature.ts";
 import type { Ask } from "./http.ts";
@@ -110,6 +111,10 @@ export const controls: Readonly<Record<string, (world: World, populated: Populat
     const person = first(populated);
     const { userCode } = await askLink(world, person.network, "Projector of the control");
     return { method: "POST", path: "/api/links/lookup", headers: sessionHeader(person.cookie), body: { userCode } };
+  },
+  "a relying service's token": async (world) => {
+    const token = await addRelyingService(world, `control ${world.sought.length}`);
+    return { method: "GET", path: "/signals/stream", headers: { authorization: `Bearer ${token}` } };
   },
   'the link of "it was not me"': async (world, { people }) => {
     await world.readLetters();

@@ -25,7 +25,9 @@ export function uncoveredRoutes(routes: readonly RouteRow[]): string[] {
   return routes
     .filter(
       ({ access, method }) =>
-        (access === "anyone" && !["GET", "HEAD", "OPTIONS"].includes(method)) || access === "grant",
+        (access === "anyone" && !["GET", "HEAD", "OPTIONS"].includes(method)) ||
+        access === "grant" ||
+        access === "receiver",
     )
     .filter(({ method }) => method !== "HEAD")
     .map(({ method, url }) => `${method} ${url}`)

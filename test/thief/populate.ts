@@ -4,6 +4,7 @@ import { deviceFeatures } from "./features/devices.ts";
 import { makePerson, type Feature, type Person, type Spare } from "./features/feature.ts";
 import { operationFeatures } from "./features/operations.ts";
 import { passkeyFeatures } from "./features/passkeys.ts";
+import { signalFeatures } from "./features/signals.ts";
 import { secondFactorFeatures } from "./features/second-factors.ts";
 import type { World } from "./world.ts";
 
@@ -16,9 +17,15 @@ const inPhase = (phase: Feature["phase"], list: readonly Feature[]): readonly Fe
  */
 export const features: readonly Feature[] = [
   ...inPhase("first", operationFeatures),
-  ...inPhase("before", [...accountFeatures, ...deviceFeatures, ...passkeyFeatures, ...operationFeatures]),
+  ...inPhase("before", [
+    ...accountFeatures,
+    ...deviceFeatures,
+    ...passkeyFeatures,
+    ...signalFeatures,
+    ...operationFeatures,
+  ]),
   ...inPhase("after", [...operationFeatures, ...accountFeatures, ...deviceFeatures, ...passkeyFeatures]),
-  ...inPhase("last", [...secondFactorFeatures, ...operationFeatures]),
+  ...inPhase("last", [...secondFactorFeatures, ...signalFeatures, ...operationFeatures]),
 ];
 
 const beforeOperations = features.findIndex(({ name }) => name === "operating");

@@ -301,6 +301,30 @@ export const waysIn: readonly WayIn[] = [
     accepted: ok,
   },
   {
+    name: "a relying service's token",
+    routes: [
+      "POST /signals/stream",
+      "GET /signals/stream",
+      "PATCH /signals/stream",
+      "PUT /signals/stream",
+      "DELETE /signals/stream",
+      "GET /signals/status",
+      "POST /signals/status",
+      "POST /signals/subjects/add",
+      "POST /signals/subjects/remove",
+      "POST /signals/verify",
+      "POST /signals/streams/:id/poll",
+    ],
+    // One check stands before all of them.
+    asks: ({ spellings }) =>
+      spellings.filter(isSendable).map((token) => ({
+        method: "GET",
+        path: "/signals/stream",
+        headers: bearer(token),
+      })),
+    accepted: ok,
+  },
+  {
     name: 'the link of "it was not me"',
     routes: ["POST /not-me"],
     asks: ({ spellings, bytes, row }) =>

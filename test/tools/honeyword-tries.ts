@@ -45,7 +45,7 @@ export function tryMany(tries: number): Tried {
     witness: noWitness,
     exact: exactKeyOf(systemRandom.bytes(32)),
     keys: () => keys,
-    keysWithDkim: () => Promise.resolve(keys),
+    keysWith: () => Promise.resolve(keys),
   });
   const ask = (role: Role, ...call: [Parameters<typeof answer>[1], ...unknown[]]): unknown =>
     answer(role, call[0], call.slice(1));

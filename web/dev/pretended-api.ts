@@ -494,6 +494,7 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
           }
         : null,
     renewed: sent ? 12_204 : 0,
+    signals: [],
     renewalsByHour: sent
       ? Array.from({ length: 20 }, (_, place) => ({
           hour: new Date(hour - place * hourMs).toISOString(),

@@ -2,13 +2,14 @@ import { shown, type Declarations, type TableDeclaration } from "./declare.ts";
 import { machinery } from "./machinery.ts";
 import { people } from "./people.ts";
 import { cases } from "./record.ts";
+import { signals } from "./signals.ts";
 
 /**
  * What every column of every table would show to a thief, table by table: the one place where it is said. The console
  * and the reports print it; `npm run thief` proves it, column by column, and fails for a column that is not here and
  * for one that is here and nowhere else.
  */
-export const declarations: Declarations = { ...people, ...cases, ...machinery };
+export const declarations: Declarations = { ...people, ...cases, ...signals, ...machinery };
 
 const bait = "it is bait: every address in it is a canary, and nothing in it belongs to anybody";
 

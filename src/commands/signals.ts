@@ -1,0 +1,180 @@
+import { parseId } from "../kernel/brand.ts";
+import { toIso } from "../kernel/clock.ts";
+import { refuseOrigin } from "../signals/endpoint.ts";
+import {
+  addReceiver,
+  listReceivers,
+  removeReceiver,
+  renewToken,
+  tokenText,
+  type ListedReceiver,
+  type ReceiverId,
+} from "../signals/receivers.ts";
+import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { withGround } from "./ground.ts";
+
+const host = "host";
+const isPlain = (text: string, most: number): boolean =>
+  text.length >= 1 && text.length <= most && !/\p{Cc}/u.test(text);
+
+/** `--name`, as its id or as the name it was given. */
+async function findReceiver(
+  call: Call,
+  receivers: readonly ListedReceiver[],
+): Promise<ReceiverId | Extract<Outcome, { kind: "refused" | "usage" }>> {
+  const asked = textOf(call.values, "name");
+  if (asked === undefined) return { kind: "usage", error: "--name is needed", hint: "houselights signals list" };
+  const found = receivers.filter(({ id, name }) => name === asked || id === parseId(asked));
+  const [only] = found;
+  if (only === undefined || found.length > 1) {
+    const error = only === undefined ? "there is no such relying service" : "several have this name; give the id";
+    return { kind: "refused", error, hint: "houselights signals list" };
+  }
+  return only.id;
+}
+
+const nameOption = { name: { type: "string" } } as const;
+const nameHelp = ["--name NAME", "the relying service, by its name or id"] as const;
+
+function receiverLines({ id, name, tokenExpiresAt, addressesBecause, pushOrigin, streams }: ListedReceiver): string[] {
+  return [
+    `${name}  ${id}`,
+    `  token good until      ${instant(toIso(tokenExpiresAt))}`,
+    `  is told addresses     ${addressesBecause ?? "no"}`,
+    `  may be pushed to      ${pushOrigin ?? "no: it polls"}`,
+    ...streams.flatMap((stream) => [
+      `  stream ${stream.id}  ${stream.method}, ${stream.status}${stream.statusReason === null ? "" : ` (${stream.statusReason})`}`,
+      `    taken ${figure(stream.taken)} · waiting ${figure(stream.waiting)} · refused ${figure(stream.refused)} · dropped ${figure(stream.dropped)}` +
+        (stream.failures === 0 ? "" : ` · ${figure(stream.failures)} pushes in a row failed`),
+    ]),
+  ];
+}
+
+export const signalCommands: readonly Command[] = [
+  {
+    words: ["signals", "add"],
+    summary: "let a relying service subscribe to security signals; prints its token once",
+    arguments: "--name NAME --audience URL [--push-origin ORIGIN] [--addresses REASON]",
+    options: {
+      name: { type: "string" },
+      audience: { type: "string" },
+      "push-origin": { type: "string" },
+      "private-network": { type: "boolean" },
+      addresses: { type: "string" },
+    },
+    optionHelp: [
+      ["--name NAME", "what operators call it"],
+      ["--audience URL", "what its tokens are addressed to, as agreed with it"],
+      ["--push-origin ORIGIN", "where signals may be pushed to; without it the service polls"],
+      ["--private-network", "that origin may be in a private network (10.0.0.0/8 and the like)"],
+      ["--addresses REASON", "it may name accounts by address, for this reason"],
+    ],
+    examples: [
+      "houselights signals add --name Music --audience https://music.example/signals --push-origin https://music.example",
+    ],
+    run: async (call) => {
+      const { values, config } = call;
+      const name = textOf(values, "name");
+      const audience = textOf(values, "audience");
+      if (name === undefined || !isPlain(name, 60)) {
+        return { kind: "usage", error: "--name is needed: at most 60 characters" };
+      }
+      if (audience === undefined || !/^[\x21-\x7e]{1,300}$/.test(audience)) {
+        return {
+          kind: "usage",
+          error: "--audience is needed: at most 300 characters without spaces",
+          hint: "--audience https://music.example/signals",
+        };
+      }
+      const origin = textOf(values, "push-origin")?.replace(/\/$/, "") ?? null;
+      const rule = origin === null ? undefined : refuseOrigin(origin, config);
+      if (rule !== undefined) return { kind: "usage", error: `--push-origin ${rule}` };
+      const because = textOf(values, "addresses") ?? null;
+      if (because !== null && !isPlain(because, 200)) {
+        return { kind: "usage", error: "--addresses needs a reason of at most 200 characters" };
+      }
+      return withGround(config, call.log, async (ground): Promise<Outcome> => {
+        const added = await addReceiver(
+          { ...ground, keyholder: ground.keyholders.operator },
+          {
+            name,
+            audience,
+            pushOrigin: origin,
+            privateNetwork: values["private-network"] === true,
+            addressesBecause: because,
+            by: host,
+          },
+        );
+        if (added === undefined) return { kind: "refused", error: "another relying service has this audience" };
+        const { id, token, expiresAt } = added;
+        return {
+          kind: "done",
+          json: { id, token: tokenText(token), expiresAt: toIso(expiresAt) },
+          lines: [
+            `added ${name}  ${id}`,
+            `  token                 ${tokenText(token)}`,
+            `  good until            ${instant(toIso(expiresAt))}; it is shown this once`,
+            `  it finds the rest at  ${config.publicOrigin}/.well-known/ssf-configuration`,
+          ],
+        };
+      });
+    },
+  },
+  {
+    words: ["signals", "list"],
+    summary: "which relying services there are, with their streams and what waits for them",
+    examples: ["houselights signals list"],
+    run: (call) =>
+      withGround(call.config, call.log, async ({ db }): Promise<Outcome> => {
+        const receivers = await listReceivers(db);
+        return {
+          kind: "done",
+          json: receivers.map((one) => ({ ...one, tokenExpiresAt: toIso(one.tokenExpiresAt) })),
+          lines: receivers.length === 0 ? ["no relying service is told anything"] : receivers.flatMap(receiverLines),
+        };
+      }),
+  },
+  {
+    words: ["signals", "token"],
+    summary: "give a relying service another token; the one before opens nothing from then on",
+    arguments: "--name NAME",
+    options: nameOption,
+    optionHelp: [nameHelp],
+    examples: ["houselights signals token --name Music"],
+    run: (call) =>
+      withGround(call.config, call.log, async (ground): Promise<Outcome> => {
+        const id = await findReceiver(call, await listReceivers(ground.db));
+        if (typeof id === "object") return id;
+        const renewed = await renewToken(ground, id, host);
+        if (renewed === undefined) return { kind: "refused", error: "there is no such relying service" };
+        const { token, expiresAt } = renewed;
+        return {
+          kind: "done",
+          json: { id, token: tokenText(token), expiresAt: toIso(expiresAt) },
+          lines: [
+            `token                 ${tokenText(token)}`,
+            `good until            ${instant(toIso(expiresAt))}; it is shown this once`,
+          ],
+        };
+      }),
+  },
+  {
+    words: ["signals", "remove"],
+    summary: "take a relying service out, with its streams and whatever waits for them",
+    arguments: "--name NAME [--yes]",
+    options: { ...nameOption, yes: { type: "boolean" } },
+    optionHelp: [nameHelp, ["--yes", "without asking"]],
+    examples: ["houselights signals remove --name Music --yes"],
+    run: (call) =>
+      withGround(call.config, call.log, async (ground): Promise<Outcome> => {
+        const id = await findReceiver(call, await listReceivers(ground.db));
+        if (typeof id === "object") return id;
+        if (!(await confirmed(call, "it is told nothing more from then on; go on?"))) {
+          return { kind: "refused", error: "nothing was removed", hint: "--yes removes without asking" };
+        }
+        return (await removeReceiver(ground, id, host))
+          ? { kind: "done", json: { id }, lines: ["removed"] }
+          : { kind: "refused", error: "there is no such relying service" };
+      }),
+  },
+];

@@ -1,0 +1,180 @@
+import { minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
+import { postSet, type Endpoint, type Posted } from "./post-set.ts";
+import { deliveryColumns, signDeliveries, type DeliveryRow, type SetStream, type SignedSet } from "./sets.ts";
+import { pauseAfterMs, settle } from "./settle.ts";
+import { authorizationPlace, endpointPlace, type StreamId } from "./streams.ts";
+
+export interface PushNeeds {
+  readonly db: Db;
+  /** Transmitter's role. */
+  readonly keyholder: Pick<Keyholder, "open" | "signSets">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly issuer: string;
+  /** Whether the service is on one's own machine, where a receiver may be reached without encryption. */
+  readonly isLoopbackOrigin: boolean;
+  /** For tests: certificates to trust besides the system's. */
+  readonly ca?: string;
+}
+
+/** Signals that one round hands over on one stream, so many of them at once. */
+const batch = 32;
+const atOnce = 8;
+/** A round takes at most a batch of timeouts, which is 40 s; a worker that died holds a stream no longer than this. */
+const leaseMs = minuteMs;
+/** Streams that one worker pushes at once. */
+const streamsAtOnce = 4;
+
+interface PushStream extends SetStream {
+  readonly failures: number;
+  readonly sealedEndpoint: Buffer;
+  readonly sealedAuthorization: Buffer | null;
+  readonly privateNetwork: boolean;
+}
+
+/**
+ * Pushes what is due, a batch for each stream whose turn it is. What a receiver took is recorded after its answer: one that
+ * was handed over by a worker which died in between is handed over again, under the same `jti`.
+ *
+ * @returns how many signals were taken or refused.
+ */
+export async function pushDue(needs: PushNeeds, signal: AbortSignal): Promise<number> {
+  const streams = await leaseStreams(needs);
+  const settled = await Promise.all(
+    streams.map((stream) =>
+      pushStream(needs, stream, signal)
+        .catch((thrown: unknown) => {
+          needs.log.warn({ stream: stream.streamId, reason: messageOf(thrown) }, "a stream could not be pushed");
+          return 0;
+        })
+        .finally(() => release(needs, stream.streamId)),
+    ),
+  );
+  return settled.reduce((sum, one) => sum + one, 0);
+}
+
+/** Takes push streams that have something due, for as long as a round takes. */
+async function leaseStreams({ db, clock }: PushNeeds): Promise<PushStream[]> {
+  const now = clock.now();
+  return db.many<PushStream>(
+    `with leased as (
+       update signal_stream set lease_until = $2
+        where id in (
+          select s.id from signal_stream s
+           where s.method = 'push' and (s.due_at is null or s.due_at <= $1)
+             and (s.lease_until is null or s.lease_until <= $1)
+             and exists (select from signal_delivery d
+                          where d.stream_id = s.id and d.due_at <= $1
+                            and (s.status = 'enabled' or (s.status = 'disabled' and d.kind = 'stream updated')))
+           order by s.due_at nulls first, s.id limit $3 for update skip locked)
+       returning id, receiver_id, subject_format, failures, sealed_endpoint, sealed_authorization
+     )
+     select l.id as "streamId", r.id as "receiverId", r.audience, r.data_key as "dataKey", l.subject_format as format,
+            l.failures, l.sealed_endpoint as "sealedEndpoint", l.sealed_authorization as "sealedAuthorization",
+            r.private_network as "privateNetwork"
+       from leased l join signal_receiver r on r.id = l.receiver_id`,
+    [toDate(now), toDate(plus(now, leaseMs)), streamsAtOnce],
+  );
+}
+
+const release = ({ db }: PushNeeds, streamId: StreamId): Promise<number> =>
+  db.run(`update signal_stream set lease_until = null where id = $1`, [streamId]).catch(() => 0);
+
+async function pushStream(needs: PushNeeds, stream: PushStream, signal: AbortSignal): Promise<number> {
+  const { db, clock } = needs;
+  const now = clock.now();
+  const rows = await db.many<DeliveryRow>(
+    `select ${deliveryColumns} from signal_delivery
+      where stream_id = $1 and due_at <= $2 order by attempts, id limit $3`,
+    [stream.streamId, toDate(now), batch],
+  );
+  const endpoint = await openEndpoint(needs, stream);
+  if (endpoint === undefined || signal.aborted) return 0;
+  const { signed, unmade } = await signDeliveries(needs, stream, rows);
+  const answers = await postAll(endpoint, signed, signal);
+  const idsOf = (kind: Posted["kind"]): string[] =>
+    answers.filter((one) => one.posted.kind === kind).map(({ id }) => id);
+  const [taken, refused, later] = [idsOf("taken"), [...idsOf("refused"), ...unmade], idsOf("later")];
+  await settle(db, stream.streamId, { taken, refused }, clock.now());
+  await noteRound(needs, stream, answers, later, taken.length > 0);
+  return taken.length + refused.length;
+}
+
+interface Answered {
+  readonly id: string;
+  readonly posted: Posted;
+}
+
+/** Hands over several at once, and no more once none of those under way was taken. */
+async function postAll(endpoint: Endpoint, signed: readonly SignedSet[], signal: AbortSignal): Promise<Answered[]> {
+  const answers: Answered[] = [];
+  for (let from = 0; from < signed.length && !signal.aborted; from += atOnce) {
+    const some = signed.slice(from, from + atOnce);
+    const got = await Promise.all(some.map(async ({ id, token }) => ({ id, posted: await postSet(endpoint, token) })));
+    answers.push(...got);
+    if (got.every(({ posted }) => posted.kind === "later")) break;
+  }
+  return answers;
+}
+
+async function openEndpoint(
+  { keyholder, isLoopbackOrigin, ca }: PushNeeds,
+  { receiverId, dataKey, sealedEndpoint, sealedAuthorization, privateNetwork }: PushStream,
+): Promise<Endpoint | undefined> {
+  const [url, authorization] = await keyholder.open([
+    { dataKey, place: endpointPlace(receiverId), sealed: sealedEndpoint },
+    ...(sealedAuthorization === null
+      ? []
+      : [{ dataKey, place: authorizationPlace(receiverId), sealed: sealedAuthorization }]),
+  ]);
+  if (url === undefined || url === null) return undefined;
+  return {
+    url,
+    authorization: authorization ?? undefined,
+    privateNetwork,
+    mayBeThisMachine: isLoopbackOrigin,
+    ...(ca === undefined ? {} : { ca }),
+  };
+}
+
+/** What was put off waits longer each time; a receiver that took nothing at all is left alone for a while. */
+async function noteRound(
+  { db, clock, random, log }: PushNeeds,
+  { streamId, failures }: PushStream,
+  answers: readonly Answered[],
+  later: readonly string[],
+  anyTaken: boolean,
+): Promise<void> {
+  const now = clock.now();
+  if (later.length > 0) {
+    await db.run(
+      `update signal_delivery set attempts = attempts + 1, due_at = $3 where stream_id = $1 and id = any($2)`,
+      [streamId, later, toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6)))],
+    );
+  }
+  const isFailing = answers.length > 0 && later.length === answers.length;
+  if (!isFailing) {
+    if (failures > 0 && anyTaken) {
+      await db.run(`update signal_stream set failures = 0, due_at = null where id = $1`, [streamId]);
+    }
+    return;
+  }
+  const put = answers.map(({ posted }) => posted).filter((posted) => posted.kind === "later");
+  const asked = Math.max(0, ...put.map(({ afterMs = 0 }) => afterMs));
+  const pauseMs = Math.max(asked, pauseAfterMs(failures + 1));
+  // Up to a fifth more, so that streams which failed together do not come back together.
+  const dueAt = plus(now, pauseMs + random.below(Math.ceil(pauseMs / 5))) as EpochMs;
+  await db.run(`update signal_stream set failures = failures + 1, due_at = $2 where id = $1`, [
+    streamId,
+    toDate(dueAt),
+  ]);
+  if (((failures + 1) & failures) === 0) {
+    log.warn({ stream: streamId, failures: failures + 1, why: put[0]?.why }, "a receiver takes no signals");
+  }
+}
