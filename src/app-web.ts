@@ -98,7 +98,7 @@ export async function buildWeb(
   const breached = openBreached(config.dataDir, log);
   const hashPool = startHashPool({ threads: config.hashThreads, log, cost: watching.hashCost });
   const refusals = refusalCounter({ db, clock, log, node: ground.node });
-  const checks = sessionCheck({ db, clock, seen, log, refusedAsOld: (kind) => refusals.count(kind) });
+  const checks = sessionCheck({ db: db.prompt, clock, seen, log, refusedAsOld: (kind) => refusals.count(kind) });
   const built = readBuiltPages(webFolder);
   const frame = { assets: built?.assets ?? null, serviceName, contactAddress };
   const app = newServer({
@@ -138,7 +138,7 @@ export async function buildWeb(
   const readNotice = () => currentNotice(db);
   const mail = config.smtpUrl === null ? "mailbox" : "relay";
 
-  healthRoutes(app, { db, keyholder, clock, metrics });
+  healthRoutes(app, { db: db.prompt, keyholder, clock, metrics });
   staticRoutes(app, { clock, frame, built, publicOrigin });
   // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });

@@ -32,6 +32,13 @@ export interface Db extends Tx {
    */
   takingTurns<Result>(key: number, waitMs: number, work: () => Promise<Result>): Promise<Result>;
 
+  /**
+   * The same statements, given up as DB_UNAVAILABLE when the database has not answered in three seconds, and their
+   * connection with them: a connection can be stalled without being closed, and whoever asks whether a session is good
+   * must hear something else than silence, and than yes.
+   */
+  readonly prompt: Tx;
+
   /** The query builder, for everyday queries. Statements an auditor must read are literal SQL. */
   builder<Tables>(): Kysely<Tables>;
 
@@ -85,6 +92,7 @@ export function sqlState(thrown: unknown): string | undefined {
 }
 
 const turnStepMs = 25;
+const promptMs = 3_000;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
 export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
@@ -115,11 +123,18 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   };
 
   // Literal statements are prepared once per connection: the check and the claims run thousands of times a second.
-  function statementsOn(client: pg.ClientBase | pg.Pool): Tx {
+  function statementsOn(client: pg.ClientBase | pg.Pool, withinMs?: number): Tx {
     const query = async <Row extends object>(sql: string, parameters: readonly Parameter[] = []) => {
       statementCount++;
       try {
-        return await client.query<Row>({ name: nameOf(sql), text: sql, values: parameters.map(toParameter) });
+        // The driver takes a limit for one statement; its types do not say so.
+        const asked: pg.QueryConfig & { query_timeout?: number } = {
+          name: nameOf(sql),
+          text: sql,
+          values: parameters.map(toParameter) as unknown[],
+          ...(withinMs === undefined ? {} : { query_timeout: withinMs }),
+        };
+        return await client.query<Row>(asked);
       } catch (thrown) {
         throw translate(thrown);
       }
@@ -183,6 +198,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
 
   return {
     ...statementsOn(pool),
+    prompt: statementsOn(pool, promptMs),
     transaction,
     takingTurns,
     builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),

@@ -14,7 +14,7 @@ export function translate(thrown: unknown): unknown {
   if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
   const lost =
     thrown instanceof Error &&
-    /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect/.test(
+    /Connection terminated|Query read timeout|connection error and is not queryable|timeout exceeded when trying to connect/.test(
       thrown.message,
     );
   if (lost || (code !== undefined && unavailable.test(code))) {
