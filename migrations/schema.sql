@@ -708,6 +708,112 @@ create table sign_up (
 CREATE INDEX sign_up_by_expiry ON public.sign_up USING btree (expires_at);
 CREATE INDEX sign_up_of_account ON public.sign_up USING btree (account_id);
 
+create table signal (
+  account_id uuid not null,
+  id uuid not null,
+  kind text not null,
+  cause text not null,
+  at timestamp with time zone not null,
+  constraint signal_pkey PRIMARY KEY (account_id, id)
+);
+CREATE INDEX signal_in_order ON public.signal USING btree (id);
+
+create table signal_delivery (
+  stream_id uuid not null,
+  id uuid not null,
+  account_id uuid,
+  kind text not null,
+  cause text not null,
+  at timestamp with time zone not null,
+  txn uuid not null,
+  fan_out_id uuid,
+  sealed bytea,
+  made_at timestamp with time zone not null,
+  attempts integer not null default 0,
+  due_at timestamp with time zone not null,
+  constraint signal_delivery_pkey PRIMARY KEY (stream_id, id)
+);
+CREATE INDEX signal_delivery_by_age ON public.signal_delivery USING btree (made_at);
+CREATE INDEX signal_delivery_due ON public.signal_delivery USING btree (stream_id, due_at, id);
+CREATE INDEX signal_delivery_of_fan_out ON public.signal_delivery USING btree (fan_out_id, stream_id) WHERE (fan_out_id IS NOT NULL);
+
+create table signal_fan_out (
+  id uuid not null,
+  incident_id uuid not null,
+  kinds text[] not null,
+  at timestamp with time zone not null,
+  begun_at timestamp with time zone,
+  constraint signal_fan_out_pkey PRIMARY KEY (id)
+);
+CREATE INDEX signal_fan_out_of_incident ON public.signal_fan_out USING btree (incident_id);
+
+create table signal_fan_out_stream (
+  fan_out_id uuid not null,
+  stream_id uuid not null,
+  after_account uuid not null default '00000000-0000-0000-0000-000000000000'::uuid,
+  accounts bigint not null default 0,
+  made bigint not null default 0,
+  refused bigint not null default 0,
+  dropped bigint not null default 0,
+  finished_at timestamp with time zone,
+  constraint signal_fan_out_stream_pkey PRIMARY KEY (fan_out_id, stream_id)
+);
+
+create table signal_receiver (
+  id uuid not null,
+  name text not null,
+  audience text not null,
+  token_digest bytea not null,
+  token_expires_at timestamp with time zone not null,
+  data_key bytea not null,
+  addresses_because text,
+  push_origin text,
+  private_network boolean not null,
+  made_at timestamp with time zone not null,
+  constraint signal_receiver_pkey PRIMARY KEY (id),
+  constraint signal_receiver_audience_key UNIQUE (audience),
+  constraint signal_receiver_token_digest_key UNIQUE (token_digest)
+);
+
+create table signal_stream (
+  id uuid not null,
+  receiver_id uuid not null,
+  method text not null,
+  subject_format text not null,
+  events_requested text[] not null,
+  kinds text[] not null,
+  description text,
+  sealed_endpoint bytea,
+  sealed_authorization bytea,
+  status text not null,
+  status_reason text,
+  made_at timestamp with time zone not null,
+  verify_from timestamp with time zone not null,
+  taken_at timestamp with time zone not null,
+  failures integer not null default 0,
+  due_at timestamp with time zone,
+  lease_until timestamp with time zone,
+  taken bigint not null default 0,
+  refused bigint not null default 0,
+  dropped bigint not null default 0,
+  constraint signal_stream_pkey PRIMARY KEY (id),
+  constraint push_has_endpoint CHECK ((method = 'push'::text) = (sealed_endpoint IS NOT NULL)),
+  constraint signal_stream_method_check CHECK (method = ANY (ARRAY['push'::text, 'poll'::text])),
+  constraint signal_stream_status_check CHECK (status = ANY (ARRAY['enabled'::text, 'paused'::text, 'disabled'::text])),
+  constraint signal_stream_subject_format_check CHECK (subject_format = ANY (ARRAY['iss_sub'::text, 'opaque'::text, 'email'::text]))
+);
+CREATE INDEX signal_stream_of_receiver ON public.signal_stream USING btree (receiver_id);
+
+create table signal_subject (
+  account_id uuid not null,
+  stream_id uuid not null,
+  state text not null,
+  sealed_address bytea,
+  constraint signal_subject_pkey PRIMARY KEY (account_id, stream_id),
+  constraint signal_subject_state_check CHECK (state = ANY (ARRAY['added'::text, 'removed'::text]))
+);
+CREATE INDEX signal_subject_of_stream ON public.signal_subject USING btree (stream_id, account_id);
+
 create table throttle (
   subject bytea not null,
   purpose text not null,
