@@ -1,6 +1,6 @@
 import { layGround, type GroundOptions } from "./app.ts";
 import { cleanUp } from "./clean-up.ts";
-import { every, minuteMs } from "./kernel/clock.ts";
+import { every, minuteMs, secondMs } from "./kernel/clock.ts";
 import type { Secret } from "./kernel/secret.ts";
 import { messageOf } from "./kernel/fault.ts";
 import { defineTask } from "./jobs/jobs.ts";
@@ -111,6 +111,10 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
         random,
         log,
         service,
+        pace: {
+          leaseMs: config.campaignPauses.leaseSeconds * secondMs,
+          firstRetryMs: config.campaignPauses.retrySeconds * secondMs,
+        },
       }),
       bouncesTask(bounces),
       surveyTask({

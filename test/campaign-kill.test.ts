@@ -10,6 +10,7 @@ import { systemRandom } from "../src/kernel/random.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { startCampaign } from "../src/incidents/campaign.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
+import { seeded } from "../src/incidents/drill/seeded.ts";
 import { openIncident } from "../src/incidents/open.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
 import type { WalkerOrder } from "./campaign-walker.ts";
@@ -86,17 +87,6 @@ function startWalker(order: WalkerOrder) {
   return { child, said, walking: walking.promise, ended };
 }
 
-/** mulberry32: small, and the same numbers for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test("P5: workers killed at any instant lose no letter, and every account is accounted for at every look", async () => {
   const seed = Number(process.env["CAMPAIGN_SEED"] ?? systemRandom.below(2 ** 31));
   console.log(`CAMPAIGN_SEED=${seed}`);
@@ -159,9 +149,9 @@ test("P5: workers killed at any instant lose no letter, and every account is acc
     for (const { child, walking, ended } of walkers) {
       await walking;
       // So many letters further, and so many milliseconds.
-      const upTo = relay.letters.length + Math.floor(random() * 400);
+      const upTo = relay.letters.length + random.below(400);
       while (relay.letters.length < upTo && child.exitCode === null) await sleep(2);
-      await sleep(Math.floor(random() * 30));
+      await sleep(random.below(30));
       child.kill("SIGKILL");
       killed++;
       await ended;

@@ -3,6 +3,7 @@ import { adoptDatabaseCommand } from "./adopt-database.ts";
 import { alarmCommands } from "./alarm.ts";
 import { canaryCommands } from "./canary.ts";
 import type { Command } from "./command.ts";
+import { drillCommand } from "./drill.ts";
 import { incidentCommands } from "./incident.ts";
 import { keepingCommands } from "./keeping.ts";
 import { keyUseCommand } from "./key-use.ts";
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   ...serveCommands,
   ...incidentCommands,
   sampleCommand,
+  drillCommand,
   ...alarmCommands,
   ...canaryCommands,
   ...signalCommands,

@@ -12,6 +12,8 @@ import {
   readDnsServers,
   readPrice,
   type BounceListen,
+  readCampaignPauses,
+  type CampaignPauses,
   type LetterPrice,
   type RelayAllowance,
 } from "./mail-settings.ts";
@@ -39,6 +41,7 @@ export interface Config {
   readonly relayAllowance: RelayAllowance | null;
   /** `null`: not known. */
   readonly letterPrice: LetterPrice | null;
+  readonly campaignPauses: CampaignPauses;
   /** Resolvers to ask about the sender's domain (`address` or `address:port`); `null` asks the system's. */
   readonly dnsServers: readonly string[] | null;
   /** Where letters that come back are sent, each with a part of its own after a plus sign; `null`: none are taken back. */
@@ -175,6 +178,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     mailFrom,
     relayAllowance,
     letterPrice,
+    campaignPauses: readCampaignPauses(settings),
     dnsServers,
     bounceAddress,
     bounceListen,

@@ -23,6 +23,7 @@ export interface BounceListen {
 
 interface Reader {
   read(name: string): string | undefined;
+  whole(name: string, usual: number, least: number, most: number): number;
   refuse(name: string, rule: string): void;
 }
 
@@ -99,3 +100,15 @@ export function readBounceSecret(settings: Reader): Secret | null {
   }
   return Secret.fromText(text);
 }
+/** How a campaign waits, in seconds. */
+export interface CampaignPauses {
+  /** How long a worker that died holds the letters that it had claimed. */
+  readonly leaseSeconds: number;
+  /** The pause before the second try of a letter; it doubles with each. */
+  readonly retrySeconds: number;
+}
+
+export const readCampaignPauses = (settings: Reader): CampaignPauses => ({
+  leaseSeconds: settings.whole("CAMPAIGN_LEASE_SECONDS", 60, 3, 600),
+  retrySeconds: settings.whole("CAMPAIGN_RETRY_SECONDS", 30, 1, 3_600),
+});

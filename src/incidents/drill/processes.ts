@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** What runs for a service, by what it does. */
+export const processNames = ["web", "worker", "keyholder", "postmaster"] as const;
+export type ProcessName = (typeof processNames)[number];
+export type Processes = Readonly<Record<ProcessName, number>>;
+
+interface Running {
+  readonly pid: number;
+  readonly parent: number;
+  readonly command: string;
+}
+
+/** Every process of the machine: from /proc where there is one, else from `ps`. */
+async function everything(): Promise<Running[]> {
+  if (process.platform !== "linux") return listed();
+  const found: Running[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
+    const command = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (stat === "" || fields[0] === "Z") continue;
+    found.push({ pid: Number(name), parent: Number(fields[1]), command: command.replaceAll("\0", " ") });
+  }
+  return found;
+}
+
+async function listed(): Promise<Running[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid=,command="], { maxBuffer: 1 << 26 });
+  return stdout.split("\n").flatMap((line) => {
+    const [, pid, parent, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return command === undefined ? [] : [{ pid: Number(pid), parent: Number(parent), command }];
+  });
+}
+
+/** Every process that a service has started, and those that they have. */
+export async function descendantsOf(pid: number): Promise<Running[]> {
+  const all = await everything();
+  const found: Running[] = [];
+  const parents = [pid];
+  for (let parent = parents.pop(); parent !== undefined; parent = parents.pop()) {
+    for (const child of all.filter((one) => one.parent === parent)) {
+      found.push(child);
+      parents.push(child.pid);
+    }
+  }
+  return found;
+}
+
+/** The four processes of the service that `pid` runs on a data folder; `undefined` while one of them is not there. */
+export async function processesOf(pid: number, dataDir: string): Promise<Processes | undefined> {
+  const children = await descendantsOf(pid);
+  const one = (pattern: RegExp): number | undefined => children.find(({ command }) => pattern.test(command))?.pid;
+  const pidFile = join(dataDir, "postgres", "cluster", "postmaster.pid");
+  const postmaster = Number((await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0]);
+  const [web, worker, keyholder] = [one(/child\.ts web/), one(/child\.ts worker/), one(/keyholder\/process\.ts/)];
+  if (web === undefined || worker === undefined || keyholder === undefined || !(postmaster > 0)) return undefined;
+  return { web, worker, keyholder, postmaster };
+}

@@ -1,0 +1,156 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { layGround } from "../src/app.ts";
+import { parseConfig } from "../src/config/config.ts";
+import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { startService } from "../src/incidents/drill/service.ts";
+import type { DrillResult } from "../src/incidents/drill/result.ts";
+import { killSchedule } from "../src/incidents/drill/schedule.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import { forEachRole } from "../src/keyholder/permissions.ts";
+import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
+
+/** P14: the day is rehearsed by the same code, and nothing real is touched, whatever the settings say. */
+const db = await testDatabase();
+const keyholder = await testKeyholder();
+const folder = await mkdtemp(join(tmpdir(), "houselights-drill-test-"));
+afterAll(async () => {
+  await keyholder.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const program = join(import.meta.dirname, "..", "src", "cli.ts");
+const database = String(db.pool.options.database);
+const host = String(testConnection("").host);
+const real = {
+  DATABASE_URL: `postgresql:///${database}?host=${encodeURIComponent(host)}&user=houselights`,
+  KEYHOLDER_URL: `unix:${keyholder.socketPath}`,
+  KEYHOLDER_CREDENTIALS: join(folder, "credentials.json"),
+  DATA_DIR: join(folder, "data"),
+};
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function drill(...words: readonly string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env["PATH"] ?? "", HOME: folder, TMPDIR: tmpdir(), ...real };
+    const run = spawn(process.execPath, [program, "drill", ...words], { env, cwd: folder });
+    let [out, err] = ["", ""];
+    run.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
+    run.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));
+    run.once("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+/** Every row of every table, counted, and what the witness has written down. */
+async function fingerprint(): Promise<unknown> {
+  const tables = await db.many<{ name: string }>(
+    `select table_name as name from information_schema.tables
+      where table_schema = 'public' and table_type = 'BASE TABLE' order by 1`,
+  );
+  const rows: [string, string][] = [];
+  for (const { name } of tables) {
+    const row = await db.one<{ hash: string }>(
+      `select md5(coalesce(string_agg(t::text, ',' order by t::text), '')) as hash from "${name}" t`,
+    );
+    rows.push([name, row?.hash ?? ""]);
+  }
+  const keys = (await readdir(keyholder.keysDir)).filter((name) => /witness/.test(name)).toSorted();
+  expect(keys.length).toBeGreaterThan(0);
+  const witness = await Promise.all(keys.map((name) => readFile(join(keyholder.keysDir, name), "utf8")));
+  return { rows, witness, data: await readdir(real.DATA_DIR) };
+}
+
+test("P14: a drill holds the promises through kills, says what the real day takes, and touches nothing real", async () => {
+  await mkdir(join(real.DATA_DIR, "postgres"), { recursive: true });
+  const text = forEachRole((role) => Buffer.from(keyholder.credentials[role].reveal()).toString("base64url"));
+  await writeFile(real.KEYHOLDER_CREDENTIALS, JSON.stringify(text), { mode: 0o600 });
+  // The real service has been here: its keyholder knows its database.
+  const { credentials, socketPath } = keyholder;
+  const ground = await layGround({
+    config: parseConfig({}, folder),
+    surroundings: { connection: testConnection(database), keyholder: { socketPath, credentials } },
+    log: silentLog,
+  });
+  await ground.db.one(`select 1 as here`);
+  await ground.close();
+  const before = await fingerprint();
+
+  const output = join(folder, "report");
+  const size = ["--accounts", "150", "--watching", "3", "--crowd", "0.2", "--kills", "4", "--seed", "14"];
+  const ran = await drill(...size, "--hurry", "--output", output, "--json");
+  expect(ran.out, ran.err).not.toBe("");
+  const { promises, measured, projection, folder: named } = JSON.parse(ran.out) as DrillResult;
+  // How soon screens are dark is a figure, and this machine may be busy; everything else is counted.
+  const broken = promises.filter(({ held, promise }) => !held && !promise.startsWith("P7"));
+  expect(broken).toEqual([]);
+  expect(ran.code).toBe(promises.every(({ held }) => held) ? 0 : 1);
+  expect(measured.darkMs.length).toBe(3);
+  expect(measured.sum).toMatchObject({ scope: 150, waiting: 0, noAddress: 1 });
+  expect(measured.sum?.refused).toBeGreaterThan(0);
+  expect(measured.killed.length).toBeGreaterThan(1);
+  expect(measured.triedByDevices).toBeGreaterThan(0);
+  expect(measured.renewed).toBeGreaterThan(10);
+  const { schedule } = measured;
+  const [letters, returns] = [149, schedule.some(({ when }) => when === "returns") ? measured.expectedBack : 0];
+  // The seed alone decides who is killed.
+  const again = killSchedule(14, { kills: 4, letters, returns: Math.max(1, returns) });
+  expect(schedule.map(({ victim }) => victim).toSorted()).toEqual(again.map(({ victim }) => victim).toSorted());
+  expect(projection.find(({ term }) => term === "accounts")?.value).toBe("30,000,000");
+  for (const { source } of projection) expect(source).not.toBe("");
+
+  expect(named).toBe(output);
+  expect((await readdir(output)).toSorted()).toEqual(["drill.json", "report.html", "report.json", "service.log"]);
+  expect(await readFile(join(output, "report.html"), "utf8")).toContain("<h1");
+  expect(await fingerprint()).toEqual(before);
+}, 240_000);
+
+test("P14: a data folder that holds anything, or is the settings' own, is refused and not touched", async () => {
+  const held = join(folder, "somebody's");
+  await mkdir(join(held, "postgres"), { recursive: true });
+  const refused = await drill("--data-dir", held);
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("--data-dir is not empty")]);
+  expect(await readdir(held)).toEqual(["postgres"]);
+  const own = await drill("--data-dir", real.DATA_DIR);
+  expect([own.code, own.err]).toEqual([1, expect.stringContaining("the data folder of the real service")]);
+});
+
+test("P14: the real witness refuses a drill's database", async () => {
+  const apart = join(folder, "apart");
+  await mkdir(apart);
+  const logFile = join(apart, "service.log");
+  const started = startService({
+    folder: apart,
+    settings: {
+      KEYHOLDER_URL: real.KEYHOLDER_URL,
+      KEYHOLDER_CREDENTIALS: real.KEYHOLDER_CREDENTIALS,
+      LOG_LEVEL: "info",
+    },
+    logFile,
+    signal: new AbortController().signal,
+    log: silentLog,
+  });
+  await expect(started).rejects.toThrow("did not start");
+  expect(await readFile(logFile, "utf8")).toContain("has never seen this one");
+}, 60_000);
+
+test.each([
+  [["--accounts", "5"], "--accounts must be a whole number from 10 to 1,000,000"],
+  [["--accounts", "many"], "--accounts must be"],
+  [["--accounts", "100", "--watching", "100"], "--watching must be less than --accounts"],
+  [["--crowd", "2"], "--crowd must be a part from 0 to 1"],
+  [["--crowd", "30%"], "--crowd must be a part from 0 to 1"],
+  [["--seed", "x"], "--seed must be a whole number"],
+  [["--kills", "-1"], "kills"],
+  [["--speed", "9"], "speed"],
+])("wrong arguments get a clear answer: %j", async (words, said) => {
+  const ran = await drill(...words);
+  expect([ran.code, ran.err]).toEqual([2, expect.stringContaining(said)]);
+});
