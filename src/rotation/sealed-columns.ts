@@ -162,6 +162,8 @@ export const underDataKey: readonly string[] = [
 export const unkeyed: readonly string[] = [
   "account_change.undo_digest",
   "bounce_report.digest",
+  "key_caller.caller",
+  "key_surplus.caller",
   "key_version.fingerprint",
   "link.device_digest",
   "lobby_entry.browser_digest",
