@@ -268,7 +268,7 @@ describe("ids", () => {
       const parts = url.split("/");
       const body = bodies[parts.at(-1) ?? ""] ?? bodies[parts.slice(-2).join("/")] ?? {};
       const ask = (id: string): Promise<Answer> =>
-        call(method as "GET", url.replace(":id", id), {
+        call(method as "GET", url.replace(":id", id).replaceAll(/:[a-zA-Z]+/g, foreignId), {
           cookies: asCookie(operator),
           ...(method === "GET" || method === "DELETE" ? {} : { body }),
         });

@@ -80,7 +80,8 @@ const isFree = ({ path, part }: Place): boolean =>
   part.format !== "password" && part.pattern === undefined && path.length > 0;
 const holdsCard = ({ part }: Place): boolean => (part.maxLength ?? Number.POSITIVE_INFINITY) >= card.length;
 
-const withBody = service.web.app.routeTable.filter(({ body }) => body !== undefined);
+// A relying service comes with a token of its own, without which nothing it says is read.
+const withBody = service.web.app.routeTable.filter(({ body, access }) => body !== undefined && access !== "receiver");
 const isForm = (url: string): boolean => !url.startsWith("/api/") && !url.startsWith("/oauth/");
 
 async function send(method: string, url: string, body: unknown, cookie: string) {

@@ -306,6 +306,7 @@ test("every page of the runbook is run here, and documents name files that exist
   expect(pages.toSorted()).toEqual([
     "docs/runbook/an-alarm-rings.md",
     "docs/runbook/restore.md",
+    "docs/runbook/somebody-writes.md",
     "docs/runbook/the-day.md",
     "docs/runbook/upgrade-and-keys.md",
   ]);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { dayMs, fromDate, hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
@@ -63,10 +64,7 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
   const now = clock.now();
   const indexes = await Promise.all(
     counted.map(({ subject }) =>
-      keyholder.index(
-        "throttle",
-        typeof subject === "string" ? networkOf(subject) : Buffer.from(subject).toString("hex"),
-      ),
+      keyholder.index("throttle", typeof subject === "string" ? networkOf(subject) : shortened(subject)),
     ),
   );
   const place = counted.findIndex(({ mayBeKnown }) => mayBeKnown === true);
