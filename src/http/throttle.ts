@@ -133,3 +133,7 @@ export const forgetCounts = (tx: Tx, now: EpochMs): Promise<number> =>
        select subject, purpose, window_start from throttle where window_start < $1 order by window_start limit $2)`,
     [toDate(plus(now, -2 * hourMs)), batchRows],
   );
+
+/** What the keyholder indexes has an end; what is typed as an address may be longer, and is counted like any other. */
+const shortened = (subject: Uint8Array): string =>
+  (subject.length > 256 ? createHash("sha256").update(subject).digest() : Buffer.from(subject)).toString("hex");
