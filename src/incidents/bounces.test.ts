@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { deliveryReport } from "../../test/delivery-reports.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
-import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { idBytes, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, plus, sleep, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
@@ -15,7 +15,7 @@ import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.t
 import { addAddress, addressPlace, readDataKey } from "../accounts/accounts.ts";
 import type { MailTransport } from "../mail/mail.ts";
 import { openSmtp } from "../mail/smtp.ts";
-import { tokenIn } from "../mail/return-token.ts";
+import { readReturnToken, tokenIn } from "../mail/return-token.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
@@ -205,6 +205,28 @@ test("a report that is forged, for another letter, too large or none is refused 
   // The same address and a true report count.
   expect(await handOver(right, deliveryReport({ status: "5.1.1" }))).toMatch(/^250/);
   expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1 });
+});
+
+/** A token's bytes as text: base32 in lower case (RFC 4648 section 6). */
+function spelled(bytes: Uint8Array): string {
+  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  const fives = bits.match(/.{1,5}/g) ?? [];
+  return fives.map((five) => "abcdefghijklmnopqrstuvwxyz234567"[Number.parseInt(five.padEnd(5, "0"), 2)]).join("");
+}
+
+test("who knows two account ids cannot turn the Return-Path of one's letter into that of the other's", async () => {
+  const [own, victim] = await people(2);
+  const incidentId = await campaign();
+  const { mac, sealed } = readReturnToken(tokenOf(own!.address))!;
+  expect(spelled(Buffer.concat([mac, sealed]))).toBe(tokenOf(own!.address));
+  // The counter mode of a cipher lets what is sealed be changed bit by bit: it opens as the victim's account, and the MAC is
+  // what keeps it from counting.
+  const ownId = idBytes(own!.accountId);
+  const victimId = idBytes(victim!.accountId);
+  const turned = Buffer.from(sealed.map((byte, at) => byte ^ ownId[at]! ^ victimId[at]!));
+  expect(await bounce(spelled(Buffer.concat([mac, turned])))).toBe("not ours");
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 2, bounced: 0 });
+  expect(await bounce(tokenOf(victim!.address))).toBe("bounced");
 });
 
 test("only a permanent failure counts, and only for fourteen days", async () => {
