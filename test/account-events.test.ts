@@ -5,19 +5,13 @@ import { browserCookie } from "../src/http/cookies.ts";
 import { forgetEvents } from "../src/accounts/security-events.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import type { AccountEvents } from "../src/wire/account-events.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /** What has happened to an account stands on its page, written in the transaction of what it tells of, and is its own. */
 const service = await testService();
 const { ground, clock } = service;
-const containNeeds = {
-  db: ground.plainDb,
-  witness: ground.keyholders.operator.witness,
-  clock,
-  monotonicMs: ground.monotonicMs,
-  random: ground.random,
-  log: ground.log,
-};
+const containNeeds = containNeedsOf(ground);
 
 let people = 0;
 const newAddress = () => `person-${++people}@example.org`;

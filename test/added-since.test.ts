@@ -4,6 +4,7 @@ import { contain, containAccount } from "../src/incidents/contain.ts";
 import { openIncident } from "../src/incidents/open.ts";
 import { dayMs, hourMs, minuteMs, toIso, plus } from "../src/kernel/clock.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /**
@@ -12,14 +13,7 @@ import { asCookie, goodPassword, testService } from "./service.ts";
  */
 const service = await testService();
 const { ground, clock } = service;
-const containNeeds = () => ({
-  db: ground.plainDb,
-  witness: ground.keyholders.operator.witness,
-  clock: ground.clock,
-  monotonicMs: ground.monotonicMs,
-  random: ground.random,
-  log: ground.log,
-});
+const containNeeds = () => containNeedsOf(ground);
 
 let people = 0;
 async function person() {

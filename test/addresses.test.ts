@@ -3,6 +3,7 @@ import { minuteMs } from "../src/kernel/clock.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { browserCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /**
@@ -248,17 +249,7 @@ describe("a removal that was not the owner's", () => {
   test("after a containment takes away and gives nothing back: what gives back makes authority", async () => {
     const { ada, thiefs } = await removedByThief();
     const undo = await undoIn(ada.address, "address removed");
-    await contain(
-      {
-        db: ground.plainDb,
-        witness: ground.keyholders.operator.witness,
-        clock,
-        monotonicMs: ground.monotonicMs,
-        random: ground.random,
-        log: ground.log,
-      },
-      { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-    );
+    await contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
     expect(await press(undo)).toBe("/not-me/done?rest=gone");
     expect(await renew(ada.address, "eleven owls above the orchard")).not.toBe(200);
     expect(await signs(thiefs, goodPassword)).toBe(401);

@@ -32,21 +32,19 @@ const order = [
 ] as const;
 type Folder = (typeof order)[number];
 
-/** What the media rooms know nothing of. */
-const accountRooms = [
-  "accounts",
-  "signals",
-  "credentials",
-  "sessions",
-  "links",
-  "renewal",
-  "rotation",
-  "key-use",
-  "incidents",
-  "canaries",
-  "mail",
-  "timeline",
-] as const;
+/** What the media rooms may know of accounts is nothing: every room but these, one that is added tomorrow too. */
+const notOfAccounts: readonly Folder[] = [
+  "kernel",
+  "wire",
+  "config",
+  "db",
+  "keyholder",
+  "http",
+  "jobs",
+  "library",
+  "streaming",
+];
+const accountRooms = order.filter((folder) => !notOfAccounts.includes(folder));
 
 /** Narrower than the order: what a folder may not import although it stands above. */
 const forbidden: Partial<Record<Folder, readonly string[]>> = {

@@ -241,6 +241,14 @@ describe("addresses and headers", () => {
   ])("on the wire: %s", async (_what, bytes) => expectProblem(await raw(bytes), 400, "malformed-request"));
 });
 
+/** One person on the screen and 25 bytes: as many as a form takes are above what the keyholder indexes. */
+const family = "\u{1F469}\u200D\u{1F469}\u200D\u{1F467}\u200D\u{1F466}";
+test.each([3, 20, 40, 110])("an address of %i families is asked for like any other", async (count) => {
+  const body = new URLSearchParams({ address: family.repeat(count) }).toString();
+  const answer = await post("/renew", body, "application/x-www-form-urlencoded");
+  expect([answer.status, answer.headers["location"]]).toEqual([303, "/renew/code"]);
+});
+
 describe("ids", () => {
   const idRoutes = service.web.app.routeTable.filter(
     ({ url, method, access }) =>

@@ -5,14 +5,14 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { SMTPServer } from "smtp-server";
 import { afterAll, expect, test } from "vitest";
-import { sleep, systemClock } from "../src/kernel/clock.ts";
+import { plus, sleep, systemClock } from "../src/kernel/clock.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { startCampaign } from "../src/incidents/campaign.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
 import { seeded } from "../src/incidents/drill/seeded.ts";
-import { openIncident } from "../src/incidents/open.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
+import { containedCase } from "./contained-case.ts";
 import type { WalkerOrder } from "./campaign-walker.ts";
 import { populate } from "./population.ts";
 
@@ -102,12 +102,7 @@ test("P5: workers killed at any instant lose no letter, and every account is acc
     random: systemRandom,
     service: { name: "House of Films", origin: "https://films.example", contact: null },
   };
-  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
-  const { incidentId } = opened;
-  await db.run(
-    `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, epoch = 2 where id = $1`,
-    [incidentId, new Date(systemClock.now() + 1)],
-  );
+  const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });
   expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started", isFrozen: true });
 
   let looks = 0;

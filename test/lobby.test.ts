@@ -10,6 +10,7 @@ import { lanes } from "../src/credentials/lanes.ts";
 import { fullnessOf, readLobbyFullness } from "../src/renewal/lobby/fullness.ts";
 import { noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
 import { readPlace, signPlace } from "../src/renewal/lobby/place.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
 /**
@@ -173,17 +174,7 @@ describe("a place in line", () => {
     await fill();
     expect((await service.call("GET", "/renew")).text).toContain("data-line");
     const old = jarOf(await ask("old-line@example.org"));
-    await contain(
-      {
-        db: ground.plainDb,
-        witness: ground.keyholders.operator.witness,
-        clock,
-        monotonicMs: ground.monotonicMs,
-        random: ground.random,
-        log: ground.log,
-      },
-      { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" },
-    );
+    await contain(containNeedsOf(ground), { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" });
     await web.lobby.advance();
     // Nobody waits in the new line; when somebody does, the old places count for nothing in it.
     await fill();

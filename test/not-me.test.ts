@@ -6,6 +6,7 @@ import { contain } from "../src/incidents/contain.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { takeBack } from "../src/renewal/not-me.ts";
 import { forgetChanges } from "../src/credentials/take-back.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
@@ -88,17 +89,7 @@ const addressesOf = async (accountId: AccountId): Promise<number> =>
   (await ground.db.many(`select 1 from account_address where account_id = $1`, [accountId])).length;
 
 const containNow = () =>
-  contain(
-    {
-      db: ground.plainDb,
-      witness: ground.keyholders.operator.witness,
-      clock: ground.clock,
-      monotonicMs: ground.monotonicMs,
-      random: ground.random,
-      log: ground.log,
-    },
-    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-  );
+  contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
 
 describe("a changed password", () => {
   test("is refused by the button, everybody is out, and the owner comes back by renewing", async () => {

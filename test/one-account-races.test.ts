@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { browserCookie } from "../src/http/cookies.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
@@ -44,18 +45,7 @@ const signs = async (address: string, password: string): Promise<number> =>
   (await service.call("POST", "/api/sessions", { body: { address, password } })).status;
 
 const contain = (accountId: AccountId) =>
-  containAccount(
-    {
-      db: ground.plainDb,
-      witness: ground.keyholders.operator.witness,
-      clock: ground.clock,
-      monotonicMs: ground.monotonicMs,
-      random: ground.random,
-      log: ground.log,
-    },
-    accountId,
-    { reason: "test", operator: "test" },
-  );
+  containAccount(containNeedsOf(ground), accountId, { reason: "test", operator: "test" });
 
 /** Holds `late` up before its write, lets `first` happen, resumes. */
 async function overtaken<Result>(late: () => Promise<Result>, first: () => Promise<unknown>): Promise<Result> {

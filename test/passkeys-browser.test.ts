@@ -9,6 +9,7 @@ import { openIncident } from "../src/incidents/open.ts";
 import { hourMs, minuteMs, toIso } from "../src/kernel/clock.ts";
 import { secretText } from "../src/http/cookies.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { launchChromium } from "./chromium.ts";
 import { goodPassword, testService } from "./service.ts";
 
@@ -240,17 +241,7 @@ test("after a containment an old passkey signs in at once, and one added since t
   }
   clock.advance(hourMs);
   await openIncident(ground, { reason: "test", copiedAt: toIso(copiedAt) }, "test");
-  await contain(
-    {
-      db: ground.plainDb,
-      witness: ground.keyholders.operator.witness,
-      clock: ground.clock,
-      monotonicMs: ground.monotonicMs,
-      random: ground.random,
-      log: ground.log,
-    },
-    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-  );
+  await contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
 
   await backAtSignIn(thief);
   await thief.touch(true);

@@ -4,6 +4,7 @@ import { contain, containAccount } from "../src/incidents/contain.ts";
 import { openIncident } from "../src/incidents/open.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { dayMs, hourMs, minuteMs, toIso } from "../src/kernel/clock.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { authenticator, type Authenticator, type Wrong } from "./authenticator.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
@@ -15,14 +16,7 @@ const service = await testService();
 const { ground, clock } = service;
 const origin = ground.config.publicOrigin;
 
-const containNeeds = () => ({
-  db: ground.plainDb,
-  witness: ground.keyholders.operator.witness,
-  clock: ground.clock,
-  monotonicMs: ground.monotonicMs,
-  random: ground.random,
-  log: ground.log,
-});
+const containNeeds = () => containNeedsOf(ground);
 const order = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
 const closeCase = () => ground.plainDb.run(`update incident set state = 'closed'`);
 

@@ -13,6 +13,7 @@ import { letterMessageId } from "../src/incidents/record-outcomes.ts";
 import { walk } from "../src/incidents/walk.ts";
 import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
 import { forgetProgress, pretendProgress } from "../src/streaming/progress.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { copyOf, findIn } from "./copy-search.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
@@ -176,17 +177,12 @@ test("a campaign writes to the relay's canaries alone; the others count as suppr
   const [relayed = ""] = await plantCanaries(needs, order("relay", "relay"));
   const [silent = ""] = await plantCanaries(needs, order("mailboxes", "address"));
   expect([...(await neverMailed(needs, [relayed, silent, "ada@example.org"]))]).toEqual([silent]);
-  const contained = await contain(
-    {
-      db: ground.plainDb,
-      witness: keyholders.operator.witness,
-      clock,
-      monotonicMs: ground.monotonicMs,
-      random,
-      log: ground.log,
-    },
-    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-  );
+  const contained = await contain(containNeedsOf(ground), {
+    mode: "everyone-out",
+    keepTools: false,
+    reason: "test",
+    operator: "test",
+  });
   const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
   const started = await startCampaign({ db, clock, random, service: facts }, contained.incidentId, "host");
   expect(started.kind).toBe("started");

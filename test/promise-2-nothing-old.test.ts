@@ -7,6 +7,7 @@ import { newId } from "../src/kernel/random.ts";
 import type { AccountId, FileId, SessionId, TitleId } from "../src/kernel/brand.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { newGrants } from "../src/streaming/grants.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { authenticator, type Authenticator } from "./authenticator.ts";
 import { authenticatorOf, beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
@@ -22,17 +23,7 @@ const { ground } = service;
 await mkdir(join(service.folder, "library"), { recursive: true });
 
 const containNow = (keepTools = false) =>
-  contain(
-    {
-      db: ground.plainDb,
-      witness: ground.keyholders.operator.witness,
-      clock: ground.clock,
-      monotonicMs: ground.monotonicMs,
-      random: ground.random,
-      log: ground.log,
-    },
-    { mode: "everyone-out", keepTools, reason: "test", operator: "test" },
-  );
+  contain(containNeedsOf(ground), { mode: "everyone-out", keepTools, reason: "test", operator: "test" });
 
 /** Asks for the options of one ceremony. @returns what the authenticator is given, and what the browser keeps. */
 async function askPasskey(path: string, cookies: Readonly<Record<string, string>> = {}) {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { contain } from "../src/incidents/contain.ts";
 
@@ -11,17 +12,7 @@ const { ground, web } = service;
 await service.account("ada@example.org", goodPassword, "Ada");
 
 const containNow = () =>
-  contain(
-    {
-      db: ground.plainDb,
-      witness: ground.keyholders.operator.witness,
-      clock: ground.clock,
-      monotonicMs: ground.monotonicMs,
-      random: ground.random,
-      log: ground.log,
-    },
-    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-  );
+  contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
 
 async function cost(address: string, password: string) {
   const before = web.work();
@@ -76,17 +67,7 @@ test("P3: the old password proves nothing anywhere else either", async () => {
   expect((await proof()).status).toBe(200);
 
   // With renewal the session lives, and its old password is good for nothing.
-  await contain(
-    {
-      db: ground.plainDb,
-      witness: ground.keyholders.operator.witness,
-      clock: ground.clock,
-      monotonicMs: ground.monotonicMs,
-      random: ground.random,
-      log: ground.log,
-    },
-    { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" },
-  );
+  await contain(containNeedsOf(ground), { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" });
   expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
   expect((await proof()).status).toBe(403);
   const change = await service.call("POST", "/api/password", {

@@ -12,6 +12,7 @@ import { silentLog } from "../src/kernel/log.ts";
 import { testConnection } from "../src/db/test-database.ts";
 import { sessionCheck } from "../src/sessions/check.ts";
 import { Secret } from "../src/kernel/secret.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { eventually } from "./running-service.ts";
 import { asCookie, goodPassword, testService, type TestService } from "./service.ts";
 
@@ -22,17 +23,12 @@ import { asCookie, goodPassword, testService, type TestService } from "./service
 const witnessOf = ({ ground }: TestService) => ground.keyholders.operator.witness;
 
 const containNow = (service: TestService, witness = witnessOf(service)) =>
-  contain(
-    {
-      db: service.ground.plainDb,
-      witness,
-      clock: service.ground.clock,
-      monotonicMs: service.ground.monotonicMs,
-      random: service.ground.random,
-      log: service.ground.log,
-    },
-    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-  );
+  contain(containNeedsOf(service.ground, witness), {
+    mode: "everyone-out",
+    keepTools: false,
+    reason: "test",
+    operator: "test",
+  });
 
 const databaseOf = ({ ground }: TestService): string => String(ground.db.pool.options.database);
 

@@ -15,6 +15,7 @@ import { testKeyholder, type TestKeyholder } from "../src/keyholder/test-keyhold
 import { sessionCheck } from "../src/sessions/check.ts";
 import { integrate } from "../src/timeline/integrate.ts";
 import { readTimeline } from "../src/timeline/read.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { runningService, type RunningService } from "./running-service.ts";
 import { goodPassword, testService, type TestService } from "./service.ts";
 
@@ -52,11 +53,8 @@ async function integrateNow({ ground }: TestService): Promise<void> {
   await integrate({ db, keyholder: ground.keyholders.mailer, clock, databaseId: instance?.id ?? "" });
 }
 
-const containNow = ({ ground, clock }: TestService) =>
-  contain(
-    { ...ground, clock, db: ground.plainDb, witness: ground.keyholders.operator.witness },
-    { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" },
-  );
+const containNow = ({ ground }: TestService) =>
+  contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
 
 /** A database that holds what the service's held at that instant. */
 async function copyOf(service: TestService, copy: Db): Promise<void> {

@@ -6,6 +6,7 @@ import { addOperator } from "../src/credentials/operators.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import { cancelRecovery, startRecovery } from "../src/renewal/recovery.ts";
 import { forgetTickets } from "../src/renewal/clean-up.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
@@ -356,14 +357,7 @@ describe("the second factor", () => {
 });
 
 describe("a containment that lies between", () => {
-  const containment = {
-    db: ground.plainDb,
-    witness: ground.keyholders.operator.witness,
-    clock,
-    monotonicMs: ground.monotonicMs,
-    random,
-    log: ground.log,
-  };
+  const containment = containNeedsOf(ground);
 
   test("of the account ends it", async () => {
     const ada = await person();

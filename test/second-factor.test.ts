@@ -7,6 +7,7 @@ import type { AccountId } from "../src/kernel/brand.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../src/kernel/clock.ts";
 import { readTypedFactor, recoveryCodeLength } from "../src/credentials/second-factors.ts";
 import { base32 } from "../src/credentials/totp.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { authenticatorOf, beginSignIn, completeSignIn, setUpTotp, stepCookie } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
@@ -34,14 +35,7 @@ const opens = async (answer: Answer): Promise<boolean> =>
 const failures = async (accountId: AccountId): Promise<number> =>
   (await ground.db.one<{ failures: number }>(`select failures from totp where account_id = $1`, [accountId]))
     ?.failures ?? -1;
-const containNeeds = () => ({
-  db: ground.plainDb,
-  witness: ground.keyholders.operator.witness,
-  clock,
-  monotonicMs: ground.monotonicMs,
-  random: ground.random,
-  log: ground.log,
-});
+const containNeeds = () => containNeedsOf(ground);
 /** Six digits that are not the app's, now or in the steps beside. */
 function wrongCode(app: { code(stepsLater?: number): string }): string {
   const right = new Set([-1, 0, 1].map((steps) => app.code(steps)));

@@ -15,7 +15,7 @@ import { addReceiver, type Receiver } from "../src/signals/receivers.ts";
 import { createStream } from "../src/signals/streams.ts";
 import { populateSynthetic } from "./population.ts";
 import { pushEndpoint } from "./signal-receiver.ts";
-import type { TransmitterOrder } from "./signal-transmitter.ts";
+import type { ChildOrder } from "./child-ground.ts";
 
 /** Two transmitters, killed again and again while everybody is told of a containment: nobody is left out. */
 const accounts = 1_200;
@@ -33,8 +33,8 @@ afterAll(async () => {
   await keyholder.stop();
 });
 
-const order: TransmitterOrder = {
-  database: { ...testConnection(String(db.pool.options.database)) } as TransmitterOrder["database"],
+const order: ChildOrder = {
+  database: { ...testConnection(String(db.pool.options.database)) } as ChildOrder["database"],
   socketPath: keyholder.socketPath,
   credential: Buffer.from(keyholder.credentials.transmitter.reveal()).toString("base64"),
 };

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { deliveryReport } from "../../test/delivery-reports.ts";
+import { containedCase } from "../../test/contained-case.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import { idBytes, type AccountId, type IncidentId } from "../kernel/brand.ts";
@@ -21,7 +22,6 @@ import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
 import { startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
-import { openIncident } from "./open.ts";
 import { walk } from "./walk.ts";
 
 let keyholder: TestKeyholder;
@@ -71,16 +71,10 @@ beforeEach(async () => {
 
 /** A campaign of a contained case, walked until nothing waits. */
 async function campaign(): Promise<IncidentId> {
-  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
-  if (opened.kind !== "opened") throw new Error("a case is in hand");
-  await db.run(
-    `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, kept_tools = false, epoch = 2
-      where id = $1`,
-    [opened.incidentId, new Date(clock.now())],
-  );
-  await startCampaign(needs, opened.incidentId, "operator");
-  await walkAll(opened.incidentId);
-  return opened.incidentId;
+  const incidentId = await containedCase(needs);
+  await startCampaign(needs, incidentId, "operator");
+  await walkAll(incidentId);
+  return incidentId;
 }
 
 async function walkAll(incidentId: IncidentId): Promise<void> {

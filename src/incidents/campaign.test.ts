@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
+import { containedCase } from "../../test/contained-case.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { dayMs, minuteMs, plus, sleep, systemClock, type Clock, type EpochMs } from "../kernel/clock.ts";
@@ -64,17 +65,8 @@ const openTransport = (to: { readonly url: string }, timeoutMs = 2_000): Promise
     patience: { connectMs: timeoutMs, commandMs: timeoutMs, finalMs: timeoutMs },
   });
 
-/** A contained case, found and contained `at`. */
-async function containedCase(copiedAt: EpochMs | null = null, at: EpochMs = systemClock.now()): Promise<IncidentId> {
-  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
-  if (opened.kind !== "opened") throw new Error("a case is in hand");
-  await db.run(
-    `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, copied_at = $3,
-            kept_tools = false, epoch = 2 where id = $1`,
-    [opened.incidentId, new Date(at), copiedAt === null ? null : new Date(copiedAt)],
-  );
-  return opened.incidentId;
-}
+const contained = (copiedAt: EpochMs | null = null, at: EpochMs = systemClock.now()): Promise<IncidentId> =>
+  containedCase(needs, { at, copiedAt });
 
 const start = (incidentId: IncidentId) => startCampaign(needs, incidentId, "operator");
 const walkOnce = (incidentId: IncidentId, over: { transport?: MailTransport; clock?: Clock } = {}) =>
@@ -104,7 +96,7 @@ const people = (accounts: number, more: Partial<Parameters<typeof populate>[2]> 
 
 test("everybody in scope gets one letter in their language, and each has one outcome", async () => {
   const everybody = await people(30, { locales: ["en", "de", "fr", "es", "ja"], withoutAddress: 3 });
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   const started = await start(incidentId);
   expect(started).toMatchObject({ kind: "started", isFrozen: true, sum: { scope: 30, noAddress: 3, waiting: 27 } });
   await walkToTheEnd(incidentId);
@@ -118,7 +110,7 @@ test("everybody in scope gets one letter in their language, and each has one out
 
 test("an account that is deleted while its letter waits counts as no address, and the sum holds", async () => {
   const everybody = await people(6);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   const leaving = everybody[2]!;
   const needsToDelete = { ...needs, keyholder: web, forgetProgress };
@@ -130,7 +122,7 @@ test("an account that is deleted while its letter waits counts as no address, an
 
 test("starting again changes nothing and says so, also at the same moment", async () => {
   await people(5);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   const [one, other] = await Promise.all([start(incidentId), start(incidentId)]);
   expect([one.kind, other.kind].toSorted()).toEqual(["already-started", "started"]);
   await people(2, { prefix: "late", at: systemClock.now() });
@@ -156,9 +148,9 @@ test("in scope is who existed when the copy was made, or else at containment, or
     await db.run(`update incident set state = 'closed' where id = $1`, [incidentId]);
     return started.kind === "refused" ? 0 : started.sum.scope;
   };
-  expect(await scopeOf(await containedCase(plus(now, -7 * dayMs)))).toBe(1);
-  expect(await scopeOf(await containedCase(null))).toBe(3);
-  const named = await containedCase();
+  expect(await scopeOf(await contained(plus(now, -7 * dayMs)))).toBe(1);
+  expect(await scopeOf(await contained(null))).toBe(3);
+  const named = await contained();
   await db.run(`update incident set scope_accounts = $2 where id = $1`, [named, [early!.accountId]]);
   expect(await scopeOf(named)).toBe(1);
 });
@@ -169,7 +161,7 @@ test("a freezing that stopped half-way goes on where it stopped; no letter leave
      select uuidv7(), 'viewer', 'en', '\\x00', '\\x00', $1 from generate_series(1, 12000)`,
     [new Date(systemClock.now() - dayMs)],
   );
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   // A start whose time is up after the first batch is a start that was killed there, seen from the database.
   let readings = 0;
   const hurried: Clock = { now: () => plus(systemClock.now(), readings++ < 2 ? 0 : minuteMs) };
@@ -199,7 +191,7 @@ test("whatever the relay does to a letter, it ends up handed over or refused, an
   relay.script(to(5), { at: "data", does: "close" }, "accept");
   relay.script(to(6), { at: "rcpt", does: "nonsense" }, "accept");
   relay.script(to(7), { at: "data", does: "hang" }, "accept");
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   await walkToTheEnd(incidentId);
   expect(await expectSum(incidentId)).toMatchObject({ scope: 12, handedOver: 10, refused: 2, waiting: 0 });
@@ -219,7 +211,7 @@ test("whatever the relay does to a letter, it ends up handed over or refused, an
 
 test("a relay that is absent at the start defers, the walk pauses, and goes on when it is back", async () => {
   await people(40);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   const absent = await openTransport({ url: "smtp://127.0.0.1:1" });
   const walked = await walkOnce(incidentId, { transport: absent });
@@ -233,7 +225,7 @@ test("a relay that is absent at the start defers, the walk pauses, and goes on w
 
 test("a claim whose lease ran out goes again under the same Message-ID and is counted as possibly twice", async () => {
   const [person] = await people(1);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   // The first walk dies after the relay took the letter and before that was recorded.
   const gone = Promise.withResolvers<void>();
@@ -265,7 +257,7 @@ test("a claim whose lease ran out goes again under the same Message-ID and is co
 
 test("a walk that is told to stop hands back what it claimed, uncounted", async () => {
   await people(30);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   const stopping = new AbortController();
   const slow: MailTransport = {
@@ -294,7 +286,7 @@ test("a walk that is told to stop hands back what it claimed, uncounted", async 
 
 test("with the keyholder gone nothing leaves and nothing is lost; it goes on with the keyholder", async () => {
   await people(10);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   const away = await keyholder.connect("mailer");
   await away.close();
@@ -310,7 +302,7 @@ test("with the keyholder gone nothing leaves and nothing is lost; it goes on wit
 
 test("an address that does not open, and an account deleted meanwhile, have the outcome no address", async () => {
   const everybody = await people(4);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   await db.run(`update account_address set sealed = '\\x00' where account_id = $1`, [everybody[0]!.accountId]);
   await db.run(`delete from account_address where account_id = $1`, [everybody[1]!.accountId]);
@@ -321,7 +313,7 @@ test("an address that does not open, and an account deleted meanwhile, have the 
 
 test("each settled letter stands in the timeline, without an address or an account in it", async () => {
   const everybody = await people(6);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   await walkToTheEnd(incidentId);
   const entries = await readTimeline(db, { incidentId, limit: 100 });
@@ -341,7 +333,7 @@ test("each settled letter stands in the timeline, without an address or an accou
 
 test("the Message-ID names the case and nobody in it", async () => {
   const everybody = await people(3);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   await walkToTheEnd(incidentId);
   const reference = (await db.one<{ reference: string }>(`select reference from incident where id = $1`, [
@@ -356,7 +348,7 @@ test("the Message-ID names the case and nobody in it", async () => {
 
 test("the notice page shows the very words that were sent, and knows no other reference", async () => {
   await people(2);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   const [{ reference } = { reference: "" }] = await db.many<{ reference: string }>(`select reference from incident`);
   expect(await readNotice(db, reference)).toMatchObject({ kind: "genuine", state: "contained", letters: [] });
   await start(incidentId);
@@ -375,7 +367,7 @@ test("the notice page shows the very words that were sent, and knows no other re
 test("sign-in pages show the case from containment until it closes", async () => {
   expect(await currentNotice(db)).toBeNull();
   const at = systemClock.now();
-  const incidentId = await containedCase(null, at);
+  const incidentId = await contained(null, at);
   expect(await currentNotice(db)).toMatchObject({ renewPasswordsSetBefore: at });
   await db.run(`update incident set containment = 'account' where id = $1`, [incidentId]);
   expect(await currentNotice(db)).toBeNull();
@@ -391,7 +383,7 @@ test("a case that is open and not contained is nobody's business yet", async () 
 
 test("the preview is the letter in every language, and the plan counts without promising", async () => {
   const [operator] = await people(4, { locales: ["en", "de"], withoutAddress: 0 });
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   const previewed = await previewNotices(needs, incidentId);
   expect(previewed!.map(({ locale }) => locale)).toEqual(["en", "de", "fr", "es", "ja"]);
   const plan = await planCampaign({ ...needs, leavesBy: "relay", allowance: null, price: null }, incidentId);
@@ -409,7 +401,7 @@ test("the preview is the letter in every language, and the plan counts without p
 
 test("a start after a lost queue queues the walks again", async () => {
   await people(2);
-  const incidentId = await containedCase();
+  const incidentId = await contained();
   await start(incidentId);
   await db.run(`delete from graphile_worker._private_jobs`);
   expect(await resumeCampaigns(needs)).toBe(1);

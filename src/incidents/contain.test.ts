@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/running-service.ts";
+import { containNeedsOf } from "../../test/contain-needs.ts";
 import { asCookie, goodPassword, testService, type TestService } from "../../test/service.ts";
 import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
@@ -19,14 +20,8 @@ import { contain, containAccount } from "./contain.ts";
 
 const witnessOf = ({ ground }: TestService): Witness => ground.keyholders.operator.witness;
 
-const needsOf = ({ ground }: TestService, witness = ground.keyholders.operator.witness) => ({
-  db: ground.plainDb,
-  witness,
-  clock: ground.clock,
-  monotonicMs: ground.monotonicMs,
-  random: ground.random,
-  log: ground.log,
-});
+const needsOf = ({ ground }: TestService, witness = ground.keyholders.operator.witness) =>
+  containNeedsOf(ground, witness);
 
 const containNow = (service: TestService, mode: ContainmentMode = "everyone-out", witness?: Witness) =>
   contain(needsOf(service, witness), { mode, keepTools: false, reason: "a copy is for sale", operator: "test" });

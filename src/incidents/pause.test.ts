@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { containedCase } from "../../test/contained-case.ts";
 import { populate } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import { progressLine } from "../commands/incident.ts";
@@ -16,7 +17,6 @@ import { openSmtp } from "../mail/smtp.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
-import { openIncident } from "./open.ts";
 import { pauseCampaign, resumeCampaign } from "./pause.ts";
 import { incidentStatus } from "./status.ts";
 import { walk } from "./walk.ts";
@@ -57,15 +57,9 @@ beforeEach(async () => {
 
 async function begun(accounts: number): Promise<IncidentId> {
   await populate(db, web, { accounts, at: plus(clock.now(), -dayMs) });
-  const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
-  if (opened.kind !== "opened") throw new Error("a case is in hand");
-  await db.run(
-    `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, kept_tools = false, epoch = 2
-      where id = $1`,
-    [opened.incidentId, new Date(clock.now())],
-  );
-  await startCampaign(needs, opened.incidentId, "operator");
-  return opened.incidentId;
+  const incidentId = await containedCase(needs);
+  await startCampaign(needs, incidentId, "operator");
+  return incidentId;
 }
 
 const neverMailed = async () => new Set<string>();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { asCookie, goodPassword } from "../../test/service.ts";
+import { containNeedsOf } from "../../test/contain-needs.ts";
 import { answering, type Misbehave } from "../../test/signal-receiver.ts";
 import { eventOf, pollNow, signalService, subjectOf } from "../../test/signal-service.ts";
 import { setUpTotp } from "../../test/totp-app.ts";
@@ -55,7 +56,7 @@ describe("what is told, and when", () => {
     const bob = await person();
     await setUpTotp(service, bob.cookie);
     expect(await told()).toEqual([credentialChange]);
-    const needs = { ...ground, db: ground.plainDb, witness: keyholders.operator.witness };
+    const needs = containNeedsOf(ground);
     await containAccount(needs, bob.accountId, { reason: "test", operator: "test" });
     expect(await told()).toEqual([credentialCompromise, sessionRevoked].toSorted());
     const forgetting = { db, keyholder: keyholders.web, clock, random, forgetProgress: async () => undefined };
@@ -81,7 +82,7 @@ describe("what is told, and when", () => {
     expect((await receiver.ask("POST", receiver.endpoint("remove_subject"), remove)).status).toBe(204);
     const accounts = await db.many<{ id: AccountId }>(`select id from account order by id`);
     const before = await db.one<{ count: number }>(`select count(*) as count from signal_fan_out`);
-    const needs = { ...ground, db: ground.plainDb, witness: keyholders.operator.witness };
+    const needs = containNeedsOf(ground);
     const order = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
     const { incidentId } = await contain(needs, order);
     const after = await db.one<{ count: number }>(`select count(*) as count from signal_fan_out`);
