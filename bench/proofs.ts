@@ -63,10 +63,14 @@ export async function measureProofs(bench: Bench): Promise<Measured> {
     // Beside the writers, as the worker's integrator works beside everything else.
     const appending = appendUpTo(db, size, stop);
     appending.catch(() => undefined);
+    let publishing: Promise<unknown> = Promise.resolve();
     for (let signed = size; signed < stop;) {
       signed = (await integrate(needs)).head.size;
-      await publishTiles({ db, folder, log: silentLog });
+      // Files are written beside the next turn.
+      await publishing;
+      publishing = publishTiles({ db, folder, log: silentLog });
     }
+    await publishing;
     await appending;
     wholeMs += performance.now() - begun;
     size = stop;

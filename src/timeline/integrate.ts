@@ -192,6 +192,7 @@ export function startIntegrator(
   let kicked = false;
   let waiting: AbortController | undefined;
   let known: TimelineHead | undefined;
+  let publishing: Promise<void> | undefined;
   const loop = (async () => {
     while (!stopped) {
       kicked = false;
@@ -200,9 +201,13 @@ export function startIntegrator(
         known = turn.head;
         // There is more: the next turn begins at once.
         if (turn.integrated === batchSize * batchesOfTurn) kicked = true;
-        await publish().catch((thrown: unknown) => {
-          log.warn({ reason: messageOf(thrown) }, "the timeline's files could not be written");
-        });
+        // Beside the next turn: one that is under way is not waited for, and the next one writes what it left.
+        publishing ??= publish()
+          .then(() => undefined)
+          .catch((thrown: unknown) => {
+            log.warn({ reason: messageOf(thrown) }, "the timeline's files could not be written");
+          })
+          .finally(() => (publishing = undefined));
       } catch (thrown) {
         const isRewritten = thrown instanceof Fault && thrown.code === "SEALED_UNREADABLE";
         if (isRewritten && known !== undefined && (await hasMovedOn(known, witnessed))) {
@@ -225,6 +230,7 @@ export function startIntegrator(
       stopped = true;
       waiting?.abort();
       await loop;
+      await publishing;
     },
   };
 }

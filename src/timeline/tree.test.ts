@@ -9,6 +9,7 @@ import {
   hashNode,
   proofRanges,
   rootOf,
+  rootOfRow,
   subtreesOf,
   verifyInclusion,
 } from "./tree.ts";
@@ -45,6 +46,16 @@ test("the streaming root equals the definition at every size from 0 to 300", () 
   for (const [i, leaf] of leaves.entries()) {
     frontier = grow(frontier, [hashLeaf(leaf)]);
     expect(rootOf(frontier).equals(naiveRoot(leaves.slice(0, i + 1))), `size ${i + 1}`).toBe(true);
+  }
+});
+
+test("the root of a row is that of its hashes, joined pair by pair, and the row stays as it was", () => {
+  for (let width = 1; width <= 256; width *= 2) {
+    const leaves = leavesOf(width);
+    const row = Buffer.concat(leaves.map(hashLeaf));
+    const before = Buffer.from(row);
+    expect(rootOfRow(row).equals(naiveRoot(leaves)), `width ${width}`).toBe(true);
+    expect(row.equals(before)).toBe(true);
   }
 });
 

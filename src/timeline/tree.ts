@@ -8,7 +8,7 @@ export function hashLeaf(body: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(1 + body.length);
   bytes[0] = 0;
   bytes.set(body, 1);
-  return digest("sha256", bytes, "buffer");
+  return Buffer.from(digest("sha256", bytes, "latin1"), "latin1");
 }
 
 /** SHA-256(0x01 || left || right). */
@@ -17,7 +17,24 @@ export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
   bytes[0] = 1;
   bytes.set(left, 1);
   bytes.set(right, 1 + left.length);
-  return digest("sha256", bytes, "buffer");
+  return Buffer.from(digest("sha256", bytes, "latin1"), "latin1");
+}
+
+/**
+ * The root over hashes that stand side by side, as many as some power of two: what `hashNode` would give pair by pair. One
+ * buffer is hashed into itself, and digests come as Latin-1, which is less than half the time of a buffer for each.
+ */
+export function rootOfRow(row: Uint8Array): Buffer {
+  const hashes = Buffer.from(row);
+  const pair = Buffer.allocUnsafe(65);
+  pair[0] = 1;
+  for (let width = hashes.length / 64; width >= 1; width /= 2) {
+    for (let i = 0; i < width; i++) {
+      hashes.copy(pair, 1, i * 64, i * 64 + 64);
+      hashes.write(digest("sha256", pair, "latin1"), i * 32, 32, "latin1");
+    }
+  }
+  return hashes.subarray(0, 32);
 }
 
 /** The hash of a complete subtree: `2^level` leaves from leaf `place * 2^level` on. */
