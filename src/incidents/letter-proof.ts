@@ -4,6 +4,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { openAccounts } from "../accounts/accounts.ts";
 import { parseAddress } from "../mail/address.ts";
 import { prove } from "../timeline/proof.ts";
+import { detailOf } from "../timeline/read.ts";
 import { writeTlogProof } from "../timeline/tlog-proof.ts";
 import { campaignKey, keyed } from "./record-outcomes.ts";
 
@@ -42,7 +43,7 @@ export async function proveLetter(needs: Needs, incidentId: IncidentId, accountI
     db.one<{ index: number | null }>(
       `select leaf_index as index from timeline_entry
         where incident_id = $1 and kind = 'letter' and ($3::timestamptz is null or at = $3)
-          and convert_from(body, 'UTF8')::jsonb #>> '{detail,address}' = any($2)
+          and (${detailOf}) ->> 'address' = any($2)
         order by at desc, id desc limit 1`,
       [incidentId, hashes, at],
     );

@@ -277,12 +277,16 @@ test("the report of a case that was only opened is made too, and says what is mi
   expect(closed.kind).toBe("missing");
 });
 
-test("an entry that was rewritten shows, from that entry on", async () => {
+test.each([
+  ["to other words", "e", "E"],
+  ["to what is no JSON", "{", "("],
+])("an entry that was rewritten %s shows, from that entry on", async (_how, from, to) => {
   expect((await report()).timeline.verdict).toBe("intact");
   const kept = await db.one<{ body: Buffer; at: Date }>(`select body, at from timeline_entry where leaf_index = 1`);
   await db.run(`alter table timeline_entry disable trigger user`);
   await db.run(
-    `update timeline_entry set body = convert_to(replace(convert_from(body, 'UTF8'), 'e', 'E'), 'UTF8') where leaf_index = 1`,
+    `update timeline_entry set body = convert_to(replace(convert_from(body, 'UTF8'), $1, $2), 'UTF8') where leaf_index = 1`,
+    [from, to],
   );
   const broken = await report().catch((thrown: unknown) => thrown);
   await db.run(`update timeline_entry set body = $1 where leaf_index = 1`, [kept!.body]);

@@ -9,6 +9,7 @@ import { doubtedFrom } from "../credentials/added-since.ts";
 import { refusedEachHour } from "../sessions/refusals.ts";
 import { readStanding } from "../credentials/standing.ts";
 import { listWitnesses } from "../timeline/list-witnesses.ts";
+import { detailOf } from "../timeline/read.ts";
 import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
 import type { Report } from "../wire/report.ts";
@@ -92,7 +93,7 @@ async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatu
     ),
     // Both from one snapshot: while letters are going out, two reads would disagree by themselves.
     tx.many<{ source: "timeline" | "table"; outcome: string; count: number }>(
-      `select 'timeline' as source, convert_from(body, 'UTF8')::jsonb -> 'detail' ->> 'outcome' as outcome,
+      `select 'timeline' as source, (${detailOf}) ->> 'outcome' as outcome,
               count(*) as count
          from timeline_entry where incident_id = $1 and kind = 'letter' group by 2
        union all
@@ -170,7 +171,7 @@ async function timelinePart(
       leafIndex: number | null;
       leafHash: Buffer | null;
     }>(
-      `select at, kind, convert_from(body, 'UTF8')::jsonb -> 'detail' as detail, leaf_index as "leafIndex",
+      `select at, kind, ${detailOf} as detail, leaf_index as "leafIndex",
               leaf_hash as "leafHash"
          from timeline_entry where incident_id = $1 and kind <> 'letter' order by at, leaf_index nulls last, id limit $2`,
       [incidentId, shownEntries],

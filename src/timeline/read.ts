@@ -24,13 +24,19 @@ export interface TimelineQuery {
   readonly limit: number;
 }
 
+/**
+ * An entry's detail, in SQL; null where its body is no JSON any more. That it was rewritten is for the verifier to say, which
+ * it can only if the rest is still read.
+ */
+export const detailOf = `case when body is json then convert_from(body, 'UTF8')::jsonb -> 'detail' end`;
+
 /** The newest entries first: ids are ordered by time. */
 export async function readTimeline(
   tx: Tx,
   { incidentId, kinds, before, limit }: TimelineQuery,
 ): Promise<RecordedEntry[]> {
   const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
-    `select id, at, kind, incident_id as "incidentId", convert_from(body, 'UTF8')::jsonb -> 'detail' as detail,
+    `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail,
             leaf_index as "leafIndex"
        from timeline_entry
       where ($1::uuid is null or incident_id = $1)
