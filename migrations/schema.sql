@@ -150,8 +150,22 @@ create table campaign (
   index_version integer,
   paused_at timestamp with time zone,
   paused_by text,
+  paused_why text,
   constraint campaign_pkey PRIMARY KEY (incident_id),
   constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+);
+
+create table campaign_shard (
+  incident_id uuid not null,
+  shard integer not null,
+  after_id uuid not null,
+  up_to_id uuid not null,
+  resume_after_id uuid not null,
+  walk_id uuid,
+  lease_until timestamp with time zone,
+  walked_at timestamp with time zone,
+  constraint campaign_shard_pkey PRIMARY KEY (incident_id, shard),
+  constraint campaign_shard_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES campaign(incident_id)
 );
 
 create table campaign_survey (
@@ -361,6 +375,7 @@ create table letter (
   settled_at timestamp with time zone,
   sent_to uuid,
   bounced_addresses uuid[] not null default '{}'::uuid[],
+  deferred_since timestamp with time zone,
   constraint letter_pkey PRIMARY KEY (account_id, incident_id),
   constraint letter_state_check CHECK (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text, 'handed over'::text, 'bounced'::text, 'refused'::text, 'suppressed'::text, 'no address'::text]))
 );

@@ -1,4 +1,5 @@
 import { layGround, type GroundOptions } from "./app.ts";
+import { perSecond } from "./config/mail-settings.ts";
 import { cleanUp } from "./clean-up.ts";
 import { every, minuteMs, secondMs } from "./kernel/clock.ts";
 import type { Secret } from "./kernel/secret.ts";
@@ -103,6 +104,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
       }),
       campaignTask({
         bounceAddress: config.bounceAddress,
+        ...(config.relayAllowance === null ? {} : { allowancePerSecond: perSecond(config.relayAllowance) }),
         neverMailed: (addresses) => neverMailed({ db, keyholder }, addresses),
         db,
         keyholder,

@@ -152,6 +152,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   key_rewrap: ["rotation"],
   address_bounce: ["incidents"],
   bounce_report: ["incidents"],
+  campaign_shard: ["incidents"],
   campaign_survey: ["incidents"],
   key_caller: ["key-use"],
   key_ledger: ["key-use"],

@@ -176,7 +176,9 @@ test("a campaign writes to the relay's canaries alone; the others count as suppr
   await clear();
   const [relayed = ""] = await plantCanaries(needs, order("relay", "relay"));
   const [silent = ""] = await plantCanaries(needs, order("mailboxes", "address"));
-  expect([...(await neverMailed(needs, [relayed, silent, "ada@example.org"]))]).toEqual([silent]);
+  expect([...(await neverMailed({ db, keyholder: keyholders.mailer }, [relayed, silent, "ada@example.org"]))]).toEqual([
+    silent,
+  ]);
   const contained = await contain(containNeedsOf(ground), {
     mode: "everyone-out",
     keepTools: false,
@@ -196,7 +198,8 @@ test("a campaign writes to the relay's canaries alone; the others count as suppr
       log: ground.log,
       neverMailed: (addresses) => neverMailed({ db, keyholder: keyholders.mailer }, addresses),
       transport: {
-        send: async ({ to, messageId }) => {
+        send: async ({ to, messageId, whenReady }) => {
+          await whenReady?.();
           sent.push({ to, messageId });
           return { kind: "handed over", reply: "250 2.0.0 taken" };
         },

@@ -197,6 +197,51 @@ export async function openAccounts(
   }));
 }
 
+/** Where an account is written to. */
+export interface OpenedAddresses {
+  readonly accountId: AccountId;
+  readonly locale: Locale;
+  /** The one that is used first is first. One that does not open is empty. */
+  readonly addresses: readonly { readonly id: string; readonly address: string }[];
+}
+
+/**
+ * Opens the addresses of many accounts and nothing else of them, in one statement and one keyholder call for each thousand
+ * addresses. An account that is gone is not in the answer.
+ */
+export async function openAddresses(
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "open"> },
+  accountIds: readonly AccountId[],
+): Promise<OpenedAddresses[]> {
+  const rows = await db.many<{
+    accountId: AccountId;
+    locale: Locale;
+    dataKey: Buffer;
+    id: string | null;
+    sealed: Buffer | null;
+  }>(
+    `select a.id as "accountId", a.locale, a.data_key as "dataKey", d.id, d.sealed
+       from account a left join account_address d on d.account_id = a.id
+      where a.id = any($1) order by a.id, d.used_first desc, d.confirmed_at, d.id`,
+    [accountIds],
+  );
+  const values = rows.flatMap(({ accountId, dataKey, sealed }) =>
+    sealed === null ? [] : [{ dataKey, place: addressPlace(accountId), sealed }],
+  );
+  const opened: (string | null)[] = [];
+  for (let from = 0; from < values.length; from += 1_000) {
+    opened.push(...(await keyholder.open(values.slice(from, from + 1_000))));
+  }
+  const accounts = new Map<AccountId, OpenedAddresses & { readonly addresses: { id: string; address: string }[] }>();
+  let next = 0;
+  for (const { accountId, locale, id } of rows) {
+    const account = accounts.get(accountId) ?? { accountId, locale, addresses: [] };
+    accounts.set(accountId, account);
+    if (id !== null) account.addresses.push({ id, address: opened[next++] ?? "" });
+  }
+  return [...accounts.values()];
+}
+
 /** The account's wrapped data key, under which its own values are sealed; `undefined` if there is no such account. */
 export async function readDataKey(tx: Tx, accountId: AccountId): Promise<Buffer | undefined> {
   const row = await tx.one<{ dataKey: Buffer }>(`select data_key as "dataKey" from account where id = $1`, [accountId]);

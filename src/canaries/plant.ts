@@ -245,14 +245,17 @@ export async function rotateCanaries(
 
 /**
  * Which of the addresses are canaries that must never be written to: a campaign counts them as suppressed. Asked for a
- * batch at a time, in one keyholder frame and one statement.
+ * batch at a time, in one keyholder call for each thousand and one statement.
  */
 export async function neverMailed(
-  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "indexMany"> },
   addresses: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const lists = await Promise.all(addresses.map((address) => keyholder.index("canary", lookUpForm(address))));
-  const marks = lists.map(splitMacs);
+  const marks: Buffer[][] = [];
+  for (let from = 0; from < addresses.length; from += 1_000) {
+    const forms = addresses.slice(from, from + 1_000).map(lookUpForm);
+    marks.push(...(await keyholder.indexMany("canary", forms)).map(splitMacs));
+  }
   const found = await db.many<{ mark: Buffer }>(
     `select mark from canary where mark = any($1) and kind in ('account', 'address', 'decoy')`,
     [marks.flat()],

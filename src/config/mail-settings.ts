@@ -7,6 +7,9 @@ export interface RelayAllowance {
   readonly per: "hour" | "day";
 }
 
+/** As a rate: letters in a second. */
+export const perSecond = ({ letters, per }: RelayAllowance): number => letters / (per === "hour" ? 3_600 : 86_400);
+
 /** What a thousand letters cost. */
 export interface LetterPrice {
   readonly perThousand: number;

@@ -1,33 +1,20 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { parseId } from "../kernel/brand.ts";
-import { plus, secondMs, type Clock } from "../kernel/clock.ts";
+import { plus, secondMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Random } from "../kernel/random.ts";
-import type { Db } from "../db/db.ts";
 import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
-import type { Keyholder } from "../keyholder/keyholder.ts";
-import type { MailTransport } from "../mail/mail.ts";
+import { providerPace } from "../mail/pace.ts";
 import { recordBounce } from "./bounces.ts";
 import { enqueueWalk, freezeScope } from "./campaign.ts";
 import type { ServiceFacts } from "../mail/templates.ts";
 import { sendTestLetter } from "./preview.ts";
 import { isPaused } from "./pause.ts";
 import { surveyCampaign } from "./survey.ts";
-import { walk, type Pace, type Walked } from "./walk.ts";
+import { walk, type WalkNeeds, type Walked } from "./walk.ts";
 
-interface Needs {
-  readonly db: Db;
-  /** Mailer's role. */
-  readonly keyholder: Pick<Keyholder, "open" | "index" | "indexMany">;
-  readonly transport: MailTransport;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
+interface Needs extends WalkNeeds {
   readonly service: ServiceFacts;
-  readonly pace?: Partial<Pace>;
-  readonly bounceAddress?: string | null;
-  readonly neverMailed: (addresses: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
 /** One turn of a walk; between two of them the workers' other jobs have theirs. */
@@ -38,7 +25,7 @@ const turnMs = 20 * secondMs;
  * to another worker; claims that were held are free again when their lease has run out.
  */
 export function campaignTask(needs: Needs): TaskDefinition {
-  const { db, clock } = needs;
+  const { db, clock, providers = providerPace() } = needs;
   return defineTask("campaign", async ({ incidentId: id, shard = 0, testFor }, { signal, log }) => {
     const incidentId = parseId<IncidentId>(id);
     const operator = parseId<AccountId>(testFor);
@@ -49,13 +36,15 @@ export function campaignTask(needs: Needs): TaskDefinition {
     const until = plus(clock.now(), turnMs);
     const isFrozen = await freezeScope(needs, incidentId, until);
     const walked: Walked = isFrozen
-      ? await walk({ ...needs, log }, incidentId, { until, signal })
+      ? await walk({ ...needs, providers, log }, incidentId, { until, signal })
       : { kind: "stopped" };
     switch (walked.kind) {
       case "finished":
         log.info({ incidentId }, "the campaign is finished: nothing waits");
         return;
       case "no such campaign":
+      // Resuming queues the walks again.
+      case "paused":
         return;
       case "waiting":
         return db.transaction((tx) => enqueueWalk(tx, incidentId, shard, walked.until));

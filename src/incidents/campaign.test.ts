@@ -255,16 +255,21 @@ test("a claim whose lease ran out goes again under the same Message-ID and is co
   expect(await expectSum(incidentId)).toMatchObject({ handedOver: 1, possiblyTwice: 1 });
 });
 
-test("a walk that is told to stop hands back what it claimed, uncounted", async () => {
+test("a walk that is told to stop lets go what is on its way and leaves the rest as it was, uncounted", async () => {
   await people(30);
   const incidentId = await contained();
   await start(incidentId);
   const stopping = new AbortController();
   const slow: MailTransport = {
-    send: async (letter) => {
-      stopping.abort();
-      return transport.send(letter);
-    },
+    send: (letter) =>
+      transport.send({
+        ...letter,
+        whenReady: async () => {
+          const isOurs = await letter.whenReady!();
+          stopping.abort();
+          return isOurs;
+        },
+      }),
     close: () => Promise.resolve(),
   };
   const walked = await walk(

@@ -9,6 +9,8 @@ import type { LetterSum } from "../wire/incidents.ts";
 import { letterSum } from "./letter-sum.ts";
 import { noticeHash, storeNotices } from "./notice.ts";
 import { previewNotices, type NoticeNeeds } from "./preview.ts";
+import { addShard } from "./shards.ts";
+import { unfit } from "./unfit-letter.ts";
 
 export interface CampaignNeeds extends NoticeNeeds {
   readonly db: Db;
@@ -19,7 +21,7 @@ export interface CampaignNeeds extends NoticeNeeds {
 export type StartOutcome =
   /** `sum.scope` is still growing when `isFrozen` is false: the walk goes on with the freezing. */
   | { readonly kind: "started" | "already-started"; readonly isFrozen: boolean; readonly sum: LetterSum }
-  | { readonly kind: "refused"; readonly reason: "no such case" | "not contained" | "closed" };
+  | { readonly kind: "refused"; readonly reason: "no such case" | "not contained" | "closed" | "unfit letter" };
 
 /** Walks that share a campaign; each is a job of its own, so that several workers take part. */
 export const walkers = 2;
@@ -41,6 +43,8 @@ export async function startCampaign(
 ): Promise<StartOutcome> {
   const { db, clock, random } = needs;
   const notices = await previewNotices(needs, incidentId);
+  const unfits = await Promise.all((notices ?? []).map(unfit));
+  if (unfits.some((why) => why !== undefined)) return { kind: "refused", reason: "unfit letter" };
   const now = clock.now();
   const begun = await db.transaction(async (tx): Promise<"started" | "already-started" | StartRefusal> => {
     const incident = await tx.one<{ state: string; isContained: boolean }>(
@@ -149,6 +153,7 @@ async function freezeNext(
     [incidentId, campaign.frozenUpTo, campaign.scopeAt, freezeBatch, toDate(now)],
   );
   const isLast = page === undefined || page.rows < freezeBatch;
+  await addShard(tx, incidentId, page?.last ?? null, isLast);
   await tx.run(`update campaign set frozen_up_to = coalesce($2, frozen_up_to), frozen_at = $3 where incident_id = $1`, [
     incidentId,
     page?.last ?? null,

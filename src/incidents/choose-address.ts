@@ -1,7 +1,7 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
-import type { OpenedAccount } from "../accounts/accounts.ts";
+import type { OpenedAddresses } from "../accounts/accounts.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { bouncedAddresses } from "./bounced-addresses.ts";
 import { returnPaths } from "./return-path.ts";
@@ -32,7 +32,7 @@ export async function chooseAddresses(
   { db, keyholder, clock, bounceAddress = null }: Needs,
   incidentId: IncidentId,
   key: Uint8Array,
-  accounts: readonly OpenedAccount[],
+  accounts: readonly OpenedAddresses[],
 ): Promise<ReadonlyMap<AccountId, Chosen | "bounced">> {
   const ids = accounts.map(({ accountId }) => accountId);
   const [tried, bounced] = await Promise.all([

@@ -74,5 +74,7 @@ function startRefusal(reason: StartRefusal): string {
       return "the theft is not contained yet: contain first, so that the letter can say what was done";
     case "closed":
       return "the case is closed";
+    case "unfit letter":
+      return "the letter cannot be written in every language: the preview shows where a word is missing";
   }
 }

@@ -20,15 +20,19 @@ export type PauseOutcome =
   | "not running";
 
 /**
- * Stops a campaign: no walk claims another letter from the commit on. Letters that walks had claimed by then, at most a
- * batch for each, still go; every outcome is recorded, and the rest waits.
+ * Stops a campaign: no walk claims another letter from the commit on. Letters that were on their way by then still go;
+ * every outcome is recorded, and the rest waits. `by` is an operator's id or "the walk" itself, which says `why`.
  */
-export const pauseCampaign = (needs: Needs, incidentId: IncidentId, operator: string): Promise<PauseOutcome> =>
-  change(needs, incidentId, operator, "paused");
+export const pauseCampaign = (
+  needs: Needs,
+  incidentId: IncidentId,
+  by: string,
+  why: string | null = null,
+): Promise<PauseOutcome> => change(needs, incidentId, by, "paused", why);
 
 /** Lets a paused campaign go on where it stopped. */
 export const resumeCampaign = (needs: Needs, incidentId: IncidentId, operator: string): Promise<PauseOutcome> =>
-  change(needs, incidentId, operator, "resumed");
+  change(needs, incidentId, operator, "resumed", null);
 
 export async function isPaused(tx: Tx, incidentId: IncidentId): Promise<boolean> {
   const row = await tx.one(`select 1 as paused from campaign where incident_id = $1 and paused_at is not null`, [
@@ -40,8 +44,9 @@ export async function isPaused(tx: Tx, incidentId: IncidentId): Promise<boolean>
 async function change(
   { db, clock, random }: Needs,
   incidentId: IncidentId,
-  operator: string,
+  by: string,
   to: "paused" | "resumed",
+  why: string | null,
 ): Promise<PauseOutcome> {
   const now = clock.now();
   return db.transaction(async (tx): Promise<PauseOutcome> => {
@@ -52,12 +57,14 @@ async function change(
     );
     if (campaign === undefined || !campaign.isRunning) return "not running";
     if (campaign.isPaused === (to === "paused")) return "already";
-    await tx.run(`update campaign set paused_at = $2, paused_by = $3 where incident_id = $1`, [
+    await tx.run(`update campaign set paused_at = $2, paused_by = $3, paused_why = $4 where incident_id = $1`, [
       incidentId,
       to === "paused" ? toDate(now) : null,
-      to === "paused" ? operator : null,
+      to === "paused" ? by : null,
+      why,
     ]);
-    await append(tx, now, { kind: `campaign ${to}`, incidentId, detail: { operator } }, random);
+    const detail = why === null ? { operator: by } : { by, why };
+    await append(tx, now, { kind: `campaign ${to}`, incidentId, detail }, random);
     if (to === "resumed") await enqueueWalks(tx, incidentId);
     return to;
   });

@@ -1,28 +1,26 @@
 import { createHmac } from "node:crypto";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { sleep, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
-import { impossible, messageOf } from "../kernel/fault.ts";
+import { impossible } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
 import { appendAll, type TimelineEntry } from "../timeline/append.ts";
+import type { WaitingLetter } from "./claims.ts";
 import type { StoredNotice } from "./notice.ts";
-
-/** A letter taken by one walk; `attempts` tells this claim from every other of the same letter. */
-export interface Claim {
-  readonly accountId: AccountId;
-  readonly attempts: number;
-}
+import { untilItCan } from "./until-it-can.ts";
 
 /** What became of a letter at one try. */
-export interface Outcome extends Claim {
+export interface Outcome extends Pick<WaitingLetter, "accountId" | "attempts"> {
   readonly state: "handed over" | "deferred" | "refused" | "suppressed" | "no address";
   readonly reply: string;
   readonly queueId: string | null;
   readonly dueAt: EpochMs | null;
   readonly mayHaveArrived: boolean;
+  /** The relay put this letter off: patience with it is counted from the first time. */
+  readonly isPutOffByRelay: boolean;
   readonly notice: StoredNotice | undefined;
   readonly addressHash: string | undefined;
   /** The id of the address it was written to. */
@@ -36,17 +34,18 @@ interface Needs {
   readonly log: Log;
 }
 
-const writeTries = 5;
+/** Outcomes that come within this time of each other are written together. */
+const gatherMs = 5;
 
 /**
  * Records outcomes as they come, those of one moment in one transaction: the row and its timeline entry together.
- * `record` resolves when its outcome is committed.
+ * `record` resolves when its outcome is committed; while the database cannot write it goes on trying, until `signal`.
  */
 export function recordOutcomes(
   { db, clock, random, log }: Needs,
   incidentId: IncidentId,
-  held: Map<AccountId, number>,
-): { record(outcome: Outcome): Promise<void>; unrecorded(): Iterable<Outcome> } {
+  signal: AbortSignal | undefined,
+): { record(outcome: Outcome): Promise<void> } {
   const waiting = new Set<Outcome>();
   let writing: Promise<void> | undefined;
 
@@ -57,10 +56,11 @@ export function recordOutcomes(
         `update letter l
             set state = o.state, reply = o.reply, queue_id = o.queue_id, due_at = o.due_at, lease_until = null,
                 settled_at = case when o.state = 'deferred' then null else $9::timestamptz end,
-                possibly_twice = l.possibly_twice or o.may_have_arrived, sent_to = o.sent_to
+                possibly_twice = l.possibly_twice or o.may_have_arrived, sent_to = o.sent_to,
+                deferred_since = case when o.put_off then coalesce(l.deferred_since, $9) else l.deferred_since end
            from unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[],
-                       $10::uuid[])
-                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to)
+                       $10::uuid[], $11::boolean[])
+                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to, put_off)
           where l.incident_id = $1 and l.account_id = o.account_id
             and l.state in ('unclaimed', 'claimed', 'deferred')
             -- An older claim's outcome is out of date, unless it is that the letter has gone.
@@ -77,6 +77,7 @@ export function recordOutcomes(
           batch.map(({ mayHaveArrived: may }) => may),
           toDate(now),
           batch.map(({ sentTo }) => sentTo),
+          batch.map(({ isPutOffByRelay }) => isPutOffByRelay),
         ],
       );
       const twice = new Map(written.map(({ accountId, possiblyTwice }) => [accountId, possiblyTwice]));
@@ -86,26 +87,15 @@ export function recordOutcomes(
       });
       await appendAll(tx, now, entries, random);
     });
-    for (const outcome of batch) {
-      waiting.delete(outcome);
-      held.delete(outcome.accountId);
-    }
+    for (const outcome of batch) waiting.delete(outcome);
   }
 
   async function writeAll(): Promise<void> {
     while (waiting.size > 0) {
+      await sleep(gatherMs);
       const batch = [...waiting];
-      for (let tried = 1; ; tried++) {
-        try {
-          await write(batch);
-          break;
-        } catch (thrown) {
-          // The letters have gone: what became of them is worth a few tries more before they count as possibly twice.
-          if (tried === writeTries) throw thrown;
-          log.warn({ reason: messageOf(thrown) }, "outcomes of letters are recorded at the next try");
-          await sleep(tried * 200);
-        }
-      }
+      // The letters have gone: what became of them must not be lost for a disk that is full or a database that restarts.
+      await untilItCan(log, signal, () => write(batch));
     }
   }
 
@@ -119,7 +109,6 @@ export function recordOutcomes(
         await writing;
       }
     },
-    unrecorded: () => waiting,
   };
 }
 

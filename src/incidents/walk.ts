@@ -1,42 +1,42 @@
-import type { AccountId, IncidentId } from "../kernel/brand.ts";
-import {
-  every,
-  fromDate,
-  hourMs,
-  minuteMs,
-  plus,
-  secondMs,
-  toDate,
-  type Clock,
-  type EpochMs,
-} from "../kernel/clock.ts";
+import type { Brand, IncidentId } from "../kernel/brand.ts";
+import { after, every, minuteMs, plus, secondMs, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Random } from "../kernel/random.ts";
+import { newId, type Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { openAccounts } from "../accounts/accounts.ts";
-import { parseAddress, withoutAddresses } from "../mail/address.ts";
+import { domainOf } from "../mail/address.ts";
 import type { MailTransport, SendOutcome } from "../mail/mail.ts";
-import { append } from "../timeline/append.ts";
-import { chooseAddresses, type Chosen } from "./choose-address.ts";
-import { noticeIn, readNotices, type StoredNotice } from "./notice.ts";
-import { campaignKey, keyed, messageIdOf, recordOutcomes, type Claim, type Outcome } from "./record-outcomes.ts";
+import { providerPace, steadyPace, type ProviderPace } from "../mail/pace.ts";
+import { providerOf } from "../mail/providers.ts";
+import { addressLetters } from "./address-letters.ts";
+import { walkers } from "./campaign.ts";
+import type { Chosen } from "./choose-address.ts";
+import { openClaims, type WaitingLetter } from "./claims.ts";
+import { destination, judgeOutcome, putOff, withoutSending, type Addressed } from "./judge-outcome.ts";
+import { finish, soonest } from "./finish.ts";
+import { readNotices } from "./notice.ts";
+import { pauseCampaign } from "./pause.ts";
+import { readAhead } from "./read-ahead.ts";
+import { campaignKey, messageIdOf, recordOutcomes, replyClass, type Outcome } from "./record-outcomes.ts";
+import { countWalks, keepShards } from "./shards.ts";
+import { unfit } from "./unfit-letter.ts";
+import { untilItCan } from "./until-it-can.ts";
 
 /** How a walk behaves; the product's own figures unless told otherwise. */
 export interface Pace {
   /** Letters on their way at once, and so the most that a kill can make go twice. */
   readonly concurrency: number;
-  /** Rows that one claim takes. */
+  /** Letters that are read at once. */
   readonly batch: number;
-  /** How long a claim holds without being renewed; a walk that lives renews it. */
+  /** How long a claim and a range hold without being renewed; a walk that lives renews them. */
   readonly leaseMs: number;
   /** The pause before the second try; it doubles with each, up to an hour. */
   readonly firstRetryMs: number;
 }
-export const ordinaryPace: Pace = { concurrency: 10, batch: 50, leaseMs: minuteMs, firstRetryMs: 30 * secondMs };
+export const ordinaryPace: Pace = { concurrency: 200, batch: 500, leaseMs: minuteMs, firstRetryMs: 30 * secondMs };
 
-interface Needs {
+export interface WalkNeeds {
   readonly db: Db;
   /** Mailer's role: addresses are opened here and nowhere else in a campaign. */
   readonly keyholder: Pick<Keyholder, "open" | "index" | "indexMany">;
@@ -45,332 +45,293 @@ interface Needs {
   readonly random: Random;
   readonly log: Log;
   readonly pace?: Partial<Pace>;
+  /** What is learnt of providers; walks of one process share it, and it outlives them. */
+  readonly providers?: ProviderPace;
   /** Where letters come back to; without it nothing takes them. */
   readonly bounceAddress?: string | null;
   /** Which of the addresses must never be written to (canaries); their letters count as suppressed. */
   readonly neverMailed: (addresses: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** Letters that the relay takes in a second, all walks together. A tenth of it is left to mail that somebody waits for. */
+  readonly allowancePerSecond?: number;
 }
 
 export type Walked =
   /** Nothing waits any more, and the case says so. */
   | { readonly kind: "finished" }
-  /** Nothing can be handed over before then: deferred letters, other walkers' claims, a relay that takes nothing. */
+  /** Nothing can be handed over before then: deferred letters, other walks' claims, a relay that takes nothing. */
   | { readonly kind: "waiting"; readonly until: EpochMs }
-  /** The time was up or the walk was asked to stop; what it had claimed is handed back. */
+  /** The time was up or the walk was asked to stop; what it had read and not claimed is as it was. */
   | { readonly kind: "stopped" }
+  /** Somebody has to let it go on: see `pause.ts`. */
+  | { readonly kind: "paused" }
   | { readonly kind: "no such campaign" };
 
-/** Tries after which a relay's "later" counts as "no": about five days (RFC 5321 section 4.5.4.1). */
-const mostTries = 128;
-const longestPauseMs = hourMs;
 /** So many batches of letters deferred in a row, fresh ones among them, mean that the relay takes nothing now. */
 const brakeBatches = 3;
-/** A walk looks again at least this often, so that a relay that came back is noticed. */
-const longestWaitMs = 5 * minuteMs;
-
-interface Addressed extends Claim {
-  /** Undefined when there is nothing to write to; `bounced` when nothing else is left than what came back before. */
-  readonly chosen: Chosen | "bounced" | undefined;
-  readonly isSuppressed: boolean;
-  readonly notice: StoredNotice;
-}
+const campaignShare = 0.9;
+/** While letters are on their way and there was nothing else to read. */
+const readAgainMs = secondMs / 2;
+/** Letters that wait for their turn in memory. */
+const mostTurning = 2_000;
+/** Letters whose turn comes within this time go together: one claim, one signing, one record. */
+const tickMs = 100;
+/** A relay's allowance is shared by the walks there are, which are counted this often. */
+const countWalksMs = 2 * secondMs;
 
 /**
- * Walks the frozen scope in order of account id: claims letters, hands them over and records what the relay said of each,
- * until nothing is left, `until` has come or `signal` aborts. Any number of walks may go at once, in any processes.
+ * Walks the frozen scope: takes a range of accounts, reads its letters in order of id, claims each when it is ready to go
+ * over a connection, records what the relay said, then takes the next range; until nothing is left, `until` has come or
+ * `signal` aborts. Any number of walks may go at once, in any processes.
  *
  * Killed at any instant it loses nothing: a claim whose lease ran out is taken again by the next walk, under the same
- * Message-ID, and counted as possibly twice. At most `concurrency` letters can have gone unrecorded, since a sender takes
- * its next letter only when the answer to the last one is committed. No transaction spans the network.
+ * Message-ID, and counted as possibly twice. At most `concurrency` letters can have gone unrecorded, since a letter's place
+ * is given to the next only when its answer is committed. No transaction spans the network. While the disk of the database
+ * is full nothing is claimed, and what is known is kept until it can be written.
  */
 export async function walk(
-  needs: Needs,
+  needs: WalkNeeds,
   incidentId: IncidentId,
   { until, signal }: { readonly until?: EpochMs; readonly signal?: AbortSignal } = {},
 ): Promise<Walked> {
-  const { db, keyholder, transport, clock, random, log } = needs;
-  const pace = { ...ordinaryPace, ...needs.pace };
-  const incident = await db.one<{ reference: string; isFrozen: boolean }>(
-    `select i.reference, c.frozen_at is not null as "isFrozen"
+  const { db, transport, clock, random, log, providers = providerPace() } = needs;
+  const { concurrency, batch, leaseMs, firstRetryMs } = { ...ordinaryPace, ...needs.pace };
+  const incident = await db.one<{ reference: string; isFrozen: boolean; isPaused: boolean }>(
+    `select i.reference, c.frozen_at is not null as "isFrozen", c.paused_at is not null as "isPaused"
        from incident i join campaign c on c.incident_id = i.id where i.id = $1`,
     [incidentId],
   );
   if (incident === undefined) return { kind: "no such campaign" };
+  if (incident.isPaused) return { kind: "paused" };
   if (!incident.isFrozen) return { kind: "waiting", until: plus(clock.now(), secondMs) };
   const notices = await readNotices(db, incidentId);
+  for (const notice of notices) {
+    const why = await unfit(notice);
+    if (why === undefined) continue;
+    log.error({ incidentId, locale: notice.locale, why }, "the letter of a campaign cannot be sent; it is paused");
+    await pauseCampaign(needs, incidentId, "the walk", `the letter in ${notice.locale}: ${why}`);
+    return { kind: "paused" };
+  }
   const key = await campaignKey(needs, incidentId);
+  const walkId = newId<Brand<string, "WalkId">>(random, clock.now());
+  const reader = readAhead(needs, incidentId, { walkId, leaseMs, batch, signal });
+  const claims = openClaims(needs, incidentId, { leaseMs, signal });
+  const recorder = recordOutcomes(needs, incidentId, signal);
+  const allowance = steadyPace();
+  // As many as may be, until they are counted.
+  let walks = walkers;
 
+  /** Read, addressed, and not asked for its turn yet. */
   const queue: Addressed[] = [];
-  const held = new Map<AccountId, number>();
-  const recorder = recordOutcomes(needs, incidentId, held);
+  /** Its turn at its provider has come. */
+  const turned: Addressed[] = [];
+  /** Letters that have their turn at their provider soon; they hold no place meanwhile. */
+  let turning = 0;
+  /** Letters with a place: being signed, on their way, being recorded. */
+  let underWay = 0;
+  let putting = 0;
+  let reading: Promise<void> | undefined;
+  /** There was nothing to read: what is under way may be all there is. */
+  let isToPause = false;
+  let isReadOut = false;
+
   /** Letters deferred since the relay last took or refused one: when it takes nothing, the walk pauses. */
   let deferredInARow = 0;
-  let pauseUntil: EpochMs | undefined;
+  let unreachedInARow = 0;
+  let restUntil: EpochMs | undefined;
   let failure: unknown;
-  let isEmpty = false;
-  let refills = 0;
-  let resumeAfter = beginning;
-  let refilling: Promise<void> | undefined;
+  const fail = (thrown: unknown): void => {
+    failure ??= thrown;
+  };
 
   const isStopped = (): boolean =>
     signal?.aborted === true ||
     failure !== undefined ||
-    pauseUntil !== undefined ||
+    claims.isPaused() ||
+    restUntil !== undefined ||
     (until !== undefined && clock.now() >= until);
 
-  const nextDue = (): Promise<Claim[]> => claimDue(db, incidentId, clock.now(), pace);
+  let wake = (): void => undefined;
+  /** Until something has happened, or so long. */
+  const somethingHappens = (withinMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const callOff = after(withinMs, resolve);
+      wake = () => {
+        callOff();
+        resolve();
+      };
+    });
 
-  async function nextFresh(): Promise<Claim[]> {
-    const claims = await claimFresh(db, incidentId, resumeAfter, clock.now(), pace);
-    // At the end once more from the beginning: what a walk that died had claimed lies behind.
-    if (claims.length === 0 && resumeAfter !== beginning) {
-      resumeAfter = beginning;
-      return nextFresh();
-    }
-    for (const { accountId } of claims) if (accountId > resumeAfter) resumeAfter = accountId;
-    return claims;
-  }
+  const isNothingOpen = (): boolean => underWay + turning + putting + turned.length + queue.length === 0;
 
-  async function refill(): Promise<void> {
-    // Turn and turn about: a provider that defers everything must not stand before those who have had no letter yet.
-    const ways = refills++ % 2 === 0 ? [nextFresh, nextDue] : [nextDue, nextFresh];
-    let claims: readonly Claim[] = [];
-    for (const way of ways) if (claims.length === 0) claims = await way();
-    if (claims.length === 0) isEmpty = true;
-    for (const { accountId, attempts } of claims) held.set(accountId, attempts);
-    const accounts = await openAccounts(
-      { db, keyholder },
-      claims.map(({ accountId }) => accountId),
-    );
-    const byId = new Map(accounts.map((account) => [account.accountId, account]));
-    const addresses = await chooseAddresses(needs, incidentId, key, accounts);
-    const suppressed = await needs.neverMailed(
-      accounts.flatMap((account) => account.addresses.map(({ address }) => address)),
-    );
-    for (const one of claims) {
-      const account = byId.get(one.accountId);
-      const chosen = addresses.get(one.accountId);
-      const isSuppressed = typeof chosen === "object" && suppressed.has(chosen.to);
-      queue.push({ ...one, chosen, isSuppressed, notice: noticeIn(notices, account?.locale) });
-    }
-  }
-
-  async function next(): Promise<Addressed | undefined> {
-    while (!isStopped()) {
-      const one = queue.shift();
-      if (one !== undefined || isEmpty) return one;
-      refilling ??= refill().finally(() => {
-        refilling = undefined;
+  async function read(): Promise<void> {
+    const isAlone = isNothingOpen();
+    const letters = await reader.next();
+    if (letters.length > 0) queue.push(...(await addressLetters(needs, incidentId, { key, notices }, letters)));
+    else {
+      isToPause = true;
+      after(readAgainMs, () => {
+        isToPause = false;
+        wake();
       });
-      await refilling;
+    }
+    isReadOut = letters.length === 0 && isAlone;
+  }
+
+  function readMore(): void {
+    const isEnough = queue.length > batch / 2 || turning + turned.length > mostTurning;
+    if (reading !== undefined || isEnough || (isToPause && !isNothingOpen())) return;
+    reading = read()
+      .catch(fail)
+      .finally(() => {
+        reading = undefined;
+        wake();
+      });
+  }
+
+  /** The next letter whose turn has come. What has its turn later comes back then, or is put off. */
+  function nextInTurn(): Addressed | undefined {
+    const first = turned.shift();
+    if (first !== undefined) return first;
+    while (turning < mostTurning) {
+      const letter = queue.shift();
+      if (letter === undefined) return undefined;
+      const to = destination(letter)?.to;
+      if (to === undefined) return letter;
+      const turn = providers.turn(providerOf(domainOf(to)), clock.now(), letter.isDue);
+      if (turn.kind === "go") return letter;
+      if (turn.kind === "put off") {
+        putting++;
+        void settle(letter, putOff(letter, turn.until)).finally(() => {
+          putting--;
+          wake();
+        });
+        continue;
+      }
+      turning++;
+      after(Math.ceil(turn.waitMs / tickMs) * tickMs, () => {
+        turning--;
+        turned.push(letter);
+        wake();
+      });
     }
     return undefined;
   }
 
-  function judge(
-    { accountId, attempts, chosen, isSuppressed, notice }: Addressed,
-    sent: SendOutcome | undefined,
-  ): Outcome {
-    const nothing = { queueId: null, dueAt: null, mayHaveArrived: false, addressHash: undefined, sentTo: null };
-    const none = { ...nothing, accountId, attempts, notice };
-    if (isSuppressed) return { ...none, state: "suppressed", reply: "never mailed" };
-    if (chosen === "bounced") return { ...none, state: "suppressed", reply: "bounced before" };
-    if (chosen === undefined || sent === undefined)
-      return { ...none, state: "no address", reply: "no readable address" };
-    const { to } = chosen;
-    const common = { ...none, sentTo: chosen.addressId };
-    const parsed = parseAddress(to);
-    const addressHash = keyed(key, "address", parsed.kind === "address" ? parsed.normalised : to);
-    switch (sent.kind) {
-      case "handed over":
-        return { ...common, state: "handed over", reply: sent.reply, queueId: sent.queueId ?? null, addressHash };
-      case "refused":
-        return { ...common, state: "refused", reply: sent.reply, addressHash };
-      case "deferred": {
-        if (sent.cause === "letter" && attempts >= mostTries) {
-          const reply = withoutAddresses(`given up after ${attempts} tries: ${sent.reply}`);
-          return { ...common, state: "refused", reply, addressHash };
-        }
-        const pauseMs = Math.min(pace.firstRetryMs * 2 ** Math.min(attempts - 1, 30), longestPauseMs);
-        // Up to a fifth more, so that what was deferred together does not come back together.
-        const dueAt = plus(clock.now(), pauseMs + random.below(Math.ceil(pauseMs / 5)));
-        return {
-          ...common,
-          state: "deferred",
-          reply: sent.reply,
-          dueAt,
-          addressHash,
-          mayHaveArrived: sent.mayHaveArrived,
-        };
+  async function settle(letter: WaitingLetter, outcome: Outcome | undefined): Promise<void> {
+    try {
+      if (outcome !== undefined) await recorder.record(outcome);
+      claims.settled(letter.accountId);
+      reader.settled(letter);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }
+
+  async function claim(letter: WaitingLetter): Promise<WaitingLetter | undefined> {
+    if (isStopped()) return undefined;
+    try {
+      return await claims.claim(letter);
+    } catch (thrown) {
+      fail(thrown);
+      return undefined;
+    }
+  }
+
+  /** @returns its outcome; `undefined` when it is not this walk's any more. */
+  async function send(letter: Addressed, chosen: Chosen): Promise<Outcome | undefined> {
+    let { attempts } = letter;
+    let isOurs = true;
+    const { to, returnPath } = chosen;
+    const sent = await transport
+      .send({
+        to,
+        written: letter.notice,
+        messageId: messageIdOf(key, incident?.reference ?? "", letter.accountId),
+        ...(returnPath === undefined ? {} : { returnPath }),
+        whenReady: async () => {
+          const claimed = await claim(letter);
+          attempts = claimed?.attempts ?? attempts;
+          isOurs = claimed !== undefined;
+          return isOurs;
+        },
+      })
+      .catch((thrown: unknown): SendOutcome => {
+        // A mistake of ours must not hold up everybody else's letter; it stays visible as waiting, with its reason.
+        log.error({ reason: messageOf(thrown) }, "a letter could not be handed to the transport");
+        const reply = `not sent: ${thrown instanceof Fault ? thrown.code : "fault"}`;
+        return { kind: "deferred", reply, mayHaveArrived: false, cause: "relay" };
+      });
+    if (!isOurs) return undefined;
+    const outcome = judgeOutcome({ random, key, firstRetryMs }, { ...letter, attempts }, chosen, sent, clock.now());
+    learn(to, sent, outcome);
+    return outcome;
+  }
+
+  function learn(to: string, sent: SendOutcome, { dueAt }: Outcome): void {
+    const provider = providerOf(domainOf(to));
+    if (sent.kind !== "deferred") {
+      deferredInARow = 0;
+      unreachedInARow = 0;
+      if (sent.kind === "handed over") providers.learn(provider, clock.now(), "taken");
+      return;
+    }
+    if (replyClass(sent.reply).startsWith("4")) providers.learn(provider, clock.now(), "later");
+    deferredInARow++;
+    if (sent.cause === "relay") unreachedInARow++;
+    if (deferredInARow >= brakeBatches * batch || unreachedInARow >= 2 * concurrency) restUntil ??= dueAt ?? undefined;
+  }
+
+  async function deliver(letter: Addressed): Promise<void> {
+    underWay++;
+    const chosen = destination(letter);
+    const outcome = chosen === undefined ? withoutSending(letter) : await send(letter, chosen);
+    await settle(letter, outcome);
+    underWay--;
+    wake();
+  }
+
+  async function go(): Promise<void> {
+    while (!isStopped() && !(isReadOut && reading === undefined && isNothingOpen())) {
+      readMore();
+      const letter = underWay < concurrency ? nextInTurn() : undefined;
+      if (letter === undefined) {
+        await somethingHappens(readAgainMs);
+        continue;
+      }
+      const share =
+        needs.allowancePerSecond === undefined ? undefined : (needs.allowancePerSecond * campaignShare) / walks;
+      const waitMs = destination(letter) === undefined ? 0 : allowance.take(clock.now(), share);
+      if (waitMs === 0) void deliver(letter);
+      else {
+        turned.unshift(letter);
+        await somethingHappens(Math.max(waitMs, tickMs));
       }
     }
+    while (underWay + putting > 0 || reading !== undefined) await somethingHappens(readAgainMs);
   }
 
-  async function send({ accountId, chosen, isSuppressed, notice }: Addressed): Promise<SendOutcome | undefined> {
-    if (typeof chosen !== "object" || isSuppressed) return undefined;
-    const { to, returnPath } = chosen;
+  const keeping = every(leaseMs / 3, async () => {
     try {
-      return await transport.send({
-        to,
-        written: notice,
-        messageId: messageIdOf(key, incident?.reference ?? "", accountId),
-        ...(returnPath === undefined ? {} : { returnPath }),
-      });
+      await claims.renew();
+      await keepShards(db, incidentId, walkId, plus(clock.now(), leaseMs));
     } catch (thrown) {
-      // A mistake of ours must not hold up everybody else's letter; it stays visible as waiting, with its reason.
-      log.error({ reason: messageOf(thrown) }, "a letter could not be handed to the transport");
-      const reply = `not sent: ${thrown instanceof Fault ? thrown.code : "fault"}`;
-      return { kind: "deferred", reply, mayHaveArrived: false, cause: "relay" };
+      log.warn({ reason: messageOf(thrown) }, "the claims of a campaign could not be renewed");
     }
-  }
-
-  async function sender(): Promise<void> {
-    for (let one = await next(); one !== undefined; one = await next()) {
-      const outcome = judge(one, await send(one));
-      await recorder.record(outcome);
-      if (outcome.state !== "deferred") deferredInARow = 0;
-      else if (++deferredInARow >= brakeBatches * pace.batch) pauseUntil ??= outcome.dueAt ?? undefined;
-    }
-  }
-
-  const heartbeat = every(pace.leaseMs / 3, async () => {
-    await renew(db, incidentId, held, plus(clock.now(), pace.leaseMs)).catch((thrown: unknown) =>
-      log.warn({ reason: messageOf(thrown) }, "the claims of a campaign could not be renewed"),
-    );
+  });
+  const counting = every(countWalksMs, async () => {
+    if (needs.allowancePerSecond === undefined) return;
+    walks = Math.max(1, await countWalks(db, incidentId, clock.now()).catch(() => walks));
   });
   try {
-    await Promise.all(
-      Array.from({ length: pace.concurrency }, () =>
-        sender().catch((thrown: unknown) => {
-          failure ??= thrown;
-        }),
-      ),
-    );
+    await go();
   } finally {
-    await heartbeat.stop();
+    await keeping.stop();
+    await counting.stop();
   }
-  // What is still held was never given to the transport, unless its answer could not be recorded: that one keeps its lease.
-  for (const { accountId } of recorder.unrecorded()) held.delete(accountId);
-  await handBack(db, incidentId, held, clock.now());
+  await reader.leave();
   if (failure !== undefined) throw failure;
-  if (pauseUntil !== undefined) return { kind: "waiting", until: soonest(pauseUntil, clock.now()) };
-  if (!isEmpty) return { kind: "stopped" };
-  return finish(needs, incidentId);
+  if (claims.isPaused()) return { kind: "paused" };
+  if (restUntil !== undefined) return { kind: "waiting", until: soonest(restUntil, clock.now()) };
+  if (!isReadOut) return { kind: "stopped" };
+  return untilItCan(log, signal, () => finish(needs, incidentId));
 }
-
-/** Below every id. */
-const beginning = "00000000-0000-0000-0000-000000000000" as AccountId;
-
-/**
- * Takes the next rows behind `after` in order of id: never claimed, or claimed by a walk that died. Without `after` each
- * claim would read again what is done, which the planner does not know to be most of the table.
- */
-async function claimFresh(
-  db: Db,
-  incidentId: IncidentId,
-  after: AccountId,
-  now: EpochMs,
-  { batch, leaseMs }: Pace,
-): Promise<Claim[]> {
-  return db.many<Claim>(
-    `update letter
-        set possibly_twice = possibly_twice or state = 'claimed',
-            state = 'claimed', attempts = attempts + 1, lease_until = $3
-      where incident_id = $1
-        and not exists (select from campaign where incident_id = $1 and paused_at is not null)
-        and account_id in (
-          select account_id from letter
-           where incident_id = $1 and account_id > $5
-             and state in ('unclaimed', 'claimed') and (state = 'unclaimed' or lease_until <= $2)
-           order by account_id limit $4
-             for update skip locked)
-      returning account_id as "accountId", attempts`,
-    [incidentId, toDate(now), toDate(plus(now, leaseMs)), batch, after],
-  );
-}
-
-/** Takes deferred rows that are due again, the longest overdue first. */
-async function claimDue(db: Db, incidentId: IncidentId, now: EpochMs, { batch, leaseMs }: Pace): Promise<Claim[]> {
-  return db.many<Claim>(
-    `update letter
-        set state = 'claimed', attempts = attempts + 1, lease_until = $3, due_at = null
-      where incident_id = $1
-        and not exists (select from campaign where incident_id = $1 and paused_at is not null)
-        and account_id in (
-          select account_id from letter
-           where incident_id = $1 and state = 'deferred' and due_at <= $2
-           order by due_at limit $4
-             for update skip locked)
-      returning account_id as "accountId", attempts`,
-    [incidentId, toDate(now), toDate(plus(now, leaseMs)), batch],
-  );
-}
-
-const heldParameters = (held: ReadonlyMap<AccountId, number>): [AccountId[], number[]] => [
-  [...held.keys()],
-  [...held.values()],
-];
-
-/** Skips rows that are being recorded at this moment: they need no lease, and the two would wait for each other. */
-async function renew(db: Db, incidentId: IncidentId, held: ReadonlyMap<AccountId, number>, leaseUntil: EpochMs) {
-  if (held.size === 0) return;
-  await db.run(
-    `update letter set lease_until = $4
-      where incident_id = $1 and account_id in (
-        select l.account_id from letter l
-          join unnest($2::uuid[], $3::integer[]) as held (account_id, attempts) using (account_id, attempts)
-         where l.incident_id = $1 and l.state = 'claimed' for update of l skip locked)`,
-    [incidentId, ...heldParameters(held), toDate(leaseUntil)],
-  );
-}
-
-async function handBack(db: Db, incidentId: IncidentId, held: ReadonlyMap<AccountId, number>, now: EpochMs) {
-  if (held.size === 0) return;
-  await db.run(
-    `update letter l
-        set state = case when l.attempts = 1 then 'unclaimed' else 'deferred' end, attempts = l.attempts - 1,
-            due_at = case when l.attempts = 1 then null else $4::timestamptz end, lease_until = null
-       from unnest($2::uuid[], $3::integer[]) as held (account_id, attempts)
-      where l.incident_id = $1 and l.account_id = held.account_id and l.attempts = held.attempts
-        and l.state = 'claimed'`,
-    [incidentId, ...heldParameters(held), toDate(now)],
-  );
-}
-
-/**
- * Says that the campaign is finished if nothing waits; the statement that says it looks. @returns when to look again
- * otherwise.
- */
-async function finish({ db, clock, random }: Needs, incidentId: IncidentId): Promise<Walked> {
-  const now = clock.now();
-  const isFinished = await db.transaction(async (tx) => {
-    const ended = await tx.one<{ scope: number }>(
-      `update incident set letters_finished_at = $2, state = case when state = 'notifying' then 'readmitting' else state end
-        where id = $1 and scope_count is not null and letters_finished_at is null
-          and not exists (select from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred'))
-        returning scope_count as scope`,
-      [incidentId, toDate(now)],
-    );
-    if (ended === undefined) return false;
-    const counts = await tx.many<{ state: string; count: number }>(
-      `select state, count(*) as count from letter where incident_id = $1 group by state order by state`,
-      [incidentId],
-    );
-    const detail = { scope: ended.scope, ...Object.fromEntries(counts.map(({ state, count }) => [state, count])) };
-    await append(tx, now, { kind: "campaign finished", incidentId, detail }, random);
-    return true;
-  });
-  if (isFinished) return { kind: "finished" };
-  const left = await db.one<{ at: Date | null; isFinished: boolean }>(
-    `select (select min(coalesce(due_at, lease_until, $2)) from letter
-              where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred')) as at,
-            letters_finished_at is not null as "isFinished"
-       from incident where id = $1`,
-    [incidentId, toDate(now)],
-  );
-  if (left === undefined || left.isFinished) return { kind: "finished" };
-  return { kind: "waiting", until: soonest(left.at === null ? now : fromDate(left.at), now) };
-}
-
-const soonest = (wanted: EpochMs, now: EpochMs): EpochMs =>
-  plus(now, Math.min(Math.max(wanted - now, 100), longestWaitMs));

@@ -14,7 +14,20 @@ export interface Letter {
   readonly headers?: Readonly<Record<string, string>>;
   /** The envelope's sender (VERP), when bounces are to come back to an address of its own. */
   readonly returnPath?: string;
+  /**
+   * Asked once the letter is made and signed and goes to a connection next. When it answers false the letter stays here,
+   * and is `deferred` by the relay's cause.
+   */
+  readonly whenReady?: () => Promise<boolean>;
 }
+
+/** The outcome of a letter that `whenReady` did not let go. */
+export const heldBack: SendOutcome = {
+  kind: "deferred",
+  reply: "not sent: held back",
+  mayHaveArrived: false,
+  cause: "relay",
+};
 
 /**
  * What became of a letter. `reply` is what the relay said, without addresses and at most 200 characters; it may be

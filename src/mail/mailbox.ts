@@ -10,7 +10,7 @@ import { Secret } from "../kernel/secret.ts";
 import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import type { MailTransport } from "./mail.ts";
+import { heldBack, type MailTransport } from "./mail.ts";
 
 export type MailboxLetterId = Brand<string, "MailboxLetterId">;
 
@@ -48,7 +48,7 @@ interface Needs {
  */
 export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransport {
   return {
-    send: async ({ to, written: { subject, text, html }, messageId }) => {
+    send: async ({ to, written: { subject, text, html }, messageId, whenReady }) => {
       const now = clock.now();
       const id = newId<MailboxLetterId>(random, now);
       try {
@@ -56,6 +56,7 @@ export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransp
           contextOf(id),
           Secret.fromText(padded(JSON.stringify({ to, subject, text, html }))),
         );
+        if ((await whenReady?.()) === false) return heldBack;
         await db.run(`insert into mailbox_letter (id, at, message_id, sealed) values ($1, $2, $3, $4)`, [
           id,
           toDate(now),

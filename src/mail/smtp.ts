@@ -7,7 +7,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { domainOf, parseAddress } from "./address.ts";
 import { encodeLetter, type Encoded, type Sender } from "./compose.ts";
 import { notSigned, openDkimSigner } from "./dkim.ts";
-import type { Letter, MailTransport, SendOutcome } from "./mail.ts";
+import { heldBack, type Letter, type MailTransport, type SendOutcome } from "./mail.ts";
 import { readRelays, type Relay } from "./relays.ts";
 import { connectRelay, type Handing, type Patience, type SmtpConnection } from "./smtp-connection.ts";
 import type { WrittenLetter } from "./templates.ts";
@@ -205,6 +205,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
     }
     const head = Buffer.from(`${signatures}${encoded.fields}${own.join("\r\n")}\r\n\r\n`);
     if (isClosing || waiting.length >= mostWaiting) return stopping(isClosing);
+    if ((await letter.whenReady?.()) === false) return heldBack;
     return new Promise((settle) => {
       waiting.push({
         from: letter.returnPath ?? from.address,

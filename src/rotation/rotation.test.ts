@@ -125,7 +125,7 @@ test("every key is changed under everything that people have begun, and the old 
     expect([account?.name, account?.addresses[0]?.address]).toEqual(["Ada", "ada@example.org"]);
     expect(await newGrants({ keyholder: keyholders.web, clock }).verify(grant)).toEqual(claims);
     expect((await listMailbox({ db, keyholder: keyholders.mailer }, { limit: 1 }))[0]?.to).toBe("ada@example.org");
-    const isCanary = await neverMailed({ db, keyholder: keyholders.web }, [canary, "ada@example.org"]);
+    const isCanary = await neverMailed({ db, keyholder: keyholders.mailer }, [canary, "ada@example.org"]);
     expect([...isCanary]).toEqual([canary]);
     // The same address cannot be taken a second time, whichever key it was written under.
     const again = await call("POST", "/api/accounts", { body: { address: "ada@example.org", password: goodPassword } });

@@ -60,6 +60,20 @@ export const cases: Declarations = {
       index_version: step("which version of a key its letters are counted with"),
       paused_at: step("since when it is paused"),
       paused_by: typed("the account id of who paused it"),
+      paused_why: typed("why, where a walk paused it"),
+    },
+  },
+  campaign_shard: {
+    holds: "how far the letters of one range of accounts are",
+    columns: {
+      incident_id: incident,
+      shard: step("its number"),
+      after_id: step("behind which account id it begins"),
+      up_to_id: step("with which account id it ends"),
+      resume_after_id: step("up to which account id it is done"),
+      walk_id: step("which worker has it"),
+      lease_until: step("until when"),
+      walked_at: step("when every letter in it had been tried"),
     },
   },
   address_bounce: {
@@ -114,6 +128,7 @@ export const cases: Declarations = {
       settled_at: step("when the outcome was known"),
       sent_to: shown("the id of the address it went to", because.id),
       bounced_addresses: shown("the ids of addresses it came back from", because.id),
+      deferred_since: step("since when the relay puts it off"),
     },
   },
   alarm: {

@@ -1,0 +1,62 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, minuteMs, plus, secondMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Db } from "../db/db.ts";
+import { append } from "../timeline/append.ts";
+import { isPaused } from "./pause.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A walk looks again at least this often, so that a relay that came back is noticed. */
+const longestWaitMs = 5 * minuteMs;
+const shortestWaitMs = secondMs / 10;
+/** Where another walk has the letters. */
+const elsewhereMs = secondMs;
+
+export type Finish =
+  { readonly kind: "finished" } | { readonly kind: "paused" } | { readonly kind: "waiting"; readonly until: EpochMs };
+
+/**
+ * Says that the campaign is finished if nothing waits; the statement that says it looks. @returns when to look again
+ * otherwise.
+ */
+export async function finish({ db, clock, random }: Needs, incidentId: IncidentId): Promise<Finish> {
+  const now = clock.now();
+  const isFinished = await db.transaction(async (tx) => {
+    const ended = await tx.one<{ scope: number }>(
+      `update incident set letters_finished_at = $2, state = case when state = 'notifying' then 'readmitting' else state end
+        where id = $1 and scope_count is not null and letters_finished_at is null
+          and not exists (select from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred'))
+        returning scope_count as scope`,
+      [incidentId, toDate(now)],
+    );
+    if (ended === undefined) return false;
+    const counts = await tx.many<{ state: string; count: number }>(
+      `select state, count(*) as count from letter where incident_id = $1 group by state order by state`,
+      [incidentId],
+    );
+    const detail = { scope: ended.scope, ...Object.fromEntries(counts.map(({ state, count }) => [state, count])) };
+    await append(tx, now, { kind: "campaign finished", incidentId, detail }, random);
+    return true;
+  });
+  if (isFinished) return { kind: "finished" };
+  if (await isPaused(db, incidentId)) return { kind: "paused" };
+  const left = await db.one<{ dueAt: Date | null; leaseUntil: Date | null; isFinished: boolean }>(
+    `select (select min(due_at) from letter where incident_id = $1 and state = 'deferred') as "dueAt",
+            (select min(lease_until) from letter where incident_id = $1 and state = 'claimed') as "leaseUntil",
+            letters_finished_at is not null as "isFinished"
+       from incident where id = $1`,
+    [incidentId],
+  );
+  if (left === undefined || left.isFinished) return { kind: "finished" };
+  const next = [left.dueAt, left.leaseUntil].filter((date) => date !== null).map(fromDate);
+  return { kind: "waiting", until: soonest(Math.min(...next, plus(now, elsewhereMs)) as EpochMs, now) };
+}
+
+/** When to look again for what is wanted then: neither at once nor hours later. */
+export const soonest = (wanted: EpochMs, now: EpochMs): EpochMs =>
+  plus(now, Math.min(Math.max(wanted - now, shortestWaitMs), longestWaitMs));

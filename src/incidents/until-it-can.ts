@@ -1,0 +1,32 @@
+import { minuteMs, secondMs, sleep } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Log } from "../kernel/log.ts";
+
+const firstPauseMs = 200;
+const longestPauseMs = 10 * secondMs;
+/** A database that does not answer at all for longer is another walk's business: this one ends. */
+const longestAbsenceMs = 2 * minuteMs;
+
+/**
+ * Does what writes to the database, again and again while its disk is full (SQLSTATE 53100), and for two minutes while it
+ * does not answer. Throws what the last try threw once `signal` aborts, and anything else at once.
+ */
+export async function untilItCan<Result>(
+  log: Log,
+  signal: AbortSignal | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  let absentMs = 0;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const code = thrown instanceof Fault ? thrown.code : undefined;
+      if (code === "DB_UNAVAILABLE") absentMs += pauseMs;
+      const isPassing = code === "DISK_FULL" || (code === "DB_UNAVAILABLE" && absentMs < longestAbsenceMs);
+      if (!isPassing || signal?.aborted === true) throw thrown;
+      log.warn({ reason: code, pauseMs }, "a campaign waits until the database can write again");
+      await sleep(pauseMs, signal);
+    }
+  }
+}

@@ -1,0 +1,275 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { containedCase } from "../../test/contained-case.ts";
+import { populate, type PersonInPopulation } from "../../test/population.ts";
+import { startChunkingRelay, type ChunkingRelay } from "../../test/chunking-relay.ts";
+import type { IncidentId } from "../kernel/brand.ts";
+import { dayMs, minuteMs, plus, sleep, systemClock, type Clock } from "../kernel/clock.ts";
+import { silentLog } from "../kernel/log.ts";
+import { systemRandom } from "../kernel/random.ts";
+import { Secret } from "../kernel/secret.ts";
+import type { Db } from "../db/db.ts";
+import { testDatabase } from "../db/test-database.ts";
+import type { KeyholderClient } from "../keyholder/client.ts";
+import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
+import type { MailTransport } from "../mail/mail.ts";
+import { openSmtp } from "../mail/smtp.ts";
+import { startCampaign } from "./campaign.ts";
+import { addsUp, letterSum } from "./letter-sum.ts";
+import { pauseCampaign, resumeCampaign } from "./pause.ts";
+import { walk, type Pace, type WalkNeeds } from "./walk.ts";
+
+const db: Db = await testDatabase();
+let keyholder: TestKeyholder;
+let web: KeyholderClient;
+let mailer: KeyholderClient;
+let relay: ChunkingRelay;
+let transport: MailTransport;
+
+const service = { name: "House of Films", origin: "https://films.example", contact: null };
+const needs = { db, clock: systemClock, random: systemRandom, service, log: silentLog };
+const pace: Pace = { concurrency: 20, batch: 50, leaseMs: 2_000, firstRetryMs: 20 };
+
+beforeAll(async () => {
+  keyholder = await testKeyholder();
+  [web, mailer] = await Promise.all([keyholder.connect("web"), keyholder.connect("mailer")]);
+});
+afterAll(() => keyholder.stop());
+beforeEach(async () => {
+  relay = await startChunkingRelay();
+  transport = await openSmtp({
+    url: Secret.fromText(relay.url),
+    from: "no-reply@films.example",
+    clock: systemClock,
+    log: silentLog,
+    patience: { connectMs: 2_000, commandMs: 2_000, finalMs: 2_000 },
+  });
+  await db.run(
+    `truncate letter, notice, campaign_shard, campaign, incident_review, incident, account_address, address, password,
+              account cascade`,
+  );
+  return async () => {
+    await transport.close();
+    await relay.stop();
+  };
+});
+
+async function campaign(): Promise<IncidentId> {
+  const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });
+  expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started", isFrozen: true });
+  return incidentId;
+}
+
+/** Ten providers, so that none makes the others wait. */
+const domains = Array.from({ length: 10 }, (_, number) => `mail-${number}.example`);
+const people = (accounts: number, more = { domains }): Promise<PersonInPopulation[]> =>
+  populate(db, web, { accounts, ...more });
+const walkOnce = (
+  incidentId: IncidentId,
+  more: Partial<WalkNeeds> = {},
+  how: Parameters<typeof walk>[2] = {},
+): ReturnType<typeof walk> =>
+  walk(
+    { ...needs, keyholder: mailer, transport, pace, neverMailed: async () => new Set<string>(), ...more },
+    incidentId,
+    how,
+  );
+
+async function expectSum(incidentId: IncidentId) {
+  const sum = await letterSum(db, incidentId);
+  expect(sum).toSatisfy(addsUp);
+  return sum!;
+}
+
+test("letters cost few statements each, also when they leave slowly, and each keyholder call opens many addresses", async () => {
+  // Fifty letters a second to each of three: most of them wait for their turn.
+  await people(150, { domains: domains.slice(0, 3) });
+  const incidentId = await campaign();
+  const [statements, calls] = [db.statements(), mailer.stats().calls["open"] ?? 0];
+  expect(await walkOnce(incidentId, { pace: { ...pace, concurrency: 200, batch: 150 } })).toEqual({ kind: "finished" });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 150, waiting: 0 });
+  // What goes in a tenth of a second is claimed in one statement and recorded in two.
+  expect(db.statements() - statements).toBeLessThan(100);
+  expect((mailer.stats().calls["open"] ?? 0) - calls).toBeLessThanOrEqual(2);
+  expect(relay.letters).toHaveLength(150);
+});
+
+test("the scope is walked by ranges, several walks at once, each letter once; the ranges say how far they are", async () => {
+  const everybody = await people(12);
+  await db.run(
+    `insert into account (id, role, locale, data_key, sealed_name, created_at)
+     select uuidv7(), 'viewer', 'en', '\\x00', '\\x00', $1 from generate_series(1, 11000)`,
+    [new Date(systemClock.now() - dayMs)],
+  );
+  const incidentId = await campaign();
+  const shards = await db.many<{ shard: number; after: string; upTo: string }>(
+    `select shard, after_id as after, up_to_id as "upTo" from campaign_shard where incident_id = $1 order by shard`,
+    [incidentId],
+  );
+  expect(shards).toHaveLength(3);
+  expect(shards[0]!.after).toMatch(/^0/);
+  expect(shards.at(-1)!.upTo).toMatch(/^f/);
+  for (const [index, { after }] of shards.slice(1).entries()) expect(after).toBe(shards[index]!.upTo);
+  await Promise.all([1, 2, 3].map(() => walkOnce(incidentId)));
+  while ((await walkOnce(incidentId)).kind !== "finished") await sleep(20);
+  expect(await expectSum(incidentId)).toMatchObject({ scope: 11_012, handedOver: 12, noAddress: 11_000 });
+  expect(new Set(relay.letters.map(({ to }) => to))).toEqual(new Set(everybody.map(({ address }) => address)));
+  expect(relay.letters).toHaveLength(12);
+  const left = await db.many(`select from campaign_shard where incident_id = $1 and walked_at is null`, [incidentId]);
+  expect(left).toEqual([]);
+});
+
+test("what a walk had of deferred letters when it died is taken again, and counted as possibly twice", async () => {
+  const [person] = await people(1);
+  relay.script(person!.address, { at: "rcpt", code: 451, text: "4.7.1 later" }, "accept");
+  const incidentId = await campaign();
+  expect(await walkOnce(incidentId, { pace: { ...pace, firstRetryMs: 400 } })).toMatchObject({ kind: "waiting" });
+  await sleep(600);
+  // It takes the letter again, and never comes back from the relay.
+  const dying = Promise.withResolvers<never>();
+  dying.promise.catch(() => undefined);
+  const taken = Promise.withResolvers<void>();
+  const first = walkOnce(incidentId, {
+    transport: {
+      send: async ({ whenReady }) => {
+        await whenReady?.();
+        taken.resolve();
+        return dying.promise;
+      },
+      close: () => Promise.resolve(),
+    },
+  });
+  await taken.promise;
+  const later: Clock = { now: () => plus(systemClock.now(), minuteMs) };
+  expect(await walkOnce(incidentId, { clock: later })).toEqual({ kind: "finished" });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 1, possiblyTwice: 1 });
+  expect(relay.letters).toHaveLength(1);
+  dying.reject(new Error("killed"));
+  await first;
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 1, possiblyTwice: 1, waiting: 0 });
+});
+
+test("a relay's later is believed for five days, then the letter counts as refused, and says so", async () => {
+  const [person] = await people(2);
+  relay.script(person!.address, { at: "rcpt", code: 450, text: "4.2.1 mailbox busy" });
+  const incidentId = await campaign();
+  let lateMs = 0;
+  const clock: Clock = { now: () => plus(systemClock.now(), lateMs) };
+  for (let turn = 0; turn < 12; turn++) {
+    expect(await walkOnce(incidentId, { clock })).toMatchObject({ kind: "waiting" });
+    expect(await expectSum(incidentId)).toMatchObject({ handedOver: 1, waiting: 1 });
+    // Twelve tries in four days.
+    lateMs += 8 * 60 * minuteMs;
+  }
+  lateMs += dayMs + 4 * 60 * minuteMs;
+  expect(await walkOnce(incidentId, { clock })).toEqual({ kind: "finished" });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 1, refused: 1, waiting: 0, possiblyTwice: 0 });
+  const [refused] = await db.many<{ reply: string }>(`select reply from letter where state = 'refused'`);
+  expect(refused!.reply).toMatch(/^gave up after \d+ tries: 450 4\.2\.1 mailbox busy$/);
+});
+
+test("a letter with a word that was not filled in pauses the campaign before anything leaves, and the case says why", async () => {
+  await people(5);
+  const incidentId = await campaign();
+  await db.run(`update notice set text = text || ' undefined' where locale = 'fr'`);
+  expect(await walkOnce(incidentId)).toEqual({ kind: "paused" });
+  expect(relay.letters).toEqual([]);
+  expect(await db.one(`select paused_by, paused_why from campaign where incident_id = $1`, [incidentId])).toEqual({
+    paused_by: "the walk",
+    paused_why: "the letter in fr: a word of it was not filled in",
+  });
+  expect(await walkOnce(incidentId)).toEqual({ kind: "paused" });
+  await db.run(`update notice set text = replace(text, ' undefined', '')`);
+  expect(await resumeCampaign(needs, incidentId, "operator")).toBe("resumed");
+  expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
+  expect(relay.letters).toHaveLength(5);
+});
+
+test("a campaign that is paused in its middle takes no further letter and loses none", async () => {
+  await people(120);
+  const incidentId = await campaign();
+  let isPaused = false;
+  const pausing: MailTransport = {
+    send: async (letter) => {
+      if (!isPaused) {
+        isPaused = true;
+        expect(await pauseCampaign(needs, incidentId, "operator")).toBe("paused");
+      }
+      return transport.send(letter);
+    },
+    close: () => Promise.resolve(),
+  };
+  expect(await walkOnce(incidentId, { transport: pausing, pace: { ...pace, concurrency: 5, batch: 10 } })).toEqual({
+    kind: "paused",
+  });
+  const paused = await expectSum(incidentId);
+  // Nothing but what was on its way.
+  expect(paused.handedOver).toBeLessThanOrEqual(5);
+  expect(relay.letters).toHaveLength(paused.handedOver);
+  expect(await resumeCampaign(needs, incidentId, "operator")).toBe("resumed");
+  expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 120, possiblyTwice: 0 });
+  expect(relay.letters).toHaveLength(120);
+});
+
+test("a provider with more letters than it takes has them put off, each to a place of its own, and none is lost", async () => {
+  await people(150, { domains: ["mail.example"] });
+  const incidentId = await campaign();
+  // On a clock that stands still a provider has one moment's letters: some go, some may wait, the others come later.
+  let lateMs = 0;
+  const start = systemClock.now();
+  const clock: Clock = { now: () => plus(start, lateMs) };
+  const calm = { ...pace, concurrency: 4, batch: 400, leaseMs: minuteMs };
+  expect(await walkOnce(incidentId, { clock, pace: calm })).toMatchObject({ kind: "waiting" });
+  const off = await db.many<{ dueAt: Date; attempts: number }>(
+    `select due_at as "dueAt", attempts from letter where state = 'deferred' and reply like 'put off%'`,
+  );
+  const sum = await expectSum(incidentId);
+  expect(off.length).toBeGreaterThan(10);
+  expect(off).toHaveLength(sum.waiting);
+  expect(new Set(off.map(({ dueAt }) => dueAt.getTime())).size).toBe(off.length);
+  expect(relay.letters).toHaveLength(sum.handedOver);
+  for (let turn = 0; turn < 50 && (await expectSum(incidentId)).waiting > 0; turn++) {
+    lateMs += minuteMs;
+    await walkOnce(incidentId, { clock, pace: calm });
+  }
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 150, possiblyTwice: 0 });
+  expect(relay.letters).toHaveLength(150);
+});
+
+test("a disk that fills during a campaign: the walk waits, nothing is lost or sent twice, and it goes on by itself", async () => {
+  await people(200);
+  const incidentId = await campaign();
+  // PostgreSQL's own error (53100), raised where a full disk raises it: in a statement that writes.
+  await db.run(
+    `create function test_disk_full() returns trigger language plpgsql as $$
+     begin
+       if to_regclass('test_full_disk_now') is not null then
+         raise exception 'could not extend file' using errcode = '53100';
+       end if;
+       return new;
+     end $$`,
+  );
+  await db.run(`create trigger test_disk_full before update on letter for each row execute function test_disk_full()`);
+  try {
+    const walking = walkOnce(incidentId);
+    while (relay.letters.length < 40) await sleep(2);
+    await db.run(`create table test_full_disk_now ()`);
+    const atFull = relay.letters.length;
+    await sleep(600);
+    // At most what was on its way leaves while nothing can be written.
+    expect(relay.letters.length - atFull).toBeLessThanOrEqual(pace.concurrency);
+    const full = await expectSum(incidentId);
+    expect(full.waiting).toBeGreaterThan(0);
+    await sleep(300);
+    expect(await expectSum(incidentId)).toEqual(full);
+    await db.run(`drop table test_full_disk_now`);
+    expect(await walking).toEqual({ kind: "finished" });
+  } finally {
+    await db.run(`drop trigger test_disk_full on letter`);
+    await db.run(`drop function test_disk_full()`);
+    await db.run(`drop table if exists test_full_disk_now`);
+  }
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 200, waiting: 0, possiblyTwice: 0 });
+  expect(new Set(relay.letters.map(({ messageId }) => messageId)).size).toBe(200);
+  expect(relay.letters).toHaveLength(200);
+});

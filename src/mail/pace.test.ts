@@ -1,0 +1,104 @@
+import { expect, test } from "vitest";
+import { plus, secondMs, type EpochMs } from "../kernel/clock.ts";
+import { providerPace, steadyPace } from "./pace.ts";
+
+const start = 1_800_000_000_000 as EpochMs;
+
+/** A provider that takes so many letters in each second and says "later" to the rest. */
+function provider(perSecond: number) {
+  let second = 0;
+  let count = 0;
+  const taken: number[] = [];
+  return {
+    taken,
+    answer: (now: EpochMs): "taken" | "later" => {
+      const current = Math.floor((now - start) / secondMs);
+      if (current !== second) count = 0;
+      second = current;
+      if (count >= perSecond) return "later";
+      count++;
+      taken[current] = (taken[current] ?? 0) + 1;
+      return "taken";
+    },
+  };
+}
+
+test.each([5, 40, 400, 3_000])(
+  "a provider that takes %i letters a second is found out and mostly used",
+  (perSecond) => {
+    const pace = providerPace();
+    const receiving = provider(perSecond);
+    let later = 0;
+    let sent = 0;
+    const seconds = 300;
+    // The clock stands at each letter's turn: whoever waits is the next to go.
+    let now = start;
+    const due: EpochMs[] = [];
+    while (now < start + seconds * secondMs) {
+      const isDue = due.length > 0 && due[0]! <= now;
+      if (isDue) due.shift();
+      const turn = pace.turn("mail.example", now, isDue);
+      if (turn.kind === "put off") {
+        due.push(turn.until);
+        now = plus(now, 1);
+        continue;
+      }
+      if (turn.kind === "wait") now = plus(now, turn.waitMs);
+      const answer = receiving.answer(now);
+      sent++;
+      if (answer === "later") later++;
+      pace.learn("mail.example", now, answer);
+    }
+    const lastMinutes = receiving.taken.slice(-120).reduce((sum, count) => sum + count, 0) / 120;
+    expect(lastMinutes).toBeGreaterThan(perSecond * 0.55);
+    expect(later / sent).toBeLessThan(0.25);
+  },
+);
+
+test("one provider that says later slows no other", () => {
+  const pace = providerPace();
+  for (let number = 0; number < 100; number++) pace.learn("slow.example", plus(start, number * 2_000), "later");
+  const now = plus(start, 400_000);
+  expect(pace.rateOf("slow.example")).toBeCloseTo(0.1);
+  expect(pace.turn("fast.example", now, false)).toEqual({ kind: "go" });
+  const turns = Array.from({ length: 5 }, () => pace.turn("slow.example", now, false));
+  expect(turns.map(({ kind }) => kind)).toEqual(["go", "put off", "put off", "put off", "put off"]);
+  const places = turns.flatMap((turn) => (turn.kind === "put off" ? [turn.until - now] : []));
+  // Each has a place of its own, ten seconds apart.
+  for (const [index, place] of places.slice(1).entries()) expect(place - places[index]!).toBeCloseTo(10_000, -1);
+});
+
+test("what a burst of letters is told at once counts as one message", () => {
+  const pace = providerPace();
+  for (let number = 0; number < 50; number++) pace.learn("mail.example", plus(start, number), "later");
+  expect(pace.rateOf("mail.example")).toBe(25);
+  pace.learn("mail.example", plus(start, 2 * secondMs), "later");
+  expect(pace.rateOf("mail.example")).toBe(12.5);
+});
+
+test("single mailboxes that are put off say nothing of the rate", () => {
+  const pace = providerPace();
+  for (let number = 0; number < 10_000; number++) {
+    pace.learn("mail.example", plus(start, number * 10), number % 50 === 0 ? "later" : "taken");
+  }
+  expect(pace.rateOf("mail.example")).toBeGreaterThan(5_000);
+});
+
+test("however many domains there are, so many are remembered, those used last", () => {
+  const pace = providerPace();
+  for (let number = 0; number < 25_000; number++) pace.turn(`d${number}.example`, start, false);
+  expect(pace.size()).toBe(20_000);
+});
+
+test("an allowance is kept over any stretch of time, and none is no limit", () => {
+  const pace = steadyPace();
+  let now = start;
+  for (let letter = 0; letter < 1_000; letter++) {
+    const waitMs = pace.take(now, 100);
+    now = plus(now, waitMs);
+    if (waitMs > 0) expect(pace.take(now, 100)).toBe(0);
+  }
+  expect(now - start).toBeGreaterThan(9_500);
+  expect(now - start).toBeLessThan(10_100);
+  expect(steadyPace().take(start, undefined)).toBe(0);
+});
