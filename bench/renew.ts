@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { randomBytes } from "node:crypto";
+import { threadsThatHash } from "../src/config/config.ts";
 import { openDb, type Db } from "../src/db/db.ts";
 import { systemClock } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
@@ -28,7 +29,7 @@ const hashesEach = 2;
 export async function measureRenew(bench: Bench): Promise<Measured> {
   const { scale, say, onEnd } = bench;
   const { rounds, runMs, perSecond } = sizes[scale];
-  const threads = availableParallelism();
+  const threads = threadsThatHash(availableParallelism());
   // More than can be renewed: each account renews once.
   const accounts = Math.ceil((perSecond * (rounds + 1) * runMs) / 1_000);
   const postgres = await startDurablePostgres(bench);

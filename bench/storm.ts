@@ -1,5 +1,4 @@
 import { copyFile, mkdir, utimes } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { dayMs, every, plus, sleep, systemClock, toDate } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
@@ -71,7 +70,7 @@ export async function measureStorm(bench: Bench): Promise<Measured> {
   const { port } = await startWeb(
     bench,
     { postgres, database: "ours", keyholder },
-    { HASH_THREADS: String(availableParallelism()), TRUST_PROXY: "1", LIBRARY_DIR: libraryDir },
+    { HASH_THREADS: "", TRUST_PROXY: "1", LIBRARY_DIR: libraryDir },
   );
   const connections = openConnections(port, 256);
   onEnd(async () => connections.close());

@@ -1,7 +1,8 @@
+import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { messageOf } from "../kernel/fault.ts";
-import { isLoopback, parseConfig } from "./config.ts";
+import { isLoopback, parseConfig, threadsThatHash } from "./config.ts";
 import type { Environment } from "./config.ts";
 
 const read = (environment: Environment) => parseConfig(environment, "/srv/houselights");
@@ -35,8 +36,18 @@ test("with nothing set, the service is this machine's alone", () => {
     trustProxy: false,
     logLevel: "info",
   });
-  expect(config.hashThreads).toBeGreaterThan(0);
+  expect(config.hashThreads).toBe(threadsThatHash(availableParallelism()));
   expect(Object.isFrozen(config)).toBe(true);
+});
+
+test.each([
+  [1, 1],
+  [2, 1],
+  [4, 3],
+  [8, 6],
+  [128, 64],
+])("of %i processors, %i hash", (processors, threads) => {
+  expect(threadsThatHash(processors)).toBe(threads);
 });
 
 test("every setting is read", () => {

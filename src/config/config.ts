@@ -194,13 +194,20 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     tls,
     trustProxy,
     logLevel: logLevel ?? "info",
-    hashThreads: settings.whole("HASH_THREADS", availableParallelism(), 1, 64),
+    hashThreads: settings.whole("HASH_THREADS", threadsThatHash(availableParallelism()), 1, 64),
     sessionDays: settings.whole("SESSION_DAYS", 30, 1, 365),
     deviceSessionDays: settings.whole("DEVICE_SESSION_DAYS", 180, 1, 730),
   };
   settings.throwIfAny();
   return Object.freeze(config);
 }
+
+/**
+ * How many threads hash unless a setting says otherwise: three quarters of the processors, since whoever waits for a hash needs
+ * the other quarter too, and whoever watches meanwhile must notice nothing.
+ */
+export const threadsThatHash = (processors: number): number =>
+  Math.min(64, Math.max(1, Math.floor((processors * 3) / 4)));
 
 /** The settings of this process. */
 export const readConfig = (): Config => parseConfig(process.env, process.cwd());
