@@ -137,5 +137,7 @@ try {
     process.exitCode = 1;
   }
 }
-// Connections that are still closing must not hold the terminal.
-setImmediate(() => process.exit());
+// What was said goes out whole, however slowly it is read; connections that are still closing must not hold the terminal.
+const saidWhole = (stream: NodeJS.WriteStream) => new Promise<void>((resolve) => stream.write("", () => resolve()));
+await Promise.all([saidWhole(process.stdout), saidWhole(process.stderr)]);
+process.exit();

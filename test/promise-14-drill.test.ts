@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { layGround } from "../src/app.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { startService } from "../src/incidents/drill/service.ts";
+import { startSweeper } from "../src/incidents/drill/sweeper.ts";
 import type { DrillResult } from "../src/incidents/drill/result.ts";
 import { killSchedule } from "../src/incidents/drill/schedule.ts";
 import { silentLog } from "../src/kernel/log.ts";
@@ -38,16 +39,47 @@ interface Ran {
   readonly err: string;
 }
 
-function drill(...words: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    const env = { PATH: process.env["PATH"] ?? "", HOME: folder, TMPDIR: tmpdir(), ...real };
-    const run = spawn(process.execPath, [program, "drill", ...words], { env, cwd: folder });
-    let [out, err] = ["", ""];
-    run.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
-    run.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));
-    run.once("close", (code) => resolve({ code, out, err }));
-  });
+/** A drill with settings that name the real service; `tells` hears what it prints. */
+function startDrill(words: readonly string[], temporary: string, tells: (out: string) => void = () => undefined) {
+  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, TMPDIR: temporary, ...real };
+  const run = spawn(process.execPath, [program, "drill", ...words], { env, cwd: folder });
+  let [out, err] = ["", ""];
+  run.stdout.on("data", (chunk: Buffer) => tells((out += chunk.toString("utf8"))));
+  run.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));
+  const ended = new Promise<Ran>((resolve) => run.once("close", (code) => resolve({ code, out, err })));
+  return { kill: (name: NodeJS.Signals) => run.kill(name), ended };
 }
+
+const drill = (...words: readonly string[]): Promise<Ran> => startDrill(words, tmpdir()).ended;
+
+/** What runs in a folder, or names it. */
+async function runningIn(place: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+    const command = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " ");
+    const isEnding = cwd === "" && command === "";
+    if (!isEnding && (cwd.startsWith(place) || command.includes(place))) found.push(`${pid} ${command}`);
+  }
+  return found;
+}
+
+let before: unknown;
+beforeAll(async () => {
+  await mkdir(join(real.DATA_DIR, "postgres"), { recursive: true });
+  const text = forEachRole((role) => Buffer.from(keyholder.credentials[role].reveal()).toString("base64url"));
+  await writeFile(real.KEYHOLDER_CREDENTIALS, JSON.stringify(text), { mode: 0o600 });
+  // The real service has been here: its keyholder knows its database.
+  const { credentials, socketPath } = keyholder;
+  const ground = await layGround({
+    config: parseConfig({}, folder),
+    surroundings: { connection: testConnection(database), keyholder: { socketPath, credentials } },
+    log: silentLog,
+  });
+  await ground.db.one(`select 1 as here`);
+  await ground.close();
+  before = await fingerprint();
+});
 
 /** Every row of every table, counted, and what the witness has written down. */
 async function fingerprint(): Promise<unknown> {
@@ -69,20 +101,6 @@ async function fingerprint(): Promise<unknown> {
 }
 
 test("P14: a drill holds the promises through kills, says what the real day takes, and touches nothing real", async () => {
-  await mkdir(join(real.DATA_DIR, "postgres"), { recursive: true });
-  const text = forEachRole((role) => Buffer.from(keyholder.credentials[role].reveal()).toString("base64url"));
-  await writeFile(real.KEYHOLDER_CREDENTIALS, JSON.stringify(text), { mode: 0o600 });
-  // The real service has been here: its keyholder knows its database.
-  const { credentials, socketPath } = keyholder;
-  const ground = await layGround({
-    config: parseConfig({}, folder),
-    surroundings: { connection: testConnection(database), keyholder: { socketPath, credentials } },
-    log: silentLog,
-  });
-  await ground.db.one(`select 1 as here`);
-  await ground.close();
-  const before = await fingerprint();
-
   const output = join(folder, "report");
   const size = ["--accounts", "150", "--watching", "3", "--crowd", "0.2", "--kills", "4", "--seed", "14"];
   const ran = await drill(...size, "--hurry", "--output", output, "--json");
@@ -112,6 +130,46 @@ test("P14: a drill holds the promises through kills, says what the real day take
   expect(await fingerprint()).toEqual(before);
 }, 240_000);
 
+test.each(["SIGKILL", "SIGTERM"] as const)(
+  "P14: a drill that is ended by %s ends whatever it started, removes its data, and touches nothing real",
+  async (name) => {
+    const temporary = join(folder, name);
+    await mkdir(temporary);
+    // So long a path that its sockets lie beside it, where the database's user has to get in.
+    await chmod(folder, 0o755);
+    const started = Promise.withResolvers<void>();
+    const words = [
+      "--accounts",
+      "10",
+      "--watching",
+      "0",
+      "--kills",
+      "0",
+      "--hurry",
+      "--output",
+      join(folder, `of ${name}`),
+    ];
+    const { kill, ended } = startDrill(words, temporary, (out) => {
+      if (out.includes("the drill's service runs")) started.resolve();
+    });
+    expect(await Promise.race([started.promise, ended])).toBe(undefined);
+    const running = (await runningIn(temporary)).join("\n");
+    for (const each of ["cli.ts serve", "child.ts web", "child.ts worker", "keyholder/process.ts", "bin/postgres -D"]) {
+      expect(running).toContain(each);
+    }
+    kill(name);
+    const ran = await ended;
+    if (name === "SIGTERM")
+      expect([ran.code, ran.err]).toEqual([1, expect.stringContaining("was stopped before its end")]);
+    await vi.waitFor(
+      async () => expect([await runningIn(temporary), await readdir(temporary)]).toEqual([[], []]),
+      20_000,
+    );
+    expect(await fingerprint()).toEqual(before);
+  },
+  60_000,
+);
+
 test("P14: a data folder that holds anything, or is the settings' own, is refused and not touched", async () => {
   const held = join(folder, "somebody's");
   await mkdir(join(held, "postgres"), { recursive: true });
@@ -125,7 +183,8 @@ test("P14: a data folder that holds anything, or is the settings' own, is refuse
 test("P14: the real witness refuses a drill's database", async () => {
   const apart = join(folder, "apart");
   await mkdir(apart);
-  const logFile = join(apart, "service.log");
+  const logFile = join(folder, "apart.log");
+  const sweeper = startSweeper(apart);
   const started = startService({
     folder: apart,
     settings: {
@@ -134,11 +193,14 @@ test("P14: the real witness refuses a drill's database", async () => {
       LOG_LEVEL: "info",
     },
     logFile,
+    sweeper,
     signal: new AbortController().signal,
     log: silentLog,
   });
   await expect(started).rejects.toThrow("did not start");
   expect(await readFile(logFile, "utf8")).toContain("has never seen this one");
+  await sweeper.sweep();
+  expect(await readdir(folder)).not.toContain("apart");
 }, 60_000);
 
 test.each([

@@ -81,14 +81,15 @@ async function outputFor(asked: string | undefined): Promise<string | Outcome> {
   return { kind: "refused", error: "--output is not empty", hint: "name a folder that is not there yet" };
 }
 
-/** One film, drawn as for a new service; what lies beside it keeps the service from drawing more. */
+/** The shortest film, drawn as for a new service, if somebody watches; what lies beside it keeps the service from drawing more. */
 const makeLibrary =
   (log: Log, signal: AbortSignal) =>
-  async (libraryDir: string): Promise<boolean> => {
+  async (libraryDir: string, isWatched: boolean): Promise<boolean> => {
     const needs = { libraryDir, clock: systemClock, random: systemRandom, log };
-    const made = await makeDemoLibrary(needs, signal, undefined, demoFilms.slice(0, 1));
+    const films = demoFilms.toSorted((one, other) => one.seconds - other.seconds).slice(0, isWatched ? 1 : 0);
+    const made = await makeDemoLibrary(needs, signal, undefined, films);
     await writeFile(join(libraryDir, "drill.txt"), "a library of a drill\n");
-    return made.kind === "made";
+    return made.kind === "made" && isWatched;
   };
 
 async function runDrill(call: Call): Promise<Outcome> {
@@ -117,7 +118,6 @@ async function runDrill(call: Call): Promise<Outcome> {
     const needs = { clock: systemClock, monotonicMs: () => performance.now(), log, say: tell, signal, folder, output };
     const result = await drill({ ...needs, makeLibrary: makeLibrary(log, signal) }, order);
     await writeFile(join(output, "drill.json"), `${JSON.stringify(result, undefined, 2)}\n`, { mode: 0o600 });
-    if (signal.aborted) return { kind: "refused", error: "the drill was stopped before its end" };
     const lines = drillLines(result);
     const broken = result.promises.filter(({ held }) => !held).map(({ promise }) => promise);
     if (broken.length === 0) return { kind: "done", json: result, lines };
@@ -128,6 +128,10 @@ async function runDrill(call: Call): Promise<Outcome> {
       json: result,
       lines,
     };
+  } catch (thrown) {
+    if (!leaving.signal.aborted) throw thrown;
+    const hint = "what it had started has ended, and its data is removed";
+    return { kind: "refused", error: "the drill was stopped before its end", hint };
   } finally {
     process.off("SIGINT", leave);
     process.off("SIGTERM", leave);

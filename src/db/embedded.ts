@@ -200,20 +200,22 @@ async function prepareFolders(dataDir: string): Promise<Cluster> {
   }
   await chmod(home, 0o700);
 
-  // Inside the cluster's folder, which is the one place that its server reaches whatever stands above (see seenPath).
-  let socketFolder = join(folder, "socket");
-  if (Buffer.byteLength(join(socketFolder, `.s.PGSQL.${port}.lock`)) > longestSocketPathBytes) {
-    const name = createHash("sha256").update(folder).digest("hex").slice(0, 16);
-    socketFolder = join(tmpdir(), `houselights-${name}`);
-  }
   return {
     folder,
-    socketFolder,
+    socketFolder: socketFolderOf(folder),
     // Beside the database's folder, since root must not open files by name in a folder that is not root's.
     logFile: join(dataDir, "postgres.log"),
     ownerFile: join(dataDir, "postgres.owner"),
     runAs,
   };
+}
+
+/** Where a cluster's server listens, by the cluster's real path: in it, or in the temporary folder if that path is too long. */
+export function socketFolderOf(cluster: string): string {
+  // Inside the cluster's folder, which is the one place that its server reaches whatever stands above (see seenPath).
+  const inside = join(cluster, "socket");
+  if (Buffer.byteLength(join(inside, `.s.PGSQL.${port}.lock`)) <= longestSocketPathBytes) return inside;
+  return join(tmpdir(), `houselights-${createHash("sha256").update(cluster).digest("hex").slice(0, 16)}`);
 }
 
 /** A folder of the server's user alone; one that somebody else put there is refused. */

@@ -25,6 +25,7 @@ import { busiest, type DrillOrder, type DrillResult, type Measured, type Moment 
 import { killSchedule } from "./schedule.ts";
 import { seeded } from "./seeded.ts";
 import { startService } from "./service.ts";
+import { startSweeper } from "./sweeper.ts";
 import { canReturn, startThief } from "./thief.ts";
 
 export interface DrillNeeds {
@@ -32,14 +33,14 @@ export interface DrillNeeds {
   readonly monotonicMs: () => number;
   readonly log: Log;
   readonly say: (line: string) => void;
-  /** Gives up, stops everything it started and removes its data. */
+  /** Gives up: ends everything that was started, removes the data and throws. */
   readonly signal: AbortSignal;
-  /** An empty folder of the drill's own, for its data; what is in it is removed at the end. */
+  /** An empty folder of the drill's own, for its data; it is removed at the end, also if this process is killed. */
   readonly folder: string;
   /** Where the reports go. */
   readonly output: string;
-  /** Puts a film into the library. @returns whether there is one to play. */
-  readonly makeLibrary: (libraryDir: string) => Promise<boolean>;
+  /** Puts a film into the library if somebody is to watch it. @returns whether there is one to play. */
+  readonly makeLibrary: (libraryDir: string, isWatched: boolean) => Promise<boolean>;
 }
 
 /** What an hour of the crowd's takes, and how long the service's pauses are. */
@@ -64,6 +65,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
   const began = monotonicMs();
   const moments: Moment[] = [];
   const moment = (what: string): void => {
+    signal.throwIfAborted();
     const atMs = monotonicMs() - began;
     moments.push({ atMs, what });
     say(`${(atMs / 1_000).toFixed(1).padStart(8)} s  ${what}`);
@@ -71,15 +73,16 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
   const pace = order.isHurried ? hurried : ordinary;
   const random = seeded(order.seed);
   const crowd = new Map(chooseCrowd(order.accounts, order.crowd, random));
-  const isPlayed = await needs.makeLibrary(join(folder, "library"));
-
-  let reference = "";
-  const relay = await startRelay({ monotonicMs }, () => reference, {
-    throttlePerSecond: Math.max(5, Math.round(order.accounts / 100)),
-    hangs: 2,
-  });
-  const stops: (() => Promise<void>)[] = [() => relay.stop()];
+  const sweeper = startSweeper(folder);
+  const stops: (() => Promise<void>)[] = [() => sweeper.sweep()];
   try {
+    const isPlayed = await needs.makeLibrary(join(folder, "library"), order.watching > 0);
+    let reference = "";
+    const relay = await startRelay({ monotonicMs }, () => reference, {
+      throttlePerSecond: Math.max(5, Math.round(order.accounts / 100)),
+      hangs: 2,
+    });
+    stops.push(() => relay.stop());
     const service = await startService({
       folder,
       settings: {
@@ -92,10 +95,10 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
         CAMPAIGN_RETRY_SECONDS: String(pace.retrySeconds),
       },
       logFile: join(output, "service.log"),
+      sweeper,
       signal,
       log,
     });
-    stops.push(() => service.stop());
     const { origin } = service;
     const db = openDb({ connection: service.connection, log, maxConnections: 3 });
     stops.push(() => db.close());
@@ -117,6 +120,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
     const failedCommands: string[] = [];
     const give = async (words: readonly string[]) => {
       const ran = await service.command(words);
+      signal.throwIfAborted();
       if (ran.exitCode !== 0) {
         failedCommands.push(
           `${words.slice(0, 2).join(" ")}: exit code ${ran.exitCode}, ${ran.err.split("\n")[0] ?? ""}`,
@@ -269,7 +273,8 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       folder: output,
     };
   } finally {
-    for (const stop of stops.toReversed())
+    // Given up, the service ends first: what waits for its answers has waited long enough.
+    for (const stop of signal.aborted ? stops : stops.toReversed())
       await stop().catch((thrown: unknown) => log.error({ reason: thrown }, "left"));
   }
 }

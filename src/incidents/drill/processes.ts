@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { processesIn, signal, waitForEnd } from "../../db/embedded-process.ts";
 
 /** What runs for a service, by what it does. */
 export const processNames = ["web", "worker", "keyholder", "postmaster"] as const;
@@ -55,9 +56,37 @@ export async function descendantsOf(pid: number): Promise<Running[]> {
 export async function processesOf(pid: number, dataDir: string): Promise<Processes | undefined> {
   const children = await descendantsOf(pid);
   const one = (pattern: RegExp): number | undefined => children.find(({ command }) => pattern.test(command))?.pid;
-  const pidFile = join(dataDir, "postgres", "cluster", "postmaster.pid");
-  const postmaster = Number((await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0]);
+  const postmaster = await postmasterOf(dataDir);
   const [web, worker, keyholder] = [one(/child\.ts web/), one(/child\.ts worker/), one(/keyholder\/process\.ts/)];
-  if (web === undefined || worker === undefined || keyholder === undefined || !(postmaster > 0)) return undefined;
+  if (web === undefined || worker === undefined || keyholder === undefined || postmaster === undefined)
+    return undefined;
   return { web, worker, keyholder, postmaster };
+}
+
+/** Where the service on a data folder has its database. */
+export const clusterIn = (dataDir: string): string => join(dataDir, "postgres", "cluster");
+
+async function postmasterOf(dataDir: string): Promise<number | undefined> {
+  const text = await readFile(join(clusterIn(dataDir), "postmaster.pid"), "utf8").catch(() => "");
+  const pid = Number(text.split("\n")[0]);
+  return pid > 0 ? pid : undefined;
+}
+
+const endWithinMs = 5_000;
+
+/**
+ * Ends by SIGKILL some processes, what they have started, and the PostgreSQL on a data folder, which has a session of its
+ * own and outlives whoever started it. For a service whose data nobody keeps.
+ */
+export async function endProcesses(pids: readonly number[], dataDir: string): Promise<void> {
+  // Held still first, so that nothing is started again between the look and the end.
+  for (const pid of pids) signal(pid, "SIGSTOP");
+  const started = (await Promise.all(pids.map(descendantsOf))).flat().map(({ pid }) => pid);
+  const postmaster = await postmasterOf(dataDir);
+  const inCluster = await processesIn(clusterIn(dataDir));
+  // Its number may be somebody else's by now: one that left it behind is known by where it works, on Linux.
+  const isThere = postmaster !== undefined && (process.platform !== "linux" || inCluster.includes(postmaster));
+  const all = [...new Set([...pids, ...started, ...inCluster, ...(isThere ? [postmaster] : [])])];
+  for (const pid of all) signal(pid, "SIGKILL");
+  await Promise.all(all.map((pid) => waitForEnd(pid, endWithinMs)));
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { startPostgres } from "../../db/embedded.ts";
 import { connectKeyholder, type KeyholderClient } from "../../keyholder/client.ts";
 import { readOperatorCredential } from "../../keyholder/supervise.ts";
 import { processesOf, type Processes } from "./processes.ts";
+import type { Sweeper } from "./sweeper.ts";
 
 /** A whole service of the drill's own, as `houselights serve` starts it. */
 export interface DrillService {
@@ -24,7 +25,6 @@ export interface DrillService {
   /** Runs one of the runbook's commands against it, again while database or keyholder are away (exit code 3). */
   command(words: readonly string[]): Promise<CommandRan>;
   processes(): Promise<Processes | undefined>;
-  stop(): Promise<void>;
 }
 
 export interface CommandRan {
@@ -40,12 +40,13 @@ const commandTries = 10;
 /**
  * Starts the service in `folder` and waits until it has said its addresses. Nothing of this process's settings reaches
  * it: its environment is made here, and only PATH, HOME and the like are taken over. So it has its own database, keys,
- * sockets and port whatever `DATABASE_URL`, `KEYHOLDER_URL` or `DATA_DIR` say.
+ * sockets and port whatever `DATABASE_URL`, `KEYHOLDER_URL` or `DATA_DIR` say. The sweeper ends it.
  */
 export async function startService({
   folder,
   settings,
   logFile,
+  sweeper,
   signal,
   log,
 }: {
@@ -53,6 +54,8 @@ export async function startService({
   readonly settings: Readonly<Record<string, string>>;
   /** Where the service's own log goes. */
   readonly logFile: string;
+  readonly sweeper: Sweeper;
+  /** Ends a command that is running, and gives up a start. */
   readonly signal: AbortSignal;
   readonly log: Log;
 }): Promise<DrillService> {
@@ -73,21 +76,15 @@ export async function startService({
   };
 
   const child = spawn(process.execPath, [program, "serve"], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-  const written = createWriteStream(logFile, { mode: 0o600 });
-  child.stderr.pipe(written);
+  sweeper.watch(child);
+  child.stderr.pipe(createWriteStream(logFile, { mode: 0o600 }));
   let said = "";
   child.stdout.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString("utf8")).slice(-4_000);
   });
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
-    await ended;
-    written.end();
-  };
   while (!said.includes("stop with Ctrl-C")) {
-    if (child.exitCode !== null || signal.aborted) {
-      await stop();
+    signal.throwIfAborted();
+    if (child.exitCode !== null || child.signalCode !== null) {
       throw new Fault("IMPOSSIBLE", `the drill's service did not start\nits log is ${logFile}`);
     }
     await sleep(50);
@@ -95,7 +92,16 @@ export async function startService({
 
   const runOnce = (words: readonly string[]): Promise<CommandRan> =>
     new Promise((resolve) => {
-      const run = spawn(process.execPath, [program, ...words], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+      const run = spawn(process.execPath, [program, ...words], {
+        env,
+        cwd: folder,
+        stdio: ["ignore", "pipe", "pipe"],
+        signal,
+        killSignal: "SIGKILL",
+      });
+      sweeper.watch(run);
+      // That it was ended by the signal: `close` follows.
+      run.once("error", () => undefined);
       let [out, err] = ["", ""];
       run.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
       run.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));
@@ -120,10 +126,6 @@ export async function startService({
       return ran;
     },
     processes: async () => (child.pid === undefined ? undefined : processesOf(child.pid, dataDir)),
-    stop: async () => {
-      await stop();
-      await rm(dataDir, { recursive: true, force: true });
-    },
   };
 }
 
