@@ -1,5 +1,6 @@
 import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, fromDate, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import { Check } from "typebox/value";
 import { batchRows } from "../db/batch.ts";
@@ -55,7 +56,8 @@ export async function recordEvent(tx: Tx, { accountId, id, kind, at, sealedDetai
 
 /**
  * Runs a statement that writes one row or none, and records the event with it in the same statement, for paths where a
- * transaction's round trips would be felt. @returns whether the row was written; no event is recorded otherwise.
+ * transaction's round trips would be felt. The first parameter is the account's id, so that both rows name one shard.
+ * @returns whether the row was written; no event is recorded otherwise.
  */
 export async function writeWithEvent(
   tx: Tx,
@@ -63,13 +65,14 @@ export async function writeWithEvent(
   parameters: readonly Parameter[],
   { accountId, id, kind, at, sealedDetail }: PreparedEvent,
 ): Promise<boolean> {
-  const [a, b, c, d, e] = [1, 2, 3, 4, 5].map((n) => `$${parameters.length + n}`);
+  if (parameters[0] !== accountId) throw new Fault("IMPOSSIBLE", "an event of another account than its row's");
+  const [b, c, d, e] = [1, 2, 3, 4].map((n) => `$${parameters.length + n}`);
   const row = await tx.one<{ written: number }>(
     `with written as (${sql} returning 1),
           noted as (insert into security_event (account_id, id, kind, at, sealed_detail)
-                    select ${a}::uuid, ${b}::uuid, ${c}::text, ${d}::timestamptz, ${e}::bytea from written)
+                    select $1::uuid, ${b}::uuid, ${c}::text, ${d}::timestamptz, ${e}::bytea from written)
      select count(*) as written from written`,
-    [...parameters, accountId, id, kind, toDate(at), sealedDetail],
+    [...parameters, id, kind, toDate(at), sealedDetail],
   );
   return row?.written === 1;
 }

@@ -2,7 +2,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
-import { doubtAddresses } from "../accounts/accounts.ts";
+import { doubtAddresses, findAccount } from "../accounts/accounts.ts";
 
 /**
  * What was added since the copy was taken does not count until its owner confirms it through something older. Who could
@@ -60,26 +60,20 @@ export async function doubtAddedTo(tx: Tx, accountId: AccountId, since: EpochMs,
 }
 
 /**
- * Finds the account that an address may renew, whether somebody has the address who may not, and the current epoch, in
- * one statement. Always one row.
+ * Finds the account that an address may renew, whether somebody has the address who may not, and the current epoch as it was
+ * before either was read. Two statements for every address: the way to an account lies on a shard of its own.
  */
 export async function findRenewable(
   tx: Tx,
   addressIndex: Uint8Array,
 ): Promise<{ readonly accountId: AccountId | null; readonly isDoubted: boolean; readonly epoch: Epoch }> {
-  const row = await tx.one<{ accountId: AccountId | null; isDoubted: boolean; epoch: Epoch }>(
-    `select case when not f.doubted then f.account_id end as "accountId", coalesce(f.doubted, false) as "isDoubted",
-            (select max(epoch) from floor) as epoch
-       from (select $1::bytea[] as indexes) asked
-       left join lateral (
-         select d.account_id, ${isDoubtedAddress("d")} as doubted from account_address d
-          where d.account_id = (select account_id from address where blind_index = any(asked.indexes) limit 1)
-            and (d.blind_index = any(asked.indexes) or d.former_index = any(asked.indexes))
-       ) f on true`,
-    [splitMacs(addressIndex)],
+  const { accountId, epoch } = await findAccount(tx, addressIndex);
+  const row = await tx.one<{ isDoubted: boolean }>(
+    `select ${isDoubtedAddress("d")} as "isDoubted" from account_address d
+      where d.account_id = $1 and (d.blind_index = any($2) or d.former_index = any($2))`,
+    [accountId, splitMacs(addressIndex)],
   );
-  if (row === undefined) throw new Error("a left join from one row answers one row");
-  return row;
+  return { accountId: row?.isDoubted === false ? accountId : null, isDoubted: row?.isDoubted === true, epoch };
 }
 
 /** The ids of an account's addresses that do not count: letters go to them, and they prove nothing. */

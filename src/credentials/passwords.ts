@@ -103,14 +103,13 @@ export async function readPasswordProof(
             coalesce(a.generation, 1) as generation,
             case when ok.it then a.data_key else $6 end as "dataKey",
             f.epoch,
-            exists (select from totp t where t.account_id = asked.id and ${countingTotp("t", "$8")}) as "asksFactor",
+            exists (select from totp t where t.account_id = $1 and ${countingTotp("t", "$8")}) as "asksFactor",
             coalesce(p.set_at, to_timestamp(0)) as "setAt"
-       from (select $1::uuid as id) asked
-      cross join (
+       from (
         select max(epoch) as epoch, max(epoch) filter (where kind = 'password') as password from floor
       ) f
-       left join account a on a.id = asked.id
-       left join password p on p.account_id = a.id
+       left join account a on a.id = $1
+       left join password p on p.account_id = $1
       cross join lateral (select coalesce(p.epoch >= greatest($7::bigint, f.password), false) as it) ok`,
     [
       accountId,

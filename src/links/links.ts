@@ -8,6 +8,7 @@ import { splitMacs } from "../keyholder/named-mac.ts";
 import { networkOf } from "../http/network.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
+import { holdAccount } from "../accounts/accounts.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
 import type { WaitingLinks } from "./waiting-links.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
@@ -179,12 +180,13 @@ export async function decideLink(
   const userCodeIndexes = splitMacs(await keyholder.index("user-code", code.revealText()));
   const state = decision === "approve" ? "approved" : "denied";
   const decided = await db.transaction(async (tx) => {
+    // By itself, since the account lies on a shard and the link does not.
+    if (!(await holdAccount(tx, viewer.accountId, viewer.generation))) return undefined;
     const taken = await tx.one<{ digest: Buffer }>(
       `update link
           set state = $3, account_id = $4, generation = $5, epoch = least(epoch, $6)
         where user_code_index = any($1) and state = 'pending' and expires_at > $2
           and least(epoch, $6) >= (select epoch from floor where kind = 'link')
-          and $5::bigint = (select generation from account where id = $4)
         returning device_digest as digest`,
       [userCodeIndexes, toDate(now), state, viewer.accountId, viewer.generation, viewer.epoch],
     );
