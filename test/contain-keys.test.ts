@@ -7,6 +7,7 @@ import { forEachRole } from "../src/keyholder/permissions.ts";
 import { dayMs, systemClock, toIso, type EpochMs } from "../src/kernel/clock.ts";
 import { keysStatus } from "../src/rotation/rotate.ts";
 import { readFloors } from "../src/credentials/floors.ts";
+import { programEnvironment } from "./program-environment.ts";
 import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { goodPassword, testService, type Answer } from "./service.ts";
 
@@ -28,7 +29,7 @@ async function command(...words: string[]): Promise<Said> {
   const texts = forEachRole((role) => Buffer.from(service.keyholder.credentials[role].reveal()).toString("base64url"));
   await writeFile(credentials, JSON.stringify(texts), { mode: 0o600 });
   const env = {
-    PATH: process.env["PATH"] ?? "",
+    ...programEnvironment,
     DATA_DIR: join(service.folder, "data"),
     LIBRARY_DIR: join(service.folder, "library"),
     DATABASE_URL: `postgres://houselights@localhost:5432/${connection.database}?host=${encodeURIComponent(String(connection.host))}`,

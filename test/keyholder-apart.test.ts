@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { programEnvironment } from "./program-environment.ts";
 import { eventually, runningService } from "./running-service.ts";
 
 /** `houselights keyholder` on its own, and a service that is told of it by KEYHOLDER_URL and KEYHOLDER_CREDENTIALS. */
@@ -17,7 +18,7 @@ afterAll(async () => {
 async function startKeyholder(): Promise<{ readonly KEYHOLDER_URL: string; readonly KEYHOLDER_CREDENTIALS: string }> {
   const cli = join(import.meta.dirname, "..", "src", "cli.ts");
   const started = spawn(process.execPath, [cli, "keyholder"], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: folder, DATA_DIR: join(folder, "data") },
+    env: { ...programEnvironment, HOME: folder, DATA_DIR: join(folder, "data") },
     stdio: ["ignore", "pipe", "ignore"],
   });
   keyholder = started;

@@ -48,8 +48,17 @@ async function accounting(): Promise<Record<string, KeyUse["purposes"][number]>>
 }
 const surplusOf = (use: Record<string, KeyUse["purposes"][number]>): number =>
   Object.values(use).reduce((sum, { surplus }) => sum + surplus, 0);
-const alarms = async (): Promise<{ id: string; kind: string; facts: Record<string, unknown>; times: number }[]> =>
-  JSON.parse((await service.command("alarm", "list", "--json")).out);
+interface Rung {
+  readonly id: string;
+  readonly kind: string;
+  readonly facts: Record<string, unknown>;
+  readonly times: number;
+}
+async function alarms(): Promise<readonly Rung[]> {
+  const { status, text, body } = await service.api("GET", "/api/alarms", { cookie: await service.operatorCookie() });
+  expect(status, text).toBe(200);
+  return body["alarms"] as Rung[];
+}
 
 /** A sign-in with a wrong password costs the keyholder what a right one does. */
 async function signsIn(times: number): Promise<void> {

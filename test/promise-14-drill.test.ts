@@ -13,6 +13,7 @@ import { killSchedule } from "../src/incidents/drill/schedule.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { forEachRole } from "../src/keyholder/permissions.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
+import { programEnvironment } from "./program-environment.ts";
 
 /** P14: the day is rehearsed by the same code, and nothing real is touched, whatever the settings say. */
 const db = await testDatabase();
@@ -41,7 +42,7 @@ interface Ran {
 
 /** A drill with settings that name the real service; `tells` hears what it prints. */
 function startDrill(words: readonly string[], temporary: string, tells: (out: string) => void = () => undefined) {
-  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, TMPDIR: temporary, ...real };
+  const env = { ...programEnvironment, HOME: folder, TMPDIR: temporary, ...real };
   const run = spawn(process.execPath, [program, "drill", ...words], { env, cwd: folder });
   let [out, err] = ["", ""];
   run.stdout.on("data", (chunk: Buffer) => tells((out += chunk.toString("utf8"))));

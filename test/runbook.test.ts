@@ -4,6 +4,7 @@ import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { blocksOf, linkLauncher, runScript, type Block, type Ran } from "./documents.ts";
+import { programEnvironment } from "./program-environment.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
 
 /** The runbook's commands, run in the order of its pages against a real service, with people who do their part. */
@@ -67,13 +68,9 @@ function unknown(ask: string, { file, line }: Block): never {
   throw new Error(`${file}:${line} asks for "${ask}", which nobody does`);
 }
 
-/** Reads the built-in mailbox as an operator, by a link of its own each time: containment signs operators out. */
+/** Reads the built-in mailbox as an operator. */
 async function letterTo(service: RunningService, address: string, about: RegExp): Promise<string> {
-  const link = await service.command("operator", "link");
-  const secret = /operate#(\S+)/.exec(link.out)?.[1];
-  const operator = await service.api("POST", "/api/operator-sessions", { body: { secret } });
-  expect(operator.status, operator.text).toBe(201);
-  const cookie = operator.cookie ?? "";
+  const cookie = await service.operatorCookie();
   return eventually(`a letter to ${address}`, async () => {
     const box = await service.api("GET", "/api/mailbox", { cookie });
     const letters = (box.body["letters"] ?? []) as { to: string; text: string; subject: string }[];
@@ -117,12 +114,15 @@ test("the day", async () => {
       expect((await signIn(service, address, newPassword)).status).toBe(201);
     }
   };
-  acts["letters are out"] = () =>
-    eventually("the last letter", async () => {
-      const status = await service.command("incident", "status", "--json");
-      const { lettersFinishedAt } = JSON.parse(status.out) as { lettersFinishedAt: string | null };
-      return lettersFinishedAt ?? undefined;
+  acts["letters are out"] = async () => {
+    const cookie = await service.operatorCookie();
+    const list = await service.api("GET", "/api/incidents", { cookie });
+    const [incident] = list.body["incidents"] as { id: string }[];
+    await eventually("the last letter", async () => {
+      const { body } = await service.api("GET", `/api/incidents/${incident?.id}`, { cookie });
+      return (body["lettersFinishedAt"] as string | null | undefined) ?? undefined;
     });
+  };
   after["contain --dry-run"] = async ({ out }) => {
     expect(out).toMatch(/refused from now on: 2 passwords/);
     expect((await signIn(service, ada, oldPassword)).status).toBe(201);
@@ -256,14 +256,7 @@ test("an alarm rings", async () => {
     expect((await service.command("operator", "add", "ada@example.org")).code).toBe(0);
   };
   acts["ada has the letter"] = async () => {
-    const link = await service.command("operator", "link");
-    const secret = /operate#(\S+)/.exec(link.out)?.[1];
-    const { cookie = "" } = await service.api("POST", "/api/operator-sessions", { body: { secret } });
-    await eventually("the alarm's letter", async () => {
-      const box = await service.api("GET", "/api/mailbox", { cookie });
-      const letters = (box.body["letters"] ?? []) as { to: string; subject: string }[];
-      return letters.find(({ to, subject }) => to === "ada@example.org" && subject.includes("A test of the alarm"));
-    });
+    await letterTo(service, "ada@example.org", /A test of the alarm/);
   };
   after["canary ring"] = ({ out }) => expect(out).toMatch(/^rung$/m);
   after["incident open --alarm"] = ({ out }) => expect(out).toMatch(/^opened HL-/m);
@@ -281,7 +274,7 @@ test("a keyholder of its own serves a service, as the page says", async () => {
   const { service, settings } = stage;
   await service.stop();
   const keyholder = spawn(process.execPath, [join(root, "src/cli.ts"), "keyholder"], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: service.folder, ...settings },
+    env: { ...programEnvironment, HOME: service.folder, ...settings },
   });
   let said = "";
   keyholder.stdout.on("data", (chunk: Buffer) => (said += chunk.toString("utf8")));

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sessionCookie } from "../src/http/cookies.ts";
+import { programEnvironment } from "./program-environment.ts";
 
 /** The real service: `node src/cli.ts serve` with a data folder and a library of its own. */
 export interface RunningService {
@@ -22,6 +23,8 @@ export interface RunningService {
     path: string,
     options?: { cookie?: string; body?: unknown; jar?: Map<string, string> },
   ): Promise<ApiAnswer>;
+  /** @returns the cookie of an operator's session; by a new link only when there was none or it is refused. */
+  operatorCookie(): Promise<string>;
   pid(): number;
   start(): Promise<void>;
   /** SIGTERM, and waits. @returns the exit code. */
@@ -61,7 +64,7 @@ export async function runningService(
   const port = await freePort();
   const origin = `http://localhost:${port}`;
   const environment = {
-    PATH: process.env["PATH"] ?? "",
+    ...programEnvironment,
     HOME: folder,
     DATA_DIR: dataDir,
     LIBRARY_DIR: libraryDir,
@@ -131,6 +134,17 @@ export async function runningService(
     return { status: response.status, text, body: parsed, headers: response.headers, cookie: session };
   };
 
+  let operator: string | undefined;
+  const operatorCookie = async (): Promise<string> => {
+    if (operator !== undefined && (await api("GET", "/api/mailbox", { cookie: operator })).status === 200)
+      return operator;
+    const secret = /operate#(\S+)/.exec((await command("operator", "link")).out)?.[1];
+    const opened = await api("POST", "/api/operator-sessions", { body: { secret } });
+    if (opened.cookie === undefined) throw new Error(`an operator's session: ${opened.status} ${opened.text}`);
+    operator = opened.cookie;
+    return operator;
+  };
+
   const stop = async (): Promise<number | null> => {
     child?.kill("SIGTERM");
     return exited;
@@ -144,6 +158,7 @@ export async function runningService(
     operatorLink: () => /operate#([A-Za-z0-9_-]{43})/.exec(output)?.[1],
     command,
     api,
+    operatorCookie,
     pid: () => child?.pid ?? 0,
     start,
     stop,

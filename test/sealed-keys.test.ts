@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { programEnvironment } from "./program-environment.ts";
 import { softHsm } from "./soft-hsm.ts";
 
 /** The file of keys as an operator seals it: every command as it is typed on the host. */
@@ -29,7 +30,7 @@ type Settings = Readonly<Record<string, string>>;
 
 const cli = join(import.meta.dirname, "../src/cli.ts");
 const settingsOf = (data: string, more: Settings): Settings => ({
-  PATH: process.env["PATH"] ?? "",
+  ...programEnvironment,
   HOME: folder,
   DATA_DIR: join(folder, data),
   LIBRARY_DIR: join(folder, "library"),

@@ -215,7 +215,7 @@ export const readConfig = (): Config => parseConfig(process.env, process.cwd());
 /** The environment that a child process of ours (a decoder, a thread's tool) may see: where programs and folders are. */
 export function childEnvironment(): Record<string, string> {
   return Object.fromEntries(
-    ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"].flatMap((name) => {
+    ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_COMPILE_CACHE"].flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),

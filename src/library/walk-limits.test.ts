@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { programEnvironment } from "../../test/program-environment.ts";
 import { isWatchable } from "./tasks.ts";
 import { walkLibrary, walkLimits, type FoundFile, type Skipped, type WalkEnd, type WalkLimits } from "./walk.ts";
 
@@ -109,7 +110,7 @@ test.runIf(process.platform === "linux")("what the kernel makes up is neither wa
 test.runIf(process.platform === "linux")("the service does not start on it, and says which setting it is", async () => {
   const folder = await tree(0, 0);
   const cli = join(import.meta.dirname, "..", "cli.ts");
-  const env = { PATH: process.env["PATH"], HOME: folder, DATA_DIR: join(folder, "data"), LIBRARY_DIR: "/proc" };
+  const env = { ...programEnvironment, HOME: folder, DATA_DIR: join(folder, "data"), LIBRARY_DIR: "/proc" };
   const ran = await new Promise<{ code: unknown; err: string }>((resolve) => {
     execFile(process.execPath, [cli, "serve"], { env }, (error, _out, err) => resolve({ code: error?.code, err }));
   });
