@@ -1,7 +1,8 @@
 import axe from "axe-core";
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { askLink, claimLink, spacedCode } from "../src/links/links.ts";
+import { launchChromium } from "./chromium.ts";
 import { buildPlainPages, contained, plainService, type PlainService } from "./plain-service.ts";
 
 let web: Awaited<ReturnType<typeof buildPlainPages>>;
@@ -12,7 +13,7 @@ beforeAll(async () => {
   web = await buildPlainPages();
   service = await plainService({ webFolder: web.folder });
   await service.app.listen({ host: "127.0.0.1", port: service.port });
-  chrome = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  chrome = await launchChromium();
 });
 afterAll(async () => {
   await chrome.close();
