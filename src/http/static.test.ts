@@ -3,12 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { epoch, parseId, type AccountId, type SessionId } from "../kernel/brand.ts";
+import { roomServer } from "../../test/room-server.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { impossible } from "../kernel/fault.ts";
-import { silentLog } from "../kernel/log.ts";
-import { systemRandom } from "../kernel/random.ts";
 import type { PageFrame } from "./page.ts";
-import { newServer } from "./server.ts";
 import { readBuiltPages, staticRoutes } from "./static.ts";
 import type { Viewer } from "./viewer.ts";
 
@@ -45,17 +43,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function server(contactAddress: string | null = null) {
   const built = readBuiltPages(folder);
   const frame: PageFrame = { assets: built?.assets ?? null, serviceName: "Houselights", contactAddress };
-  const app = newServer({
-    hasSecondFactor: () => Promise.resolve(false),
-    publicOrigin: "http://127.0.0.1:8400",
-    trustProxy: false,
-    tls: null,
-    check: () => Promise.resolve(viewer),
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    pageFrame: frame,
-  });
+  const app = roomServer(() => Promise.resolve(viewer), { publicOrigin: "http://127.0.0.1:8400", pageFrame: frame });
   staticRoutes(app, { clock: systemClock, frame, built, publicOrigin: "http://127.0.0.1:8400" });
   await app.ready();
   return app;

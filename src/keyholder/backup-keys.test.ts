@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { epoch } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
 import { backupKeys, restoreKeys } from "./backup-keys.ts";
@@ -9,19 +8,11 @@ import { connectKeyholder } from "./client.ts";
 import type { KeyholderClient } from "./client.ts";
 import { keysPath } from "./keys.ts";
 import { startKeyholder } from "./supervise.ts";
+import { endAfterEach } from "./test-endings.ts";
 import { floorsAt, head, newAccountId } from "./test-values.ts";
 import { readBook, witnessPath } from "./witness.ts";
 
-const toEnd: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of toEnd.splice(0).toReversed()) await end();
-});
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "houselights-keyholder-"));
-  toEnd.push(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+const { temporaryFolder } = endAfterEach();
 
 /** Runs the keyholder on the folder while `work` uses it as operator. */
 async function whileRunning<Result>(

@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -13,17 +12,9 @@ import { sealFolder } from "./seal-folder.ts";
 import type { Sealing } from "./sealing.ts";
 import { socketPathFor } from "./socket-path.ts";
 import { startKeyholder } from "./supervise.ts";
+import { endAfterEach } from "./test-endings.ts";
 
-const toEnd: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of toEnd.splice(0).toReversed()) await end();
-});
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "houselights-keyholder-"));
-  toEnd.push(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+const { temporaryFolder } = endAfterEach();
 
 const passphrase = Secret.fromText("seven lanterns over the harbour");
 const byPassphrase: Sealing = { by: "passphrase", passphrase };

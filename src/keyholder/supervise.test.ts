@@ -1,12 +1,11 @@
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { epoch } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -16,20 +15,12 @@ import { keysPath } from "./keys.ts";
 import { socketPathFor } from "./socket-path.ts";
 import { readOperatorCredential, startKeyholder } from "./supervise.ts";
 import type { SupervisedKeyholder } from "./supervise.ts";
+import { endAfterEach } from "./test-endings.ts";
 import { newAccountId } from "./test-values.ts";
 import { forEachRole, roles } from "./permissions.ts";
 import { witnessPath } from "./witness.ts";
 
-const toEnd: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of toEnd.splice(0).toReversed()) await end();
-});
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "houselights-keyholder-"));
-  toEnd.push(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+const { toEnd, temporaryFolder } = endAfterEach();
 
 async function start(keysDir: string, socketPath = join(keysDir, "keyholder.sock")): Promise<SupervisedKeyholder> {
   const keyholder = await startKeyholder({ keysDir, socketPath, log: silentLog });

@@ -2,14 +2,14 @@ import { mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
+import { roomServer } from "../../test/room-server.ts";
 import { testViewers } from "../../test/viewers-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
-import { newServer, type App } from "../http/server.ts";
+import type { App } from "../http/server.ts";
 import type { TitleId } from "../kernel/brand.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
-import { systemRandom } from "../kernel/random.ts";
 import type { TitleDetail, TitleList } from "../wire/titles.ts";
 import { makeArtwork } from "./artwork.ts";
 import { runFfmpeg } from "./ffmpeg.ts";
@@ -29,16 +29,7 @@ const noted: ProgressEntry[] = [];
 beforeAll(async () => {
   db = await testDatabase();
   library = await testLibrary(db, inspector);
-  app = newServer({
-    hasSecondFactor: () => Promise.resolve(false),
-    publicOrigin: "http://localhost:8080",
-    trustProxy: false,
-    tls: null,
-    check: viewers.check,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-  });
+  app = roomServer(viewers.check);
   libraryRoutes(app, {
     db,
     dataDir: library.needs.dataDir,

@@ -1,59 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
-import { testViewers } from "../../test/viewers-fixture.ts";
-import { testDatabase } from "../db/test-database.ts";
-import type { Db } from "../db/db.ts";
-import { newServer, type App } from "../http/server.ts";
-import { systemClock } from "../kernel/clock.ts";
-import { silentLog } from "../kernel/log.ts";
-import { systemRandom } from "../kernel/random.ts";
-import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
-import { openInspector } from "../library/inspect-file.ts";
+import { expect, test } from "vitest";
+import { testStreaming } from "../../test/streaming-fixture.ts";
 import type { Grant } from "../wire/titles.ts";
-import { openEngine, type MediaEngine } from "./engine.ts";
-import { newGrants } from "./grants.ts";
-import { streamingRoutes } from "./routes.ts";
 
-const viewers = testViewers(systemClock);
-const inspector = openInspector({ log: silentLog });
-let db: Db;
-let library: TestLibrary;
-let app: App;
-let keys: TestKeyholder;
-let engine: MediaEngine;
-
-beforeAll(async () => {
-  db = await testDatabase();
-  library = await testLibrary(db, inspector);
-  await library.put("Heat (1995).mp4");
-  await library.put("Ronin (1998).mkv", library.otherClip);
-  await library.scan();
-  keys = await testKeyholder();
-  const keyholder = await keys.connect("web");
-  engine = await openEngine({
-    log: silentLog,
-    libraryDir: library.folder,
-    environment: { PATH: process.env["PATH"] ?? "" },
-  });
-  app = newServer({
-    hasSecondFactor: () => Promise.resolve(false),
-    publicOrigin: "http://localhost:8080",
-    trustProxy: false,
-    tls: null,
-    check: viewers.check,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-  });
-  const grants = newGrants({ keyholder, clock: systemClock });
-  streamingRoutes(app, { db, clock: systemClock, log: silentLog, check: viewers.check, grants, media: engine });
-});
-afterAll(async () => {
-  await app.close();
-  await engine.close();
-  await inspector.close();
-  await keys.stop();
-  await library.remove();
+const { app, db, viewers } = await testStreaming({
+  put: async (library) => {
+    await library.put("Heat (1995).mp4");
+    await library.put("Ronin (1998).mkv", library.otherClip);
+  },
 });
 
 /** The lines of a playlist that name something: media lines, and the URI of each tag. */

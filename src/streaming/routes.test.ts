@@ -4,10 +4,11 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
+import { roomServer } from "../../test/room-server.ts";
 import { testViewers } from "../../test/viewers-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
-import { newServer, type App } from "../http/server.ts";
+import type { App } from "../http/server.ts";
 import type { FileId, SessionId, TitleId } from "../kernel/brand.ts";
 import { hourMs, manualClock, plus } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -52,16 +53,7 @@ beforeAll(async () => {
   keys = await testKeyholder();
   keyholder = await keys.connect("web");
   grants = newGrants({ keyholder, clock });
-  app = newServer({
-    hasSecondFactor: () => Promise.resolve(false),
-    publicOrigin: "http://localhost:8080",
-    trustProxy: false,
-    tls: null,
-    check: viewers.check,
-    clock,
-    random: systemRandom,
-    log: silentLog,
-  });
+  app = roomServer(viewers.check, { clock });
   // What is cut from a file is the engine's; here stands whoever answers, so that what is not cut is seen.
   streamingRoutes(app, {
     db,
