@@ -3,8 +3,9 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { generateSync } from "otplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, sessionCookie, stepCookie } from "../src/http/cookies.ts";
 import { base64Anywhere } from "./copy-search.ts";
 import { hostileRequests, type OpenApi } from "./hostile-requests.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
@@ -66,6 +67,25 @@ async function signIn(address: string): Promise<string> {
   const answer = await api("POST", "/api/sessions", { body: { address, password } });
   expect(answer.status, answer.text).toBe(201);
   return secret("a cookie", answer.cookie);
+}
+
+/** Somebody with an app signs in by a code of it, and by a recovery code. */
+async function usesSecondFactor(): Promise<void> {
+  const address = secret("an address", "grace.twosteps@some.example.org");
+  await signUp(address);
+  const cookie = await signIn(address);
+  const begun = await api("POST", "/api/account/totp", { body: {}, cookie });
+  const key = secret("a TOTP key", String(begun.body["key"]));
+  const code = generateSync({ secret: key });
+  const added = await api("POST", "/api/account/totp/confirm", { body: { code }, cookie });
+  expect(added.status, added.text).toBe(200);
+  const [recoveryCode = ""] = (added.body["recoveryCodes"] as string[]).map((one) => secret("a recovery code", one));
+  const jar = new Map<string, string>();
+  expect((await api("POST", "/api/sessions", { body: { address, password }, jar })).status).toBe(202);
+  secret("a half-done sign-in", jar.get(stepCookie));
+  const done = await api("POST", "/api/sessions/second-factor", { body: { code: recoveryCode }, jar });
+  expect(done.status, done.text).toBe(201);
+  secret("a cookie", done.cookie);
 }
 
 const opens = async (cookie: string): Promise<boolean> => (await api("GET", "/api/session", { cookie })).status === 200;
@@ -138,6 +158,11 @@ describe("what was sent", () => {
       body: { address, password, token: true, class: "tool", label: secret("a device name", "The cellar machine") },
     });
     secret("a bearer token", String(bearer.body["token"]));
+    await usesSecondFactor();
+    const words = ["signals", "add", "--name", "Music", "--audience", "https://music.example"];
+    const receiver = /[\w-]{43}/.exec((await service.command(...words)).out)?.[0];
+    const headers = { authorization: `Bearer ${secret("a relying service's token", receiver)}` };
+    expect((await fetch(`${service.origin}/signals/stream`, { headers })).status).toBe(200);
     const link = await api("POST", "/oauth/device_authorization", {
       body: { client_id: "houselights-tv", device_name: secret("a device name", "Attic television") },
     });
@@ -183,6 +208,16 @@ describe("what was sent", () => {
     });
     expect(renewed.status, renewed.text).toBe(200);
     secret("a browser binding", jar.get(browserCookie));
+    const undo = await eventually("the letter about it", async () =>
+      (await lettersTo(address)).map((text) => /not-me#(\S+)/.exec(text)?.[1]).find((found) => found !== undefined),
+    );
+    const undone = await fetch(`${service.origin}/not-me`, {
+      method: "POST",
+      redirect: "manual",
+      headers: { origin: service.origin },
+      body: new URLSearchParams({ token: secret("an undo secret", undo) }),
+    });
+    expect([undone.status, undone.headers.get("location")]).toEqual([303, "/not-me/done"]);
   }, 60_000);
 });
 
