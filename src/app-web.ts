@@ -227,9 +227,14 @@ export async function buildWeb(
   const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
 
   metrics.gauge("houselights_hashes_waiting", "Password hashes that wait for a thread", () => hashPool.waiting());
-  // With the keyholder away the figure is not a number, and the others are still told.
-  const addresses = async () =>
+  // With the keyholder away the figures are not numbers, and the others are still told. Both are of one answer.
+  let asked: Promise<{ readonly opened: number; readonly refused: number }> | undefined;
+  const askAddresses = async () =>
     (await keyholder.counters().catch(() => undefined))?.addresses ?? { opened: Number.NaN, refused: Number.NaN };
+  const addresses = () =>
+    (asked ??= askAddresses().finally(() => {
+      asked = undefined;
+    }));
   metrics.gauge(
     "houselights_addresses_opened",
     "Addresses that web has opened in the present hour",
