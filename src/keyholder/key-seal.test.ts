@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -6,7 +7,7 @@ import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { backupKeys, restoreKeys } from "./backup-keys.ts";
 import { connectKeyholder } from "./client.ts";
-import { passphraseSeal } from "./key-seal.ts";
+import { passphraseSeal, type KeySeal } from "./key-seal.ts";
 import { keysPath } from "./keys.ts";
 import { sealFolder } from "./seal-folder.ts";
 import type { Sealing } from "./sealing.ts";
@@ -63,8 +64,11 @@ test("keys that lie in clear are sealed when a passphrase is given, and open wit
   const keysDir = join(await temporaryFolder(), "keys");
   const index = await askOnce(keysDir);
   const clear = JSON.parse(await readFile(keysPath(keysDir), "utf8"));
-  expect(await askOnce(keysDir, byPassphrase)).toBe(index);
+  // The start alone does it, before anything is asked for.
+  const sealing = { keysDir, socketPath: await socketPathFor(keysDir), sealing: byPassphrase, log: silentLog };
+  await (await startKeyholder(sealing)).stop();
   const text = await readFile(keysPath(keysDir), "utf8");
+  expect(await askOnce(keysDir, byPassphrase)).toBe(index);
   expect(text).toMatch(/^\{"format":"houselights sealed keys 1"/);
   for (const ring of Object.values<{ versions: Record<string, { material: string }> }>(clear.body.purposes)) {
     for (const { material } of Object.values(ring.versions)) expect(text).not.toContain(material.slice(-30));
@@ -74,19 +78,34 @@ test("keys that lie in clear are sealed when a passphrase is given, and open wit
   expect(await askOnce(keysDir, byPassphrase)).toBe(index);
 });
 
+test("a passphrase is the same however its accents are spelled, and each writing has a nonce of its own", async () => {
+  const [composed, decomposed] = ["NFC", "NFD"].map((form) =>
+    passphraseSeal({ random: systemRandom }, Secret.fromText("hôtel aux volets fermés".normalize(form))),
+  ) as [KeySeal, KeySeal];
+  const [one, other] = [await composed.seal("keys"), await composed.seal("keys")];
+  expect(await decomposed.open(one)).toBe("keys");
+  expect(one.nonce).not.toBe(other.nonce);
+});
+
 test("a half-written or changed sealed file is refused, and left as it is", async () => {
   const keysDir = join(await temporaryFolder(), "keys");
   const index = await askOnce(keysDir, byPassphrase);
   const whole = await readFile(keysPath(keysDir), "utf8");
   await writeFile(keysPath(keysDir), whole.slice(0, 300));
   await refused(keysDir, byPassphrase, /keys\.json is damaged/);
-  // Costs that the hash does not answer for: the file's own hash is made to fit.
+  // The file's own hash is made to fit: costs, a word that the key does not depend on, and costs that nobody can pay.
   const { body, format } = JSON.parse(whole);
-  const changed = { ...body, key: { ...body.key, passes: body.key.passes + 1 } };
-  const { createHash } = await import("node:crypto");
-  const sha256 = createHash("sha256").update(JSON.stringify(changed)).digest("hex");
-  await writeFile(keysPath(keysDir), JSON.stringify({ format, sha256, body: changed }));
-  await refused(keysDir, byPassphrase, /do not open/);
+  for (const [change, said] of [
+    [{ passes: body.key.passes + 1 }, /do not open/],
+    [{ kdf: "another" }, /do not open/],
+    [{ passes: 17 }, /does not know/],
+    [{ memoryKib: 1024 * 1024 + 1 }, /does not know/],
+  ] as const) {
+    const changed = { ...body, key: { ...body.key, ...change } };
+    const sha256 = createHash("sha256").update(JSON.stringify(changed)).digest("hex");
+    await writeFile(keysPath(keysDir), JSON.stringify({ format, sha256, body: changed }));
+    await refused(keysDir, byPassphrase, said);
+  }
   await writeFile(keysPath(keysDir), whole);
   expect(await askOnce(keysDir, byPassphrase)).toBe(index);
 });
