@@ -1,13 +1,45 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const alone = "test/breach-day*.test.ts";
+
+/**
+ * The files that take longest, the longest first; else a run ends with one of them alone. By size, which Vitest goes by where
+ * no run was before, some would come last.
+ */
+const longest = [
+  "test/promise-10-key-use",
+  "test/runbook",
+  "test/promise-14-drill",
+  "test/web-pages-browser",
+  "test/sealed-keys",
+  "test/promise-4-worthless-copy",
+  "test/plain-pages-browser",
+  "src/streaming/engine",
+  "test/passkeys-browser",
+  "test/playback-browser",
+  "test/real-process",
+  "src/streaming/transcode",
+  "test/readme",
+  "src/timeline/files",
+].map((file) => `/${file}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rest = await super.sort(files);
+    const first = longest.flatMap((end) => rest.filter(({ moduleId }) => moduleId.endsWith(end)));
+    return [...first, ...rest.filter((file) => !first.includes(file))];
+  }
+}
 
 export default defineConfig({
   test: {
     environment: "node",
     globals: false,
     globalSetup: ["test/global-setup.ts"],
-    maxWorkers: 2,
+    // One more than the two processors that are counted on: several files wait for a service most of their time.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,
