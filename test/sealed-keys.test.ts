@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { programEnvironment } from "./program-environment.ts";
-import { softHsm } from "./soft-hsm.ts";
+import { softHsm, takeKeyFrom } from "./soft-hsm.ts";
 
 /** The file of keys as an operator seals it: every command as it is typed on the host. */
 let folder = "";
@@ -188,6 +188,7 @@ test("a hardware module seals the keys; without it nothing starts or changes, an
   await refuses("six", { ...settings, KEYS_MODULE_PIN_FILE: wrongPin }, ["keys", "seal"], /refuses the PIN/);
   expect(await command("six", settings, "keys", "seal")).toMatchObject({ code: 0, err: "" });
   expect(await readFile(keysFile("six"), "utf8")).toContain('"by":"module"');
+  expect(takeKeyFrom(module)).toBe("CKR_ATTRIBUTE_SENSITIVE");
   expect([await starts("six"), await starts("six", settings)]).toEqual([false, true]);
 
   await refuses("six", {}, ["keys", "unseal", "--yes"], /sealed by a hardware module: set KEYS_MODULE/);

@@ -51,6 +51,30 @@ export interface SoftHsm {
   readonly env: { readonly SOFTHSM2_CONF: string };
 }
 
+/** In a process of its own: the module finds its folder by the environment. */
+const takeKey = `
+  const { default: constants } = await import("pkcs11js");
+  const [library, pin] = process.argv.slice(1);
+  const module = new constants.PKCS11();
+  module.load(library);
+  module.C_Initialize();
+  const session = module.C_OpenSession(module.C_GetSlotList(true)[0], constants.CKF_SERIAL_SESSION);
+  module.C_Login(session, constants.CKU_USER, pin);
+  module.C_FindObjectsInit(session, [{ type: constants.CKA_CLASS, value: constants.CKO_SECRET_KEY }]);
+  const key = module.C_FindObjects(session);
+  try {
+    process.stdout.write(key === null ? "none" : module.C_GetAttributeValue(session, key, [{ type: constants.CKA_VALUE }])[0].value.toString("hex"));
+  } catch (thrown) {
+    process.stdout.write(/CKR_\\w+/.exec(thrown.message)[0]);
+  }`;
+
+/** Asks the module for the value of the secret key in it, as somebody who has the PIN. @returns it, or the module's refusal. */
+export const takeKeyFrom = ({ library, pin, env }: SoftHsm): string =>
+  execFileSync(process.execPath, ["--input-type=module", "-e", takeKey, library, pin], {
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+  });
+
 /** @returns why there is none, where it cannot be had. */
 export async function softHsm(folder: string): Promise<SoftHsm | string> {
   try {
