@@ -312,11 +312,16 @@ export function progressLine({ letters, letterPace: pace }: Pick<IncidentStatus,
   const { scope, handedOver, bounced, refused, waiting } = letters;
   const end =
     pace.pausedAt !== null
-      ? `paused since ${minuteOf(pace.pausedAt)}`
+      ? `paused since ${minuteOf(pace.pausedAt)}${pace.pausedWhy === null ? "" : `: ${pace.pausedWhy}`}`
       : pace.endsAt === null
         ? "nothing went in the last five minutes"
         : `${figure(pace.perHour)}/h · ends about ${minuteOf(pace.endsAt)}`;
-  return `${figure(handedOver)} of ${figure(scope)} out · ${figure(bounced)} bounced · ${figure(refused)} refused · ${figure(waiting)} waiting · ${end}`;
+  const held = pace.heldBack;
+  const line =
+    held === null
+      ? ""
+      : ` · ${held.percent === 100 ? "stopped" : `slowed by ${held.percent} %`} while ${figure(held.waiting)} wait in line`;
+  return `${figure(handedOver)} of ${figure(scope)} out · ${figure(bounced)} bounced · ${figure(refused)} refused · ${figure(waiting)} waiting · ${end}${line}`;
 }
 
 const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

@@ -1,6 +1,7 @@
 import type { IncidentId } from "../kernel/brand.ts";
 import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
+import { readLobbyFullness } from "../renewal/lobby/fullness.ts";
 import type { LetterPace } from "../wire/campaign.ts";
 
 const chartMs = 30 * minuteMs;
@@ -8,7 +9,7 @@ const rateMs = 5 * minuteMs;
 
 /**
  * How fast letters are handed over: by minute for half an hour, and over the last five minutes as a rate, from which the
- * end follows if it stays so. `undefined` where no campaign runs.
+ * end follows if it stays so; and what slows them, if it is the lobby. `undefined` where no campaign runs.
  */
 export async function letterPace(
   tx: Tx,
@@ -16,8 +17,8 @@ export async function letterPace(
   waiting: number,
   now: EpochMs,
 ): Promise<LetterPace | undefined> {
-  const campaign = await tx.one<{ startedAt: Date; pausedAt: Date | null }>(
-    `select c.started_at as "startedAt", c.paused_at as "pausedAt"
+  const campaign = await tx.one<{ startedAt: Date; pausedAt: Date | null; pausedWhy: string | null }>(
+    `select c.started_at as "startedAt", c.paused_at as "pausedAt", c.paused_why as "pausedWhy"
        from campaign c join incident i on i.id = c.incident_id
       where c.incident_id = $1 and i.letters_finished_at is null and i.state <> 'closed'`,
     [incidentId],
@@ -30,12 +31,15 @@ export async function letterPace(
       group by 1 order by 1`,
     [incidentId, toDate(plus(now, -chartMs)), toDate(plus(now, -rateMs))],
   );
-  const { startedAt, pausedAt } = campaign;
+  const lobby = await readLobbyFullness(tx, incidentId, now);
+  const { startedAt, pausedAt, pausedWhy } = campaign;
   const spanMs = Math.min(rateMs, Math.max(1_000, now - fromDate(startedAt)));
   const perHour = Math.round((rows.reduce((sum, { recent }) => sum + recent, 0) / spanMs) * hourMs);
   const canEnd = pausedAt === null && perHour > 0;
   return {
     pausedAt: pausedAt === null ? null : toIso(fromDate(pausedAt)),
+    pausedWhy,
+    heldBack: lobby.waiting === 0 ? null : { waiting: lobby.waiting, percent: Math.floor(lobby.fullness * 100) },
     perHour,
     endsAt: canEnd ? toIso(plus(now, Math.ceil((waiting / perHour) * hourMs))) : null,
     byMinute: rows.map(({ minute, handedOver }) => ({ minute: toIso(fromDate(minute)), handedOver })),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { containedCase } from "../../test/contained-case.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startChunkingRelay, type ChunkingRelay } from "../../test/chunking-relay.ts";
+import { progressLine } from "../commands/incident.ts";
 import type { IncidentId } from "../kernel/brand.ts";
 import { dayMs, minuteMs, plus, sleep, systemClock, type Clock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -16,6 +17,7 @@ import { openSmtp } from "../mail/smtp.ts";
 import { startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { pauseCampaign, resumeCampaign } from "./pause.ts";
+import { incidentStatus } from "./status.ts";
 import { walk, type Pace, type WalkNeeds } from "./walk.ts";
 
 const db: Db = await testDatabase();
@@ -44,7 +46,7 @@ beforeEach(async () => {
     patience: { connectMs: 2_000, commandMs: 2_000, finalMs: 2_000 },
   });
   await db.run(
-    `truncate letter, notice, campaign_shard, campaign, incident_review, incident, account_address, address, password,
+    `truncate lobby, lobby_minute, letter, notice, campaign_shard, campaign, incident_review, incident, account_address, address, password,
               account cascade`,
   );
   return async () => {
@@ -178,6 +180,7 @@ test("a letter with a word that was not filled in pauses the campaign before any
     paused_why: "the letter in fr: a word of it was not filled in",
   });
   expect(await walkOnce(incidentId)).toEqual({ kind: "paused" });
+  expect(progressLine((await incidentStatus(needs, incidentId))!)).toMatch(/paused since .*: the letter in fr: a word/);
   await db.run(`update notice set text = replace(text, ' undefined', '')`);
   expect(await resumeCampaign(needs, incidentId, "operator")).toBe("resumed");
   expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
@@ -209,6 +212,60 @@ test("a campaign that is paused in its middle takes no further letter and loses 
   expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
   expect(await expectSum(incidentId)).toMatchObject({ handedOver: 120, possiblyTwice: 0 });
   expect(relay.letters).toHaveLength(120);
+});
+
+/** So many people wait in line, of whom one is called each second. */
+async function line(incidentId: IncidentId, waiting: number): Promise<void> {
+  await db.run(`delete from lobby_minute`);
+  await db.run(`delete from lobby`);
+  const since = plus(systemClock.now(), -100_000);
+  await db.run(
+    `insert into lobby (case_id, data_key, sealed_key, given, called, opened_at) values ($1, '', '', $2, 100, $3)`,
+    [incidentId, waiting + 100, new Date(since)],
+  );
+  await db.run(`insert into lobby_minute (case_id, minute, called) values ($1, $2, 100)`, [
+    incidentId,
+    new Date(since),
+  ]);
+}
+
+test.each<[string, Partial<WalkNeeds>]>([
+  ["the relay's allowance", { allowancePerSecond: 200 }],
+  ["a relay that takes its time", { pace: { ...pace, concurrency: 4 } }],
+])("the fuller the lobby, the fewer letters in a turn, whatever is the limit: %s", async (_, limit) => {
+  await people(250);
+  const incidentId = await campaign();
+  const slow: MailTransport = {
+    send: async (letter) => {
+      await sleep(20);
+      return transport.send(letter);
+    },
+    close: () => Promise.resolve(),
+  };
+  const turn = async (waiting: number): Promise<number> => {
+    await line(incidentId, waiting);
+    const before = relay.letters.length;
+    await walkOnce(incidentId, { transport: slow, ...limit }, { until: plus(systemClock.now(), 800) });
+    return relay.letters.length - before;
+  };
+  const empty = await turn(0);
+  const three = await turn(450);
+  expect(empty).toBeGreaterThan(20);
+  expect(three).toBeGreaterThan(0);
+  expect(three).toBeLessThan(empty / 2);
+  // Ten minutes to wait: nothing leaves, the walk comes again soon, and the case says why.
+  expect(await turn(600)).toBe(0);
+  expect(await walkOnce(incidentId)).toMatchObject({ kind: "waiting" });
+  const full = await incidentStatus(needs, incidentId);
+  expect(full!.letterPace!.heldBack).toEqual({ waiting: 600, percent: 100 });
+  expect(progressLine(full!)).toContain("stopped while 600 wait in line");
+  await line(incidentId, 150);
+  const quarter = await incidentStatus(needs, incidentId);
+  expect(progressLine(quarter!)).toContain("slowed by 25 % while 150 wait in line");
+  await line(incidentId, 0);
+  expect((await incidentStatus(needs, incidentId))!.letterPace!.heldBack).toBeNull();
+  expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 250, possiblyTwice: 0 });
 });
 
 test("a provider with more letters than it takes has them put off, each to a place of its own, and none is lost", async () => {

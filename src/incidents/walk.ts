@@ -1,5 +1,5 @@
 import type { Brand, IncidentId } from "../kernel/brand.ts";
-import { after, every, minuteMs, plus, secondMs, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { after, every, minuteMs, plus, secondMs, sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { newId, type Random } from "../kernel/random.ts";
@@ -9,6 +9,7 @@ import { domainOf } from "../mail/address.ts";
 import type { MailTransport, SendOutcome } from "../mail/mail.ts";
 import { providerPace, steadyPace, type ProviderPace } from "../mail/pace.ts";
 import { providerOf } from "../mail/providers.ts";
+import { readLobbyFullness } from "../renewal/lobby/fullness.ts";
 import { addressLetters } from "./address-letters.ts";
 import { walkers } from "./campaign.ts";
 import type { Chosen } from "./choose-address.ts";
@@ -75,6 +76,10 @@ const readAgainMs = secondMs / 2;
 const mostTurning = 2_000;
 /** Letters whose turn comes within this time go together: one claim, one signing, one record. */
 const tickMs = 100;
+/** How often a walk looks how full the lobby is. */
+const heedLobbyMs = secondMs;
+/** A full lobby is looked at again after this. */
+const fullLobbyMs = 5 * secondMs;
 /** A relay's allowance is shared by the walks there are, which are counted this often. */
 const countWalksMs = 2 * secondMs;
 
@@ -87,6 +92,9 @@ const countWalksMs = 2 * secondMs;
  * Message-ID, and counted as possibly twice. At most `concurrency` letters can have gone unrecorded, since a letter's place
  * is given to the next only when its answer is committed. No transaction spans the network. While the disk of the database
  * is full nothing is claimed, and what is known is kept until it can be written.
+ *
+ * The send rate is the admission control of those who come back: with the lobby half full a walk sends half of what it
+ * could, whether the machine, the relay's allowance or a provider's pace is what holds it up, and with a full one nothing.
  */
 export async function walk(
   needs: WalkNeeds,
@@ -103,6 +111,8 @@ export async function walk(
   if (incident === undefined) return { kind: "no such campaign" };
   if (incident.isPaused) return { kind: "paused" };
   if (!incident.isFrozen) return { kind: "waiting", until: plus(clock.now(), secondMs) };
+  const lobby = await readLobbyFullness(db, incidentId, clock.now());
+  if (lobby.fullness === 1) return { kind: "waiting", until: plus(clock.now(), fullLobbyMs) };
   const notices = await readNotices(db, incidentId);
   for (const notice of notices) {
     const why = await unfit(notice);
@@ -138,6 +148,10 @@ export async function walk(
   let deferredInARow = 0;
   let unreachedInARow = 0;
   let restUntil: EpochMs | undefined;
+  /** What the lobby leaves of what could be sent. */
+  let share = 1 - lobby.fullness;
+  /** Time in which every place was taken, and so the machine or the relay was the limit; a part of it is rest. */
+  let busyMs = 0;
   let failure: unknown;
   const fail = (thrown: unknown): void => {
     failure ??= thrown;
@@ -197,7 +211,7 @@ export async function walk(
       if (letter === undefined) return undefined;
       const to = destination(letter)?.to;
       if (to === undefined) return letter;
-      const turn = providers.turn(providerOf(domainOf(to)), clock.now(), letter.isDue);
+      const turn = providers.turn(providerOf(domainOf(to)), clock.now(), letter.isDue, share);
       if (turn.kind === "go") return letter;
       if (turn.kind === "put off") {
         putting++;
@@ -293,14 +307,21 @@ export async function walk(
   async function go(): Promise<void> {
     while (!isStopped() && !(isReadOut && reading === undefined && isNothingOpen())) {
       readMore();
-      const letter = underWay < concurrency ? nextInTurn() : undefined;
+      if (busyMs >= tickMs) {
+        await sleep(Math.min((busyMs * (1 - share)) / share, fullLobbyMs), signal);
+        busyMs = 0;
+      }
+      const isFull = underWay >= concurrency;
+      const letter = isFull ? undefined : nextInTurn();
       if (letter === undefined) {
+        const from = clock.now();
         await somethingHappens(readAgainMs);
+        if (isFull) busyMs += clock.now() - from;
         continue;
       }
-      const share =
-        needs.allowancePerSecond === undefined ? undefined : (needs.allowancePerSecond * campaignShare) / walks;
-      const waitMs = destination(letter) === undefined ? 0 : allowance.take(clock.now(), share);
+      const all = needs.allowancePerSecond;
+      const ours = all === undefined ? undefined : (all * campaignShare * share) / walks;
+      const waitMs = destination(letter) === undefined ? 0 : allowance.take(clock.now(), ours);
       if (waitMs === 0) void deliver(letter);
       else {
         turned.unshift(letter);
@@ -322,9 +343,15 @@ export async function walk(
     if (needs.allowancePerSecond === undefined) return;
     walks = Math.max(1, await countWalks(db, incidentId, clock.now()).catch(() => walks));
   });
+  const heeding = every(heedLobbyMs, async () => {
+    const { fullness } = await readLobbyFullness(db, incidentId, clock.now()).catch(() => ({ fullness: 1 - share }));
+    if (fullness === 1) restUntil ??= plus(clock.now(), fullLobbyMs);
+    else share = 1 - fullness;
+  });
   try {
     await go();
   } finally {
+    await heeding.stop();
     await keeping.stop();
     await counting.stop();
   }

@@ -61,6 +61,16 @@ export type Plan = Static<typeof Plan>;
 /** How a campaign that runs gets on. */
 export const LetterPace = Closed({
   pausedAt: OrNull(Instant),
+  /** What a walk found that paused it; null where somebody did. */
+  pausedWhy: OrNull(Type.String()),
+  /** Letters are held back while people who come back wait in line; null while nobody does. */
+  heldBack: OrNull(
+    Closed({
+      waiting: Type.Integer(),
+      /** Of what could be sent. */
+      percent: Type.Integer({ minimum: 0, maximum: 100 }),
+    }),
+  ),
   /** Over the last five minutes. */
   perHour: Type.Integer(),
   /** If it goes on like that; null while nothing goes. */

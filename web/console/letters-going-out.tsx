@@ -4,7 +4,7 @@ import type { LetterPace } from "../../src/wire/campaign.ts";
 import { send } from "../app/api.ts";
 import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
-import { say, showExact } from "../text/say.ts";
+import { say, sayCount, showExact } from "../text/say.ts";
 
 const TimeChart = lazy(() => import("./time-chart.tsx"));
 const minuteMs = 60_000;
@@ -37,6 +37,14 @@ export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pa
             ? say("letters.none-lately")
             : say("letters.rate", { rate: pace.perHour, end: showExact(pace.endsAt) })}
       </p>
+      {pace.pausedWhy !== null && <p>{say("letters.paused-why", { why: pace.pausedWhy })}</p>}
+      {pace.heldBack !== null && (
+        <p>
+          {pace.heldBack.percent === 100
+            ? sayCount("letters.stopped-by-line", pace.heldBack.waiting)
+            : sayCount("letters.slowed-by-line", pace.heldBack.waiting, { percent: pace.heldBack.percent })}
+        </p>
+      )}
       <div className="buttons">
         <button className="button-quiet" type="button" onClick={() => void change()}>
           {say(isPaused ? "letters.resume" : "letters.pause")}

@@ -485,6 +485,8 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
       state === "notifying"
         ? {
             pausedAt: null,
+            pausedWhy: null,
+            heldBack: { waiting: 1_204, percent: 40 },
             perHour: 86_400,
             endsAt: ago(-2 * hourMs),
             byMinute: Array.from({ length: 30 }, (_, place) => ({

@@ -663,6 +663,13 @@ export const en = {
   "letters.rate": "{rate} letters an hour; if it stays so, the last one goes about {end}.",
   "letters.none-lately": "No letter was handed over in the last five minutes.",
   "letters.paused": "Paused since {since}. What waits stays as it is.",
+  "letters.paused-why": "It paused by itself: {why}.",
+  "letters.slowed-by-line.one": "Slowed by {percent} %, since one person waits in line to come back.",
+  "letters.slowed-by-line.other": "Slowed by {percent} %, since {count} people wait in line to come back.",
+  "letters.stopped-by-line.one":
+    "No letter leaves, since one person waits in line to come back and nobody is called. They go on by themselves.",
+  "letters.stopped-by-line.other":
+    "No letter leaves, since {count} people wait in line to come back. They go on by themselves when it is shorter.",
   "letters.pause": "Pause the letters",
   "letters.resume": "Let the letters go on",
   "letters.by-minute": "Letters handed over, by minute",
