@@ -19,8 +19,8 @@ import {
 } from "./surroundings.ts";
 
 const sizes = {
-  full: { large: 1_000_000, small: 10_000, rounds: 15 },
-  small: { large: 4_000, small: 400, rounds: 3 },
+  full: { large: 3_000_000, middle: 100_000, small: 10_000, rounds: 15 },
+  small: { large: 4_000, middle: 1_000, small: 400, rounds: 3 },
 } as const;
 const sessionsEach = 4;
 /** Accounts per statement: the statement's foreign key checks wait in the server's memory. */
@@ -35,50 +35,53 @@ interface Containing {
   readonly countMs: number;
 }
 
-/** Containment of everybody, with a durable commit and a real keyholder, at two sizes in turn. */
+/** Containment of everybody, with a durable commit and a real keyholder, at three sizes in turn. */
 export async function measureContain(bench: Bench): Promise<Measured> {
   const { scale, say } = bench;
-  const { large, small, rounds } = sizes[scale];
+  const { rounds, ...accounts } = sizes[scale];
   const postgres = await startDurablePostgres(bench);
   const keyholder = await startKeyProcess(bench);
   const operator = await keyholder.connect("operator");
-  const largeDb = await openServiceDatabase(bench, postgres, "large");
-  const smallDb = await openServiceDatabase(bench, postgres, "small");
-
-  for (const db of [largeDb, smallDb]) {
-    const { databaseId, ...first } = await readStanding(db);
-    await operator.witness.enrol(databaseId, first);
+  const databases = {
+    large: await openServiceDatabase(bench, postgres, "large"),
+    middle: await openServiceDatabase(bench, postgres, "middle"),
+    small: await openServiceDatabase(bench, postgres, "small"),
+  };
+  const { witness } = operator;
+  for (const which of ["large", "middle", "small"] as const) {
+    const { databaseId, ...first } = await readStanding(databases[which]);
+    await witness.enrol(databaseId, first);
+    say(`making ${accounts[which].toLocaleString("en")} accounts with ${sessionsEach} sessions each`);
+    await fill(databases[which], accounts[which], say);
   }
-
-  say(
-    `making ${large.toLocaleString("en")} and ${small.toLocaleString("en")} accounts with ${sessionsEach} sessions each`,
-  );
-  await fill(largeDb, large, say);
-  await fill(smallDb, small, say);
 
   say(`containing ${rounds} times each, in turn`);
   // Once each before: prepared statements, catalogue caches, the case.
-  await containOnce(largeDb, operator.witness);
-  await containOnce(smallDb, operator.witness);
+  for (const db of Object.values(databases)) await containOnce(db, witness);
   const folder = await temporaryFolder(bench);
   const measured = await interleaved(rounds, {
-    large: () => containOnce(largeDb, operator.witness),
-    small: () => containOnce(smallDb, operator.witness),
+    large: () => containOnce(databases.large, witness),
+    middle: () => containOnce(databases.middle, witness),
+    small: () => containOnce(databases.small, witness),
     fsync: () => fsyncMs(folder),
   });
 
   say("the other way: updating and deleting the rows");
-  const { updateMs, deleteMs } = await touchEveryRow(smallDb, small * sessionsEach);
-  const of = (which: "large" | "small", key: keyof Containing): number =>
+  const { updateMs, deleteMs } = await touchEveryRow(databases.middle, accounts.middle * sessionsEach);
+  const of = (which: keyof typeof accounts, key: keyof Containing): number =>
     median(measured[which].map((run) => run[key]));
   const containLargeMs = of("large", "untilCommitMs");
+  const containMiddleMs = of("middle", "untilCommitMs");
   const containSmallMs = of("small", "untilCommitMs");
   return {
     figures: {
-      largeAccounts: large,
-      smallAccounts: small,
+      largeAccounts: accounts.large,
+      middleAccounts: accounts.middle,
+      smallAccounts: accounts.small,
       containLargeMs,
+      containMiddleMs,
       containSmallMs,
+      containLargeToMiddle: containLargeMs / containMiddleMs,
       containLargeToSmall: containLargeMs / containSmallMs,
       transactionLargeMs: of("large", "transactionMs"),
       transactionSmallMs: of("small", "transactionMs"),
@@ -86,23 +89,26 @@ export async function measureContain(bench: Bench): Promise<Measured> {
       confirmedSmallMs: of("small", "untilConfirmedMs"),
       countLargeMs: of("large", "countMs"),
       fsyncMs: median(measured.fsync),
-      updateSmallMs: updateMs,
-      deleteSmallMs: deleteMs,
+      updateMiddleMs: updateMs,
+      deleteMiddleMs: deleteMs,
     },
     what: {
       largeAccounts: `accounts, ${sessionsEach} sessions each`,
+      middleAccounts: `accounts, ${sessionsEach} sessions each`,
       smallAccounts: `accounts, ${sessionsEach} sessions each`,
       containLargeMs: "from the call to the commit, the witness's intent included",
-      containSmallMs: "the same at the smaller size",
-      containLargeToSmall: "times as long at the larger size",
+      containMiddleMs: "the same in the middle",
+      containSmallMs: "the same at the smallest",
+      containLargeToMiddle: "times as long at the largest as in the middle",
+      containLargeToSmall: "times as long at the largest as at the smallest",
       transactionLargeMs: "the transaction alone",
-      transactionSmallMs: "the same at the smaller size",
+      transactionSmallMs: "the same at the smallest",
       confirmedLargeMs: "until seen by another connection and confirmed to the witness",
-      confirmedSmallMs: "the same at the smaller size",
+      confirmedSmallMs: "the same at the smallest",
       countLargeMs: "the count that is printed afterwards",
       fsyncMs: "one durable write of 8 KiB on this disk",
-      updateSmallMs: "ending every session row instead, at the smaller size",
-      deleteSmallMs: "deleting every session row instead, at the smaller size",
+      updateMiddleMs: "ending every session row instead, in the middle",
+      deleteMiddleMs: "deleting every session row instead, in the middle",
     },
   };
 }

@@ -9,6 +9,7 @@ export const goals = {
   contain: {
     // From the call to the commit, the witness's two fsyncs before it included.
     containLargeMs: { under: 10 },
+    containLargeToMiddle: { atMost: 1.5 },
     containLargeToSmall: { atMost: 1.5 },
   },
   checks: {
