@@ -59,6 +59,9 @@ export const goals = {
     // The longest proof has one hash for each level of the tree, and no more.
     longestProofToLog: { atMost: 1 },
   },
+  segments: {
+    hotToNginx: { atLeast: 1 },
+  },
   start: {
     readyMs: { under: 5_000 },
     idleMebibytes: { under: 400 },

@@ -20,6 +20,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   rewrap: async () => (await import("./rewrap.ts")).measureRewrap,
   storm: async () => (await import("./storm.ts")).measureStorm,
   proofs: async () => (await import("./proofs.ts")).measureProofs,
+  segments: async () => (await import("./segments.ts")).measureSegments,
   start: async () => (await import("./start.ts")).measureStart,
 };
 

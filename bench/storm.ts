@@ -1,28 +1,18 @@
-import { copyFile, mkdir, utimes } from "node:fs/promises";
-import { join } from "node:path";
-import { dayMs, every, plus, sleep, systemClock, toDate } from "../src/kernel/clock.ts";
-import { silentLog } from "../src/kernel/log.ts";
+import { every, sleep, systemClock } from "../src/kernel/clock.ts";
 import { systemRandom } from "../src/kernel/random.ts";
-import { openInspector } from "../src/library/inspect-file.ts";
-import { scanLibrary } from "../src/library/scan.ts";
 import { populate } from "../test/population.ts";
 import { prepareRenewals, type PreparedRenewal } from "../test/prepared-renewals.ts";
 import type { Bench, Measured } from "./bench.ts";
 import { openConnections, type Connections } from "./crowd.ts";
 import { benchFilm } from "./film.ts";
+import { libraryWith, pictureFolder } from "./library.ts";
 import { requestBytes } from "./load.ts";
 import { quantile } from "./report.ts";
-import {
-  openServiceDatabase,
-  startDurablePostgres,
-  startKeyProcess,
-  startWeb,
-  temporaryFolder,
-} from "./surroundings.ts";
+import { openServiceDatabase, startDurablePostgres, startKeyProcess, startWeb } from "./surroundings.ts";
 
 const sizes = {
-  full: { devices: 100, capacityMs: 5_000, quietMs: 10_000, stormMs: 60_000, renewals: 5_500 },
-  small: { devices: 10, capacityMs: 3_000, quietMs: 4_000, stormMs: 8_000, renewals: 3_000 },
+  full: { devices: 100, warmMs: 4_000, capacityMs: 8_000, quietMs: 10_000, stormMs: 60_000, renewals: 5_500 },
+  small: { devices: 10, warmMs: 1_000, capacityMs: 3_000, quietMs: 4_000, stormMs: 8_000, renewals: 3_000 },
 } as const;
 const times = 10;
 /** What a player has in hand before it starts, and what one segment lasts. */
@@ -40,27 +30,7 @@ export async function measureStorm(bench: Bench): Promise<Measured> {
   const postgres = await startDurablePostgres(bench);
   const keyholder = await startKeyProcess(bench);
   const db = await openServiceDatabase(bench, postgres, "ours");
-  const folder = await temporaryFolder(bench);
-  const libraryDir = join(folder, "library");
-  const inspector = openInspector({ log: silentLog });
-  onEnd(() => inspector.close());
-  await mkdir(libraryDir, { recursive: true });
-  const film = join(libraryDir, "The Long Evening (2026).mp4");
-  await copyFile(await benchFilm(120, "mp4"), film);
-  // A file that has just changed is left for the next scan.
-  const longAgo = toDate(plus(systemClock.now(), -dayMs));
-  await utimes(film, longAgo, longAgo);
-  await scanLibrary(
-    {
-      db,
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-      libraryDir,
-      inspect: (path, signal) => inspector.inspect(path, signal),
-    },
-    AbortSignal.timeout(60_000),
-  );
+  const libraryDir = await libraryWith(bench, db, await benchFilm(120, "mp4"));
   const web = await keyholder.connect("web");
   say(`making ${size.renewals.toLocaleString("en")} accounts with a code each, and ${size.devices} that watch`);
   const people = await populate(db, web, { accounts: size.renewals });
@@ -94,6 +64,7 @@ export async function measureStorm(bench: Bench): Promise<Measured> {
     const answer = await connections.ask(requestBytes("POST", "/api/renewals/complete", from(number), body));
     return { ok: answer.status === 200, tookMs: answer.tookMs, status: answer.status };
   };
+  await closedLoop(size.warmMs, 16, complete);
   const capacity = await closedLoop(size.capacityMs, 16, complete);
   say(`${capacity.toFixed(1)} renewals a second; quiet: a quarter of that`);
   await sleep(2_000);
@@ -268,14 +239,10 @@ async function startDevices(connections: Connections, tokens: readonly string[])
   const players = await Promise.all(
     tokens.map(async (token, number) => {
       const authorization = `Bearer ${token}`;
-      const titles = JSON.parse(
-        (await connections.ask(requestBytes("GET", "/api/titles", { authorization }))).text,
-      ) as { readonly titles: readonly { readonly id: string }[] };
-      const asked = await connections.ask(
-        requestBytes("POST", `/api/titles/${titles.titles[0]?.id ?? ""}/grants`, { authorization }, "{}"),
-      );
-      const { playlist } = JSON.parse(asked.text) as { readonly playlist: string };
-      const folder = playlist.replace(/master\.m3u8$/, "video/");
+      const folder = await pictureFolder(async (method, path) => {
+        const body = method === "POST" ? "{}" : undefined;
+        return (await connections.ask(requestBytes(method, path, { authorization }, body))).text;
+      });
       let at = number % 15;
       let inHandUntil = performance.now() + bufferSeconds * 1_000;
       await sleep((number * segmentSeconds * 1_000) / tokens.length);

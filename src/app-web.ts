@@ -222,6 +222,7 @@ export async function buildWeb(
     log,
     libraryDir: config.libraryDir,
     environment: childEnvironment(),
+    hotBytes: config.segmentCacheMebibytes * 2 ** 20,
   });
   const grants = newGrants({ keyholder, clock });
   const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
@@ -276,6 +277,9 @@ export async function buildWeb(
     waiting.intervalSeconds(),
   );
   metrics.gauge("houselights_push_streams", "Open event streams", () => push?.open() ?? 0);
+  metrics.gauge("houselights_hot_segment_bytes", "Made segments kept in memory", () => media.hot().bytes);
+  metrics.gauge("houselights_hot_segments_sent", "Segments sent from memory since the start", () => media.hot().sent);
+  metrics.gauge("houselights_segments_made", "Segments cut from files since the start", () => media.hot().made);
   metrics.gauge("houselights_check_statements", "Statements that session checks have cost", () => checks.statements());
 
   return {

@@ -71,6 +71,7 @@ test("every setting is read", () => {
     HASH_THREADS: "3",
     SESSION_DAYS: "7",
     DEVICE_SESSION_DAYS: "70",
+    SEGMENT_CACHE_MIB: "512",
   });
   expect(config).toMatchObject({
     host: "::",
@@ -87,6 +88,7 @@ test("every setting is read", () => {
     hashThreads: 3,
     sessionDays: 7,
     deviceSessionDays: 70,
+    segmentCacheMebibytes: 512,
   });
   expect(config.databaseUrl?.revealText()).toBe("postgres://user:hunter2@db.example/houselights");
   expect(inspect(config) + JSON.stringify(config)).not.toContain("hunter2");
@@ -110,6 +112,7 @@ test("every problem is named at once, and no value appears", () => {
     HASH_THREADS: secret,
     SESSION_DAYS: "-1",
     DEVICE_SESSION_DAYS: "1e9",
+    SEGMENT_CACHE_MIB: "-1",
   };
   const said = complaint(environment);
   for (const name of Object.keys(environment)) {

@@ -75,6 +75,8 @@ export interface Config {
   readonly sessionDays: number;
   /** The same for televisions, apps and tools. */
   readonly deviceSessionDays: number;
+  /** Memory for segments that were made a moment ago, in the web process; 0 keeps none. */
+  readonly segmentCacheMebibytes: number;
 }
 
 /** A passphrase in a file, or a key in a hardware module whose PIN is in a file. */
@@ -197,6 +199,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     hashThreads: settings.whole("HASH_THREADS", threadsThatHash(availableParallelism()), 1, 64),
     sessionDays: settings.whole("SESSION_DAYS", 30, 1, 365),
     deviceSessionDays: settings.whole("DEVICE_SESSION_DAYS", 180, 1, 730),
+    segmentCacheMebibytes: settings.whole("SEGMENT_CACHE_MIB", 128, 0, 65_536),
   };
   settings.throwIfAny();
   return Object.freeze(config);

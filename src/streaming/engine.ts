@@ -7,7 +7,9 @@ import { startDemuxPool } from "../library/media/demux-pool.ts";
 import type { AudioCopy, MediaIndex, VideoIndex } from "../library/media/media-index.ts";
 import { readMediaIndex } from "../library/media/media-index.ts";
 import type { PlayableFile } from "../library/titles.ts";
+import { startFileLooks } from "./file-looks.ts";
 import { fragmentHeadBytes } from "./fmp4.ts";
+import { startHotSegments, type HotCounts } from "./hot-segments.ts";
 import { audioPlaylist, masterPlaylist, playlistType, videoPlaylist } from "./playlists.ts";
 import type { MediaAnswer } from "./routes.ts";
 import {
@@ -35,6 +37,8 @@ export interface EngineOptions {
   readonly demuxThreads?: number;
   /** Video encoders at once. */
   readonly maxVideoRuns?: number;
+  /** Made segments that are kept for the next viewer; 0 keeps none. */
+  readonly hotBytes?: number;
 }
 
 export interface MediaEngine {
@@ -42,7 +46,8 @@ export interface MediaEngine {
    * One playlist, initialisation or segment of a file, by its name below the grant:
    *
    * - `master.m3u8`
-   * - `video/` and `audio/<track>/`: `playlist.m3u8`, `init.mp4`, `<n>.m4s`, cut from the file while it is asked for
+   * - `video/` and `audio/<track>/`: `playlist.m3u8`, `init.mp4`, `<n>.m4s`, cut from the file while it is asked for, and
+   *   kept a while for who asks next
    * - `subtitles/<number>/`: `playlist.m3u8`, `0.vtt`
    * - `transcode/<rendition>/`: `playlist.m3u8`, `init.mp4`, `s<n>.m4s`, encoded for `owner`
    *
@@ -52,6 +57,8 @@ export interface MediaEngine {
   resource(file: PlayableFile, name: string, owner: string, signal: AbortSignal): Promise<MediaAnswer>;
   /** Ends what an owner has started, at once. */
   release(owner: string): void;
+  /** What is kept for the next viewer, and how often that served. */
+  hot(): HotCounts;
   close(): Promise<void>;
 }
 
@@ -83,6 +90,7 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
     maxVideoRuns: options.maxVideoRuns ?? Math.max(2, Math.floor(cores / 2)),
     threads: Math.max(1, Math.min(4, cores)),
   });
+  const hot = startHotSegments({ maxBytes: options.hotBytes ?? 0, looks: startFileLooks(), clock });
   // Rows are kept for seconds by whoever reads them: as long as a row lives, so does its plan.
   const plans = new WeakMap<PlayableFile, Plan>();
 
@@ -198,14 +206,18 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
           if (parts.length !== 2 || video === null) return missing;
           if (last === "playlist.m3u8") return playlist(videoPlaylist(video));
           if (last === "init.mp4") return media(videoInit(video), etagOf(file, "v-init"));
-          return n === undefined ? missing : videoSegment(file, plan, video, n, signal);
+          if (n === undefined) return missing;
+          return hot.resource(file, plan.path, name, signal, (wanted) => videoSegment(file, plan, video, n, wanted));
         case "audio": {
           const track = plan.index.audio.find(({ number }) => String(number) === parts[1]);
           const copy = track?.copy ?? null;
           if (parts.length !== 3 || video === null || track === undefined || copy === null) return missing;
           if (last === "playlist.m3u8") return playlist(audioPlaylist(video, copy));
           if (last === "init.mp4") return media(audioInit(copy), etagOf(file, `a${track.number}-init`));
-          return n === undefined ? missing : audioSegment(file, plan, { number: track.number, copy, video }, n, signal);
+          if (n === undefined) return missing;
+          return hot.resource(file, plan.path, name, signal, (wanted) =>
+            audioSegment(file, plan, { number: track.number, copy, video }, n, wanted),
+          );
         }
         case "subtitles": {
           const number = /^[1-9]\d{0,3}$/.test(parts[1] ?? "") ? Number(parts[1]) : undefined;
@@ -221,8 +233,9 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
       }
     },
     release: (owner) => transcoder.release(owner),
+    hot: () => hot.counts(),
     close: async () => {
-      await Promise.all([demux.close(), transcoder.close(), subtitles.close()]);
+      await Promise.all([demux.close(), transcoder.close(), subtitles.close(), hot.close()]);
     },
   };
 }

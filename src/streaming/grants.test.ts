@@ -105,6 +105,23 @@ test("while the keyholder is away, grants go on being judged by the keys that we
   expect(await grants.verify(text)).toBeDefined();
 });
 
+test("a signature that was found good is not asked again, until its key is withdrawn", async () => {
+  const clock = manualClock(start);
+  let isWithdrawn = false;
+  const rotating = {
+    sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
+    publicKeys: async (purpose: "grant" | "checkpoint" | "letter") =>
+      isWithdrawn ? (await process.connect("operator")).publicKeys("letter") : keyholder.publicKeys(purpose),
+  };
+  const grants = newGrants({ keyholder: rotating, clock });
+  const claims = someClaims();
+  const text = await grants.issue(claims);
+  expect([await grants.verify(text), await grants.verify(text)]).toEqual([claims, claims]);
+  isWithdrawn = true;
+  clock.advance(61_000);
+  expect(await grants.verify(text)).toBeUndefined();
+});
+
 test("any text is parsed to a grant that encodes back to the same text, or not at all", () => {
   const base64url = fc.stringMatching(/^[A-Za-z0-9_-]{180}$/);
   const withVersion = base64url.map((text) => `AQ${text.slice(2)}`);
