@@ -110,7 +110,7 @@ create table alarm (
   constraint alarm_about_check CHECK (octet_length(about) <= 300),
   constraint alarm_check CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL)),
   constraint alarm_keys_reachable_check CHECK (keys_reachable = ANY (ARRAY['no'::text, 'unknown'::text, 'yes'::text])),
-  constraint alarm_kind_check CHECK (kind = ANY (ARRAY['copy detected'::text, 'canary'::text, 'honeyword'::text, 'key use'::text, 'stuffing'::text, 'test'::text])),
+  constraint alarm_kind_check CHECK (kind = ANY (ARRAY['copy detected'::text, 'timeline contradicted'::text, 'canary'::text, 'honeyword'::text, 'key use'::text, 'stuffing'::text, 'test'::text])),
   constraint alarm_place_check CHECK (place ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text),
   constraint alarm_times_check CHECK (times >= 1)
 );

@@ -139,7 +139,7 @@ export async function buildWeb(
   const mail = config.smtpUrl === null ? "mailbox" : "relay";
 
   healthRoutes(app, { db: db.prompt, keyholder, clock, metrics });
-  staticRoutes(app, { clock, frame, built, publicOrigin });
+  staticRoutes(app, { clock, frame, built, publicOrigin, security: config.security });
   // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });

@@ -21,7 +21,7 @@ import { resumeCampaigns } from "./incidents/campaign.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
 import { keepKeysTask } from "./rotation/keep-keys.ts";
 import { bouncesTask, campaignTask, surveyTask } from "./incidents/campaign-tasks.ts";
-import { keyUseSurplus } from "./canaries/alarm-words.ts";
+import { keyUseSurplus, timelineContradicted } from "./canaries/alarm-words.ts";
 import { raiseAlarm } from "./canaries/raise-alarm.ts";
 import { watchKeyUse } from "./key-use/compare.ts";
 import { listenForBounces } from "./incidents/bounce-listener.ts";
@@ -53,7 +53,15 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const { databaseId } = await readStanding(db);
 
   const policy = await readPolicyFile(config.timelinePolicy);
-  const cosigner = openCosigner({ db, clock, log, witnesses: policy?.witnesses ?? [] });
+  const cosigner = openCosigner({
+    db,
+    clock,
+    log,
+    witnesses: policy?.witnesses ?? [],
+    contradicted: async (tx, found, now) => {
+      await raiseAlarm(tx, now, random, timelineContradicted(found));
+    },
+  });
   const integrator = startIntegrator({
     db,
     keyholder,

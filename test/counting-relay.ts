@@ -6,6 +6,7 @@ import { SMTPServer } from "smtp-server";
 export async function startCountingRelay() {
   const letters: { readonly to: string; readonly messageId: string }[] = [];
   const later = new Set<string>();
+  const pace = { answersAfterMs: 0 };
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ["STARTTLS"],
@@ -22,7 +23,9 @@ export async function startCountingRelay() {
       stream.on("end", () => {
         const messageId = /^message-id: (\S+)/im.exec(Buffer.concat(chunks).toString("latin1"))?.[1] ?? "";
         letters.push({ to: session.envelope.rcptTo.map(({ address }) => address).join(), messageId });
-        callback(null, `OK: queued as Q${String(letters.length).padStart(6, "0")}`);
+        const answer = `OK: queued as Q${String(letters.length).padStart(6, "0")}`;
+        if (pace.answersAfterMs === 0) return callback(null, answer);
+        setTimeout(() => callback(null, answer), pace.answersAfterMs);
       });
     },
   });
@@ -41,6 +44,8 @@ export async function startCountingRelay() {
     url: `smtp://127.0.0.1:${address.port}`,
     letters,
     later,
+    /** How long it takes to say that it has a letter. */
+    pace,
     /** Ends every connection at once, as a relay does that is killed and started again. */
     drop: () => {
       for (const socket of sockets) socket.destroy();

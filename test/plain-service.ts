@@ -141,7 +141,13 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
   renewalPages(app, { ...needs, lobby, frame, currentNotice });
   linkPages(app, { ...needs, frame });
   noticePages(app, { db, frame });
-  staticRoutes(app, { clock, frame, built, publicOrigin });
+  staticRoutes(app, {
+    clock,
+    frame,
+    built,
+    publicOrigin,
+    security: { contact: null, policy: null, languages: ["en"] },
+  });
   await app.ready();
 
   return {

@@ -1,9 +1,7 @@
-import { fork, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
@@ -11,9 +9,8 @@ import { systemRandom } from "../src/kernel/random.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { sessionCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
-import { forEachRole } from "../src/keyholder/permissions.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
-import { credentialsFor, type ChildMessage } from "../src/processes.ts";
+import { endNodeProcess, startNodeProcess, type NodeProcess } from "./node-processes.ts";
 import { stallablePostgres, type StallablePostgres } from "./stallable-postgres.ts";
 
 /** Three web processes over one PostgreSQL, each by a way of its own that can go silent, be cut, or end with its process. */
@@ -21,52 +18,18 @@ const db = await testDatabase();
 const { host, ...connection } = testConnection(String(db.pool.options.database));
 const keyholder = await testKeyholder();
 const folder = await mkdtemp(join(tmpdir(), "houselights-nodes-"));
-const credentials = credentialsFor(
-  "web",
-  forEachRole((role) => keyholder.credentials[role].reveal()),
-  false,
-);
 
-interface Node {
+interface Node extends NodeProcess {
   readonly way: StallablePostgres;
-  readonly process: ChildProcess;
-  readonly url: string;
-  readonly link: string | null;
 }
 const processes = new Set<ChildProcess>();
-
-async function startNode(way: StallablePostgres): Promise<Node> {
-  const process_ = fork(fileURLToPath(new URL("../src/child.ts", import.meta.url)), ["web"], {
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: folder,
-      DATA_DIR: join(folder, "data"),
-      LIBRARY_DIR: join(folder, "library"),
-      PORT: "0",
-      PUBLIC_ORIGIN: "http://localhost:8400",
-      HASH_THREADS: "1",
-      LOG_LEVEL: "silent",
-    },
-    serialization: "advanced",
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  processes.add(process_);
-  process_.send({
-    kind: "start",
-    connection: { ...connection, host: way.folder },
-    socketPath: keyholder.socketPath,
-    credentials,
-    port: null,
-  });
-  const [message] = (await once(process_, "message")) as [ChildMessage];
-  if (message.kind !== "ready") throw new Error(message.message);
-  return { way, process: process_, url: `http://127.0.0.1:${message.port}`, link: message.operatorLink };
-}
-
-async function kill(node: Node): Promise<void> {
-  node.process.kill("SIGKILL");
-  await once(node.process, "exit");
-}
+const startNode = async (way: StallablePostgres): Promise<Node> => ({
+  way,
+  ...(await startNodeProcess(
+    { role: "web", connection: { ...connection, host: way.folder }, keyholder, folder },
+    processes,
+  )),
+});
 
 const nodes: Node[] = [];
 beforeAll(async () => {
@@ -138,7 +101,7 @@ test("a node whose connections are stalled during containment serves nothing old
 
   // One after another is killed and started anew, while the others serve.
   for (const [place, node] of [one, two, three].entries()) {
-    await kill(node);
+    await endNodeProcess(node, "SIGKILL");
     const others = nodes.filter((each) => each !== node);
     expect(await Promise.all(others.map((each) => session(each, fresh)))).toEqual([200, 200]);
     nodes[place] = await startNode(node.way);

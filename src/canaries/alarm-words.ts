@@ -1,5 +1,6 @@
 import { toIso } from "../kernel/clock.ts";
 import type { SurplusFound } from "../key-use/compare.ts";
+import type { Contradiction } from "../timeline/cosign.ts";
 import type { JsonScalar } from "../timeline/canonical-json.ts";
 import { everyDataClass, type AlarmFound } from "./raise-alarm.ts";
 
@@ -16,6 +17,24 @@ export const copyDetected = (facts: Readonly<Record<string, JsonScalar>>): Alarm
   facts,
   proposes: {
     foundHow: "the witness found the database behind what it remembers",
+    copiedAt: null,
+    dataClasses: everyDataClass,
+    keysReachable: "unknown",
+  },
+});
+
+/** A witness elsewhere remembers another timeline: see `timeline/cosign.ts`. */
+export const timelineContradicted = ({ witness, keyId, problem, size }: Contradiction): AlarmFound => ({
+  kind: "timeline contradicted",
+  about: `timeline contradicted by ${keyId}`,
+  place: null,
+  title: "A witness has seen another timeline",
+  evidence: `The witness ${witness} was asked to cosign the timeline at ${size} entries, and answered that ${problem}. A timeline only grows, so one of the two was cut back or rewritten after it was signed: a backup stands in the database's place, or somebody changed the record and had it signed anew.`,
+  notEvidence:
+    "A witness does not sign its refusal: one that lies, has lost its own memory or serves two timelines under one name says the same. Compare with a checkpoint that was kept elsewhere, by the command timeline verify with --checkpoint.",
+  facts: { witness, "size of the timeline here": size, answer: problem },
+  proposes: {
+    foundHow: "a witness of the timeline has cosigned another one",
     copiedAt: null,
     dataClasses: everyDataClass,
     keysReachable: "unknown",

@@ -9,7 +9,8 @@ import type { DataClass } from "../wire/incidents.ts";
 
 export type AlarmId = Brand<string, "AlarmId">;
 
-export type AlarmKind = "copy detected" | "canary" | "honeyword" | "key use" | "stuffing" | "test";
+export type AlarmKind =
+  "copy detected" | "timeline contradicted" | "canary" | "honeyword" | "key use" | "stuffing" | "test";
 
 /** What was found, in the words that reach an operator. Never an address, a name or a secret: it is stored in clear. */
 export interface AlarmFound {

@@ -17,6 +17,7 @@ import {
   type LetterPrice,
   type RelayAllowance,
 } from "./mail-settings.ts";
+import { readSecurityContact, type SecurityContact } from "./security-contact.ts";
 
 /** What the service was told by its environment, checked and frozen. Values that hold a password are Secrets. */
 export interface Config {
@@ -53,6 +54,7 @@ export interface Config {
   readonly serviceName: string;
   /** Where letters and pages send people with questions; `null` leaves it out. */
   readonly contactAddress: string | null;
+  readonly security: SecurityContact;
   /** Told of every alarm besides the operators; `null` tells the operators alone. */
   readonly alarmAddress: string | null;
   /** Where alarms are posted, signed with the secret; `null` posts none. */
@@ -187,6 +189,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     bounceSecret,
     serviceName,
     contactAddress,
+    security: readSecurityContact(settings, contactAddress),
     alarmAddress,
     alarmWebhook,
     canaryToken: canaryToken === undefined ? null : Secret.fromText(canaryToken),

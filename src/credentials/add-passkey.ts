@@ -10,6 +10,7 @@ import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, readDataKey } from "../accounts/accounts.ts";
 import type { NewPasskeyAnswer } from "../wire/passkeys.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { changed, prepareChange } from "./changed.ts";
 import { challengeLifetimeMs, claimChallenge, makeChallenge } from "./passkey-challenge.ts";
 import {
@@ -17,6 +18,8 @@ import {
   descriptorPlace,
   openDescriptors,
   passkeyNamePlace,
+  passkeySignal,
+  roams,
   type PasskeyDescriptor,
   type PasskeyId,
 } from "./passkeys.ts";
@@ -180,6 +183,8 @@ export async function addPasskey(
       isTaken = way === 0;
       if (isTaken) throw new Refused();
       if (!(await needs.noteProof(tx, viewer, "passkey", generation, now))) throw new Refused();
+      const told = [passkeySignal("added", roams(made.transports))];
+      await queueSignal(tx, random, accountId, told, "passkeys changed", now);
       await append(
         tx,
         now,

@@ -6,9 +6,11 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration, readDataKey } from "../accounts/accounts.ts";
+import type { SignalKind } from "../signals/events.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { changed, prepareChange } from "./changed.ts";
 import { hasSecondFactor } from "./has-second-factor.ts";
-import { passkeyNamePlace, type PasskeyId } from "./passkeys.ts";
+import { passkeyNamePlace, passkeySignal, roamingPasskeys, type PasskeyId } from "./passkeys.ts";
 import { Refused, refusable } from "./sign-up.ts";
 
 interface Needs {
@@ -63,6 +65,7 @@ export async function removePasskey(
     now,
     generation,
   });
+  const roaming = await roamingPasskeys(needs, accountId);
   let wasThere = true;
   const removed = await refusable(() =>
     db.transaction(async (tx) => {
@@ -79,6 +82,9 @@ export async function removePasskey(
         if (next === undefined) throw new Refused();
         await needs.keepOnlySession(tx, accountId, viewer.sessionId, next);
       }
+      const told: SignalKind[] = [passkeySignal("removed", roaming.has(passkeyId))];
+      if (signOutDevices) told.push("session revoked");
+      await queueSignal(tx, random, accountId, told, "passkeys changed", now);
       const detail = { account: accountId, passkey: passkeyId, "signed out devices": signOutDevices };
       await append(tx, now, { kind: "passkey removed", detail }, random);
     }),

@@ -9,6 +9,7 @@ import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts } from "../accounts/accounts.ts";
+import type { SignalKind } from "../signals/events.ts";
 import { isDoubted } from "./added-since.ts";
 
 export type PasskeyId = Brand<string, "PasskeyId">;
@@ -151,6 +152,35 @@ export async function openDescriptors(
   );
   return opened.flatMap((text) => (text === null ? [] : [JSON.parse(text) as PasskeyDescriptor]));
 }
+
+/**
+ * Whether a passkey lives in a thing of its own that is carried from machine to machine (a roaming authenticator, Web
+ * Authentication Level 3 section 6.2.1): its authenticator is reached by cable, touch or radio, and is neither built in nor a phone.
+ */
+export const roams = (transports: readonly string[]): boolean =>
+  transports.length > 0 && !transports.some((one) => one === "internal" || one === "hybrid");
+
+/** Which of the account's passkeys roam, those that were removed and can come back among them. */
+export async function roamingPasskeys(
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "open"> },
+  accountId: AccountId,
+): Promise<ReadonlySet<string>> {
+  const rows = await db.many<{ id: PasskeyId; dataKey: Buffer; sealed: Buffer }>(
+    `select p.id, a.data_key as "dataKey", p.sealed_descriptor as sealed
+       from passkey p join account a on a.id = p.account_id where p.account_id = $1`,
+    [accountId],
+  );
+  const opened = await keyholder.open(
+    rows.map(({ dataKey, sealed }) => ({ dataKey, place: descriptorPlace(accountId), sealed })),
+  );
+  const isRoaming = (text: string | null | undefined): boolean =>
+    typeof text === "string" && roams((JSON.parse(text) as PasskeyDescriptor).transports);
+  return new Set(rows.filter((_row, place) => isRoaming(opened[place])).map(({ id }) => id));
+}
+
+/** What relying services are told of a passkey (CAEP 1.0 section 3.2): the event's type of credential says whether it roams. */
+export const passkeySignal = (change: "added" | "removed", isRoaming: boolean): SignalKind =>
+  isRoaming ? `security key ${change}` : `passkey ${change}`;
 
 /** Whether the account can prove more than a password by a passkey that counts now. */
 export async function hasPasskey(tx: Tx, accountId: AccountId): Promise<boolean> {

@@ -97,7 +97,7 @@ const blurMs = minuteMs;
  * Takes back a change and everything that was changed in the account after it, the newest first: who had one foot in
  * the account may have added more, about which the reader of the letter was never told. The caller holds the account.
  *
- * @returns the kinds that were taken back, and the kinds whose subject was gone or is not given back any more.
+ * @returns what was taken back, and the kinds whose subject was gone or is not given back any more.
  */
 export async function takeBackSince(
   tx: Tx,
@@ -105,7 +105,10 @@ export async function takeBackSince(
   first: ChangeMade,
   removed: readonly RemovedAddress[],
   now: EpochMs,
-): Promise<{ readonly takenBack: readonly ChangeKind[]; readonly left: readonly ChangeKind[] }> {
+): Promise<{
+  readonly takenBack: readonly Pick<ChangeMade, "kind" | "subject">[];
+  readonly left: readonly ChangeKind[];
+}> {
   // One that is locked is being taken back by its own letter at this moment: waiting for it would be a ring.
   const later = await tx.many<Row>(
     `update account_change set undone_at = $3
@@ -118,7 +121,7 @@ export async function takeBackSince(
   );
   const floor = await tx.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'code'`);
   const changes = [first, ...later.map(toChange)].toSorted((one, other) => other.madeAt - one.madeAt);
-  const takenBack: ChangeKind[] = [];
+  const takenBack: Pick<ChangeMade, "kind" | "subject">[] = [];
   const left: ChangeKind[] = [];
   for (const { kind, subject, epoch } of changes) {
     const isOld = floor === undefined || epoch < floor.epoch;
@@ -127,7 +130,8 @@ export async function takeBackSince(
       kind in givesBack || kind in takesAway
         ? reversal !== undefined && subject !== null && (await reversal(tx, { accountId, subject, now, removed }))
         : true;
-    (isDone ? takenBack : left).push(kind);
+    if (isDone) takenBack.push({ kind, subject });
+    else left.push(kind);
   }
   return { takenBack, left };
 }

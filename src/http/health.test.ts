@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { testService } from "../../test/service.ts";
+import { systemClock } from "../kernel/clock.ts";
 import { newMetrics } from "./health.ts";
 
 test("finished requests are counted by method, route and status, and timed by route in buckets that add up", async () => {
@@ -19,4 +21,21 @@ test("finished requests are counted by method, route and status, and timed by ro
   expect(value("houselights_request_seconds_bucket", 'le="+Inf"')).toEqual([3]);
   expect(value("houselights_request_seconds_count")).toEqual([3]);
   expect(value("houselights_request_seconds_sum")[0]).toBeCloseTo(12.005);
+});
+
+test("a node whose clock is more than two seconds from the database's is not ready", async () => {
+  const service = await testService();
+  const { clock } = service;
+  const ready = async () => (await service.call("GET", "/readyz")).status;
+  // Days behind.
+  expect(await ready()).toBe(503);
+  const agree = async (aheadMs: number) => {
+    clock.advance(systemClock.now() - clock.now() + aheadMs);
+    return ready();
+  };
+  await expect.poll(() => agree(0)).toBe(200);
+  await expect.poll(() => agree(1_000)).toBe(200);
+  // It stands while the database's goes on, so that it is less than this ahead.
+  await expect.poll(() => agree(3_500)).toBe(503);
+  await expect.poll(() => agree(0)).toBe(200);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { epoch, parseId, type AccountId, type SessionId } from "../kernel/brand.ts";
 import { roomServer } from "../../test/room-server.ts";
-import { systemClock } from "../kernel/clock.ts";
+import { dayMs, systemClock } from "../kernel/clock.ts";
 import { impossible } from "../kernel/fault.ts";
 import type { PageFrame } from "./page.ts";
 import { readBuiltPages, staticRoutes } from "./static.ts";
@@ -40,11 +40,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function server(contactAddress: string | null = null) {
+async function server(contact: string | null = null) {
   const built = readBuiltPages(folder);
-  const frame: PageFrame = { assets: built?.assets ?? null, serviceName: "Houselights", contactAddress };
+  const frame: PageFrame = { assets: built?.assets ?? null, serviceName: "Houselights", contactAddress: null };
   const app = roomServer(() => Promise.resolve(viewer), { publicOrigin: "http://127.0.0.1:8400", pageFrame: frame });
-  staticRoutes(app, { clock: systemClock, frame, built, publicOrigin: "http://127.0.0.1:8400" });
+  const security = { contact, policy: "https://films.example/holes", languages: ["en", "de"] };
+  staticRoutes(app, { clock: systemClock, frame, built, publicOrigin: "http://127.0.0.1:8400", security });
   await app.ready();
   return app;
 }
@@ -82,8 +83,24 @@ test("a path that is nothing is a page for a person and a problem for a program"
 
 test("security.txt is there only where there is somebody to write to", async () => {
   expect((await (await server()).inject({ url: "/.well-known/security.txt" })).statusCode).toBe(404);
-  const named = await (await server("help@example.org")).inject({ url: "/.well-known/security.txt" });
-  expect(named.statusCode).toBe(200);
+  const named = await (await server("mailto:help@example.org")).inject({ url: "/.well-known/security.txt" });
+  expect([named.statusCode, named.headers["content-type"]]).toEqual([200, "text/plain; charset=utf-8"]);
+  // RFC 9116 section 2: each field on a line of its own; Expires once and less than a year ahead.
+  const fields = named.body
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(": "));
+  const { Expires, ...rest } = Object.fromEntries(fields) as Record<string, string>;
+  expect(rest).toEqual({
+    Contact: "mailto:help@example.org",
+    Policy: "https://films.example/holes",
+    "Preferred-Languages": "en, de",
+    Canonical: "http://127.0.0.1:8400/.well-known/security.txt",
+  });
+  expect(fields).toHaveLength(5);
+  const ahead = Date.parse(Expires ?? "") - systemClock.now();
+  expect(ahead).toBeGreaterThan(30 * dayMs);
+  expect(ahead).toBeLessThan(365 * dayMs);
 });
 
 test("only files of the build are served; icon and manifest are found where browsers look", async () => {

@@ -69,6 +69,12 @@ interface Needs {
   readonly frame: PageFrame;
   readonly built: BuiltPages | null;
   readonly publicOrigin: string;
+  /** RFC 9116; without a contact there is no file. */
+  readonly security: {
+    readonly contact: string | null;
+    readonly policy: string | null;
+    readonly languages: readonly string[];
+  };
 }
 
 /**
@@ -103,7 +109,7 @@ export function staticRoutes(app: App, needs: Needs): void {
   wellKnownRoutes(app, needs);
 }
 
-function wellKnownRoutes(app: App, { clock, frame, built, publicOrigin }: Needs): void {
+function wellKnownRoutes(app: App, { clock, frame, built, publicOrigin, security }: Needs): void {
   const open = { config: { access: "anyone" as const }, schema: { hide: true } };
   const icon = built?.assets.icon;
   if (icon !== undefined) app.get("/favicon.ico", open, (_request, reply) => reply.redirect(icon, 302));
@@ -125,18 +131,20 @@ function wellKnownRoutes(app: App, { clock, frame, built, publicOrigin }: Needs)
   // W3C "A Well-Known URL for Changing Passwords": a temporary redirect to where a signed-in person changes it.
   app.get("/.well-known/change-password", open, (_request, reply) => reply.redirect("/account", 302));
 
-  const { contactAddress } = frame;
-  if (contactAddress !== null) {
+  const { contact, policy, languages } = security;
+  if (contact !== null) {
     app.get("/.well-known/security.txt", open, (_request, reply) =>
-      // RFC 9116 section 2.5.5: less than a year ahead, so that a forgotten file is seen to be stale.
-      reply
-        .type("text/plain; charset=utf-8")
-        .send(
-          `Contact: mailto:${contactAddress}\n` +
-            `Expires: ${toIso(plus(clock.now(), 90 * dayMs))}\n` +
-            `Preferred-Languages: en\n` +
-            `Canonical: ${publicOrigin}/.well-known/security.txt\n`,
-        ),
+      reply.type("text/plain; charset=utf-8").send(
+        [
+          `Contact: ${contact}`,
+          // RFC 9116 section 2.5.5: less than a year ahead, so that a forgotten file is seen to be stale.
+          `Expires: ${toIso(plus(clock.now(), 90 * dayMs))}`,
+          ...(policy === null ? [] : [`Policy: ${policy}`]),
+          `Preferred-Languages: ${languages.join(", ")}`,
+          `Canonical: ${publicOrigin}/.well-known/security.txt`,
+          "",
+        ].join("\n"),
+      ),
     );
   }
 }

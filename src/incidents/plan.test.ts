@@ -132,7 +132,7 @@ test("accounts are counted per provider in batches, and no small domain or addre
   });
   await people(3, { domains: ["family.example"], prefix: "b" });
   const incidentId = await openCase();
-  const sender = async () => ({ domain: "films.example", returnDomain: "films.example", relayHost: null, keys: [] });
+  const sender = async () => ({ domain: "films.example", returnDomain: "films.example", relayHosts: [], keys: [] });
   const lookup = openLookup([dns.server]);
   await db.run(`insert into campaign_survey (incident_id, asked_at) values ($1, now())`, [incidentId]);
   await surveyCampaign({ db, keyholder: mailer, clock, lookup, sender }, incidentId);
@@ -160,7 +160,7 @@ test("a plan asks the worker for what it does not know, once, and has it when th
   const sender = await senderOf(config, mailer);
   expect(sender).toMatchObject({
     domain: "films.example",
-    relayHost: "relay.example",
+    relayHosts: ["relay.example"],
     keys: [{ selector: "houselights" }],
   });
   dns.set("relay.example", { a: ["192.0.2.1"] });
@@ -201,7 +201,7 @@ test("a sender that receivers have reason to refuse gets no promise, whatever re
   const sender = async () => ({
     domain: "unknown.example",
     returnDomain: "unknown.example",
-    relayHost: null,
+    relayHosts: [],
     keys: [],
   });
   await db.run(`insert into campaign_survey (incident_id, asked_at) values ($1, now())`, [incidentId]);

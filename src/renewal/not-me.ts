@@ -10,9 +10,11 @@ import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
 import { openRemovedAddresses, removedAddressIds } from "../accounts/removed-addresses.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { readUndoToken, type UndoToken } from "../credentials/changed.ts";
+import { passkeySignal, roamingPasskeys } from "../credentials/passkeys.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { claimChange, findChange, takeBackSince } from "../credentials/take-back.ts";
+import type { SignalKind } from "../signals/events.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
@@ -63,6 +65,7 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
         sealLetter(needs, { letter: "change taken back", locale: account.locale, to: address, at: now }),
       ),
   );
+  const roaming = await roamingPasskeys(needs, accountId);
   let complete = true;
   let isOvertaken = false;
   const done = await refusable(() =>
@@ -80,10 +83,16 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
       if (isOvertaken) throw new Refused();
       const { takenBack, left } = await takeBackSince(tx, accountId, change, removed, now);
       complete = left.length === 0;
-      const detail = { account: accountId, change: change.kind, "taken back": takenBack, left };
+      const detail = { account: accountId, change: change.kind, "taken back": takenBack.map(({ kind }) => kind), left };
       await append(tx, now, { kind: "change taken back", detail }, random);
       await recordEvent(tx, bareEvent(random, accountId, "change taken back", now));
-      await queueSignal(tx, random, accountId, ["password compromised", "session revoked"], "not me", now);
+      const told: SignalKind[] = ["password compromised", "session revoked"];
+      for (const { kind, subject } of takenBack) {
+        const isRoaming = subject !== null && roaming.has(subject);
+        if (kind === "passkey added") told.push(passkeySignal("removed", isRoaming));
+        if (kind === "passkey removed") told.push(passkeySignal("added", isRoaming));
+      }
+      await queueSignal(tx, random, accountId, told, "not me", now);
       await announce(tx, { accountId, reason: "signed-out" });
       for (const letter of letters) await enqueue(tx, "send-letter", letter);
     }),

@@ -18,6 +18,13 @@ const accountKinds = {
   "password changed": { uri: credentialChange, claims: { credential_type: "password", change_type: "update" } },
   "authenticator added": { uri: credentialChange, claims: { credential_type: "app", change_type: "create" } },
   "authenticator removed": { uri: credentialChange, claims: { credential_type: "app", change_type: "revoke" } },
+  "passkey added": { uri: credentialChange, claims: { credential_type: "fido2-platform", change_type: "create" } },
+  "passkey removed": { uri: credentialChange, claims: { credential_type: "fido2-platform", change_type: "revoke" } },
+  "security key added": { uri: credentialChange, claims: { credential_type: "fido2-roaming", change_type: "create" } },
+  "security key removed": {
+    uri: credentialChange,
+    claims: { credential_type: "fido2-roaming", change_type: "revoke" },
+  },
   "account purged": { uri: accountPurged, claims: {} },
 } as const;
 export type SignalKind = keyof typeof accountKinds;
@@ -33,6 +40,7 @@ const causes = {
   "not me": { by: "user", says: "The owner took back a change that was not theirs" },
   "password changed": { by: "user", says: "The owner changed the password" },
   renewed: { by: "user", says: "The owner renewed the password" },
+  "passkeys changed": { by: "user", says: "The owner changed the passkeys" },
   "second factor changed": { by: "user", says: "The owner changed the second factor" },
   "account deleted": { by: "user", says: "The account was deleted" },
   "account deleted by the host": { by: "admin", says: "The account was deleted" },

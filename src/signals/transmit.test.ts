@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { authenticator } from "../../test/authenticator.ts";
 import { asCookie, goodPassword } from "../../test/service.ts";
 import { containNeedsOf } from "../../test/contain-needs.ts";
 import { answering, type Misbehave } from "../../test/signal-receiver.ts";
-import { eventOf, pollNow, signalService, subjectOf } from "../../test/signal-service.ts";
+import { claimsOf, eventOf, pollNow, signalService, subjectOf } from "../../test/signal-service.ts";
 import { setUpTotp } from "../../test/totp-app.ts";
+import { passkeyCookie } from "../http/cookies.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
 import { incidentStatus } from "../incidents/status.ts";
 import type { AccountId } from "../kernel/brand.ts";
@@ -16,7 +18,7 @@ import { listReceivers, removeReceiver } from "./receivers.ts";
 import { dropAged } from "./settle.ts";
 
 /** P15: relying services are told the standard security events, each once it has happened and not before. */
-const { service, endpoint, transmit, relyingService, person } = await signalService();
+const { service, issuer, endpoint, transmit, relyingService, person } = await signalService();
 const { ground, clock } = service;
 const { db, random, keyholders } = ground;
 
@@ -71,6 +73,50 @@ describe("what is told, and when", () => {
     ).rejects.toThrow("rolled back");
     expect(await told()).toEqual([]);
     await db.run(`update incident set state = 'closed'`);
+  });
+
+  test("a passkey that is added, removed, or taken back is told, with whether it roams, to a stream that asks for it", async () => {
+    const { receiver } = await relyingService();
+    const stream = await receiver.createStream({ events_requested: [credentialChange] });
+    const told = async (): Promise<unknown[]> => {
+      await transmit();
+      const { sets } = await pollNow(receiver, stream.delivery.endpoint_url);
+      await pollNow(receiver, stream.delivery.endpoint_url, { maxEvents: 0, ack: sets.map(({ jti }) => jti) });
+      return sets.map((set) => {
+        const { credential_type, change_type } = claimsOf(set);
+        return [eventOf(set), credential_type, change_type];
+      });
+    };
+    const [ada, bob] = [await person(), await person()];
+    async function addPasskey({ cookie }: { readonly cookie: string }, transports: readonly string[]): Promise<void> {
+      const cookies = asCookie(cookie);
+      const asked = await service.call("POST", "/api/account/passkeys/options", { body: {}, cookies });
+      const answer = authenticator(issuer).create(asked.body["options"] as Record<string, unknown>);
+      const added = await service.call("POST", "/api/account/passkeys", {
+        body: { answer: { ...answer, response: { ...answer.response, transports: [...transports] } }, name: "A key" },
+        cookies: { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" },
+      });
+      expect(added.status, added.text).toBe(201);
+    }
+    await addPasskey(ada, ["internal", "hybrid"]);
+    expect(await told()).toEqual([[credentialChange, "fido2-platform", "create"]]);
+    await addPasskey(ada, ["usb", "nfc"]);
+    expect(await told()).toEqual([[credentialChange, "fido2-roaming", "create"]]);
+    const undo = (await service.letters()).find(({ to, undo: link }) => to === ada.address && link !== undefined)?.undo;
+    const payload = new URLSearchParams({ token: String(undo) }).toString();
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    await service.web.app.inject({ method: "POST", url: "/not-me", payload, headers });
+    expect(await told()).toContainEqual([credentialChange, "fido2-roaming", "revoke"]);
+
+    await addPasskey(bob, ["internal"]);
+    expect(await told()).toEqual([[credentialChange, "fido2-platform", "create"]]);
+    const listed = await service.call("GET", "/api/account/passkeys", { cookies: asCookie(bob.cookie) });
+    const [passkey] = listed.body["passkeys"] as { id: string }[];
+    const removed = await service.call("DELETE", `/api/account/passkeys/${passkey?.id}`, {
+      cookies: asCookie(bob.cookie),
+    });
+    expect(removed.status, removed.text).toBeLessThan(300);
+    expect(await told()).toEqual([[credentialChange, "fido2-platform", "revoke"]]);
   });
 
   test("containment writes one row, and every account is told of it, with its counts in the case", async () => {

@@ -1,7 +1,7 @@
 import { toDate, minuteMs, secondMs, sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import { cosignedAt, readNote, readSignatureLine, type VerifierKey } from "./note.ts";
 import type { PolicyWitness } from "./policy.ts";
 import { proveConsistency } from "./proof.ts";
@@ -21,6 +21,17 @@ interface Needs {
   readonly clock: Clock;
   readonly log: Log;
   readonly witnesses: readonly PolicyWitness[];
+  /** Told of each contradiction in the transaction that notes it; rings the bell. */
+  readonly contradicted: (tx: Tx, found: Contradiction, now: EpochMs) => Promise<void>;
+}
+
+/** What a witness answered that no outage explains: it has cosigned another tree. */
+export interface Contradiction {
+  readonly witness: string;
+  readonly keyId: string;
+  readonly problem: string;
+  /** Of the checkpoint that it was asked to cosign. */
+  readonly size: number;
 }
 
 interface Head {
@@ -45,9 +56,9 @@ export interface Cosigner {
  * Keeps witnesses elsewhere informed (C2SP tlog-witness). One that is away, or refuses, is said in the log once and in the
  * database (`problem`), is asked again after a pause that grows to five minutes, and holds up nothing: the timeline goes on
  * without its cosignature. A witness that has seen a larger tree than ours, or another of the same size, is how an outsider
- * notices that a database was put back or rewritten; that is an error in the log.
+ * notices that a database was put back or rewritten; that is an error in the log, and rings.
  */
-export function openCosigner({ db, clock, log, witnesses }: Needs): Cosigner {
+export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs): Cosigner {
   const stopping = new AbortController();
   const asking = new Map<string, Promise<void>>();
   const away = new Map<string, { readonly until: EpochMs; readonly pauseMs: number }>();
@@ -94,12 +105,17 @@ export function openCosigner({ db, clock, log, witnesses }: Needs): Cosigner {
       return;
     }
     const { problem } = asked;
-    await db.run(
-      `insert into timeline_witness (key, size, failing_since, problem) values ($1, 0, $2, $3)
-       on conflict (key) do update
-         set failing_since = coalesce(timeline_witness.failing_since, excluded.failing_since), problem = excluded.problem`,
-      [id, toDate(now), problem],
-    );
+    await db.transaction(async (tx) => {
+      await tx.run(
+        `insert into timeline_witness (key, size, failing_since, problem) values ($1, 0, $2, $3)
+         on conflict (key) do update
+           set failing_since = coalesce(timeline_witness.failing_since, excluded.failing_since), problem = excluded.problem`,
+        [id, toDate(now), problem],
+      );
+      if (!contradictions.has(problem)) return;
+      const found = { witness: key.name, keyId: key.id.toString("hex"), problem, size: head.size };
+      await contradicted(tx, found, now);
+    });
     if (known?.failing !== true) {
       log[contradictions.has(problem) ? "error" : "warn"](
         { witness: id, reason: problem },

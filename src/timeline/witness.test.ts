@@ -12,6 +12,9 @@ import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
+import { timelineContradicted } from "../canaries/alarm-words.ts";
+import { listAlarms } from "../canaries/alarms.ts";
+import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { appendAll } from "./append.ts";
 import { checkpointBody, originOf, signedNote } from "./checkpoint.ts";
 import { openCosigner } from "./cosign.ts";
@@ -106,9 +109,13 @@ async function grow(count: number, on: Db = db): Promise<void> {
   });
 }
 
+/** The bell, as the worker hangs it. */
+const contradicted = async (...[tx, found, now]: Parameters<Parameters<typeof openCosigner>[0]["contradicted"]>) =>
+  void (await raiseAlarm(tx, now, systemRandom, timelineContradicted(found)));
+
 /** A whole turn: asks the witnesses, and publishes. */
 async function turn(with_: Policy, on: Db = db, to = join(folder, "tiles")): Promise<void> {
-  const cosigner = openCosigner({ db: on, clock, log: silentLog, witnesses: with_.witnesses });
+  const cosigner = openCosigner({ db: on, clock, log: silentLog, witnesses: with_.witnesses, contradicted });
   await cosigner.cosign(20_000);
   await cosigner.stop();
   await publishTiles({ db: on, folder: to, log: silentLog, policy: with_ });
@@ -236,6 +243,16 @@ test("a rewritten timeline, and one that was cut back, get no cosignature and ar
   expect((await states(alone, rewritten))[0]!.problem).toBe(
     "it finds that this tree does not continue what it has cosigned",
   );
+  // It rings once, with what the witness answered last; the timeline that it cosigned rings nowhere.
+  expect(await listAlarms(rewritten)).toMatchObject([
+    {
+      kind: "timeline contradicted",
+      times: 3,
+      acknowledgedAt: null,
+      facts: { witness: "one.example", answer: "it finds that this tree does not continue what it has cosigned" },
+    },
+  ]);
+  expect(await listAlarms(db)).toEqual([]);
   expect(await ask(alone, { folder: other })).toMatchObject({ code: 6 });
   expect(await ask(alone)).toMatchObject({ code: 0 });
 });
@@ -349,7 +366,7 @@ test("a witness that answers nonsense, hangs, redirects or floods is said, and n
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const key = verifierKey("silent.example", Buffer.alloc(32, 99), signatureTypes.cosignature);
   const silent = policy(line("silent", { key, port: (server.address() as AddressInfo).port }), "quorum silent");
-  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses: silent.witnesses });
+  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses: silent.witnesses, contradicted });
   await cosigner.cosign(1);
   await cosigner.stop();
   expect((await states(silent))[0]).toMatchObject({ cosignedAt: null, problem: null });
@@ -365,7 +382,7 @@ test("a witness that fails is asked again after a pause that grows, and not befo
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const key = verifierKey("failing.example", Buffer.alloc(32, 98), signatureTypes.cosignature);
   const failing = policy(line("failing", { key, port: (server.address() as AddressInfo).port }), "quorum failing");
-  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses: failing.witnesses });
+  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses: failing.witnesses, contradicted });
   const counts: number[] = [];
   for (const pause of [0, 0, 1_000, 1_000, 1_000, 4_000]) {
     clock.advance(pause);

@@ -32,7 +32,7 @@ function domainWith(over: Readonly<Record<string, Records | undefined>> = {}): S
   return {
     domain,
     returnDomain: domain,
-    relayHost: "relay.example",
+    relayHosts: ["relay.example"],
     keys: [{ selector: "houselights", publicKey: key }],
   };
 }
@@ -94,8 +94,21 @@ test("SPF by a, mx, redirect and IPv6 is understood", async () => {
 test("the best of the relay's addresses counts, and a relay on this machine leaves the question open", async () => {
   const sender = domainWith();
   dns.set("two.example", { a: ["198.51.100.9", "192.0.2.3"] });
-  expect(await judged({ ...sender, relayHost: "two.example" }, "SPF")).toMatchObject({ verdict: "good" });
-  expect(await judged({ ...sender, relayHost: "127.0.0.1" }, "SPF")).toMatchObject({ verdict: "unknown" });
+  expect(await judged({ ...sender, relayHosts: ["two.example"] }, "SPF")).toMatchObject({ verdict: "good" });
+  expect(await judged({ ...sender, relayHosts: ["127.0.0.1"] }, "SPF")).toMatchObject({ verdict: "unknown" });
+});
+
+test("of several relays the one counts that the record treats worst, and is named", async () => {
+  const sender = { ...domainWith(), relayHosts: ["relay.example", "second.example"] };
+  dns.set("second.example", { a: ["192.0.2.8"] });
+  expect(await judged(sender, "SPF")).toMatchObject({
+    verdict: "good",
+    found: expect.stringContaining("each relay (relay.example, second.example)") as unknown,
+  });
+  dns.set("second.example", { a: ["198.51.100.9"] });
+  const finding = await judged(sender, "SPF");
+  expect(finding).toMatchObject({ verdict: "weak", found: expect.stringContaining("(second.example)") as unknown });
+  expect(finding.found).not.toContain("relay.example,");
 });
 
 test.each<[string, Records | undefined, Finding["verdict"], RegExp]>([
@@ -133,7 +146,7 @@ test("DMARC is found above a subdomain, with the policy for subdomains and its a
   dns.set("_dmarc.parent.example", { txt: ["v=DMARC1; p=none; sp=reject; aspf=s"] });
   dns.set("mail.parent.example", { mx: ["mx.example"], txt: ["v=spf1 ip4:192.0.2.7 -all"] });
   const sender = { ...domainWith(), domain: "news.parent.example", returnDomain: "mail.parent.example", keys: [] };
-  const finding = await judged({ ...sender, relayHost: "relay.example" }, "DMARC");
+  const finding = await judged({ ...sender, relayHosts: ["relay.example"] }, "DMARC");
   expect(finding).toMatchObject({ verdict: "bad", found: expect.stringContaining("refuse") as unknown });
 });
 
@@ -152,7 +165,7 @@ test("a domain that is none of the internet's asks the DNS nothing", async () =>
   const findings = await judgeSender(lookup, {
     domain: "localhost",
     returnDomain: "localhost",
-    relayHost: null,
+    relayHosts: [],
     keys: [],
   });
   expect(findings).toMatchObject([{ about: "domain", verdict: "bad" }]);

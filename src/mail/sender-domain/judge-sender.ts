@@ -22,8 +22,8 @@ export interface Sender {
   readonly domain: string;
   /** The domain of the Return-Path, where bounces go. */
   readonly returnDomain: string;
-  /** The relay's host name; `null` without a relay. */
-  readonly relayHost: string | null;
+  /** The relays' host names, each of which hands letters over; none without a relay. */
+  readonly relayHosts: readonly string[];
   /** Keys that letters are signed with: the selector and the public key that DNS should hold (base64). */
   readonly keys: readonly { readonly selector: string; readonly publicKey: string }[];
 }
@@ -34,13 +34,13 @@ export async function senderOf(
   keyholder: Pick<Keyholder, "dkimPublicKeys">,
 ): Promise<Sender> {
   const { domain } = readFrom(mailFrom);
-  // Of several relays the first: they are one operator's, and one record has to name them all.
-  const relay = smtpUrl === null ? null : URL.parse(smtpUrl.revealText().split(/\s+/)[0] ?? "");
+  const relays = smtpUrl === null ? [] : smtpUrl.revealText().trim().split(/\s+/);
+  const hosts = relays.map((relay) => URL.parse(relay)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "");
   const keys = isInternetDomain(domain) ? await keyholder.dkimPublicKeys() : [];
   return {
     domain,
     returnDomain: bounceAddress === null ? domain : domainOf(bounceAddress),
-    relayHost: relay?.hostname.replace(/^\[(.*)\]$/, "$1") ?? null,
+    relayHosts: [...new Set(hosts)].filter((host) => host !== ""),
     keys: keys
       .filter(({ inUse }) => inUse)
       .map(({ version, publicKey }) => ({ selector: dkimSelector(version), publicKey: publicKey.toString("base64") })),
@@ -60,16 +60,16 @@ export async function judgeSender(lookup: Lookup, sender: Sender): Promise<reado
     const found = `${domain} is no domain of the internet: no receiver can check letters from it`;
     return [{ about: "domain", verdict: "bad", found, advice: "set MAIL_FROM to an address of a domain of yours" }];
   }
-  const spf = await checkSpf(lookup, returnDomain, await relayAddresses(lookup, sender.relayHost));
+  const spf = await checkRelays(lookup, returnDomain, sender.relayHosts);
   const dkim = await Promise.all(sender.keys.map((key) => judgeKey(lookup, domain, key)));
   const dmarc = await findDmarc(lookup, domain);
   const signed = signedBy(dkim);
   return [
     await judgeReturn(lookup, returnDomain),
-    spfFinding(spf, returnDomain, sender.relayHost),
+    spfFinding(spf, returnDomain),
     ...(dkim.length === 0 ? [unsigned(domain)] : dkim),
-    dmarcFinding(dmarc, sender, signed, spf),
-    receiversFinding(dmarc, spf, signed),
+    dmarcFinding(dmarc, sender, signed, spf.result),
+    receiversFinding(dmarc, spf.result, signed),
   ];
 }
 
@@ -82,8 +82,37 @@ const signedBy = (keys: readonly Finding[]): Signed =>
       ? "unknown"
       : "no";
 
-async function relayAddresses(lookup: Lookup, host: string | null): Promise<readonly string[]> {
-  if (host === null || host === "localhost" || /^(127\.|::1$)/.test(host)) return [];
+interface RelaysChecked {
+  readonly result: SpfResult;
+  /** The relays of which that is so; empty where nothing is known of any. */
+  readonly hosts: readonly string[];
+}
+
+/** Worst first: letters leave by every relay in turn, so that the record has to name them all. */
+const fromWorst: readonly SpfResult[] = [
+  "permerror",
+  "temperror",
+  "open",
+  "none",
+  "fail",
+  "softfail",
+  "neutral",
+  "unknown",
+  "pass",
+];
+
+/** What the record says of the relay that it treats worst. */
+async function checkRelays(lookup: Lookup, domain: string, hosts: readonly string[]): Promise<RelaysChecked> {
+  if (hosts.length === 0) return { result: await checkSpf(lookup, domain, []), hosts: [] };
+  const checked = await Promise.all(
+    hosts.map(async (host) => ({ host, result: await checkSpf(lookup, domain, await relayAddresses(lookup, host)) })),
+  );
+  const result = fromWorst.find((one) => checked.some((relay) => relay.result === one)) ?? "unknown";
+  return { result, hosts: checked.filter((relay) => relay.result === result).map(({ host }) => host) };
+}
+
+async function relayAddresses(lookup: Lookup, host: string): Promise<readonly string[]> {
+  if (host === "localhost" || /^(127\.|::1$)/.test(host)) return [];
   const answered = await lookup.addresses(host);
   return answered.kind === "found" ? answered.values : [];
 }
@@ -117,9 +146,10 @@ async function judgeReturn(lookup: Lookup, domain: string): Promise<Finding> {
     : { about, verdict: "bad", found: `${domain} has neither MX nor address: receivers refuse such a sender`, advice };
 }
 
-function spfFinding(result: SpfResult, domain: string, relayHost: string | null): Finding {
+function spfFinding({ result, hosts }: RelaysChecked, domain: string): Finding {
   const about = "SPF";
-  const relay = relayHost === null ? "the relay" : `the relay (${relayHost})`;
+  const relay =
+    hosts.length === 0 ? "the relay" : `${hosts.length === 1 ? "the relay" : "each relay"} (${hosts.join(", ")})`;
   const allow = `name what your relay sends from in the SPF record of ${domain}; its operator says which term that is`;
   switch (result) {
     case "pass":

@@ -66,7 +66,8 @@ async function cosigned({ ground }: World["service"], databaseId: string): Promi
     { name: "here", key: witness.key, url },
     { name: "away", key: away, url: "http://127.0.0.1:1" },
   ];
-  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses });
+  const contradicted = () => Promise.resolve();
+  const cosigner = openCosigner({ db, clock, log: silentLog, witnesses, contradicted });
   await cosigner.cosign(20_000);
   await cosigner.stop();
   await witness.close();

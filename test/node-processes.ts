@@ -1,0 +1,67 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { PoolConfig } from "pg";
+import { forEachRole } from "../src/keyholder/permissions.ts";
+import type { TestKeyholder } from "../src/keyholder/test-keyholder.ts";
+import { credentialsFor, type ChildMessage, type ChildRole } from "../src/processes.ts";
+
+export interface NodeOrder {
+  readonly role: ChildRole;
+  readonly connection: PoolConfig;
+  readonly keyholder: TestKeyholder;
+  readonly folder: string;
+  /** A web process that is started again gets the port it had. */
+  readonly port?: number;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface NodeProcess {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly url: string;
+  /** For the first operator, if there is none. */
+  readonly link: string | null;
+}
+
+/** A web or worker process of the product, as `serve` starts it; kept in `running` while it lives. Ready when it resolves. */
+export async function startNodeProcess(
+  { role, connection, keyholder, folder, port, settings = {} }: NodeOrder,
+  running: Set<ChildProcess>,
+): Promise<NodeProcess> {
+  const child = fork(fileURLToPath(new URL("../src/child.ts", import.meta.url)), [role], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: folder,
+      DATA_DIR: join(folder, "data"),
+      LIBRARY_DIR: join(folder, "library"),
+      PORT: "0",
+      PUBLIC_ORIGIN: "http://localhost:8400",
+      HASH_THREADS: "1",
+      LOG_LEVEL: "silent",
+      ...settings,
+    },
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  const credentials = credentialsFor(
+    role,
+    forEachRole((each) => keyholder.credentials[each].reveal()),
+    false,
+  );
+  const { socketPath } = keyholder;
+  child.send({ kind: "start", connection, socketPath, credentials, port: port ?? null });
+  const [message] = (await once(child, "message")) as [ChildMessage];
+  if (message.kind !== "ready") throw new Error(message.message);
+  return { child, port: message.port, url: `http://127.0.0.1:${message.port}`, link: message.operatorLink };
+}
+
+/** Sends the signal and waits. @returns the exit code; `null` when the signal ended it. */
+export async function endNodeProcess({ child }: NodeProcess, signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+  const ended = once(child, "exit") as Promise<[number | null]>;
+  child.kill(signal);
+  return (await ended)[0];
+}
