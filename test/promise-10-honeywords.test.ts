@@ -5,7 +5,10 @@ import { expect, test } from "vitest";
 import { listAlarms } from "../src/canaries/alarms.ts";
 import { ringForHoneywords } from "../src/canaries/honeyword-watch.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
+import { silentLog } from "../src/kernel/log.ts";
 import { openBytes, sealBytes } from "../src/keyholder/sealed.ts";
+import { keepKeys } from "../src/rotation/keep-keys.ts";
+import { rotateKeys } from "../src/rotation/rotate.ts";
 import { goodPassword, testService } from "./service.ts";
 
 /** P10: a word that was cracked from a record, tried at the door, rings; and whoever tries it cannot tell it from any wrong one. */
@@ -39,7 +42,7 @@ test("a honeyword rings with its account, and answers like any wrong password", 
   const key = await sealingKey();
   const row = await db.one<{ record: Buffer }>(`select record from password where account_id = $1`, [accountId]);
   const record = openBytes(() => key.key, "password", [accountId], row!.record)!;
-  expect(record[0]).toBe(2);
+  expect(record[0]).toBe(3);
   record.fill(0xff, 17, 33);
   await db.run(`update password set record = $2 where account_id = $1`, [
     accountId,
@@ -89,4 +92,41 @@ test("a record of the older form still lets its owner in", async () => {
     service.call("POST", "/api/sessions", { body: { address: "bob@example.org", password } });
   expect((await signIn("wrong words by far")).status).toBe(401);
   expect((await signIn(goodPassword)).status).toBe(201);
+});
+
+test("a honeyword rings as before once the keys of its record were rotated, and nobody has to do anything", async () => {
+  const accountId = (await service.account("cid@example.org", goodPassword)) as AccountId;
+  const signIn = (password: string) =>
+    service.call("POST", "/api/sessions", { body: { address: "cid@example.org", password } });
+  const key = await sealingKey();
+  const read = async () =>
+    (await db.one<{ record: Buffer }>(`select record from password where account_id = $1`, [accountId]))!.record;
+  const record = openBytes(() => key.key, "password", [accountId], await read())!;
+  record.fill(0xff, 17, 33);
+  await db.run(`update password set record = $2 where account_id = $1`, [
+    accountId,
+    sealBytes({ random }, key, "password", [accountId], record),
+  ]);
+  const keeper = keyholders.keeper.keys;
+  await rotateKeys({ db, keys: keeper, clock, random }, ["password"]);
+  await keepKeys({
+    db,
+    keys: keeper,
+    keyholder: keyholders.mailer,
+    clock,
+    random,
+    log: silentLog,
+    remarkCanaries: () => Promise.resolve(),
+  });
+  const newest = await sealingKey();
+  expect(newest.version).toBe(key.version + 1);
+  const again = openBytes(() => newest.key, "password", [accountId], await read())!;
+  // Two exact keys by now, and every place is still set.
+  expect(again[33]).toBe(2);
+  expect(again.length).toBe(record.length);
+  const before = await keyholders.mailer.honeywords(0);
+  expect((await signIn("wrong words by far")).status).toBe(401);
+  expect((await signIn(goodPassword)).status).toBe(201);
+  const after = await keyholders.mailer.honeywords(before.at(-1)?.number ?? 0);
+  expect(after.map((each) => each.accountId)).toEqual([accountId]);
 });

@@ -221,7 +221,7 @@ test("restore", async () => {
     expect((await signIn(service, "ada@example.org", oldPassword)).status).toBe(201);
     expect((await signIn(service, "eve@example.org", oldPassword)).status).toBe(401);
   };
-  after["--keys monday.keys --yes"] = ({ out }) => expect(out).toMatch(/rows of \d+ tables restored/);
+  after["--exact-keys monday.exact --yes"] = ({ out }) => expect(out).toMatch(/rows of \d+ tables restored/);
   await perform("docs/runbook/restore.md", stage);
 
   // The machine that was empty opens what the first one sealed.

@@ -12,6 +12,7 @@ import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { liveCanaries, rotateForBackup } from "../canaries/rotate-for-backup.ts";
 import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
+import { backupExactKeys, restoreExactKeys } from "../keyholder/exact-key.ts";
 import { dkimSelector } from "../mail/dkim.ts";
 import { readFrom } from "../mail/smtp.ts";
 import { sealBy } from "../keyholder/sealing.ts";
@@ -50,10 +51,13 @@ export const keepingCommands: readonly Command[] = [
   {
     words: ["backup"],
     summary: "write the database to one file; with --keys, the keys to another",
-    arguments: "FILE [--keys FILE]",
+    arguments: "FILE [--keys FILE] [--exact-keys FILE]",
     positionals: 1,
-    options: { keys: { type: "string" } },
-    optionHelp: [["--keys FILE", "also back up the keys, to be kept apart from the database"]],
+    options: { keys: { type: "string" }, "exact-keys": { type: "string" } },
+    optionHelp: [
+      ["--keys FILE", "also back up the keys, to be kept apart from the database"],
+      ["--exact-keys FILE", "also back up what tells passwords from honeywords, to be kept apart from both"],
+    ],
     examples: [
       "houselights backup /mnt/backup/houselights-2026-11-22",
       "houselights backup db.backup --keys /mnt/safe/keys.backup",
@@ -75,6 +79,8 @@ export const keepingCommands: readonly Command[] = [
             });
       const keys = textOf(values, "keys");
       if (keys !== undefined) await backupKeys(keysDirOf(config), keys);
+      const exactKeys = textOf(values, "exact-keys");
+      if (exactKeys !== undefined) await backupExactKeys(keysDirOf(config), exactKeys);
       return {
         kind: "done",
         json: { ...summary, canaries },
@@ -88,6 +94,9 @@ export const keepingCommands: readonly Command[] = [
           keys === undefined
             ? "  without the keys nothing in it can be read: back them up too (--keys), elsewhere"
             : "  keys written apart: keep the two files in different places",
+          ...(exactKeys === undefined
+            ? []
+            : ["  exact keys written apart: kept with the keys they would silence the bell of cracked passwords"]),
         ],
       };
     },
@@ -95,11 +104,17 @@ export const keepingCommands: readonly Command[] = [
   {
     words: ["restore"],
     summary: "put a backup in place of the database, or of the keys",
-    arguments: "FILE [--yes] | --keys FILE [--replace]",
+    arguments: "FILE [--yes] | --keys FILE [--replace] | --exact-keys FILE",
     positionals: 1,
-    options: { keys: { type: "string" }, replace: { type: "boolean" }, yes: { type: "boolean" } },
+    options: {
+      keys: { type: "string" },
+      "exact-keys": { type: "string" },
+      replace: { type: "boolean" },
+      yes: { type: "boolean" },
+    },
     optionHelp: [
       ["--keys FILE", "restore keys; the service must be stopped"],
+      ["--exact-keys FILE", "add exact keys to those that are there; the service must be stopped"],
       ["--replace", "put the present keys aside for it"],
       ["--yes", "do not ask"],
     ],
@@ -108,30 +123,36 @@ export const keepingCommands: readonly Command[] = [
       const { config, log, values, positionals } = call;
       const keys = textOf(values, "keys");
       const file = positionals[0];
-      if (file === undefined && keys === undefined) return { kind: "usage", error: "a file is needed" };
+      const exactKeys = textOf(values, "exact-keys");
+      if (file === undefined && keys === undefined && exactKeys === undefined)
+        return { kind: "usage", error: "a file is needed" };
       if (file !== undefined && !existsSync(file)) return { kind: "refused", error: "there is no such file" };
       if (
         !(await confirmed(call, "everything written since the backup is lost, and everybody is signed out; go on?"))
       ) {
         return { kind: "refused", error: "nothing was touched", hint: "--yes restores without asking" };
       }
-      if (keys !== undefined) {
-        try {
+      try {
+        if (keys !== undefined) {
           const sealing = await readSealing(config, keysDirOf(config));
           const seal = sealing === undefined ? undefined : sealBy({ random: systemRandom }, sealing);
           await restoreKeys(keys, keysDirOf(config), { replace: values["replace"] === true, seal });
-        } catch (thrown) {
-          if (!(thrown instanceof Fault)) throw thrown;
-          return { kind: "refused", error: messageOf(thrown) };
         }
-        if (file === undefined) return { kind: "done", lines: ["keys restored"] };
+        if (exactKeys !== undefined) await restoreExactKeys(exactKeys, keysDirOf(config));
+      } catch (thrown) {
+        if (!(thrown instanceof Fault)) throw thrown;
+        return { kind: "refused", error: messageOf(thrown) };
+      }
+      if (file === undefined) {
+        const restored = [...(keys === undefined ? [] : ["keys"]), ...(exactKeys === undefined ? [] : ["exact keys"])];
+        return { kind: "done", lines: [`${restored.join(" and ")} restored`] };
       }
       const outcome = await withDatabase(config, log, async (connection) => {
         const db = openDb({ connection, log, maxConnections: 2 });
         try {
           await migrate(db);
           const before = highest(await readFloors(db));
-          return await restoreDatabase(db, file ?? "", async (tx) => {
+          return await restoreDatabase(db, file, async (tx) => {
             // In the restore's own commit: nothing that the backup could revive is good for one moment.
             const now = systemClock.now();
             const epoch = await raiseFloors(tx, revivable, now, before + 1);

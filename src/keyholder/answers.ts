@@ -17,7 +17,8 @@ import {
 import type { AddressLimit } from "./address-limit.ts";
 import type { ArgumentReader } from "./arguments.ts";
 import { dkimHandlers } from "./dkim.ts";
-import { honeywordHits, judgeRecord, makeRecord, type ExactKey, type Judged } from "./honeywords.ts";
+import type { ExactKeys } from "./exact-key.ts";
+import { honeywordHits, judgeRecord, makeRecord, type Judged } from "./honeywords.ts";
 import type { IndexPurpose, Place, Role, RsaPurpose, SignPurpose, Witness } from "./keyholder.ts";
 import {
   codePurposes,
@@ -52,7 +53,7 @@ interface Needs {
   readonly random: Random;
   readonly log: Log;
   readonly witness: Witness;
-  readonly exact: ExactKey;
+  readonly exact: Pick<ExactKeys, "all">;
   /** The keys now: RSA keys come later than the others. */
   readonly keys: () => Keys;
   readonly keysWith: (purpose: RsaPurpose) => Promise<Keys>;
@@ -223,7 +224,9 @@ export function answerer({
     const accountId = args.accountId();
     const tag = args.bytes("tag", ...limits.tag);
     args.end();
-    const record = makeRecord({ random, exact }, accountId, tag);
+    const [newest] = exact.all();
+    if (newest === undefined) throw new Fault("IMPOSSIBLE", "there is no exact key");
+    const record = makeRecord({ random, exact: newest }, accountId, tag);
     return base64(sealBytes({ random }, newestKey(keys(), "password"), "password", [accountId], record));
   }
 
@@ -244,7 +247,7 @@ export function answerer({
   }
 
   function judge(record: Uint8Array, accountId: AccountId, tag: Uint8Array): Judged {
-    if (record[0] !== plainLayout) return judgeRecord(exact, record, accountId, tag);
+    if (record[0] !== plainLayout) return judgeRecord(exact.all(), record, accountId, tag);
     if (record[1] !== record.length - 2) return "unreadable";
     return equalBytes(record.subarray(2), tag) ? "right" : "wrong";
   }

@@ -1,11 +1,14 @@
+import { createHash } from "node:crypto";
 import { readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { epoch } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
+import { Secret } from "../kernel/secret.ts";
 import { backupKeys, restoreKeys } from "./backup-keys.ts";
 import { connectKeyholder } from "./client.ts";
 import type { KeyholderClient } from "./client.ts";
+import { backupExactKeys, exactKeyPath, restoreExactKeys } from "./exact-key.ts";
 import { keysPath } from "./keys.ts";
 import { startKeyholder } from "./supervise.ts";
 import { endAfterEach } from "./test-endings.ts";
@@ -124,4 +127,70 @@ test("a damaged backup, an unreadable witness in the way and a running keyholder
   expect(await readFile(keysPath(keysDir), "utf8")).toBe(keys);
   await writeFile(witnessPath(keysDir), witness);
   await restoreKeys(file, keysDir, { replace: true });
+});
+
+/** The exact keys of a folder, oldest first, as they stand in the file. */
+const exactKeysIn = async (path: string): Promise<string[]> =>
+  (JSON.parse(await readFile(path, "utf8")) as { body: { keys: string[] } }).body.keys;
+
+test("exact keys are rotated with that of password records, are in a backup of their own alone, and come back beside newer ones", async () => {
+  const folder = await temporaryFolder();
+  const keysDir = join(folder, "keys");
+  const [keysFile, exactFile] = [join(folder, "keys.backup"), join(folder, "exact.backup")];
+  const tag = Secret.fromText("0123456789abcdef");
+  const record = await whileRunning(keysDir, async (operator) => {
+    const old = await operator.sealPassword(accountId, tag);
+    await operator.keys.rotate("wrap", 1);
+    expect(await exactKeysIn(exactKeyPath(keysDir))).toHaveLength(1);
+    await operator.keys.rotate("password", 1);
+    expect(await exactKeysIn(exactKeyPath(keysDir))).toHaveLength(2);
+    // A repeated call makes no second one.
+    await operator.keys.rotate("password", 1);
+    expect(await exactKeysIn(exactKeyPath(keysDir))).toHaveLength(2);
+    const [again] = await operator.keys.rewrap("password", [accountId], [old]);
+    expect(again?.length).toBe(old.length);
+    expect(await operator.verifyPassword(accountId, again ?? Buffer.alloc(0), tag)).toBe(true);
+    return again ?? Buffer.alloc(0);
+  });
+  await backupKeys(keysDir, keysFile);
+  await backupExactKeys(keysDir, exactFile);
+  await expect(backupExactKeys(keysDir, exactFile)).rejects.toThrow("exists already");
+  expect((await stat(exactFile)).mode & 0o777).toBe(0o600);
+  const before = await exactKeysIn(exactFile);
+  const text = await readFile(keysFile, "utf8");
+  for (const key of before) expect(text).not.toContain(key);
+
+  await rm(keysDir, { recursive: true });
+  await restoreKeys(keysFile, keysDir);
+  await whileRunning(keysDir, async (operator) => {
+    // By its filter alone.
+    expect(await operator.verifyPassword(accountId, record, tag)).toBe(true);
+    await expect(restoreExactKeys(exactFile, keysDir)).rejects.toThrow("another process holds the keys");
+  });
+  const [made] = await exactKeysIn(exactKeyPath(keysDir));
+  for (const damaged of [text, "{}", (await readFile(exactFile, "utf8")).slice(0, -9)]) {
+    const file = join(folder, "damaged.backup");
+    await rm(file, { force: true });
+    await writeFile(file, damaged, { mode: 0o600 });
+    await expect(restoreExactKeys(file, keysDir)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  }
+  await restoreExactKeys(exactFile, keysDir);
+  await restoreExactKeys(exactFile, keysDir);
+  expect(await exactKeysIn(exactKeyPath(keysDir))).toEqual([...before, made]);
+  await whileRunning(keysDir, async (operator) => {
+    expect(await operator.verifyPassword(accountId, record, tag)).toBe(true);
+    expect(await operator.verifyPassword(accountId, record, Secret.fromText("fedcba9876543210"))).toBe(false);
+  });
+});
+
+test("an exact key from before they were rotated is read, and stays when another is made", async () => {
+  const folder = await temporaryFolder();
+  const keysDir = join(folder, "keys");
+  await whileRunning(keysDir, (operator) => operator.counters());
+  const body = { key: Buffer.alloc(32, 7).toString("base64") };
+  const sha256 = createHash("sha256").update(JSON.stringify(body)).digest("hex");
+  await writeFile(exactKeyPath(keysDir), JSON.stringify({ format: "houselights exact key 1", sha256, body }));
+  await whileRunning(keysDir, (operator) => operator.keys.rotate("password", 1));
+  const keys = await exactKeysIn(exactKeyPath(keysDir));
+  expect([keys.length, keys[0]]).toEqual([2, body.key]);
 });

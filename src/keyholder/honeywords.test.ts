@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { AccountId } from "../kernel/brand.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
 import { systemClock } from "../kernel/clock.ts";
+import { maxRecordBytes } from "./arguments.ts";
 import {
   exactKeyOf,
   filterBits,
@@ -10,8 +11,10 @@ import {
   indexCount,
   judgeRecord,
   makeRecord,
+  nestRecord,
   onesInFilter,
 } from "./honeywords.ts";
+import { sealedOverheadBytes } from "./sealed.ts";
 import { tryMany } from "../../test/tools/honeyword-tries.ts";
 
 const exact = exactKeyOf(systemRandom.bytes(32));
@@ -26,10 +29,10 @@ test("a record has 45 of 128 places set, the password answers it, and a wrong wo
     const account = someone();
     const record = makeRecord({ random, exact }, account, tagOf(`word ${n}`));
     expect(ones(record)).toBe(onesInFilter);
-    expect(judgeRecord(exact, record, account, tagOf(`word ${n}`))).toBe("right");
-    expect(judgeRecord(exact, record, account, tagOf(`word ${n + 1}`))).toBe("wrong");
+    expect(judgeRecord([exact], record, account, tagOf(`word ${n}`))).toBe("right");
+    expect(judgeRecord([exact], record, account, tagOf(`word ${n + 1}`))).toBe("wrong");
     // The places depend on the account too: a record that is moved fits nothing.
-    expect(judgeRecord(exact, record, someone(), tagOf(`word ${n}`))).toBe("wrong");
+    expect(judgeRecord([exact], record, someone(), tagOf(`word ${n}`))).toBe("wrong");
   }
 });
 
@@ -40,7 +43,7 @@ test("words that fit and are not the password come as often as derived, and none
   const tries = 40_000;
   let hits = 0;
   for (let n = 0; n < tries; n++) {
-    const judged = judgeRecord(exact, record, account, tagOf(`guess ${n}`));
+    const judged = judgeRecord([exact], record, account, tagOf(`guess ${n}`));
     expect(judged).not.toBe("right");
     if (judged === "honeyword") hits += 1;
   }
@@ -53,8 +56,45 @@ test("with the exact key gone a record still lets its owner in, and only its own
   const account = someone();
   const record = makeRecord({ random, exact }, account, tagOf("the password"));
   const other = exactKeyOf(random.bytes(32));
-  expect(judgeRecord(other, record, account, tagOf("the password"))).toBe("right");
-  for (let n = 0; n < 1_000; n++) expect(judgeRecord(other, record, account, tagOf(`guess ${n}`))).toBe("wrong");
+  expect(judgeRecord([other], record, account, tagOf("the password"))).toBe("right");
+  for (let n = 0; n < 1_000; n++) expect(judgeRecord([other], record, account, tagOf(`guess ${n}`))).toBe("wrong");
+});
+
+test("rotated exact keys: a record is put under the new one without its password, and the old one alone tells nothing", () => {
+  const account = someone();
+  const keys = [exact];
+  // Every place set: each word fits, so that the check alone decides.
+  let record: Uint8Array = makeRecord({ random, exact }, account, tagOf("the password"), filterBits);
+  expect(judgeRecord(keys, record, account, tagOf("a guess"))).toBe("honeyword");
+  for (let n = 2; n <= 10; n++) {
+    keys.unshift(exactKeyOf(random.bytes(32)));
+    const before = record;
+    record = nestRecord(keys[0]!, record);
+    expect(judgeRecord(keys, record, account, tagOf("the password"))).toBe("right");
+    expect(judgeRecord(keys, record, account, tagOf("a guess"))).toBe("honeyword");
+    // In any order: a restore puts older keys beside newer ones.
+    expect(judgeRecord(keys.toReversed(), record, account, tagOf("a guess"))).toBe("honeyword");
+    // Who has all but the newest cannot tell the one from the other.
+    if (n <= 8) expect(judgeRecord(keys.slice(1), record, account, tagOf("a guess"))).toBe("right");
+    else expect(record).toBe(before);
+    expect(nestRecord(keys[0]!, record)).toBe(record);
+  }
+  // Its length tells nobody how often.
+  expect(record.length).toBe(makeRecord({ random, exact }, account, tagOf("x")).length);
+  // What a sealed record takes: see `maxRecordBytes`.
+  expect(record.length + sealedOverheadBytes).toBeLessThanOrEqual(maxRecordBytes);
+});
+
+test("a record of the form with one exact key is read, and put under a newer one", () => {
+  const account = someone();
+  const made = makeRecord({ random, exact }, account, tagOf("the password"), filterBits);
+  const single = Buffer.concat([Buffer.from([2]), made.subarray(1, 33), made.subarray(34, 42), made.subarray(-32)]);
+  expect(judgeRecord([exact], single, account, tagOf("the password"))).toBe("right");
+  expect(judgeRecord([exact], single, account, tagOf("a guess"))).toBe("honeyword");
+  const next = exactKeyOf(random.bytes(32));
+  const nested = nestRecord(next, single);
+  expect(judgeRecord([next, exact], nested, account, tagOf("the password"))).toBe("right");
+  expect(judgeRecord([next, exact], nested, account, tagOf("a guess"))).toBe("honeyword");
 });
 
 test("a record that is cut or longer is unreadable", () => {
@@ -65,7 +105,7 @@ test("a record that is cut or longer is unreadable", () => {
     Buffer.concat([record, Buffer.from([0])]),
     Buffer.alloc(0),
   ]) {
-    expect(judgeRecord(exact, bad, someone(), tagOf("x"))).toBe("unreadable");
+    expect(judgeRecord([exact], bad, someone(), tagOf("x"))).toBe("unreadable");
   }
 });
 

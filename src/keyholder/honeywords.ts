@@ -20,13 +20,21 @@ export const indexCount = 20;
 /** Places that are set, the password's own among them. */
 export const onesInFilter = 45;
 
-/** First byte of a record of this form; 1 is the older one, which holds the hash itself. */
-export const honeywordLayout = 2;
+/**
+ * First byte of a record: `3 | salt (16) | filter (16) | how many ids (1) | eight ids (8 each) | check (32)`. The check is
+ * nested: the first id names the key of the innermost MAC, and each further one the key of a MAC over the one before. Ids
+ * that are not used yet are zeros, so that a record's length tells nothing. 2 is the same
+ * with one id and no number, and 1 the oldest, which holds the hash itself; both are read and no longer made.
+ */
+export const honeywordLayout = 3;
+const singleLayout = 2;
 const saltBytes = 16;
 const filterBytes = filterBits / 8;
 const idBytes = 8;
 const checkBytes = 32;
-const recordBytes = 1 + saltBytes + filterBytes + idBytes + checkBytes;
+const idsAt = 1 + saltBytes + filterBytes;
+/** A record that has been through so many rotations is not nested further. */
+const mostIds = 8;
 
 /** The key of the exact check, and what names it in a record. */
 export interface ExactKey {
@@ -60,6 +68,46 @@ const exactMac = (key: Uint8Array, salt: Uint8Array, accountId: AccountId, tag: 
     .update(canonical(["houselights exact 1", accountId, salt, tag]))
     .digest();
 
+const nestedMac = (key: Uint8Array, inner: Uint8Array): Buffer =>
+  createHmac("sha256", key)
+    .update(canonical(["houselights nested exact 1", inner]))
+    .digest();
+
+/** What stands around the ids and the check. */
+interface RecordParts {
+  readonly salt: Uint8Array;
+  readonly filter: Uint8Array;
+  readonly ids: readonly Uint8Array[];
+  readonly check: Uint8Array;
+}
+
+function parseRecord(record: Uint8Array): RecordParts | undefined {
+  const [layout] = record;
+  if (layout !== honeywordLayout && layout !== singleLayout) return undefined;
+  const [count, from, room] = layout === singleLayout ? [1, idsAt, 1] : [record[idsAt] ?? 0, idsAt + 1, mostIds];
+  const checkAt = from + room * idBytes;
+  if (count === 0 || count > room || record.length !== checkAt + checkBytes) return undefined;
+  return {
+    salt: record.subarray(1, 1 + saltBytes),
+    filter: record.subarray(1 + saltBytes, idsAt),
+    ids: Array.from({ length: count }, (_, n) => record.subarray(from + n * idBytes, from + (n + 1) * idBytes)),
+    check: record.subarray(checkAt),
+  };
+}
+
+function encodeRecord({ salt, filter, ids, check }: RecordParts): Buffer {
+  const unused = Buffer.alloc((mostIds - ids.length) * idBytes);
+  return Buffer.concat([
+    Buffer.from([honeywordLayout]),
+    salt,
+    filter,
+    Buffer.from([ids.length]),
+    ...ids,
+    unused,
+    check,
+  ]);
+}
+
 /** Makes the record of a hash. `ones` is the product's own number unless a test wants honeywords that it can find. */
 export function makeRecord(
   { random, exact }: { readonly random: Random; readonly exact: ExactKey },
@@ -77,34 +125,60 @@ export function makeRecord(
     set(filter, place);
     count += 1;
   }
-  return Buffer.concat([
-    Buffer.from([honeywordLayout]),
-    salt,
-    filter,
-    exact.id,
-    exactMac(exact.key, salt, accountId, tag),
-  ]);
+  return encodeRecord({ salt, filter, ids: [exact.id], check: exactMac(exact.key, salt, accountId, tag) });
+}
+
+/**
+ * Puts the check of a record under the newest exact key as well, without the password: from then on whoever has only the
+ * keys before cannot tell the password from a honeyword. The older keys are still needed to judge it. A record that is
+ * under the newest already, and one of the oldest form, are given back as they are.
+ */
+export function nestRecord(newest: ExactKey, record: Uint8Array): Uint8Array {
+  const parts = parseRecord(record);
+  const outermost = parts?.ids.at(-1);
+  if (parts === undefined || outermost === undefined || equalBytes(outermost, newest.id)) return record;
+  if (parts.ids.length >= mostIds) return record;
+  return encodeRecord({ ...parts, ids: [...parts.ids, newest.id], check: nestedMac(newest.key, parts.check) });
+}
+
+/** The check as it would stand for this hash; `undefined` when one of its keys is gone. */
+function checkOf(
+  keys: readonly ExactKey[],
+  { salt, ids }: RecordParts,
+  accountId: AccountId,
+  tag: Uint8Array,
+): Buffer | undefined {
+  const chain = ids.map((id) => keys.find((key) => equalBytes(key.id, id)));
+  let check: Buffer | undefined;
+  for (const exact of chain) {
+    if (exact === undefined) return undefined;
+    check = check === undefined ? exactMac(exact.key, salt, accountId, tag) : nestedMac(exact.key, check);
+  }
+  return check;
 }
 
 export type Judged = "right" | "wrong" | "honeyword" | "unreadable";
 
 /**
- * Judges a hash by a record of this form. A record whose exact key is gone (it is in no backup) is judged by its filter
- * alone, which a wrong word fits once in 10^9: then nobody is locked out, and nothing of it rings.
+ * Judges a hash by a record of this form. A record one of whose exact keys is gone is judged by its filter alone, which a
+ * wrong word fits once in 10^9: then nobody is locked out, and nothing of it rings.
  */
-export function judgeRecord(exact: ExactKey, record: Uint8Array, accountId: AccountId, tag: Uint8Array): Judged {
-  if (record.length !== recordBytes || record[0] !== honeywordLayout) return "unreadable";
-  const salt = record.subarray(1, 1 + saltBytes);
-  const filter = record.subarray(1 + saltBytes, 1 + saltBytes + filterBytes);
-  const id = record.subarray(recordBytes - checkBytes - idBytes, recordBytes - checkBytes);
+export function judgeRecord(
+  keys: readonly ExactKey[],
+  record: Uint8Array,
+  accountId: AccountId,
+  tag: Uint8Array,
+): Judged {
+  const parts = parseRecord(record);
+  if (parts === undefined) return "unreadable";
   // Both always, so that a word that fits takes no longer than one that does not.
   const fits =
-    placesOf(salt, accountId, tag)
-      .map((place) => isSet(filter, place))
+    placesOf(parts.salt, accountId, tag)
+      .map((place) => isSet(parts.filter, place))
       .filter(Boolean).length === indexCount;
-  const answers = equalBytes(exactMac(exact.key, salt, accountId, tag), record.subarray(recordBytes - checkBytes));
-  if (!equalBytes(id, exact.id)) return fits ? "right" : "wrong";
-  if (answers) return "right";
+  const check = checkOf(keys, parts, accountId, tag);
+  if (check === undefined) return fits ? "right" : "wrong";
+  if (equalBytes(check, parts.check)) return "right";
   return fits ? "honeyword" : "wrong";
 }
 

@@ -11,7 +11,7 @@ import type { OpenFolder } from "./open-folder.ts";
 import { maxRewrapped, rewrapKinds, rewrapped } from "./rewrap.ts";
 import { closed, keyStates, retired, rotated, usePrepared } from "./rotation.ts";
 
-interface Needs extends Pick<OpenFolder, "keys" | "change"> {
+interface Needs extends Pick<OpenFolder, "keys" | "change" | "exact"> {
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Log;
@@ -21,7 +21,7 @@ interface Needs extends Pick<OpenFolder, "keys" | "change"> {
 
 /** What the key process answers to those who keep keys. Throws KEYHOLDER_REFUSED for what would lose something. */
 export function keepingHandlers(needs: Needs): KeepingHandlers {
-  const { keys, change, log, graceMs } = needs;
+  const { keys, change, exact, log, graceMs } = needs;
 
   const changing =
     (what: string, next: (now: Keys, purpose: KeyPurpose, version: number) => Keys | Promise<Keys>) =>
@@ -43,9 +43,12 @@ export function keepingHandlers(needs: Needs): KeepingHandlers {
       const now = keys();
       return { generation: now.generation, states: keyStates(now) };
     },
-    "keys.rotate": changing("a new key is made, after this version", (now, purpose, after) =>
-      rotated(needs, now, purpose, after),
-    ),
+    "keys.rotate": changing("a new key is made, after this version", async (now, purpose, after) => {
+      const next = await rotated(needs, now, purpose, after);
+      // The exact key goes with that which seals password records: it is on disk before any record is sealed again.
+      if (next !== now && purpose === "password") await exact.rotate();
+      return next;
+    }),
     "keys.use": changing("a prepared key is in use", usePrepared),
     "keys.close": changing("a key is on its way out", (now, purpose, version) => closed(needs, now, purpose, version)),
     "keys.retire": changing("a key is retired", (now, purpose, version) =>
@@ -56,7 +59,9 @@ export function keepingHandlers(needs: Needs): KeepingHandlers {
       const contexts = args.texts("contexts", maxRewrapped, contextPattern);
       const packed = args.bytes("values", ...limits.batch);
       args.end();
-      return rewrapped({ random: needs.random, keys: keys() }, kind, contexts, packed).toString("base64");
+      return rewrapped({ random: needs.random, keys: keys(), exact: exact.all() }, kind, contexts, packed).toString(
+        "base64",
+      );
     },
   };
 }

@@ -3,10 +3,10 @@ import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { ensurePrivateFolder } from "./durable-file.ts";
-import { openExactKey } from "./exact-key.ts";
+import { openExactKeys } from "./exact-key.ts";
+import type { ExactKeys } from "./exact-key.ts";
 import { lockFolder } from "./folder-lock.ts";
 import type { FolderLock } from "./folder-lock.ts";
-import type { ExactKey } from "./honeywords.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import type { KeySeal } from "./key-seal.ts";
 import type { RsaPurpose } from "./keyholder.ts";
@@ -23,7 +23,7 @@ interface Needs {
 export interface OpenFolder {
   readonly lock: FolderLock;
   readonly witness: ReturnType<typeof openWitness>;
-  readonly exact: ExactKey;
+  readonly exact: ExactKeys;
   readonly keys: () => Keys;
   /**
    * Changes the keys, one change after another: resolves once the new ones are on disk, from when on they are the ones
@@ -77,7 +77,7 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
     if (!keys.witnessed) await write({ ...keys, witnessed: true, generation: keys.generation + 1 });
     if (keys.generation > remembered) await writeGeneration(folder, keys.generation);
 
-    const exact = await openExactKey(needs, folder);
+    const exact = await openExactKeys(needs, folder);
 
     let last: Promise<unknown> = Promise.resolve();
     const change: OpenFolder["change"] = (next) => {

@@ -1,5 +1,7 @@
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
+import { nestRecord } from "./honeywords.ts";
+import type { ExactKey } from "./honeywords.ts";
 import { newestKey, versionOf } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import type { KeyPurpose, RewrapKind } from "./keyholder.ts";
@@ -49,10 +51,10 @@ export function unpackBytes(packed: Buffer): Buffer[] | undefined {
 /**
  * Opens each value and seals it again under the newest key; what is inside leaves the key process at no time. One that
  * has the newest key is given back as it is, one that does not open as no bytes at all. The contexts are what the values
- * are bound to: account ids, or the mailer's contexts.
+ * are bound to: account ids, or the mailer's contexts. The check of a password record is put under the newest exact key.
  */
 export function rewrapped(
-  { random, keys }: { readonly random: Random; readonly keys: Keys },
+  { random, keys, exact }: { readonly random: Random; readonly keys: Keys; readonly exact: readonly ExactKey[] },
   kind: RewrapKind,
   contexts: readonly string[],
   packed: Buffer,
@@ -73,7 +75,9 @@ export function rewrapped(
       const opened = openBytes(keyOf, sealPurpose, context, value);
       if (opened === null) return Buffer.alloc(0);
       const nonce = nonces.subarray(nonceBytes * index, nonceBytes * (index + 1));
-      return sealWith(nonce, newest, sealPurpose, context, opened);
+      const [newestExact] = exact;
+      const inside = kind === "password" && newestExact !== undefined ? nestRecord(newestExact, opened) : opened;
+      return sealWith(nonce, newest, sealPurpose, context, inside);
     }),
   );
 }

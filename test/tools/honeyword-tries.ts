@@ -32,8 +32,11 @@ const noWitness = new Proxy({} as Witness, {
 export function tryMany(tries: number): Tried {
   const needs = { random: systemRandom, clock: systemClock, log: silentLog };
   const keys = withMissing(needs);
+  const exactKeys = [exactKeyOf(systemRandom.bytes(32))];
+  const exact = { all: () => exactKeys, rotate: () => Promise.resolve() };
   // Nobody changes a key here.
-  const keeping = keepingHandlers({ ...needs, keys: () => keys, change: () => Promise.resolve(keys), graceMs: 0 });
+  const change = () => Promise.resolve(keys);
+  const keeping = keepingHandlers({ ...needs, exact, keys: () => keys, change, graceMs: 0 });
   const nobody = (): never => {
     throw new Error("nobody compares here");
   };
@@ -43,7 +46,7 @@ export function tryMany(tries: number): Tried {
     uses: { "uses.callers": nobody, "uses.beyond": nobody, "uses.settle": nobody },
     addresses: { admit: () => undefined, counts: () => ({ opened: 0, limit: 0, refused: 0 }) },
     witness: noWitness,
-    exact: exactKeyOf(systemRandom.bytes(32)),
+    exact,
     keys: () => keys,
     keysWith: () => Promise.resolve(keys),
   });
