@@ -136,6 +136,19 @@ test("set up in the account, asked for at sign-in and at renewal, a recovery cod
   await page.getByRole("button", { name: "Go on" }).click();
   await page.locator(".recovery-codes li").first().waitFor();
   await page.getByRole("button", { name: "I have kept them" }).click();
+
+  // As a containment leaves it that doubts what was added since the copy.
+  await service.ground.plainDb.run(`update totp set doubted_at = added_at`);
+  await page.reload();
+  await page.getByText("and not asked for now").waitFor();
+  await looks(page, "second-factor-set-aside");
+  service.clock.advance(30 * secondMs);
+  await page.getByRole("button", { name: "It is mine, keep it" }).click();
+  await page.getByLabel("Code that the app shows").fill(app.code());
+  await looks(page, "second-factor-keep");
+  await page.locator("dialog").getByRole("button", { name: "It is mine, keep it" }).click();
+  await page.getByText("The app is asked for again.").waitFor();
+
   await page.getByRole("button", { name: "Remove the app" }).click();
   await page.locator("dialog").getByLabel("Current password").fill("eleven owls above the orchard");
   await page.locator("dialog").getByRole("button", { name: "Remove the app" }).click();

@@ -367,6 +367,94 @@ describe("a second factor that does not count", () => {
   });
 });
 
+describe("an app that was added since the copy", () => {
+  const everyoneOut = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
+  const newPassword = "eleven owls above the orchard";
+
+  /** Renews and signs in again, as the owner of the mailbox. */
+  async function comeBack(address: string, password = newPassword): Promise<string> {
+    const asked = await call("POST", "/api/renewals", { body: { address } });
+    const code = (await service.letters()).find(({ to }) => to === address)?.code ?? "";
+    const body = { code, password };
+    expect((await call("POST", "/api/renewals/complete", { body, cookies: asked.cookies })).status).toBe(200);
+    return service.signIn(address, password);
+  }
+  const keep = (session: string, code: string) =>
+    call("POST", "/api/account/totp/keep", { body: { code }, cookies: asCookie(session) });
+  const setAside = async (session: string) =>
+    (await call("GET", "/api/account/second-factor", { cookies: asCookie(session) })).body["setAside"];
+  const asks = async (address: string, password: string) =>
+    (await call("POST", "/api/sessions", { body: { address, password } })).status === 202;
+
+  test("is asked for again once its owner keeps it, by a code and in a session from after the containment", async () => {
+    const ada = await personWithTotp();
+    expect(await setAside(ada.session)).toBeNull();
+    expect(await asks(ada.address, goodPassword)).toBe(true);
+    await contain(containNeeds(), everyoneOut);
+    const session = await comeBack(ada.address);
+    expect(await setAside(session)).toMatchObject({ why: "since-copy" });
+    expect(await asks(ada.address, newPassword)).toBe(false);
+
+    expect((await keep(session, wrongCode(ada.app))).body["code"]).toBe("second-factor-refused");
+    expect((await keep(session, ada.recoveryCodes[0] ?? "")).body["code"]).toBe("second-factor-refused");
+    expect(await asks(ada.address, newPassword)).toBe(false);
+    const code = ada.app.code();
+    const kept = await keep(session, code);
+    expect([kept.status, kept.body]).toEqual([200, { kind: "totp-kept" }]);
+    expect(await setAside(session)).toBeNull();
+    expect(await asks(ada.address, newPassword)).toBe(true);
+    // The code that kept it is used up, and there is nothing left to keep.
+    const step = await beginSignIn(service, ada.address, newPassword);
+    expect((await completeSignIn(service, step, code)).status).toBe(400);
+    clock.advance(30 * secondMs);
+    expect((await keep(session, ada.app.code())).body["code"]).toBe("second-factor-refused");
+    expect((await completeSignIn(service, step, ada.app.code())).status).toBe(201);
+    await ground.plainDb.run(`update incident set state = 'closed'`);
+
+    // The next containment doubts it again: it was kept before that one.
+    await contain(containNeeds(), everyoneOut);
+    expect(await setAside(await comeBack(ada.address, `${newPassword} again`))).toMatchObject({ why: "since-copy" });
+    await ground.plainDb.run(`update incident set state = 'closed'`);
+  });
+
+  test("is kept neither in a session from before a containment that spared sessions, nor when its key was within reach", async () => {
+    const [ada, eve] = [await personWithTotp(), await personWithTotp()];
+    await contain(containNeeds(), { ...everyoneOut, mode: "with-renewal" });
+    expect((await keep(eve.session, eve.app.code())).status).not.toBe(200);
+    expect(await setAside(eve.session)).toMatchObject({ why: "since-copy" });
+    const kept = await comeBack(eve.address);
+    clock.advance(30 * secondMs);
+    expect((await keep(kept, eve.app.code())).status).toBe(200);
+    await ground.plainDb.run(`update incident set state = 'closed'`);
+
+    await contain(containNeeds(), { ...everyoneOut, keysReachable: true });
+    const session = await comeBack(ada.address);
+    expect(await setAside(session)).toMatchObject({ why: "keys-reachable" });
+    expect((await keep(session, ada.app.code())).body["code"]).toBe("second-factor-refused");
+    expect(await asks(ada.address, newPassword)).toBe(false);
+    // Set up anew, it counts.
+    const { app } = await setUpTotp(service, session);
+    expect(await asks(ada.address, newPassword)).toBe(true);
+    const step = await beginSignIn(service, ada.address, newPassword);
+    expect((await completeSignIn(service, step, app.code())).status).toBe(201);
+    await ground.plainDb.run(`update incident set state = 'closed'`);
+  });
+
+  test("slows wrong codes down like any other", async () => {
+    const ada = await personWithTotp();
+    await contain(containNeeds(), everyoneOut);
+    const session = await comeBack(ada.address);
+    for (let tries = 0; tries < 5; tries++) {
+      expect((await keep(session, wrongCode(ada.app))).body["code"]).toBe("second-factor-refused");
+    }
+    const waits = await keep(session, ada.app.code());
+    expect([waits.status, waits.body["code"]]).toEqual([429, "too-many"]);
+    clock.advance(minuteMs);
+    expect((await keep(session, ada.app.code())).status).toBe(200);
+    await ground.plainDb.run(`update incident set state = 'closed'`);
+  });
+});
+
 describe("what a person types", () => {
   const alphabet = Array.from(codeAlphabet);
   const between = fc.constantFrom("", " ", "-", "\u00a0", "\u3000", " - ");

@@ -6,17 +6,19 @@ import { withinLimit } from "../http/throttle.ts";
 import { viewerOf } from "../http/viewer.ts";
 import {
   ConfirmTotp,
+  KeepTotp,
   RecoveryCodesMade,
   RemoveTotp,
   SecondFactor,
   TotpAdded,
   TotpBegun,
+  TotpKept,
   TotpRemoved,
 } from "../wire/second-factors.ts";
 import { drawQrCode } from "./qr-code.ts";
 import { makeRecoveryCodes } from "./recovery-codes.ts";
 import { leastPasswordLength, readSecondFactors } from "./second-factors.ts";
-import { beginTotp, confirmTotp, removeTotp } from "./totp.ts";
+import { beginTotp, confirmTotp, keepTotp, removeTotp } from "./totp.ts";
 
 export type SecondFactorNeeds = Parameters<typeof removeTotp>[0];
 
@@ -39,9 +41,10 @@ export function secondFactorRoutes(app: App, needs: SecondFactorNeeds): void {
     { config: { access: "viewer" }, schema: { response: { 200: SecondFactor } } },
     async (request) => {
       const factors = await readSecondFactors(needs.db, viewerOf(request).accountId, needs.seen);
-      const { totpAddedAt, recoveryCodesLeft: left, recoveryCodesMadeAt: madeAt } = factors;
+      const { totpAddedAt, setAside, recoveryCodesLeft: left, recoveryCodesMadeAt: madeAt } = factors;
       return {
         totpAddedAt: totpAddedAt === null ? null : toIso(totpAddedAt),
+        setAside: setAside === null ? null : { addedAt: toIso(setAside.addedAt), why: setAside.why },
         recoveryCodes: madeAt === null ? null : { left, madeAt: toIso(madeAt) },
         passwordLength: leastPasswordLength(factors),
       };
@@ -82,6 +85,24 @@ export function secondFactorRoutes(app: App, needs: SecondFactorNeeds): void {
           return reply.send({ kind: "totp-added", recoveryCodes: outcome.recoveryCodes?.map(grouped) ?? null });
         case "refused":
           return refuse(reply, "second-factor-refused");
+        case "session-ended":
+          return refuse(reply, "not-signed-in");
+      }
+    },
+  );
+
+  app.post(
+    "/api/account/totp/keep",
+    { config: { access: "fresh viewer" }, schema: { body: KeepTotp, response: { 200: TotpKept } } },
+    async (request, reply) => {
+      const outcome = await keepTotp(needs, viewerOf(request), request.body.code);
+      switch (outcome.kind) {
+        case "kept":
+          return reply.send({ kind: "totp-kept" });
+        case "refused":
+          return refuse(reply, "second-factor-refused");
+        case "wait":
+          return refuse(reply, "too-many", { retryAfterSeconds: outcome.seconds });
         case "session-ended":
           return refuse(reply, "not-signed-in");
       }

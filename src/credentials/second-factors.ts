@@ -43,7 +43,13 @@ export const countingTotp = (row: string, seen: string): string =>
     and greatest(${row}.epoch, ${row}.confirmed_epoch)
         >= greatest(${seen}::bigint, (select f.epoch from floor f where f.kind = 'totp')))`;
 
-/** The same for a row of `recovery_code`. */
+/** SQL: whether a row of `totp` would count if its owner said that it is theirs. One whose seed may be known to others would not. */
+const doubtedTotp = (row: string, seen: string): string =>
+  `(${row}.proved_at is not null and ${row}.removed_at is null and ${isDoubted(row)}
+    and greatest(${row}.epoch, ${row}.confirmed_epoch)
+        >= greatest(${seen}::bigint, (select f.epoch from floor f where f.kind = 'totp')))`;
+
+/** The same as `countingTotp` for a row of `recovery_code`. */
 export const countingCode = (row: string, seen: string): string =>
   `(${row}.used_at is null and not ${isDoubted(row)}
     and ${row}.epoch >= greatest(${seen}::bigint, (select f.epoch from floor f where f.kind = 'recovery')))`;
@@ -52,19 +58,38 @@ export const countingCode = (row: string, seen: string): string =>
 export interface SecondFactors {
   /** When the authenticator app was set up; `null` without one. */
   readonly totpAddedAt: EpochMs | null;
+  /**
+   * An app that is set up and does not count: `since-copy`, until its owner keeps it; `keys-reachable`, for good, since its
+   * key may be known to others.
+   */
+  readonly setAside: { readonly addedAt: EpochMs; readonly why: "since-copy" | "keys-reachable" } | null;
   readonly recoveryCodesLeft: number;
   readonly recoveryCodesMadeAt: EpochMs | null;
 }
 
 export async function readSecondFactors(tx: Tx, accountId: AccountId, seen: SeenFloors): Promise<SecondFactors> {
-  const row = await tx.one<{ totpAddedAt: Date | null; left: number; madeAt: Date | null }>(
-    `select (select t.added_at from totp t where t.account_id = $1 and ${countingTotp("t", "$2")}) as "totpAddedAt",
+  const row = await tx.one<{
+    totpAddedAt: Date | null;
+    counts: boolean | null;
+    isDoubted: boolean | null;
+    left: number;
+    madeAt: Date | null;
+  }>(
+    `select t.added_at as "totpAddedAt", ${countingTotp("t", "$2")} as counts, ${doubtedTotp("t", "$2")} as "isDoubted",
             (select count(*) from recovery_code r where r.account_id = $1 and ${countingCode("r", "$3")}) as left,
-            (select max(r.added_at) from recovery_code r where r.account_id = $1) as "madeAt"`,
+            (select max(r.added_at) from recovery_code r where r.account_id = $1) as "madeAt"
+       from (select $1::uuid as account_id) asked
+       left join totp t on t.account_id = asked.account_id and t.proved_at is not null and t.removed_at is null`,
     [accountId, seen.of("totp"), seen.of("recovery")],
   );
+  const addedAt = row?.totpAddedAt == null ? null : fromDate(row.totpAddedAt);
+  const counts = row?.counts === true;
   return {
-    totpAddedAt: row?.totpAddedAt == null ? null : fromDate(row.totpAddedAt),
+    totpAddedAt: counts ? addedAt : null,
+    setAside:
+      addedAt === null || counts
+        ? null
+        : { addedAt, why: row?.isDoubted === true ? ("since-copy" as const) : ("keys-reachable" as const) },
     recoveryCodesLeft: row?.left ?? 0,
     recoveryCodesMadeAt: row?.madeAt == null ? null : fromDate(row.madeAt),
   };
@@ -126,14 +151,24 @@ export async function judgeFactor(needs: Needs, accountId: AccountId, typed: str
   const factor = readTypedFactor(typed);
   if (factor === undefined) return { kind: "refused" };
   return factor.kind === "totp"
-    ? judgeTotp(needs, accountId, factor.code)
+    ? judgeTotp(needs, accountId, factor.code, countingTotp)
     : judgeRecoveryCode(needs, accountId, factor.code);
+}
+
+/**
+ * Judges a code of an app that does not count because it was added since the copy: who keeps it shows that they have it.
+ * The same count of tries, and the same waits.
+ */
+export async function judgeDoubtedTotp(needs: Needs, accountId: AccountId, typed: string): Promise<FactorOutcome> {
+  const factor = readTypedFactor(typed);
+  return factor?.kind === "totp" ? judgeTotp(needs, accountId, factor.code, doubtedTotp) : { kind: "refused" };
 }
 
 async function judgeTotp(
   { db, keyholder, clock, seen }: Needs,
   accountId: AccountId,
   code: Secret,
+  which: typeof countingTotp,
 ): Promise<FactorOutcome> {
   const now = clock.now();
   const row = await db.one<{ id: string; sealedSeed: Buffer; dataKey: Buffer }>(
@@ -143,11 +178,11 @@ async function judgeTotp(
               else $2::timestamptz
                    + least($6::float8, $5::float8 * power(2, least(failures + 1 - $4, 20))) * interval '1 second' end
        from account a
-      where t.account_id = $1 and a.id = t.account_id and ${countingTotp("t", "$3")} and t.next_try_at <= $2
+      where t.account_id = $1 and a.id = t.account_id and ${which("t", "$3")} and t.next_try_at <= $2
       returning t.id, t.sealed_seed as "sealedSeed", a.data_key as "dataKey"`,
     [accountId, toDate(now), seen.of("totp"), freeTries, firstWaitSeconds, longestWaitSeconds],
   );
-  if (row === undefined) return waitOrNothing(db, accountId, seen.of("totp"), now);
+  if (row === undefined) return waitOrNothing(db, accountId, which("t", "$2"), seen.of("totp"), now);
   const { id, sealedSeed, dataKey } = row;
   const step = await keyholder.verifyTotp(accountId, dataKey, sealedSeed, code, Math.floor(now / stepMs));
   if (step === null) return { kind: "refused" };
@@ -155,7 +190,7 @@ async function judgeTotp(
     // A code is good for its step and each step for one code (RFC 6238 section 5.2, ASVS 5.0 6.5.1).
     const claimed = await tx.run(
       `update totp t set last_step = $3, failures = 0, next_try_at = $4
-        where t.account_id = $1 and t.id = $2 and t.last_step < $3 and ${countingTotp("t", "$5")}`,
+        where t.account_id = $1 and t.id = $2 and t.last_step < $3 and ${which("t", "$5")}`,
       [accountId, id, step, toDate(now), seen.of("totp")],
     );
     return claimed === 1;
@@ -169,9 +204,15 @@ async function judgeTotp(
   return { kind: "proved", factor: { kind: "totp", floor: "totp", claim, giveBack } };
 }
 
-async function waitOrNothing(tx: Tx, accountId: AccountId, floor: Epoch, now: EpochMs): Promise<FactorOutcome> {
+async function waitOrNothing(
+  tx: Tx,
+  accountId: AccountId,
+  which: string,
+  floor: Epoch,
+  now: EpochMs,
+): Promise<FactorOutcome> {
   const row = await tx.one<{ nextTryAt: Date }>(
-    `select next_try_at as "nextTryAt" from totp t where t.account_id = $1 and ${countingTotp("t", "$2")}`,
+    `select next_try_at as "nextTryAt" from totp t where t.account_id = $1 and ${which}`,
     [accountId, floor],
   );
   const seconds = row === undefined ? 0 : Math.ceil((row.nextTryAt.getTime() - now) / secondMs);

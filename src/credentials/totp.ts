@@ -23,7 +23,7 @@ import {
   type Decoy,
 } from "./passwords.ts";
 import { mayAddFactor, prepareRecoveryCodes, storeRecoveryCodes } from "./recovery-codes.ts";
-import { readSecondFactors, readTypedFactor, stepMs } from "./second-factors.ts";
+import { judgeDoubtedTotp, readSecondFactors, readTypedFactor, stepMs } from "./second-factors.ts";
 import { Refused, refusable } from "./sign-up.ts";
 
 interface Needs {
@@ -177,6 +177,42 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
     }),
   );
   return added ? { kind: "added", recoveryCodes: set?.codes ?? null } : { kind: "session-ended" };
+}
+
+export type KeepTotpOutcome =
+  | { readonly kind: "kept" }
+  | { readonly kind: "refused" }
+  | { readonly kind: "wait"; readonly seconds: number }
+  | { readonly kind: "session-ended" };
+
+/**
+ * The owner says that an app which was added since the copy is theirs, and shows by a code that they have it: kept
+ * unseen, somebody else's app would shut its owner out. In a session that was proved by something which counts; one from
+ * before the containment keeps nothing. An app whose key was within reach is not kept: it is set up anew.
+ */
+export async function keepTotp(
+  needs: Pick<Needs, "db" | "keyholder" | "clock" | "random" | "seen">,
+  { accountId, epoch, generation }: Viewer,
+  typed: string,
+): Promise<KeepTotpOutcome> {
+  const { db, clock, random } = needs;
+  const now = clock.now();
+  const judged = await judgeDoubtedTotp(needs, accountId, typed);
+  if (judged.kind !== "proved") return judged;
+  const kept = await refusable(() =>
+    db.transaction(async (tx) => {
+      if (!(await holdAccount(tx, accountId, generation))) throw new Refused();
+      if (!(await mayAddFactor(tx, epoch))) throw new Refused();
+      if (!(await judged.factor.claim(tx))) throw new Refused();
+      await tx.run(
+        `update totp set confirmed_epoch = $2, doubted_at = null
+          where account_id = $1 and proved_at is not null and removed_at is null`,
+        [accountId, epoch],
+      );
+      await append(tx, now, { kind: "second factor kept", detail: { account: accountId, epoch } }, random);
+    }),
+  );
+  return { kind: kept ? "kept" : "session-ended" };
 }
 
 export type RemoveTotpOutcome =

@@ -272,7 +272,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
 }
 
 /** Of an account whose second factor a recovery waives. */
-const noFactors: SecondFactors = { totpAddedAt: null, recoveryCodesLeft: 0, recoveryCodesMadeAt: null };
+const noFactors: SecondFactors = { totpAddedAt: null, setAside: null, recoveryCodesLeft: 0, recoveryCodesMadeAt: null };
 
 /** Judges the second factor of a renewal whose mailbox is proved, or finds that none is asked for. */
 async function judgeSecond(

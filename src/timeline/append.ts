@@ -26,6 +26,7 @@ export const timelineKinds = [
   "passkey removed",
   "passkey doubted",
   "passkey kept",
+  "second factor kept",
   "second factor added",
   "second factor removed",
   "recovery codes made",

@@ -6,7 +6,13 @@ export const FactorCode = TypedCode;
 
 /** GET /api/account/second-factor */
 export const SecondFactor = Closed({
+  /** When the app that is asked for was set up. */
   totpAddedAt: Type.Union([Instant, Type.Null()]),
+  /** An app that is set up and not asked for: until it is kept, or, where its key may be known to others, for good. */
+  setAside: Type.Union([
+    Closed({ addedAt: Instant, why: Type.Union([Type.Literal("since-copy"), Type.Literal("keys-reachable")]) }),
+    Type.Null(),
+  ]),
   recoveryCodes: Type.Union([Closed({ left: Type.Integer(), madeAt: Instant }), Type.Null()]),
   /** The fewest characters of a new password. */
   passwordLength: Type.Integer(),
@@ -34,6 +40,10 @@ export const TotpAdded = Closed({
   recoveryCodes: Type.Union([Codes, Type.Null()]),
 });
 export type TotpAdded = Static<typeof TotpAdded>;
+
+/** POST /api/account/totp/keep */
+export const KeepTotp = Closed({ code: FactorCode });
+export const TotpKept = Closed({ kind: Type.Literal("totp-kept") });
 
 /** POST /api/account/totp/remove. An account without a password leaves it out. */
 export const RemoveTotp = Closed({ password: Type.Optional(Password) });

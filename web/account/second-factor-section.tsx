@@ -12,7 +12,7 @@ import { say, sayCount, showDate } from "../text/say.ts";
 type Act =
   | { readonly kind: "set-up"; readonly begun: TotpBegun }
   | { readonly kind: "codes"; readonly codes: readonly string[] }
-  | { readonly kind: "remove" };
+  | { readonly kind: "keep" | "remove" };
 
 /** The authenticator app and the recovery codes: whether there are any, setting up, making new ones, removing. */
 export function SecondFactorSection({ hasPassword }: { readonly hasPassword: boolean }) {
@@ -65,6 +65,7 @@ export function SecondFactorSection({ hasPassword }: { readonly hasPassword: boo
           factor={factor.data}
           onSetUp={() => void begin(setUp)}
           onCodes={() => void begin(makeCodes)}
+          onKeep={() => setAct({ kind: "keep" })}
           onRemove={() => setAct({ kind: "remove" })}
         />
       )}
@@ -78,6 +79,7 @@ export function SecondFactorSection({ hasPassword }: { readonly hasPassword: boo
         />
       )}
       {act?.kind === "codes" && <Codes codes={act.codes} onClose={() => setAct(null)} />}
+      {act?.kind === "keep" && <Keep onClose={() => setAct(null)} onKept={() => done(say("factor.kept"), null)} />}
       {act?.kind === "remove" && (
         <Remove
           hasPassword={hasPassword}
@@ -93,28 +95,44 @@ interface KnownProps {
   readonly factor: SecondFactor;
   readonly onSetUp: () => void;
   readonly onCodes: () => void;
+  readonly onKeep: () => void;
   readonly onRemove: () => void;
 }
 
-function Known({ factor: { totpAddedAt, recoveryCodes }, onSetUp, onCodes, onRemove }: KnownProps) {
+function Known({ factor: { totpAddedAt, setAside, recoveryCodes }, onSetUp, onCodes, onKeep, onRemove }: KnownProps) {
+  const since = totpAddedAt ?? setAside?.addedAt ?? null;
   return (
     <>
       <dl className="known">
         <dt>{say("factor.app")}</dt>
         <dd>
-          {totpAddedAt === null ? say("factor.app.none") : say("factor.app.since", { date: showDate(totpAddedAt) })}
+          {setAside !== null
+            ? say("factor.app.aside", { date: showDate(setAside.addedAt) })
+            : totpAddedAt === null
+              ? say("factor.app.none")
+              : say("factor.app.since", { date: showDate(totpAddedAt) })}
+          {setAside !== null && <span className="doubt">{say(`factor.doubt.${setAside.why}`)}</span>}
         </dd>
         <dt>{say("factor.codes")}</dt>
         <dd>{recoveryCodes === null ? say("factor.codes.none") : sayCount("factor.codes.left", recoveryCodes.left)}</dd>
       </dl>
       <div className="buttons">
-        <button className={totpAddedAt === null ? "button" : "button-quiet"} type="button" onClick={onSetUp}>
-          {say(totpAddedAt === null ? "factor.set-up" : "factor.replace")}
+        {setAside?.why === "since-copy" && (
+          <button className="button" type="button" onClick={onKeep}>
+            {say("factor.keep")}
+          </button>
+        )}
+        <button
+          className={totpAddedAt === null && setAside?.why !== "since-copy" ? "button" : "button-quiet"}
+          type="button"
+          onClick={onSetUp}
+        >
+          {say(since === null ? "factor.set-up" : "factor.replace")}
         </button>
         <button className="button-quiet" type="button" onClick={onCodes}>
           {say("factor.codes.make")}
         </button>
-        {totpAddedAt !== null && (
+        {since !== null && (
           <button className="button-quiet" type="button" onClick={onRemove}>
             {say("factor.remove")}
           </button>
@@ -175,6 +193,31 @@ function Codes({ codes, onClose }: { readonly codes: readonly string[]; readonly
           {say("factor.codes.done")}
         </button>
       </div>
+    </Dialog>
+  );
+}
+
+interface KeepProps {
+  readonly onKept: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+function Keep({ onKept, onClose }: KeepProps) {
+  const proved = useProved();
+  return (
+    <Dialog title={say("factor.keep.title")} onClose={onClose}>
+      <p>{say("factor.keep.what")}</p>
+      <Form
+        action={async (filled) => {
+          const body = { code: filled("code") };
+          await proved(() => send("POST", "/api/account/totp/keep", { body }));
+          await onKept();
+        }}
+        submit={say("factor.keep")}
+        onCancel={onClose}
+      >
+        <Field label={say("factor.code")} name="code" hint={say("factor.keep.hint")} maxLength={40} code autoFocus />
+      </Form>
     </Dialog>
   );
 }

@@ -225,6 +225,7 @@ function newHandler(strict: boolean) {
     if (pathname === "/api/account/second-factor") {
       return answer(response, 200, {
         totpAddedAt: ago(200 * hourMs),
+        setAside: null,
         recoveryCodes: { left: 9, madeAt: ago(200 * hourMs) },
         passwordLength: 8,
       });
