@@ -67,7 +67,7 @@ export async function startWeb(
   const message: StartMessage = {
     kind: "start",
     connection: { ...at.postgres.connection, database: at.database },
-    socketPath,
+    keyholder: { socketPath },
     credentials: credentialsFor(
       "web",
       forEachRole((role) => credentials[role].reveal()),

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import type { PoolConfig } from "pg";
+import type { KeyholderAt } from "./config/keyholder-place.ts";
 import type { Config } from "./config/config.ts";
 import type { AccountId } from "./kernel/brand.ts";
 import { systemClock, type Clock, type EpochMs } from "./kernel/clock.ts";
@@ -26,7 +27,7 @@ import { raiseAlarm } from "./canaries/raise-alarm.ts";
 export interface Surroundings {
   readonly connection: PoolConfig;
   /** The credentials of the roles that this process acts in. */
-  readonly keyholder: { readonly socketPath: string; readonly credentials: Readonly<Partial<Record<Role, Secret>>> };
+  readonly keyholder: KeyholderAt & { readonly credentials: Readonly<Partial<Record<Role, Secret>>> };
 }
 
 /** What every process of the service stands on. */
@@ -67,7 +68,7 @@ const keyholderWaitMs = 2_000;
  */
 export async function layGround(options: GroundOptions): Promise<Ground> {
   const { config, surroundings, log, clock = systemClock, random = systemRandom, maxConnections = 10 } = options;
-  const { socketPath, credentials } = surroundings.keyholder;
+  const { credentials, ...at } = surroundings.keyholder;
   const given = roles.find((role) => credentials[role] !== undefined);
   const { connection } = surroundings;
   const plainDb = openDb({ connection, log, maxConnections: 2 });
@@ -79,7 +80,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
       throw new Fault("IMPOSSIBLE", "no keyholder credential was given");
     const announcing = announceUse({ db: plainDb, clock, random, log }, role, database);
     announcers.push(announcing);
-    return connectKeyholder({ socketPath, role, credential, announcing, waitMs: keyholderWaitMs, log });
+    return connectKeyholder({ ...at, role, credential, announcing, waitMs: keyholderWaitMs, log });
   };
   const connectAll = async () => {
     const database = await readDatabaseId(plainDb);

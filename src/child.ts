@@ -18,11 +18,11 @@ const tell = (message: ChildMessage): void => {
   if (process.connected) process.send?.(message);
 };
 
-async function start({ connection, socketPath, credentials, port }: StartMessage): Promise<() => Promise<void>> {
+async function start({ connection, keyholder, credentials, port }: StartMessage): Promise<() => Promise<void>> {
   const surroundings: Surroundings = {
     connection: { ...connection, application_name: `houselights ${role}` },
     keyholder: {
-      socketPath,
+      ...keyholder,
       // Whichever were given: a role that is added is handed on without anybody remembering it here.
       credentials: Object.fromEntries(
         roles.flatMap((each) => {

@@ -4,6 +4,7 @@ import type { PoolConfig } from "pg";
 import { Type } from "typebox";
 import { Check } from "typebox/value";
 import type { Config } from "./config/config.ts";
+import type { KeyholderAt } from "./config/keyholder-place.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
@@ -69,7 +70,7 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
     const messageFor = (role: ChildRole): StartMessage => ({
       kind: "start",
       connection,
-      socketPath: keyholder.socketPath,
+      keyholder: keyholder.at,
       credentials: credentialsFor(role, all, showsMailbox),
       port: null,
     });
@@ -102,16 +103,16 @@ async function openKeyholder(
   config: Config,
   log: Log,
   parts: Part[],
-): Promise<{ readonly socketPath: string; readonly credentials: Readonly<Record<Role, Secret>> }> {
-  if (config.keyholderSocket !== null) {
+): Promise<{ readonly at: KeyholderAt; readonly credentials: Readonly<Record<Role, Secret>> }> {
+  if (config.keyholderAt !== null) {
     const file = config.keyholderCredentialsFile ?? "";
-    return { socketPath: config.keyholderSocket, credentials: await readCredentials(file) };
+    return { at: config.keyholderAt, credentials: await readCredentials(file) };
   }
   const keysDir = keysDirOf(config);
   const sealing = await readSealing(config, keysDir);
   const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
   parts.push(keyholder);
-  return keyholder;
+  return { at: { socketPath: keyholder.socketPath }, credentials: keyholder.credentials };
 }
 
 const credentialsSchema = Type.Object(forEachRole(() => Type.String()));

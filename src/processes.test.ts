@@ -3,7 +3,13 @@ import { expect, test } from "vitest";
 import { silentLog } from "./kernel/log.ts";
 import { supervise, type StartMessage } from "./processes.ts";
 
-const message: StartMessage = { kind: "start", connection: {}, socketPath: "/nowhere", credentials: {}, port: null };
+const message: StartMessage = {
+  kind: "start",
+  connection: {},
+  keyholder: { socketPath: "/nowhere" },
+  credentials: {},
+  port: null,
+};
 
 test("a process that the system cannot start is a reason, not the end of its supervisor", async () => {
   const real = process.execPath;

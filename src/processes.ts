@@ -4,6 +4,7 @@ import type { PoolConfig } from "pg";
 import { sleep } from "./kernel/clock.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
+import type { KeyholderAt } from "./config/keyholder-place.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 
 export type ChildRole = "web" | "worker";
@@ -12,7 +13,7 @@ export type ChildRole = "web" | "worker";
 export interface StartMessage {
   readonly kind: "start";
   readonly connection: PoolConfig;
-  readonly socketPath: string;
+  readonly keyholder: KeyholderAt;
   /** Those of the roles that this process acts in, and no others: `credentialsFor`. */
   readonly credentials: Readonly<Partial<Record<Role, Uint8Array>>>;
   /** For a web process that is started again: the port it had. */

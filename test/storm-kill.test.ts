@@ -32,7 +32,7 @@ async function start(): Promise<void> {
   const message: StartMessage = {
     kind: "start",
     connection: testConnection(String(db.pool.options.database)),
-    socketPath: keys.socketPath,
+    keyholder: { socketPath: keys.socketPath },
     credentials: credentialsFor(
       "web",
       forEachRole((role) => keys.credentials[role].reveal()),

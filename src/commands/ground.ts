@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { PoolConfig } from "pg";
 import type { Config } from "../config/config.ts";
+import type { KeyholderAt } from "../config/keyholder-place.ts";
 import { layGround, type Ground } from "../app.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -28,7 +29,7 @@ export async function withGround<Result>(
   return withDatabase(config, log, async (connection) => {
     const keyholder = await findKeyholder(config, log);
     try {
-      const { socketPath, credential } = keyholder;
+      const { at, credential } = keyholder;
       // A command has the operator's rights and no others, whatever it asks for.
       const credentials = { operator: credential };
       const bare = openDb({ connection, log, maxConnections: 1 });
@@ -36,7 +37,7 @@ export async function withGround<Result>(
       const ground = await layGround({
         config,
         log,
-        surroundings: { connection, keyholder: { socketPath, credentials } },
+        surroundings: { connection, keyholder: { ...at, credentials } },
         maxConnections: 4,
       });
       try {
@@ -68,7 +69,7 @@ export async function withDatabase<Result>(
 }
 
 interface FoundKeyholder {
-  readonly socketPath: string;
+  readonly at: KeyholderAt;
   readonly credential: Secret;
   stop(): Promise<void>;
 }
@@ -77,9 +78,9 @@ const leaveRunning = async (): Promise<void> => undefined;
 
 /** The running service's keyholder, or one of our own while the service is stopped. */
 async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> {
-  if (config.keyholderSocket !== null) {
+  if (config.keyholderAt !== null) {
     const { operator } = await readCredentials(config.keyholderCredentialsFile ?? "");
-    return { socketPath: config.keyholderSocket, credential: operator, stop: leaveRunning };
+    return { at: config.keyholderAt, credential: operator, stop: leaveRunning };
   }
   const keysDir = keysDirOf(config);
   const running = await readOperatorCredential(keysDir).catch(() => undefined);
@@ -87,7 +88,7 @@ async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> 
     const probe = await connectKeyholder({ ...running, role: "operator", waitMs: 300, log });
     try {
       await probe.publicKeys("checkpoint");
-      return { ...running, stop: leaveRunning };
+      return { at: { socketPath: running.socketPath }, credential: running.credential, stop: leaveRunning };
     } catch (thrown) {
       if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
     } finally {
@@ -96,7 +97,7 @@ async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> 
   }
   const sealing = await readSealing(config, keysDir);
   const own = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
-  return { socketPath: own.socketPath, credential: own.credentials.operator, stop: () => own.stop() };
+  return { at: { socketPath: own.socketPath }, credential: own.credentials.operator, stop: () => own.stop() };
 }
 
 /**
@@ -116,13 +117,13 @@ export async function withContainmentGround<Result>(
     const keyholder = await findKeyholder(config, log).catch(async (thrown: unknown): Promise<FoundKeyholder> => {
       if (!(thrown instanceof Fault)) throw thrown;
       return {
-        socketPath: await socketPathFor(keysDirOf(config)),
+        at: { socketPath: await socketPathFor(keysDirOf(config)) },
         credential: new Secret(Buffer.alloc(32)),
         stop: leaveRunning,
       };
     });
     const client = await connectKeyholder({
-      socketPath: keyholder.socketPath,
+      ...keyholder.at,
       role: "operator",
       credential: keyholder.credential,
       waitMs: 1_000,

@@ -50,8 +50,8 @@ export const keepingCommands: readonly Command[] = [
   },
   {
     words: ["backup"],
-    summary: "write the database to one file; with --keys, the keys to another",
-    arguments: "FILE [--keys FILE] [--exact-keys FILE]",
+    summary: "write the database to one file; with --keys, the keys to another; with --keys alone, only the keys",
+    arguments: "[FILE] [--keys FILE] [--exact-keys FILE]",
     positionals: 1,
     options: { keys: { type: "string" }, "exact-keys": { type: "string" } },
     optionHelp: [
@@ -63,6 +63,17 @@ export const keepingCommands: readonly Command[] = [
       "houselights backup db.backup --keys /mnt/safe/keys.backup",
     ],
     run: async ({ config, log, positionals: [file], values }) => {
+      const keys = textOf(values, "keys");
+      const exactKeys = textOf(values, "exact-keys");
+      const backUpKeys = async (): Promise<void> => {
+        if (keys !== undefined) await backupKeys(keysDirOf(config), keys);
+        if (exactKeys !== undefined) await backupExactKeys(keysDirOf(config), exactKeys);
+      };
+      // The host of a keyholder has keys and no database.
+      if (file === undefined && (keys !== undefined || exactKeys !== undefined)) {
+        await backUpKeys();
+        return { kind: "done", lines: ["keys written: keep them apart from the database's backup"] };
+      }
       if (file === undefined) return { kind: "usage", error: "a file is needed", hint: "houselights backup FILE" };
       const plain = await withDatabase(config, log, async (connection) => {
         const db = openDb({ connection, log, maxConnections: 2 });
@@ -77,10 +88,7 @@ export const keepingCommands: readonly Command[] = [
               const rotated = await rotateForBackup(plantNeeds(ground), "host");
               return { summary: await backupDatabase(ground.db, file), canaries: rotated };
             });
-      const keys = textOf(values, "keys");
-      if (keys !== undefined) await backupKeys(keysDirOf(config), keys);
-      const exactKeys = textOf(values, "exact-keys");
-      if (exactKeys !== undefined) await backupExactKeys(keysDirOf(config), exactKeys);
+      await backUpKeys();
       return {
         kind: "done",
         json: { ...summary, canaries },

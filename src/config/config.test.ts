@@ -25,7 +25,8 @@ test("with nothing set, the service is this machine's alone", () => {
     dataDir: "/srv/houselights/data",
     libraryDir: "/srv/houselights/library",
     databaseUrl: null,
-    keyholderSocket: null,
+    keyholderAt: null,
+    keyholderFiles: null,
     smtpUrl: null,
     mailFrom: "Houselights <no-reply@localhost>",
     serviceName: "Houselights",
@@ -80,7 +81,7 @@ test("every setting is read", () => {
     host: "::",
     port: 443,
     libraryDir: "/srv/houselights/films",
-    keyholderSocket: "/run/keyholder.sock",
+    keyholderAt: { socketPath: "/run/keyholder.sock" },
     keyholderCredentialsFile: "/run/keyholder.credentials",
     mailFrom: "Films <films@example.com>",
     security: {

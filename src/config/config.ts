@@ -1,3 +1,4 @@
+import { parseTlsAddresses, type KeyholderAt, type TlsFiles } from "./keyholder-place.ts";
 import { availableParallelism } from "node:os";
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
@@ -30,7 +31,9 @@ export interface Config {
   /** A PostgreSQL elsewhere; `null` starts the built-in one. */
   readonly databaseUrl: Secret | null;
   /** The socket of a keyholder that somebody else runs; `null` starts our own. */
-  readonly keyholderSocket: string | null;
+  readonly keyholderAt: KeyholderAt | null;
+  /** KEYHOLDER_CA, KEYHOLDER_CERT and KEYHOLDER_KEY: this end of mutual TLS. */
+  readonly keyholderFiles: TlsFiles | null;
   /** The file of that keyholder's credentials, one for each role; with our own keyholder there is none. */
   readonly keyholderCredentialsFile: string | null;
   /** What the file of keys is sealed with, by the files that say it; `null` leaves it in clear unless a terminal asks. */
@@ -116,10 +119,11 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
 
   const databaseUrl = settings.secretUrl("DATABASE_URL", ["postgres:", "postgresql:"]);
   const smtpUrl = settings.secretUrls("SMTP_URL", ["smtp:", "smtps:"]);
-  const keyholderSocket = readKeyholder(settings);
+  const keyholderFiles = readKeyholderFiles(settings, (name) => folder(name, ""));
+  const keyholderAt = readKeyholder(settings, keyholderFiles);
   const keyholderCredentialsFile =
     text("KEYHOLDER_CREDENTIALS") === undefined ? null : folder("KEYHOLDER_CREDENTIALS", "");
-  if (keyholderSocket !== null && keyholderCredentialsFile === null) {
+  if (text("KEYHOLDER_URL") !== undefined && keyholderCredentialsFile === null) {
     settings.refuse("KEYHOLDER_CREDENTIALS", "must name the file of credentials when KEYHOLDER_URL is set");
   }
   const tls = readTls(settings, folder);
@@ -175,7 +179,8 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     dataDir: folder("DATA_DIR", "data"),
     libraryDir: folder("LIBRARY_DIR", "library"),
     databaseUrl,
-    keyholderSocket,
+    keyholderAt,
+    keyholderFiles,
     keyholderCredentialsFile,
     keysSeal: readKeysSeal(settings, folder),
     smtpUrl,
@@ -284,12 +289,35 @@ class Settings {
   }
 }
 
-function readKeyholder(settings: Settings): string | null {
+function readKeyholder(settings: Settings, files: TlsFiles | null): KeyholderAt | null {
   const text = settings.read("KEYHOLDER_URL");
   if (text === undefined) return null;
   const path = text.startsWith("unix:") ? text.slice("unix:".length).replace(/^\/\/(?=\/)/, "") : "";
-  if (isAbsolute(path)) return path;
-  settings.refuse("KEYHOLDER_URL", "must be unix: and the absolute path of a socket");
+  if (isAbsolute(path)) return { socketPath: path };
+  const addresses = parseTlsAddresses(text);
+  if (addresses === undefined) {
+    settings.refuse(
+      "KEYHOLDER_URL",
+      "must be unix: and the absolute path of a socket, or tls:// with a host and a port, several with commas between",
+    );
+  } else if (files !== null) {
+    return { tls: { addresses, files } };
+  } else if (settings.read("KEYHOLDER_CA") === undefined) {
+    settings.refuse("KEYHOLDER_CA", "must be set with KEYHOLDER_CERT and KEYHOLDER_KEY when KEYHOLDER_URL is tls://");
+  }
+  return null;
+}
+
+/** All three or none: a keyholder is spoken to by mutual TLS, and by nothing less. */
+function readKeyholderFiles(settings: Settings, path: (name: string) => string): TlsFiles | null {
+  const names = ["KEYHOLDER_CA", "KEYHOLDER_CERT", "KEYHOLDER_KEY"] as const;
+  const missing = names.filter((name) => settings.read(name) === undefined);
+  if (missing.length === 0) {
+    return { ca: path("KEYHOLDER_CA"), cert: path("KEYHOLDER_CERT"), key: path("KEYHOLDER_KEY") };
+  }
+  if (missing.length < names.length) {
+    for (const name of missing) settings.refuse(name, "must be set with the other two of KEYHOLDER_CA, _CERT and _KEY");
+  }
   return null;
 }
 

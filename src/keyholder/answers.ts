@@ -47,6 +47,7 @@ type Handler = (args: ArgumentReader, role: Role) => Answer | Promise<Answer>;
 
 /** The operations that change keys, and those that account for their use; who may ask is decided before. */
 export type KeepingHandlers = Readonly<Record<Extract<Operation, `keys.${string}`>, Handler>>;
+export type StandingHandlers = Readonly<Record<Extract<Operation, `standing.${string}`>, Handler>>;
 export type UseHandlers = Readonly<Record<Extract<Operation, `uses.${string}`>, Handler>>;
 
 interface Needs {
@@ -59,6 +60,7 @@ interface Needs {
   readonly keysWith: (purpose: RsaPurpose) => Promise<Keys>;
   readonly keeping: KeepingHandlers;
   readonly uses: UseHandlers;
+  readonly standing: StandingHandlers;
   readonly addresses: AddressLimit;
 }
 
@@ -91,6 +93,7 @@ export function answerer({
   keysWith,
   keeping,
   uses,
+  standing,
   addresses,
 }: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
   const served = new Map<Operation, number>();
@@ -330,6 +333,7 @@ export function answerer({
     counters,
     ...keeping,
     ...uses,
+    ...standing,
     "witness.read": (args) => {
       const id = databaseId(args);
       const first = { floors: args.parsed("floors", parseFloors), head: args.parsed("head", parseHead) };

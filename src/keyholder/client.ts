@@ -1,4 +1,5 @@
 import { parseId, type AccountId } from "../kernel/brand.ts";
+import type { EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
 import { maxDataKeyBytes, maxMacBytes, maxRecordBytes, maxSealedBytes } from "./arguments.ts";
@@ -10,7 +11,7 @@ import type { Counters, Keyholder, KeyKeeping, KeyUses, Place, Witness, WitnessS
 import { padText, unpadText } from "./padding.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
 import { readSnapshot, readUses } from "./uses.ts";
-import { parseFloors, parseHead, parseIntent } from "./witness.ts";
+import { parseBook, parseFloors, parseHead, parseIntent } from "./witness.ts";
 
 /** The keyholder over its socket, for one role. */
 export interface KeyholderClient extends Keyholder {
@@ -157,6 +158,33 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
     witness,
     keys,
     uses,
+    standing: {
+      read: async () => {
+        const answer = await call("standing.read", []);
+        if (!isRecord(answer) || typeof answer["isStandby"] !== "boolean") throw notUnderstood();
+        const { isStandby, inStepAt, hasSameKeys } = answer;
+        return {
+          isStandby,
+          follows: readList(answer["follows"]).map(readText),
+          inStepAt: typeof inStepAt === "number" ? (inStepAt as EpochMs) : null,
+          hasSameKeys: typeof hasSameKeys === "boolean" ? hasSameKeys : null,
+        };
+      },
+      follow: async (have) => {
+        const answer = await call("standing.follow", [have]);
+        const states = isRecord(answer) ? parseStates(answer["states"]) : undefined;
+        if (!isRecord(answer) || states === undefined) throw notUnderstood();
+        return {
+          at: readText(answer["at"]),
+          book: parseBook(answer["witness"], "the other keyholder's answer"),
+          generation: readCount(answer["generation"]),
+          states,
+        };
+      },
+      promote: async (wasNotInStep) => {
+        await call("standing.promote", [wasNotInStep ? "not in step" : "in step"]);
+      },
+    },
 
     newDataKey: async (accountId) => readBytes(await call("newDataKey", [accountId])),
 

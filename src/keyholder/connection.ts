@@ -1,10 +1,11 @@
-import { connect } from "node:net";
 import type { Socket } from "node:net";
+import type { KeyholderAt } from "../config/keyholder-place.ts";
 import { sleep } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { FaultCode } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
+import { doorsOf, isMereEnd, whyNot, whyUncertified, type Door } from "./dial.ts";
 import { isRecord } from "./durable-file.ts";
 import {
   encodeFrame,
@@ -18,8 +19,9 @@ import type { Role } from "./keyholder.ts";
 import type { Operation } from "./permissions.ts";
 import { purposeOfUse } from "./use-purposes.ts";
 
-export interface ConnectionOptions {
-  readonly socketPath: string;
+export type ConnectionOptions = KeyholderAt & AskerOptions;
+
+interface AskerOptions {
   readonly role: Role;
   readonly credential: Secret;
   /** Announces ids before they are used; without it every use of a key is one that nobody announced. */
@@ -97,8 +99,11 @@ const answeredCodes: readonly FaultCode[] = [
  * jumps changes nothing.
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const { socketPath, role, credential, announcing, log } = options;
+  const { role, credential, announcing, log } = options;
   const waitMs = options.waitMs ?? defaultWaitMs;
+  const doors = doorsOf(options);
+  /** Why each door did not open when it was tried last. */
+  const shut = new Map<Door, string>();
   const closing = new AbortController();
   const unanswered = new Map<number, Call>();
   let toSend: Call[] = [];
@@ -106,13 +111,21 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   let nextId = 1;
   let isGathering = false;
   let tick = 0;
+  /** The tick in which the keyholder was last heard. */
+  let heardIn = 0;
   let isTicking = false;
   const counts = new Map<Operation, number>();
   let askedBytes = 0;
   let answeredBytes = 0;
   let frames = 0;
 
-  const unavailable = (): Fault => new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder does not answer on ${socketPath}`);
+  const unavailable = (): Fault => {
+    const tried = doors.map((door) => {
+      const why = shut.get(door);
+      return why === undefined ? door.name : `${door.name} (${why})`;
+    });
+    return new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder does not answer on ${tried.join(", ")}`);
+  };
   const refusedCredential = (): Fault =>
     new Fault("KEYHOLDER_REFUSED", `the keyholder does not accept the ${role} credential`);
 
@@ -154,15 +167,28 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 
   /** One connection from hello to its end. */
-  function attempt(welcomed: () => void): Promise<"refused" | "lost"> {
+  async function attempt(door: Door, welcomed: () => void): Promise<"refused" | "lost"> {
+    const noteWhy = (thrown: unknown): void => {
+      const why = whyNot(thrown);
+      // A socket on this host says nothing more than that nobody answers.
+      if (why === undefined || door.ready !== "secureConnect") return;
+      // An alert may be lost when the other end closes at once (RFC 8446 section 6.1): what was said before it tells more.
+      if (isMereEnd(thrown) && shut.has(door)) return;
+      shut.set(door, why);
+    };
+    const opening = await door.open().catch(noteWhy);
+    if (opening === undefined) return "lost";
     return new Promise((resolve) => {
-      const opening = connect(socketPath);
       const reader = frameReader(maxHelloBytes);
       let outcome: "refused" | "lost" = "lost";
       const hang = (): unknown => opening.destroy();
       closing.signal.addEventListener("abort", hang, { once: true });
-      opening.setTimeout(waitMs, hang);
-      opening.on("connect", () => {
+      // Each door has its share of the wait, so that one behind which nobody answers does not use it up.
+      opening.setTimeout(waitMs / doors.length, () => {
+        noteWhy(new Fault("KEYHOLDER_UNAVAILABLE", "it does not answer in time"));
+        hang();
+      });
+      opening.on(door.ready, () => {
         const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
         const named =
           announcing === undefined ? {} : { caller: base64(announcing.secret), database: announcing.database };
@@ -170,6 +196,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         opening.write(encodeFrame(JSON.stringify(hello)));
       });
       opening.on("data", (chunk: Buffer) => {
+        heardIn = tick;
         reader.push(chunk);
         try {
           for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
@@ -180,9 +207,12 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
               opening.setTimeout(0);
               reader.setLimit(maxAnswerFrameBytes);
               socket = opening;
+              shut.delete(door);
               welcomed();
             } else {
               outcome = body["hello"] === "refused" ? "refused" : "lost";
+              if (body["hello"] === "uncertified") shut.set(door, whyUncertified(body["why"]));
+              if (body["hello"] === "standby") shut.set(door, "it is a standby");
               opening.destroy();
             }
           }
@@ -191,7 +221,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
           opening.destroy();
         }
       });
-      opening.on("error", () => undefined);
+      opening.on("error", noteWhy);
       opening.on("close", () => {
         closing.signal.removeEventListener("abort", hang);
         if (socket === opening) socket = undefined;
@@ -202,8 +232,10 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 
   async function stayConnected(settled: (outcome: "connected" | "refused") => void): Promise<void> {
     let pauseMs = firstPauseMs;
-    while (!closing.signal.aborted) {
-      const outcome = await attempt(() => {
+    for (let tries = 0; !closing.signal.aborted; tries++) {
+      const door = doors[tries % doors.length];
+      if (door === undefined) return;
+      const outcome = await attempt(door, () => {
         pauseMs = firstPauseMs;
         settled("connected");
         // What the last process may or may not have done is asked again, in the order it was asked.
@@ -244,6 +276,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         if (call.askedIn >= tick - ticksPerWait) break;
         unanswered.delete(call.id);
         call.reject(unavailable());
+        // A host that is gone closes nothing: after a wait in silence the next door is tried.
+        if (heardIn < tick - ticksPerWait) socket?.destroy();
       }
       toSend = toSend.filter((one) => unanswered.has(one.id));
     }

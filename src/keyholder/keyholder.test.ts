@@ -306,6 +306,9 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
     "witness.abandon": () => client.witness.abandon(id, floorsAt(2).tv),
     "witness.advance": () => client.witness.advance(id, head(2)),
     "witness.adopt": () => client.witness.adopt(id, first),
+    "standing.follow": () => client.standing.follow(""),
+    "standing.read": () => client.standing.read(),
+    "standing.promote": () => client.standing.promote(false),
   };
   return asked[operation]();
 }

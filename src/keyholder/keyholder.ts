@@ -226,6 +226,32 @@ export interface Keyholder {
   readonly keys: KeyKeeping;
 
   readonly uses: KeyUses;
+
+  readonly standing: KeyholderStanding;
+}
+
+/** Which of two keyholders serves. The operator's alone, and a standby answers no other questions. */
+export interface KeyholderStanding {
+  read(): Promise<{
+    readonly isStandby: boolean;
+    /** Whom it follows. */
+    readonly follows: readonly string[];
+    /** When it was in step with that one last, since it was started. */
+    readonly inStepAt: EpochMs | null;
+    /** Whether it has the same keys; `null`: it has not been told yet. */
+    readonly hasSameKeys: boolean | null;
+  }>;
+
+  /** For a standby: what the other remembers, at once if `have` is not its last word, else with the next change or heartbeat. */
+  follow(have: string): Promise<{
+    readonly at: string;
+    readonly book: ReadonlyMap<string, WitnessState>;
+    readonly generation: number;
+    readonly states: readonly KeyState[];
+  }>;
+
+  /** Makes a standby serve. Refused while the one that it follows answers, and while it may know less than that one. */
+  promote(wasNotInStep: boolean): Promise<void>;
 }
 
 /**

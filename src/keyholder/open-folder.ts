@@ -12,7 +12,8 @@ import type { KeySeal } from "./key-seal.ts";
 import type { RsaPurpose } from "./keyholder.ts";
 import { decodeKeys, keysPath, readKeysText, ringOf, sealOf, withMissing, withRsa, writeKeys } from "./keys.ts";
 import type { Keys } from "./keys.ts";
-import { openWitness, readBook, writeBook } from "./witness.ts";
+import { openFollowed, type Followed } from "./followed.ts";
+import { openWitness, readBook, writeBook, type WitnessBook } from "./witness.ts";
 
 interface Needs {
   readonly random: Random;
@@ -24,6 +25,8 @@ export interface OpenFolder {
   readonly lock: FolderLock;
   readonly witness: ReturnType<typeof openWitness>;
   readonly exact: ExactKeys;
+  /** Each change of the witness goes through it to the standby, if one follows. */
+  readonly followed: Followed;
   readonly keys: () => Keys;
   /**
    * Changes the keys, one change after another: resolves once the new ones are on disk, from when on they are the ones
@@ -90,10 +93,16 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
       last = result.catch(() => undefined);
       return result;
     };
+    const followed = openFollowed({ log }, book ?? new Map());
+    async function writeWitness(changed: WitnessBook): Promise<void> {
+      await writeBook(folder, changed);
+      await followed.tell(changed);
+    }
     return {
       lock,
       exact,
-      witness: openWitness({ log, write: (changed) => writeBook(folder, changed) }, book ?? new Map()),
+      followed,
+      witness: openWitness({ log, write: writeWitness }, book ?? new Map()),
       keys: () => keys,
       change,
       keysWith: async (purpose) => {

@@ -44,6 +44,9 @@ export const operations = [
   "witness.abandon",
   "witness.advance",
   "witness.adopt",
+  "standing.follow",
+  "standing.read",
+  "standing.promote",
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -63,7 +66,14 @@ const mailerAlone: readonly Operation[] = ["openForMailer", "dkimSign", "indexMa
 /** Other services act on a signal as soon as it is signed. */
 const transmitterAlone: readonly Operation[] = ["signSets"];
 /** Letting a database in is an operator's decision; no process takes it by itself. */
-const operatorAlone: readonly Operation[] = ["witness.highestFloors", "witness.enrol"];
+const operatorAlone: readonly Operation[] = [
+  "witness.highestFloors",
+  "witness.enrol",
+  // Which of two keyholders serves is decided by people.
+  "standing.follow",
+  "standing.read",
+  "standing.promote",
+];
 const settling: readonly Operation[] = ["witness.intend", "witness.confirm", "witness.abandon", "witness.adopt"];
 /** Whoever may retire a key can destroy all that it opens: a captured web process must not be able to ask for it. */
 const keeping: readonly Operation[] = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];

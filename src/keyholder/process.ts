@@ -17,15 +17,19 @@ import { isRecord } from "./durable-file.ts";
 import { keepingHandlers } from "./keeping.ts";
 import type { Role } from "./keyholder.ts";
 import { openFolder } from "./open-folder.ts";
-import { forEachRole } from "./permissions.ts";
+import { parseListening, type Listening } from "./listening.ts";
+import { forEachRole, type Operation } from "./permissions.ts";
 import { parseSealing, sealBy } from "./sealing.ts";
 import type { Sealing } from "./sealing.ts";
-import { serveKeyholder } from "./server.ts";
+import { serveKeyholder, serveKeyholderByTls } from "./server.ts";
+import { openStanding } from "./standby.ts";
 import { openUseLedger } from "./use-ledger.ts";
 import { handlersOfUses } from "./uses.ts";
 
 const credentialsWaitMs = 10 * secondMs;
 const maxCredentialsBytes = 8 * 1024;
+/** What a standby answers: how it stands, and nothing that uses a key. */
+const ofAStandby: readonly Operation[] = ["standing.read", "standing.promote", "counters", "keys.states"];
 /** Longer than any request, job or transaction carries a sealed value or an index before it writes it. */
 const retireGraceMs = 5 * minuteMs;
 
@@ -80,6 +84,7 @@ async function firstLine(): Promise<string> {
 function parseLine(line: string): {
   readonly credentials: Readonly<Record<Role, Secret>>;
   readonly sealing: Sealing | undefined;
+  readonly listening: Listening;
 } {
   let whole: unknown;
   try {
@@ -88,7 +93,11 @@ function parseLine(line: string): {
     throw invalid("the line of credentials is not JSON");
   }
   const said = isRecord(whole) ? whole : {};
-  return { credentials: parseCredentials(said["credentials"]), sealing: parseSealing(said["sealing"]) };
+  return {
+    credentials: parseCredentials(said["credentials"]),
+    sealing: parseSealing(said["sealing"]),
+    listening: parseListening(said["listening"]),
+  };
 }
 
 function parseCredentials(given: unknown): Readonly<Record<Role, Secret>> {
@@ -104,20 +113,44 @@ function parseCredentials(given: unknown): Readonly<Record<Role, Secret>> {
 async function run(): Promise<void> {
   const { keys: folder, socket, level, graceMs } = readOptions();
   const log = newLog("keyholder", level);
-  const { credentials, sealing } = parseLine(await firstLine());
+  const { credentials, sealing, listening } = parseLine(await firstLine());
   const needs = { random: systemRandom, clock: systemClock, log };
   const opened = await openFolder(needs, folder, sealing === undefined ? undefined : sealBy(needs, sealing));
   const keeping = keepingHandlers({ ...needs, ...opened, graceMs });
   const addresses = await openAddressLimit(needs, folder, addressesPerHour);
   const ledger = await openUseLedger(needs, folder);
   const uses = handlersOfUses(ledger, (database) => opened.witness.knows(database));
-  const answer = answerer({ ...needs, ...opened, keeping, uses, addresses });
+  const standing = await openStanding({
+    ...needs,
+    ...opened,
+    folder,
+    follows: listening.follows,
+    demote: listening.demote,
+    credential: credentials.operator,
+  });
+  const asked = answerer({ ...needs, ...opened, keeping, uses, standing: standing.handlers, addresses });
+  const answer: typeof asked = (role, operation, values) => {
+    if (standing.isStandby() && !ofAStandby.includes(operation)) {
+      throw new Fault("KEYHOLDER_UNAVAILABLE", "this keyholder is a standby: houselights keyholder promote");
+    }
+    return asked(role, operation, values);
+  };
   const note: typeof ledger.note = (...noted) => ledger.note(...noted);
-  const server = await serveKeyholder({ log, credentials, note, answer }, socket);
+  const door = { log, credentials, isStandby: standing.isStandby, note, answer };
+  const server = await serveKeyholder(door, socket);
+  // A standby needs the very same keys: none may come up later by itself.
+  if (listening.listen !== undefined && !standing.isStandby()) {
+    await opened.keysWith("dkim");
+    await opened.keysWith("signal");
+  }
+  const byTls =
+    listening.listen === undefined ? undefined : await serveKeyholderByTls(door, listening.listen, listening.files);
 
   async function stop(why: string): Promise<void> {
     log.info({ why }, "the keyholder stops");
+    await byTls?.close();
     await server.close();
+    await standing.close();
     await ledger.close();
     await unlink(socket).catch(() => undefined);
     opened.lock.release();

@@ -1,13 +1,16 @@
 import { createHash } from "node:crypto";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { dirname } from "node:path";
+import { createServer as createTlsServer, TLSSocket } from "node:tls";
+import type { HostPort, TlsFiles } from "../config/keyholder-place.ts";
 import { secondMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Answer } from "./answers.ts";
+import { minVersion, noCertificate, readTlsFiles, whyNot } from "./dial.ts";
 import { ensurePrivateFolder, isRecord, systemCode } from "./durable-file.ts";
 import { encodeFrame, frameReader, maxCallFrameBytes, maxCallsInFrame, maxHelloBytes } from "./frames.ts";
 import type { Caller, Role } from "./keyholder.ts";
@@ -21,6 +24,8 @@ const helloWaitMs = 5 * secondMs;
 interface Needs {
   readonly log: Log;
   readonly credentials: Readonly<Record<Role, Secret>>;
+  /** A standby sends whoever comes to the next address. Operators on its own host are let in, to look and to promote it. */
+  readonly isStandby: () => boolean;
   /** Told of each call that is about to be answered. */
   readonly note: (caller: Caller, operation: Operation, id: number) => void;
   readonly answer: (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer>;
@@ -65,7 +70,18 @@ function faultReply(log: Log, id: number, operation: unknown, thrown: unknown): 
   return [id, 1, "IMPOSSIBLE", "the call failed inside the keyholder; its log says where"];
 }
 
-function serve(socket: Socket, { log, credentials, note, answer }: Needs): void {
+/**
+ * Roles that a certificate is good for: those that its subject names as organisational units (OU), or whichever credential comes with
+ * it if it names none. So a host that only hands letters over can be given a certificate for that alone.
+ */
+function isCertifiedFor(socket: Socket, role: Role): boolean {
+  if (!(socket instanceof TLSSocket)) return true;
+  const units: unknown = socket.getPeerCertificate().subject?.OU;
+  const named = (Array.isArray(units) ? units : [units]).filter((unit) => parseRole(unit) !== undefined);
+  return named.length === 0 || named.includes(role);
+}
+
+function serve(socket: Socket, { log, credentials, isStandby, note, answer }: Needs): void {
   const reader = frameReader(maxHelloBytes);
   let role: Role | undefined;
   let caller: Caller | undefined;
@@ -107,6 +123,17 @@ function serve(socket: Socket, { log, credentials, note, answer }: Needs): void 
       if (role === undefined) {
         role = admitted(frame.value, credentials);
         helloWait.abort();
+        if (role !== undefined && !isCertifiedFor(socket, role)) {
+          log.warn({ role }, "a certificate is not good for the role whose credential came with it");
+          role = undefined;
+          socket.end(encodeFrame(JSON.stringify({ hello: "refused" })));
+          return;
+        }
+        if (role !== undefined && isStandby() && (role !== "operator" || socket instanceof TLSSocket)) {
+          role = undefined;
+          socket.end(encodeFrame(JSON.stringify({ hello: "standby" })));
+          return;
+        }
         if (role === undefined) {
           log.warn("a connection brought a credential that is not valid");
           socket.end(encodeFrame(JSON.stringify({ hello: "refused" })));
@@ -169,17 +196,73 @@ export async function serveKeyholder(needs: Needs, socketPath: string): Promise<
   await ensurePrivateFolder(dirname(socketPath));
   await clearSocket(socketPath);
   const open = new Set<Socket>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket.on("close", () => open.delete(socket));
-    serve(socket, needs);
+  const server = createServer((socket) => keepAndServe(open, socket, needs));
+  await listening(server, () => server.listen(socketPath));
+  await chmod(socketPath, 0o600);
+  return closer(server, open);
+}
+
+/**
+ * Listens for mutual TLS until closed: TLS 1.3, with a certificate of the authority that is named. Whoever comes without one does not get to
+ * say hello, and the credential of a role is asked for besides.
+ */
+export async function serveKeyholderByTls(
+  needs: Needs,
+  { host, port }: HostPort,
+  files: TlsFiles,
+): Promise<{ close(): Promise<void> }> {
+  const pem = await readTlsFiles(files);
+  const open = new Set<Socket>();
+  let server: Server;
+  try {
+    // A certificate that is not good is refused here and not in the handshake, where Node would end the connection without a word.
+    const options = { ...pem, minVersion, requestCert: true, rejectUnauthorized: false, handshakeTimeout: helloWaitMs };
+    server = createTlsServer(options, (socket) => {
+      if (socket.authorized) return keepAndServe(open, socket, needs);
+      refuseUncertified(open, socket, needs.log);
+    });
+  } catch {
+    throw new Fault("CONFIG_INVALID", "KEYHOLDER_CERT and KEYHOLDER_KEY: not a certificate with its key, in PEM");
+  }
+  server.on("tlsClientError", (error: Error) => {
+    needs.log.warn({ error: systemCode(error) ?? "unknown" }, "a connection failed before it was made");
   });
+  await listening(server, () => server.listen(port, host)).catch((error: unknown) => {
+    throw new Fault("KEYHOLDER_UNAVAILABLE", `cannot listen on ${host}:${port}: ${whyNot(error) ?? "unknown"}`);
+  });
+  return closer(server, open);
+}
+
+/** Says what is wrong with the certificate, and reads nothing of what was sent. */
+function refuseUncertified(open: Set<Socket>, socket: TLSSocket, log: Log): void {
+  const hasNone = Object.keys(socket.getPeerCertificate()).length === 0;
+  const thrown: unknown = socket.authorizationError;
+  const why = hasNone ? noCertificate : typeof thrown === "string" ? thrown : (systemCode(thrown) ?? "unknown");
+  log.warn({ why }, "a connection without a certificate that is good here");
+  open.add(socket);
+  socket.on("close", () => open.delete(socket));
+  socket.on("error", () => undefined);
+  socket.setTimeout(helloWaitMs, () => socket.destroy());
+  socket.resume();
+  socket.end(encodeFrame(JSON.stringify({ hello: "uncertified", why })));
+}
+
+function keepAndServe(open: Set<Socket>, socket: Socket, needs: Needs): void {
+  open.add(socket);
+  socket.on("close", () => open.delete(socket));
+  serve(socket, needs);
+}
+
+async function listening(server: Server, listen: () => unknown): Promise<void> {
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(socketPath, resolve);
+    server.once("listening", resolve);
+    listen();
   });
-  await chmod(socketPath, 0o600);
+}
+
+function closer(server: Server, open: ReadonlySet<Socket>): { close(): Promise<void> } {
   return {
     close: () =>
       new Promise((resolve) => {

@@ -18,6 +18,7 @@ import {
   writeDurably,
 } from "./durable-file.ts";
 import type { Role } from "./keyholder.ts";
+import type { Listening } from "./listening.ts";
 import { encodeSealing } from "./sealing.ts";
 import type { Sealing } from "./sealing.ts";
 import { forEachRole } from "./permissions.ts";
@@ -41,6 +42,10 @@ export interface SupervisorOptions {
   readonly nodePath?: string;
   /** What the file of keys is sealed with; in clear unless given. */
   readonly sealing?: Sealing | undefined;
+  /** Its part in serving other hosts; none unless given. */
+  readonly listening?: Listening | undefined;
+  /** Those that it takes; fresh ones unless given. */
+  readonly credentials?: Readonly<Record<Role, Secret>> | undefined;
   /** How long a key is on its way out before it can be retired; the process's own unless told otherwise. */
   readonly graceMs?: number;
   readonly log: Log;
@@ -96,7 +101,8 @@ const ended = (child: ChildProcess): Promise<void> =>
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
   const { keysDir, socketPath, log, nodePath = process.execPath, graceMs, sealing } = options;
-  const credentials = forEachRole(() => newSecret(systemRandom));
+  const credentials = options.credentials ?? forEachRole(() => newSecret(systemRandom));
+  let listening = options.listening;
   const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
   const stopping = new AbortController();
 
@@ -111,8 +117,10 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     // A process that dies at once closes its end; `started` tells why.
     child.stdin?.on("error", () => undefined);
     const sealed = sealing === undefined ? {} : { sealing: encodeSealing(sealing) };
-    child.stdin?.write(`${JSON.stringify({ credentials: line, ...sealed })}\n`);
+    child.stdin?.write(`${JSON.stringify({ credentials: line, ...sealed, listening })}\n`);
     const failed = await started(child);
+    // Asked for once: one that was promoted since serves again when it is started again.
+    if (failed === undefined && listening !== undefined) listening = { ...listening, demote: false };
     if (failed === undefined) return child;
     child.kill("SIGKILL");
     throw new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder did not start: ${failed}`);

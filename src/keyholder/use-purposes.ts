@@ -48,4 +48,7 @@ export const purposeOfUse: Readonly<Record<Operation, UsePurpose | null>> = {
   "witness.abandon": null,
   "witness.advance": null,
   "witness.adopt": null,
+  "standing.follow": null,
+  "standing.read": null,
+  "standing.promote": null,
 };

@@ -147,6 +147,24 @@ export function mergeBooks(present: WitnessBook, other: WitnessBook): WitnessBoo
   return merged;
 }
 
+/**
+ * What a standby remembers once it has heard the keyholder that it follows: the other's timeline and intent, which may have been taken back,
+ * and never a lower floor. Throws KEYHOLDER_REFUSED if the other remembers less. Nothing new: the very same book.
+ */
+export function followBook(ours: WitnessBook, theirs: WitnessBook): WitnessBook {
+  const next = new Map(ours);
+  let isNew = false;
+  for (const [id, state] of theirs) {
+    const known = ours.get(id);
+    const behind = known === undefined ? undefined : floorKinds.find((kind) => state.floors[kind] < known.floors[kind]);
+    if (behind !== undefined) throw refused(`the keyholder that is followed has a lower floor for ${behind}`);
+    if (JSON.stringify(known) === JSON.stringify(state)) continue;
+    next.set(id, state);
+    isNew = true;
+  }
+  return isNew ? next : ours;
+}
+
 /** The book as the body of a checked file. */
 export const encodeBook = (book: WitnessBook): Readonly<Record<string, WitnessState>> => Object.fromEntries(book);
 
@@ -174,6 +192,13 @@ export async function readBook(folder: string): Promise<WitnessBook | undefined>
 export const writeBook = (folder: string, book: WitnessBook): Promise<void> =>
   writeDurably(witnessPath(folder), encodeChecked(format, encodeBook(book)));
 
+export interface OpenWitness extends Witness {
+  /** Whether a database was ever let in. */
+  knows(databaseId: string): boolean;
+  /** Takes over what another witness says (`followBook`); resolves once it is on disk. */
+  follow(theirs: WitnessBook): Promise<void>;
+}
+
 /**
  * The witness over its file. Operations run one after another, and each answers only after what it changed is on disk;
  * one that changes nothing writes nothing. A write that fails changes nothing in memory either.
@@ -181,7 +206,7 @@ export const writeBook = (folder: string, book: WitnessBook): Promise<void> =>
 export function openWitness(
   { log, write }: { readonly log: Log; readonly write: (book: WitnessBook) => Promise<void> },
   first: WitnessBook,
-): Witness & { /** Whether a database was ever let in. */ knows(databaseId: string): boolean } {
+): OpenWitness {
   let book = first;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -202,6 +227,18 @@ export function openWitness(
     return result;
   }
 
+  function follow(theirs: WitnessBook): Promise<void> {
+    const run = async (): Promise<void> => {
+      const changed = followBook(book, theirs);
+      if (changed === book) return;
+      await write(changed);
+      book = changed;
+    };
+    const result = last.then(run);
+    last = result.catch(() => undefined);
+    return result;
+  }
+
   const known = (state: WitnessState | undefined): WitnessState => {
     if (state === undefined) throw refused("the witness does not know this database: read comes first");
     return state;
@@ -209,6 +246,7 @@ export function openWitness(
 
   return {
     knows: (id) => book.has(id),
+    follow,
     read: (id, { floors, head }) =>
       change(id, (state) => {
         if (state !== undefined) return state;

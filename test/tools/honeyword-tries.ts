@@ -44,6 +44,7 @@ export function tryMany(tries: number): Tried {
     ...needs,
     keeping,
     uses: { "uses.callers": nobody, "uses.beyond": nobody, "uses.settle": nobody },
+    standing: { "standing.follow": nobody, "standing.read": nobody, "standing.promote": nobody },
     addresses: { admit: () => undefined, counts: () => ({ opened: 0, limit: 0, refused: 0 }) },
     witness: noWitness,
     exact,
