@@ -144,7 +144,7 @@ export async function buildWeb(
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });
   passkeyRoutes(app, { ...shared, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
-  accountRoutes(app, { ...shared, containmentsSince: (since) => containmentsSince(db, since) });
+  accountRoutes(app, { ...shared, containmentsSince: (since, accountId) => containmentsSince(db, since, accountId) });
   secondFactorRoutes(app, { ...shared, forgetStrongProofs, noteProof });
   signUpPages(app, { ...shared, frame });
   sessionRoutes(app, {

@@ -146,7 +146,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     frame,
     built,
     publicOrigin,
-    security: { contact: null, policy: null, languages: ["en"] },
+    security: { contact: "mailto:help@example.org", policy: null, languages: ["en"] },
   });
   await app.ready();
 

@@ -45,6 +45,8 @@ function receiverLines({ id, name, tokenExpiresAt, addressesBecause, pushOrigin,
     ...streams.flatMap((stream) => [
       `  stream ${stream.id}  ${stream.method}, ${stream.status}${stream.statusReason === null ? "" : ` (${stream.statusReason})`}`,
       `    taken ${figure(stream.taken)} · waiting ${figure(stream.waiting)} · refused ${figure(stream.refused)} · dropped ${figure(stream.dropped)}` +
+        (stream.takenAt === null ? "" : ` · last ${instant(toIso(stream.takenAt))}`) +
+        (stream.verifying ? " · a verification waits" : "") +
         (stream.failures === 0 ? "" : ` · ${figure(stream.failures)} pushes in a row failed`),
     ]),
   ];

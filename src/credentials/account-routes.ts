@@ -1,3 +1,4 @@
+import type { AccountId } from "../kernel/brand.ts";
 import { minuteMs, toIso, type EpochMs } from "../kernel/clock.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -19,11 +20,13 @@ export interface ContainmentTold {
   readonly id: string;
   readonly at: EpochMs;
   readonly reference: string;
+  /** There is a receipt of the account's letter about it. */
+  readonly receipt: boolean;
 }
 
 export type AccountNeeds = Parameters<typeof claimAddress>[0] & {
-  /** The containments of everybody since an instant; the incidents room owns that table. */
-  readonly containmentsSince: (since: EpochMs) => Promise<readonly ContainmentTold[]>;
+  /** The containments of everybody since an instant, with what one account was told; the incidents room owns that table. */
+  readonly containmentsSince: (since: EpochMs, accountId: AccountId) => Promise<readonly ContainmentTold[]>;
 };
 
 /** Addresses that one account may ask a code for. */
@@ -71,7 +74,7 @@ export function accountRoutes(app: App, needs: AccountNeeds): void {
       if (account === undefined) return refuse(reply, "not-found");
       const [own, everybodys] = await Promise.all([
         listEvents(needs, account, eventsShown),
-        needs.containmentsSince(account.createdAt),
+        needs.containmentsSince(account.createdAt, account.accountId),
       ]);
       const events = [...own, ...everybodys.map((one) => ({ ...one, kind: "contained" as const }))]
         .toSorted((one, other) => other.at - one.at)

@@ -2,9 +2,11 @@ import { dayMs, fromDate, plus, toDate, toIso, type Clock } from "../kernel/cloc
 import type { Db } from "../db/db.ts";
 import type { App } from "../http/server.ts";
 import { countAccounts } from "../accounts/accounts.ts";
+import { listReceivers } from "../signals/receivers.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { readKeyUse } from "../key-use/read.ts";
 import { currentHead } from "../timeline/integrate.ts";
+import { listWitnesses } from "../timeline/list-witnesses.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
 import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
@@ -46,6 +48,8 @@ export function consoleRoutes(
       addresses,
       keyUse,
       alarms,
+      receivers,
+      timeline,
       owed,
     ] = await Promise.all([
       incidentInHand(db),
@@ -69,6 +73,8 @@ export function consoleRoutes(
       readAddressLimit(),
       readKeyUse(db, plus(at, -dayMs), at),
       listAlarms(20),
+      listReceivers(db),
+      listWitnesses(db, undefined),
       readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
     ]);
     return {
@@ -89,6 +95,15 @@ export function consoleRoutes(
       addresses,
       keyUse,
       alarms,
+      receivers: receivers.map(({ addressesBecause: _because, privateNetwork: _private, ...one }) => ({
+        ...one,
+        tokenExpiresAt: toIso(one.tokenExpiresAt),
+        streams: one.streams.map((stream) => ({
+          ...stream,
+          takenAt: stream.takenAt === null ? null : toIso(stream.takenAt),
+        })),
+      })),
+      witnesses: [...timeline.witnesses],
       owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     };
   });

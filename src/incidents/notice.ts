@@ -109,18 +109,31 @@ export async function readNotice(tx: Tx, reference: string): Promise<PublicNotic
   };
 }
 
-/** The containments of everybody since an instant, for the accounts' own pages: at most 100, the newest first. */
+/**
+ * The containments of everybody since an instant, for one account's own page: at most 100, the newest first. `receipt`: the
+ * account's letter has an outcome, which stands in the timeline.
+ */
 export async function containmentsSince(
   tx: Tx,
   since: EpochMs,
-): Promise<{ readonly id: IncidentId; readonly at: EpochMs; readonly reference: string }[]> {
-  const rows = await tx.many<{ id: IncidentId; at: Date; reference: string }>(
-    `select id, contained_at as at, reference from incident
+  accountId: AccountId,
+): Promise<{ readonly id: IncidentId; readonly at: EpochMs; readonly reference: string; readonly receipt: boolean }[]> {
+  const rows = await tx.many<{ id: IncidentId; at: Date; reference: string; receipt: boolean }>(
+    `select id, contained_at as at, reference,
+            exists (select from letter l where l.account_id = $2 and l.incident_id = incident.id
+                       and l.state in ('handed over', 'bounced', 'refused')) as receipt
+       from incident
       where contained_at >= $1 and containment in ('everyone-out', 'with-renewal')
       order by contained_at desc limit 100`,
-    [toDate(since)],
+    [toDate(since), accountId],
   );
   return rows.map(({ at, ...rest }) => ({ ...rest, at: fromDate(at) }));
+}
+
+/** The case of a reference, whatever its state; `undefined`: there is none. */
+export async function incidentOf(tx: Tx, reference: string): Promise<IncidentId | undefined> {
+  const row = await tx.one<{ id: IncidentId }>(`select id from incident where reference = upper($1)`, [reference]);
+  return row?.id;
 }
 
 /** The letters about incidents that one account was owed, for its owner's own copy. */

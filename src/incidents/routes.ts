@@ -4,6 +4,7 @@ import { toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
+import { preferredLocale } from "../http/locale.ts";
 import { viewerOf } from "../http/viewer.ts";
 import { CurrentNotice } from "../wire/accounts.ts";
 import { IdParams } from "../wire/common.ts";
@@ -15,6 +16,7 @@ import {
   IncidentList,
   IncidentStatus,
   LetterParams,
+  OwnLetterParams,
   Notified,
   Notify,
   OpenIncident,
@@ -26,7 +28,7 @@ import { highest, readFloors } from "../credentials/floors.ts";
 import { closeIncident, recordReview, recordWayIn, type CloseOutcome, type ReviewOutcome } from "./close.ts";
 import { contain, containAccount, kindsOf, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
-import { currentNotice } from "./notice.ts";
+import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
 import { openIncident, readCopiedAt } from "./open.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
@@ -51,11 +53,12 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   app.get(
     "/api/notice",
     { config: { access: "anyone" }, schema: { response: { 200: CurrentNotice } } },
-    async (_request, reply) => {
+    async (request, reply) => {
       const notice = await currentNotice(db);
       if (notice === null) return reply.send({ notice: null });
-      const { reference, renewPasswordsSetBefore } = notice;
-      return reply.send({ notice: { reference, renewPasswordsSetBefore: toIso(renewPasswordsSetBefore) } });
+      const { reference, renewPasswordsSetBefore: before } = notice;
+      const letter = await currentLetter(db, preferredLocale(request.headers["accept-language"]));
+      return reply.send({ notice: { reference, renewPasswordsSetBefore: toIso(before), letter } });
     },
   );
 
@@ -193,8 +196,36 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   );
 }
 
-/** The receipt of one account's letter, as a file that others verify offline. */
+/** The receipt of one account's letter, as a file that others verify offline: for operators, and for its owner. */
 function letterProofRoute(app: App, needs: IncidentNeeds): void {
+  async function answerProof(reply: FastifyReply, incidentId: IncidentId, accountId: AccountId) {
+    const outcome = await proveLetter(needs, incidentId, accountId);
+    switch (outcome.kind) {
+      case "no-letter":
+        return refuse(reply, "not-found", { detail: "no letter of this case went to an address of the account" });
+      case "not-signed-yet":
+        return refuse(reply, "busy", { detail: "its entry waits for a signature", retryAfterSeconds: 2 });
+      case "proved":
+        return reply
+          .type("text/plain; charset=utf-8")
+          .header("content-disposition", `attachment; filename="${outcome.fileName}"`)
+          .send(outcome.proof);
+    }
+  }
+
+  app.get(
+    "/api/account/letters/:reference/proof",
+    {
+      config: { access: "viewer" },
+      schema: { summary: "The proof that the viewer's own letter stands in the timeline", params: OwnLetterParams },
+    },
+    async (request, reply) => {
+      const incidentId = await incidentOf(needs.db, request.params.reference);
+      if (incidentId === undefined) return refuse(reply, "not-found");
+      return answerProof(reply, incidentId, viewerOf(request).accountId);
+    },
+  );
+
   app.get(
     "/api/incidents/:id/letters/:accountId/proof",
     {
@@ -204,21 +235,7 @@ function letterProofRoute(app: App, needs: IncidentNeeds): void {
         params: LetterParams,
       },
     },
-    async (request, reply) => {
-      const { id, accountId } = request.params;
-      const outcome = await proveLetter(needs, id as IncidentId, accountId as AccountId);
-      switch (outcome.kind) {
-        case "no-letter":
-          return refuse(reply, "not-found", { detail: "no letter of this case went to an address of the account" });
-        case "not-signed-yet":
-          return refuse(reply, "busy", { detail: "its entry waits for a signature", retryAfterSeconds: 2 });
-        case "proved":
-          return reply
-            .type("text/plain; charset=utf-8")
-            .header("content-disposition", `attachment; filename="${outcome.fileName}"`)
-            .send(outcome.proof);
-      }
-    },
+    (request, reply) => answerProof(reply, request.params.id as IncidentId, request.params.accountId as AccountId),
   );
 }
 

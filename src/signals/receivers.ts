@@ -158,13 +158,17 @@ export interface ListedReceiver extends Omit<Receiver, "dataKey"> {
   readonly streams: readonly {
     readonly id: string;
     readonly method: "push" | "poll";
-    readonly status: string;
+    readonly status: "enabled" | "paused" | "disabled";
     readonly statusReason: string | null;
     readonly taken: number;
     readonly refused: number;
     readonly dropped: number;
     readonly waiting: number;
     readonly failures: number;
+    /** When it took something last; `null`: nothing yet. */
+    readonly takenAt: EpochMs | null;
+    /** A verification that the receiver asked for waits to be taken. */
+    readonly verifying: boolean;
   }[];
 }
 
@@ -173,14 +177,22 @@ export async function listReceivers(tx: Tx): Promise<ListedReceiver[]> {
   const receivers = await tx.many<Receiver & { tokenExpiresAt: Date }>(
     `select ${columns}, token_expires_at as "tokenExpiresAt" from signal_receiver order by made_at, id`,
   );
-  const streams = await tx.many<ListedReceiver["streams"][number] & { receiverId: ReceiverId }>(
+  type Row = Omit<ListedReceiver["streams"][number], "takenAt"> & { receiverId: ReceiverId; takenAt: Date | null };
+  const streams = await tx.many<Row>(
     `select s.receiver_id as "receiverId", s.id, s.method, s.status, s.status_reason as "statusReason", s.taken, s.refused,
-            s.dropped, s.failures, (select count(*) from signal_delivery d where d.stream_id = s.id) as waiting
+            s.dropped, s.failures, case when s.taken > 0 then s.taken_at end as "takenAt",
+            (select count(*) from signal_delivery d where d.stream_id = s.id) as waiting,
+            exists (select from signal_delivery d where d.stream_id = s.id and d.kind = 'verification') as verifying
        from signal_stream s order by s.made_at, s.id`,
   );
   return receivers.map(({ dataKey: _key, tokenExpiresAt, ...receiver }) => ({
     ...receiver,
     tokenExpiresAt: fromDate(tokenExpiresAt),
-    streams: streams.filter(({ receiverId }) => receiverId === receiver.id).map(({ receiverId: _id, ...one }) => one),
+    streams: streams
+      .filter(({ receiverId }) => receiverId === receiver.id)
+      .map(({ receiverId: _id, takenAt, ...one }) => ({
+        ...one,
+        takenAt: takenAt === null ? null : fromDate(takenAt),
+      })),
   }));
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { asCookie, goodPassword } from "../../test/service.ts";
 import { claimsOf, eventOf, pollNow, signalService, subjectOf } from "../../test/signal-service.ts";
 import type { AccountId } from "../kernel/brand.ts";
-import { dayMs, hourMs, minuteMs } from "../kernel/clock.ts";
+import { dayMs, hourMs, minuteMs, toIso } from "../kernel/clock.ts";
 import { keepKeys } from "../rotation/keep-keys.ts";
 import { rotateKeys } from "../rotation/rotate.ts";
 import { readTimeline } from "../timeline/read.ts";
@@ -62,7 +62,15 @@ describe("a receiver built on jose", () => {
 
     const state = "what I expect back \u2603";
     const verify = { stream_id: stream.stream_id, state };
+    const shown = async () => {
+      const { body } = await service.call("GET", "/api/console", { cookies: asCookie(await service.operator()) });
+      const [listed] = body["receivers"] as { readonly name: string; readonly streams: object[] }[];
+      return listed?.streams[0];
+    };
+    const fresh = { id: stream.stream_id, method: "poll", status: "enabled", waiting: 0, taken: 0 };
+    expect(await shown()).toMatchObject({ ...fresh, takenAt: null, verifying: false });
     expect((await receiver.ask("POST", receiver.endpoint("verification"), verify)).status).toBe(204);
+    expect(await shown()).toMatchObject({ ...fresh, waiting: 1, verifying: true });
     const [verification, ...none] = (await pollNow(receiver, url)).sets;
     expect(none).toEqual([]);
     expect(verification?.sub_id).toEqual({ format: "opaque", id: stream.stream_id });
@@ -92,6 +100,7 @@ describe("a receiver built on jose", () => {
     const ack = sets.map(({ jti }) => jti);
     expect(await pollNow(receiver, url, { ack })).toEqual({ sets: [], more: false });
     expect((await listReceivers(db))[0]?.streams).toMatchObject([{ taken: 2, waiting: 0, refused: 0, dropped: 0 }]);
+    expect(await shown()).toMatchObject({ taken: 2, waiting: 0, takenAt: toIso(clock.now()), verifying: false });
   });
 
   test("gets at most what it asks for, is told of more, refuses some, and acknowledges without asking", async () => {

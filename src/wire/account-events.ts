@@ -56,6 +56,8 @@ export const AccountEvents = Closed({
       ...EventDetail.properties,
       /** Of the case in which everybody was contained. */
       reference: Type.Optional(Type.String()),
+      /** The account's letter about it has a receipt, at /api/account/letters/{reference}/proof. */
+      receipt: Type.Optional(Type.Boolean()),
     }),
   ),
 });

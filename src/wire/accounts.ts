@@ -200,7 +200,12 @@ export const Renewed = Closed({ kind: Type.Literal("renewed"), signedOutDevices:
 /** GET /api/notice: what a sign-in page or a TV shows while a case is open. */
 export const CurrentNotice = Closed({
   notice: Type.Union([
-    Closed({ reference: Type.String(), renewPasswordsSetBefore: Type.Union([Instant, Type.Null()]) }),
+    Closed({
+      reference: Type.String(),
+      renewPasswordsSetBefore: Type.Union([Instant, Type.Null()]),
+      /** As it was sent, in the asker's language or else in English; null before the first has gone. */
+      letter: Type.Union([Closed({ locale: Type.String(), subject: Type.String(), text: Type.String() }), Type.Null()]),
+    }),
     Type.Null(),
   ]),
 });

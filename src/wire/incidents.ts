@@ -1,6 +1,8 @@
 import { Type, type Static } from "typebox";
 import { Alarm } from "./alarms.ts";
 import { LetterPace, Plan } from "./campaign.ts";
+import { ListedReceiver } from "./signals.ts";
+import { ListedWitness } from "./timeline.ts";
 import { KeyUse } from "./key-use.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
 import { SignalSum } from "./signals.ts";
@@ -227,10 +229,17 @@ export const Console = Closed({
   /** Uses of keys in the last 24 hours; null before they were compared for the first time. */
   keyUse: Type.Union([KeyUse, Type.Null()]),
   alarms: Type.Array(Alarm),
+  /** Relying services that are told of security events, with their streams. */
+  receivers: Type.Array(ListedReceiver),
+  /** Witnesses elsewhere that cosign the timeline, and what keeps one from it. */
+  witnesses: Type.Array(ListedWitness),
   /** Containments that the witness was not told of at once. */
   owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
 });
 export type Console = Static<typeof Console>;
+
+/** GET /api/account/letters/{reference}/proof */
+export const OwnLetterParams = Closed({ reference: Type.String({ pattern: "^[A-Za-z0-9._-]{1,60}$" }) });
 
 /** GET /api/incidents/{id}/letters/{accountId}/proof */
 export const LetterParams = Closed({ id: Id, accountId: Id });

@@ -1,5 +1,5 @@
 import { Type, type Static } from "typebox";
-import { Closed, Id } from "./common.ts";
+import { Closed, Id, Instant } from "./common.ts";
 
 /** RFC 8935 and RFC 8936, as SSF 1.0 section 6.1 names them. */
 export const pushMethod = "urn:ietf:rfc:8935";
@@ -130,3 +130,31 @@ export const SignalSum = Closed({
   finished: Type.Boolean(),
 });
 export type SignalSum = Static<typeof SignalSum>;
+
+/** A relying service with its streams, as the console lists it. */
+export const ListedReceiver = Closed({
+  id: Id,
+  name: Type.String(),
+  audience: Type.String(),
+  pushOrigin: Type.Union([Type.String(), Type.Null()]),
+  tokenExpiresAt: Instant,
+  streams: Type.Array(
+    Closed({
+      id: Id,
+      method: Type.Union([Type.Literal("push"), Type.Literal("poll")]),
+      status: Type.Union([Type.Literal("enabled"), Type.Literal("paused"), Type.Literal("disabled")]),
+      statusReason: Type.Union([Type.String(), Type.Null()]),
+      /** When the receiver took something last; null: nothing yet. */
+      takenAt: Type.Union([Instant, Type.Null()]),
+      taken: Type.Integer(),
+      waiting: Type.Integer(),
+      refused: Type.Integer(),
+      dropped: Type.Integer(),
+      /** Pushes in a row that failed. */
+      failures: Type.Integer(),
+      /** A verification that the receiver asked for waits to be taken. */
+      verifying: Type.Boolean(),
+    }),
+  ),
+});
+export type ListedReceiver = Static<typeof ListedReceiver>;

@@ -67,11 +67,19 @@ export function EventsSection() {
 }
 
 function EventDetail({ event }: { readonly event: Event }) {
-  const { device, network, address, credential, reference } = event;
+  const { device, network, address, credential, reference, receipt } = event;
   if (reference !== undefined) {
     return (
       <span className="small">
         <a href={`/notice/${reference}`}>{say("event.notice", { reference })}</a>
+        {receipt === true && (
+          <>
+            {" · "}
+            <a href={`/api/account/letters/${reference}/proof`} download>
+              {say("event.receipt")}
+            </a>
+          </>
+        )}
       </span>
     );
   }

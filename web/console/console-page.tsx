@@ -18,6 +18,8 @@ import { NextStep, StateSteps } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
 import { RecoveryCard } from "./recovery-card.tsx";
 import { LobbySection } from "./lobby-section.tsx";
+import { SignalsCard } from "./signals-card.tsx";
+import { WitnessesCard } from "./witnesses-card.tsx";
 import "./console.css";
 
 export function ConsolePage() {
@@ -112,6 +114,8 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
           </p>
         </section>
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
+        <SignalsCard receivers={numbers.receivers} />
+        <WitnessesCard witnesses={numbers.witnesses} />
         <LobbySection />
         <section className="card is-wide" aria-labelledby="floors">
           <h2 id="floors">{say("console.floors")}</h2>

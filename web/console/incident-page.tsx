@@ -12,6 +12,7 @@ import { incidentQuery } from "../app/queries.ts";
 import { say, showExact, showNumber, showSpan } from "../text/say.ts";
 import { detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
+import { ReceiptForm } from "./receipt-form.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { ReviewList } from "./review-list.tsx";
 import { SumOfLetters } from "./sum-of-letters.tsx";
@@ -202,6 +203,7 @@ function Letters({ incident }: { readonly incident: IncidentStatus }) {
       <SumOfLetters sum={letters} />
       {lettersFinishedAt !== null && <p>{say("case.letters.finished", { date: showExact(lettersFinishedAt) })}</p>}
       {letterPace !== null && <LettersGoingOut id={incident.id} pace={letterPace} />}
+      {handedOver > 0 && <ReceiptForm id={incident.id} />}
       {letterPace === null && seen.length > 2 && (
         <>
           <p className="small soft">{say("case.letters.progress")}</p>

@@ -15,6 +15,7 @@ import {
   pretendedPoster,
   pretendedTitles,
 } from "./pretended-data.ts";
+import { pretendedLetter } from "./pretended-letter.ts";
 import { pretendedCopy } from "./pretended-copy.ts";
 import { pretendedLobby } from "./pretended-lobby.ts";
 import { pretendedPlan } from "./pretended-plan.ts";
@@ -115,7 +116,13 @@ function newHandler(strict: boolean) {
     if (pathname === "/api/notice") {
       const open = caseState === "none" || caseState === "open" || caseState === "closed";
       return answer(response, 200, {
-        notice: open ? null : { reference: "HL-2026-0001", renewPasswordsSetBefore: ago(hourMs) },
+        notice: open
+          ? null
+          : {
+              reference: "HL-2026-0001",
+              renewPasswordsSetBefore: ago(hourMs),
+              letter: caseState === "contained" ? null : pretendedLetter,
+            },
       });
     }
     if (pathname === "/oauth/device_authorization") {
@@ -455,8 +462,54 @@ function pretendedConsole(state: string): Static<typeof Console> {
         },
       },
     ],
+    receivers: pretendedReceivers(),
+    witnesses: [
+      { name: "archive.example", cosignedSize: 1_204_540, cosignedAt: ago(20_000), failingSince: null, problem: null },
+      {
+        name: "library.example",
+        cosignedSize: 1_100_210,
+        cosignedAt: ago(3 * hourMs),
+        failingSince: ago(2 * hourMs),
+        problem: "it finds that this tree does not continue what it has cosigned",
+      },
+    ],
     owed: [],
   };
+}
+
+function pretendedReceivers(): Static<typeof Console>["receivers"] {
+  const stream = { statusReason: null, takenAt: ago(40_000), refused: 0, dropped: 0, failures: 0, verifying: false };
+  return [
+    {
+      id: idOf(8_000),
+      name: "Music",
+      audience: "https://music.example/signals",
+      pushOrigin: "https://music.example",
+      tokenExpiresAt: ago(-200 * 24 * hourMs),
+      streams: [
+        { ...stream, id: idOf(8_001), method: "push", status: "enabled", taken: 210_448, waiting: 12 },
+        {
+          ...stream,
+          id: idOf(8_002),
+          method: "poll",
+          status: "disabled",
+          statusReason: "nothing was taken for seven days",
+          takenAt: null,
+          taken: 0,
+          waiting: 1,
+          dropped: 2_031,
+        },
+      ],
+    },
+    {
+      id: idOf(8_003),
+      name: "Books",
+      audience: "https://books.example",
+      pushOrigin: null,
+      tokenExpiresAt: ago(-100 * 24 * hourMs),
+      streams: [],
+    },
+  ];
 }
 
 function pretendedCase(state: Exclude<IncidentStatus["state"], never>): IncidentStatus {

@@ -107,7 +107,7 @@ test("of several relays the one counts that the record treats worst, and is name
   });
   dns.set("second.example", { a: ["198.51.100.9"] });
   const finding = await judged(sender, "SPF");
-  expect(finding).toMatchObject({ verdict: "weak", found: expect.stringContaining("(second.example)") as unknown });
+  expect(finding).toMatchObject({ verdict: "bad", found: expect.stringContaining("(second.example)") as unknown });
   expect(finding.found).not.toContain("relay.example,");
 });
 
