@@ -17,7 +17,7 @@ import { endNodeProcess, startNodeProcess, type NodeProcess } from "./node-proce
 import { populate, populationPassword } from "./population.ts";
 
 /** Three nodes over one PostgreSQL, a web and a worker process each, updated one after another while the service is used. */
-const accounts = 1_200;
+const accounts = 1_000;
 const db = await testDatabase();
 const connection = testConnection(String(db.pool.options.database));
 const keyholder = await testKeyholder();
@@ -92,7 +92,7 @@ test("nodes restarted in turn during a campaign and sign-ins answer no error, lo
   };
   const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });
   // Slow enough that letters are on their way whenever a node is told to stop.
-  relay.pace.answersAfterMs = 700;
+  relay.pace.answersAfterMs = 1_000;
   expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started", isFrozen: true });
 
   let isOver = false;
@@ -118,7 +118,7 @@ test("nodes restarted in turn during a campaign and sign-ins answer no error, lo
     }
     while (!isOver) {
       // Somebody else each time: how often one address is tried is limited.
-      const { address } = people[(person += 7) % people.length] ?? { address: "" };
+      const { address } = people[(person += 4) % people.length] ?? { address: "" };
       const body = { address, password: populationPassword };
       const signedIn = await atSomeNode({ method: "POST", path: "/api/sessions", body });
       if (signedIn.status !== 201 || signedIn.cookie === undefined) {
@@ -130,12 +130,12 @@ test("nodes restarted in turn during a campaign and sign-ins answer no error, lo
         const { status } = await atSomeNode({ method: "GET", path: "/api/session", cookie: signedIn.cookie });
         if (status !== 200) wrong.push(`checking: ${status}`);
         done.checked++;
-        await sleep(40);
+        await sleep(50);
       }
     }
     agent.destroy();
   }
-  const visits = Array.from({ length: 6 }, (_, number) => visit(number));
+  const visits = Array.from({ length: 4 }, (_, number) => visit(number));
   const looking = (async () => {
     for (; !isOver; await sleep(50)) {
       const sum = await letterSum(db, incidentId);
