@@ -135,7 +135,6 @@ export const en = {
   "tv.notice.what":
     "A copy of the account database was taken. Set a new password on your phone first, then connect this TV again with the code.",
   "tv.notice.reference": "Reference {reference}",
-  "tv.notice.letter": "The letter to every account holder",
   "tv.keys": "Arrow keys move, OK chooses",
 
   "account.title": "Account",

@@ -92,7 +92,6 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
           <span className="reference">{say("tv.notice.reference", { reference: notice.data.reference })}</span>
         </div>
       )}
-      {notice.data?.letter != null && !denied && <WholeLetter letter={notice.data.letter} />}
       {denied ? (
         <div className="tv-message">
           <h1>{say("tv.refused.title")}</h1>
@@ -138,30 +137,6 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
         </div>
       )}
     </main>
-  );
-}
-
-/**
- * The letter as it was sent, in full. It has the focus, so that the arrow keys of a remote turn its pages; nothing else on this
- * screen needs them.
- */
-function WholeLetter({
-  letter,
-}: {
-  readonly letter: { readonly locale: string; readonly subject: string; readonly text: string };
-}) {
-  return (
-    <section
-      className="tv-letter"
-      lang={letter.locale}
-      tabIndex={0}
-      role="region"
-      aria-label={say("tv.notice.letter")}
-      ref={(region) => region?.focus({ preventScroll: true })}
-    >
-      <h2>{letter.subject}</h2>
-      <p>{letter.text}</p>
-    </section>
   );
 }
 
