@@ -31,6 +31,12 @@ export const goals = {
     lookupUs: { under: 20 },
     missed: { atMost: 0 },
   },
+  letters: {
+    lettersToNodemailer: { atLeast: 3 },
+    lettersToSmtpSource: { atLeast: 0.25 },
+    // Flat from a tenth of the letters to all of them.
+    memoryLargeToSmall: { atMost: 1.25 },
+  },
   polls: {
     pollsPerSecond: { atLeast: 10_000 },
     bytesPerLink: { under: 1_000 },

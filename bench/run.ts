@@ -15,6 +15,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   remux: async () => (await import("./remux.ts")).measureRemux,
   enumeration: async () => (await import("./enumeration.ts")).measureEnumeration,
   passwords: async () => (await import("./passwords.ts")).measurePasswords,
+  letters: async () => (await import("./letters.ts")).measureLetters,
   polls: async () => (await import("./polls.ts")).measurePolls,
   renew: async () => (await import("./renew.ts")).measureRenew,
   rewrap: async () => (await import("./rewrap.ts")).measureRewrap,
