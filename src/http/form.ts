@@ -232,8 +232,8 @@ export function passwordRefusal(words: Words, rule: string, detail: string): str
     "about-you": "refused.password.about-you",
     repeats: "refused.password.repeats",
   };
-  // Its own words say how many characters, which is not the same for everybody.
-  if (rule === "too-short") return detail;
+  // The rule's own words say how many characters, which is not the same for everybody.
+  if (rule === "too-short") return words.say("refused.password.too-short", { count: Number(/\d+/.exec(detail)) });
   const key = known[rule];
   return key === undefined ? detail : words.say(key);
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { html, type Markup } from "./markup.ts";
-import { wordsFor, type Words } from "./words.ts";
+import { english, wordsFor, type Words } from "./words.ts";
 
 /** Addresses of what the build made for plain pages, from its manifest. */
 export interface PageAssets {
@@ -20,6 +20,8 @@ export interface PageFrame {
 export interface PageContent {
   readonly title: string;
   readonly body: Markup;
+  /** The language that the page is written in; English unless given. */
+  readonly words?: Words;
   /** Stands above the body: what everybody who comes here must know first. */
   readonly notice?: Markup | undefined;
   /** The form came back with an error: the title says so first, which is what screen readers read first. */
@@ -79,7 +81,7 @@ export function page(frame: PageFrame, words: Words, content: PageContent): stri
  * else a browser sends `Origin: null` with a form (Fetch standard, "append a request `Origin` header").
  */
 export function sendPage(reply: FastifyReply, frame: PageFrame, content: PageContent, status = 200): FastifyReply {
-  const words = wordsOf(reply);
+  const { words = english } = content;
   return reply
     .code(status)
     .header("referrer-policy", "same-origin")
@@ -88,8 +90,11 @@ export function sendPage(reply: FastifyReply, frame: PageFrame, content: PageCon
     .send(page(frame, words, content));
 }
 
-/** The words for whoever asked. */
-export const wordsOf = (reply: FastifyReply): Words => wordsFor(reply.request.headers["accept-language"]);
+/** The words of a page that is written in English. */
+export const wordsOf = (_reply: FastifyReply): Words => english;
+
+/** The words of a page that is written in every language, for whoever asked; the page names them in its content. */
+export const readersWordsOf = (reply: FastifyReply): Words => wordsFor(reply.request.headers["accept-language"]);
 
 /** Goes on to another page by GET, so that reloading sends nothing twice (RFC 9110 section 15.4.4). */
 export const goTo = (reply: FastifyReply, path: string): FastifyReply => reply.redirect(path, 303);

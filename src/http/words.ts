@@ -1,5 +1,12 @@
 import { toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import type { Locale } from "../wire/common.ts";
+import { de } from "./catalogue/de.ts";
 import { en, type WordKey } from "./catalogue/en.ts";
+import { es } from "./catalogue/es.ts";
+import { fr } from "./catalogue/fr.ts";
+import { ja } from "./catalogue/ja.ts";
+import type { SharedWords } from "./catalogue/shared-words.ts";
+import { preferredLocale } from "./locale.ts";
 import { html, Markup, type Piece } from "./markup.ts";
 
 /** A catalogue in one language. `lang` is what the page says of itself (BCP 47). */
@@ -37,7 +44,15 @@ function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): W
   };
 }
 
-const english = newWords("en", en);
+/** Where a page is written in English alone. */
+export const english = newWords("en", en);
 
-/** The words for a reader. English for everybody until there are more catalogues; the choice is made here and only here. */
-export const wordsFor = (_acceptLanguage: string | undefined): Words => english;
+/** What is translated, by language; a page of these words alone is whole in each. */
+export const translated: Readonly<Record<Exclude<Locale, "en">, SharedWords>> = { de, fr, es, ja };
+const others = Object.entries(translated).map(([lang, words]) => newWords(lang, { ...en, ...words }));
+
+/** The words of a page that is written in every language, in the one that the reader likes best of them. */
+export function wordsFor(acceptLanguage: string | undefined): Words {
+  const locale = preferredLocale(acceptLanguage);
+  return others.find(({ lang }) => lang === locale) ?? english;
+}

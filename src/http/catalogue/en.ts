@@ -26,6 +26,7 @@ export const en = {
   "refused.factor.wait":
     "Too many wrong codes. Your app's codes are taken again in {minutes} minutes; a recovery code works at once.",
   "refused.password-is-old": "This is the password that was taken. Choose another one.",
+  "refused.password.too-short": "Use at least {count} characters. A few words in a row work well.",
   "refused.password.too-long": "Use at most 1,024 characters.",
   "refused.password.common": "This password is on lists that thieves try first. Choose something else.",
   "refused.password.breached":

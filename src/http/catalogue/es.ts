@@ -1,0 +1,112 @@
+import type { SharedWords } from "./shared-words.ts";
+
+/** Spanish. */
+export const es: SharedWords = {
+  "frame.skip": "Ir al contenido",
+  "frame.title": "{title} · {service}",
+  "frame.title.failed": "Error: {title} · {service}",
+  "frame.promise": "{service} nunca le pide su contraseña ni una tarjeta por correo.",
+  "frame.check-letter": "Comprobar una carta",
+  "frame.contact": "Preguntas: {contact}",
+
+  "field.address": "Dirección de correo",
+  "field.new-password": "Contraseña nueva",
+  "field.new-password.hint": "Al menos {count} caracteres, los que quiera. Unas palabras seguidas van bien.",
+  "field.reveal": "Mostrar",
+  "field.conceal": "Ocultar",
+  "field.code": "Código de la carta",
+  "field.factor": "Código",
+  "field.factor.hint": "Seis cifras de su aplicación de autenticación, o uno de sus códigos de recuperación.",
+  "field.sign-out-devices": "Cerrar la sesión de los dispositivos al cambiar la contraseña",
+  "field.sign-out-devices.hint":
+    "Los navegadores, televisores y aplicaciones que tienen sesión ahora tendrán que entrar de nuevo.",
+
+  "refused.code":
+    "Este código está mal, ya se usó o es demasiado antiguo. Si pidió más de uno, use la carta más reciente.",
+  "refused.factor": "Este código está mal o ya se usó. Espere al siguiente en su aplicación y escriba ese.",
+  "refused.factor.wait":
+    "Demasiados códigos equivocados. Los de su aplicación valen otra vez en {minutes} minutos; un código de recuperación vale enseguida.",
+  "refused.password-is-old": "Esta es la contraseña que robaron. Elija otra.",
+  "refused.password.too-short": "Use al menos {count} caracteres. Unas palabras seguidas van bien.",
+  "refused.password.too-long": "Use como mucho 1.024 caracteres.",
+  "refused.password.common": "Esta contraseña está en las listas que los ladrones prueban primero. Elija otra cosa.",
+  "refused.password.breached":
+    "Esta contraseña ya la robaron en algún sitio, o nuestra lista lo cree: le pasa a 1 contraseña buena de cada 512. Elija otra cosa.",
+  "refused.password.about-you": "Está hecha de su dirección, de su nombre o del nuestro. Elija otra cosa.",
+  "refused.password.repeats": "Repite un trozo corto. Añada algo que no se repita.",
+
+  "notice.renew.title": "Las contraseñas de antes del {date} ya no valen",
+  "notice.renew.what":
+    "Las hemos anulado por un incidente de seguridad. Su cuenta sigue ahí: ponga una contraseña nueva para volver.",
+  "notice.renew": "Poner una contraseña nueva",
+  "notice.read": "Qué ha pasado: {reference}",
+  "notice.letter": "La carta que enviamos a todos",
+
+  step: "Paso {step} de {steps}",
+  "renew.title": "Poner una contraseña nueva",
+  "renew.lead": "Le enviamos un código. Con él elige una contraseña nueva; la antigua no hace falta.",
+  "renew.do": "Envíeme el código",
+  "renew.sign-in": "Volver a la entrada",
+  "renew.code.title": "Elija su contraseña nueva",
+  "renew.code.lead":
+    "Si esta dirección tiene una cuenta, una carta con un código está en camino. El código vale 24 horas, solo en este navegador.",
+  "renew.password.hint":
+    "Al menos {alone} caracteres, o {withFactor} si al entrar se pide también un código. Unas palabras seguidas van bien.",
+  "renew.code.do": "Guardar mi contraseña nueva",
+  "renew.factor.title": "Un paso más",
+  "renew.factor.lead":
+    "Su buzón está probado. Esta cuenta tiene un segundo factor: escriba su código, y otra vez su contraseña nueva.",
+  "renew.code.again": "¿No hay carta? Mire en el correo no deseado o pida otra",
+  "line.title": "Tiene un lugar en la cola",
+  "line.lead":
+    "Hay más personas poniendo una contraseña nueva de las que podemos atender a la vez. A nadie se le rechaza, y nada se pierde mientras espera.",
+  "line.number": "Su número",
+  "line.before": "Delante de usted",
+  "line.expected": "Su turno",
+  "line.before.nobody": "nadie",
+  "line.before.one": "1 persona",
+  "line.before.people": "{count} personas",
+  "line.expected.now": "en menos de un minuto",
+  "line.expected.minute": "en un minuto más o menos",
+  "line.expected.minutes": "en unos {minutes} minutos",
+  "line.expected.hours": "en unas {hours} horas",
+  "line.expected.unknown": "aún no se sabe",
+  "line.moves": "Esta página avanza sola. Déjela abierta, o vuelva en este navegador: su lugar se guarda.",
+  "line.code": "Su código era correcto. Sigue valiendo mientras espera; lo escribirá otra vez cuando sea su turno.",
+  "line.passkey": "Con una llave de acceso no hay espera: {link}.",
+  "line.passkey.link": "entre con ella",
+  "line.playing": "Los dispositivos que están reproduciendo siguen haciéndolo.",
+  "line.ask": "Preguntar otra vez",
+  "renew.done.title": "Su contraseña nueva está puesta",
+  "renew.done.signed-out": "Se ha cerrado la sesión de todos los dispositivos. Entre con la contraseña nueva.",
+  "renew.done.kept": "Los dispositivos que tenían sesión la conservan. Puede cerrarla en su cuenta.",
+  "renew.done.tv": "Los televisores vuelven sin escribir nada: enlácelos con el código de su pantalla.",
+  "renew.done.elsewhere": "Si usaba la contraseña antigua en otros sitios, cámbiela allí también.",
+  "renew.done.letter": "Una carta que lo dice ha salido a su dirección. Si no fue usted, la carta dice qué hacer.",
+  "renew.done.do": "Entrar",
+
+  "letter.check.title": "¿Es nuestra esta carta?",
+  "letter.check.lead":
+    "Cada carta sobre un incidente de seguridad lleva una referencia. Escríbala como la muestra la carta.",
+  "letter.check.reference": "Referencia",
+  "letter.check.do": "Comprobar",
+  "letter.unknown.title": "Esta referencia no es nuestra",
+  "letter.unknown.what": "No hemos enviado ninguna carta con la referencia {reference}.",
+  "letter.unknown.do":
+    "Si una carta con nuestro nombre lleva esta referencia, no la siga: no abra ningún enlace, y no escriba por ella una contraseña ni una tarjeta en ningún sitio.",
+  "letter.unknown.mistyped": "Es fácil equivocarse al escribir una referencia. Compare cada letra y pruebe otra vez.",
+  "letter.again": "Comprobar otra referencia",
+  "letter.genuine": "Esta referencia es auténtica",
+  "letter.genuine.what": "Si una carta que la lleva dice otra cosa que esta página, crea a esta página.",
+  "letter.do.title": "Qué hacer",
+  "letter.do.1": "Escriba usted la dirección de este sitio, y ponga aquí una contraseña nueva.",
+  "letter.do.2": "Entre con ella. Los televisores vuelven con el código de su pantalla.",
+  "letter.do.3": "Si usaba la contraseña antigua en otros sitios, cámbiela allí también.",
+  "letter.do.renew": "Poner una contraseña nueva",
+  "letter.title": "Aviso {reference}",
+  "letter.contained": "Las contraseñas antiguas dejaron de valer",
+  "letter.sent": "Cartas enviadas desde",
+  "letter.closed": "Caso cerrado",
+  "letter.text": "La carta tal como se envió",
+  "letter.none-yet": "Todavía no se ha enviado ninguna carta. Llevará esta referencia, y su texto estará aquí.",
+};
