@@ -3,8 +3,8 @@ import { browserCookie } from "../src/http/cookies.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import { openIncident } from "../src/incidents/open.ts";
 import { dayMs, hourMs, minuteMs, toIso, plus } from "../src/kernel/clock.ts";
-import type { AccountId } from "../src/kernel/brand.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { addAddress as add, peopleOf } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /**
@@ -15,23 +15,11 @@ const service = await testService();
 const { ground, clock } = service;
 const containNeeds = () => containNeedsOf(ground);
 
-let people = 0;
-async function person() {
-  const address = `person-${++people}@example.org`;
-  const accountId = (await service.account(address, goodPassword)) as AccountId;
-  return { accountId, address, session: await service.signIn(address, goodPassword) };
-}
+const { person } = peopleOf(service);
 
 async function addAddress(session: string, address: string): Promise<void> {
   await service.call("POST", "/api/session/proof", { body: { password: goodPassword }, cookies: asCookie(session) });
-  const asked = await service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
-  expect(asked.status, asked.text).toBe(202);
-  const code = (await service.letters()).find(({ to }) => to === address)?.code;
-  const added = await service.call("POST", "/api/account/addresses/confirm", {
-    body: { code },
-    cookies: asCookie(session),
-  });
-  expect(added.status, added.text).toBe(200);
+  await add(service, { session }, address);
 }
 
 /** Whether asking for a renewal by this address mails a code that sets a password. */

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { minuteMs } from "../src/kernel/clock.ts";
-import type { AccountId } from "../src/kernel/brand.ts";
 import { browserCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { peopleOf, type Person } from "./people.ts";
+import { costOf } from "./request-cost.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /**
@@ -11,21 +12,9 @@ import { asCookie, goodPassword, testService } from "./service.ts";
  * back; no answer tells whether an address that somebody wants has an account.
  */
 const service = await testService();
-const { ground, clock, web } = service;
+const { ground, clock } = service;
 
-interface Person {
-  readonly address: string;
-  readonly accountId: AccountId;
-  readonly session: string;
-}
-
-let people = 0;
-async function person(): Promise<Person> {
-  const address = `person-${++people}@example.org`;
-  const accountId = (await service.account(address, goodPassword)) as AccountId;
-  clock.advance(1_000);
-  return { address, accountId, session: await service.signIn(address, goodPassword) };
-}
+const { person, count } = peopleOf(service);
 
 const claim = ({ session }: Person, address: string) =>
   service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
@@ -80,25 +69,8 @@ async function press(token: string): Promise<string | number> {
 test("P3: wanting an address costs and answers the same whether it is free, another's or one's own", async () => {
   const ada = await person();
   const taken = await person();
-  async function cost(address: string) {
-    const before = web.work();
-    const keyholder = ground.keyholders.web.stats();
-    const answer = await claim(ada, address);
-    const after = web.work();
-    const keyholderAfter = ground.keyholders.web.stats();
-    const { date: _date, ...headers } = answer.headers;
-    return {
-      status: answer.status,
-      text: answer.text,
-      headers,
-      hashes: after.hashes - before.hashes,
-      statements: after.statements - before.statements,
-      keyholderCalls: after.keyholderCalls - before.keyholderCalls,
-      asked: keyholderAfter.askedBytes - keyholder.askedBytes,
-      answered: keyholderAfter.answeredBytes - keyholder.answeredBytes,
-    };
-  }
-  await cost(`warm-${people}@example.org`);
+  const cost = (address: string) => costOf(service, () => claim(ada, address));
+  await cost("warm@example.org");
   const free = await cost(taken.address.replace("person", "nobody"));
   expect(free.status).toBe(202);
   const others = await cost(taken.address.replace("person", "PERSON"));
@@ -119,8 +91,8 @@ test("P3: wanting an address costs and answers the same whether it is free, anot
 
 test("signing in and renewing work through each confirmed address, and not through one that waits for its code", async () => {
   const ada = await person();
-  const second = `second-${people}@example.org`;
-  const waiting = `waiting-${people}@example.org`;
+  const second = `second-${count()}@example.org`;
+  const waiting = `waiting-${count()}@example.org`;
   expect(await add(ada, second)).toBe(200);
   expect((await claim(ada, waiting)).status).toBe(202);
   expect(await signs(second, goodPassword)).toBe(201);
@@ -132,7 +104,7 @@ test("signing in and renewing work through each confirmed address, and not throu
 
 test("adding, removing and choosing want a proof of the last five minutes", async () => {
   const ada = await person();
-  const [second, third] = [`second-${people}@example.org`, `third-${people}@example.org`];
+  const [second, third] = [`second-${count()}@example.org`, `third-${count()}@example.org`];
   expect(await add(ada, second)).toBe(200);
   expect(await add(ada, third)).toBe(200);
   const ids = [await idOf(ada, second), await idOf(ada, third)] as const;
@@ -153,7 +125,7 @@ test("adding, removing and choosing want a proof of the last five minutes", asyn
 describe("removing an address", () => {
   test("frees it, tells every address of it, the removed one too, and never goes down to none", async () => {
     const ada = await person();
-    const second = `second-${people}@example.org`;
+    const second = `second-${count()}@example.org`;
     await add(ada, second);
     expect((await remove(ada, await idOf(ada, second))).status).toBe(200);
     const told = (await service.letters()).filter(({ letter }) => letter === "address removed").map(({ to }) => to);
@@ -169,7 +141,7 @@ describe("removing an address", () => {
   test("two at once cannot take the last two", async () => {
     for (let round = 0; round < 5; round++) {
       const ada = await person();
-      const second = `pair-${people}@example.org`;
+      const second = `pair-${count()}@example.org`;
       await add(ada, second);
       const ids = (await listed(ada)).map(({ id }) => id);
       const answers = await Promise.all(ids.map((id) => remove(ada, id)));
@@ -181,8 +153,8 @@ describe("removing an address", () => {
   test("of another account, or of none, is not found and changes nothing", async () => {
     const ada = await person();
     const eve = await person();
-    await add(ada, `second-${people}@example.org`);
-    await add(eve, `eves-${people}@example.org`);
+    await add(ada, `second-${count()}@example.org`);
+    await add(eve, `eves-${count()}@example.org`);
     for (const id of [await idOf(ada, ada.address), "00000000-0000-7000-8000-000000000000"]) {
       expect((await remove(eve, id)).status).toBe(404);
       expect((await useFirst(eve, id)).status).toBe(404);
@@ -194,7 +166,7 @@ describe("removing an address", () => {
 
   test("an address that does not count since a containment is not one to be left with", async () => {
     const ada = await person();
-    const second = `doubted-${people}@example.org`;
+    const second = `doubted-${count()}@example.org`;
     await add(ada, second);
     // What containing the account does to an address that was added since the copy.
     await ground.db.run(`update account_address set doubted_at = now() where account_id = $1 and not founding`, [
@@ -208,7 +180,7 @@ describe("removing an address", () => {
 describe("a removal that was not the owner's", () => {
   async function removedByThief(): Promise<{ ada: Person; thiefs: string }> {
     const ada = await person();
-    const thiefs = `thief-${people}@elsewhere.example`;
+    const thiefs = `thief-${count()}@elsewhere.example`;
     await add(ada, thiefs);
     expect((await remove(ada, await idOf(ada, ada.address))).status).toBe(200);
     expect(await signs(ada.address, goodPassword)).toBe(401);
@@ -228,7 +200,7 @@ describe("a removal that was not the owner's", () => {
 
   test("cannot be undone by the thief's address once the owner has answered", async () => {
     const ada = await person();
-    const thiefs = `thief-${people}@elsewhere.example`;
+    const thiefs = `thief-${count()}@elsewhere.example`;
     await add(ada, thiefs);
     clock.advance(8 * 24 * 60 * minuteMs);
     const session = await service.signIn(ada.address, goodPassword);
@@ -258,7 +230,7 @@ describe("a removal that was not the owner's", () => {
 
 test("the address that is used first is listed first, and taking the choice back restores the one before", async () => {
   const ada = await person();
-  const second = `second-${people}@example.org`;
+  const second = `second-${count()}@example.org`;
   await add(ada, second);
   clock.advance(2 * minuteMs);
   expect((await useFirst(ada, await idOf(ada, second))).status).toBe(200);
@@ -277,12 +249,12 @@ test("the address that is used first is listed first, and taking the choice back
 
 test("an account has five addresses at most, also when codes are confirmed at one moment", async () => {
   const ada = await person();
-  for (let place = 2; place <= 5; place++) expect(await add(ada, `many-${people}-${place}@example.org`)).toBe(200);
-  const full = await claim(ada, `many-${people}-6@example.org`);
+  for (let place = 2; place <= 5; place++) expect(await add(ada, `many-${count()}-${place}@example.org`)).toBe(200);
+  const full = await claim(ada, `many-${count()}-6@example.org`);
   expect([full.status, full.body["code"]]).toEqual([409, "too-many-addresses"]);
   expect(await listed(ada)).toHaveLength(5);
-  expect((await remove(ada, await idOf(ada, `many-${people}-5@example.org`))).status).toBe(200);
+  expect((await remove(ada, await idOf(ada, `many-${count()}-5@example.org`))).status).toBe(200);
   clock.advance(11 * minuteMs);
   const session = await service.signIn(ada.address, goodPassword);
-  expect(await add({ ...ada, session }, `many-${people}-6@example.org`)).toBe(200);
+  expect(await add({ ...ada, session }, `many-${count()}-6@example.org`)).toBe(200);
 });

@@ -10,6 +10,7 @@ import { verifyTimeline } from "../src/timeline/verify.ts";
 import { startRecovery } from "../src/renewal/recovery.ts";
 import { deleteAccount, deleteDue } from "../src/leaving/delete-account.ts";
 import { forgetProgress } from "../src/streaming/progress.ts";
+import { peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /** Leaving: a deletion that can be taken back for a week and leaves nothing readable, and a copy of everything known. */
@@ -18,18 +19,7 @@ const { ground, clock } = service;
 const { db, random, log } = ground;
 const deleteNeeds = { db, keyholder: ground.keyholders.mailer, clock, random, log, forgetProgress };
 
-interface Person {
-  readonly address: string;
-  readonly accountId: AccountId;
-  readonly session: string;
-}
-let people = 0;
-async function person(): Promise<Person> {
-  const address = `person-${++people}@example.org`;
-  const accountId = (await service.account(address, goodPassword, "Ada Quillfeather")) as AccountId;
-  clock.advance(1_000);
-  return { address, accountId, session: await service.signIn(address, goodPassword) };
-}
+const { person, count } = peopleOf(service, "Ada Quillfeather");
 const call = ({ session }: Pick<Person, "session">, method: "GET" | "POST" | "DELETE", path: string, body?: object) =>
   service.call(method, path, { ...(body === undefined ? {} : { body }), cookies: asCookie(session) });
 const ask = (who: Person, confirmation = who.address) => call(who, "POST", "/api/account/deletion", { confirmation });
@@ -40,8 +30,8 @@ const exists = async (accountId: AccountId): Promise<boolean> =>
 
 /** Uses what an account can have, so that the search below has something to find. */
 async function useEverything(who: Person): Promise<void> {
-  const second = `second-${people}@example.org`;
-  for (const address of [second, `third-${people}@example.org`]) {
+  const second = `second-${count()}@example.org`;
+  for (const address of [second, `third-${count()}@example.org`]) {
     clock.advance(1_000);
     await call(who, "POST", "/api/account/addresses", { address });
     const code = (await service.letters()).find(({ to }) => to === address)?.code;
@@ -49,9 +39,9 @@ async function useEverything(who: Person): Promise<void> {
   }
   const listed = (await call(who, "GET", "/api/account")).body["addresses"] as { id: string }[];
   expect((await call(who, "DELETE", `/api/account/addresses/${listed[2]?.id}`)).status).toBe(200);
-  await call(who, "POST", "/api/account/addresses", { address: `waiting-${people}@example.org` });
+  await call(who, "POST", "/api/account/addresses", { address: `waiting-${count()}@example.org` });
   await service.call("POST", "/api/renewals", { body: { address: who.address } });
-  const address = `recovered-${people}@example.org`;
+  const address = `recovered-${count()}@example.org`;
   const { accountId } = who;
   const recovery = { accountId, address, withoutSecondFactor: false, by: "host" };
   expect((await startRecovery({ ...ground, keyholder: ground.keyholders.web }, recovery)).kind).toBe("started");
@@ -150,7 +140,7 @@ test("deleting is planned, told to every address, works as before for a week, an
   expect(await signs(ada.address)).toBe(401);
   expect((await call(ada, "GET", "/api/session")).status).toBe(401);
   expect((await service.letters()).filter(({ letter }) => letter === "account deleted").map(({ to }) => to)).toEqual(
-    expect.arrayContaining([ada.address, `second-${people}@example.org`]),
+    expect.arrayContaining([ada.address, `second-${count()}@example.org`]),
   );
   // The address is free: somebody else may have it.
   const again = await service.account(ada.address, "a wholly new account of mine");

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { containNeedsOf } from "./contain-needs.ts";
+import { costOf } from "./request-cost.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { contain } from "../src/incidents/contain.ts";
 
@@ -8,30 +9,14 @@ import { contain } from "../src/incidents/contain.ts";
  * exists: unknown, wrong and right-but-refused cost the same hashes, keyholder calls, statements and bytes.
  */
 const service = await testService();
-const { ground, web } = service;
+const { ground } = service;
 await service.account("ada@example.org", goodPassword, "Ada");
 
 const containNow = () =>
   contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
 
-async function cost(address: string, password: string) {
-  const before = web.work();
-  const keyholderBefore = ground.keyholders.web.stats();
-  const answer = await service.call("POST", "/api/sessions", { body: { address, password } });
-  const after = web.work();
-  const keyholderAfter = ground.keyholders.web.stats();
-  const { date: _date, ...headers } = answer.headers;
-  return {
-    status: answer.status,
-    text: answer.text,
-    headers,
-    hashes: after.hashes - before.hashes,
-    statements: after.statements - before.statements,
-    keyholderCalls: after.keyholderCalls - before.keyholderCalls,
-    keyholderAsked: keyholderAfter.askedBytes - keyholderBefore.askedBytes,
-    keyholderAnswered: keyholderAfter.answeredBytes - keyholderBefore.answeredBytes,
-  };
-}
+const cost = (address: string, password: string) =>
+  costOf(service, () => service.call("POST", "/api/sessions", { body: { address, password } }));
 
 test("P3: unknown, wrong and right-but-refused are one answer at one cost", async () => {
   // The same request worked a moment before.

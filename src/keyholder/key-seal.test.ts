@@ -123,6 +123,7 @@ test("a backup of sealed keys is sealed, and comes back with the passphrase alon
     restoreKeys(file, elsewhere, { seal: seal(wrong as typeof byPassphrase & { by: "passphrase" }) }),
   ).rejects.toThrow(/do not open/);
   await restoreKeys(file, elsewhere, { seal: seal(byPassphrase as typeof byPassphrase & { by: "passphrase" }) });
+  expect(await readFile(keysPath(elsewhere), "utf8")).not.toContain('"material"');
   expect(await askOnce(elsewhere, byPassphrase)).toBe(index);
 });
 
