@@ -40,7 +40,7 @@ export default defineConfig({
     // One more than the two processors that are counted on: several files wait for a service most of their time.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 20_000,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,
     projects: [
