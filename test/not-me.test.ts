@@ -7,6 +7,7 @@ import { Secret } from "../src/kernel/secret.ts";
 import { takeBack } from "../src/renewal/not-me.ts";
 import { forgetChanges } from "../src/credentials/take-back.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { addAddress as add, peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
@@ -21,18 +22,7 @@ const { ground, clock } = service;
 const thiefsPassword = "a thief was here this evening";
 const ownersPassword = "eleven owls above the orchard";
 
-interface Person {
-  readonly address: string;
-  readonly accountId: AccountId;
-  readonly session: string;
-}
-
-let people = 0;
-async function person(): Promise<Person> {
-  const address = `person-${++people}@example.org`;
-  const accountId = (await service.account(address, goodPassword)) as AccountId;
-  return { address, accountId, session: await service.signIn(address, goodPassword) };
-}
+const { person, count } = peopleOf(service);
 
 const signs = async (address: string, password: string): Promise<number> =>
   (await service.call("POST", "/api/sessions", { body: { address, password } })).status;
@@ -45,16 +35,9 @@ async function changePassword({ session }: Person, currentPassword: string, newP
   expect(answer.status, answer.text).toBe(200);
 }
 
-async function addAddress({ session }: Person, address: string): Promise<void> {
+async function addAddress(who: Person, address: string): Promise<void> {
   clock.advance(1_000);
-  const asked = await service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
-  expect(asked.status, asked.text).toBe(202);
-  const code = (await service.letters()).find(({ to }) => to === address)?.code;
-  const added = await service.call("POST", "/api/account/addresses/confirm", {
-    body: { code },
-    cookies: asCookie(session),
-  });
-  expect(added.status, added.text).toBe(200);
+  await add(service, who, address);
 }
 
 /** The letters about changes that went to an address, the newest first. */
@@ -152,7 +135,7 @@ test("a renewed password is refused by the button; the owner renews again", asyn
 describe("an added address", () => {
   test("is told to every address, goes by the button, and is free again", async () => {
     const ada = await person();
-    const thiefs = `thief-${people}@elsewhere.example`;
+    const thiefs = `thief-${count()}@elsewhere.example`;
     await addAddress(ada, thiefs);
     expect((await told(thiefs)).map(({ letter }) => letter)).toEqual(["address added"]);
     // It proves a renewal, until it is gone.
@@ -166,7 +149,7 @@ describe("an added address", () => {
 
   test("can take nothing back itself for a week, and can then", async () => {
     const ada = await person();
-    const second = `second-${people}@example.org`;
+    const second = `second-${count()}@example.org`;
     await addAddress(ada, second);
     await changePassword(ada, goodPassword, ownersPassword);
     expect((await told(second)).map(({ undo }) => undo)).toEqual([undefined, undefined]);
@@ -178,7 +161,7 @@ describe("an added address", () => {
 
   test("what was changed after it goes back with it, although its letters had no button for the owner to press", async () => {
     const ada = await person();
-    const [first, next] = [`one-${people}@elsewhere.example`, `two-${people}@elsewhere.example`];
+    const [first, next] = [`one-${count()}@elsewhere.example`, `two-${count()}@elsewhere.example`];
     await addAddress(ada, first);
     const undo = await undoIn(ada.address, "address added");
     clock.advance(10 * minuteMs);
@@ -193,7 +176,7 @@ describe("an added address", () => {
 
   test("what was changed well before it stays", async () => {
     const ada = await person();
-    await addAddress(ada, `kept-${people}@example.org`);
+    await addAddress(ada, `kept-${count()}@example.org`);
     clock.advance(10 * minuteMs);
     const session = await service.signIn(ada.address, goodPassword);
     await changePassword({ ...ada, session }, goodPassword, thiefsPassword);
@@ -269,10 +252,8 @@ describe("the secret", () => {
   });
 
   test("works for seven days and no longer, and its row goes then", async () => {
-    const ada = await person();
-    await changePassword(ada, goodPassword, thiefsPassword);
-    const bob = await person();
-    await changePassword(bob, goodPassword, thiefsPassword);
+    const [ada, bob] = [await person(), await person()];
+    for (const who of [ada, bob]) await changePassword(who, goodPassword, thiefsPassword);
     clock.advance(7 * dayMs - 1);
     expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
     clock.advance(1);
@@ -311,7 +292,7 @@ describe("the secret", () => {
 
   test("from before a containment still takes away, and lets nobody in", async () => {
     const ada = await person();
-    const thiefs = `early-${people}@elsewhere.example`;
+    const thiefs = `early-${count()}@elsewhere.example`;
     await addAddress(ada, thiefs);
     const token = await undoIn(ada.address, "address added");
     await containNow();
@@ -356,7 +337,7 @@ describe("a change on its way while the button is pressed", () => {
     const ada = await person();
     await changePassword(ada, goodPassword, thiefsPassword);
     const token = await undoIn(ada.address, "password changed");
-    const thiefs = `late-${people}@elsewhere.example`;
+    const thiefs = `late-${count()}@elsewhere.example`;
     await service.call("POST", "/api/account/addresses", { body: { address: thiefs }, cookies: asCookie(ada.session) });
     const code = (await service.letters()).find(({ to }) => to === thiefs)?.code;
     const late = await overtaken(
@@ -383,7 +364,7 @@ describe("a change on its way while the button is pressed", () => {
     for (let round = 0; round < 5; round++) {
       const ada = await person();
       await changePassword(ada, goodPassword, thiefsPassword);
-      await addAddress(ada, `both-${people}@elsewhere.example`);
+      await addAddress(ada, `both-${count()}@elsewhere.example`);
       const tokens = await Promise.all(["password changed", "address added"].map((kind) => undoIn(ada.address, kind)));
       const answers = await Promise.all(tokens.map(press));
       expect(answers.every((one) => one === "/not-me/done" || one === 400)).toBe(true);
