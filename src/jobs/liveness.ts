@@ -25,8 +25,10 @@ export interface Liveness {
  * worker from a slow one. Here each pool of workers holds an advisory lock for as long as its process is connected; PostgreSQL
  * frees it when the process dies, and whoever sweeps next unlocks the jobs of ids that nobody holds.
  */
-export async function keepAlive(db: Db, log: Log): Promise<Liveness> {
+export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Promise<Liveness> {
   const events: WorkerEvents = new EventEmitter();
+  /** Jobs that this process works on, until it is written that they are done. */
+  const running = new Set<string>();
   const poolIds = new Set<string>();
   let client: PoolClient | undefined;
 
@@ -53,6 +55,8 @@ export async function keepAlive(db: Db, log: Log): Promise<Liveness> {
       if (client === undefined) await connect();
       const unlocked = await unlockDeadWorkers(db);
       if (unlocked > 0) log.warn({ workers: unlocked }, "workers died; their jobs are given to others");
+      const lost = await unlockLostJobs(db, [...poolIds], running);
+      if (lost > 0) log.warn({ jobs: lost }, "jobs were fetched and never came; they are fetched again");
     } catch (thrown) {
       log.warn({ reason: messageOf(thrown) }, "the jobs of dead workers could not be looked for; it is tried again");
     }
@@ -64,9 +68,12 @@ export async function keepAlive(db: Db, log: Log): Promise<Liveness> {
     hold(workerPool.id);
   });
 
+  events.on("job:start", ({ job }) => running.add(String(job.id)));
+  events.on("job:complete", ({ job }) => running.delete(String(job.id)));
+
   await connect();
   await sweep();
-  const sweeper = every(sweepIntervalMs, sweep);
+  const sweeper = every(sweepMs, sweep);
   return {
     events,
     stop: async () => {
@@ -100,3 +107,16 @@ export async function unlockDeadWorkers(db: Db, graceS = graceSeconds): Promise<
     [lockClass, graceS],
   );
 }
+
+/**
+ * Unlocks the jobs that a living pool of workers has locked and does not work on: fetched in the moment in which the
+ * connection broke, so that the lock was committed and the answer lost. Nobody else would, since the pool lives.
+ *
+ * @returns how many.
+ */
+const unlockLostJobs = (db: Db, poolIds: readonly string[], running: ReadonlySet<string>): Promise<number> =>
+  db.run(
+    `update graphile_worker._private_jobs set locked_by = null, locked_at = null, attempts = greatest(attempts - 1, 0)
+      where locked_by = any($1) and id <> all($2::bigint[]) and locked_at < now() - $3 * interval '1 second'`,
+    [poolIds, [...running], graceSeconds],
+  );

@@ -145,6 +145,35 @@ test("a job of a killed worker is unlocked; one of a living worker is not", asyn
   finish();
 });
 
+test("a job that a living worker locked and never got, since its connection broke, runs; one that it works on is left", async () => {
+  const runs: string[] = [];
+  let finish = (): void => {};
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  const tasks = [
+    defineTask("campaign", async () => {
+      runs.push("campaign");
+      await held;
+    }),
+    defineTask("integrate", async () => void runs.push("integrate")),
+  ];
+  await enqueue(db, "campaign", { incidentId: id });
+  workers.push(await startWorker({ db, tasks, log: silentLog, concurrency: { letters: 1, work: 2 }, sweepMs: 50 }));
+  await until(() => runs.length === 1);
+  // The lock is committed, as if a minute ago; the answer never came.
+  await db.transaction(async (tx) => {
+    await enqueue(tx, "integrate", {});
+    await tx.run(
+      `update graphile_worker._private_jobs
+          set locked_by = (select locked_by from graphile_worker._private_jobs where locked_by is not null), attempts = 1
+        where locked_by is null`,
+    );
+    await tx.run(`update graphile_worker._private_jobs set locked_at = now() - interval '1 minute'`);
+  });
+  await until(() => runs.includes("integrate"));
+  expect(runs).toEqual(["campaign", "integrate"]);
+  finish();
+});
+
 test("a key keeps one waiting job, and a later instant holds it back", async () => {
   let runs = 0;
   const later = plus(systemClock.now(), 3_600_000);

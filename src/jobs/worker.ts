@@ -24,6 +24,8 @@ export interface WorkerOptions {
   readonly schedule?: readonly ScheduledTask[];
   /** How long a job may take to return after `stop` before it is handed back for another worker; 10 s by default. */
   readonly stopWithinMs?: number;
+  /** How often jobs are looked for that were left behind; every 15 s by default. */
+  readonly sweepMs?: number;
 }
 
 export interface Worker {
@@ -42,7 +44,7 @@ export interface Worker {
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { db, tasks, log, concurrency, schedule = [], stopWithinMs = 10_000 } = options;
   const stopping = new AbortController();
-  const liveness = await keepAlive(db, log);
+  const liveness = await keepAlive(db, log, options.sweepMs);
   const runners = new Map<Lane, Runner>();
 
   async function startLane(lane: Lane): Promise<Runner | undefined> {
