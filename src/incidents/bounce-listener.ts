@@ -165,6 +165,7 @@ function newServer({ bounces, log, address, listen }: Needs): SMTPServer {
     const status = permanentFailure(report.recipients);
     const outcome = await recordBounce(bounces, token, status ?? "");
     log.info({ outcome, status }, "a letter came back");
+    if (outcome === "not recorded yet") throw later();
     return `2.0.0 ${outcome}`;
   }
 }

@@ -21,6 +21,8 @@ export type BounceOutcome =
   | "not permanent"
   /** The same letter came back before, or was never handed over. */
   | "not waited for"
+  /** That it was handed over is not recorded yet, or never will be: the report has to come again. */
+  | "not recorded yet"
   | "too late"
   /** The address that it came back to is none that the keyholder made. */
   | "not ours";
@@ -56,6 +58,8 @@ export async function recordBounce(needs: Needs, token: string, status: string):
          from letter where account_id = $1 and incident_id = $2 for update`,
       [accountId, incidentId],
     );
+    // A report may overtake the answer: if it counted for nothing, the letter would stay handed over for ever.
+    if (letter?.state === "claimed" && letter.failed === failed) return "not recorded yet";
     const isLast = letter?.state === "handed over" && letter.failed === failed && letter.settledAt !== null;
     if (letter === undefined || !isLast || letter.settledAt === null) return "not waited for";
     if (now >= plus(fromDate(letter.settledAt), countedForMs)) return "too late";

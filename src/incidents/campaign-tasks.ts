@@ -64,9 +64,14 @@ export const surveyTask = (needs: Parameters<typeof surveyCampaign>[0]): TaskDef
 /** The task "bounces": letters that came back, as a relay reported them. One that was counted before counts nothing again. */
 export const bouncesTask = (needs: Parameters<typeof recordBounce>[0]): TaskDefinition =>
   defineTask("bounces", async ({ bounces }, { log }) => {
+    let early = 0;
     for (const { token, status } of bounces) {
-      log.info({ outcome: await recordBounce(needs, token, status), status }, "a letter came back");
+      const outcome = await recordBounce(needs, token, status);
+      log.info({ outcome, status }, "a letter came back");
+      if (outcome === "not recorded yet") early++;
     }
+    // The job is tried again.
+    if (early > 0) throw new Fault("BUSY", "a letter came back before it was recorded that it had been handed over");
   });
 
 /** Throws for a deferral, so that the job is tried again. */
