@@ -7,6 +7,7 @@ import { systemClock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { drill } from "../incidents/drill/drill.ts";
+import { drillHtml } from "../incidents/drill/drill-html.ts";
 import { drillLines } from "../incidents/drill/drill-lines.ts";
 import type { DrillOrder } from "../incidents/drill/result.ts";
 import { makeDemoLibrary } from "../library/demo.ts";
@@ -41,6 +42,9 @@ function readOrder({ config, values }: Pick<Call, "config" | "values">): Read {
   const crowdText = textOf(values, "crowd") ?? "0.3";
   const crowd = /^(0|1|0?\.\d{1,6}|1\.0{1,6})$/.test(crowdText) ? Number(crowdText) : Number.NaN;
   if (!(crowd >= 0 && crowd <= 1)) return wrong("--crowd must be a part from 0 to 1: 0.3 for three in ten");
+  const rateText = textOf(values, "rate");
+  if (!/^([1-9]\d{0,4})?$/.test(rateText ?? "")) return wrong("--rate must be a whole number from 1 to 99,999");
+  const rate = rateText === undefined ? null : Number(rateText);
   const seedText = textOf(values, "seed");
   const seed = seedText === undefined ? systemRandom.below(seedLimit) : Number(seedText);
   if (!/^\d{1,10}$/.test(seedText ?? "0") || seed >= seedLimit) {
@@ -50,7 +54,7 @@ function readOrder({ config, values }: Pick<Call, "config" | "values">): Read {
   const allowancePerHour =
     relayAllowance === null ? null : relayAllowance.letters / (relayAllowance.per === "hour" ? 1 : 24);
   const isHurried = values["hurry"] === true;
-  return { kind: "order", order: { ...numbers, crowd, seed, isHurried, allowancePerHour } };
+  return { kind: "order", order: { ...numbers, crowd, seed, rate, isHurried, allowancePerHour } };
 }
 
 /**
@@ -117,6 +121,7 @@ async function runDrill(call: Call): Promise<Outcome> {
     const { signal } = leaving;
     const needs = { clock: systemClock, monotonicMs: () => performance.now(), log, say: tell, signal, folder, output };
     const result = await drill({ ...needs, makeLibrary: makeLibrary(log, signal) }, order);
+    await writeFile(join(output, "drill.html"), drillHtml(result), { mode: 0o600 });
     await writeFile(join(output, "drill.json"), `${JSON.stringify(result, undefined, 2)}\n`, { mode: 0o600 });
     const lines = drillLines(result);
     const broken = result.promises.filter(({ held }) => !held).map(({ promise }) => promise);
@@ -142,13 +147,14 @@ async function runDrill(call: Call): Promise<Outcome> {
 export const drillCommand: Command = {
   words: ["drill"],
   summary: "rehearse the day on a made-up population, with kills; touches nothing real",
-  arguments: "[--accounts N] [--watching N] [--crowd PART] [--seed N] [--kills N] [--hurry] [--real N]",
+  arguments: "[--accounts N] [--watching N] [--crowd PART] [--seed N] [--kills N] [--rate N] [--hurry] [--real N]",
   options: {
     accounts: { type: "string" },
     watching: { type: "string" },
     crowd: { type: "string" },
     seed: { type: "string" },
     kills: { type: "string" },
+    rate: { type: "string" },
     real: { type: "string" },
     hurry: { type: "boolean" },
     output: { type: "string" },
@@ -160,7 +166,8 @@ export const drillCommand: Command = {
     ["--crowd PART", "the part that comes back on the first day; 0.3 unless given"],
     ["--seed N", "the schedule of kills and who comes back; by chance unless given, and printed"],
     ["--kills N", "processes killed by SIGKILL; 8 unless given"],
-    ["--hurry", "shorter pauses: leases of 3 s, second tries after 1 s, a day of 12 s"],
+    ["--rate N", "letters a second that the drill's relay takes; as many as come unless given"],
+    ["--hurry", "shorter pauses: leases of 3 s, second tries after 1 s, a day of 6 s"],
     ["--real N", "the population to project to; 30,000,000 unless given"],
     ["--output FOLDER", "where the reports go; a new temporary folder unless given"],
     ["--data-dir FOLDER", "an empty folder for the drill's data, removed at the end"],

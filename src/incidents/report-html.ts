@@ -2,54 +2,34 @@ import { dayMs, hourMs, parseInstant, plus, toIso, type EpochMs } from "../kerne
 import type { Report } from "../wire/report.ts";
 import { copySection } from "./report-copy.ts";
 import { keyUseSection } from "./report-key-use.ts";
-import { cell, head, number, section, text } from "./report-markup.ts";
+import { cell, head, number, page, section, text } from "./report-markup.ts";
 
 /**
  * The report as one self-contained page: no script, nothing fetched, charts as inline SVG, readable on A4 and on a
- * screen. Its one style element needs `style-src 'unsafe-inline'` where it is served.
+ * screen (`page`).
  */
 export function reportHtml(report: Report): string {
   const { incident } = report;
-  return (
-    `<!doctype html><html lang="en"><head><meta charset="utf-8">` +
-    `<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light">` +
-    `<title>${text(`Incident ${incident.reference}`)}</title><style>${css}</style></head><body><main>` +
+  return page(
+    `Incident ${incident.reference}`,
     `<header><p class="kind">Incident report</p><h1>${text(incident.reference)}</h1>` +
-    `<p>${text(incident.reason)}</p><p class="made">Made ${instant(report.madeAt)}. All times are UTC.</p></header>` +
-    summary(report) +
-    times(report) +
-    containment(report) +
-    letters(report) +
-    renewals(report) +
-    signals(report) +
-    refused(report) +
-    deadlines(report) +
-    keyUseSection(report.keyUse) +
-    wayIn(report) +
-    timeline(report) +
-    copySection(report.copy) +
-    limits(report) +
-    drafts(report) +
-    `</main></body></html>`
+      `<p>${text(incident.reason)}</p><p class="made">Made ${instant(report.madeAt)}. All times are UTC.</p></header>` +
+      summary(report) +
+      times(report) +
+      containment(report) +
+      letters(report) +
+      renewals(report) +
+      signals(report) +
+      refused(report) +
+      deadlines(report) +
+      keyUseSection(report.keyUse) +
+      wayIn(report) +
+      timeline(report) +
+      copySection(report.copy) +
+      limits(report) +
+      drafts(report),
   );
 }
-
-const css =
-  `@page{size:A4;margin:16mm}*{box-sizing:border-box}` +
-  `body{margin:0;background:#fff;color:#1c1917;font:11pt/1.5 system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}` +
-  `main{max-width:46rem;margin:0 auto;padding:2rem 1.25rem}h1{font-size:24pt;line-height:1.15;margin:0 0 .5rem}` +
-  `h2{font-size:14pt;margin:2rem 0 .5rem;padding-top:.75rem;border-top:2px solid #b45309;break-after:avoid}` +
-  `h3{font-size:11pt;margin:1rem 0 .25rem;break-after:avoid}p{margin:0 0 .6rem}` +
-  `.kind{text-transform:uppercase;letter-spacing:.08em;font-size:9pt;color:#57534e;margin:0}` +
-  `.made,figcaption,.small{color:#57534e;font-size:9pt}.bad{color:#b91c1c;font-weight:600}` +
-  `table{width:100%;border-collapse:collapse;margin:.25rem 0 1rem;font-variant-numeric:tabular-nums}` +
-  `th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e7e5e4;overflow-wrap:break-word}` +
-  `th{font-weight:600}th[scope=row]{width:13rem}td.time{white-space:nowrap}td.long{overflow-wrap:anywhere}thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right}` +
-  `tr.sum td,tr.sum th{border-top:2px solid #1c1917}` +
-  `code,pre{font:8.5pt/1.45 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}` +
-  `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +
-  `figure{margin:.5rem 0 1rem;break-inside:avoid}svg{display:block;width:100%;height:auto}` +
-  `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}`;
 
 /** To the second: the milliseconds are in the JSON. */
 const instant = (iso: string | null): string => (iso === null ? "\u2014" : text(iso.slice(0, 19).replace("T", " ")));
@@ -143,6 +123,7 @@ function letters({ letters: sent }: Report): string {
       `<p>${sent.addsUp ? "The outcomes add up to the scope." : bad("The outcomes do not add up to the scope.")} ` +
       `${number(sum.possiblyTwice)} letters may have gone twice, under the same Message-ID.</p>` +
       `<p>The timeline has: ${recorded === "" ? "none" : recorded}. ` +
+      `${sent.sum.bounced === 0 ? "" : `Of those handed over, ${number(sent.sum.bounced)} came back later and count as bounced. `}` +
       `${sent.agrees ? "The two agree." : bad("The two do not agree.")}</p>` +
       chart("Letters handed over", sent.handedOverByHour) +
       `<h3>The letter</h3><table>${head("Language", "Subject", "SHA-256")}<tbody>` +
@@ -323,7 +304,12 @@ function chart(title: string, counts: readonly { readonly hour: string; readonly
     );
   });
   const total = counts.reduce((sum, { count }) => sum + count, 0);
-  const said = `${title}: ${number(total)} from ${label(start, isHourly)} to ${label(plus(start, (steps - 1) * stepMs), isHourly)}, at most ${number(most)} in one ${isHourly ? "hour" : "day"}`;
+  const [begin, end] = [label(start, isHourly), label(plus(start, (steps - 1) * stepMs), isHourly)];
+  const unit = isHourly ? "hour" : "day";
+  const said =
+    steps === 1
+      ? `${title}: ${number(total)}, all in one ${unit}, ${begin}`
+      : `${title}: ${number(total)} from ${begin} to ${end}, at most ${number(most)} in one ${unit}`;
   return (
     `<figure><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${text(said)}" font-size="10" fill="#57534e">` +
     `<line x1="${left}" y1="${top + plotted}" x2="${width}" y2="${top + plotted}" stroke="#a8a29e"/>` +

@@ -9,3 +9,29 @@ export const section = (title: string, body: string): string => `<section><h2>${
 export const cell = (html: string): string => `<td>${html}</td>`;
 export const head = (...names: readonly string[]): string =>
   `<thead><tr>${names.map((name) => `<th scope="col">${text(name)}</th>`).join("")}</tr></thead>`;
+
+/**
+ * A whole page of its own: no script, nothing fetched. Its one style element needs `style-src 'unsafe-inline'` where it
+ * is served.
+ */
+export const page = (title: string, body: string): string =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8">` +
+  `<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light">` +
+  `<title>${text(title)}</title><style>${css}</style></head><body><main>${body}</main></body></html>`;
+
+const css =
+  `@page{size:A4;margin:16mm}*{box-sizing:border-box}` +
+  `body{margin:0;background:#fff;color:#1c1917;font:11pt/1.5 system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}` +
+  `main{max-width:46rem;margin:0 auto;padding:2rem 1.25rem}h1{font-size:24pt;line-height:1.15;margin:0 0 .5rem}` +
+  `h2{font-size:14pt;margin:2rem 0 .5rem;padding-top:.75rem;border-top:2px solid #b45309;break-after:avoid}` +
+  `h3{font-size:11pt;margin:1rem 0 .25rem;break-after:avoid}p{margin:0 0 .6rem}` +
+  `.kind{text-transform:uppercase;letter-spacing:.08em;font-size:9pt;color:#57534e;margin:0}` +
+  `.made,figcaption,.small{color:#57534e;font-size:9pt}.bad{color:#b91c1c;font-weight:600}` +
+  `table{width:100%;border-collapse:collapse;margin:.25rem 0 1rem;font-variant-numeric:tabular-nums}` +
+  `th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e7e5e4;overflow-wrap:break-word}` +
+  `th{font-weight:600}th[scope=row]{width:13rem}td.time{white-space:nowrap}td.long{overflow-wrap:anywhere}thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right}` +
+  `tr.sum td,tr.sum th{border-top:2px solid #1c1917}` +
+  `code,pre{font:8.5pt/1.45 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}` +
+  `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +
+  `figure{margin:.5rem 0 1rem;break-inside:avoid}svg{display:block;width:100%;height:auto}` +
+  `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}`;

@@ -5,6 +5,8 @@ import { middle, type DrillResult } from "./result.ts";
 const figure = (value: number): string => value.toLocaleString("en");
 const pad = (text: string): string => `  ${text.padEnd(34)}`;
 
+const mostKillsListed = 20;
+
 /** What a drill found, for a terminal: the schedule of kills, the letters, each promise, and the projection. */
 export function drillLines({ order, measured, promises, projection, folder }: DrillResult): string[] {
   const { sum, killed, schedule, answers } = measured;
@@ -15,7 +17,8 @@ export function drillLines({ order, measured, promises, projection, folder }: Dr
     ...providers.map(({ domain, share, says }) => `${pad(`${share} % at ${domain}`)}${says}`),
     "",
     `kills: ${figure(killed.length)} of ${figure(schedule.length)} by seed ${order.seed}`,
-    ...schedule.map(
+    // The schedule of many is in drill.json.
+    ...(schedule.length > mostKillsListed ? [] : schedule).map(
       ({ victim, after, when, delayMs }) => `${pad(victim)}after ${figure(after)} ${when} and ${delayMs} ms`,
     ),
     ...(killed.length === 0
@@ -41,9 +44,9 @@ export function drillLines({ order, measured, promises, projection, folder }: Dr
     ...promises.map(({ promise, held, how }) => `  ${held ? "held  " : "BROKEN"}  ${promise}\n            ${how}`),
     "",
     `projection to ${figure(order.real)} accounts`,
-    ...projection.map(({ term, value, source }) => `${pad(term)}${value.padEnd(14)} ${source}`),
+    ...projection.map(({ term, value, source }) => `  ${term.padEnd(50)}${value}\n            ${source}`),
     "",
     broken.length === 0 ? "every promise was held" : `${broken.length} of ${promises.length} promises were broken`,
-    `written to ${folder}: report.html, report.json, drill.json, service.log`,
+    `written to ${folder}: drill.html and drill.json (this), report.html and report.json (of the case), service.log`,
   ];
 }

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { chooseCrowd, hoursUntil } from "./crowd.ts";
+import { readDeliveryReport } from "../../mail/delivery-report.ts";
+import { deliveryReport } from "./late-bounces.ts";
 import { codeIn, plainTextOf } from "./mail-text.ts";
-import { askProviders, domainsInTurn, isUnknown, providers } from "./providers.ts";
+import { askProviders, comesBack, domainsInTurn, isUnknown, providers } from "./providers.ts";
 import { busiest } from "./result.ts";
 import { killSchedule } from "./schedule.ts";
 import { seeded } from "./seeded.ts";
@@ -42,13 +44,15 @@ test("providers have the shares they are said to have, and answer by their own r
   ]);
   expect(ask("a-1@throttle.example", 1_010)).toBe("take");
   expect([ask("a-1@slow.example", 0), ask("a-1@slow.example", 0)]).toEqual(["hang", "take"]);
-  // One in five of those that this provider has, as it is said.
-  const strict = Array.from({ length: 1_000 }, (_, index) => index).filter(
-    (index) => domainsInTurn[index % 100] === "strict.example",
-  );
-  const unknown = strict.find((index) => isUnknown(`viewer-${index + 1}`)) ?? 0;
-  expect(ask(`viewer-${unknown + 1}@strict.example`, 0)).toMatchObject({ code: 550 });
-  expect(strict.filter((index) => isUnknown(`viewer-${index + 1}`)).length / strict.length).toBeCloseTo(0.2, 5);
+  // One in five of those that these providers have, as it is said.
+  const all = Array.from({ length: 1_000 }, (_, index) => `viewer-${index + 1}@${domainsInTurn[index % 100]}`);
+  const strict = all.filter((to) => to.endsWith("@strict.example"));
+  expect(ask(strict.find(isUnknown) ?? "", 0)).toMatchObject({ code: 550 });
+  expect(strict.filter(isUnknown).length / strict.length).toBeCloseTo(0.2, 5);
+  const late = all.filter((to) => to.endsWith("@late.example"));
+  expect(late.map((to) => ask(to, 0))).toEqual(late.map(() => "take"));
+  expect(late.filter(comesBack).length / late.length).toBeCloseTo(0.2, 5);
+  expect(all.filter(comesBack)).toEqual(late.filter(comesBack));
 });
 
 test("a code is found in a letter, in whichever way the text was encoded", () => {
@@ -70,4 +74,9 @@ test("a code is found in a letter, in whichever way the text was encoded", () =>
 test("the busiest stretch is the one with most in it", () => {
   expect(busiest([0, 100, 200, 4_000, 9_000], 1_000)).toBe(3);
   expect(busiest([], 1_000)).toBe(0);
+});
+
+test("a provider's report is one that the service reads, and says that the letter will not arrive", () => {
+  const report = readDeliveryReport(Buffer.from(deliveryReport("viewer-1@late.example")));
+  expect(report).toEqual({ kind: "report", recipients: [{ action: "failed", status: "5.1.1" }] });
 });

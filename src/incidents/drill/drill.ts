@@ -15,16 +15,17 @@ import { chooseCrowd } from "./crowd.ts";
 import { startDevices } from "./devices.ts";
 import { judge } from "./judge.ts";
 import { carryOutKills } from "./kill.ts";
+import { startLateBounces, type LateBounces } from "./late-bounces.ts";
 import { startLooking, type Looks } from "./looks.ts";
 import { startPeople, type People } from "./people.ts";
 import { populate, populationPassword } from "./population.ts";
 import { project } from "./projection.ts";
-import { domainsInTurn } from "./providers.ts";
+import { comesBack, domainsInTurn } from "./providers.ts";
 import { startRelay, type DrillRelay } from "./relay.ts";
 import { busiest, type DrillOrder, type DrillResult, type Measured, type Moment } from "./result.ts";
 import { killSchedule } from "./schedule.ts";
 import { seeded } from "./seeded.ts";
-import { startService } from "./service.ts";
+import { freePort, startService } from "./service.ts";
 import { startSweeper } from "./sweeper.ts";
 import { canReturn, startThief } from "./thief.ts";
 
@@ -45,7 +46,7 @@ export interface DrillNeeds {
 
 /** What an hour of the crowd's takes, and how long the service's pauses are. */
 const ordinary = { hourSeconds: 10, leaseSeconds: ordinaryPace.leaseMs / secondMs, retrySeconds: 30 };
-const hurried = { hourSeconds: 0.5, leaseSeconds: 3, retrySeconds: 1 };
+const hurried = { hourSeconds: 0.25, leaseSeconds: 3, retrySeconds: 1 };
 
 const accountsAgeMs = 400 * dayMs;
 /** Without any progress for so long the drill is over, and what it waited for is a promise broken. */
@@ -78,7 +79,10 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
   try {
     const isPlayed = await needs.makeLibrary(join(folder, "library"), order.watching > 0);
     let reference = "";
-    const relay = await startRelay({ monotonicMs }, () => reference, {
+    const bouncePort = await freePort();
+    const lateBounces = startLateBounces(bouncePort, random);
+    stops.push(() => lateBounces.stop());
+    const relay = await startRelay({ monotonicMs, random, lateBounces }, () => reference, {
       throttlePerSecond: Math.max(5, Math.round(order.accounts / 100)),
       hangs: 2,
     });
@@ -91,6 +95,9 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
         SERVICE_NAME: "Drill",
         // Nobody outside is asked about a domain that does not exist.
         DNS_SERVER: "127.0.0.1:9",
+        BOUNCE_ADDRESS: "back@drill.example",
+        BOUNCE_LISTEN: `smtp://127.0.0.1:${bouncePort}`,
+        ...(order.rate === null ? {} : { RELAY_ALLOWANCE: `${order.rate * 3_600}/hour` }),
         CAMPAIGN_LEASE_SECONDS: String(pace.leaseSeconds),
         CAMPAIGN_RETRY_SECONDS: String(pace.retrySeconds),
       },
@@ -197,6 +204,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
         returns: () => back.renewed.length,
         areLettersOver: () => looks.isFinished(),
         isOver: () => looks.isFinished() && back.underway() === 0,
+        isWorking: () => isWorking(db),
       },
       ({ victim, when, after, backMs }) =>
         moment(`killed: ${victim}, after ${after} ${when}; whole again after ${(backMs / 1_000).toFixed(1)} s`),
@@ -204,15 +212,17 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
     const finished = onceFinished(signal, looks).then(() => {
       if (looks.isFinished()) moment("every letter has its outcome");
     });
-    await waitForTheEnd({ signal, monotonicMs }, looks, relay, back);
+    await waitForTheEnd({ signal, monotonicMs }, looks, relay, lateBounces, back);
     await Promise.all([killing, looks.isFinished() ? finished : undefined]);
     moment(`${back.renewed.length} people are back, ${back.underway()} on their way`);
 
     const closing = await closeTheCase(give, clock);
-    const report = await give(["incident", "report", "--incident", reference, "--json"]);
+    const [report, , verified] = await Promise.all([
+      give(["incident", "report", "--incident", reference, "--json"]),
+      give(["incident", "report", "--incident", reference, "--output", join(output, "report.html")]),
+      give(["timeline", "verify"]),
+    ]);
     await writeFile(join(output, "report.json"), report.out, { mode: 0o600 });
-    await give(["incident", "report", "--incident", reference, "--output", join(output, "report.html")]);
-    const verified = await give(["timeline", "verify"]);
     moment(`report written; ${verified.out.trim().split("\n")[0] ?? ""}`);
 
     const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
@@ -221,6 +231,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
     moment(`${returned.filter((isIn) => isIn).length} of ${returns.length} sign in by the password they chose`);
     for (const part of [thief, devices, looks]) await part.stop();
 
+    const sum = looks.last();
     const times = [...relay.notices.values()].map((one) => one.times);
     const reached = new Set([...relay.notices.values()].map(({ to }) => to));
     const measured: Measured = {
@@ -236,14 +247,17 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       thief: thief.tries(),
       looks: looks.made(),
       wrongLooks: looks.wrong.length,
-      sum: looks.last(),
+      sum,
       isFinished: looks.isFinished(),
       lettersPerSecond: await handOverRate(db, incidentId),
       duplicates: times.reduce((total, each) => total + each - 1, 0),
-      lost: Math.max(0, (looks.last()?.handedOver ?? 0) - reached.size),
+      lost: Math.max(0, (sum?.handedOver ?? 0) + (sum?.bounced ?? 0) - reached.size),
+      returned: relay.returned(),
+      reportsTaken: lateBounces.taken(),
+      reportsRefused: lateBounces.refused,
       inFlight: ordinaryPace.concurrency * walkers,
       answers: Object.fromEntries(relay.answers),
-      expectedBack: [...reached].filter((to) => crowd.has(numberOf.get(to) ?? -1)).length,
+      expectedBack: [...reached].filter((to) => crowd.has(numberOf.get(to) ?? -1) && !comesBack(to)).length,
       renewed: back.renewed.length,
       renewalsPerSecond: busiest(
         back.renewed.map(({ doneMs }) => doneMs),
@@ -286,9 +300,8 @@ async function closeTheCase(
 ): Promise<boolean> {
   const wayIn = ["--what", "none: a drill", "--closed-at", toIso(clock.now()), "--evidence", "this drill"];
   await give(["incident", "way-in", ...wayIn]);
-  for (const { item } of reviewItems) {
-    await give(["incident", "review", item, "--state", "explained", "--note", "a drill"]);
-  }
+  const review = (item: string) => give(["incident", "review", item, "--state", "explained", "--note", "a drill"]);
+  await Promise.all(reviewItems.map(({ item }) => review(item)));
   return (await give(["incident", "close"])).exitCode === 0;
 }
 
@@ -315,21 +328,30 @@ async function onceFinished(signal: AbortSignal, looks: Looks): Promise<void> {
   while (!looks.isFinished() && !signal.aborted) await sleep(50, signal);
 }
 
-/** Until every letter has its outcome and everybody who opened one is back; or nothing moves for long. */
+/** Until every letter has its outcome, what came back is reported and who opened one is back; or nothing moves for long. */
 async function waitForTheEnd(
   { signal, monotonicMs }: Pick<DrillNeeds, "signal" | "monotonicMs">,
   looks: Looks,
   relay: DrillRelay,
+  lateBounces: LateBounces,
   back: People,
 ): Promise<void> {
   let latest = "";
   let movedAt = monotonicMs();
-  while (!signal.aborted && !(looks.isFinished() && back.underway() === 0)) {
-    const now = `${relay.taken()} ${looks.last()?.waiting ?? 0} ${back.renewed.length} ${back.underway()}`;
+  while (!signal.aborted && !(looks.isFinished() && back.underway() === 0 && lateBounces.waiting() === 0)) {
+    const now = `${relay.taken()} ${looks.last()?.waiting ?? 0} ${back.renewed.length} ${back.underway()} ${lateBounces.waiting()}`;
     if (now !== latest) [latest, movedAt] = [now, monotonicMs()];
     if (monotonicMs() - movedAt > patienceMs) return;
     await sleep(50, signal);
   }
+}
+
+/** Whether a worker is connected. Connections of one that was killed go with it; a PostgreSQL that was killed says no. */
+async function isWorking(db: Db): Promise<boolean> {
+  const found = await db
+    .one(`select 1 as one from pg_stat_activity where application_name = 'houselights worker' limit 1`)
+    .catch(() => undefined);
+  return found !== undefined;
 }
 
 /** Letters a second over the first three quarters of those that were handed over; 0 for too few. */

@@ -46,7 +46,15 @@ export function judge(measured: Measured): Held[] {
     {
       promise: "P5 duplicates at most what was in flight, and all counted",
       held: measured.duplicates <= (sum?.possiblyTwice ?? 0) && measured.duplicates <= mostDuplicates,
-      how: `${figure(measured.duplicates)} came twice; ${figure(sum?.possiblyTwice ?? 0)} counted as possibly twice, ${figure(mostDuplicates)} in flight at the kills`,
+      how: `${figure(measured.duplicates)} came twice; ${figure(sum?.possiblyTwice ?? 0)} counted as possibly twice, and at most ${figure(mostDuplicates)} could be in flight at the kills`,
+    },
+    {
+      promise: "P5 what came back later counts as bounced",
+      held: sum?.bounced === measured.returned && measured.reportsRefused.length === 0,
+      how:
+        `${figure(measured.returned)} taken and sent back to their Return-Path, by ${figure(measured.reportsTaken)} reports; ` +
+        `${figure(sum?.bounced ?? 0)} counted as bounced` +
+        (measured.reportsRefused.length === 0 ? "" : `; refused: ${measured.reportsRefused[0]}`),
     },
     {
       promise: "P6 who came back was let in, with no error",

@@ -4,7 +4,7 @@ import type { DrillService } from "./service.ts";
 import type { Kill } from "./schedule.ts";
 
 export interface Killed extends Kill {
-  /** Milliseconds until all four processes were there again and the service said that it is ready. */
+  /** Milliseconds until all four processes were there again, the service said that it is ready and the worker was at work. */
   readonly backMs: number;
   /** Letters were still on their way. */
   readonly isMidway: boolean;
@@ -16,6 +16,8 @@ interface Progress {
   /** Nothing more will come: what is left of the schedule is not waited for. */
   isOver(): boolean;
   areLettersOver(): boolean;
+  /** The worker has connections to the database: it is more than a process that starts. */
+  isWorking(): Promise<boolean>;
 }
 
 const lookEveryMs = 10;
@@ -63,13 +65,14 @@ export async function carryOutKills(
     }
   }
 
-  /** The four processes once they are all there, `without` not among them, and the service is ready. */
+  /** The four processes once they are all there, `without` not among them, and the service is ready and at work. */
   async function whole(without?: number): Promise<Awaited<ReturnType<DrillService["processes"]>>> {
     const latest = monotonicMs() + backWithinMs;
     while (monotonicMs() < latest && !signal.aborted) {
       const found = await service.processes();
       if (found !== undefined && !Object.values(found).includes(without ?? 0)) {
-        if ((await ask(service.origin, "/readyz")).status === 200) return found;
+        const isReady = (await ask(service.origin, "/readyz")).status === 200;
+        if (isReady && (await progress.isWorking())) return found;
       }
       await sleep(50, signal);
     }

@@ -37,14 +37,16 @@ export function project(order: DrillOrder, measured: Measured): Term[] {
     {
       term: "letters a second",
       value: figure(lettersPerSecond),
-      source: `${here}; the first three quarters, restarts included`,
+      source:
+        `${here}; the first three quarters, restarts included` +
+        (order.rate === null ? "" : `; the drill's relay was to take ${figure(order.rate)} (--rate), which decides`),
     },
   ];
   const byMachine = lettersPerSecond > 0 ? real / lettersPerSecond : Number.POSITIVE_INFINITY;
   terms.push({
     term: "to hand every letter over",
     value: Number.isFinite(byMachine) ? duration(byMachine) : "not known",
-    source: "accounts divided by letters a second: one worker process, and the relay takes all it is given",
+    source: "accounts divided by letters a second: one worker process",
   });
   if (allowancePerHour === null) {
     terms.push({

@@ -7,10 +7,11 @@ export interface Provider {
 }
 
 export const providers = [
-  { domain: "prompt.example", share: 50, says: "takes every letter" },
+  { domain: "prompt.example", share: 45, says: "takes every letter" },
   { domain: "grey.example", share: 20, says: "asks for a second try, of each new recipient (RFC 6647)" },
-  { domain: "throttle.example", share: 15, says: "takes so many letters a second and puts off the others" },
+  { domain: "throttle.example", share: 10, says: "takes so many letters a second and puts off the others" },
   { domain: "strict.example", share: 10, says: "refuses one mailbox in five as unknown" },
+  { domain: "late.example", share: 10, says: "takes every letter, and sends one in five back later (RFC 3464)" },
   { domain: "slow.example", share: 5, says: "leaves the first letters without an answer and hangs up" },
 ] as const satisfies readonly Provider[];
 
@@ -42,7 +43,7 @@ export function askProviders({ throttlePerSecond, hangs }: ProviderPace): (to: s
   let second = -1;
   let taken = 0;
   return (to, nowMs) => {
-    const [local = "", domain = ""] = to.split("@");
+    const [, domain = ""] = to.split("@");
     switch (domain) {
       case "grey.example": {
         if (greeted.has(to)) return "take";
@@ -55,7 +56,7 @@ export function askProviders({ throttlePerSecond, hangs }: ProviderPace): (to: s
         return taken++ < throttlePerSecond ? "take" : { code: 450, text: "4.2.1 too many letters, slow down" };
       }
       case "strict.example":
-        return isUnknown(local) ? { code: 550, text: "5.1.1 no such mailbox" } : "take";
+        return isUnknown(to) ? { code: 550, text: "5.1.1 no such mailbox" } : "take";
       case "slow.example":
         return hung++ < hangs ? "hang" : "take";
       default:
@@ -64,10 +65,13 @@ export function askProviders({ throttlePerSecond, hangs }: ProviderPace): (to: s
   };
 }
 
-const strictTurns = domainsInTurn.flatMap((domain, turn) => (domain === "strict.example" ? [turn] : []));
-
-/** Whether `strict.example` knows no such mailbox: every fifth of those that the population has there. */
-export function isUnknown(local: string): boolean {
+/** Whether a provider knows no such mailbox: every fifth of those that the population has there. */
+export function isUnknown(to: string): boolean {
+  const [local = "", domain = ""] = to.split("@");
+  const turns = domainsInTurn.flatMap((one, turn) => (one === domain ? [turn] : []));
   const number = Number(/\d+$/.exec(local)?.[0] ?? 0);
-  return strictTurns.indexOf((number + 99) % 100) % 5 === 0;
+  return turns.indexOf((number + 99) % 100) % 5 === 0;
 }
+
+/** Whether a letter that was taken comes back later. */
+export const comesBack = (to: string): boolean => to.endsWith("@late.example") && isUnknown(to);

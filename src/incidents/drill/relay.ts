@@ -3,8 +3,10 @@ import type { AddressInfo, Socket } from "node:net";
 import { SMTPServer, type SMTPServerSession } from "smtp-server";
 import { sleep } from "../../kernel/clock.ts";
 import { Fault } from "../../kernel/fault.ts";
+import type { Random } from "../../kernel/random.ts";
 import { codeIn, plainTextOf } from "./mail-text.ts";
-import { askProviders, type Answer, type ProviderPace } from "./providers.ts";
+import type { LateBounces } from "./late-bounces.ts";
+import { askProviders, comesBack, type Answer, type ProviderPace } from "./providers.ts";
 
 export interface DrillRelay {
   /** What the drill's service is given as its relay; on the loopback. */
@@ -15,7 +17,9 @@ export interface DrillRelay {
   taken(): number;
   /** Answers so far, by their class: `250`, `451 4.7.1`, `none`. */
   readonly answers: ReadonlyMap<string, number>;
-  /** Calls back for each first arrival of a notice. */
+  /** Notices that were taken and came back, each counted once. */
+  returned(): number;
+  /** Calls back for each first arrival of a notice in a mailbox. */
   onNotice(arrived: (to: string) => void): void;
   /** The newest code that was mailed to an address after the `seen`th; `undefined` when none came in time. */
   nextCode(to: string, seen: number, patienceMs: number): Promise<string | undefined>;
@@ -24,12 +28,20 @@ export interface DrillRelay {
   stop(): Promise<void>;
 }
 
+interface RelayNeeds {
+  readonly monotonicMs: () => number;
+  readonly random: Random;
+  readonly lateBounces: Pick<LateBounces, "report">;
+}
+
+/** An answer over a network takes so long at most; letters are on their way meanwhile. */
+const answerWithinMs = 100;
 /** How long a provider that hangs keeps the sender waiting before it drops the connection. */
 const hangMs = 5_000;
 
 /** A relay of the drill's own, with mailboxes behind it. It speaks SMTP (RFC 5321) and passes nothing on to anybody. */
 export async function startRelay(
-  { monotonicMs }: { readonly monotonicMs: () => number },
+  { monotonicMs, random, lateBounces }: RelayNeeds,
   reference: () => string,
   pace: ProviderPace,
 ): Promise<DrillRelay> {
@@ -41,6 +53,7 @@ export async function startRelay(
   const planned = new WeakMap<SMTPServerSession, Answer>();
   const sockets = new Map<number, Socket>();
   const stopping = new AbortController();
+  const returned = new Set<string>();
   let taken = 0;
   let arrived: (to: string) => void = () => undefined;
 
@@ -48,17 +61,18 @@ export async function startRelay(
   const failure = ({ code, text }: Exclude<Answer, string>): Error =>
     Object.assign(new Error(text), { responseCode: code });
 
-  function keep(raw: Buffer, to: string): void {
+  function keep(raw: Buffer, to: string, returnPath: string): void {
     const text = plainTextOf(raw);
     const messageId = /^message-id:\s*(\S+)/im.exec(raw.toString("latin1"))?.[1] ?? "";
     if (reference() !== "" && messageId.includes(reference())) {
       taken++;
       const known = notices.get(messageId);
       if (known !== undefined) known.times++;
-      else {
-        notices.set(messageId, { to, times: 1 });
-        arrived(to);
-      }
+      else notices.set(messageId, { to, times: 1 });
+      if (comesBack(to)) {
+        returned.add(messageId);
+        lateBounces.report(returnPath, to);
+      } else if (known === undefined) arrived(to);
       return;
     }
     const code = codeIn(text);
@@ -89,9 +103,16 @@ export async function startRelay(
           void sleep(hangMs, stopping.signal).then(() => sockets.get(session.remotePort)?.destroy());
           return;
         }
-        for (const { address } of session.envelope.rcptTo) keep(Buffer.concat(chunks), address.toLowerCase());
+        const { mailFrom, rcptTo } = session.envelope;
+        const returnPath = mailFrom === false ? "" : mailFrom.address;
+        for (const { address } of rcptTo) keep(Buffer.concat(chunks), address.toLowerCase(), returnPath);
         count("250");
-        callback(null, `2.0.0 OK: queued as D${String(taken).padStart(7, "0")}`);
+        const queueId = `D${String(taken).padStart(7, "0")}`;
+        // It is in the mailbox; that the sender hears of it is another matter.
+        void (async () => {
+          await sleep(random.below(answerWithinMs), stopping.signal);
+          callback(null, `2.0.0 OK: queued as ${queueId}`);
+        })();
       });
     },
   });
@@ -113,6 +134,7 @@ export async function startRelay(
     url: `smtp://127.0.0.1:${port}`,
     notices,
     taken: () => taken,
+    returned: () => returned.size,
     answers,
     onNotice: (call) => {
       arrived = call;

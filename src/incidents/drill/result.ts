@@ -31,6 +31,8 @@ export interface DrillOrder {
   readonly crowd: number;
   readonly seed: number;
   readonly kills: number;
+  /** Letters that the drill's relay takes in a second, as the service is told; null for as many as come. */
+  readonly rate: number | null;
   /** Pauses are shortened: leases, second tries, and the crowd's hours. */
   readonly isHurried: boolean;
   /** The real population, for the projection. */
@@ -61,6 +63,11 @@ export interface Measured {
   readonly duplicates: number;
   /** Handed over by the service's count, and in no mailbox. */
   readonly lost: number;
+  /** Letters that a provider took and sent back later. */
+  readonly returned: number;
+  /** Their reports that the service took, and refusals of them. */
+  readonly reportsTaken: number;
+  readonly reportsRefused: readonly string[];
   /** Letters that may be in flight at once. */
   readonly inFlight: number;
   readonly answers: Readonly<Record<string, number>>;

@@ -129,7 +129,8 @@ export async function startService({
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody has at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
