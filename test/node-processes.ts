@@ -1,11 +1,13 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PoolConfig } from "pg";
 import { forEachRole } from "../src/keyholder/permissions.ts";
 import type { TestKeyholder } from "../src/keyholder/test-keyholder.ts";
-import { credentialsFor, type ChildMessage, type ChildRole } from "../src/processes.ts";
+import { credentialsFor, type ChildMessage, type ChildRole, type StartMessage } from "../src/processes.ts";
+import { programEnvironment } from "./program-environment.ts";
 
 export interface NodeOrder {
   readonly role: ChildRole;
@@ -30,12 +32,16 @@ export async function startNodeProcess(
   { role, connection, keyholder, folder, port, settings = {} }: NodeOrder,
   running: Set<ChildProcess>,
 ): Promise<NodeProcess> {
+  // An empty library would be filled with films that nobody watches here.
+  const library = join(folder, "library");
+  await mkdir(library, { recursive: true });
+  await writeFile(join(library, "readme.txt"), "not a film");
   const child = fork(fileURLToPath(new URL("../src/child.ts", import.meta.url)), [role], {
     env: {
-      PATH: process.env["PATH"] ?? "",
+      ...programEnvironment,
       HOME: folder,
       DATA_DIR: join(folder, "data"),
-      LIBRARY_DIR: join(folder, "library"),
+      LIBRARY_DIR: library,
       PORT: "0",
       PUBLIC_ORIGIN: "http://localhost:8400",
       HASH_THREADS: "1",
@@ -53,7 +59,8 @@ export async function startNodeProcess(
     false,
   );
   const { socketPath } = keyholder;
-  child.send({ kind: "start", connection, socketPath, credentials, port: port ?? null });
+  const start: StartMessage = { kind: "start", connection, keyholder: { socketPath }, credentials, port: port ?? null };
+  child.send(start);
   const [message] = (await once(child, "message")) as [ChildMessage];
   if (message.kind !== "ready") throw new Error(message.message);
   return { child, port: message.port, url: `http://127.0.0.1:${message.port}`, link: message.operatorLink };

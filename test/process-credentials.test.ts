@@ -77,9 +77,10 @@ test("what a captured process could ask for is on this list", () => {
   const operators = ["witness.highestFloors", "witness.enrol"];
   const keys = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];
   const accounting = ["uses.callers", "uses.beyond", "uses.settle"];
+  const standbys = ["standing.follow", "standing.read", "standing.promote"];
   const mailers = ["indexMany", "honeywords", "openForMailer", "sign.letter", "dkimSign"];
-  expect(out("web")).toEqual([...mailers, ...keys, ...accounting, ...operators, "witness.advance"]);
-  expect(out("web", true)).toEqual([...keys, ...accounting, ...operators]);
+  expect(out("web")).toEqual([...mailers, ...keys, ...accounting, ...operators, "witness.advance", ...standbys]);
+  expect(out("web", true)).toEqual([...keys, ...accounting, ...operators, ...standbys]);
   expect(out("worker")).toEqual([
     "newDataKey",
     "seal",
@@ -94,6 +95,7 @@ test("what a captured process could ask for is on this list", () => {
     "sign.grant",
     "counters",
     ...operators,
+    ...standbys,
   ]);
 });
 

@@ -126,18 +126,18 @@ test("nodes restarted in turn during a campaign and sign-ins answer no error, lo
         continue;
       }
       done["signed in"]++;
-      for (let checks = 0; checks < 25 && !isOver; checks++) {
+      for (let checks = 0; checks < 15 && !isOver; checks++) {
         const { status } = await atSomeNode({ method: "GET", path: "/api/session", cookie: signedIn.cookie });
         if (status !== 200) wrong.push(`checking: ${status}`);
         done.checked++;
-        await sleep(50);
+        await sleep(100);
       }
     }
     agent.destroy();
   }
   const visits = Array.from({ length: 4 }, (_, number) => visit(number));
   const looking = (async () => {
-    for (; !isOver; await sleep(50)) {
+    for (; !isOver; await sleep(200)) {
       const sum = await letterSum(db, incidentId);
       if (sum === undefined || !addsUp(sum) || sum.scope !== accounts) wrong.push(`the sum: ${JSON.stringify(sum)}`);
     }
