@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,7 @@ import { newId, systemRandom } from "../src/kernel/random.ts";
 import { addressPlace, namePlace } from "../src/accounts/accounts.ts";
 import type { Db } from "../src/db/db.ts";
 import type { RunningPostgres } from "../src/db/embedded.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 import { freezeScope, startCampaign } from "../src/incidents/campaign.ts";
 import { letterSum } from "../src/incidents/letter-sum.ts";
 import { openIncident } from "../src/incidents/open.ts";
@@ -143,11 +144,7 @@ async function startSink(
   { onEnd }: Bench,
   { sink, environment }: Tools,
 ): Promise<{ port: number; pid: number | undefined }> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
+  const port = await freePort();
   // As root it wants to be told which user to become.
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   const child = spawn(sink, ["-4", ...user, `127.0.0.1:${port}`, "1000"], {

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { sleep } from "../src/kernel/clock.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 import type { Bench } from "./bench.ts";
 import { needProgram } from "./programs.ts";
 import { temporaryFolder, type Measurable } from "./surroundings.ts";
@@ -53,12 +53,3 @@ http {
   }
   throw new Error("nginx does not answer");
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
-import { connect as connectSocket, createServer } from "node:net";
+import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -18,6 +18,7 @@ import { floorsAt, head } from "../src/keyholder/test-values.ts";
 import { readBook } from "../src/keyholder/witness.ts";
 import { newAuthority } from "./authority.ts";
 import { eventually } from "./running-service.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 /** A keyholder on a host of its own: by mutual TLS and nothing less, and a standby that takes over without forgetting. */
 const folder = await mkdtemp(join(tmpdir(), "houselights-tls-"));
@@ -26,14 +27,6 @@ afterAll(async () => {
   for (const each of running) await each.stop();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 const authority = newAuthority(folder, "ours");
 const stranger = newAuthority(folder, "strangers");

@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readBook } from "../src/keyholder/witness.ts";
+import { programEnvironment } from "./program-environment.ts";
 import { newAuthority } from "./authority.ts";
 import { eventually, runningService } from "./running-service.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 /** The whole service over two keyholders on hosts of their own, played by two folders: the first is killed, the second takes over. */
 const folder = await mkdtemp(join(tmpdir(), "houselights-failover-"));
@@ -24,14 +25,6 @@ async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<
   await ended;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 const authority = newAuthority(folder, "ours");
 const settingsOf = (name: string) => {
   const { ca, cert, key } = authority.issue(name);
@@ -47,7 +40,7 @@ interface Host {
 
 function host(name: string): Host {
   const dataDir = join(folder, name);
-  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, DATA_DIR: dataDir, ...settingsOf(name) };
+  const env = { ...programEnvironment, HOME: folder, DATA_DIR: dataDir, ...settingsOf(name) };
   const run = (...words: string[]): ChildProcess => {
     const child = spawn(process.execPath, [cli, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
     children.push(child);

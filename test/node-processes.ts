@@ -60,14 +60,20 @@ export async function startNodeProcess(
   );
   const { socketPath } = keyholder;
   const start: StartMessage = { kind: "start", connection, keyholder: { socketPath }, credentials, port: port ?? null };
-  child.send(start);
-  const [message] = (await once(child, "message")) as [ChildMessage];
-  if (message.kind !== "ready") throw new Error(message.message);
+  const message = await new Promise<Extract<ChildMessage, { kind: "ready" }>>((resolve, reject) => {
+    child.once("message", (answer: ChildMessage) => {
+      if (answer.kind === "ready") resolve(answer);
+      else reject(new Error(answer.message));
+    });
+    child.once("exit", () => reject(new Error(`the ${role} process ended before it was ready`)));
+    child.send(start);
+  });
   return { child, port: message.port, url: `http://127.0.0.1:${message.port}`, link: message.operatorLink };
 }
 
-/** Sends the signal and waits. @returns the exit code; `null` when the signal ended it. */
+/** Sends the signal and waits, if it has not ended yet. @returns the exit code; `null` when a signal ended it. */
 export async function endNodeProcess({ child }: NodeProcess, signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const ended = once(child, "exit") as Promise<[number | null]>;
   child.kill(signal);
   return (await ended)[0];

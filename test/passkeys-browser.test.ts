@@ -1,4 +1,3 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
 import axe from "axe-core";
 import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
@@ -12,19 +11,12 @@ import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { launchChromium } from "./chromium.ts";
 import { goodPassword, testService } from "./service.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 /**
  * Passkeys as people meet them, in a real browser with a virtual authenticator (Web Authentication section 11): offered
  * after sign-up, used by the button and by autofill, managed in the account, and what a containment does to them.
  */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 const port = await freePort();
 const service = await testService({ settings: { PORT: String(port) } });
 const { ground, clock } = service;

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,6 +35,7 @@ import { openLobby } from "../src/renewal/lobby/lobby.ts";
 import { renewalPages } from "../src/renewal/pages.ts";
 import { storeNotices } from "../src/incidents/notice.ts";
 import { noticePages } from "../src/incidents/pages.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 const web = fileURLToPath(new URL("../web", import.meta.url));
 
@@ -178,15 +178,6 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
 }
 
 export type PlainService = Awaited<ReturnType<typeof plainService>>;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
-  return address.port;
-}
 
 /** A case that has been contained and told of, as the notice page and the sign-in page see it. */
 export async function contained(service: PlainService, reference = "HL-2026-7KQ4"): Promise<void> {

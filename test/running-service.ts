@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sessionCookie } from "../src/http/cookies.ts";
 import { programEnvironment } from "./program-environment.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 /** The real service: `node src/cli.ts serve` with a data folder and a library of its own. */
 export interface RunningService {
@@ -44,15 +44,6 @@ export interface ApiAnswer {
 }
 
 const root = join(import.meta.dirname, "..");
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 export async function runningService(
   settings: Readonly<Record<string, string>> = {},

@@ -1,4 +1,3 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
@@ -7,16 +6,9 @@ import { secondMs } from "../src/kernel/clock.ts";
 import { launchChromium } from "./chromium.ts";
 import { goodPassword, testService } from "./service.ts";
 import { authenticatorOf } from "./totp-app.ts";
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 /** Second factors as people meet them, in a real browser: set up in the account, asked for at sign-in and renewal. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 const port = await freePort();
 const service = await testService({ settings: { PORT: String(port) } });
 const origin = service.ground.config.publicOrigin;

@@ -1,19 +1,10 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { addReceiver, listReceivers, removeReceiver, tokenText, type ReceiverOrder } from "../src/signals/receivers.ts";
 import { transmitTurn } from "../src/signals/transmit.ts";
 import { goodPassword, testService } from "./service.ts";
 import { discover, pushEndpoint, type ReceivedSet } from "./signal-receiver.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
+import { freePort } from "../src/incidents/drill/free-port.ts";
 
 /** A service that listens where its own origin says, relying services that find it there, and an endpoint of theirs. */
 export async function signalService() {

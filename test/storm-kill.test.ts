@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,9 +7,8 @@ import { afterAll, expect, test } from "vitest";
 import { sleep, systemClock } from "../src/kernel/clock.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
-import { forEachRole } from "../src/keyholder/permissions.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
-import { credentialsFor, type ChildMessage, type StartMessage } from "../src/processes.ts";
+import { endNodeProcess, startNodeProcess, type NodeProcess } from "./node-processes.ts";
 import { populate, populationPassword } from "./population.ts";
 import { prepareRenewals } from "./prepared-renewals.ts";
 
@@ -25,57 +24,22 @@ const crowd = 16;
 const db = await testDatabase({ maxConnections: 4 });
 const keys = await testKeyholder();
 const folder = await mkdtemp(join(tmpdir(), "houselights-storm-"));
-const web: { child?: ChildProcess; port: number } = { port: 0 };
+const running = new Set<ChildProcess>();
+let web: NodeProcess | undefined;
 
-/** The very process that `serve` starts. */
 async function start(): Promise<void> {
-  const message: StartMessage = {
-    kind: "start",
-    connection: testConnection(String(db.pool.options.database)),
-    keyholder: { socketPath: keys.socketPath },
-    credentials: credentialsFor(
-      "web",
-      forEachRole((role) => keys.credentials[role].reveal()),
-      false,
-    ),
-    port: null,
-  };
-  const env = {
-    PATH: process.env["PATH"],
-    HOME: folder,
-    DATA_DIR: folder,
-    LIBRARY_DIR: join(folder, "library"),
-    PORT: "0",
-    HASH_THREADS: "1",
-    LOG_LEVEL: "silent",
-    TRUST_PROXY: "1",
-  };
-  const child = fork("src/child.ts", ["web"], {
-    env,
-    serialization: "advanced",
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  web.child = child;
-  web.port = await new Promise<number>((resolve, reject) => {
-    child.on("message", (answer: ChildMessage) => {
-      if (answer.kind === "ready") resolve(answer.port);
-      else reject(new Error(answer.message));
-    });
-    child.once("exit", () => reject(new Error("the web process ended before it was ready")));
-    child.send(message);
-  });
+  const connection = testConnection(String(db.pool.options.database));
+  const settings = { TRUST_PROXY: "1" };
+  web = await startNodeProcess({ role: "web", connection, keyholder: keys, folder, settings }, running);
 }
 
 async function kill(): Promise<void> {
-  const { child } = web;
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  await ended;
+  if (web !== undefined) await endNodeProcess(web, "SIGKILL");
 }
 
 afterAll(async () => {
   await kill();
+  for (const each of running) each.kill("SIGKILL");
   await keys.stop();
   await rm(folder, { recursive: true, force: true });
 }, 30_000);
@@ -83,7 +47,7 @@ afterAll(async () => {
 /** @returns the status, or `undefined` when there was no answer. */
 async function post(path: string, body: object, number: number): Promise<{ status: number; text: string } | undefined> {
   try {
-    const answer = await fetch(`http://127.0.0.1:${web.port}${path}`, {
+    const answer = await fetch(`${web?.url}${path}`, {
       method: "POST",
       headers: { "content-type": "application/json", "x-forwarded-for": `198.51.100.${1 + number}` },
       body: JSON.stringify(body),

@@ -25,7 +25,8 @@ import { startRelay, type DrillRelay } from "./relay.ts";
 import { busiest, type DrillOrder, type DrillResult, type Measured, type Moment } from "./result.ts";
 import { killSchedule } from "./schedule.ts";
 import { seeded } from "./seeded.ts";
-import { freePort, startService } from "./service.ts";
+import { startService } from "./service.ts";
+import { freePort } from "./free-port.ts";
 import { startSweeper } from "./sweeper.ts";
 import { canReturn, startThief } from "./thief.ts";
 

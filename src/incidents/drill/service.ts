@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PoolConfig } from "pg";
@@ -12,6 +11,7 @@ import { childEnvironment } from "../../config/config.ts";
 import { startPostgres } from "../../db/embedded.ts";
 import { connectKeyholder, type KeyholderClient } from "../../keyholder/client.ts";
 import { readOperatorCredential } from "../../keyholder/supervise.ts";
+import { freePort } from "./free-port.ts";
 import { processesOf, type Processes } from "./processes.ts";
 import type { Sweeper } from "./sweeper.ts";
 
@@ -127,13 +127,4 @@ export async function startService({
     },
     processes: async () => (child.pid === undefined ? undefined : processesOf(child.pid, dataDir)),
   };
-}
-
-/** A port of this machine that nobody has at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
