@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { generateSync } from "otplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserCookie, sessionCookie, stepCookie } from "../src/http/cookies.ts";
+import { browserCookie, lineCookie, placeCookie, sessionCookie, stepCookie } from "../src/http/cookies.ts";
 import { base64Anywhere } from "./copy-search.ts";
 import { hostileRequests, type OpenApi } from "./hostile-requests.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
@@ -17,6 +17,7 @@ import { descendantsOf, isRunning, processesOf, type Processes } from "./service
  */
 const marker = "Zq7MarkerThatNobodySends";
 const password = "seven lanterns over the harbour";
+const pager = "pager.of.the.night@some.example.org";
 let service: RunningService;
 let operator = "";
 /** What every run of the service has printed; the link for the operator is meant to be printed. */
@@ -30,7 +31,14 @@ function secret(what: string, value: string | undefined): string {
 }
 
 beforeAll(async () => {
-  service = await runningService({ LOG_LEVEL: "trace" }, async (libraryDir) => {
+  const settings = {
+    LOG_LEVEL: "trace",
+    // Nobody listens there: what cannot be told is what is written about most.
+    ALARM_WEBHOOK_URL: `http://127.0.0.1:9/${secret("the webhook's path", "hooks-of-the-night-desk")}`,
+    ALARM_ADDRESS: secret("an address", pager),
+    ALARM_WEBHOOK_SECRET: secret("the webhook's secret", "thirty-two characters of a secret"),
+  };
+  service = await runningService(settings, async (libraryDir) => {
     await mkdir(libraryDir, { recursive: true });
     const source = ["-f", "lavfi", "-i", "testsrc2=size=128x72:rate=12:duration=6"];
     const codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "12"];
@@ -86,6 +94,31 @@ async function usesSecondFactor(): Promise<void> {
   const done = await api("POST", "/api/sessions/second-factor", { body: { code: recoveryCode }, jar });
   expect(done.status, done.text).toBe(201);
   secret("a cookie", done.cookie);
+}
+
+/** More people than walk in at once want to renew: the line's places, one kept in cookies and one by a program, are shown again. */
+async function standsInLine(): Promise<void> {
+  const asks = (token: boolean) =>
+    Promise.all(
+      Array.from({ length: 60 }, async (_none, number) => {
+        const jar = new Map<string, string>();
+        const address = secret("an address", `crowd-${number}@some.example.org`);
+        const body = { address, ...(token ? { token } : {}) };
+        return { jar, answer: await api("POST", "/api/renewals", { body, jar }) };
+      }),
+    );
+  const inLine = (token: boolean) =>
+    eventually("a place in line", async () =>
+      (await asks(token)).find(({ answer }) => answer.body["kind"] === "in-line"),
+    );
+  const { jar } = await inLine(false);
+  secret("a place in line", jar.get(placeCookie));
+  secret("what a place is bound to", jar.get(lineCookie));
+  expect((await api("POST", "/api/renewals/place", { body: {}, jar })).status).toBe(200);
+  expect((await api("GET", "/renew", { jar })).status).toBe(200);
+  const place = secret("a program's place", String((await inLine(true)).answer.body["place"]));
+  for (const part of place.split(".")) secret("a part of a program's place", part);
+  expect((await api("POST", "/api/renewals/place", { body: { place } })).status).toBe(200);
 }
 
 const opens = async (cookie: string): Promise<boolean> => (await api("GET", "/api/session", { cookie })).status === 200;
@@ -218,6 +251,10 @@ describe("what was sent", () => {
       body: new URLSearchParams({ token: secret("an undo secret", undo) }),
     });
     expect([undone.status, undone.headers.get("location")]).toEqual([303, "/not-me/done"]);
+    await standsInLine();
+    expect(await service.command("alarm", "test")).toMatchObject({ code: 0, err: "" });
+    await eventually("the alarm's letter", async () => (await lettersTo(pager)).at(0));
+    await eventually("the failed webhook", async () => service.output().includes("webhook: it could not") || undefined);
   }, 60_000);
 });
 

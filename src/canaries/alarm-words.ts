@@ -1,82 +1,142 @@
-import { toIso } from "../kernel/clock.ts";
+import type { AccountId } from "../kernel/brand.ts";
+import { parseInstant, toIso } from "../kernel/clock.ts";
 import type { SurplusFound } from "../key-use/compare.ts";
 import type { Contradiction } from "../timeline/cosign.ts";
 import type { JsonScalar } from "../timeline/canonical-json.ts";
 import { everyDataClass, type AlarmFound } from "./raise-alarm.ts";
+import type { CanarySubject, StuffingSubject } from "./words/catalogue.ts";
+import { en } from "./words/en.ts";
 
 /** An older copy of the database stands in its place: the witness remembers more than it holds. */
-export const copyDetected = (facts: Readonly<Record<string, JsonScalar>>): AlarmFound => ({
-  kind: "copy detected",
-  about: "copy detected",
-  place: null,
-  title: "This database is an older copy",
-  evidence:
-    "The database holds less than the keyholder remembers of it: a backup was put back, or another copy stands in its place. Every session, ticket, code and link that it could revive is refused.",
-  notEvidence:
-    "It is no evidence that somebody else has a copy. If you restored a backup yourself, this is what restoring looks like.",
-  facts,
-  proposes: {
-    foundHow: "the witness found the database behind what it remembers",
-    copiedAt: null,
-    dataClasses: everyDataClass,
-    keysReachable: "unknown",
-  },
-});
+export function copyDetected(facts: Readonly<Record<string, JsonScalar>>): AlarmFound {
+  const { foundHow, ...words } = en.about({ kind: "copy detected" });
+  return {
+    kind: "copy detected",
+    about: "copy detected",
+    place: null,
+    ...words,
+    facts,
+    proposes: { foundHow, copiedAt: null, dataClasses: everyDataClass, keysReachable: "unknown" },
+  };
+}
 
 /** A witness elsewhere remembers another timeline: see `timeline/cosign.ts`. */
-export const timelineContradicted = ({ witness, keyId, problem, size }: Contradiction): AlarmFound => ({
-  kind: "timeline contradicted",
-  about: `timeline contradicted by ${keyId}`,
-  place: null,
-  title: "A witness has seen another timeline",
-  evidence: `The witness ${witness} was asked to cosign the timeline at ${size} entries, and answered that ${problem}. A timeline only grows, so one of the two was cut back or rewritten after it was signed: a backup stands in the database's place, or somebody changed the record and had it signed anew.`,
-  notEvidence:
-    "A witness does not sign its refusal: one that lies, has lost its own memory or serves two timelines under one name says the same. Compare with a checkpoint that was kept elsewhere, by the command timeline verify with --checkpoint.",
-  facts: { witness, "size of the timeline here": size, answer: problem },
-  proposes: {
-    foundHow: "a witness of the timeline has cosigned another one",
-    copiedAt: null,
-    dataClasses: everyDataClass,
-    keysReachable: "unknown",
-  },
-});
+export function timelineContradicted({ witness, keyId, problem, size }: Contradiction): AlarmFound {
+  const { foundHow, ...words } = en.about({ kind: "timeline contradicted", witness, size, answer: problem });
+  return {
+    kind: "timeline contradicted",
+    about: `timeline contradicted by ${keyId}`,
+    place: null,
+    ...words,
+    facts: { witness, "size of the timeline here": size, answer: problem },
+    proposes: { foundHow, copiedAt: null, dataClasses: everyDataClass, keysReachable: "unknown" },
+  };
+}
+
+/** An address that nobody knows was used, so many times at once. */
+export function canaryUsed(used: Omit<CanarySubject, "kind">, times: number): AlarmFound {
+  const { canary, place, way, plantedOn, retiredOn } = used;
+  const { foundHow, ...words } = en.about({ kind: "canary", ...used });
+  const isSealed = canary === "account" || canary === "address";
+  return {
+    kind: "canary",
+    about: `canary ${canary} ${place} ${way}`,
+    place,
+    ...words,
+    facts: { way, "kind of canary": canary, "planted on": plantedOn, "retired on": retiredOn, "seen at once": times },
+    proposes: {
+      foundHow,
+      copiedAt: isSealed ? parseInstant(plantedOn) : null,
+      dataClasses:
+        canary === "relay" ? ["addresses"] : ["addresses", "names", "password records", "sessions", "viewing history"],
+      keysReachable: isSealed ? "yes" : "unknown",
+    },
+  };
+}
+
+/** A word that was cracked from an account's password record was tried. */
+export function honeywordTried(accountId: AccountId): AlarmFound {
+  const { foundHow, ...words } = en.about({ kind: "honeyword" });
+  return {
+    kind: "honeyword",
+    about: "honeyword",
+    place: null,
+    ...words,
+    facts: { "last account": accountId },
+    proposes: {
+      foundHow,
+      copiedAt: null,
+      dataClasses: ["addresses", "names", "password records", "sessions", "viewing history"],
+      keysReachable: "yes",
+    },
+  };
+}
+
+/** A list of passwords from elsewhere is tried here: see `stuffing.ts`. */
+export function stuffingSeen(
+  seen: Omit<StuffingSubject, "kind">,
+  counts: { readonly tried: number; readonly unknown: number; readonly compared: number },
+): AlarmFound {
+  const { foundHow, ...words } = en.about({ kind: "stuffing", ...seen });
+  return {
+    kind: "stuffing",
+    about: "stuffing",
+    place: null,
+    ...words,
+    facts: {
+      from: seen.from,
+      tried: counts.tried,
+      failed: seen.failed,
+      "at unknown addresses": counts.unknown,
+      "unknown in 100": seen.unknownPercent,
+      networks: seen.networks,
+      "usual failed": seen.usualFailed,
+      "usual unknown in 100": seen.usualUnknownPercent,
+      "usual networks": seen.usualNetworks,
+      "windows compared": counts.compared,
+    },
+    proposes: { foundHow, copiedAt: null, dataClasses: [], keysReachable: "no" },
+  };
+}
 
 /** Keys were used by somebody who had not announced it: see `key-use/compare.ts`. */
-export const keyUseSurplus = ({ roles, byPurpose, callers, firstAt }: SurplusFound): AlarmFound => ({
-  kind: "key use",
-  about: "key use",
-  place: null,
-  title: "Keys were used behind the service's back",
-  evidence:
-    "The keyholder answered calls that no process of this service had announced. Somebody else reaches it and has a credential of the role that is named: from a process's memory, a file of the host, or a backup of it. What was asked for is named by purpose.",
-  notEvidence:
-    "It does not show what was asked about, nor for whom. A captured process of the service announces what it asks, and does not ring here; nor does who has the keys themselves. A database that has lost its last commits looks the same.",
-  facts: {
-    roles: roles.join(", "),
-    callers,
-    since: toIso(firstAt),
-    ...Object.fromEntries(Object.entries(byPurpose).map(([purpose, count]) => [purpose, count])),
-  },
-  proposes: {
-    foundHow: "keys were used that no process had announced the use of",
-    copiedAt: null,
-    dataClasses: [
-      ...(["open", "seal", "index", "mailer"].some((one) => one in byPurpose) ? (["addresses", "names"] as const) : []),
-      ...("password" in byPurpose ? (["password records"] as const) : []),
-      ...("second factor" in byPurpose ? (["second factors"] as const) : []),
-    ],
-    keysReachable: "yes",
-  },
-});
+export function keyUseSurplus({ roles, byPurpose, callers, firstAt }: SurplusFound): AlarmFound {
+  const { foundHow, ...words } = en.about({ kind: "key use" });
+  return {
+    kind: "key use",
+    about: "key use",
+    place: null,
+    ...words,
+    facts: {
+      roles: roles.join(", "),
+      callers,
+      since: toIso(firstAt),
+      ...Object.fromEntries(Object.entries(byPurpose).map(([purpose, count]) => [purpose, count])),
+    },
+    proposes: {
+      foundHow,
+      copiedAt: null,
+      dataClasses: [
+        ...(["open", "seal", "index", "mailer"].some((one) => one in byPurpose)
+          ? (["addresses", "names"] as const)
+          : []),
+        ...("password" in byPurpose ? (["password records"] as const) : []),
+        ...("second factor" in byPurpose ? (["second factors"] as const) : []),
+      ],
+      keysReachable: "yes",
+    },
+  };
+}
 
 /** Rings every bell on purpose, so that an operator learns today whether it is heard. */
-export const testAlarm = (): AlarmFound => ({
-  kind: "test",
-  about: "test",
-  place: null,
-  title: "A test of the alarm",
-  evidence: "Somebody on the host ran the command that tests the alarm. It shows that this way of telling you works.",
-  notEvidence: "It is no evidence of anything else. Nothing has happened.",
-  facts: {},
-  proposes: { foundHow: "a test of the alarm", copiedAt: null, dataClasses: [], keysReachable: "no" },
-});
+export function testAlarm(): AlarmFound {
+  const { foundHow, ...words } = en.about({ kind: "test" });
+  return {
+    kind: "test",
+    about: "test",
+    place: null,
+    ...words,
+    facts: {},
+    proposes: { foundHow, copiedAt: null, dataClasses: [], keysReachable: "no" },
+  };
+}

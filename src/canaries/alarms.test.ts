@@ -3,12 +3,15 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { asCookie, testService } from "../../test/service.ts";
+import { secretText, sessionCookie } from "../http/cookies.ts";
 import { startWorker, type Worker } from "../jobs/worker.ts";
 import { dayMs, hourMs, sleep } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { openMailbox } from "../mail/mailbox.ts";
 import { readTimeline } from "../timeline/read.ts";
+import { makeOperatorLink } from "../sessions/operator-link.ts";
+import { testAlarm } from "./alarm-words.ts";
 import { acknowledgeAlarm, listAlarms } from "./alarms.ts";
 import { alarmTasks } from "./deliver-alarm.ts";
 import { everyDataClass, raiseAlarm, type AlarmFound, type AlarmId } from "./raise-alarm.ts";
@@ -54,7 +57,12 @@ const lettersTo = async (address: string): Promise<string[]> => {
 
 let operator = "";
 beforeAll(async () => {
-  operator = await service.operator();
+  const { secret } = await makeOperatorLink(ground);
+  const first = await service.call("POST", "/api/operator-sessions", {
+    body: { secret: secretText(secret) },
+    headers: { "accept-language": "de-AT, en;q=0.5" },
+  });
+  operator = first.cookies[sessionCookie] ?? "";
   await service.call("POST", "/api/account/addresses", {
     body: { address: "night@operators.example" },
     cookies: asCookie(operator),
@@ -103,7 +111,7 @@ test("an alarm is told by mail to every operator and the named address, by a sig
   await ring();
   await until(async () => posted.length === 1 && (await lettersTo("pager@operators.example")).length === 1);
   await until(async () => (await lettersTo("night@operators.example")).length === 1);
-  const [letter = ""] = await lettersTo("night@operators.example");
+  const [letter = ""] = await lettersTo("pager@operators.example");
   for (const words of ["a copy was read", "when it was made", "backup-2026-11", "password records"]) {
     expect(letter).toContain(words);
   }
@@ -119,6 +127,17 @@ test("an alarm is told by mail to every operator and the named address, by a sig
   expect((await readTimeline(db, { kinds: ["alarm"], limit: 5 })).map(({ detail }) => detail)).toMatchObject([
     { kind: "canary", place: "backup-2026-11" },
   ]);
+});
+
+test("an operator reads an alarm in the language they came with, and the named address in English", async () => {
+  await db.transaction((tx) => raiseAlarm(tx, clock.now(), random, testAlarm()));
+  const inGerman = "Eine Probe des Alarms";
+  await until(async () => (await lettersTo("night@operators.example")).some((text) => text.startsWith(inGerman)));
+  await until(async () =>
+    (await lettersTo("pager@operators.example")).some((text) => text.startsWith("A test of the alarm")),
+  );
+  await until(() => posted.length === 2);
+  expect(JSON.parse(posted[1]?.body ?? "")).toMatchObject({ data: { title: "A test of the alarm" } });
 });
 
 test("the same thing again is counted and not told; after a day it is told again; acknowledged, it rings anew", async () => {

@@ -7,7 +7,7 @@ import { defineTask, enqueue, type JobContext, type Payload, type TaskDefinition
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { MailTransport } from "../mail/mail.ts";
 import { writeLetter, type ServiceFacts } from "../mail/templates.ts";
-import type { Alarm } from "../wire/alarms.ts";
+import { alarmLetter } from "./alarm-letter.ts";
 import { readAlarm } from "./alarms.ts";
 import type { AlarmId } from "./raise-alarm.ts";
 import { deliver, type Webhook } from "./webhook.ts";
@@ -73,7 +73,9 @@ async function sendAlarmLetter(
   const [account] = accountId === undefined ? [] : await openAccounts({ db, keyholder }, [accountId]);
   const addresses =
     accountId === undefined ? [alarmAddress ?? ""] : (account?.addresses.map(({ address }) => address) ?? []);
-  const written = writeLetter(service, "en", { kind: "alarm", ...letterOf(alarm, service) });
+  // Of the named address no language is known.
+  const locale = account?.locale ?? "en";
+  const written = writeLetter(service, locale, { kind: "alarm", ...alarmLetter(alarm, service, locale) });
   let later: string | undefined;
   for (const [number, to] of addresses.entries()) {
     if (to === "") continue;
@@ -83,21 +85,4 @@ async function sendAlarmLetter(
     else log.info({ alarmId, outcome: sent.kind, reply: sent.reply }, "an alarm left by mail");
   }
   if (later !== undefined) throw new Fault("MAIL_UNAVAILABLE", `the relay put an alarm off: ${later}`);
-}
-
-/** The words of the letter. */
-function letterOf(alarm: Alarm, { origin }: ServiceFacts) {
-  const { proposes, place } = alarm;
-  return {
-    title: alarm.title,
-    paragraphs: [
-      `Rang at ${alarm.at}${place === null ? "" : `, for the place ${place}`}${alarm.times > 1 ? `; ${alarm.times} times by now` : ""}.`,
-      `What it is evidence of: ${alarm.evidence}`,
-      `What it is not evidence of: ${alarm.notEvidence}`,
-      proposes.dataClasses.length === 0
-        ? "It proposes no case."
-        : `It proposes a case: found by ${proposes.foundHow}; copied at ${proposes.copiedAt ?? "an unknown time"}; data: ${proposes.dataClasses.join(", ")}; keys within reach: ${proposes.keysReachable}.`,
-      `Look at ${origin}/console, or on the host: houselights alarm list. The first question is whether to contain, which is one command: houselights incident contain --reason "${alarm.title}".`,
-    ],
-  };
 }

@@ -22,7 +22,7 @@ import { prepareSession, writeSession, type SessionLifetimesMs } from "../sessio
 import { append } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { canaryAddress } from "./canary-address.ts";
-import type { CanaryKind } from "./ring.ts";
+import type { CanaryKind } from "./words/catalogue.ts";
 
 export interface PlantNeeds {
   readonly db: Db;

@@ -17,6 +17,7 @@ import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { NoteSignIn } from "../http/tries.ts";
 import { networkOf } from "../http/network.ts";
+import { stuffingSeen } from "./alarm-words.ts";
 import { raiseAlarm, type AlarmFound } from "./raise-alarm.ts";
 
 /** How sign-ins went in ten minutes. */
@@ -188,30 +189,18 @@ export function sameTimeOfDay(windows: readonly SignInWindow[], start: EpochMs):
   });
 }
 
-const found = (window: SignInWindow, judged: Judgement): AlarmFound => ({
-  kind: "stuffing",
-  about: "stuffing",
-  place: null,
-  title: "Passwords from elsewhere are being tried",
-  evidence: `In the ten minutes from ${toIso(window.start)}, ${window.failed} sign-ins failed, of which ${Math.round(100 * unknownShare(window))} in 100 were at addresses that have no account here, from ${window.networks} networks. At this time of day ${judged.usualFailed} fail, ${judged.usualUnknownPercent} in 100 at unknown addresses, from ${judged.usualNetworks} networks. That is what it looks like when a list from another service is tried.`,
-  notEvidence:
-    "It is no evidence that anything was copied here, nor that any try succeeded. A new version of an app that signs in wrongly can look the same.",
-  facts: {
-    tried: window.tried,
+function found(window: SignInWindow, judged: Judgement): AlarmFound {
+  const seen = {
+    from: toIso(window.start),
     failed: window.failed,
-    "at unknown addresses": window.unknown,
+    unknownPercent: Math.round(100 * unknownShare(window)),
     networks: window.networks,
-    "usual failed": judged.usualFailed,
-    "usual networks": judged.usualNetworks,
-    "windows compared": judged.known,
-  },
-  proposes: {
-    foundHow: "sign-ins failed far more often than usual, at unknown addresses",
-    copiedAt: null,
-    dataClasses: [],
-    keysReachable: "no",
-  },
-});
+    usualFailed: judged.usualFailed,
+    usualUnknownPercent: judged.usualUnknownPercent,
+    usualNetworks: judged.usualNetworks,
+  };
+  return stuffingSeen(seen, { tried: window.tried, unknown: window.unknown, compared: judged.known });
+}
 
 interface Needs {
   readonly db: Db;

@@ -2,21 +2,20 @@ import { Check } from "typebox/value";
 import { Locale } from "../wire/common.ts";
 
 /**
- * The language that the reader likes best of those that letters are written in, English otherwise.
+ * The language that the reader likes best of those that letters are written in; English when it likes none, or the header
+ * is missing. At most 20 of its entries are read. A regional form counts as its language: `de-AT` is German.
  *
- * Source: RFC 9110 section 12.5.4; regions are ignored, and `q=0` means not at all.
+ * Source: RFC 9110 section 12.5.4.
  */
 export function preferredLocale(acceptLanguage: string | undefined): Locale {
-  const wanted = (acceptLanguage ?? "")
-    .slice(0, 500)
-    .split(",")
-    .map((part) => {
-      const [tag = "", ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
-      const quality = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
-      return { language: tag.split("-")[0] ?? "", quality: quality === undefined ? 1 : Number(quality) };
-    })
-    .filter(({ quality }) => quality > 0)
-    .toSorted((one, other) => other.quality - one.quality);
-  for (const { language } of wanted) if (Check(Locale, language)) return language;
-  return "en";
+  let best: { readonly locale: Locale; readonly weight: number } | undefined;
+  for (const entry of (acceptLanguage ?? "").slice(0, 1_000).split(",").slice(0, 20)) {
+    const [tag = "", ...parameters] = entry.split(";").map((part) => part.trim().toLowerCase());
+    const [language = ""] = tag.split("-");
+    const q = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+    const weight = q === undefined ? 1 : /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(q) ? Number(q) : 0;
+    // The first of equals wins, as it was written first.
+    if (Check(Locale, language) && weight > (best?.weight ?? 0)) best = { locale: language, weight };
+  }
+  return best?.locale ?? "en";
 }

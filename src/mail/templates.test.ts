@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { EpochMs } from "../kernel/clock.ts";
 import { changeLetterKinds } from "../jobs/jobs.ts";
 import type { DataClass } from "../wire/incidents.ts";
-import { locales, localeOf } from "./locale.ts";
+import { locales } from "./locale.ts";
 import { writeLetter } from "./templates.ts";
 import type { LetterContent, NoticeFacts, ServiceFacts, WrittenLetter } from "./templates.ts";
 
@@ -228,21 +228,4 @@ test("a notice fits into one mail without attachments: text and HTML below 16 Ki
   for (const { letter, name } of letters) {
     expect(Buffer.byteLength(letter.text) + Buffer.byteLength(letter.html), name).toBeLessThan(16 * 1024);
   }
-});
-
-test.each([
-  [undefined, "en"],
-  ["", "en"],
-  ["de", "de"],
-  ["de-AT,de;q=0.9,en;q=0.8", "de"],
-  ["ja-JP", "ja"],
-  ["nl, fr;q=0.5, es;q=0.7", "es"],
-  ["fr;q=0, es;q=0.1", "es"],
-  ["en;q=0.5, fr;q=0.5", "en"],
-  ["*", "en"],
-  ["dexter", "en"],
-  ["de;q=9, fr", "fr"],
-  ["x".repeat(100_000), "en"],
-])("Accept-Language %s is answered in %s", (header, locale) => {
-  expect(localeOf(header)).toBe(locale);
 });

@@ -45,8 +45,13 @@ export type LetterContent =
       readonly undo?: string;
     }
   | { readonly kind: "incident letter" | "incident test send"; readonly notice: NoticeFacts }
-  /** To operators, in the console's one language: `title` and `paragraphs` are the alarm's own words. */
-  | { readonly kind: "alarm"; readonly title: string; readonly paragraphs: readonly string[] };
+  /** To operators, in words that the alarm was given in the letter's language. */
+  | {
+      readonly kind: "alarm";
+      readonly subject: string;
+      readonly title: string;
+      readonly paragraphs: readonly string[];
+    };
 
 /** Finished text. `text` and `html` say the same words. */
 export interface WrittenLetter {
@@ -88,8 +93,8 @@ function letterText(
     case "address doubted":
       return catalogue.addressDoubted(facts);
     case "alarm": {
-      const { title, paragraphs } = content;
-      return { subject: `Alarm at ${service.name}: ${title}`, title, blocks: paragraphs.map(paragraph) };
+      const { subject, title, paragraphs } = content;
+      return { subject, title, blocks: paragraphs.map(paragraph) };
     }
     case "incident letter":
       return noticeText(catalogue, locale, facts, content.notice);
@@ -101,19 +106,19 @@ function letterText(
     default: {
       // In the fragment, which browsers do not send: no log and no proxy sees the secret.
       const undoAt = content.undo === undefined ? null : `${service.origin}/not-me#${content.undo}`;
-      const change = { ...facts, at: written(locale, content.at), undoAt };
+      const change = { ...facts, at: writtenInstant(locale, content.at), undoAt };
       return catalogue.changed(content.kind, change);
     }
   }
 }
 
 function noticeText(catalogue: Catalogue, locale: Locale, facts: ServiceText, notice: NoticeFacts): LetterText {
-  const when = (instant: EpochMs | null): string | null => (instant === null ? null : written(locale, instant));
+  const when = (instant: EpochMs | null): string | null => (instant === null ? null : writtenInstant(locale, instant));
   return catalogue.notice({
     ...facts,
     ...notice,
     copiedAt: when(notice.copiedAt),
-    foundAt: written(locale, notice.foundAt),
+    foundAt: writtenInstant(locale, notice.foundAt),
     containedAt: when(notice.containedAt),
     wayInClosedAt: when(notice.wayInClosedAt),
   });
@@ -123,7 +128,7 @@ function noticeText(catalogue: Catalogue, locale: Locale, facts: ServiceText, no
 const typedForm = (origin: string): string => origin.replace(/^https:\/\//, "");
 
 /** In UTC and saying so: one letter goes to people everywhere. */
-function written(locale: Locale, instant: EpochMs): string {
+export function writtenInstant(locale: Locale, instant: EpochMs): string {
   const format = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
   return `${format.format(toDate(instant))} UTC`;
 }

@@ -2,6 +2,7 @@ import type { AccountId, Epoch, SessionId } from "../kernel/brand.ts";
 import { minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
+import type { Locale } from "../wire/common.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
@@ -57,7 +58,18 @@ export type OperatorLinkOutcome =
 /** Exchanges the link's secret for an operator's session. At most one caller ever gets it; old, used and foreign ones are refused. */
 export async function exchangeOperatorLink(
   needs: Needs,
-  { secret, label, network }: { readonly secret: Secret; readonly label: string; readonly network: string },
+  {
+    secret,
+    label,
+    network,
+    locale,
+  }: {
+    readonly secret: Secret;
+    readonly label: string;
+    readonly network: string;
+    /** Of the first operator, if the link makes one: letters and alarms are written in it. */
+    readonly locale: Locale;
+  },
 ): Promise<OperatorLinkOutcome> {
   const { db, keyholder, clock, random } = needs;
   const now = clock.now();
@@ -90,7 +102,7 @@ export async function exchangeOperatorLink(
         // Two first links used at once take turns on this row: the second finds an operator and is refused.
         await tx.run(`select 1 from instance for update`);
         if ((await operatorIds(tx)).length > 0) throw new Refused();
-        await createAccount(tx, { accountId, role: "operator", locale: "en", dataKey, sealedName, now });
+        await createAccount(tx, { accountId, role: "operator", locale, dataKey, sealedName, now });
         await recordEvent(tx, bareEvent(random, accountId, "account created", now));
       }
       const proof = { epoch: link.epoch, generation, floors: ["link"], by: "host" as const };

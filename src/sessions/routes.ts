@@ -9,6 +9,7 @@ import {
   setStepCookie,
   stepOf,
 } from "../http/cookies.ts";
+import { preferredLocale } from "../http/locale.ts";
 import type { CurrentNotice, ReadCurrentNotice } from "../http/notice-banner.ts";
 import { refuse, type ProblemDetail } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -212,10 +213,11 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
     async (request, reply) => {
       const secret = readSecret(request.body.secret);
       const label = describeDevice(request.headers["user-agent"], "browser");
+      const locale = preferredLocale(request.headers["accept-language"]);
       const outcome =
         secret === undefined
           ? ({ kind: "refused" } as const)
-          : await exchangeOperatorLink(needs, { secret, label, network: request.ip });
+          : await exchangeOperatorLink(needs, { secret, label, network: request.ip, locale });
       if (outcome.kind === "refused") return refuse(reply, "link-refused");
       setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, outcome.expiresAt));
       return reply.code(201).send({

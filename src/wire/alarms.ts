@@ -23,7 +23,7 @@ export const Alarm = Closed({
     foundHow: Type.String(),
     copiedAt: Type.Union([Instant, Type.Null()]),
     dataClasses: Type.Array(Type.String()),
-    keysReachable: Type.String(),
+    keysReachable: Type.Enum(["no", "unknown", "yes"]),
   }),
 });
 export type Alarm = Static<typeof Alarm>;
