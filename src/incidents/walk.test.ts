@@ -12,7 +12,7 @@ import type { Db } from "../db/db.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
-import type { MailTransport } from "../mail/mail.ts";
+import { heldBack, type MailTransport } from "../mail/mail.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
@@ -194,6 +194,32 @@ test("a letter that cannot be written starts no campaign, and the same words do 
   expect(await startCampaign(broken, incidentId, "operator")).toEqual({ kind: "refused", reason: "unfit letter" });
   expect(await letterSum(db, incidentId)).toBeUndefined();
   expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started" });
+});
+
+test("while as many letters as may be are on their way, the next ones are signed, and none of those is claimed", async () => {
+  await people(40);
+  const incidentId = await campaign();
+  const relayAnswers = Promise.withResolvers<void>();
+  let signed = 0;
+  const holding: MailTransport = {
+    send: async (letter) => {
+      signed++;
+      if ((await letter.whenReady?.()) === false) return heldBack;
+      await relayAnswers.promise;
+      return { kind: "handed over", reply: "250 taken" };
+    },
+    close: () => Promise.resolve(),
+  };
+  const claimed = async (): Promise<number> =>
+    (await db.many(`select from letter where incident_id = $1 and state = 'claimed'`, [incidentId])).length;
+  const walking = walkOnce(incidentId, { transport: holding, pace: { ...pace, concurrency: 4 } });
+  while (signed < 12 || (await claimed()) < 4) await sleep(5);
+  // Nothing follows while the relay is silent.
+  await sleep(100);
+  expect([signed, await claimed()]).toEqual([12, 4]);
+  relayAnswers.resolve();
+  expect(await walking).toEqual({ kind: "finished" });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 40, possiblyTwice: 0 });
 });
 
 test("a campaign that is paused in its middle takes no further letter and loses none", async () => {

@@ -18,6 +18,7 @@ import { destination, judgeOutcome, putOff, withoutSending, type Addressed } fro
 import { finish, soonest } from "./finish.ts";
 import { readNotices } from "./notice.ts";
 import { pauseCampaign } from "./pause.ts";
+import { openPlaces, type Place } from "./places.ts";
 import { readAhead } from "./read-ahead.ts";
 import { campaignKey, messageIdOf, recordOutcomes, replyClass, type Outcome } from "./record-outcomes.ts";
 import { countWalks, keepShards } from "./shards.ts";
@@ -26,7 +27,7 @@ import { untilItCan } from "./until-it-can.ts";
 
 /** How a walk behaves; the product's own figures unless told otherwise. */
 export interface Pace {
-  /** Letters on their way at once, and so the most that a kill can make go twice. */
+  /** Letters on their way at once, and so the most that a kill can make go twice. Twice as many are made ready meanwhile. */
   readonly concurrency: number;
   /** Letters that are read at once. */
   readonly batch: number;
@@ -72,6 +73,11 @@ const brakeBatches = 3;
 const campaignShare = 0.9;
 /** While letters are on their way and there was nothing else to read. */
 const readAgainMs = secondMs / 2;
+/**
+ * Letters that are signed while so many are on their way: those wait for the network and the disk, and whoever signed only
+ * when one of them has come back would leave the processors idle meanwhile. They are not claimed yet.
+ */
+const readyForEachPlace = 2;
 /** Letters that wait for their turn in memory. */
 const mostTurning = 2_000;
 /** Letters whose turn comes within this time go together: one claim, one signing, one record. */
@@ -84,8 +90,8 @@ const fullLobbyMs = 5 * secondMs;
 const countWalksMs = 2 * secondMs;
 
 /**
- * Walks the frozen scope: takes a range of accounts, reads its letters in order of id, claims each when it is ready to go
- * over a connection, records what the relay said, then takes the next range; until nothing is left, `until` has come or
+ * Walks the frozen scope: takes a range of accounts, reads its letters in order of id, signs each, claims it when it is
+ * ready to go over a connection, records what the relay said, then takes the next range; until nothing is left, `until` has come or
  * `signal` aborts. Any number of walks may go at once, in any processes.
  *
  * Killed at any instant it loses nothing: a claim whose lease ran out is taken again by the next walk, under the same
@@ -126,6 +132,7 @@ export async function walk(
   const reader = readAhead(needs, incidentId, { walkId, leaseMs, batch, signal });
   const claims = openClaims(needs, incidentId, { leaseMs, signal });
   const recorder = recordOutcomes(needs, incidentId, signal);
+  const places = openPlaces(concurrency);
   const allowance = steadyPace();
   // As many as may be, until they are counted.
   let walks = walkers;
@@ -136,7 +143,7 @@ export async function walk(
   const turned: Addressed[] = [];
   /** Letters that have their turn at their provider soon; they hold no place meanwhile. */
   let turning = 0;
-  /** Letters with a place: being signed, on their way, being recorded. */
+  /** Letters that are being signed, wait for a place, or have one: being claimed, on their way, being recorded. */
   let underWay = 0;
   let putting = 0;
   let reading: Promise<void> | undefined;
@@ -150,7 +157,7 @@ export async function walk(
   let restUntil: EpochMs | undefined;
   /** What the lobby leaves of what could be sent. */
   let share = 1 - lobby.fullness;
-  /** Time in which every place was taken, and so the machine or the relay was the limit; a part of it is rest. */
+  /** Time in which nothing more could be made ready, and so the machine or the relay was the limit; a part of it is rest. */
   let busyMs = 0;
   let failure: unknown;
   const fail = (thrown: unknown): void => {
@@ -252,7 +259,7 @@ export async function walk(
   }
 
   /** @returns its outcome; `undefined` when it is not this walk's any more. */
-  async function send(letter: Addressed, chosen: Chosen): Promise<Outcome | undefined> {
+  async function send(letter: Addressed, chosen: Chosen, place: Place): Promise<Outcome | undefined> {
     let { attempts } = letter;
     let isOurs = true;
     const { to, returnPath } = chosen;
@@ -263,6 +270,7 @@ export async function walk(
         messageId: messageIdOf(key, incident?.reference ?? "", letter.accountId),
         ...(returnPath === undefined ? {} : { returnPath }),
         whenReady: async () => {
+          await place.take();
           const claimed = await claim(letter);
           attempts = claimed?.attempts ?? attempts;
           isOurs = claimed !== undefined;
@@ -297,9 +305,11 @@ export async function walk(
 
   async function deliver(letter: Addressed): Promise<void> {
     underWay++;
+    const place = places.place();
     const chosen = destination(letter);
-    const outcome = chosen === undefined ? withoutSending(letter) : await send(letter, chosen);
+    const outcome = chosen === undefined ? withoutSending(letter) : await send(letter, chosen, place);
     await settle(letter, outcome);
+    place.leave();
     underWay--;
     wake();
   }
@@ -311,7 +321,7 @@ export async function walk(
         await sleep(Math.min((busyMs * (1 - share)) / share, fullLobbyMs), signal);
         busyMs = 0;
       }
-      const isFull = underWay >= concurrency;
+      const isFull = underWay >= concurrency * (1 + readyForEachPlace);
       const letter = isFull ? undefined : nextInTurn();
       if (letter === undefined) {
         const from = clock.now();

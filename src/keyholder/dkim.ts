@@ -18,14 +18,20 @@ const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
 /** On a thread of libuv's pool, so that thousands of signatures do not stand before one password. */
-const signRsa = promisify(
-  (message: Uint8Array, key: KeyObject, done: (error: Error | null, signature: Buffer) => void) =>
-    sign("sha256", message, key, done),
+const signAside = promisify(
+  (
+    algorithm: "sha256" | null,
+    message: Uint8Array,
+    key: KeyObject,
+    done: (error: Error | null, signature: Buffer) => void,
+  ) => sign(algorithm, message, key, done),
 );
 
+const signRsa = (message: Uint8Array, key: KeyObject): Promise<Buffer> => signAside("sha256", message, key);
+
 /** RFC 8463 section 3: what PureEdDSA signs is the SHA-256 of the message. */
-const signEd25519 = async (message: Uint8Array, key: KeyObject): Promise<Buffer> =>
-  sign(null, createHash("sha256").update(message).digest(), key);
+const signEd25519 = (message: Uint8Array, key: KeyObject): Promise<Buffer> =>
+  signAside(null, createHash("sha256").update(message).digest(), key);
 
 /**
  * What is signed ends with the signature's own field, without its value (RFC 6376 section 3.7): these keys sign letters,
