@@ -8,7 +8,10 @@ import { newLog } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
 import { roles } from "./keyholder/permissions.ts";
 import type { Surroundings } from "./app.ts";
+import { readPackedPackages } from "./packed-packages.ts";
 import type { ChildMessage, StartMessage } from "./processes.ts";
+
+readPackedPackages();
 
 const role = process.argv[2] === "worker" ? "worker" : "web";
 const config = readConfig();

@@ -10,8 +10,11 @@ import { readConfig } from "./config/config.ts";
 import { hasCardNumber } from "./kernel/card-number.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
+import { loadCommands } from "./commands/all.ts";
 import { usageOf, type Command, type Outcome } from "./commands/command.ts";
-import { serveCommands } from "./commands/serve.ts";
+import { readPackedPackages } from "./packed-packages.ts";
+
+readPackedPackages();
 
 // `houselights … | head` closes our output early; that is not an error of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
@@ -24,20 +27,13 @@ const complain = (error: string, hint?: string): void => {
 
 const common: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" }, json: { type: "boolean" } };
 
-/** What runs for months loads itself alone: every room of the other commands would stay in its memory. */
-async function commandsFor(noun: string | undefined): Promise<readonly Command[]> {
-  const long = serveCommands.filter(({ words }) => words[0] === noun);
-  return long.length > 0 ? long : (await import("./commands/all.ts")).commands;
-}
-
 async function run(words: readonly string[]): Promise<number> {
   const noun = words[0];
-  const commands = await commandsFor(noun);
   if (noun === undefined || noun === "help" || noun === "--help" || noun === "-h") {
-    say(usage(commands));
+    say(usage(await loadCommands()));
     return 0;
   }
-  const ofNoun = commands.filter((command) => command.words[0] === noun);
+  const ofNoun = await loadCommands(noun);
   if (ofNoun.length === 0) {
     complain("there is no such command", "houselights help lists them");
     return 2;

@@ -2,7 +2,7 @@ import { globSync, readFileSync, statSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { commands } from "../src/commands/all.ts";
+import { loadCommands } from "../src/commands/all.ts";
 import { blocksOf, linkLauncher, runScript } from "./documents.ts";
 import { runningService, type RunningService } from "./running-service.ts";
 
@@ -109,11 +109,13 @@ test("the table of settings has every setting and no other", () => {
   }
 });
 
-test("the table of commands says what `help` says", () => {
+test("the table of commands says what `help` says, and each is found by its first word", async () => {
+  const commands = await loadCommands();
   const documented = Object.fromEntries(
     rows("Commands").map(([, name = "", what]) => [name.replaceAll("`", ""), what]),
   );
   expect(documented).toEqual(Object.fromEntries(commands.map(({ words, summary }) => [words.join(" "), summary])));
+  for (const command of commands) expect(await loadCommands(command.words[0])).toContain(command);
 });
 
 test("its pictures and pages are there", () => {
