@@ -39,6 +39,10 @@ export default defineConfig({
     globalSetup: ["test/global-setup.ts"],
     // One more than the two processors that are counted on: several files wait for a service most of their time.
     maxWorkers: 3,
+    // A file costs what it tests: a worker loads the service once, not for each file, and as the service itself does, with
+    // what Node made of the sources before. Nothing of ours lives in a module, so that files have nothing to share.
+    isolate: false,
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
