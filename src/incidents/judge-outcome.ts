@@ -1,6 +1,7 @@
 import { dayMs, hourMs, plus, secondMs, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { parseAddress, withoutAddresses } from "../mail/address.ts";
+import { waitAskedMs } from "../mail/later.ts";
 import type { SendOutcome } from "../mail/mail.ts";
 import type { Chosen } from "./choose-address.ts";
 import type { WaitingLetter } from "./claims.ts";
@@ -77,7 +78,9 @@ export function judgeOutcome(
         const gaveUp = withoutAddresses(`gave up after ${attempts} tries: ${reply}`);
         return { ...common, state: "refused", reply: gaveUp, mayHaveArrived };
       }
-      const pauseMs = Math.min(firstRetryMs * 2 ** Math.min(attempts - 1, 30), longestPauseMs);
+      const doubledMs = firstRetryMs * 2 ** Math.min(attempts - 1, 30);
+      // Who says how long it greylists is not asked before.
+      const pauseMs = Math.min(Math.max(doubledMs, waitAskedMs(reply)), longestPauseMs);
       // Up to a fifth more, so that what was deferred together does not come back together.
       const dueAt = plus(now, pauseMs + random.below(Math.ceil(pauseMs / 5)));
       return { ...common, state: "deferred", reply, dueAt, mayHaveArrived, isPutOffByRelay: cause === "letter" };

@@ -13,6 +13,7 @@ import { testDatabase } from "../db/test-database.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
 import { heldBack, type MailTransport } from "../mail/mail.ts";
+import { providerPace } from "../mail/pace.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
@@ -325,6 +326,42 @@ test("a provider with more letters than it takes has them put off, each to a pla
   }
   expect(await expectSum(incidentId)).toMatchObject({ handedOver: 150, possiblyTwice: 0 });
   expect(relay.letters).toHaveLength(150);
+});
+
+test("a provider that greylists keeps its rate and gets each letter at its second try; one that has too many is slowed", async () => {
+  const inhabitants = await people(60, { domains: ["grey.example", "throttle.example"] });
+  for (const { address } of inhabitants) {
+    const [code, text] = address.endsWith("@grey.example")
+      ? [451, "4.7.1 Greylisted, please come back in 3 seconds"]
+      : [450, "4.7.1 too many letters from you"];
+    relay.script(address, { at: "rcpt", code, text }, "accept");
+  }
+  const incidentId = await campaign();
+  const providers = providerPace();
+  let lateMs = 0;
+  const start = systemClock.now();
+  const turn = (): ReturnType<typeof walk> =>
+    walkOnce(incidentId, {
+      providers,
+      clock: { now: () => plus(start, lateMs) },
+      pace: { ...pace, batch: 400, leaseMs: minuteMs },
+    });
+  const takenBy = (provider: string): number => relay.letters.filter(({ to }) => to.endsWith(provider)).length;
+  expect(await turn()).toMatchObject({ kind: "waiting" });
+  expect(providers.rateOf("grey.example")).toBe(50);
+  expect(providers.rateOf("throttle.example")).toBe(25);
+  // Who said when it wants them has none before.
+  lateMs = 2_000;
+  await turn();
+  expect(takenBy("@throttle.example")).toBeGreaterThan(0);
+  expect(takenBy("@grey.example")).toBe(0);
+  for (let turns = 0; turns < 50 && (await expectSum(incidentId)).waiting > 0; turns++) {
+    lateMs += 10_000;
+    await turn();
+  }
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 60, possiblyTwice: 0 });
+  expect(takenBy("@grey.example")).toBe(30);
+  expect(providers.rateOf("grey.example")).toBe(80);
 });
 
 test("a disk that fills during a campaign: the walk waits, nothing is lost or sent twice, and it goes on by itself", async () => {

@@ -1,11 +1,12 @@
 import type { Brand, IncidentId } from "../kernel/brand.ts";
-import { after, every, minuteMs, plus, secondMs, sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { after, every, fromDate, minuteMs, plus, secondMs, sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { domainOf } from "../mail/address.ts";
+import { laterOf } from "../mail/later.ts";
 import type { MailTransport, SendOutcome } from "../mail/mail.ts";
 import { providerPace, steadyPace, type ProviderPace } from "../mail/pace.ts";
 import { providerOf } from "../mail/providers.ts";
@@ -20,7 +21,7 @@ import { readNotices } from "./notice.ts";
 import { pauseCampaign } from "./pause.ts";
 import { openPlaces, type Place } from "./places.ts";
 import { readAhead } from "./read-ahead.ts";
-import { campaignKey, messageIdOf, recordOutcomes, replyClass, type Outcome } from "./record-outcomes.ts";
+import { campaignKey, messageIdOf, recordOutcomes, type Outcome } from "./record-outcomes.ts";
 import { countWalks, keepShards } from "./shards.ts";
 import { unfit } from "./unfit-letter.ts";
 import { untilItCan } from "./until-it-can.ts";
@@ -285,19 +286,22 @@ export async function walk(
       });
     if (!isOurs) return undefined;
     const outcome = judgeOutcome({ random, key, firstRetryMs }, { ...letter, attempts }, chosen, sent, clock.now());
-    learn(to, sent, outcome);
+    learn(letter, to, sent, outcome);
     return outcome;
   }
 
-  function learn(to: string, sent: SendOutcome, { dueAt }: Outcome): void {
+  function learn({ deferredSince }: WaitingLetter, to: string, sent: SendOutcome, { dueAt }: Outcome): void {
     const provider = providerOf(domainOf(to));
-    if (sent.kind !== "deferred") {
+    const putOffSince = deferredSince === null ? null : fromDate(deferredSince);
+    const later = sent.kind === "deferred" ? laterOf(sent.reply) : undefined;
+    if (sent.kind === "handed over") providers.learn(provider, clock.now(), "taken", putOffSince);
+    else if (later !== undefined) providers.learn(provider, clock.now(), later, putOffSince);
+    // Who greylists is there, and takes letters.
+    if (sent.kind !== "deferred" || later === "come again") {
       deferredInARow = 0;
       unreachedInARow = 0;
-      if (sent.kind === "handed over") providers.learn(provider, clock.now(), "taken");
       return;
     }
-    if (replyClass(sent.reply).startsWith("4")) providers.learn(provider, clock.now(), "later");
     deferredInARow++;
     if (sent.cause === "relay") unreachedInARow++;
     if (deferredInARow >= brakeBatches * batch || unreachedInARow >= 2 * concurrency) restUntil ??= dueAt ?? undefined;

@@ -1,21 +1,21 @@
 import { expect, test } from "vitest";
-import { plus, secondMs, type EpochMs } from "../kernel/clock.ts";
+import { hourMs, plus, secondMs, type EpochMs } from "../kernel/clock.ts";
 import { providerPace, steadyPace } from "./pace.ts";
 
 const start = 1_800_000_000_000 as EpochMs;
 
-/** A provider that takes so many letters in each second and says "later" to the rest. */
+/** A provider that takes so many letters in each second and asks for fewer when there are more. */
 function provider(perSecond: number) {
   let second = 0;
   let count = 0;
   const taken: number[] = [];
   return {
     taken,
-    answer: (now: EpochMs): "taken" | "later" => {
+    answer: (now: EpochMs): "taken" | "fewer" => {
       const current = Math.floor((now - start) / secondMs);
       if (current !== second) count = 0;
       second = current;
-      if (count >= perSecond) return "later";
+      if (count >= perSecond) return "fewer";
       count++;
       taken[current] = (taken[current] ?? 0) + 1;
       return "taken";
@@ -46,8 +46,8 @@ test.each([5, 40, 400, 3_000])(
       if (turn.kind === "wait") now = plus(now, turn.waitMs);
       const answer = receiving.answer(now);
       sent++;
-      if (answer === "later") later++;
-      pace.learn("mail.example", now, answer);
+      if (answer === "fewer") later++;
+      pace.learn("mail.example", now, answer, null);
     }
     const lastMinutes = receiving.taken.slice(-120).reduce((sum, count) => sum + count, 0) / 120;
     expect(lastMinutes).toBeGreaterThan(perSecond * 0.55);
@@ -57,7 +57,7 @@ test.each([5, 40, 400, 3_000])(
 
 test("one provider that says later slows no other", () => {
   const pace = providerPace();
-  for (let number = 0; number < 100; number++) pace.learn("slow.example", plus(start, number * 2_000), "later");
+  for (let number = 0; number < 100; number++) pace.learn("slow.example", plus(start, number * 2_000), "fewer", null);
   const now = plus(start, 400_000);
   expect(pace.rateOf("slow.example")).toBeCloseTo(0.1);
   expect(pace.turn("fast.example", now, false)).toEqual({ kind: "go" });
@@ -70,18 +70,48 @@ test("one provider that says later slows no other", () => {
 
 test("what a burst of letters is told at once counts as one message", () => {
   const pace = providerPace();
-  for (let number = 0; number < 50; number++) pace.learn("mail.example", plus(start, number), "later");
+  for (let number = 0; number < 50; number++) pace.learn("mail.example", plus(start, number), "fewer", null);
   expect(pace.rateOf("mail.example")).toBe(25);
-  pace.learn("mail.example", plus(start, 2 * secondMs), "later");
+  pace.learn("mail.example", plus(start, 2 * secondMs), "fewer", null);
   expect(pace.rateOf("mail.example")).toBe(12.5);
 });
 
 test("single mailboxes that are put off say nothing of the rate", () => {
   const pace = providerPace();
   for (let number = 0; number < 10_000; number++) {
-    pace.learn("mail.example", plus(start, number * 10), number % 50 === 0 ? "later" : "taken");
+    pace.learn("mail.example", plus(start, number * 10), number % 50 === 0 ? "fewer" : "taken", null);
   }
   expect(pace.rateOf("mail.example")).toBeGreaterThan(5_000);
+});
+
+test.each(["come again", "maybe come again"] as const)(
+  "a provider that asks each new recipient to come again (%s) is not slowed, as long as it takes them then",
+  (answer) => {
+    const pace = providerPace();
+    for (let number = 0; number < 300; number++) {
+      pace.learn("grey.example", plus(start, number * 100), answer, null);
+    }
+    expect(pace.rateOf("grey.example")).toBe(50);
+    // Too early a second try is asked to come again as well.
+    pace.learn("grey.example", plus(start, 60_000), answer, start);
+    for (let number = 0; number < 300; number++) {
+      pace.learn("grey.example", plus(start, 300_000 + number * 100), "taken", plus(start, number * 100));
+    }
+    expect(pace.rateOf("grey.example")).toBe(350);
+    for (let number = 0; number < 30; number++) {
+      pace.learn("grey.example", plus(start, 2 * hourMs + number * secondMs), answer, start);
+    }
+    expect(pace.rateOf("grey.example")).toBeLessThan(100);
+  },
+);
+
+test("one that takes some at once and says 4.7.1 to the others counts letters, and is slowed", () => {
+  const pace = providerPace();
+  for (let number = 0; number < 300; number++) {
+    const answer = number % 10 === 0 ? "taken" : "maybe come again";
+    pace.learn("mail.example", plus(start, number * 100), answer, null);
+  }
+  expect(pace.rateOf("mail.example")).toBeLessThan(10);
 });
 
 test("however many domains there are, so many are remembered, those used last", () => {

@@ -1,4 +1,5 @@
-import { secondMs, type EpochMs } from "../kernel/clock.ts";
+import { hourMs, secondMs, type EpochMs } from "../kernel/clock.ts";
+import type { Later } from "./later.ts";
 
 /** What a letter to a provider may do now. */
 export type Turn =
@@ -14,8 +15,8 @@ export interface ProviderPace {
    * of the provider's rate is used, 1 for all of it.
    */
   turn(provider: string, now: EpochMs, isDue: boolean, share?: number): Turn;
-  /** What a provider's answer teaches: it took a letter, or asked to be left alone for now (4xx). */
-  learn(provider: string, now: EpochMs, answer: "taken" | "later"): void;
+  /** What a provider's answer teaches. `putOffSince`: when it first put this letter off; `null` at its first try. */
+  learn(provider: string, now: EpochMs, answer: "taken" | Later, putOffSince: EpochMs | null): void;
   /** Letters a second, as far as it is learnt. */
   rateOf(provider: string): number;
   /** Providers that are remembered. */
@@ -24,15 +25,17 @@ export interface ProviderPace {
 
 interface State {
   rate: number;
-  /** Until the first "later" the rate doubles with each second of use. */
+  /** Until the first "fewer" the rate doubles with each second of use. */
   isUnhindered: boolean;
   /** When the next letter may go at this rate. */
   nextAt: number;
   /** The last place that was kept for a letter put off. */
   bookedUntil: number;
   cutAt: number;
-  /** Share of "later" among its last answers, about twenty of them. */
-  laterShare: number;
+  /** Share of "fewer" among its last answers, about twenty of them. */
+  fewerShare: number;
+  /** Share of letters that it took at the first try, among the last of those. */
+  firstTakenShare: number;
   usedAt: number;
 }
 
@@ -42,12 +45,16 @@ const leastRate = 0.1;
 const mostRate = 100_000;
 /** Added for each second of use, in letters a second. */
 const increase = 2;
-/** What a "later" leaves of the rate. */
+/** What a "fewer" leaves of the rate. */
 const decrease = 0.5;
-/** Single mailboxes are full or greylisted at every provider: so large a share is about the rate. */
-const mostLater = 0.1;
+/** Single mailboxes are full at every provider: so large a share is about the rate. */
+const mostFewer = 0.1;
 const answerWeight = 0.05;
-/** The letters under way when a provider says "later" say it too, and are one message. */
+/** Who greylists takes no stranger's letter at the first try; so large a share says that it counts letters instead. */
+const fewTaken = 0.02;
+/** Greylisting (RFC 6647) is over after minutes; who asks to come again after an hour of it means something else. */
+const longestGreylistMs = hourMs;
+/** The letters under way when a provider says "fewer" say it too, and are one message. */
 const oneMessageMs = secondMs;
 /** Longer pauses go to the database. */
 const longestWaitMs = 2 * secondMs;
@@ -60,6 +67,9 @@ const mostProviders = 20_000;
  * Learns how fast each receiving provider takes letters: additive increase, multiplicative decrease (as congestion control
  * does it, RFC 5681 section 3.1), from what the relay answers for its letters. In memory alone: which domains there are
  * stands in no table.
+ *
+ * Greylisting says nothing of the rate: a provider that asks for each new recipient to come again takes as many letters as
+ * ever, later. Where its words leave that open, what it does decides.
  */
 export function providerPace(): ProviderPace {
   // In order of use: a map keeps the order in which its keys were set.
@@ -73,7 +83,8 @@ export function providerPace(): ProviderPace {
       nextAt: now,
       bookedUntil: now,
       cutAt: 0,
-      laterShare: 0,
+      fewerShare: 0,
+      firstTakenShare: 0,
       usedAt: now,
     };
     if (known !== undefined && now - known.usedAt < secondMs) return known;
@@ -100,13 +111,17 @@ export function providerPace(): ProviderPace {
       state.nextAt = Math.max(state.nextAt, now - burstMs) + stepMs;
       return waitMs <= 0 ? { kind: "go" } : { kind: "wait", waitMs: Math.ceil(waitMs) };
     },
-    learn: (provider, now, answer) => {
+    learn: (provider, now, answer, putOffSince) => {
       const state = stateOf(provider, now);
-      state.laterShare += ((answer === "later" ? 1 : 0) - state.laterShare) * answerWeight;
+      if (putOffSince === null) {
+        state.firstTakenShare += ((answer === "taken" ? 1 : 0) - state.firstTakenShare) * answerWeight;
+      }
+      if (answer !== "taken" && isGreylisting(state, answer, putOffSince === null ? 0 : now - putOffSince)) return;
+      state.fewerShare += ((answer === "taken" ? 0 : 1) - state.fewerShare) * answerWeight;
       if (answer === "taken") {
         state.rate = Math.min(state.rate + (state.isUnhindered ? 1 : increase / state.rate), mostRate);
-      } else if (state.laterShare > mostLater && now - state.cutAt >= oneMessageMs) {
-        state.laterShare = 0;
+      } else if (state.fewerShare > mostFewer && now - state.cutAt >= oneMessageMs) {
+        state.fewerShare = 0;
         state.rate = Math.max(state.rate * decrease, leastRate);
         state.isUnhindered = false;
         state.cutAt = now;
@@ -115,6 +130,11 @@ export function providerPace(): ProviderPace {
     rateOf: (provider) => states.get(provider)?.rate ?? firstRate,
     size: () => states.size,
   };
+}
+
+function isGreylisting({ firstTakenShare }: State, answer: Later, waitedMs: number): boolean {
+  if (answer === "fewer" || waitedMs > longestGreylistMs) return false;
+  return answer === "come again" || firstTakenShare < fewTaken;
 }
 
 /**
