@@ -115,6 +115,27 @@ test("no drawers, no barrels", () => {
   expect(reexports).toEqual([]);
 });
 
+test("nothing evaluates text, asks a shell or takes its chance from Math.random, and no source imports what is there for tests", () => {
+  const own = [...sources, ...globSync("web/**/*.{ts,tsx}").filter((file) => !file.startsWith(join("web", "dist")))];
+  const careless = /\beval\(|new Function\(|\bshell: true|\b(?:execSync|spawnSync)\(|Math\.random\(/;
+  expect(own.filter((file) => careless.test(codeOf(file)))).toEqual([]);
+  // In `src/` a test stands beside what it tests; `web/dev` is the pretended API of the browser's tests.
+  const forTests = (target: string): boolean => isTest(target) || /^(test|bench)[/\\]/.test(target);
+  const broken = sources.flatMap((file) =>
+    importsOf(file)
+      .filter(forTests)
+      .map((target) => `${file} -> ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+test("bytes are compared by equalBytes, whose time says nothing of them, but where they are public", () => {
+  const mayCompare = ["timeline", "library", join("credentials", "breached"), "db"].map((room) => join("src", room));
+  const comparing = sources.filter((file) => /\.equals\(|timingSafeEqual\(/.test(codeOf(file)));
+  const broken = comparing.filter((file) => !mayCompare.some((room) => file.startsWith(room)));
+  expect(broken).toEqual([join("src", "kernel", "secret.ts")]);
+});
+
 test("the environment is read in config/ alone", () => {
   const readers = sources.filter((file) => /process\.env\b/.test(codeOf(file)) && folderOf(file) !== "config");
   expect(readers).toEqual([]);

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { PoolConfig } from "pg";
 import { layGround, type Ground, type GroundOptions } from "../src/app.ts";
 import { buildWeb, type Web } from "../src/app-web.ts";
+import { compareKeyUse } from "../src/key-use/compare.ts";
+import { readDatabaseId } from "../src/credentials/standing.ts";
+import type { UseCounts } from "../src/keyholder/key-uses.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { dayMs, manualClock, type ManualClock } from "../src/kernel/clock.ts";
@@ -58,6 +61,8 @@ export interface OpenServiceOptions {
   /** How often the lobby moves by itself, and what it may give out. */
   readonly lobby?: { readonly everyMs?: number; readonly hashesPerSecond?: () => number };
   readonly settings?: Readonly<Record<string, string>>;
+  /** Why keys are used that nobody announced, or why that cannot be seen at the end. */
+  readonly surplusIsMeant?: string;
 }
 
 /**
@@ -73,6 +78,7 @@ export async function openService({
   // It moves only when a test moves it, so that statements can be counted, and there is room for everybody.
   lobby = { everyMs: dayMs, hashesPerSecond: () => 1_000_000 },
   settings = {},
+  surplusIsMeant,
 }: OpenServiceOptions): Promise<TestService & { readonly close: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-service-"));
   const libraryDir = join(folder, "library");
@@ -106,9 +112,13 @@ export async function openService({
   await web.app.ready();
   const close = async (): Promise<void> => {
     await web.close();
-    await ground.close();
-    await keyholder.stop();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      if (surplusIsMeant === undefined) await everyUseWasAnnounced(ground, keyholder);
+    } finally {
+      await ground.close();
+      await keyholder.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   };
 
   const call: TestService["call"] = async (method, path, { body, cookies, bearer, headers, from } = {}) => {
@@ -168,6 +178,30 @@ export async function openService({
   };
 
   return { ground, web, clock, keyholder, folder, call, letters, account, signIn, operator, close };
+}
+
+/** P10, over every test that opens a service: the account of its keys' uses ends at zero, by the product's own comparison. */
+async function everyUseWasAnnounced({ plainDb, keyholders, clock }: Ground, { hands }: TestKeyholder): Promise<void> {
+  const { uses } = keyholders.keeper;
+  let surplus: UseCounts = {};
+  await compareKeyUse({
+    db: plainDb,
+    uses: {
+      ...uses,
+      callers: async (database) => {
+        const all = await uses.callers(database);
+        return { ...all, callers: all.callers.filter(({ id }) => !hands.has(id)) };
+      },
+    },
+    databaseId: await readDatabaseId(plainDb),
+    clock,
+    ring: async (_tx, _now, { byPurpose }) => {
+      surplus = byPurpose;
+    },
+  });
+  if (Object.keys(surplus).length > 0) {
+    throw new Error(`keys were used that nobody had announced: ${JSON.stringify(surplus)}`);
+  }
 }
 
 function readJson(text: string): Record<string, unknown> {

@@ -93,10 +93,13 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByRole("button", { name: "Mail me the code" }).click();
     await page.waitForURL("**/renew/code");
     expect(await page.getByRole("checkbox").isChecked()).toBe(true);
+    const keeps = () => page.evaluate("[...Object.values(sessionStorage), ...Object.values(localStorage)]");
+    if (javaScriptEnabled) expect(await keeps()).toEqual([address]);
     await page.getByLabel("Code from the letter").fill(await newestCode(address));
     await page.getByLabel("New password").fill("seven quiet boats in the harbour");
     await page.getByRole("button", { name: "Set my new password" }).click();
     await page.waitForURL("**/renew/done");
+    if (javaScriptEnabled) expect(await keeps()).toEqual([]);
     await page.getByRole("link", { name: "Sign in" }).click();
     await signIn(page, address, "seven quiet boats in the harbour");
     await leaveThePasskey(page, javaScriptEnabled);

@@ -29,10 +29,11 @@ beforeAll(async () => {
   const file = join(folder, "credentials.json");
   await writeFile(file, JSON.stringify(Object.fromEntries(credentials)), { mode: 0o600 });
   const settings = { KEYHOLDER_URL: `unix:${socketPath}`, KEYHOLDER_CREDENTIALS: file };
-  service = await runningService(settings, async (libraryDir) => {
+  const library = async (libraryDir: string) => {
     await mkdir(libraryDir);
     await writeFile(join(libraryDir, "readme.txt"), "not a film");
-  });
+  };
+  service = await runningService(settings, library, { surplusIsMeant: true });
 }, 180_000);
 afterAll(async () => {
   await service?.remove();

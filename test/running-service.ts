@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sessionCookie } from "../src/http/cookies.ts";
+import { unannouncedUse } from "../src/key-use/compare.ts";
 import { programEnvironment } from "./program-environment.ts";
 import { freePort } from "../src/incidents/drill/free-port.ts";
 
@@ -48,6 +49,7 @@ const root = join(import.meta.dirname, "..");
 export async function runningService(
   settings: Readonly<Record<string, string>> = {},
   prepare: (libraryDir: string) => Promise<void> = async () => undefined,
+  { surplusIsMeant = false }: { readonly surplusIsMeant?: boolean } = {},
 ): Promise<RunningService> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-run-"));
   const dataDir = join(folder, "data");
@@ -138,7 +140,10 @@ export async function runningService(
 
   const stop = async (): Promise<number | null> => {
     child?.kill("SIGTERM");
-    return exited;
+    const code = await exited;
+    // P10, over every test that starts the service: its worker has compared once more.
+    if (!surplusIsMeant && output.includes(unannouncedUse)) throw new Error(unannouncedUse);
+    return code;
   };
   return {
     origin,

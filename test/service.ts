@@ -14,11 +14,13 @@ export async function testService({
   open,
   settings = {},
   lobby,
+  surplusIsMeant,
 }: {
   startAt?: number;
   open?: GroundOptions["open"];
   settings?: Readonly<Record<string, string>>;
   lobby?: OpenServiceOptions["lobby"];
+  surplusIsMeant?: string;
 } = {}): Promise<TestService> {
   const template = await testDatabase();
   const service = await openService({
@@ -27,6 +29,7 @@ export async function testService({
     ...(startAt === undefined ? {} : { startAt }),
     ...(open === undefined ? {} : { open }),
     ...(lobby === undefined ? {} : { lobby }),
+    ...(surplusIsMeant === undefined ? {} : { surplusIsMeant }),
   });
   afterAll(service.close);
   return service;

@@ -1,3 +1,6 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { connect, type SecureVersion } from "node:tls";
 import { expect, test } from "vitest";
 import { buildWeb } from "../src/app-web.ts";
 import { sessionCookie } from "../src/http/cookies.ts";
@@ -6,6 +9,7 @@ import { codeAlphabet } from "../src/kernel/random.ts";
 import { codeLength, codeTries as mailedTries } from "../src/credentials/sign-up.ts";
 import { linkLifetimeMs, userCodeLength } from "../src/links/links.ts";
 import { codeTries } from "../src/links/routes.ts";
+import { newCertificate } from "./certificate.ts";
 import { copyOf } from "./copy-search.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
@@ -204,6 +208,38 @@ test("TRACE and methods of no use are refused; on an https origin every answer a
   const plain = await ask({ method: "GET", url: "/sign-in", access: "anyone" }, undefined);
   expect(plain.headers["strict-transport-security"]).toBeUndefined();
 }, 60_000);
+
+test("with a certificate it speaks TLS 1.2 and 1.3, nothing older, and no HTTP in clear that could lead anybody there", async (context) => {
+  const pair = newCertificate("localhost");
+  if (pair === undefined) return context.skip("no openssl here");
+  const { ground, folder } = service;
+  const tls = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
+  await writeFile(tls.certFile, pair.cert);
+  await writeFile(tls.keyFile, pair.key, { mode: 0o600 });
+  const web = await buildWeb({ ...ground, config: { ...ground.config, publicOrigin: "https://localhost", tls } });
+  try {
+    const port = await web.listen("127.0.0.1", 0);
+    const speaks = (version: SecureVersion, suites = "DEFAULT") =>
+      new Promise<string>((resolve) => {
+        // This end would speak it: OpenSSL's own floor is lowered.
+        const ciphers = `${suites}@SECLEVEL=0`;
+        const options = { minVersion: version, maxVersion: version, ciphers, ca: pair.cert };
+        const socket = connect({ host: "127.0.0.1", port, servername: "localhost", ...options }, () => {
+          resolve(socket.getProtocol() ?? "nothing");
+          socket.destroy();
+        });
+        socket.once("error", () => resolve("refused"));
+      });
+    expect([await speaks("TLSv1.2"), await speaks("TLSv1.3")]).toEqual(["TLSv1.2", "TLSv1.3"]);
+    expect([await speaks("TLSv1"), await speaks("TLSv1.1")]).toEqual(["refused", "refused"]);
+    // Without authenticated encryption; with it, the same key exchange is taken.
+    expect(await speaks("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")).toBe("TLSv1.2");
+    expect(await speaks("TLSv1.2", "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA")).toBe("refused");
+    await expect(fetch(`http://127.0.0.1:${port}/sign-in`, { redirect: "manual" })).rejects.toThrow();
+  } finally {
+    await web.close();
+  }
+});
 
 test("signing out clears what the browser kept", async () => {
   await service.account("leaving@example.org", goodPassword);

@@ -1,4 +1,5 @@
 import type { AccountId } from "../kernel/brand.ts";
+import { equalBytes } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
@@ -64,7 +65,7 @@ export async function reindexBatch(
     const macs = opened[n] === null ? [] : splitMacs(lists[n] ?? Buffer.alloc(0));
     const newest = macs.find((mac) => parseMac(mac)?.version === toVersion);
     // What opens must be what it was found by until now: an address that was changed under us is nobody's to look up.
-    const isItself = macs.some((mac) => mac.equals(row.blindIndex));
+    const isItself = macs.some((mac) => equalBytes(mac, row.blindIndex));
     return newest === undefined || !isItself ? [] : [{ ...row, newest }];
   });
   const done = {

@@ -45,6 +45,17 @@ export interface ServerOptions {
 const trustedProxies = (setting: boolean | string | readonly string[]): boolean | string | string[] =>
   typeof setting === "object" ? [...setting] : setting;
 
+/** TLS 1.3's, and of TLS 1.2's those with forward secrecy and authenticated encryption (RFC 9325 section 4.2). */
+const cipherSuites = [
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "TLS_AES_128_GCM_SHA256",
+  ...["AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-GCM-SHA256"].flatMap((suite) => [
+    `ECDHE-ECDSA-${suite}`,
+    `ECDHE-RSA-${suite}`,
+  ]),
+].join(":");
+
 const unsafeMethods = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /**
@@ -80,6 +91,8 @@ export function newServer(options: ServerOptions) {
             cert: readFileSync(options.tls.certFile),
             key: readFileSync(options.tls.keyFile),
             minVersion: "TLSv1.2",
+            ciphers: cipherSuites,
+            honorCipherOrder: true,
           },
         };
   // Typed as a plain server: rooms never touch the socket, and a type that names TLS would reach into all of them.

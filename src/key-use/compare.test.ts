@@ -180,3 +180,13 @@ test("the watch compares by itself, two at once included", async () => {
   for (const watch of watches) await watch.stop();
   await thief.close();
 }, 40_000);
+
+test("a watch that is stopped compares once more", async () => {
+  rung = [];
+  const watch = watchKeyUse({ ...compareNeeds, log: silentLog }, hourMs);
+  const thief = await connect();
+  await thief.index("address", "in the last minute");
+  await watch.stop();
+  expect(rung).toMatchObject([{ added: 1 }]);
+  await thief.close();
+});

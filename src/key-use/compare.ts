@@ -18,6 +18,9 @@ export interface SurplusFound {
   readonly firstAt: EpochMs;
 }
 
+/** How the log says that it rang. */
+export const unannouncedUse = "keys were used that no process had announced";
+
 interface Needs {
   readonly db: Db;
   /** The keeper's, or the operator's: whoever uses keys for people cannot compare. */
@@ -221,19 +224,26 @@ async function clearAway(
   );
 }
 
-/** Compares every minute. A comparison that fails is made with the next. */
+/** Compares every minute, and once more when it stops. A comparison that fails is made with the next. */
 export function watchKeyUse(
   needs: Needs & { readonly log: Log },
   everyMs: number = minuteMs,
 ): { stop(): Promise<void> } {
-  return every(everyMs, async () => {
+  const { log } = needs;
+  const compare = async (): Promise<void> => {
     try {
-      await compareKeyUse(needs);
+      const added = await compareKeyUse(needs);
+      if (added > 0) log.error({ added }, unannouncedUse);
     } catch (thrown) {
-      needs.log.warn(
-        { reason: messageOf(thrown) },
-        "uses of keys could not be compared; the next comparison is in a minute",
-      );
+      log.warn({ reason: messageOf(thrown) }, "uses of keys could not be compared; the next comparison is in a minute");
     }
-  });
+  };
+  const watch = every(everyMs, compare);
+  return {
+    stop: async () => {
+      await watch.stop();
+      // What came within the last minute rings today, and not with the next start.
+      await compare();
+    },
+  };
 }

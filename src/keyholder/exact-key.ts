@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
+import { equalBytes } from "../kernel/secret.ts";
 import {
   decodeChecked,
   encodeChecked,
@@ -99,7 +100,7 @@ export async function restoreExactKeys(fromFile: string, keysDir: string): Promi
   const lock = lockFolder(keysDir);
   try {
     const present = (await read(exactKeyPath(keysDir))) ?? [];
-    const missing = restored.filter((key) => !present.some((each) => each.equals(key)));
+    const missing = restored.filter((key) => !present.some((each) => equalBytes(each, key)));
     if (missing.length > 0) await writeDurably(exactKeyPath(keysDir), encode([...missing, ...present]));
   } finally {
     lock.release();

@@ -89,3 +89,9 @@ test("a session ends when its time is up, by the clock that decides", async () =
   service.clock.advance(2 * 86_400_000);
   expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(401);
 });
+
+test("a password is good for as long as it is its owner's, and nobody is asked to change it by date", async () => {
+  service.clock.advance(3 * 365 * 86_400_000);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
+});

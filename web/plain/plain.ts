@@ -74,6 +74,13 @@ function recall(field: HTMLElement): void {
   field.hidden = false;
 }
 
+/** Forgets it on a page that neither shows it nor leads to one that does. */
+function forget(): void {
+  if (document.querySelector("[data-recall], [data-remember], [data-line]") === null) {
+    sessionStorage.removeItem(remembered("address"));
+  }
+}
+
 /** Shows instants in the reader's own clock and language; without the script they are in UTC. */
 function showLocally(time: HTMLTimeElement): void {
   const at = new Date(time.dateTime);
@@ -130,4 +137,5 @@ document.querySelectorAll<HTMLInputElement>("input[data-remember]").forEach(reme
 document.querySelectorAll<HTMLElement>("[data-passkey]").forEach(offerPasskey);
 document.querySelectorAll<HTMLInputElement>("input[data-offer-passkey]").forEach(mayOfferPasskey);
 document.querySelectorAll<HTMLElement>("[data-recall]").forEach(recall);
+forget();
 document.querySelectorAll<HTMLTimeElement>("time[data-local]").forEach(showLocally);
