@@ -1,23 +1,15 @@
 import { writeFile } from "node:fs/promises";
 import type { AccountId } from "../kernel/brand.ts";
-import type { Db } from "../db/db.ts";
-import type { Keyholder } from "../keyholder/keyholder.ts";
 import { toIso } from "../kernel/clock.ts";
-import { lookUpForm } from "../mail/address.ts";
-import { findAccount } from "../accounts/accounts.ts";
 import { noticesTo } from "../incidents/notice.ts";
 import { deleteAccount } from "../leaving/delete-account.ts";
 import { exportAccount } from "../leaving/export-account.ts";
 import { cancelRecovery, startRecovery } from "../renewal/recovery.ts";
 import { titleNames } from "../library/titles.ts";
 import { forgetProgress, watchedBy } from "../streaming/progress.ts";
+import { accountOf } from "./account-of.ts";
 import { withGround } from "./ground.ts";
 import { textOf, type Command } from "./command.ts";
-
-/** Whose address it is; `null` for nobody's. */
-export async function accountOf(db: Db, keyholder: Keyholder, address: string): Promise<AccountId | null> {
-  return (await findAccount(db, await keyholder.index("address", lookUpForm(address)))).accountId;
-}
 
 const noSuchAccount = { kind: "refused", error: "no account has this address" } as const;
 

@@ -8,6 +8,8 @@ import { openCaseFromAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
+import { closeRefusal } from "../incidents/refusals.ts";
+import { containedReply, wouldContain } from "../incidents/would-contain.ts";
 import { openIncident } from "../incidents/open.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
 import { pauseCampaign, resumeCampaign } from "../incidents/pause.ts";
@@ -15,35 +17,16 @@ import { wayOutOf } from "../incidents/plan.ts";
 import { askForSurvey, readSurvey } from "../incidents/survey.ts";
 import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
-import { closeRefusal, containedReply, wouldContain } from "../incidents/routes.ts";
 import { rotateKeys } from "../rotation/rotate.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
 import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { SignalSum } from "../wire/signals.ts";
+import { caseOf, idHelp, idOption, isOutcome, onCase } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withContainmentGround, withGround } from "./ground.ts";
 
 const operator = "host" as const;
-export const idOption = { incident: { type: "string" } } as const;
-export const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;
-
-/** The case a command means: the one named, or the one in hand, or else the newest. */
-async function caseOf(ground: Pick<Ground, "db">, call: Call): Promise<IncidentId | Outcome> {
-  const asked = textOf(call.values, "incident");
-  const { incidents } = await listIncidents(ground.db);
-  const found =
-    asked === undefined
-      ? (incidents.find(({ state }) => state !== "closed") ?? incidents[0])
-      : incidents.find(({ id, reference }) => id === asked || reference === asked.toUpperCase());
-  if (found !== undefined) return found.id as IncidentId;
-  return asked === undefined
-    ? { kind: "refused", error: "there is no case", hint: "houselights incident open --reason TEXT" }
-    : { kind: "refused", error: "there is no such case", hint: "houselights incident list" };
-}
-
-const isOutcome = (value: IncidentId | Outcome): value is Outcome => typeof value !== "string";
-
 function containedLines(contained: Contained): string[] {
   const { counted } = contained;
   const factors =
@@ -270,14 +253,6 @@ async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
           lines: [`opened ${outcome.reference}`, "  next                  houselights incident contain"],
         };
     }
-  });
-}
-
-/** Runs a command on the case that it means. */
-export async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
-  return withGround(call.config, call.log, async (ground) => {
-    const id = await caseOf(ground, call);
-    return isOutcome(id) ? id : work(ground, id);
   });
 }
 

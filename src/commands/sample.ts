@@ -3,7 +3,7 @@ import { fromDate } from "../kernel/clock.ts";
 import { previewNotices } from "../incidents/preview.ts";
 import { sampleHtml } from "../incidents/sample-html.ts";
 import { textOf, type Command } from "./command.ts";
-import { idHelp, idOption, onCase } from "./incident.ts";
+import { idHelp, idOption, onCase } from "./case.ts";
 
 export const sampleCommand: Command = {
   words: ["incident", "sample"],

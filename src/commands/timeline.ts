@@ -14,8 +14,8 @@ import { startWitness } from "../timeline/witness-server.ts";
 import { aloneCodes, verifyAlone } from "../timeline/verify-alone.ts";
 import { verifyTimeline } from "../timeline/verify.ts";
 import { figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
-import { accountOf } from "./account.ts";
-import { idHelp, idOption, onCase } from "./incident.ts";
+import { accountOf } from "./account-of.ts";
+import { idHelp, idOption, onCase } from "./case.ts";
 import { withGround } from "./ground.ts";
 
 const manyOf = (values: Call["values"], name: string): string[] => {

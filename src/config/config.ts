@@ -233,6 +233,12 @@ export function childEnvironment(): Record<string, string> {
   );
 }
 
+/** The whole environment of a process of ours that needs none: where Node keeps what it compiles. */
+export function bareEnvironment(): Record<string, string> {
+  const { NODE_COMPILE_CACHE } = process.env;
+  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
+}
+
 /** Reads settings by name and collects what is wrong with them. */
 class Settings {
   readonly #environment: Environment;

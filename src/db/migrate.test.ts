@@ -29,6 +29,20 @@ test("migrating twice changes nothing, and eight at once make each migration onc
   });
 });
 
+test("a database that is up to date is only read", async () => {
+  const db = await emptyDatabase({ maxConnections: 1 });
+  await migrate(db);
+  await db.run("set session characteristics as transaction read only");
+  await migrate(db);
+  // graphile-worker's own are asked for as well.
+  await db.run("set session characteristics as transaction read write");
+  await db.run("drop schema graphile_worker cascade");
+  await migrate(db);
+  expect(await db.one("select to_regclass('graphile_worker.jobs')::text as jobs")).toEqual({
+    jobs: "graphile_worker.jobs",
+  });
+});
+
 test("a file changed after it was applied is refused by its name", async () => {
   const db = await emptyDatabase();
   await migrate(db, [made(1, "create table one (a integer)")]);

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Logger, runMigrations } from "graphile-worker";
 import type pg from "pg";
 import { sleep } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -46,17 +47,57 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
  */
 export async function migrate(db: Db, migrations?: readonly Migration[]): Promise<void> {
   const wanted = migrations ?? (await readMigrations());
-  const client = await db.pool.connect();
-  let broken = true;
-  try {
-    await withRetries(() => client.query(migrationTable));
-    for (const each of wanted) await apply(client, each);
-    await refuseNewer(client, wanted.length);
-    broken = false;
-  } finally {
-    client.release(broken);
+  // Almost always: each command asks this first.
+  if (!(await areApplied(db, wanted))) {
+    const client = await db.pool.connect();
+    let broken = true;
+    try {
+      await withRetries(() => client.query(migrationTable));
+      for (const each of wanted) await apply(client, each);
+      await refuseNewer(client, wanted.length);
+      broken = false;
+    } finally {
+      client.release(broken);
+    }
   }
+  if (await areJobsCurrent(db)) return;
+  const { Logger, runMigrations } = await import("graphile-worker");
   await withRetries(() => runMigrations({ pgPool: db.pool, logger: new Logger(() => () => undefined) }));
+}
+
+/** @returns the rows, or none where there is no such table yet. */
+const rowsIfThere = async <Row extends pg.QueryResultRow>(db: Db, statement: string): Promise<readonly Row[]> => {
+  try {
+    return (await db.pool.query<Row>(statement)).rows;
+  } catch (thrown) {
+    if (sqlState(thrown) === "42P01") return [];
+    throw thrown;
+  }
+};
+
+/** Whether exactly these migrations have been applied. */
+async function areApplied(db: Db, wanted: readonly Migration[]): Promise<boolean> {
+  const applied = await rowsIfThere<{ number: number; hash: Buffer }>(
+    db,
+    "select number, hash from migration order by number",
+  );
+  return (
+    applied.length === wanted.length &&
+    wanted.every(({ number, hash }, i) => applied[i]?.number === number && applied[i].hash.equals(hash))
+  );
+}
+
+/** Whether graphile-worker's newest migration has been applied, by the files that it brings; without loading it. */
+async function areJobsCurrent(db: Db): Promise<boolean> {
+  const files = await readdir(join(dirname(createRequire(import.meta.url).resolve("graphile-worker")), "../sql")).catch(
+    () => [],
+  );
+  const newest = Math.max(...files.map((name) => Number(/^(\d{6})\.sql$/.exec(name)?.[1])));
+  const [row] = await rowsIfThere<{ id: number }>(
+    db,
+    "select id from graphile_worker.migrations order by id desc limit 1",
+  );
+  return row?.id === newest;
 }
 
 const migrationTable = `

@@ -23,14 +23,17 @@ export interface Words {
 const placePattern = /\{([\w-]+)\}/;
 
 function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): Words {
-  const numbers = new Intl.NumberFormat(lang);
-  // British English has the day before the month and 24 hours, as the letters do.
-  const instants = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, {
-    dateStyle: "long",
-    timeStyle: "short",
-    timeZone: "UTC",
-  });
-  const inText = (value: Piece): Piece => (typeof value === "number" ? numbers.format(value) : value);
+  // Made when first asked for: all five languages' take longer than the rest of a command's start.
+  let numbers: Intl.NumberFormat | undefined;
+  let instants: Intl.DateTimeFormat | undefined;
+  const inText = (value: Piece): Piece =>
+    typeof value === "number" ? (numbers ??= new Intl.NumberFormat(lang)).format(value) : value;
+  const inUtc = (at: EpochMs): string => {
+    // British English has the day before the month and 24 hours, as the letters do.
+    const place = lang === "en" ? "en-GB" : lang;
+    instants ??= new Intl.DateTimeFormat(place, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+    return instants.format(toDate(at));
+  };
   // Splitting at a pattern with one group gives text and names in turn.
   const parts = (key: WordKey): string[] => catalogue[key].split(placePattern);
   return {
@@ -40,7 +43,7 @@ function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): W
         .map((part, i) => (i % 2 === 0 ? part : String(inText(values[part]) ?? `{${part}}`)))
         .join(""),
     mark: (key, values) => html`${parts(key).map((part, i) => (i % 2 === 0 ? part : inText(values[part])))}`,
-    instant: (at) => html`<time datetime="${toIso(at)}" data-local>${instants.format(toDate(at))} UTC</time>`,
+    instant: (at) => html`<time datetime="${toIso(at)}" data-local>${inUtc(at)} UTC</time>`,
   };
 }
 

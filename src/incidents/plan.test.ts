@@ -19,7 +19,7 @@ import { contain } from "./contain.ts";
 import { notifyIncident } from "./notify.ts";
 import { openIncident } from "./open.ts";
 import { planCampaign, wayOutOf, type WayOut } from "./plan.ts";
-import { wouldContain } from "./routes.ts";
+import { wouldContain } from "./would-contain.ts";
 import { readSurvey, surveyCampaign } from "./survey.ts";
 
 let keyholder: TestKeyholder;

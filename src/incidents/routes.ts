@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
-import { toIso, type EpochMs } from "../kernel/clock.ts";
+import { toIso } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -12,7 +12,6 @@ import {
   CloseIncident,
   Contain,
   Contained,
-  type ContainmentMode,
   IncidentList,
   IncidentStatus,
   LetterParams,
@@ -23,17 +22,15 @@ import {
   RecordReview,
   RecordWayIn,
 } from "../wire/incidents.ts";
-import { doubtedFrom } from "../credentials/added-since.ts";
-import { highest, readFloors } from "../credentials/floors.ts";
-import { closeIncident, recordReview, recordWayIn, type CloseOutcome, type ReviewOutcome } from "./close.ts";
-import { contain, containAccount, kindsOf, type Containment } from "./contain.ts";
-import { countRefused, countRefusedOf } from "./counts.ts";
+import { closeIncident, recordReview, recordWayIn } from "./close.ts";
+import { contain, containAccount } from "./contain.ts";
 import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
-import { openIncident, readCopiedAt } from "./open.ts";
+import { openIncident } from "./open.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
-import { planCampaign } from "./plan.ts";
+import { closeRefusal, noCase, reviewRefusal } from "./refusals.ts";
+import { containedReply, wouldContain } from "./would-contain.ts";
 import { reportIncident, type ReportNeeds } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
 import type { FastifyReply } from "fastify";
@@ -42,8 +39,6 @@ export type IncidentNeeds = Parameters<typeof contain>[0] &
   Parameters<typeof notifyIncident>[0] &
   ReportNeeds &
   Parameters<typeof proveLetter>[0] & { readonly db: Db; readonly containDb: Db };
-
-const noCase = { detail: "there is no such case, or it is closed" };
 
 /** The case file over HTTP: the same operations as the command line. Dangerous acts ask for a strong proof of the last five minutes. */
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
@@ -241,79 +236,4 @@ function letterProofRoute(app: App, needs: IncidentNeeds): void {
 
 async function answerStatus(needs: IncidentNeeds, reply: FastifyReply, id: IncidentId): Promise<IncidentStatus> {
   return (await incidentStatus(needs, id)) ?? refuse<IncidentStatus>(reply, "not-found");
-}
-
-/** A containment in the words of the wire. */
-export function containedReply(contained: Exclude<Containment, { kind: "no-such-account" }>): Contained {
-  return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
-}
-
-/**
- * What a containment would refuse, and what telling everybody would take, counted without touching anything. Without a
- * case, as if one were opened now. `undefined` for an account that is nobody's.
- */
-export async function wouldContain(
-  { db, clock, wayOut }: Pick<IncidentNeeds, "db" | "clock" | "wayOut">,
-  status: Pick<IncidentStatus, "id" | "reference"> | null,
-  {
-    mode,
-    keepTools,
-    account,
-    keysReachable = false,
-  }: {
-    readonly mode: ContainmentMode;
-    readonly keepTools: boolean;
-    readonly account: AccountId | undefined;
-    readonly keysReachable?: boolean;
-  },
-): Promise<Contained | undefined> {
-  const floors = await readFloors(db);
-  const at: EpochMs = clock.now();
-  const doubtedSince = doubtedFrom(at, status === null ? null : await readCopiedAt(db, status.id));
-  const answer = {
-    kind: "would-contain",
-    incidentId: status?.id ?? noId,
-    reference: status?.reference ?? "opens a new one",
-    at: toIso(at),
-    commitMs: 0,
-    countedMs: 0,
-    witness: "told",
-  } as const;
-  if (account !== undefined) {
-    const counted = await countRefusedOf(db, account, at, doubtedSince);
-    // One account is contained by its generation: no floor is raised.
-    return counted && { ...answer, mode: "account", epoch: highest(floors), floors: [], counted };
-  }
-  const kinds = kindsOf(mode, keepTools, keysReachable);
-  const epoch = highest(floors) + 1;
-  const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
-  const incidentId = status === null ? null : (status.id as IncidentId);
-  const counted = await countRefused(db, raised, at, doubtedSince);
-  const letters = await planCampaign({ db, clock, ...wayOut }, incidentId);
-  return { ...answer, mode, epoch, floors: kinds, counted, ...(letters === undefined ? {} : { letters }) };
-}
-
-const noId = "00000000-0000-0000-0000-000000000000";
-
-function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): string {
-  switch (outcome) {
-    case "unknown-item":
-      return "the review list has no such item";
-    case "note-needed":
-      return "say why the item is not done";
-    case "not-open":
-      return noCase.detail;
-  }
-}
-
-/** Why a case stays open, in one line for a problem's detail or a terminal. */
-export function closeRefusal(outcome: Exclude<CloseOutcome, { kind: "closed" }>): string {
-  switch (outcome.kind) {
-    case "missing":
-      return `missing: ${outcome.missing.join("; ")}`;
-    case "review-refused":
-      return outcome.reason === "recorded" ? "recorded" : `${outcome.item}: ${reviewRefusal(outcome.reason)}`;
-    case "not-open":
-      return noCase.detail;
-  }
 }

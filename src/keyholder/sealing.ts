@@ -13,7 +13,7 @@ export type Sealing =
   | {
       readonly by: "module";
       readonly module: ModuleSettings;
-      /** What the module's library reads of the key process's environment, which is empty otherwise. */
+      /** What the module's library reads of the key process's environment, which has next to nothing otherwise. */
       readonly environment?: Readonly<Record<string, string>>;
     };
 

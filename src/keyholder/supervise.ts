@@ -4,6 +4,7 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { bareEnvironment } from "../config/config.ts";
 import { secondMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
@@ -95,8 +96,9 @@ const ended = (child: ChildProcess): Promise<void> =>
  * KEYHOLDER_UNAVAILABLE with the process's own reason when it does not come up the first time (damaged keys, another
  * keyholder on the folder, …).
  *
- * The credentials travel by standard input: arguments and environment can be read by others. The process inherits no
- * environment but what the library of a hardware module is said to read, and ends by itself when this process does. The operator's credential also lies in the folder
+ * The credentials travel by standard input: arguments and environment can be read by others. Of the
+ * environment the process inherits where Node keeps what it compiles, and what the library of a hardware module is said to read;
+ * it ends by itself when this process does. The operator's credential also lies in the folder
  * (`operator.credential`, 0600), for commands on the host.
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
@@ -110,7 +112,7 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     const flags = ["--keys", keysDir, "--socket", socketPath, "--log-level", log.level];
     if (graceMs !== undefined) flags.push("--grace", `${graceMs}`);
     const child = spawn(nodePath, [...lightRuntime, processPath, ...flags], {
-      env: sealing?.by === "module" ? { ...sealing.environment } : {},
+      env: { ...bareEnvironment(), ...(sealing?.by === "module" ? sealing.environment : {}) },
       stdio: ["pipe", "pipe", "inherit"],
     });
     const line = forEachRole((role) => base64(credentials[role]));

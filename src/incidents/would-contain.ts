@@ -1,0 +1,62 @@
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import type { Db } from "../db/db.ts";
+import type { Contained, ContainmentMode, IncidentStatus } from "../wire/incidents.ts";
+import { doubtedFrom } from "../credentials/added-since.ts";
+import { highest, readFloors } from "../credentials/floors.ts";
+import { kindsOf, type Containment } from "./contain.ts";
+import { countRefused, countRefusedOf } from "./counts.ts";
+import { readCopiedAt } from "./open.ts";
+import { planCampaign, type WayOut } from "./plan.ts";
+
+/** A containment in the words of the wire. */
+export function containedReply(contained: Exclude<Containment, { kind: "no-such-account" }>): Contained {
+  return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
+}
+
+/**
+ * What a containment would refuse, and what telling everybody would take, counted without touching anything. Without a
+ * case, as if one were opened now. `undefined` for an account that is nobody's.
+ */
+export async function wouldContain(
+  { db, clock, wayOut }: { readonly db: Db; readonly clock: Clock; readonly wayOut: WayOut },
+  status: Pick<IncidentStatus, "id" | "reference"> | null,
+  {
+    mode,
+    keepTools,
+    account,
+    keysReachable = false,
+  }: {
+    readonly mode: ContainmentMode;
+    readonly keepTools: boolean;
+    readonly account: AccountId | undefined;
+    readonly keysReachable?: boolean;
+  },
+): Promise<Contained | undefined> {
+  const floors = await readFloors(db);
+  const at: EpochMs = clock.now();
+  const doubtedSince = doubtedFrom(at, status === null ? null : await readCopiedAt(db, status.id));
+  const answer = {
+    kind: "would-contain",
+    incidentId: status?.id ?? noId,
+    reference: status?.reference ?? "opens a new one",
+    at: toIso(at),
+    commitMs: 0,
+    countedMs: 0,
+    witness: "told",
+  } as const;
+  if (account !== undefined) {
+    const counted = await countRefusedOf(db, account, at, doubtedSince);
+    // One account is contained by its generation: no floor is raised.
+    return counted && { ...answer, mode: "account", epoch: highest(floors), floors: [], counted };
+  }
+  const kinds = kindsOf(mode, keepTools, keysReachable);
+  const epoch = highest(floors) + 1;
+  const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
+  const incidentId = status === null ? null : (status.id as IncidentId);
+  const counted = await countRefused(db, raised, at, doubtedSince);
+  const letters = await planCampaign({ db, clock, ...wayOut }, incidentId);
+  return { ...answer, mode, epoch, floors: kinds, counted, ...(letters === undefined ? {} : { letters }) };
+}
+
+const noId = "00000000-0000-0000-0000-000000000000";
