@@ -77,13 +77,26 @@ export interface DbOptions {
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 const anyInstant = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ, "text") as (text: string) => Date;
-const utcInstant = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?\+00$/;
-// Connections speak UTC, so nearly every instant has this shape, and `Date` reads ISO 8601 several times faster than the
+const utcInstant = /^[1-9]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00$/;
+const twoDigits = (text: string, at: number): number => 10 * text.charCodeAt(at) + text.charCodeAt(at + 1) - 528;
+// Connections speak UTC, so nearly every instant has this shape, and its digits are read many times faster than by the
 // driver's own parser, which was a twentieth of a session check.
 pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text: string): Date => {
-  const parts = utcInstant.exec(text);
+  if (!utcInstant.test(text)) return anyInstant(text);
+  const year = 100 * twoDigits(text, 0) + twoDigits(text, 2);
+  const ms = text.length > 22 ? Number(text.slice(20, Math.min(23, text.length - 3)).padEnd(3, "0")) : 0;
   // oxlint-disable-next-line no-restricted-globals -- it reads what is written, and asks no clock
-  return parts === null ? anyInstant(text) : new Date(`${parts[1]}T${parts[2]}${(parts[3] ?? ".0").slice(0, 4)}Z`);
+  const instant = Date.UTC(
+    year,
+    twoDigits(text, 5) - 1,
+    twoDigits(text, 8),
+    twoDigits(text, 11),
+    twoDigits(text, 14),
+    twoDigits(text, 17),
+    ms,
+  );
+  // oxlint-disable-next-line no-restricted-globals -- as above
+  return new Date(instant);
 });
 
 /** The SQLSTATE of an error thrown by a statement, for the few callers that turn a unique violation into an outcome. */

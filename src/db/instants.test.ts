@@ -11,6 +11,7 @@ test("an instant is read as PostgreSQL means it, whatever its shape", async () =
     "2026-11-22 22:41:07.312+02",
     "1969-12-31 23:59:59.999+00",
     "0044-03-15 12:00:00+00 BC",
+    "0044-03-15 12:00:00+00",
     "12026-01-01 00:00:00+00",
   ];
   const rows = await db.many<{ at: Date; ms: number }>(

@@ -1,3 +1,4 @@
+import { parseCookie, stringifySetCookie } from "cookie";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Secret } from "../kernel/secret.ts";
 import type { Random } from "../kernel/random.ts";
@@ -15,21 +16,32 @@ export const lineCookie = "__Host-houselights-line";
 
 const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "lax" } as const;
 
+/** Sets a cookie in place of what the same answer set under its name before. */
+function setCookie(reply: FastifyReply, name: string, value: string, maxAgeSeconds: number): void {
+  const others = [reply.getHeader("set-cookie") ?? []].flat().filter((one) => !String(one).startsWith(`${name}=`));
+  const cookie = stringifySetCookie({ name, value, ...attributes, maxAge: maxAgeSeconds });
+  void reply.removeHeader("set-cookie").header("set-cookie", [...others, cookie]);
+}
+
+function clearCookie(reply: FastifyReply, name: string): void {
+  setCookie(reply, name, "", 0);
+}
+
 export function setSessionCookie(reply: FastifyReply, token: string, maxAgeSeconds: number): void {
-  void reply.setCookie(sessionCookie, token, { ...attributes, maxAge: maxAgeSeconds });
+  setCookie(reply, sessionCookie, token, maxAgeSeconds);
 }
 
 export function clearSessionCookie(reply: FastifyReply): void {
-  void reply.clearCookie(sessionCookie, attributes);
+  clearCookie(reply, sessionCookie);
 }
 
 /** Keeps a right password's step until its second factor comes. */
 export function setStepCookie(reply: FastifyReply, step: string, maxAgeSeconds: number): void {
-  void reply.setCookie(stepCookie, step, { ...attributes, maxAge: maxAgeSeconds });
+  setCookie(reply, stepCookie, step, maxAgeSeconds);
 }
 
 export function clearStepCookie(reply: FastifyReply): void {
-  void reply.clearCookie(stepCookie, attributes);
+  clearCookie(reply, stepCookie);
 }
 
 /** The step that a request completes: from the body, or from the cookie. */
@@ -62,7 +74,7 @@ export const secretText = (secret: Secret): string => Buffer.from(secret.reveal(
  */
 export function readCookie(request: FastifyRequest, name: string): string | undefined {
   const { cookie } = request.headers;
-  return cookie === undefined ? undefined : request.server.parseCookie(cookie)[name];
+  return cookie === undefined ? undefined : parseCookie(cookie)[name];
 }
 
 /** The 256 bits that bind a mailed code to the browser that asked for it: from the body, or from the cookie. */
@@ -76,7 +88,7 @@ export function browserBindingOf(request: FastifyRequest, fromBody?: string): Se
  */
 export function passkeyBinding(request: FastifyRequest, reply: FastifyReply, random: Random): Secret {
   const binding = readSecret(readCookie(request, passkeyCookie)) ?? new Secret(random.bytes(32));
-  void reply.setCookie(passkeyCookie, secretText(binding), { ...attributes, maxAge: 3_600 });
+  setCookie(reply, passkeyCookie, secretText(binding), 3_600);
   return binding;
 }
 
@@ -108,13 +120,13 @@ export function setPlaceCookies(
   { text, browser }: { readonly text: string; readonly browser: Secret },
   maxAgeSeconds: number,
 ): void {
-  void reply.setCookie(placeCookie, text, { ...attributes, maxAge: maxAgeSeconds });
-  void reply.setCookie(lineCookie, secretText(browser), { ...attributes, maxAge: maxAgeSeconds });
+  setCookie(reply, placeCookie, text, maxAgeSeconds);
+  setCookie(reply, lineCookie, secretText(browser), maxAgeSeconds);
 }
 
 /** A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were. */
 export function newBrowserBinding(reply: FastifyReply, random: Random, maxAgeSeconds: number): Secret {
   const binding = new Secret(random.bytes(32));
-  void reply.setCookie(browserCookie, secretText(binding), { ...attributes, maxAge: maxAgeSeconds });
+  setCookie(reply, browserCookie, secretText(binding), maxAgeSeconds);
   return binding;
 }

@@ -1,7 +1,13 @@
-import cookie from "@fastify/cookie";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import fastify, {
+  type FastifyError,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  type onResponseHookHandler,
+  type preParsingHookHandler,
+} from "fastify";
 import { readFileSync } from "node:fs";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
@@ -21,7 +27,7 @@ import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
 import { answerUnreadable } from "./unreadable.ts";
 import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
-import type { Check, Presented, RouteRow, Viewer } from "./viewer.ts";
+import type { Access, Check, Presented, RouteRow, Viewer } from "./viewer.ts";
 
 /** The server as rooms see it when they add their routes. */
 export type App = ReturnType<typeof newServer>;
@@ -114,7 +120,6 @@ export function newServer(options: ServerOptions) {
       done(malformed("body", "is a form in UTF-8, each field once"));
     }
   });
-  void app.register(cookie, { hook: false });
   // Called and not registered: a registered plugin is loaded when every route is there already, and describes none.
   swagger(
     app,
@@ -159,11 +164,18 @@ export function newServer(options: ServerOptions) {
     if (route.schema !== undefined && route.config?.access !== "anyone" && route.schema.security === undefined) {
       route.schema.security = [{ cookie: [] }, { bearer: [] }];
     }
+    // Made here, where a route's settings are at hand: asking a request for them is a twentieth of a session check.
+    const access = route.config?.access;
+    if (access !== undefined && access !== "grant" && access !== "receiver") {
+      route.preParsing = [admission(access, route.config?.page === true, options), ...[route.preParsing ?? []].flat()];
+    }
+    route.onResponse = [counting(route.url, options), ...[route.onResponse ?? []].flat()];
   });
 
   // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
   app.addHook("onRequest", (request, reply, next) => {
-    secureHeaders(reply, options.publicOrigin, request.routeOptions.url?.startsWith("/api/") === true);
+    // What is not there is answered with a page, to whoever likes pages.
+    secureHeaders(reply, options.publicOrigin, request.url.startsWith("/api/") && !request.is404);
     if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
       refuse(reply, "foreign-origin");
     } else if (!isReadableQuery(request.url)) {
@@ -172,35 +184,10 @@ export function newServer(options: ServerOptions) {
       next();
     }
   });
-  // Before the body is read.
-  app.addHook("preParsing", (request, reply, payload, next) => {
-    const { access } = request.routeOptions.config;
-    if (access === "grant" || access === "receiver" || request.is404) return next(null, payload);
-    const presented = presentedBy(request);
-    const admitted = (viewer: Viewer | null): void => {
-      request.viewer = viewer;
-      admit(request, reply, presented, options, (error) => next(error ?? null, payload));
-    };
-    if (presented === undefined) return admitted(null);
-    options.check(presented).then(admitted, next);
-  });
-
+  const nowhere = counting("unknown", options);
   app.addHook("onResponse", (request, reply, next) => {
-    const route = request.routeOptions.url ?? "unknown";
-    options.finished?.(request.method, route, reply.statusCode, reply.elapsedTime);
-    const level = reply.statusCode >= 500 ? "warn" : "debug";
-    if (!log.isLevelEnabled(level)) return next();
-    log[level](
-      {
-        reference: request.id,
-        method: request.method,
-        route,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-      },
-      "request",
-    );
-    next();
+    if (request.is404) nowhere.call(app, request, reply, next);
+    else next();
   });
 
   app.setNotFoundHandler({ preHandler: [] }, (_request, reply) => refuse(reply, "not-found"));
@@ -211,24 +198,54 @@ export function newServer(options: ServerOptions) {
   return app;
 }
 
+/** What is judged here; grants and receivers' tokens are judged by their routes. */
+type JudgedAccess = Exclude<Access, "grant" | "receiver">;
+
+/** What a route does before it reads a body: finds out who asks, and judges them against its access. */
+function admission(access: JudgedAccess, page: boolean, options: ServerOptions): preParsingHookHandler {
+  return (request, reply, payload, next) => {
+    const presented = presentedBy(request);
+    const admitted = (viewer: Viewer | null): void => {
+      request.viewer = viewer;
+      // A cookie that opens nothing is taken back, so that a browser does not go on showing it.
+      if (presented?.kind === "cookie" && viewer === null) clearSessionCookie(reply);
+      admit(request, reply, access, page, options, (error) => next(error ?? null, payload));
+    };
+    if (presented === undefined) return admitted(null);
+    options.check(presented).then(admitted, next);
+  };
+}
+
+/** Counts an answer, and logs it by the route's template. */
+function counting(route: string, { log, finished }: ServerOptions): onResponseHookHandler {
+  return (request, reply, next) => {
+    finished?.(request.method, route, reply.statusCode, reply.elapsedTime);
+    const level = reply.statusCode >= 500 ? "warn" : "debug";
+    if (log.isLevelEnabled(level)) {
+      const { statusCode, elapsedTime } = reply;
+      const ms = Math.round(elapsedTime);
+      log[level]({ reference: request.id, method: request.method, route, status: statusCode, ms }, "request");
+    }
+    next();
+  };
+}
+
 /**
- * Judges the viewer against the route's access; answers the refusal itself, and calls `next` otherwise. Runs before the
- * body is read, and waits for nothing unless it has to ask what an operator could prove.
+ * Judges the viewer against the route's access; answers the refusal itself, and calls `next` otherwise. Waits for nothing
+ * unless it has to ask what an operator could prove.
  */
 function admit(
   request: FastifyRequest,
   reply: FastifyReply,
-  presented: Presented | undefined,
+  access: JudgedAccess,
+  page: boolean,
   { clock, hasSecondFactor }: Pick<ServerOptions, "clock" | "hasSecondFactor">,
   next: (error?: Error | null) => void,
 ): void {
-  const { access, page } = request.routeOptions.config;
+  if (access === "anyone") return next();
   const { viewer } = request;
-  // A cookie that opens nothing is taken back, so that a browser does not go on showing it.
-  if (presented?.kind === "cookie" && viewer === null) clearSessionCookie(reply);
-  if (access === "anyone" || access === "grant" || access === undefined) return next();
   if (viewer === null) {
-    if (page === true) reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
+    if (page) reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
     else refuse(reply, "not-signed-in");
     return;
   }

@@ -127,7 +127,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
   app.get(
     "/api/session",
     { config: { access: "viewer" }, schema: { response: { 200: CurrentSession } } },
-    async (request) => {
+    (request) => {
       const viewer = viewerOf(request);
       return {
         accountId: viewer.accountId,
