@@ -23,8 +23,10 @@ import { openIncident } from "../src/incidents/open.ts";
 import { ordinaryPace } from "../src/incidents/walk.ts";
 import type { KeyholderClient } from "../src/keyholder/client.ts";
 import type { TestKeyholder } from "../src/keyholder/test-keyholder.ts";
+import { encodeLetter } from "../src/mail/compose.ts";
 import { writeLetter } from "../src/mail/templates.ts";
 import { locales } from "../src/mail/locale.ts";
+import type { Locale } from "../src/wire/common.ts";
 import type { WalkerOrder } from "../test/campaign-walker.ts";
 import type { Bench, Measured } from "./bench.ts";
 import { interleaved, median } from "./report.ts";
@@ -61,16 +63,21 @@ export async function measureLetters(bench: Bench): Promise<Measured> {
 
   say(`making ${letters.toLocaleString("en")} accounts`);
   const accounts = await fill(db, web, letters);
-  const campaign = (count: number) =>
-    walkCampaign({ bench, db, postgres, keyholder, port, sinkPid }, accounts.slice(0, count));
+  const campaign = async (count: number): ReturnType<typeof walkCampaign> => {
+    const walked = await walkCampaign({ bench, db, postgres, keyholder, port, sinkPid }, accounts.slice(0, count));
+    const [perSecond, mebibytes] = [Math.round(walked.perSecond), Math.round(walked.mebibytes)];
+    say(`${count.toLocaleString("en")} letters: ${perSecond.toLocaleString("en")} a second, ${mebibytes} MiB`);
+    return walked;
+  };
 
+  const letterBytes = await meanLetterBytes();
   say(`a campaign of ${few.toLocaleString("en")}, for its memory`);
   const small = await campaign(few);
   say(`${rounds} rounds of each`);
   const measured = await interleaved(rounds, {
     ours: () => campaign(letters),
     nodemailer: () => byNodemailer(port, peer),
-    smtpSource: () => bySmtpSource(tools, port, letters),
+    smtpSource: () => bySmtpSource(tools, port, letters, letterBytes),
   });
   const lettersPerSecond = median(measured.ours.map((one) => one.perSecond));
   const mebibytes = median(measured.ours.map((one) => one.mebibytes));
@@ -89,21 +96,25 @@ export async function measureLetters(bench: Bench): Promise<Measured> {
       keyholderCpuMs: cpuOf("keyholder"),
       postgresCpuMs: cpuOf("postgres"),
       sinkCpuMs: cpuOf("sink"),
+      letterBytes,
       mebibytes,
+      mebibytesOfFew: small.mebibytes,
       memoryLargeToSmall: mebibytes / small.mebibytes,
     },
     what: {
       letters: "one to each account, over 50 receiving domains and five languages",
       lettersPerSecond: "claimed, opened, rendered, signed twice, handed over, recorded with their timeline entries",
       nodemailerPerSecond: `${peer.toLocaleString("en")} letters of the same words by its pool of 10, signed once by RSA-2048`,
-      smtpSourcePerSecond: "as many letters of the same size, unsigned",
+      smtpSourcePerSecond: "as many letters of the same mean size, unsigned, over 10 connections that stay",
       lettersToNodemailer: "times as fast as nodemailer",
       lettersToSmtpSource: "share of what Postfix' own source does",
       walkCpuMs: "of a processor for each letter: the walking process",
       keyholderCpuMs: "the keyholder, which signs",
       postgresCpuMs: "PostgreSQL",
       sinkCpuMs: "the sink",
-      mebibytes: "most memory of the walking process",
+      letterBytes: "mean of the five languages, with headers and signatures",
+      mebibytes: "most resident memory of the walking process (VmHWM)",
+      mebibytesOfFew: `the same for ${few.toLocaleString("en")} letters`,
       memoryLargeToSmall: `against a campaign of ${few.toLocaleString("en")}`,
     },
   };
@@ -336,8 +347,8 @@ async function peakMebibytes(pid: number | undefined): Promise<number> {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) / 1_024;
 }
 
-const words = () =>
-  writeLetter({ name: "House of Films", origin: "https://films.example", contact: "help@films.example" }, "en", {
+const words = (locale: Locale = "en") =>
+  writeLetter({ name: "House of Films", origin: "https://films.example", contact: "help@films.example" }, locale, {
     kind: "incident letter",
     notice: {
       reference: "HL-BENCH",
@@ -351,6 +362,16 @@ const words = () =>
       keysReachable: "no",
     },
   });
+
+/** To, Date, Message-ID and two signatures. */
+const ownBytes = 1_250;
+
+async function meanLetterBytes(): Promise<number> {
+  const sender = { name: "", address: "no-reply@films.example", domain: "films.example" };
+  const encoded = await Promise.all(locales.map((locale) => encodeLetter(sender, words(locale))));
+  const bytes = encoded.reduce((sum, { fields, body }) => sum + fields.length + body.length, 0);
+  return Math.round(bytes / encoded.length + ownBytes);
+}
 
 async function byNodemailer(port: number, count: number): Promise<number> {
   const { privateKey } = generateKeyPairSync("rsa", {
@@ -389,9 +410,12 @@ async function byNodemailer(port: number, count: number): Promise<number> {
   return count / seconds;
 }
 
-async function bySmtpSource({ source, environment }: Tools, port: number, count: number): Promise<number> {
-  const { text, html } = words();
-  const size = String(Buffer.byteLength(text) + Buffer.byteLength(html) + 1_500);
+async function bySmtpSource(
+  { source, environment }: Tools,
+  port: number,
+  count: number,
+  bytes: number,
+): Promise<number> {
   const started = performance.now();
   // -d: connections stay open.
   await run(
@@ -402,7 +426,7 @@ async function bySmtpSource({ source, environment }: Tools, port: number, count:
       "-s",
       "10",
       "-l",
-      size,
+      String(bytes),
       "-m",
       String(count),
       "-f",

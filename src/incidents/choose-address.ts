@@ -3,6 +3,8 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { OpenedAddresses } from "../accounts/accounts.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { domainOf, parseAddress } from "../mail/address.ts";
+import { providerOf } from "../mail/providers.ts";
 import { bouncedAddresses } from "./bounced-addresses.ts";
 import { returnPaths } from "./return-path.ts";
 
@@ -10,6 +12,10 @@ import { returnPaths } from "./return-path.ts";
 export interface Chosen {
   readonly addressId: string;
   readonly to: string;
+  /** `to` as its keyed hash is made of it. */
+  readonly normalised: string;
+  /** Who receives it, for the pace: see `providerOf`. */
+  readonly provider: string;
   /** Where it comes back to; `undefined` when nothing takes bounces. */
   readonly returnPath: string | undefined;
 }
@@ -45,15 +51,23 @@ export async function chooseAddresses(
     const readable = addresses.filter(({ address }) => address !== "");
     const failed = tried.get(accountId) ?? [];
     const next = readable.find(({ id }) => !failed.includes(id) && !bounced.has(id));
-    if (next !== undefined) chosen.set(accountId, { addressId: next.id, to: next.address, failed: failed.length });
+    if (next !== undefined) chosen.set(accountId, { ...whereTo(next), failed: failed.length });
     else if (readable.length > 0) without.set(accountId, "bounced");
   }
   const letters = [...chosen].map(([accountId, { failed }]) => ({ accountId, failed }));
   const paths = bounceAddress === null ? [] : await returnPaths(keyholder, key, bounceAddress, incidentId, letters);
   const withPaths = [...chosen].map(
-    ([accountId, { addressId, to }], number) => [accountId, { addressId, to, returnPath: paths[number] }] as const,
+    ([accountId, { failed: _failed, ...where }], number) =>
+      [accountId, { ...where, returnPath: paths[number] }] as const,
   );
   return new Map<AccountId, Chosen | "bounced">([...withPaths, ...without]);
+}
+
+/** Once for all that asks: an address is read three times otherwise, and its provider looked for twice. */
+function whereTo({ id, address }: { readonly id: string; readonly address: string }): Omit<Chosen, "returnPath"> {
+  const parsed = parseAddress(address);
+  const normalised = parsed.kind === "address" ? parsed.normalised : address;
+  return { addressId: id, to: address, normalised, provider: providerOf(domainOf(normalised)) };
 }
 
 async function triedAddresses(

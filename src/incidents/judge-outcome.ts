@@ -1,6 +1,6 @@
 import { dayMs, hourMs, plus, secondMs, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
-import { parseAddress, withoutAddresses } from "../mail/address.ts";
+import { withoutAddresses } from "../mail/address.ts";
 import { waitAskedMs } from "../mail/later.ts";
 import type { SendOutcome } from "../mail/mail.ts";
 import type { Chosen } from "./choose-address.ts";
@@ -58,12 +58,11 @@ export function judgeOutcome(
     deferredSince,
     notice,
   }: Pick<Addressed, "accountId" | "attempts" | "deferredSince" | "notice">,
-  { to, addressId }: Chosen,
+  { normalised, addressId }: Chosen,
   sent: SendOutcome,
   now: EpochMs,
 ): Outcome {
-  const parsed = parseAddress(to);
-  const addressHash = keyed(key, "address", parsed.kind === "address" ? parsed.normalised : to);
+  const addressHash = keyed(key, "address", normalised);
   const common = { ...nothingSent, accountId, attempts, notice, addressHash, sentTo: addressId };
   const { reply } = sent;
   switch (sent.kind) {

@@ -5,11 +5,9 @@ import type { Log } from "../kernel/log.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { domainOf } from "../mail/address.ts";
 import { laterOf } from "../mail/later.ts";
 import type { MailTransport, SendOutcome } from "../mail/mail.ts";
 import { providerPace, steadyPace, type ProviderPace } from "../mail/pace.ts";
-import { providerOf } from "../mail/providers.ts";
 import { readLobbyFullness } from "../renewal/lobby/fullness.ts";
 import { addressLetters } from "./address-letters.ts";
 import { walkers } from "./campaign.ts";
@@ -217,9 +215,9 @@ export async function walk(
     while (turning < mostTurning) {
       const letter = queue.shift();
       if (letter === undefined) return undefined;
-      const to = destination(letter)?.to;
-      if (to === undefined) return letter;
-      const turn = providers.turn(providerOf(domainOf(to)), clock.now(), letter.isDue, share);
+      const provider = destination(letter)?.provider;
+      if (provider === undefined) return letter;
+      const turn = providers.turn(provider, clock.now(), letter.isDue, share);
       if (turn.kind === "go") return letter;
       if (turn.kind === "put off") {
         putting++;
@@ -286,12 +284,11 @@ export async function walk(
       });
     if (!isOurs) return undefined;
     const outcome = judgeOutcome({ random, key, firstRetryMs }, { ...letter, attempts }, chosen, sent, clock.now());
-    learn(letter, to, sent, outcome);
+    learn(letter, chosen, sent, outcome);
     return outcome;
   }
 
-  function learn({ deferredSince }: WaitingLetter, to: string, sent: SendOutcome, { dueAt }: Outcome): void {
-    const provider = providerOf(domainOf(to));
+  function learn({ deferredSince }: WaitingLetter, { provider }: Chosen, sent: SendOutcome, { dueAt }: Outcome): void {
     const putOffSince = deferredSince === null ? null : fromDate(deferredSince);
     const later = sent.kind === "deferred" ? laterOf(sent.reply) : undefined;
     if (sent.kind === "handed over") providers.learn(provider, clock.now(), "taken", putOffSince);

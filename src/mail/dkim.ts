@@ -53,6 +53,17 @@ export async function openDkimSigner(
     version = await versionInUse().catch(() => version);
   });
   let waiting: Waiting[] = [];
+  const known = new WeakMap<Encoded, { readonly names: string; readonly head: string }>();
+
+  /** What letters of the same words share of what is signed. */
+  function sharedOf(encoded: Encoded): { readonly names: string; readonly head: string } {
+    const shared = known.get(encoded) ?? {
+      names: encoded.relaxed.map(({ name }) => `${name}:`).join(""),
+      head: encoded.relaxed.map(({ line }) => `${line}\r\n`).join(""),
+    };
+    known.set(encoded, shared);
+    return shared;
+  }
 
   async function signTogether(asked: number, batch: readonly Waiting[]): Promise<void> {
     try {
@@ -87,9 +98,9 @@ export async function openDkimSigner(
         name: field.slice(0, field.indexOf(":")).toLowerCase(),
         line: relaxedField(field),
       }));
-      const signed = [...encoded.relaxed, ...own];
-      const names = [...signed.map(({ name }) => name), ...sealedFields].join(":");
-      const head = signed.map(({ line }) => `${line}\r\n`).join("");
+      const shared = sharedOf(encoded);
+      const names = `${shared.names}${own.map(({ name }) => name).join(":")}:${sealedFields.join(":")}`;
+      const head = `${shared.head}${own.map(({ line }) => `${line}\r\n`).join("")}`;
       const used = version;
       const tags = (algorithm: "rsa" | "ed25519"): readonly string[] => [
         `v=1; a=${algorithm}-sha256; c=relaxed/relaxed; d=${domain}; s=${dkimSelector(used, algorithm)}; t=${Math.floor(now / 1_000)};`,
