@@ -25,6 +25,8 @@ export const goals = {
   enumeration: {
     // An attacker who tells by time alone is right in at most 55 of 100 pairs.
     largestApart: { atMost: 0.05 },
+    answersApart: { atMost: 0 },
+    callsApart: { atMost: 0 },
   },
   passwords: {
     bytesPerPassword: { atMost: 1.25 },

@@ -1,15 +1,17 @@
 /** What the kit found out: each class has a deliberately weakened schema in which it must find it. */
-export type FindingClass =
-  | "credential"
-  | "personal"
-  | "guessable"
-  | "patterned"
-  | "linked"
-  | "counted"
-  | "length"
-  | "undeclared"
-  | "stale"
-  | "untested";
+export const findingClasses = [
+  "credential",
+  "personal",
+  "guessable",
+  "patterned",
+  "linked",
+  "counted",
+  "length",
+  "undeclared",
+  "stale",
+  "untested",
+] as const;
+export type FindingClass = (typeof findingClasses)[number];
 
 export interface Finding {
   readonly class: FindingClass;
