@@ -1,4 +1,3 @@
-import { generateRegistrationOptions } from "@simplewebauthn/server";
 import type { PublicKeyCredentialCreationOptionsJSON } from "@simplewebauthn/server";
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
@@ -25,7 +24,7 @@ import {
 } from "./passkeys.ts";
 import type { RelyingParty } from "./relying-party.ts";
 import { Refused, refusable } from "./sign-up.ts";
-import { algorithms, challengeIn, verifyNewPasskey } from "./verify-passkey.ts";
+import { algorithms, challengeIn, verifyNewPasskey, webAuthentication } from "./verify-passkey.ts";
 
 /** More than a person has devices. */
 export const passkeysPerAccount = 20;
@@ -75,6 +74,7 @@ export async function beginAddingPasskey(
   const sealedHandle = await keyholder.seal(dataKey, handlePlace(accountId), handle);
   const made = await makeChallenge({ db, random }, { browser, purpose: "add", accountId, sealedHandle, now });
   const shownAs = account.addresses.find(({ address }) => address !== "")?.address ?? account.name;
+  const { generateRegistrationOptions } = await webAuthentication();
   const options = await generateRegistrationOptions({
     rpName: party.name,
     rpID: party.id,

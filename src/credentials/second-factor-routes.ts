@@ -15,7 +15,6 @@ import {
   TotpKept,
   TotpRemoved,
 } from "../wire/second-factors.ts";
-import { drawQrCode } from "./qr-code.ts";
 import { makeRecoveryCodes } from "./recovery-codes.ts";
 import { leastPasswordLength, readSecondFactors } from "./second-factors.ts";
 import { beginTotp, confirmTotp, keepTotp, removeTotp } from "./totp.ts";
@@ -59,7 +58,9 @@ export function secondFactorRoutes(app: App, needs: SecondFactorNeeds): void {
       if (await tooMany(viewer.accountId)) return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       const outcome = await beginTotp(needs, viewer);
       switch (outcome.kind) {
-        case "begun":
+        case "begun": {
+          // Loaded when the first is drawn.
+          const { drawQrCode } = await import("./qr-code.ts");
           return reply.code(201).send({
             kind: "totp-begun",
             key: outcome.key.revealText(),
@@ -67,6 +68,7 @@ export function secondFactorRoutes(app: App, needs: SecondFactorNeeds): void {
             qrCode: drawQrCode(outcome.uri.revealText()),
             expiresAt: toIso(outcome.expiresAt),
           });
+        }
         case "renew-first":
           return refuse(reply, "renew-first");
         case "session-ended":

@@ -1,5 +1,3 @@
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from "@simplewebauthn/server";
-import { COSEALG, decodeAttestationObject } from "@simplewebauthn/server/helpers";
 import { Type } from "typebox";
 import { Check } from "typebox/value";
 import { equalBytes, Secret } from "../kernel/secret.ts";
@@ -7,10 +5,13 @@ import type { NewPasskeyAnswer, PasskeyAnswer } from "../wire/passkeys.ts";
 import type { RelyingParty } from "./relying-party.ts";
 
 /**
- * What is asked for and taken: Ed25519, P-256 and RSA with SHA-256, which every authenticator in use has one of
- * (Web Authentication section 5.8.5 recommends these three).
+ * What is asked for and taken: Ed25519, P-256 and RSA with SHA-256 (EdDSA, ES256 and RS256 in the registry of COSE algorithms),
+ * which every authenticator in use has one of (Web Authentication section 5.8.5 recommends these three).
  */
-export const algorithms: readonly number[] = [COSEALG.EdDSA, COSEALG.ES256, COSEALG.RS256];
+export const algorithms: readonly number[] = [-8, -7, -257];
+
+/** Loaded when the first passkey is asked for: it is a seventh of what a web process loads. */
+export const webAuthentication = () => import("@simplewebauthn/server");
 
 const clientData = Type.Object({ challenge: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" }) });
 
@@ -47,6 +48,8 @@ export async function verifyNewPasskey(
   challenge: Secret,
   answer: NewPasskeyAnswer,
 ): Promise<NewPasskey | undefined> {
+  const { verifyRegistrationResponse } = await webAuthentication();
+  const { decodeAttestationObject } = await import("@simplewebauthn/server/helpers");
   try {
     const attestation = decodeAttestationObject(
       new Uint8Array(Buffer.from(answer.response.attestationObject, "base64url")),
@@ -103,6 +106,7 @@ export async function verifySignature(
     const handle = new Secret(Buffer.from(userHandle, "base64url"));
     if (!equalBytes(handle.digest(), passkey.handleDigest)) return undefined;
   }
+  const { verifyAuthenticationResponse } = await webAuthentication();
   try {
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: {

@@ -1,4 +1,3 @@
-import { generateAuthenticationOptions } from "@simplewebauthn/server";
 import type { PublicKeyCredentialRequestOptionsJSON } from "@simplewebauthn/server";
 import type { AccountId, Epoch, SessionClass } from "../kernel/brand.ts";
 import type { Clock, EpochMs } from "../kernel/clock.ts";
@@ -25,7 +24,7 @@ import {
 } from "../credentials/passkeys.ts";
 import type { RelyingParty } from "../credentials/relying-party.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
-import { challengeIn, verifySignature } from "../credentials/verify-passkey.ts";
+import { challengeIn, verifySignature, webAuthentication } from "../credentials/verify-passkey.ts";
 import { noteProof, prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 import type { SignInOutcome } from "./sign-in.ts";
 
@@ -58,6 +57,7 @@ export async function askForPasskey(
   const named = accountId === null ? [] : await openDescriptors({ db, keyholder }, accountId, "counting");
   const purpose = accountId === null ? "sign-in" : "prove";
   const made = await makeChallenge({ db, random }, { browser, purpose, accountId, sealedHandle: null, now });
+  const { generateAuthenticationOptions } = await webAuthentication();
   const options = await generateAuthenticationOptions({
     rpID: party.id,
     challenge: new Uint8Array(made.challenge.reveal()),
