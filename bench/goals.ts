@@ -22,6 +22,9 @@ export const goals = {
     segmentMs: { under: 25 },
     firstPictureMs: { under: 800 },
   },
+  alarm: {
+    slowestMs: { atMost: 5_000 },
+  },
   enumeration: {
     // An attacker who tells by time alone is right in at most 55 of 100 pairs.
     largestApart: { atMost: 0.05 },

@@ -13,6 +13,7 @@ const benchmarks: Readonly<Record<BenchName, () => Promise<Benchmark>>> = {
   checks: async () => (await import("./checks.ts")).measureChecks,
   signin: async () => (await import("./signin.ts")).measureSignIn,
   remux: async () => (await import("./remux.ts")).measureRemux,
+  alarm: async () => (await import("./alarm.ts")).measureAlarm,
   enumeration: async () => (await import("./enumeration.ts")).measureEnumeration,
   passwords: async () => (await import("./passwords.ts")).measurePasswords,
   letters: async () => (await import("./letters.ts")).measureLetters,
