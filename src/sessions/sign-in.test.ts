@@ -95,3 +95,38 @@ test("a password is good for as long as it is its owner's, and nobody is asked t
   const token = await service.signIn("ada@example.org", goodPassword);
   expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
 });
+
+test("a changed password signs out browsers, televisions and tools but the one that asked, unless the box is unticked", async () => {
+  await service.account("cleo@example.org", goodPassword);
+  const bearerOf = async (sessionClass: string, password: string): Promise<string> => {
+    const body = { address: "cleo@example.org", password, token: true, class: sessionClass, label: "The cellar" };
+    return String((await service.call("POST", "/api/sessions", { body })).body["token"]);
+  };
+  let password = goodPassword;
+  for (const signOutDevices of [false, undefined]) {
+    const [asks, browser] = [
+      await service.signIn("cleo@example.org", password),
+      await service.signIn("cleo@example.org", password),
+    ];
+    const [app, tool] = [await bearerOf("app", password), await bearerOf("tool", password)];
+    const statuses = async (): Promise<number[]> => [
+      (await service.call("GET", "/api/session", { cookies: asCookie(asks) })).status,
+      (await service.call("GET", "/api/session", { cookies: asCookie(browser) })).status,
+      (await service.call("GET", "/api/session", { bearer: app })).status,
+      (await service.call("GET", "/api/session", { bearer: tool })).status,
+    ];
+    expect(await statuses()).toEqual([200, 200, 200, 200]);
+    const next = `${password} again`;
+    const changed = await service.call("POST", "/api/password", {
+      body: {
+        currentPassword: password,
+        newPassword: next,
+        ...(signOutDevices === undefined ? {} : { signOutDevices }),
+      },
+      cookies: asCookie(asks),
+    });
+    expect(changed.status, changed.text).toBe(200);
+    expect(await statuses()).toEqual(signOutDevices === false ? [200, 200, 200, 200] : [200, 401, 401, 401]);
+    password = next;
+  }
+});
