@@ -115,7 +115,9 @@ describe("a place in line", () => {
     expect(await stands(foreign)).toBe("in-line");
     // The very same, for this case: it would have been good.
     expect(await stands({ ...mine, [placeCookie]: signPlace(key, claims, browser) })).toBe("called");
-    // What was copied a moment before is good where it belongs.
+    // What was copied a moment before is good where it belongs, once there is room.
+    expect(await stands(mine)).toBe("in-line");
+    await callEverybody();
     expect(await stands(mine)).toBe("called");
     expect(await stands(theirs)).toBe("called");
     await callEverybody();

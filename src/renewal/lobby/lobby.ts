@@ -1,6 +1,16 @@
 import { createHmac } from "node:crypto";
 import type { IncidentId } from "../../kernel/brand.ts";
-import { every, fromDate, hourMs, minuteMs, plus, secondMs, type Clock, type EpochMs } from "../../kernel/clock.ts";
+import {
+  every,
+  fromDate,
+  hourMs,
+  minuteMs,
+  plus,
+  secondMs,
+  sleep,
+  type Clock,
+  type EpochMs,
+} from "../../kernel/clock.ts";
 import { messageOf } from "../../kernel/fault.ts";
 import type { Log } from "../../kernel/log.ts";
 import { newSecret, type Random } from "../../kernel/random.ts";
@@ -96,6 +106,8 @@ export const passLivesMs = 30 * minuteMs;
 /** Twice a second: what fills in between is what may walk in at once. */
 const advanceEveryMs = secondMs / 2;
 const rateTau = 20;
+/** A crowd gets its numbers a handful at a time: one by one they took a fifth of what hashing needs. */
+const gatherMs = 20;
 
 /**
  * The lobby of one node. The counters are in the database and every node moves them; what is kept here is the line's
@@ -130,12 +142,13 @@ export async function openLobby(
     return { number, before, expectedSeconds, comeBackSeconds: comeBackSeconds(expectedSeconds) };
   };
 
-  /** Who came while the statement before was under way shares the next one. */
+  /** Who comes in one moment, or while the statement before is under way, shares the next one. */
   let asking: Asking[] = [];
   let isTaking = false;
   const takeAll = async (): Promise<void> => {
     isTaking = true;
     while (asking.length > 0) {
+      await sleep(gatherMs);
       const batch = asking;
       asking = [];
       try {
@@ -187,7 +200,7 @@ export async function openLobby(
       const isPass = claims.kind === "pass";
       if (plus(claims.at, isPass ? passLivesMs : placeLivesMs) > now) {
         if (isPass) return { kind: "in", pass: null };
-        if (claims.number <= line.called) {
+        if (claims.number <= line.called && pace.open(monotonicMs(), hashPool.waitMs("renewal"))) {
           const entered = await enter(claims.number, presented.browser, ticketBrowser, now);
           if (entered !== undefined) return entered;
         } else if (act === "complete" && hasRoom()) {
@@ -200,7 +213,7 @@ export async function openLobby(
     if (act === "complete") {
       // Who has a code was let in when asking for it; only a full lane sends them to the line.
       if (hasRoom()) return { kind: "in", pass: null };
-    } else if (inLine() === 0 && asking.length === 0 && (act === "look" || pace.walkIn())) {
+    } else if (inLine() === 0 && asking.length === 0 && (act === "look" || pace.walkIn(monotonicMs()))) {
       if (act === "ask") noted.walkedIn++;
       return { kind: "in", pass: null };
     }
@@ -226,7 +239,6 @@ export async function openLobby(
     const calls = pace.advance(seconds, {
       hashesPerSecond: hashesPerSecond(),
       otherHashes: hashPool.hashes() - hashPool.lane("renewal").made,
-      renewalWaitMs: hashPool.waitMs("renewal"),
       inLine: inLine(),
     });
     const before = line.called;

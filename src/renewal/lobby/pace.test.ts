@@ -1,57 +1,103 @@
 import { expect, test } from "vitest";
 import { comeBackSeconds, newPace, type PaceReading } from "./pace.ts";
 
-const reading: PaceReading = { hashesPerSecond: 200, otherHashes: 0, renewalWaitMs: 0, inLine: 0 };
-const walkIns = (pace: ReturnType<typeof newPace>): number => {
-  let count = 0;
-  while (pace.walkIn()) count++;
-  return count;
-};
+const reading: PaceReading = { hashesPerSecond: 200, otherHashes: 0, inLine: 0 };
+const given = 100;
 
-test("so many are let in as two hashes each can be made for, less a tenth", () => {
-  const pace = newPace(200);
-  walkIns(pace);
+/** A node's door through a day of half seconds, with whoever knocks. */
+function door(hashesPerSecond: number) {
+  const pace = newPace(hashesPerSecond);
+  let nowMs = 0;
+  return {
+    pace,
+    /** Half a second passes. @returns how many numbers were called. */
+    pass: (more: Partial<PaceReading> = {}): number => {
+      nowMs += 500;
+      return pace.advance(0.5, { ...reading, hashesPerSecond, ...more });
+    },
+    walkIns: (): number => {
+      let count = 0;
+      while (pace.walkIn(nowMs)) count++;
+      return count;
+    },
+    /** One after the other for half a second, of so many who knock at even distances. @returns how many came in, in each fiftieth of a second. */
+    comeIn: (knocks: number, waitMs = 0): number[] => {
+      const cameIn = Array.from({ length: 25 }, () => 0);
+      for (let knock = 0; knock < knocks; knock++) {
+        if (!pace.open(nowMs - 500 + (500 * knock) / knocks, waitMs)) continue;
+        pace.entered();
+        cameIn[Math.floor((25 * knock) / knocks)]! += 1;
+      }
+      return cameIn;
+    },
+  };
+}
+const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
+
+test("so many are let in as two hashes each can be made for", () => {
+  const { pass, walkIns } = door(200);
+  walkIns();
   let letIn = 0;
   for (let half = 0; half < 100; half++) {
-    pace.advance(0.5, reading);
-    letIn += walkIns(pace);
+    pass();
+    letIn += walkIns();
   }
-  expect(letIn).toBe(50 * 90);
-  // What is not taken within half a second is gone: nobody may save it up.
-  for (let half = 0; half < 100; half++) pace.advance(0.5, reading);
-  expect(walkIns(pace)).toBe(45);
-  let called = 0;
-  for (let half = 0; half < 200; half++) {
-    const calls = pace.advance(0.5, { ...reading, inLine: 10_000 });
-    called += calls;
-    for (let come = 0; come < calls; come++) pace.entered();
-  }
-  expect(called).toBeGreaterThan(8_900);
-  expect(called).toBeLessThan(9_100);
+  expect(letIn).toBe(100 * Math.floor(given / 10));
+  // What is not taken within a tenth of a second is gone: nobody may save it up.
+  for (let half = 0; half < 100; half++) pass();
+  expect(walkIns()).toBe(Math.floor(given / 10));
+});
+
+/** People who are called, of whom some have gone away; the others ask every two seconds until they are let in. */
+function crowd(node: ReturnType<typeof door>, { stay }: { readonly stay: number }) {
+  let atTheDoor = 0;
+  return (): { readonly calls: number; readonly cameIn: readonly number[] } => {
+    const calls = node.pass({ inLine: 1_000_000 });
+    atTheDoor += calls * stay;
+    const cameIn = node.comeIn(Math.floor(atTheDoor / 4));
+    atTheDoor -= sum(cameIn);
+    return { calls, cameIn };
+  };
+}
+
+test.each([{ stay: 1 }, { stay: 0.5 }])(
+  "a crowd comes in evenly and without a pause when $stay of those called are there",
+  (who) => {
+    const node = door(200);
+    const next = crowd(node, who);
+    for (let half = 0; half < 400; half++) next();
+    const halves = Array.from({ length: 200 }, next);
+    const cameIn = halves.map((one) => sum(one.cameIn));
+    expect(sum(cameIn)).toBeGreaterThan(0.97 * 100 * given);
+    expect(sum(cameIn)).toBeLessThanOrEqual(100 * given + 5);
+    // A fiftieth of a second is room for two; as many again, and who waited for them, may be at the door.
+    expect(Math.max(...halves.flatMap((one) => one.cameIn))).toBeLessThanOrEqual(7);
+    const calls = sum(halves.map((one) => one.calls));
+    expect(calls * who.stay).toBeGreaterThan(0.9 * sum(cameIn));
+    expect(calls * who.stay).toBeLessThan(1.1 * sum(cameIn));
+    expect(node.pace.showRate()).toBeCloseTo(who.stay, 1);
+  },
+);
+
+test("nobody comes in from the line while those inside wait long for a hash", () => {
+  const { pass, comeIn } = door(200);
+  pass({ inLine: 10_000 });
+  expect(sum(comeIn(100, 500))).toBe(0);
+  expect(sum(comeIn(100, 20))).toBeGreaterThan(10);
+  // Where a hash takes 100 ms, a wait of 350 is not long.
+  const slow = door(10);
+  slow.pass({ inLine: 10_000 });
+  expect(sum(slow.comeIn(100, 350))).toBeGreaterThan(0);
 });
 
 test("what other lanes take is taken off, but a quarter stays", () => {
-  const pace = newPace(200);
+  const { pace } = door(200);
   for (let second = 1; second <= 60; second++) pace.advance(1, { ...reading, otherHashes: 100 * second });
-  expect(pace.perSecond()).toBeCloseTo(40, 0);
+  expect(pace.perSecond()).toBeCloseTo(50, 0);
   for (let second = 61; second <= 160; second++) pace.advance(1, { ...reading, otherHashes: 6_000 + 300 * second });
-  expect(pace.perSecond()).toBeCloseTo((200 * 0.9 * 0.25) / 2, 1);
+  expect(pace.perSecond()).toBeCloseTo((200 * 0.25) / 2, 1);
 });
 
-test("when half of those who are called have gone away, twice as many are called; with a full lane nobody", () => {
-  const pace = newPace(200);
-  let called: number[] = [];
-  for (let half = 0; half < 600; half++) {
-    called.push(pace.advance(0.5, { ...reading, inLine: 1_000_000 }));
-    // Half of those who were called a moment ago come.
-    for (let come = 0; come < (called.at(-2) ?? 0) / 2; come++) pace.entered();
-  }
-  called = called.slice(-100);
-  expect(called.reduce((sum, one) => sum + one, 0) / 50).toBeGreaterThan(160);
-  expect(pace.showRate()).toBeCloseTo(0.5, 1);
-  expect(pace.advance(1, { ...reading, inLine: 1_000_000, renewalWaitMs: 500 })).toBe(0);
-});
-
-test("a page asks again after a quarter of its wait, and often near the front", () => {
-  expect([null, 1, 8, 60, 3_600].map(comeBackSeconds)).toEqual([5, 2, 2, 15, 60]);
+test("a page asks again after a third of its wait, and often near the front", () => {
+  expect([null, 1, 6, 60, 3_600].map(comeBackSeconds)).toEqual([5, 2, 2, 20, 90]);
 });

@@ -1,23 +1,34 @@
 /** Two hashes: the stolen password's, to refuse it, and the new one's. */
 const hashesPerRenewal = 2;
 
-/**
- * The share of the measured hash rate that is given out. The rest is what keeps those who were let in from waiting for
- * one another: at 9 tenths of capacity a queue is short, and near the whole it has no end.
- */
-const givenOut = 0.9;
-
 /** Renewals never get less than this share, whatever the other lanes take: their weight in the pool while all are full. */
 const leastShare = 0.25;
 
 /** People who may walk in at once while nobody waits, in seconds of what can be served; a handful always may. */
-const burstSeconds = 0.5;
+const burstSeconds = 0.1;
 const burstPeople = 5;
-/** And the same while a line moves: it is called evenly. */
-const callSeconds = 0.75;
+/** And the same while a line moves: those who are called come in one by one. */
+const burstSecondsInLine = 0.05;
+const burstPeopleInLine = 2;
 
-/** While those who are in wait longer than this for a hash, nobody else is called. */
-const callBelowWaitMs = 80;
+/**
+ * While those who are in wait longer than this for a hash, nobody else comes in from the line; or longer than so many hashes
+ * take, where the processor is slow.
+ */
+const shutAboveMs = 40;
+const shutAboveHashes = 4;
+
+/**
+ * People at the door for each who can come in: so many ask in a second. They ask every two seconds, so some four seconds'
+ * worth of people stand called, and somebody is there whenever there is room.
+ */
+const knocksForEach = 2;
+const knockEverySeconds = 2;
+/** How fast too few or too many at the door are made up for, in seconds. */
+const settleTau = 4;
+const knockTau = 2;
+/** Numbers are called no faster than this many times the pace. */
+const mostCalls = 2;
 
 /** How fast what is measured is forgotten, in seconds. */
 const othersTau = 5;
@@ -31,8 +42,6 @@ export interface PaceReading {
   readonly hashesPerSecond: number;
   /** Hashes that other lanes have made since the process started. */
   readonly otherHashes: number;
-  /** What a renewal that comes now waits for its first hash. */
-  readonly renewalWaitMs: number;
   /** Places given and not called. */
   readonly inLine: number;
 }
@@ -41,7 +50,9 @@ export interface Pace {
   /** Moves on by so many seconds. @returns how many numbers this node may call now. */
   advance(seconds: number, reading: PaceReading): number;
   /** Somebody comes while nobody waits: whether they may walk straight in. */
-  walkIn(): boolean;
+  walkIn(nowMs: number): boolean;
+  /** Somebody who was called asks: whether they may come in now, while who comes in waits `waitMs` for a hash. */
+  open(nowMs: number, waitMs: number): boolean;
   /** Somebody who was called has come in. */
   entered(): void;
   /** Renewals a second that this node can serve besides what else it does. */
@@ -52,11 +63,19 @@ export interface Pace {
 
 /**
  * How many people a node lets in: as many as its hash threads can serve, by what they measure of themselves, less what the
- * other lanes take. A budget fills second by second and is spent by those who walk in, or by calling numbers; since some
- * who are called have gone away, more are called than are expected. Arithmetic alone: it knows no clock and no database.
+ * other lanes take. A budget fills with time and is spent by whoever comes in, walking in or called.
+ *
+ * Calling is apart from letting in. Whoever is called shows up when their page asks next, up to two seconds later and many
+ * at once, or has gone away. So a few seconds' worth of people is kept at the door, which lets them in evenly: a pace
+ * that only called could but guess what arrives, and swung between a full queue and an empty one.
+ *
+ * Arithmetic alone: it knows no clock and no database.
  */
 export function newPace(hashesPerSecond: number): Pace {
-  let perSecond = (hashesPerSecond * givenOut) / hashesPerRenewal;
+  let able = hashesPerSecond;
+  let perSecond = able / hashesPerRenewal;
+  let inLine = 0;
+  let filledAtMs: number | undefined;
   let budget = Math.max(burstPeople, perSecond * burstSeconds);
   let othersPerSecond = 0;
   let otherHashes: number | undefined;
@@ -64,16 +83,36 @@ export function newPace(hashesPerSecond: number): Pace {
   let came = 20;
   /** Calls of the last seconds, the newest last: they count once their people have had the time to come. */
   let recent: { readonly calls: number; age: number }[] = [];
+  let knocks = 0;
+  let knocksPerSecond = 0;
+  let cameSince = 0;
+  let owed = 0;
 
   const showRate = (): number => Math.min(1, Math.max(0.2, came / Math.max(1, called)));
+
+  const fill = (nowMs: number): void => {
+    const most =
+      inLine > 0
+        ? Math.max(burstPeopleInLine, perSecond * burstSecondsInLine)
+        : Math.max(burstPeople, perSecond * burstSeconds);
+    budget = Math.min(most, budget + (perSecond * Math.max(0, nowMs - (filledAtMs ?? nowMs))) / 1_000);
+    filledAtMs = nowMs;
+  };
+  const spend = (nowMs: number): boolean => {
+    fill(nowMs);
+    if (budget < 1) return false;
+    budget -= 1;
+    return true;
+  };
 
   return {
     advance: (seconds, reading) => {
       const others = otherHashes === undefined ? 0 : (reading.otherHashes - otherHashes) / Math.max(0.001, seconds);
       otherHashes = reading.otherHashes;
       othersPerSecond += (others - othersPerSecond) * (1 - Math.exp(-seconds / othersTau));
-      const able = reading.hashesPerSecond * givenOut;
+      able = reading.hashesPerSecond;
       perSecond = Math.max(able - othersPerSecond, able * leastShare) / hashesPerRenewal;
+      inLine = reading.inLine;
 
       const forgotten = Math.exp(-seconds / showTau);
       called *= forgotten;
@@ -85,22 +124,25 @@ export function newPace(hashesPerSecond: number): Pace {
         return false;
       });
 
-      const most =
-        reading.inLine > 0 ? Math.max(1, perSecond * callSeconds) : Math.max(burstPeople, perSecond * burstSeconds);
-      budget = Math.min(most, budget + perSecond * seconds);
-      if (reading.inLine <= 0 || reading.renewalWaitMs > callBelowWaitMs) return 0;
-      const calls = Math.min(reading.inLine, Math.floor(budget / showRate()));
-      budget -= calls * showRate();
+      // As many as came in, so that as many are at the door as before; and what is missing there, or is too much.
+      knocksPerSecond += (knocks / Math.max(0.001, seconds) - knocksPerSecond) * (1 - Math.exp(-seconds / knockTau));
+      const missing = (knocksForEach * perSecond - knocksPerSecond) * knockEverySeconds;
+      const more = (cameSince + missing * (1 - Math.exp(-seconds / settleTau))) / showRate();
+      [knocks, cameSince] = [0, 0];
+      owed = Math.max(0, owed + Math.min(more, (perSecond * seconds * mostCalls) / showRate()));
+      const calls = Math.min(inLine, Math.floor(owed));
+      owed = Math.min(owed - calls, 1);
       if (calls > 0) recent.push({ calls, age: 0 });
       return calls;
     },
-    walkIn: () => {
-      if (budget < 1) return false;
-      budget -= 1;
-      return true;
+    walkIn: spend,
+    open: (nowMs, waitMs) => {
+      knocks++;
+      return waitMs <= Math.max(shutAboveMs, (shutAboveHashes * 1_000) / Math.max(able, 0.001)) && spend(nowMs);
     },
     entered: () => {
       came++;
+      cameSince++;
     },
     perSecond: () => perSecond,
     showRate,
@@ -109,4 +151,4 @@ export function newPace(hashesPerSecond: number): Pace {
 
 /** A page that waits asks again a few times on its way, and often when its turn is near. */
 export const comeBackSeconds = (expectedSeconds: number | null): number =>
-  expectedSeconds === null ? 5 : Math.min(60, Math.max(2, Math.ceil(expectedSeconds / 4)));
+  expectedSeconds === null ? 5 : Math.min(90, Math.max(2, Math.ceil(expectedSeconds / 3)));
