@@ -143,6 +143,7 @@ test("Argon2id: Node's is that of RFC 9106 section 5.3, and ours is Node's, at t
   } finally {
     await pool.close();
   }
+  expect(pool.cost).toBe(ordinaryCost);
   // OWASP's least: 19 MiB and two passes.
   expect(ordinaryCost).toMatchObject({ memoryKib: 19 * 1_024, passes: 2 });
 });

@@ -6,6 +6,7 @@ import type { IncidentId } from "../src/kernel/brand.ts";
 import { dayMs, hourMs, minuteMs } from "../src/kernel/clock.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { Secret } from "../src/kernel/secret.ts";
+import { ordinaryCost } from "../src/credentials/hash-pool.ts";
 import { lanes } from "../src/credentials/lanes.ts";
 import { fullnessOf, readLobbyFullness } from "../src/renewal/lobby/fullness.ts";
 import { noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
@@ -18,7 +19,11 @@ import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
  * and by what it says can be served; everything else is the product over HTTP.
  */
 const crowd = { hashesPerSecond: 1_000_000 };
-const service = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => crowd.hashesPerSecond } });
+// Lanes fill while hashes take what they take in the product.
+const service = await testService({
+  hashCost: ordinaryCost,
+  lobby: { everyMs: dayMs, hashesPerSecond: () => crowd.hashesPerSecond },
+});
 const { ground, web, clock } = service;
 
 type Jar = Readonly<Record<string, string>>;

@@ -51,6 +51,12 @@ export interface TestService {
   operator(): Promise<string>;
 }
 
+/**
+ * A hash at this cost is a thousandth of a true one: what is proved over it does not depend on it, and there are thousands. What the
+ * true one is and that it is kept to is the part of test/crypto-vectors.
+ */
+export const testHashCost: HashCost = { memoryKib: 8, passes: 1, parallelism: 1 };
+
 export interface OpenServiceOptions {
   /** A migrated database. */
   readonly connection: PoolConfig;
@@ -73,7 +79,7 @@ export async function openService({
   connection,
   startAt = Date.UTC(2026, 10, 22, 20, 0, 0),
   open,
-  hashCost,
+  hashCost = testHashCost,
   hashThreads = 1,
   // It moves only when a test moves it, so that statements can be counted, and there is room for everybody.
   lobby = { everyMs: dayMs, hashesPerSecond: () => 1_000_000 },
@@ -106,7 +112,7 @@ export async function openService({
   });
   const web = await buildWeb(ground, {
     everyMs: dayMs,
-    ...(hashCost === undefined ? {} : { hashCost }),
+    hashCost,
     lobby,
   });
   await web.app.ready();

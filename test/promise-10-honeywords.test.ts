@@ -9,6 +9,7 @@ import { silentLog } from "../src/kernel/log.ts";
 import { openBytes, sealBytes } from "../src/keyholder/sealed.ts";
 import { keepKeys } from "../src/rotation/keep-keys.ts";
 import { rotateKeys } from "../src/rotation/rotate.ts";
+import { testHashCost } from "./open-service.ts";
 import { goodPassword, testService } from "./service.ts";
 
 /** P10: a word that was cracked from a record, tried at the door, rings; and whoever tries it cannot tell it from any wrong one. */
@@ -79,9 +80,9 @@ test("a record of the older form still lets its owner in", async () => {
   const tag = hashRawSync(goodPassword, {
     algorithm: 2,
     version: 1,
-    memoryCost: 19_456,
-    timeCost: 2,
-    parallelism: 1,
+    memoryCost: testHashCost.memoryKib,
+    timeCost: testHashCost.passes,
+    parallelism: testHashCost.parallelism,
     outputLen: 32,
     salt: row!.salt,
   });

@@ -14,12 +14,14 @@ export async function testService({
   open,
   settings = {},
   lobby,
+  hashCost,
   surplusIsMeant,
 }: {
   startAt?: number;
   open?: GroundOptions["open"];
   settings?: Readonly<Record<string, string>>;
   lobby?: OpenServiceOptions["lobby"];
+  hashCost?: OpenServiceOptions["hashCost"];
   surplusIsMeant?: string;
 } = {}): Promise<TestService> {
   const template = await testDatabase();
@@ -29,6 +31,7 @@ export async function testService({
     ...(startAt === undefined ? {} : { startAt }),
     ...(open === undefined ? {} : { open }),
     ...(lobby === undefined ? {} : { lobby }),
+    ...(hashCost === undefined ? {} : { hashCost }),
     ...(surplusIsMeant === undefined ? {} : { surplusIsMeant }),
   });
   afterAll(service.close);

@@ -14,7 +14,8 @@ import { searchRaw } from "./raw.ts";
 import { searchReplica } from "./replica.ts";
 import { searchFor, type Search } from "./search.ts";
 import { inSnapshot, takeTables, type Haul } from "./take.ts";
-import { testHashCost, type World } from "./world.ts";
+import { testHashCost } from "../open-service.ts";
+import type { World } from "./world.ts";
 
 export interface Effort {
   /** Rows of each kind of row whose values are tried on every way in. */

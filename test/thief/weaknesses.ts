@@ -5,7 +5,7 @@ import type { Tx } from "../../src/db/db.ts";
 import { keyed, random, sealed, type ColumnDeclaration } from "../../src/incidents/stolen-copy/declare.ts";
 import { seedOf, type Person } from "./features/feature.ts";
 import type { FindingClass } from "./finding.ts";
-import { testHashCost } from "./world.ts";
+import { testHashCost } from "../open-service.ts";
 
 /** A schema that somebody might have made in a hurry: one column too many, and what the kit has to say of it. */
 export interface Weakness {

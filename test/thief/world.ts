@@ -2,14 +2,10 @@ import { realpath } from "node:fs/promises";
 import type { ManualClock } from "../../src/kernel/clock.ts";
 import { openDb, type Db } from "../../src/db/db.ts";
 import { silentLog } from "../../src/kernel/log.ts";
-import type { HashCost } from "../../src/credentials/hash-pool.ts";
 import { openLetter } from "../../src/mail/sealed-letter.ts";
 import { openService, type CallOptions, type TestService } from "../open-service.ts";
 import { migratedDatabase, startThrowAwayPostgres } from "../throw-away-postgres.ts";
 import type { Sought } from "./search.ts";
-
-/** A hash at this cost is a thousandth of a true one: what is proved here does not depend on it, and there are thousands. */
-export const testHashCost: HashCost = { memoryKib: 8, passes: 1, parallelism: 1 };
 
 /** With them, letters that come back are reported to the service. */
 export const bounceSettings = {
@@ -79,7 +75,6 @@ export async function openWorld(): Promise<World> {
     const lobby = { hashesPerSecond: () => crowd.hashesPerSecond };
     const service = await openService({
       connection,
-      hashCost: testHashCost,
       hashThreads: 2,
       lobby,
       settings: bounceSettings,
