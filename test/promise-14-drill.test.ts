@@ -103,7 +103,7 @@ async function fingerprint(): Promise<unknown> {
 }
 
 test("P14: a drill holds the promises through kills, says what the real day takes, and touches nothing real", async () => {
-  const output = join(folder, "report");
+  const output = join(await mkdtemp(join(folder, "drill-")), "report");
   const size = [
     "--accounts",
     "150",
@@ -156,7 +156,7 @@ test("P14: a drill holds the promises through kills, says what the real day take
   for (const { source } of projection) expect(page).toContain(escapeHtml(source));
   expect(page).not.toMatch(/<script|https?:/);
   expect(await fingerprint()).toEqual(before);
-}, 240_000);
+}, 420_000);
 
 test.each(["SIGKILL", "SIGTERM"] as const)(
   "P14: a drill that is ended by %s ends whatever it started, removes its data, and touches nothing real",

@@ -197,8 +197,9 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       letters: people.filter(({ address }) => address !== "").length,
       returns: crowd.size,
     });
+    const ended = new AbortController();
     const killing = carryOutKills(
-      { service, monotonicMs, signal },
+      { service, monotonicMs, signal: AbortSignal.any([signal, ended.signal]) },
       schedule,
       {
         letters: () => relay.taken(),
@@ -213,7 +214,8 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
     const finished = onceFinished(signal, looks).then(() => {
       if (looks.isFinished()) moment("every letter has its outcome");
     });
-    await waitForTheEnd({ signal, monotonicMs }, looks, relay, lateBounces, back);
+    // What stands still reaches no more of the schedule; the promises say what is missing.
+    if (!(await waitForTheEnd({ signal, monotonicMs }, looks, relay, lateBounces, back))) ended.abort();
     await Promise.all([killing, looks.isFinished() ? finished : undefined]);
     moment(`${back.renewed.length} people are back, ${back.underway()} on their way`);
 
@@ -329,22 +331,26 @@ async function onceFinished(signal: AbortSignal, looks: Looks): Promise<void> {
   while (!looks.isFinished() && !signal.aborted) await sleep(50, signal);
 }
 
-/** Until every letter has its outcome, what came back is reported and who opened one is back; or nothing moves for long. */
+/**
+ * Until every letter has its outcome, what came back is reported and who opened one is back.
+ * @returns false if nothing moved for long instead.
+ */
 async function waitForTheEnd(
   { signal, monotonicMs }: Pick<DrillNeeds, "signal" | "monotonicMs">,
   looks: Looks,
   relay: DrillRelay,
   lateBounces: LateBounces,
   back: People,
-): Promise<void> {
+): Promise<boolean> {
   let latest = "";
   let movedAt = monotonicMs();
   while (!signal.aborted && !(looks.isFinished() && back.underway() === 0 && lateBounces.waiting() === 0)) {
     const now = `${relay.taken()} ${looks.last()?.waiting ?? 0} ${back.renewed.length} ${back.underway()} ${lateBounces.waiting()}`;
     if (now !== latest) [latest, movedAt] = [now, monotonicMs()];
-    if (monotonicMs() - movedAt > patienceMs) return;
+    if (monotonicMs() - movedAt > patienceMs) return false;
     await sleep(50, signal);
   }
+  return true;
 }
 
 /** Whether a worker is connected. Connections of one that was killed go with it; a PostgreSQL that was killed says no. */
