@@ -53,6 +53,9 @@ export function openConnections(port: number, most: number): Connections {
       socket.on("error", reject);
       socket.on("close", () => {
         open--;
+        // The server closes what nobody used for a while.
+        const at = idle.indexOf(line);
+        if (at >= 0) idle.splice(at, 1);
         const { settle } = line;
         line.settle = undefined;
         if (settle === undefined) return;
