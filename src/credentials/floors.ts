@@ -49,18 +49,24 @@ export const highest = (floors: Floors): Epoch => Math.max(...Object.values(floo
  */
 export interface SeenFloors {
   see(floors: Partial<Floors>): void;
+  /** The same for one kind, as each session check sees it. */
+  seeOne(kind: FloorKind, floor: Epoch): void;
   of(kind: FloorKind): Epoch;
 }
 
 export function seenFloors(): SeenFloors {
   const seen = new Map<FloorKind, Epoch>();
+  const seeOne = (kind: FloorKind, floor: Epoch): void => {
+    if (floor > (seen.get(kind) ?? 0)) seen.set(kind, floor);
+  };
   return {
     see: (floors) => {
       for (const kind of floorKinds) {
         const floor = floors[kind];
-        if (floor !== undefined && floor > (seen.get(kind) ?? 0)) seen.set(kind, floor);
+        if (floor !== undefined) seeOne(kind, floor);
       }
     },
+    seeOne,
     of: (kind) => seen.get(kind) ?? (0 as Epoch),
   };
 }

@@ -124,7 +124,8 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
           toDate(plus(now, -5 * minuteMs)),
         ],
       );
-      const found = new Map(rows.map((row) => [row.sessionId, row]));
+      const found = new Map<SessionId, SessionRow>();
+      for (const row of rows) found.set(row.sessionId, row);
       const stale: SessionRow[] = [];
       for (const { accountId, sessionId, secret, resolve } of batch) {
         const row = found.get(sessionId);
@@ -132,7 +133,7 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
           resolve(null);
           continue;
         }
-        seen.see({ [row.class]: row.floor });
+        seen.seeOne(row.class, row.floor);
         if (row.epoch < seen.of(row.class)) {
           needs.refusedAsOld(row.class);
           resolve(null);
