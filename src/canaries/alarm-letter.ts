@@ -5,7 +5,7 @@ import { writtenInstant, type ServiceFacts } from "../mail/templates.ts";
 import type { Alarm } from "../wire/alarms.ts";
 import type { Locale } from "../wire/common.ts";
 import type { DataClass } from "../wire/incidents.ts";
-import type { AlarmCatalogue, AlarmSubject, AlarmWords } from "./words/catalogue.ts";
+import { wordsAbout, type AlarmCatalogue, type AlarmSubject, type AlarmWords } from "./words/catalogue.ts";
 import { de } from "./words/de.ts";
 import { en } from "./words/en.ts";
 import { es } from "./words/es.ts";
@@ -89,7 +89,7 @@ export function alarmLetter(
   const catalogue = catalogues[locale];
   const subject = subjectOf(alarm);
   const { title, evidence, notEvidence, foundHow } =
-    subject === undefined ? storedWords(alarm) : catalogue.about(subject);
+    subject === undefined ? storedWords(alarm) : wordsAbout(catalogue, subject);
   const { proposes, place, times } = alarm;
   const when = (iso: string): string => writtenInstant(locale, parseInstant(iso) as EpochMs);
   const data = proposes.dataClasses as readonly DataClass[];

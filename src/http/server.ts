@@ -146,14 +146,14 @@ export function newServer(options: ServerOptions) {
   const routeTable: RouteRow[] = [];
   app.decorate("routeTable", routeTable);
   app.addHook("onRoute", (route) => {
-    if (route.config?.access === undefined && route.method !== "HEAD" && route.method !== "OPTIONS") {
+    const access = route.config?.access;
+    if (access === undefined && route.method !== "HEAD" && route.method !== "OPTIONS") {
       throw new Fault("IMPOSSIBLE", `route ${String(route.method)} ${route.url} does not name its access`);
     }
     for (const method of [route.method].flat()) {
-      if (route.config?.access === "operator" && unsafeMethods.has(method)) {
+      if (access === "operator" && unsafeMethods.has(method)) {
         throw new Fault("IMPOSSIBLE", `route ${method} ${route.url} does something, and its access is for reading`);
       }
-      const access = route.config?.access;
       const body = route.schema?.body as TSchema | undefined;
       if (access === undefined) continue;
       routeTable.push({ method, url: route.url, access, ...(body === undefined ? {} : { body }) });
@@ -161,11 +161,10 @@ export function newServer(options: ServerOptions) {
     if (route.url.startsWith("/api/") && route.schema !== undefined && route.schema.response !== undefined) {
       route.schema.response = { ...route.schema.response, default: { description: "refused", ...Problem } };
     }
-    if (route.schema !== undefined && route.config?.access !== "anyone" && route.schema.security === undefined) {
+    if (route.schema !== undefined && access !== "anyone" && route.schema.security === undefined) {
       route.schema.security = [{ cookie: [] }, { bearer: [] }];
     }
     // Made here, where a route's settings are at hand: asking a request for them is a twentieth of a session check.
-    const access = route.config?.access;
     if (access !== undefined && access !== "grant" && access !== "receiver") {
       route.preParsing = [admission(access, route.config?.page === true, options), ...[route.preParsing ?? []].flat()];
     }

@@ -42,8 +42,11 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
+/** Statements under way at once, and checks in one: beyond these, waiting is cheaper than contention. */
 const statementsAtOnce = 4;
 const checksPerStatement = 200;
+/** How exactly it is known when a device was last seen. */
+const seenAgainAfterMs = 5 * minuteMs;
 
 interface Patience {
   /** What a statement may take before the checks behind it go without it. */
@@ -121,7 +124,7 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
           idArray(batch.map(({ accountId }) => accountId)),
           idArray(batch.map(({ sessionId }) => sessionId)),
           toDate(now),
-          toDate(plus(now, -5 * minuteMs)),
+          toDate(plus(now, -seenAgainAfterMs)),
         ],
       );
       const found = new Map<SessionId, SessionRow>();

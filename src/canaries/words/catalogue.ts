@@ -8,16 +8,18 @@ export type Way = TryWay | "mail";
 /** What an alarm is about, as far as its words depend on it. */
 export type AlarmSubject =
   | { readonly kind: "copy detected" | "honeyword" | "key use" | "test" }
-  | {
-      readonly kind: "timeline contradicted";
-      readonly witness: string;
-      /** Entries of the timeline here. */
-      readonly size: number;
-      /** In the words of `timeline/cosign.ts`. */
-      readonly answer: string;
-    }
+  | ContradictionSubject
   | CanarySubject
   | StuffingSubject;
+
+export interface ContradictionSubject {
+  readonly kind: "timeline contradicted";
+  readonly witness: string;
+  /** Entries of the timeline here. */
+  readonly size: number;
+  /** In the words of `timeline/cosign.ts`. */
+  readonly answer: string;
+}
 
 export interface CanarySubject {
   readonly kind: "canary";
@@ -51,9 +53,22 @@ export interface AlarmWords {
   readonly foundHow: string;
 }
 
+/** What is said of a canary, by where its address stood in clear or sealed. */
+export interface CanaryWords extends Pick<AlarmWords, "title" | "foundHow"> {
+  readonly database: Pick<AlarmWords, "evidence" | "notEvidence">;
+  readonly relay: Pick<AlarmWords, "evidence" | "notEvidence">;
+  readonly decoy: Pick<AlarmWords, "evidence" | "notEvidence">;
+}
+
 /** Alarms, and the letter that tells one to operators, in one language. Instants are written out in it already. */
 export interface AlarmCatalogue {
-  readonly about: (subject: AlarmSubject) => AlarmWords;
+  readonly about: {
+    readonly [Kind in Exclude<AlarmSubject["kind"], "timeline contradicted" | "canary" | "stuffing">]: AlarmWords;
+  } & {
+    readonly "timeline contradicted": (subject: ContradictionSubject) => AlarmWords;
+    readonly canary: (subject: CanarySubject) => CanaryWords;
+    readonly stuffing: (subject: StuffingSubject) => AlarmWords;
+  };
   readonly subject: (service: string, title: string) => string;
   readonly rang: (at: string, place: string | null, times: number) => string;
   readonly evidence: (what: string) => string;
@@ -66,4 +81,22 @@ export interface AlarmCatalogue {
     readonly keys: "no" | "unknown" | "yes";
   }) => string;
   readonly look: (console: string, containing: string) => string;
+}
+
+const canaryStood = { account: "database", address: "database", relay: "relay", decoy: "decoy" } as const;
+
+/** What a language says of an alarm. */
+export function wordsAbout({ about }: Pick<AlarmCatalogue, "about">, subject: AlarmSubject): AlarmWords {
+  switch (subject.kind) {
+    case "timeline contradicted":
+      return about[subject.kind](subject);
+    case "stuffing":
+      return about[subject.kind](subject);
+    case "canary": {
+      const { title, foundHow, ...where } = about.canary(subject);
+      return { title, foundHow, ...where[canaryStood[subject.canary]] };
+    }
+    default:
+      return about[subject.kind];
+  }
 }

@@ -198,8 +198,9 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       returns: crowd.size,
     });
     const ended = new AbortController();
+    const untilTheEnd = AbortSignal.any([signal, ended.signal]);
     const killing = carryOutKills(
-      { service, monotonicMs, signal: AbortSignal.any([signal, ended.signal]) },
+      { service, monotonicMs, signal: untilTheEnd },
       schedule,
       {
         letters: () => relay.taken(),
@@ -211,12 +212,12 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       ({ victim, when, after, backMs }) =>
         moment(`killed: ${victim}, after ${after} ${when}; whole again after ${(backMs / 1_000).toFixed(1)} s`),
     );
-    const finished = onceFinished(signal, looks).then(() => {
+    const finished = onceFinished(untilTheEnd, looks).then(() => {
       if (looks.isFinished()) moment("every letter has its outcome");
     });
     // What stands still reaches no more of the schedule; the promises say what is missing.
     if (!(await waitForTheEnd({ signal, monotonicMs }, looks, relay, lateBounces, back))) ended.abort();
-    await Promise.all([killing, looks.isFinished() ? finished : undefined]);
+    await Promise.all([killing, finished]);
     moment(`${back.renewed.length} people are back, ${back.underway()} on their way`);
 
     const closing = await closeTheCase(give, clock);
