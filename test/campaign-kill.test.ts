@@ -1,17 +1,15 @@
 import type { ChildProcess } from "node:child_process";
 import { afterAll, expect, test } from "vitest";
 import type { IncidentId } from "../src/kernel/brand.ts";
-import { plus, sleep, systemClock } from "../src/kernel/clock.ts";
+import { sleep } from "../src/kernel/clock.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
-import { startCampaign } from "../src/incidents/campaign.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
 import { seeded } from "../src/incidents/drill/seeded.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
-import { containedCase } from "./contained-case.ts";
 import type { WalkerOrder } from "./campaign-walker.ts";
 import { startCountingRelay } from "./counting-relay.ts";
-import { populate } from "./population.ts";
+import { startedCampaign } from "./started-campaign.ts";
 import { startWalker } from "./walker-process.ts";
 
 const accounts = 3_000;
@@ -41,20 +39,9 @@ test("P5: workers, relay, keyholder and database connections killed at any insta
   console.log(`CAMPAIGN_SEED=${seed}`);
   const random = seeded(seed);
 
-  const web = await keyholder.connect("web");
-  // Many providers, so that none of them is what takes the time.
-  const domains = Array.from({ length: 40 }, (_, number) => `mail-${number}.example`);
-  const people = await populate(db, web, { accounts, domains });
+  const { incidentId, people } = await startedCampaign({ db, keyholder }, accounts);
   // Kills are to meet deferred letters too.
   for (const { address } of people.filter((_, index) => index % 50 === 0)) relay.later.add(address);
-  const needs = {
-    db,
-    clock: systemClock,
-    random: systemRandom,
-    service: { name: "House of Films", origin: "https://films.example", contact: null },
-  };
-  const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });
-  expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started", isFrozen: true });
 
   let looks = 0;
   const wrong: unknown[] = [];

@@ -13,7 +13,7 @@ import { childGround, type ChildOrder } from "./child-ground.ts";
 export interface WalkerOrder extends ChildOrder {
   readonly relayUrl: string;
   readonly incidentId: string;
-  readonly pace: Pace;
+  readonly pace: Partial<Pace>;
   /** By DKIM, which the tests of kills do without. */
   readonly isSigned?: boolean;
 }

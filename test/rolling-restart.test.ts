@@ -4,17 +4,15 @@ import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { plus, sleep, systemClock } from "../src/kernel/clock.ts";
-import { systemRandom } from "../src/kernel/random.ts";
+import { sleep } from "../src/kernel/clock.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { sessionCookie } from "../src/http/cookies.ts";
-import { startCampaign } from "../src/incidents/campaign.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
-import { containedCase } from "./contained-case.ts";
 import { startCountingRelay } from "./counting-relay.ts";
 import { endNodeProcess, startNodeProcess, type NodeProcess } from "./node-processes.ts";
-import { populate, populationPassword } from "./population.ts";
+import { populationPassword } from "./population.ts";
+import { startedCampaign } from "./started-campaign.ts";
 
 /** Three nodes over one PostgreSQL, a web and a worker process each, updated one after another while the service is used. */
 const accounts = 1_000;
@@ -82,18 +80,9 @@ function ask(
 }
 
 test("nodes restarted in turn during a campaign and sign-ins answer no error, lose no letter and send none twice", async () => {
-  const domains = Array.from({ length: 40 }, (_, number) => `mail-${number}.example`);
-  const people = await populate(db, await keyholder.connect("web"), { accounts, domains });
-  const needs = {
-    db,
-    clock: systemClock,
-    random: systemRandom,
-    service: { name: "House of Films", origin: "https://films.example", contact: null },
-  };
-  const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });
   // Slow enough that letters are on their way whenever a node is told to stop.
   relay.pace.answersAfterMs = 1_000;
-  expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started", isFrozen: true });
+  const { incidentId, people } = await startedCampaign({ db, keyholder }, accounts);
 
   let isOver = false;
   const done = { "signed in": 0, checked: 0, "refused a connection": 0 };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { populate, populateSynthetic } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import { hourMs, plus, sleep, systemClock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -81,6 +82,48 @@ test("workers carry a campaign from its start to its end by themselves, in the o
   const letters = relay.letters.slice(1);
   expect(letters.map(({ to }) => to).toSorted()).toEqual(people.map(({ address }) => address).toSorted());
   expect(new Set(letters.map(({ messageId }) => messageId)).size).toBe(120);
+  await db.run(`update incident set state = 'closed' where id = $1`, [incidentId]);
+});
+
+test("however often a walk is ended by a keyholder that is away, the next begins soon after it is back", async () => {
+  const operator = await keyholder.connect("operator");
+  const mailer = await keyholder.connect("mailer");
+  const { incidentId } = await contain(
+    { ...needs, witness: operator.witness, monotonicMs: () => 0 },
+    { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "operator" },
+  );
+  let isAway = true;
+  let ended = 0;
+  const flapping = {
+    ...mailer,
+    index: async (...asked: Parameters<typeof mailer.index>) => {
+      if (!isAway) return mailer.index(...asked);
+      ended++;
+      throw new Fault("KEYHOLDER_UNAVAILABLE", "the keyholder does not answer");
+    },
+  };
+  await worker?.stop();
+  worker = await startWorker({
+    db,
+    log: silentLog,
+    tasks: [
+      campaignTask({
+        ...needs,
+        keyholder: flapping,
+        transport,
+        pace: { firstRetryMs: 20 },
+        neverMailed: async () => new Set<string>(),
+      }),
+    ],
+    concurrency: { letters: 1, work: 3 },
+  });
+  await startCampaign(needs, incidentId, "operator");
+  // The queue's own pause after so many would be hours.
+  while (ended < 12) await sleep(20);
+  isAway = false;
+  while (((await letterSum(db, incidentId))?.waiting ?? 1) > 0) await sleep(20);
+  await worker.stop();
+  worker = undefined;
   await db.run(`update incident set state = 'closed' where id = $1`, [incidentId]);
 });
 

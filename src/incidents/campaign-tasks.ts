@@ -1,7 +1,7 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { parseId } from "../kernel/brand.ts";
 import { plus, secondMs } from "../kernel/clock.ts";
-import { Fault } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
 import { providerPace } from "../mail/pace.ts";
@@ -11,7 +11,7 @@ import type { ServiceFacts } from "../mail/templates.ts";
 import { sendTestLetter } from "./preview.ts";
 import { isPaused } from "./pause.ts";
 import { surveyCampaign } from "./survey.ts";
-import { walk, type WalkNeeds, type Walked } from "./walk.ts";
+import { ordinaryPace, walk, type WalkNeeds, type Walked } from "./walk.ts";
 
 interface Needs extends WalkNeeds {
   readonly service: ServiceFacts;
@@ -19,25 +19,26 @@ interface Needs extends WalkNeeds {
 
 /** One turn of a walk; between two of them the workers' other jobs have theirs. */
 const turnMs = 20 * secondMs;
+/** A walk that a fault ended begins again after so long at most, however often: the queue's own pauses grow to hours. */
+const againWithinMs = 5 * secondMs;
 
 /**
  * The task "campaign": one turn of one walk, which queues the next turn until nothing waits. Killed, the job is given
- * to another worker; claims that were held are free again when their lease has run out.
+ * to another worker; claims that were held are free again when their lease has run out. A database or a keyholder that is away
+ * ends a turn, and the next one begins seconds after it is back.
  */
 export function campaignTask(needs: Needs): TaskDefinition {
   const { db, clock, providers = providerPace() } = needs;
+  const againMs = Math.min(againWithinMs, needs.pace?.firstRetryMs ?? ordinaryPace.firstRetryMs);
   return defineTask("campaign", async ({ incidentId: id, shard = 0, testFor }, { signal, log }) => {
     const incidentId = parseId<IncidentId>(id);
     const operator = parseId<AccountId>(testFor);
     if (incidentId === undefined) return;
     if (operator !== undefined) return sendTest(needs, incidentId, operator, log);
-    // Resuming queues the walks again.
-    if (await isPaused(db, incidentId)) return;
-    const until = plus(clock.now(), turnMs);
-    const isFrozen = await freezeScope(needs, incidentId, until);
-    const walked: Walked = isFrozen
-      ? await walk({ ...needs, providers, log }, incidentId, { until, signal })
-      : { kind: "stopped" };
+    const walked = await turn(incidentId, log, signal).catch(async (thrown: unknown): Promise<Walked> => {
+      log.error({ incidentId, reason: messageOf(thrown) }, "a walk of a campaign ended by a fault; it begins again");
+      return { kind: "waiting", until: plus(clock.now(), againMs) };
+    });
     switch (walked.kind) {
       case "finished":
         log.info({ incidentId }, "the campaign is finished: nothing waits");
@@ -52,6 +53,14 @@ export function campaignTask(needs: Needs): TaskDefinition {
         return db.transaction((tx) => enqueueWalk(tx, incidentId, shard));
     }
   });
+
+  async function turn(incidentId: IncidentId, log: Log, signal: AbortSignal): Promise<Walked> {
+    // Resuming queues the walks again.
+    if (await isPaused(db, incidentId)) return { kind: "paused" };
+    const until = plus(clock.now(), turnMs);
+    if (!(await freezeScope(needs, incidentId, until))) return { kind: "stopped" };
+    return walk({ ...needs, providers, log }, incidentId, { until, signal });
+  }
 }
 
 /** The task "campaign-survey": what the worker finds out for a plan. */

@@ -34,7 +34,7 @@ let transport: MailTransport;
 const db: Db = await testDatabase();
 
 const service = { name: "House of Films", origin: "https://films.example", contact: "help@films.example" };
-const pace: Pace = { concurrency: 4, batch: 8, leaseMs: 2_000, firstRetryMs: 60 };
+const pace: Pace = { concurrency: 4, batch: 8, leaseMs: 2_000, firstRetryMs: 60, stragglersMs: 2_000 };
 const needs = { db, clock: systemClock, random: systemRandom, service, log: silentLog };
 
 beforeAll(async () => {

@@ -30,7 +30,7 @@ let transport: MailTransport;
 
 const service = { name: "House of Films", origin: "https://films.example", contact: null };
 const needs = { db, clock: systemClock, random: systemRandom, service, log: silentLog };
-const pace: Pace = { concurrency: 20, batch: 50, leaseMs: 2_000, firstRetryMs: 20 };
+const pace: Pace = { concurrency: 20, batch: 50, leaseMs: 2_000, firstRetryMs: 20, stragglersMs: 2_000 };
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
@@ -221,6 +221,41 @@ test("while as many letters as may be are on their way, the next ones are signed
   relayAnswers.resolve();
   expect(await walking).toEqual({ kind: "finished" });
   expect(await expectSum(incidentId)).toMatchObject({ handedOver: 40, possiblyTwice: 0 });
+});
+
+test("a letter that the relay leaves without an answer holds up no other, also when the turn of its walk is over", async () => {
+  await people(80);
+  const incidentId = await campaign();
+  let silent: string | undefined;
+  const answer = Promise.withResolvers<void>();
+  let lateMs = 0;
+  const clock: Clock = { now: () => plus(systemClock.now(), lateMs) };
+  let goneBefore = 80;
+  const oneIsSilent: MailTransport = {
+    send: async (letter) => {
+      // Whose letter comes first.
+      silent ??= letter.to;
+      if (letter.to !== silent) return transport.send(letter);
+      if ((await letter.whenReady?.()) === false) return heldBack;
+      // Its turn is over now, and nearly everybody waits.
+      goneBefore = relay.letters.length;
+      lateMs = minuteMs;
+      await answer.promise;
+      return { kind: "handed over", reply: "250 taken" };
+    },
+    close: () => Promise.resolve(),
+  };
+  const walking = walkOnce(
+    incidentId,
+    { clock, transport: oneIsSilent, pace: { ...pace, concurrency: 4, leaseMs: dayMs, stragglersMs: 20 } },
+    { until: plus(clock.now(), minuteMs / 2) },
+  );
+  while ((await expectSum(incidentId)).waiting > 1) await sleep(5);
+  expect(goneBefore).toBeLessThan(70);
+  answer.resolve();
+  while ((await walking).kind !== "finished" && (await walkOnce(incidentId)).kind !== "finished") await sleep(20);
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 80, possiblyTwice: 0 });
+  expect(relay.letters).toHaveLength(79);
 });
 
 test("a campaign that is paused in its middle takes no further letter and loses none", async () => {

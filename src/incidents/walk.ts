@@ -34,8 +34,16 @@ export interface Pace {
   readonly leaseMs: number;
   /** The pause before the second try; it doubles with each, up to an hour. */
   readonly firstRetryMs: number;
+  /** So long a walk whose turn or rest is over waits for what is on its way; then it goes on meanwhile. */
+  readonly stragglersMs: number;
 }
-export const ordinaryPace: Pace = { concurrency: 200, batch: 500, leaseMs: minuteMs, firstRetryMs: 30 * secondMs };
+export const ordinaryPace: Pace = {
+  concurrency: 200,
+  batch: 500,
+  leaseMs: minuteMs,
+  firstRetryMs: 30 * secondMs,
+  stragglersMs: 5 * secondMs,
+};
 
 export interface WalkNeeds {
   readonly db: Db;
@@ -98,6 +106,9 @@ const countWalksMs = 2 * secondMs;
  * is given to the next only when its answer is committed. No transaction spans the network. While the disk of the database
  * is full nothing is claimed, and what is known is kept until it can be written.
  *
+ * A relay may leave a letter without an answer for ten minutes (RFC 5321 section 4.5.3.2). It holds up its own place and no
+ * other letter: a walk whose time is up goes on for another such time while it waits.
+ *
  * The send rate is the admission control of those who come back: with the lobby half full a walk sends half of what it
  * could, whether the machine, the relay's allowance or a provider's pace is what holds it up, and with a full one nothing.
  */
@@ -107,7 +118,7 @@ export async function walk(
   { until, signal }: { readonly until?: EpochMs; readonly signal?: AbortSignal } = {},
 ): Promise<Walked> {
   const { db, transport, clock, random, log, providers = providerPace() } = needs;
-  const { concurrency, batch, leaseMs, firstRetryMs } = { ...ordinaryPace, ...needs.pace };
+  const { concurrency, batch, leaseMs, firstRetryMs, stragglersMs } = { ...ordinaryPace, ...needs.pace };
   const incident = await db.one<{ reference: string; isFrozen: boolean; isPaused: boolean }>(
     `select i.reference, c.frozen_at is not null as "isFrozen", c.paused_at is not null as "isPaused"
        from incident i join campaign c on c.incident_id = i.id where i.id = $1`,
@@ -154,6 +165,8 @@ export async function walk(
   let deferredInARow = 0;
   let unreachedInARow = 0;
   let restUntil: EpochMs | undefined;
+  let turnEnds = until;
+  const turnMs = until === undefined ? 0 : until - clock.now();
   /** What the lobby leaves of what could be sent. */
   let share = 1 - lobby.fullness;
   /** Time in which nothing more could be made ready, and so the machine or the relay was the limit; a part of it is rest. */
@@ -163,12 +176,10 @@ export async function walk(
     failure ??= thrown;
   };
 
+  /** For good, as opposed to a turn or a rest. */
+  const isEnding = (): boolean => signal?.aborted === true || failure !== undefined || claims.isPaused();
   const isStopped = (): boolean =>
-    signal?.aborted === true ||
-    failure !== undefined ||
-    claims.isPaused() ||
-    restUntil !== undefined ||
-    (until !== undefined && clock.now() >= until);
+    isEnding() || restUntil !== undefined || (turnEnds !== undefined && clock.now() >= turnEnds);
 
   let wake = (): void => undefined;
   /** Until something has happened, or so long. */
@@ -248,7 +259,6 @@ export async function walk(
   }
 
   async function claim(letter: WaitingLetter): Promise<WaitingLetter | undefined> {
-    if (isStopped()) return undefined;
     try {
       return await claims.claim(letter);
     } catch (thrown) {
@@ -258,9 +268,10 @@ export async function walk(
   }
 
   /** @returns its outcome; `undefined` when it is not this walk's any more. */
-  async function send(letter: Addressed, chosen: Chosen, place: Place): Promise<Outcome | undefined> {
+  async function send(letter: Addressed, chosen: Chosen, place: Place): Promise<Outcome | "not now" | undefined> {
     let { attempts } = letter;
     let isOurs = true;
+    let isHeldBack = false;
     const { to, returnPath } = chosen;
     const sent = await transport
       .send({
@@ -270,6 +281,8 @@ export async function walk(
         ...(returnPath === undefined ? {} : { returnPath }),
         whenReady: async () => {
           await place.take();
+          isHeldBack = isStopped();
+          if (isHeldBack) return false;
           const claimed = await claim(letter);
           attempts = claimed?.attempts ?? attempts;
           isOurs = claimed !== undefined;
@@ -282,6 +295,7 @@ export async function walk(
         const reply = `not sent: ${thrown instanceof Fault ? thrown.code : "fault"}`;
         return { kind: "deferred", reply, mayHaveArrived: false, cause: "relay" };
       });
+    if (isHeldBack) return "not now";
     if (!isOurs) return undefined;
     const outcome = judgeOutcome({ random, key, firstRetryMs }, { ...letter, attempts }, chosen, sent, clock.now());
     learn(letter, chosen, sent, outcome);
@@ -309,13 +323,15 @@ export async function walk(
     const place = places.place();
     const chosen = destination(letter);
     const outcome = chosen === undefined ? withoutSending(letter) : await send(letter, chosen, place);
-    await settle(letter, outcome);
+    if (outcome === "not now") turned.push(letter);
+    else await settle(letter, outcome);
     place.leave();
     underWay--;
     wake();
   }
 
-  async function go(): Promise<void> {
+  /** Hands letters out until nothing is left, or the walk is stopped. */
+  async function handOut(): Promise<void> {
     while (!isStopped() && !(isReadOut && reading === undefined && isNothingOpen())) {
       readMore();
       if (busyMs >= tickMs) {
@@ -339,7 +355,31 @@ export async function walk(
         await somethingHappens(Math.max(waitMs, tickMs));
       }
     }
-    while (underWay + putting > 0 || reading !== undefined) await somethingHappens(readAgainMs);
+  }
+
+  /** Waits for what is on its way. @returns false when the relay leaves something without an answer and the others can go on. */
+  async function isAllBack(): Promise<boolean> {
+    let isLate = false;
+    const callOff = after(stragglersMs, () => {
+      isLate = true;
+    });
+    while (underWay + putting > 0 || reading !== undefined) {
+      if (isLate && !isEnding() && (restUntil ?? 0) <= clock.now()) return false;
+      await somethingHappens(readAgainMs);
+    }
+    callOff();
+    return true;
+  }
+
+  async function go(): Promise<void> {
+    await handOut();
+    while (!(await isAllBack())) {
+      restUntil = undefined;
+      deferredInARow = 0;
+      unreachedInARow = 0;
+      if (turnEnds !== undefined) turnEnds = plus(clock.now(), turnMs);
+      await handOut();
+    }
   }
 
   const keeping = every(leaseMs / 3, async () => {

@@ -1,4 +1,3 @@
-import { EventEmitter } from "node:events";
 import type { WorkerEvents } from "graphile-worker";
 import type { PoolClient } from "pg";
 import { every } from "../kernel/clock.ts";
@@ -15,8 +14,8 @@ const graceSeconds = 10;
 const sweepIntervalMs = 15_000;
 
 export interface Liveness {
-  /** To be given to graphile-worker, whose pools of workers are announced here. */
-  readonly events: WorkerEvents;
+  /** Announces the pools of workers that graphile-worker tells of by these events, and follows their jobs. */
+  watch(events: WorkerEvents): void;
   stop(): Promise<void>;
 }
 
@@ -26,7 +25,6 @@ export interface Liveness {
  * frees it when the process dies, and whoever sweeps next unlocks the jobs of ids that nobody holds.
  */
 export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Promise<Liveness> {
-  const events: WorkerEvents = new EventEmitter();
   /** Jobs that this process works on, until it is written that they are done. */
   const running = new Set<string>();
   const poolIds = new Set<string>();
@@ -62,20 +60,21 @@ export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Pr
     }
   }
 
-  // Jobs are locked in the name of the pool of workers.
-  events.on("pool:create", ({ workerPool }) => {
-    poolIds.add(workerPool.id);
-    hold(workerPool.id);
-  });
-
-  events.on("job:start", ({ job }) => running.add(String(job.id)));
-  events.on("job:complete", ({ job }) => running.delete(String(job.id)));
+  function watch(events: WorkerEvents): void {
+    // Jobs are locked in the name of the pool of workers.
+    events.on("pool:create", ({ workerPool }) => {
+      poolIds.add(workerPool.id);
+      hold(workerPool.id);
+    });
+    events.on("job:start", ({ job }) => running.add(String(job.id)));
+    events.on("job:complete", ({ job }) => running.delete(String(job.id)));
+  }
 
   await connect();
   await sweep();
   const sweeper = every(sweepMs, sweep);
   return {
-    events,
+    watch,
     stop: async () => {
       await sweeper.stop();
       const held = client;

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { manualClock, sleep, systemClock, plus } from "../kernel/clock.ts";
-import { silentLog } from "../kernel/log.ts";
+import { newLog, silentLog } from "../kernel/log.ts";
 import { testDatabase } from "../db/test-database.ts";
 import { defineTask, enqueue } from "./jobs.ts";
 import type { JobContext, TaskDefinition } from "./jobs.ts";
@@ -95,6 +95,24 @@ test("renewal letters run before what was queued earlier, and beside work that h
   finish();
   expect(order.filter((each) => each.startsWith("send"))).toEqual(["send-code", "send-letter"]);
   expect(order).toContain("campaign starts");
+});
+
+test("a worker whose database goes away in its first question asks again, and does its jobs", async () => {
+  const seen: string[] = [];
+  await db.run(`alter table graphile_worker._private_tasks rename to hidden`);
+  let said = "";
+  const worker = await startWorker({
+    db,
+    tasks: [defineTask("campaign", async ({ incidentId }) => void seen.push(incidentId))],
+    log: newLog("worker", "warn", { write: (line) => (said += line) }),
+    concurrency: { letters: 1, work: 1 },
+  });
+  workers.push(worker);
+  await until(() => said.includes("could not ask which tasks there are"));
+  await db.run(`alter table graphile_worker.hidden rename to _private_tasks`);
+  await enqueue(db, "campaign", { incidentId: id });
+  await until(() => seen.length > 0);
+  expect(seen).toEqual([id]);
 });
 
 test("stopping tells a running job, waits for it, and leaves the rest for the next worker", async () => {

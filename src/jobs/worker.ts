@@ -1,5 +1,6 @@
+import { EventEmitter } from "node:events";
 import { Logger, parseCronItems, run } from "graphile-worker";
-import type { Runner, TaskList } from "graphile-worker";
+import type { Runner, TaskList, WorkerEvents } from "graphile-worker";
 import { sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
@@ -53,6 +54,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       if (knownTasks[name].lane === lane) taskList[name] = taskOf(name, work, log, stopping.signal);
     }
     if (Object.keys(taskList).length === 0) return undefined;
+    const events: WorkerEvents = new EventEmitter();
+    liveness.watch(events);
     const runner = await run({
       pgPool: db.pool,
       concurrency: concurrency[lane],
@@ -63,9 +66,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       gracefulShutdownAbortTimeout: stopWithinMs,
       pollInterval: 1_000,
       logger: loggerOf(log.child({ lane })),
-      events: liveness.events,
+      events,
     });
     runners.set(lane, runner);
+    endIfDeaf(runner, events, log.child({ lane }));
     return runner;
   }
 
@@ -107,6 +111,26 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 }
 
 type Lane = keyof WorkerOptions["concurrency"];
+
+/**
+ * Ends a lane that failed in its first question to the queue. graphile-worker asks once which tasks the database knows, and keeps
+ * what became of that: if the database went away in this very moment, it repeats the error for ever, and no job of the lane
+ * is ever fetched.
+ */
+function endIfDeaf(runner: Runner, events: WorkerEvents, log: Log): void {
+  let hasAsked = false;
+  const asks = (): void => {
+    hasAsked = true;
+  };
+  events.on("job:start", asks);
+  events.on("worker:getJob:empty", asks);
+  events.on("worker:getJob:error", () => {
+    if (hasAsked) return;
+    asks();
+    log.warn("a lane of jobs could not ask which tasks there are");
+    runner.stop().catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "a lane of jobs ended uncleanly"));
+  });
+}
 
 const cronItems = (schedule: readonly ScheduledTask[]): ReturnType<typeof parseCronItems> =>
   parseCronItems(
