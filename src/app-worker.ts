@@ -18,6 +18,7 @@ import { publishTiles, timelineFolder } from "./timeline/publish.ts";
 import { readPolicyFile } from "./timeline/read-policy-file.ts";
 import { readStanding } from "./credentials/standing.ts";
 import { resumeCampaigns } from "./incidents/campaign.ts";
+import { addressOnFile } from "./renewal/address-on-file.ts";
 import { remarkCanaries } from "./canaries/remark.ts";
 import { keepKeysTask } from "./rotation/keep-keys.ts";
 import { bouncesTask, campaignTask, surveyTask } from "./incidents/campaign-tasks.ts";
@@ -100,7 +101,13 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     log,
     concurrency: { letters: 4, work: 3 },
     tasks: [
-      ...letterTasks({ keyholder, transport, service, clock }),
+      ...letterTasks({
+        keyholder,
+        transport,
+        service,
+        clock,
+        addressOnFile: (accountId, typed) => addressOnFile({ db, keyholder }, accountId, typed),
+      }),
       ...alarmTasks({
         db,
         keyholder,

@@ -8,6 +8,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { readConfig } from "./config/config.ts";
 import { hasCardNumber } from "./kernel/card-number.ts";
+import { isShowable } from "./kernel/shown-text.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
 import { loadCommands } from "./commands/all.ts";
@@ -82,6 +83,14 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
   // Reasons, notes and names go into the record; the same rule as for what comes over HTTP.
   if ([...Object.values(values), ...positionals].some((text) => typeof text === "string" && hasCardNumber(text))) {
     complain("a payment card number does not belong here", "nothing was done; take it out and run it again");
+    return 2;
+  }
+  if (
+    [...Object.values(values), ...positionals].some(
+      (text) => typeof text === "string" && !isShowable(text, { lines: true }),
+    )
+  ) {
+    complain("a control character does not belong here", "nothing was done; take it out and run it again");
     return 2;
   }
   const config = readConfig();

@@ -1,8 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { Writable } from "node:stream";
 import { describe, expect, test } from "vitest";
+import { buildWeb } from "../src/app-web.ts";
 import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
-import { dayMs, hourMs, minuteMs } from "../src/kernel/clock.ts";
+import { dayMs, hourMs, minuteMs, sleep } from "../src/kernel/clock.ts";
+import { newLog } from "../src/kernel/log.ts";
 import { makeOperatorLink, operatorLinkLifetimeMs } from "../src/sessions/operator-link.ts";
 import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
 
@@ -120,6 +123,26 @@ describe("bodies", () => {
     const head =
       "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     expectProblem(await raw(`${head}${chunk}${chunk}0\r\n\r\n`), 413, "too-large");
+  });
+
+  test("broken off in the middle: no fault of the database, which nothing asked", async () => {
+    const lines: string[] = [];
+    const write = (line: unknown, _: unknown, done: () => void) => (lines.push(String(line)), done());
+    const web = await buildWeb({ ...ground, log: newLog("web", "debug", new Writable({ write })) }, { everyMs: dayMs });
+    try {
+      const socket = connect(await web.listen("127.0.0.1", 0), "127.0.0.1");
+      socket.write(
+        `POST /api/renewals HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{"addr`,
+      );
+      await once(web.app.server, "request");
+      socket.destroy();
+      const about = () => lines.filter((line) => line.includes("/api/renewals"));
+      while (about().length === 0) await sleep(10);
+      expect(about()).toEqual([expect.stringContaining("broken off")]);
+      expect(about()[0]).toContain('"level":20');
+    } finally {
+      await web.close();
+    }
   });
 
   test.each(["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/json; charset=utf-16"])(

@@ -89,6 +89,8 @@ interface Speakers {
   readonly cookie: string;
   readonly token: string;
 }
+const by = await speakers();
+
 async function speakers(): Promise<Speakers> {
   const { db, clock, random, keyholders } = service.ground;
   const order = { name: "Music", audience: "https://music.example", addressesBecause: null, pushOrigin: null };
@@ -115,7 +117,6 @@ async function send(method: string, url: string, body: unknown, { cookie, token 
 }
 
 test("a card number in any free text of any route is refused by field and rule, never quoted, and nothing of it is stored", async () => {
-  const by = await speakers();
   const tried = { receiver: 0, others: 0 };
   for (const { method, url, body, access } of withBody) {
     for (const place of textsOf(body as Part).filter((one) => isFree(one) && holdsCard(one))) {
@@ -147,6 +148,38 @@ test("a card number in any free text of any route is refused by field and rule, 
   await service.call("GET", `/api/titles?q=${encodeURIComponent(card)}`, { cookies: asCookie(by.cookie) });
   const sought = [card, card.replaceAll(" ", "")].map((value) => ({ what: "the card number", value }));
   expect(findIn(await copyOf(service.ground.db), sought)).toEqual([]);
+}, 60_000);
+
+test("what cannot be shown as it is typed is refused in any free text of any route, by field and rule, and never sent back", async () => {
+  let tried = 0;
+  for (const { method, url, body } of withBody) {
+    for (const place of textsOf(body as Part).filter(isFree)) {
+      const where = `${method} ${url} ${place.path.join(".")}`;
+      const padded = (text: string): string => text.padEnd(place.part.minLength ?? 0, "x");
+      const ofLines = place.part.format === "lines";
+      for (const text of ["a\u001b[2Jb", "a\u202eb", ...(ofLines ? [] : ["a\nb"])]) {
+        const answer = await send(method, url, bodyWith(body as Part, place.path, padded(text)), by);
+        expect([where, text, answer.status, answer.text]).toEqual([where, text, 400, answer.text]);
+        expect([where, answer.text.includes(text)]).toEqual([where, false]);
+        if (isForm(url)) expect([where, answer.text]).toEqual([where, expect.stringContaining("control characters")]);
+        else {
+          const field = `body.${place.path.join(".")}`;
+          const told = [answer.body["code"], answer.body["fields"]];
+          expect([where, told]).toEqual([where, ["text-refused", [{ field, rule: "holds no control characters" }]]]);
+        }
+        tried++;
+      }
+      // Letters of any script, and lines where there may be some, get further.
+      const other = await send(
+        method,
+        url,
+        bodyWith(body as Part, place.path, padded(ofLines ? "ab\r\n\tc" : "أب é 👩‍👧")),
+        by,
+      );
+      expect([where, other.body["code"]]).not.toEqual([where, "text-refused"]);
+    }
+  }
+  expect(tried).toBeGreaterThan(100);
 }, 60_000);
 
 test("passwords are not looked at: every password field, and no other, is described as one", async () => {

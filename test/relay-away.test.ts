@@ -5,6 +5,7 @@ import { sleep } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { letterTasks } from "../src/mail/letter-tasks.ts";
+import { addressOnFile } from "../src/renewal/address-on-file.ts";
 import { openSmtp } from "../src/mail/smtp.ts";
 import { goodPassword, testService } from "./service.ts";
 import { startTestRelay, type RelayAnswer } from "./smtp-server.ts";
@@ -24,7 +25,14 @@ const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact
 const worker = await startWorker({
   db: ground.db,
   log: silentLog,
-  tasks: letterTasks({ keyholder: ground.keyholders.mailer, transport, service: facts, clock: ground.clock }),
+  tasks: letterTasks({
+    keyholder: ground.keyholders.mailer,
+    transport,
+    service: facts,
+    clock: ground.clock,
+    addressOnFile: (accountId, typed) =>
+      addressOnFile({ db: ground.db, keyholder: ground.keyholders.mailer }, accountId, typed),
+  }),
   concurrency: { letters: 4, work: 1 },
 });
 afterAll(async () => {

@@ -26,6 +26,7 @@ const explained: Readonly<Record<string, Explained>> = {
   "not-found": { title: "problem.not-found.title", what: "problem.not-found.what" },
   "malformed-request": { title: "problem.malformed-request.title", what: "problem.malformed-request.what" },
   "card-number": { title: "problem.card-number.title", what: "problem.card-number.what" },
+  "text-refused": { title: "problem.text-refused.title", what: "problem.text-refused.what" },
   "foreign-origin": { title: "problem.foreign-origin.title", what: "problem.foreign-origin.what" },
   "operators-only": { title: "problem.operators-only.title", what: "problem.operators-only.what" },
   broken: { title: "problem.broken.title", what: "problem.broken.what" },

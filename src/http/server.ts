@@ -12,16 +12,18 @@ import { readFileSync } from "node:fs";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
+import { hasCardNumber } from "../kernel/card-number.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Crowded, Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
+import { isShowable } from "../kernel/shown-text.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { translate } from "../db/unavailable.ts";
-import { cardFields } from "./card-fields.ts";
 import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
 import { isReadableQuery, parseForm } from "./form-body.ts";
+import { freeTexts } from "./free-texts.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
@@ -336,7 +338,7 @@ function secureHeaders(reply: FastifyReply, publicOrigin: string, isData = false
 }
 
 interface Malformed extends Error {
-  readonly problem?: "card-number";
+  readonly problem?: "card-number" | "text-refused";
   readonly fields: readonly { readonly field: string; readonly rule: string }[];
 }
 
@@ -357,12 +359,16 @@ function validator(schema: TSchema, httpPart: string) {
     const candidate = textual ? Value.Convert(schema, { ...(value as object) }) : value;
     const filled = Value.Default(schema, candidate);
     if (compiled.Check(filled)) {
-      const cards = textual ? [] : cardFields(schema, filled);
-      if (cards.length === 0) return { value: filled };
-      const found = cards.map((path) => ({ field: fieldAt(httpPart, path), rule: "holds no payment card number" }));
-      return {
-        error: Object.assign(malformed(httpPart, "is as documented"), { fields: found, problem: "card-number" }),
+      const texts = textual ? [] : freeTexts(schema, filled);
+      const refusal = (problem: Malformed["problem"], rule: string, some: typeof texts) => {
+        const found = some.map(({ path }) => ({ field: fieldAt(httpPart, path), rule }));
+        return { error: Object.assign(malformed(httpPart, rule), { fields: found, problem }) };
       };
+      const cards = texts.filter(({ text }) => hasCardNumber(text));
+      if (cards.length > 0) return refusal("card-number", "holds no payment card number", cards);
+      const unshown = texts.filter(({ text, lines }) => !isShowable(text, { lines }));
+      if (unshown.length > 0) return refusal("text-refused", "holds no control characters", unshown);
+      return { value: filled };
     }
     const fields = compiled
       .Errors(filled)
@@ -394,6 +400,11 @@ function answerError(
   log: Log,
 ): FastifyReply {
   const reference = request.id;
+  // Who asked has gone in the middle of the body: no fault of ours, and nobody reads the answer.
+  if (request.raw.destroyed && request.raw.complete === false) {
+    log.debug({ reference, route: request.routeOptions.url }, "broken off by who asked");
+    return refuse(reply, "malformed-request");
+  }
   const translated = translate(thrown);
   const error = translated instanceof Fault ? translated : thrown;
   if ("fields" in error) {

@@ -1,3 +1,4 @@
+import type { AccountId } from "../kernel/brand.ts";
 import { hourMs, plus } from "../kernel/clock.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -16,6 +17,8 @@ interface Needs {
   readonly transport: MailTransport;
   readonly service: ServiceFacts;
   readonly clock: Clock;
+  /** An address as the account has it, by what somebody typed; `undefined` if it has it no more. */
+  readonly addressOnFile: (accountId: AccountId, typed: string) => Promise<string | undefined>;
 }
 
 /** A code older than this opens nothing any more, and a letter with it would only confuse. */
@@ -31,7 +34,7 @@ export function letterTasks(needs: Needs): readonly TaskDefinition[] {
 
 /** Throws for what is to be tried again: a deferral by the relay, or a keyholder that does not answer. */
 async function sendLetter(
-  { keyholder, transport, service, clock }: Needs,
+  { keyholder, transport, service, clock, addressOnFile }: Needs,
   payload: SealedLetterPayload,
   { log, attempt }: JobContext,
 ): Promise<void> {
@@ -46,8 +49,13 @@ async function sendLetter(
     log.warn({ letterId: payload.id, letter: opened.letter }, "a letter's code is out of date; it is given up");
     return;
   }
+  const to = opened.account === undefined ? opened.to : await addressOnFile(opened.account, opened.to);
+  if (to === undefined) {
+    log.warn({ letterId: payload.id, letter: opened.letter }, "the account has this address no more; it is given up");
+    return;
+  }
   const outcome = await transport.send({
-    to: opened.to,
+    to,
     written: writeLetter(service, opened.locale, content),
     messageId: payload.id,
   });

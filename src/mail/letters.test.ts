@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newTypedCode, systemRandom } from "../kernel/random.ts";
@@ -71,8 +72,10 @@ const context: JobContext = {
 };
 const service = { name: "Films", origin: "https://films.example", contact: null };
 
+const addressOnFile = (_account: AccountId, typed: string) => Promise.resolve(typed);
+
 async function runTask(payload: unknown, name = "send-code"): Promise<void> {
-  const tasks = letterTasks({ keyholder: mailer, transport: smtp, service, clock });
+  const tasks = letterTasks({ keyholder: mailer, transport: smtp, service, clock, addressOnFile });
   await tasks.find((task) => task.name === name)!.run(payload, context);
 }
 

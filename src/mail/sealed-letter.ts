@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Check } from "typebox/value";
-import type { Brand } from "../kernel/brand.ts";
+import type { AccountId, Brand } from "../kernel/brand.ts";
 import type { Clock, EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import { newId } from "../kernel/random.ts";
@@ -18,6 +18,8 @@ export interface LetterOrder {
   readonly locale: Locale;
   /** One address, as `parseAddress` gives it. */
   readonly to: string;
+  /** Where somebody typed the address: whose account it led to, so that the letter goes to the address as its owner proved it. */
+  readonly account?: AccountId;
   /** What the person types; letters that show no code leave it out or ignore it. */
   readonly code?: Secret;
   /** The secret of "it was not me", in letters about a change that can be taken back. */
@@ -31,6 +33,7 @@ const body = Type.Object(
     letter: Type.Enum(letterKinds),
     locale: Locale,
     to: Type.String({ maxLength: 254 }),
+    account: Type.Optional(Type.String({ maxLength: 36 })),
     code: Type.Optional(Type.String({ maxLength: 64 })),
     undo: Type.Optional(Type.String({ maxLength: 64 })),
     at: Type.Integer({ minimum: 0 }),
@@ -58,13 +61,14 @@ interface SealNeeds {
  */
 export async function sealLetter(
   { keyholder, random, clock }: SealNeeds,
-  { letter, locale, to, code, undo, at = clock.now() }: LetterOrder,
+  { letter, locale, to, account, code, undo, at = clock.now() }: LetterOrder,
 ): Promise<SealedLetterPayload> {
   const id = newId<Brand<string, "LetterId">>(random, clock.now());
   const unpadded = {
     letter,
     locale,
     to,
+    ...(account === undefined ? {} : { account }),
     ...(code === undefined ? {} : { code: code.revealText() }),
     ...(undo === undefined ? {} : { undo: Buffer.from(undo.reveal()).toString("base64url") }),
     at,
@@ -79,6 +83,7 @@ export interface OpenedLetter {
   readonly letter: LetterKind;
   readonly locale: Locale;
   readonly to: string;
+  readonly account?: AccountId;
   readonly code?: string;
   /** base64url of the secret. */
   readonly undo?: string;
@@ -95,6 +100,6 @@ export async function openLetter(
   const opened = await keyholder.openForMailer(contextOf(id), Buffer.from(sealed, "base64url"));
   const content: unknown = JSON.parse(opened.revealText());
   if (!Check(body, content)) throw new Fault("SEALED_UNREADABLE", "a sealed letter has not the content of a letter");
-  const { pad: _, at, ...rest } = content;
-  return { ...rest, at: at as EpochMs };
+  const { pad: _, at, account, ...rest } = content;
+  return { ...rest, ...(account === undefined ? {} : { account: account as AccountId }), at: at as EpochMs };
 }

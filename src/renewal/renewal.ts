@@ -1,6 +1,6 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
-import { newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
+import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
@@ -53,7 +53,7 @@ interface Needs {
 /**
  * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves
  * only for one that has an account and counts (one added since a copy was taken does not), or that a recovery names
- * whose delay is over. Several codes may be live at once, each for the browser that asked for it, so that
+ * whose delay is over. It goes to the address as its owner proved it, whatever was typed. Several codes may be live at once, each for the browser that asked for it, so that
  * a late letter still works. Past the limit nothing is mailed, and the answer is still the same.
  *
  * Source: NIST SP 800-63B-4 section 4.2.1.2 (24 hours), ASVS 5.0 6.3.8.
@@ -90,6 +90,8 @@ export async function askRenewal(
         letter: isDoubted ? "address doubted" : accountId === null ? "no letter" : "renewal code",
         locale,
         to: parsed.kind === "address" ? parsed.address : "nobody@localhost",
+        // For a stranger's address the id of nobody: one length for all.
+        account: accountId ?? newId<AccountId>(random, now),
         code,
       },
     ),

@@ -17,7 +17,8 @@ export const DataClass = Type.Union([
 ]);
 export type DataClass = Static<typeof DataClass>;
 
-const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
+/** Of several lines, if need be. */
+const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, format: "lines" });
 
 /** POST /api/incidents: opens a case. */
 export const OpenIncident = Closed({
@@ -134,7 +135,7 @@ export const RecordWayIn = Closed({ what: text(1000), closedAt: SentInstant, evi
 export const RecordReview = Closed({
   item: text(50),
   state: Type.Union([Type.Literal("done"), Type.Literal("explained"), Type.Literal("todo")]),
-  note: Type.Optional(Type.String({ maxLength: 1000 })),
+  note: Type.Optional(Type.String({ maxLength: 1000, format: "lines" })),
 });
 
 /** POST /api/incidents/{id}/close: everything may come with it, or have been recorded before. */

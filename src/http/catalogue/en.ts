@@ -231,6 +231,9 @@ export const en = {
   "problem.card-number.title": "That looks like a payment card number",
   "problem.card-number.what":
     "We never take payment data, so nothing was stored. Go back, take the number out and send it again.",
+  "problem.text-refused.title": "That text cannot be shown",
+  "problem.text-refused.what":
+    "It holds control characters that nobody sees. Nothing was changed. Go back, type it by hand and send it again.",
   "problem.foreign-origin.title": "This came from another site",
   "problem.foreign-origin.what":
     "For your safety it was not accepted, and nothing was changed. If you are on our own page, open it again and repeat.",

@@ -15,6 +15,7 @@ import { systemRandom } from "../../../src/kernel/random.ts";
 import { defineTask } from "../../../src/jobs/jobs.ts";
 import { startWorker } from "../../../src/jobs/worker.ts";
 import { letterTasks } from "../../../src/mail/letter-tasks.ts";
+import { addressOnFile } from "../../../src/renewal/address-on-file.ts";
 import { openMailbox } from "../../../src/mail/mailbox.ts";
 import { forgetSessions } from "../../../src/sessions/clean-up.ts";
 import { sessionLifetimesMs } from "../../../src/sessions/open-session.ts";
@@ -89,7 +90,7 @@ const work = async (world: World): Promise<void> => {
     db,
     log: silentLog,
     tasks: [
-      ...letterTasks(needs),
+      ...letterTasks({ ...needs, addressOnFile: (accountId, typed) => addressOnFile(needs, accountId, typed) }),
       campaignTask({ ...needs, neverMailed: (addresses) => neverMailed(needs, addresses) }),
       bouncesTask(needs),
       surveyTask({ ...needs, lookup: openLookup(null), sender: () => senderOf(ground.config, keyholder) }),

@@ -1,5 +1,4 @@
 import type { TSchema } from "typebox";
-import { hasCardNumber } from "../kernel/card-number.ts";
 
 /** What of a schema decides whether a value is looked into. */
 interface Part {
@@ -13,18 +12,26 @@ interface Part {
   readonly anyOf?: readonly Part[];
 }
 
-/**
- * The free texts of a body that hold a payment card number, by their paths in the form of validation errors ("/a/0/b").
- * A text is free if its schema gives it no pattern and no values to choose from; what a schema does not describe is free
- * too. Passwords (`format: "password"`) are not looked at: they are stored nowhere, and may be anything.
- */
-export const cardFields = (schema: TSchema, body: unknown): string[] => [...walk([schema as Part], body, "")];
+export interface FreeText {
+  /** In the form of validation errors: "/a/0/b". */
+  readonly path: string;
+  readonly text: string;
+  /** It may have several lines (`format: "lines"`). */
+  readonly lines: boolean;
+}
 
-function* walk(schemas: readonly Part[], value: unknown, path: string): Generator<string> {
+/**
+ * The free texts of a body. A text is free if its schema gives it no pattern and no values to choose from; what a schema
+ * does not describe is free too. Passwords (`format: "password"`) are not looked at: they are stored nowhere, and may be
+ * anything.
+ */
+export const freeTexts = (schema: TSchema, body: unknown): FreeText[] => [...walk([schema as Part], body, "")];
+
+function* walk(schemas: readonly Part[], value: unknown, path: string): Generator<FreeText> {
   const parts = schemas.flatMap((schema) => schema.anyOf ?? [schema]);
   if (typeof value === "string") {
     if (parts.length > 0 && parts.every(isNoFreeText)) return;
-    if (hasCardNumber(value)) yield path;
+    yield { path, text: value, lines: parts.some(({ format }) => format === "lines") };
   } else if (Array.isArray(value)) {
     const items = parts.flatMap(({ items: item }) => item ?? []);
     for (const [index, item] of value.entries()) yield* walk(items, item, `${path}/${index}`);
