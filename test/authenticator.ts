@@ -30,8 +30,8 @@ export interface Wrong {
   readonly attestation?: "certificates" | "self";
   readonly algorithm?: number;
   readonly crossOrigin?: { readonly topOrigin: string };
-  /** Flips a bit of the signature. */
-  readonly signature?: "broken";
+  /** Flips a bit of the signature, or spells its length in two bytes where one does (BER, and not DER). */
+  readonly signature?: "broken" | "long";
 }
 
 interface Key {
@@ -107,7 +107,7 @@ export function authenticator(
       const statement = (): Map<string, unknown> => {
         if (wrong.attestation === undefined) return new Map();
         const isSelf = wrong.attestation === "self";
-        const signature = sign("sha256", toSign, isSelf ? privateKey : attestationKey);
+        const signature = spoilt(sign("sha256", toSign, isSelf ? privateKey : attestationKey), wrong);
         const self = new Map<string, unknown>([
           ["alg", -7],
           ["sig", signature],
@@ -135,8 +135,7 @@ export function authenticator(
       if (key === undefined) throw new Error("this authenticator has no such passkey");
       const data = authData(options, wrong);
       const client = clientData("webauthn.get", options, wrong);
-      const signature = sign("sha256", Buffer.concat([data, sha256(client)]), key.privateKey);
-      if (wrong.signature === "broken") signature[signature.length - 1]! ^= 1;
+      const signature = spoilt(sign("sha256", Buffer.concat([data, sha256(client)]), key.privateKey), wrong);
       const handle = wrong.userHandle === undefined ? key.handle : wrong.userHandle;
       return {
         id: key.id,
@@ -152,6 +151,12 @@ export function authenticator(
       };
     },
   };
+}
+
+function spoilt(signature: Buffer, { signature: how }: Wrong): Buffer {
+  if (how === "long") return Buffer.concat([signature.subarray(0, 1), Buffer.of(0x81), signature.subarray(1)]);
+  if (how === "broken") signature[signature.length - 1]! ^= 1;
+  return signature;
 }
 
 /** RFC 8949, as much as authenticators need: integers, bytes, text, lists, maps. */

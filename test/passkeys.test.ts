@@ -149,6 +149,7 @@ describe("a sign-in is refused", () => {
     "with another account's user handle": { userHandle: Buffer.alloc(32, 7).toString("base64url") },
     "without a user handle": { userHandle: null },
     "with a broken signature": { signature: "broken" },
+    "with a good signature in another spelling": { signature: "long" },
     "with a challenge nobody made": { challenge: Buffer.alloc(32, 7).toString("base64url") },
     "inside another site's frame": { crossOrigin: { topOrigin: "https://elsewhere.example" } },
   };
@@ -298,6 +299,7 @@ describe("adding a passkey is refused", () => {
     "as the answer to a sign-in": { type: "webauthn.get" },
     "with an algorithm nobody asked for": { algorithm: -47 },
     "with certificates, which would be checked against lists that they name": { attestation: "certificates" },
+    "with self attestation in another spelling": { attestation: "self", signature: "long" },
   };
   test.each(Object.entries(wrongs))("%s", async (_why, wrong) => {
     const ada = await person();

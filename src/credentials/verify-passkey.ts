@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { Check } from "typebox/value";
 import { equalBytes, Secret } from "../kernel/secret.ts";
 import type { NewPasskeyAnswer, PasskeyAnswer } from "../wire/passkeys.ts";
+import { isEcdsaSignature } from "./ecdsa-signature.ts";
 import type { RelyingParty } from "./relying-party.ts";
 
 /**
@@ -12,6 +13,15 @@ export const algorithms: readonly number[] = [-8, -7, -257];
 
 /** Loaded when the first passkey is asked for: it is a seventh of what a web process loads. */
 export const webAuthentication = () => import("@simplewebauthn/server");
+
+const webAuthenticationParts = () => import("@simplewebauthn/server/helpers");
+
+/** Whether a signature by this key is spelled as it must be. That of Ed25519 or RSA is bytes of one length, and has no spellings. */
+async function isSpelled(signature: Uint8Array, publicKey: Uint8Array): Promise<boolean> {
+  const { cose, decodeCredentialPublicKey } = await webAuthenticationParts();
+  const key = decodeCredentialPublicKey(new Uint8Array(publicKey));
+  return !cose.isCOSEPublicKeyEC2(key) || isEcdsaSignature(signature);
+}
 
 const clientData = Type.Object({ challenge: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" }) });
 
@@ -49,14 +59,15 @@ export async function verifyNewPasskey(
   answer: NewPasskeyAnswer,
 ): Promise<NewPasskey | undefined> {
   const { verifyRegistrationResponse } = await webAuthentication();
-  const { decodeAttestationObject } = await import("@simplewebauthn/server/helpers");
+  const { decodeAttestationObject } = await webAuthenticationParts();
   try {
     const attestation = decodeAttestationObject(
       new Uint8Array(Buffer.from(answer.response.attestationObject, "base64url")),
     );
     const format = attestation.get("fmt");
     // Self attestation survives "none" (section 5.1.3); it names no maker.
-    const isSelf = format === "packed" && attestation.get("attStmt").get("x5c") === undefined;
+    const statement = attestation.get("attStmt");
+    const isSelf = format === "packed" && statement.get("x5c") === undefined;
     if (format !== "none" && !isSelf) return undefined;
     const { verified, registrationInfo } = await verifyRegistrationResponse({
       response: {
@@ -79,6 +90,7 @@ export async function verifyNewPasskey(
     const { id, publicKey, counter } = registrationInfo.credential;
     // The id that the authenticator signed into its data, not the one that was sent beside it.
     if (id !== answer.id || publicKey.length > 1_024) return undefined;
+    if (isSelf && !(await isSpelled(statement.get("sig") ?? new Uint8Array(), publicKey))) return undefined;
     return { credentialId: id, publicKey, counter, transports: answer.response.transports ?? [] };
   } catch {
     // What the library throws quotes what was sent; every reason is one refusal.
@@ -108,6 +120,7 @@ export async function verifySignature(
   }
   const { verifyAuthenticationResponse } = await webAuthentication();
   try {
+    if (!(await isSpelled(Buffer.from(answer.response.signature, "base64url"), passkey.publicKey))) return undefined;
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: {
         id: answer.id,

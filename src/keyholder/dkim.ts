@@ -1,9 +1,9 @@
-import { createHash, createPublicKey, hkdfSync, sign } from "node:crypto";
+import { createHash, createPublicKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { Fault } from "../kernel/fault.ts";
 import type { ArgumentReader } from "./arguments.ts";
-import { ed25519KeyOf, rawPublicKey, ringOf, versionOf } from "./keys.ts";
+import { derived, ed25519KeyOf, rawPublicKey, ringOf, signRsa, versionOf } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
 
@@ -17,21 +17,12 @@ type Handler = (args: ArgumentReader) => Promise<string | object>;
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
-/** On a thread of libuv's pool, so that thousands of signatures do not stand before one password. */
-const signAside = promisify(
-  (
-    algorithm: "sha256" | null,
-    message: Uint8Array,
-    key: KeyObject,
-    done: (error: Error | null, signature: Buffer) => void,
-  ) => sign(algorithm, message, key, done),
-);
-
-const signRsa = (message: Uint8Array, key: KeyObject): Promise<Buffer> => signAside("sha256", message, key);
-
-/** RFC 8463 section 3: what PureEdDSA signs is the SHA-256 of the message. */
-const signEd25519 = (message: Uint8Array, key: KeyObject): Promise<Buffer> =>
-  signAside(null, createHash("sha256").update(message).digest(), key);
+/**
+ * RFC 8463 section 3: what PureEdDSA signs is the SHA-256 of the message. On a thread of libuv's pool, as RSA is, so that
+ * thousands of signatures do not stand before one password.
+ */
+const signEd25519 = (key: KeyObject, message: Uint8Array): Promise<Buffer> =>
+  promisify(sign)(null, createHash("sha256").update(message).digest(), key);
 
 /**
  * What is signed ends with the signature's own field, without its value (RFC 6376 section 3.7): these keys sign letters,
@@ -45,7 +36,7 @@ const endsAsDkim = /(?:^|\r\n)dkim-signature:v=1;[^\r\n]* b=$/;
  */
 const derivedEd25519 = (rsa: KeyObject): KeyObject => {
   const der = rsa.export({ type: "pkcs8", format: "der" });
-  return ed25519KeyOf(Buffer.from(hkdfSync("sha256", der, Buffer.alloc(0), "houselights dkim ed25519 1", 32)));
+  return ed25519KeyOf(derived(der, "houselights dkim ed25519 1"));
 };
 
 /** The operations on DKIM's keys, which never leave the process. */
@@ -54,10 +45,10 @@ export function dkimHandlers({
 }: {
   readonly keysWithDkim: () => Promise<Keys>;
 }): Readonly<Record<"dkimSign" | "dkimPublicKeys", Handler>> {
-  const derived = new WeakMap<KeyObject, KeyObject>();
+  const kept = new WeakMap<KeyObject, KeyObject>();
   function ed25519Of(rsa: KeyObject): KeyObject {
-    const key = derived.get(rsa) ?? derivedEd25519(rsa);
-    derived.set(rsa, key);
+    const key = kept.get(rsa) ?? derivedEd25519(rsa);
+    kept.set(rsa, key);
     return key;
   }
 
@@ -76,7 +67,7 @@ export function dkimHandlers({
       if (rsa === undefined) throw new Fault("KEYHOLDER_REFUSED", "dkimSign: there is no such version");
       const ed25519 = ed25519Of(rsa);
       const signatures = await Promise.all(
-        messages.map((message, index) => (index % 2 === 0 ? signRsa(message, rsa) : signEd25519(message, ed25519))),
+        messages.map((message, index) => (index % 2 === 0 ? signRsa(rsa, message) : signEd25519(ed25519, message))),
       );
       return base64(packBytes(signatures));
     },

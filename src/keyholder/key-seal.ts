@@ -1,9 +1,10 @@
-import { createCipheriv, createDecipheriv, createSecretKey } from "node:crypto";
+import { createSecretKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { hashRaw } from "@node-rs/argon2";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
+import { decrypt, encrypt, nonceBytes, tagBytes } from "./aes-gcm.ts";
 import { isRecord } from "./durable-file.ts";
 import { canonical } from "./sealed.ts";
 
@@ -25,7 +26,6 @@ export interface KeySeal {
   open(text: SealedText): Promise<string>;
 }
 
-const tagBytes = 16;
 /** `Algorithm.Argon2id`, whose declaration is a const enum. */
 const argon2id = 2;
 
@@ -57,27 +57,17 @@ export function sealText(
   how: SealedText["key"],
   plaintext: string,
 ): SealedText {
-  const nonce = random.bytes(12);
-  const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
-  cipher.setAAD(authenticated(by, how));
-  const sealed = Buffer.concat([cipher.update(plaintext, "utf8"), cipher.final(), cipher.getAuthTag()]);
+  const nonce = random.bytes(nonceBytes);
+  const sealed = Buffer.concat(encrypt(key, nonce, authenticated(by, how), Buffer.from(plaintext, "utf8")));
   return { by, key: how, nonce: nonce.toString("base64"), sealed: sealed.toString("base64") };
 }
 
 /** @returns `null` if anything about it is not as it was sealed. */
 export function openText(text: SealedText, key: KeyObject): string | null {
   const [nonce, sealed] = [Buffer.from(text.nonce, "base64"), Buffer.from(text.sealed, "base64")];
-  if (nonce.length !== 12 || sealed.length < tagBytes) return null;
-  const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
-  decipher.setAAD(authenticated(text.by, text.key));
-  decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes));
-  const opened = decipher.update(sealed.subarray(0, sealed.length - tagBytes));
-  try {
-    decipher.final();
-  } catch {
-    return null;
-  }
-  return opened.toString("utf8");
+  const tagAt = Math.max(0, sealed.length - tagBytes);
+  const [ciphertext, tag] = [sealed.subarray(0, tagAt), sealed.subarray(tagAt)];
+  return decrypt(key, nonce, authenticated(text.by, text.key), ciphertext, tag)?.toString("utf8") ?? null;
 }
 
 /** Reads the body of a sealed file; `undefined` for anything else. Nothing is opened. */

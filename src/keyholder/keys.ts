@@ -1,4 +1,12 @@
-import { createHmac, createPrivateKey, createPublicKey, createSecretKey, generateKeyPair } from "node:crypto";
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  generateKeyPair,
+  hkdfSync,
+  sign,
+} from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -106,6 +114,17 @@ export const versionOf =
 /** HMAC-SHA-256 (RFC 2104, FIPS 180-4), all 32 bytes. */
 export const macOf = (key: KeyObject, message: Uint8Array): Buffer =>
   createHmac("sha256", key).update(message).digest();
+
+/** 256 bits derived from a key for another use that `info` names: HKDF-SHA-256 without salt (RFC 5869). */
+export const derived = (from: KeyObject | Uint8Array, info: string | Uint8Array): Buffer =>
+  Buffer.from(hkdfSync("sha256", from, Buffer.alloc(0), info, 32));
+
+/**
+ * RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2), on a thread of libuv's pool: it is slow, and nobody else's call
+ * waits for it.
+ */
+export const signRsa = (key: KeyObject, message: Uint8Array): Promise<Buffer> =>
+  promisify(sign)("sha256", message, key);
 
 const onlyVersion = (key: KeyObject, madeAt: EpochMs): KeyRing => ({
   newest: 1,

@@ -1,11 +1,12 @@
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
+import { nonceBytes } from "./aes-gcm.ts";
 import { nestRecord } from "./honeywords.ts";
 import type { ExactKey } from "./honeywords.ts";
 import { newestKey, versionOf } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import type { KeyPurpose, RewrapKind } from "./keyholder.ts";
-import { nonceBytes, openBytes, parseSealed, sealWith } from "./sealed.ts";
+import { openBytes, parseSealed, sealWith } from "./sealed.ts";
 import type { SealPurpose } from "./sealed.ts";
 
 /** Most values and bytes of one batch; a batch holds the event loop of the key process for some tens of milliseconds. */

@@ -1,11 +1,9 @@
-import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Random } from "../kernel/random.ts";
+import { decrypt, encrypt, nonceBytes, tagBytes } from "./aes-gcm.ts";
 
 /** First byte of everything sealed here; another layout would get another byte. */
 const layout = 1;
-export const nonceBytes = 12;
-const tagBytes = 16;
 const headerBytes = 1 + 4 + nonceBytes;
 
 /** How much longer a sealed value is than what was sealed. */
@@ -79,9 +77,8 @@ export function sealWith(
   const header = Buffer.allocUnsafe(5);
   header[0] = layout;
   header.writeUInt32BE(key.version, 1);
-  const cipher = createCipheriv("aes-256-gcm", key.key, nonce, { authTagLength: tagBytes });
-  cipher.setAAD(associatedData(purpose, context, key.version));
-  return Buffer.concat([header, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  const associated = associatedData(purpose, context, key.version);
+  return Buffer.concat([header, nonce, ...encrypt(key.key, nonce, associated, plaintext)]);
 }
 
 /** Opens a sealed value with the key of the version it names; `null` if anything about it is not as it was sealed. */
@@ -94,15 +91,6 @@ export function openBytes(
   const parts = parseSealed(sealed);
   const key = parts === null ? undefined : keyOf(parts.keyVersion);
   if (parts === null || key === undefined) return null;
-  const decipher = createDecipheriv("aes-256-gcm", key, parts.nonce, { authTagLength: tagBytes });
-  decipher.setAAD(associatedData(purpose, context, parts.keyVersion));
-  decipher.setAuthTag(parts.tag);
-  const plaintext = decipher.update(parts.ciphertext);
-  try {
-    decipher.final();
-  } catch {
-    // The tag did not match: what `update` gave is not authentic and goes nowhere.
-    return null;
-  }
-  return plaintext;
+  const associated = associatedData(purpose, context, parts.keyVersion);
+  return decrypt(key, parts.nonce, associated, parts.ciphertext, parts.tag);
 }

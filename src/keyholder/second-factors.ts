@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync } from "node:crypto";
+import { createSecretKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { AccountId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -6,7 +6,7 @@ import type { Random } from "../kernel/random.ts";
 import { equalBytes } from "../kernel/secret.ts";
 import { limits } from "./arguments.ts";
 import type { ArgumentReader } from "./arguments.ts";
-import { macOf } from "./keys.ts";
+import { derived, macOf } from "./keys.ts";
 import { canonical, openBytes, sealBytes } from "./sealed.ts";
 import { matchingStep, totpDigits } from "./totp.ts";
 
@@ -42,8 +42,7 @@ const parseStep = (value: unknown): number | undefined =>
  * follow the data key, which is re-wrapped when the wrapping key changes and goes when the account is deleted, and no
  * key of the service has to stay for their sake.
  */
-const recoveryKey = ({ key }: DataKey): KeyObject =>
-  createSecretKey(Buffer.from(hkdfSync("sha256", key, Buffer.alloc(0), "houselights recovery codes 1", 32)));
+const recoveryKey = ({ key }: DataKey): KeyObject => createSecretKey(derived(key, "houselights recovery codes 1"));
 
 /**
  * The operations on second factors. Everything is bound to the account by its data key, and a seed is sealed for a

@@ -1,10 +1,9 @@
-import { createHash, createPublicKey, sign, type KeyObject } from "node:crypto";
-import { promisify } from "node:util";
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { Fault } from "../kernel/fault.ts";
 import { limits, type ArgumentReader } from "./arguments.ts";
 import { isRecord } from "./durable-file.ts";
 import type { SetKey } from "./keyholder.ts";
-import { newestKey, ringOf, type Keys } from "./keys.ts";
+import { newestKey, ringOf, signRsa, type Keys } from "./keys.ts";
 
 /** SETs that one call signs. */
 const maxSets = 100;
@@ -42,8 +41,7 @@ function areClaims(text: string): boolean {
 }
 
 /**
- * Signs Security Event Tokens and tells the public halves of what they are signed with. RSA is slow, so signing runs on
- * the threads of libuv's pool, and nobody else's call waits for it.
+ * Signs Security Event Tokens and tells the public halves of what they are signed with.
  */
 export function setHandlers(keysWithSignal: () => Promise<Keys>) {
   async function signSets(args: ArgumentReader): Promise<string[]> {
@@ -55,7 +53,7 @@ export function setHandlers(keysWithSignal: () => Promise<Keys>) {
     return Promise.all(
       texts.map(async (text) => {
         const signed = `${header}.${base64url(text)}`;
-        return `${signed}.${base64url(await promisify(sign)("sha256", Buffer.from(signed), key))}`;
+        return `${signed}.${base64url(await signRsa(key, Buffer.from(signed)))}`;
       }),
     );
   }
