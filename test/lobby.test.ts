@@ -174,6 +174,8 @@ describe("a place in line", () => {
   test("after the crowd people walk straight in, and a new case has a line of its own", async () => {
     await fill();
     const place = jarOf(await ask("waiting@example.org"));
+    const called: Jar[] = [];
+    for (let person = 0; person < 12; person++) called.push(jarOf(await ask(`called-${person}@example.org`)));
     await callEverybody();
     expect((await ask("walks@example.org")).body["kind"]).toBe("code-sent");
     expect((await service.call("GET", "/renew")).text).toContain('name="address"');
@@ -181,8 +183,14 @@ describe("a place in line", () => {
     await fill();
     expect((await service.call("GET", "/renew")).text).toContain("data-line");
     const old = jarOf(await ask("old-line@example.org"));
+    // A handful of those who were called come in at once; the others stand at the door, which opens in the new case.
+    const atTheDoor = called.map((one) => stand(one));
     await contain(containNeedsOf(ground), { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" });
-    await web.lobby.advance();
+    await callEverybody();
+    for (const { status } of await Promise.all(atTheDoor)) expect(status).toBe(200);
+    const { caseId } = web.lobby.state();
+    expect(caseId).not.toBe(noCase);
+    expect(await ground.db.many(`select number from lobby_entry where case_id = $1`, [caseId])).toEqual([]);
     // Nobody waits in the new line; when somebody does, the old places count for nothing in it.
     await fill();
     const { number } = (await ask("new-line@example.org")).body;

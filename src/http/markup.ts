@@ -23,7 +23,8 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /** Text as it may stand between tags and inside quoted attributes (WHATWG HTML section 13.3). */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (letter) => entities[letter] ?? letter);
+export const escapeHtml = (text: string): string =>
+  /[&<>"']/.test(text) ? text.replace(/[&<>"']/g, (letter) => entities[letter] ?? letter) : text;
 
 /**
  * HTML with every value escaped, except what `html` made. Attributes must be quoted, and an address that comes from
@@ -31,7 +32,22 @@ export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (le
  * template's own indentation is dropped; values keep their white space.
  */
 export function html(texts: TemplateStringsArray, ...values: readonly Piece[]): Markup {
-  return new Markup(texts.map((text, i) => text.replaceAll(/\n\s+/g, "\n") + written(values[i])).join(""));
+  let source = "";
+  const own = withoutIndentation(texts);
+  for (let i = 0; i < own.length; i++) source += own[i] + written(values[i]);
+  return new Markup(source);
+}
+
+/** By template: each is one array for as long as the program runs (ECMA-262 section 13.2.8.4). */
+const templates = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+function withoutIndentation(texts: TemplateStringsArray): readonly string[] {
+  let own = templates.get(texts);
+  if (own === undefined) {
+    own = texts.map((text) => text.replaceAll(/\n\s+/g, "\n"));
+    templates.set(texts, own);
+  }
+  return own;
 }
 
 function written(value: Piece): string {

@@ -34,8 +34,13 @@ function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): W
     instants ??= new Intl.DateTimeFormat(place, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
     return instants.format(toDate(at));
   };
+  const split = new Map<WordKey, readonly string[]>();
   // Splitting at a pattern with one group gives text and names in turn.
-  const parts = (key: WordKey): string[] => catalogue[key].split(placePattern);
+  const parts = (key: WordKey): readonly string[] => {
+    let found = split.get(key);
+    if (found === undefined) split.set(key, (found = catalogue[key].split(placePattern)));
+    return found;
+  };
   return {
     lang,
     say: (key, values = {}) =>

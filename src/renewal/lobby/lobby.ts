@@ -20,6 +20,7 @@ import type { Keyholder } from "../../keyholder/keyholder.ts";
 import { isThisMachine, networkOf } from "../../http/network.ts";
 import type { HashPool } from "../../credentials/hash-pool.ts";
 import { longestWaitMs } from "../../credentials/lanes.ts";
+import { newDoor } from "./door.ts";
 import { callNumbers, enterBy, noCase, noteMinute, openLine, takeNumbers, windowOf, type LineCounts } from "./line.ts";
 import { comeBackSeconds, newPace } from "./pace.ts";
 import { readPlace, signPlace } from "./place.ts";
@@ -132,6 +133,7 @@ export async function openLobby(
   let advancedAt = monotonicMs();
   let noted = { given: 0, called: 0, entered: 0, walkedIn: 0 };
 
+  const door = newDoor({ isOpen: () => pace.open(monotonicMs(), hashPool.waitMs("renewal")), monotonicMs });
   const hasRoom = (): boolean => hashPool.waitMs("renewal") <= longestWaitMs;
   const inLine = (): number => Math.max(0, line.given - line.called);
 
@@ -183,6 +185,7 @@ export async function openLobby(
     const order = { caseId, number, browser, ticketBrowser, now, ticketUntil: plus(now, passLivesMs) };
     // Two requests of one browser in one moment: the second sees what the first has written.
     const entry = (await enterBy(db, order)) ?? (await enterBy(db, order));
+    if (entry?.isFirst !== true) pace.gaveBack();
     if (entry === undefined) return undefined;
     if (entry.isFirst) {
       noted.entered++;
@@ -200,8 +203,12 @@ export async function openLobby(
       const isPass = claims.kind === "pass";
       if (plus(claims.at, isPass ? passLivesMs : placeLivesMs) > now) {
         if (isPass) return { kind: "in", pass: null };
-        if (claims.number <= line.called && pace.open(monotonicMs(), hashPool.waitMs("renewal"))) {
-          const entered = await enter(claims.number, presented.browser, ticketBrowser, now);
+        const isCalled = claims.number <= line.called;
+        if (isCalled) pace.knocked();
+        if (isCalled && (await door.knock(claims.number))) {
+          // The case was closed, or another opened, while they stood at the door: this line's numbers are not theirs.
+          if (claims.caseId !== caseId) return admit(act, { presented: undefined, network, ticketBrowser });
+          const entered = await enter(claims.number, presented.browser, ticketBrowser, clock.now());
           if (entered !== undefined) return entered;
         } else if (act === "complete" && hasRoom()) {
           return { kind: "in", pass: null };

@@ -24,6 +24,7 @@ function door(hashesPerSecond: number) {
     comeIn: (knocks: number, waitMs = 0): number[] => {
       const cameIn = Array.from({ length: 25 }, () => 0);
       for (let knock = 0; knock < knocks; knock++) {
+        pace.knocked();
         if (!pace.open(nowMs - 500 + (500 * knock) / knocks, waitMs)) continue;
         pace.entered();
         cameIn[Math.floor((25 * knock) / knocks)]! += 1;
@@ -90,6 +91,15 @@ test("nobody comes in from the line while those inside wait long for a hash", ()
   expect(sum(slow.comeIn(100, 350))).toBeGreaterThan(0);
 });
 
+test("who was let in and had no need of it leaves their turn to the next", () => {
+  const { pace, pass, comeIn } = door(200);
+  pass({ inLine: 10_000 });
+  comeIn(100);
+  while (pace.open(500, 0));
+  pace.gaveBack();
+  expect(pace.open(500, 0)).toBe(true);
+});
+
 test("what other lanes take is taken off, but a quarter stays", () => {
   const { pace } = door(200);
   for (let second = 1; second <= 60; second++) pace.advance(1, { ...reading, otherHashes: 100 * second });
@@ -98,6 +108,6 @@ test("what other lanes take is taken off, but a quarter stays", () => {
   expect(pace.perSecond()).toBeCloseTo((200 * 0.25) / 2, 1);
 });
 
-test("a page asks again after a third of its wait, and often near the front", () => {
-  expect([null, 1, 6, 60, 3_600].map(comeBackSeconds)).toEqual([5, 2, 2, 20, 90]);
+test("a page asks again half way, and often near the front", () => {
+  expect([null, 1, 6, 60, 3_600].map(comeBackSeconds)).toEqual([5, 2, 3, 30, 90]);
 });

@@ -19,10 +19,10 @@ const shutAboveMs = 40;
 const shutAboveHashes = 4;
 
 /**
- * People at the door for each who can come in: so many ask in a second. They ask every two seconds, so some four seconds'
- * worth of people stand called, and somebody is there whenever there is room.
+ * People who ask at the door in a second for each who can come in: more than can, so that somebody is there whenever there is
+ * room. Who is not let in asks again two seconds later.
  */
-const knocksForEach = 2;
+const knocksForEach = 1.5;
 const knockEverySeconds = 2;
 /** How fast too few or too many at the door are made up for, in seconds. */
 const settleTau = 4;
@@ -51,10 +51,14 @@ export interface Pace {
   advance(seconds: number, reading: PaceReading): number;
   /** Somebody comes while nobody waits: whether they may walk straight in. */
   walkIn(nowMs: number): boolean;
-  /** Somebody who was called asks: whether they may come in now, while who comes in waits `waitMs` for a hash. */
+  /** Somebody who was called asks to come in. */
+  knocked(): void;
+  /** Whether one of those who were called may come in now, while who comes in waits `waitMs` for a hash. */
   open(nowMs: number, waitMs: number): boolean;
   /** Somebody who was called has come in. */
   entered(): void;
+  /** Somebody was let in and had no need of it: the next may come in their place. */
+  gaveBack(): void;
   /** Renewals a second that this node can serve besides what else it does. */
   perSecond(): number;
   /** Of those who are called, how many come in: 0.2 to 1. Others have gone away. */
@@ -66,7 +70,7 @@ export interface Pace {
  * other lanes take. A budget fills with time and is spent by whoever comes in, walking in or called.
  *
  * Calling is apart from letting in. Whoever is called shows up when their page asks next, up to two seconds later and many
- * at once, or has gone away. So a few seconds' worth of people is kept at the door, which lets them in evenly: a pace
+ * at once, or has gone away. So more are called than can come in, and the door lets them in evenly: a pace
  * that only called could but guess what arrives, and swung between a full queue and an empty one.
  *
  * Arithmetic alone: it knows no clock and no database.
@@ -136,19 +140,19 @@ export function newPace(hashesPerSecond: number): Pace {
       return calls;
     },
     walkIn: spend,
-    open: (nowMs, waitMs) => {
-      knocks++;
-      return waitMs <= Math.max(shutAboveMs, (shutAboveHashes * 1_000) / Math.max(able, 0.001)) && spend(nowMs);
-    },
+    knocked: () => void knocks++,
+    open: (nowMs, waitMs) =>
+      waitMs <= Math.max(shutAboveMs, (shutAboveHashes * 1_000) / Math.max(able, 0.001)) && spend(nowMs),
     entered: () => {
       came++;
       cameSince++;
     },
+    gaveBack: () => void budget++,
     perSecond: () => perSecond,
     showRate,
   };
 }
 
-/** A page that waits asks again a few times on its way, and often when its turn is near. */
+/** A page that waits asks again half way, and often when its turn is near. */
 export const comeBackSeconds = (expectedSeconds: number | null): number =>
-  expectedSeconds === null ? 5 : Math.min(90, Math.max(2, Math.ceil(expectedSeconds / 3)));
+  expectedSeconds === null ? 5 : Math.min(90, Math.max(2, Math.ceil(expectedSeconds / 2)));
