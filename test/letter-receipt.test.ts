@@ -5,9 +5,11 @@ import { systemClock } from "../src/kernel/clock.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { openSmtp } from "../src/mail/smtp.ts";
 import { integrate } from "../src/timeline/integrate.ts";
+import { originOf } from "../src/timeline/checkpoint.ts";
 import { readTlogProof } from "../src/timeline/tlog-proof.ts";
 import { containedCase } from "./contained-case.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { verifyBySigstore } from "./sigstore.ts";
 import { startTestRelay } from "./smtp-server.ts";
 
 const service = await testService();
@@ -55,6 +57,13 @@ test("P11: an owner gets the receipt of their own letter and nobody else's, an o
   const entry = JSON.parse(readTlogProof(receipt.text)!.entry.toString()) as Record<string, unknown>;
   expect(entry).toMatchObject({ kind: "letter", incidentId, detail: { outcome: "handed over" } });
   expect((await service.call("GET", any(ada), { cookies: operator })).text).toBe(receipt.text);
+  // Code that is not ours takes this letter's proof, and no other letter in its place.
+  const [key] = await keyholders.operator.publicKeys("checkpoint");
+  const verify = (text: string) => verifyBySigstore(text, originOf(instance.id), key!.publicKey);
+  expect(() => verify(receipt.text)).not.toThrow();
+  const bytes = readTlogProof(receipt.text)!.entry;
+  const other = Buffer.from(bytes.toString().replace('"handed over"', '"refused"'));
+  expect(() => verify(receipt.text.replace(bytes.toString("base64"), other.toString("base64")))).toThrow("root hash");
 
   expect((await service.call("GET", own, { cookies: lates })).status).toBe(404);
   expect((await service.call("GET", any(ada), { cookies: adas })).status).toBe(403);

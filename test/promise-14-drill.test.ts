@@ -7,6 +7,7 @@ import { layGround } from "../src/app.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { escapeHtml } from "../src/http/markup.ts";
+import { drillLines } from "../src/incidents/drill/drill-lines.ts";
 import { startService } from "../src/incidents/drill/service.ts";
 import { startSweeper } from "../src/incidents/drill/sweeper.ts";
 import type { DrillResult } from "../src/incidents/drill/result.ts";
@@ -140,7 +141,12 @@ test("P14: a drill holds the promises through kills, says what the real day take
   const again = killSchedule(14, { kills: 13, letters, returns: Math.max(1, returns) });
   expect(schedule.map(({ victim }) => victim).toSorted()).toEqual(again.map(({ victim }) => victim).toSorted());
   expect(projection.find(({ term }) => term === "accounts")?.value).toBe("30,000,000");
-  for (const { source } of projection) expect(source).not.toBe("");
+  // As a terminal shows it.
+  const printed = drillLines(JSON.parse(ran.out) as DrillResult).join("\n");
+  for (const { term, value, source } of projection) {
+    expect(source).not.toBe("");
+    expect(printed).toContain(`  ${term.padEnd(50)}${value}\n            ${source}`);
+  }
 
   expect(named).toBe(output);
   expect((await readdir(output)).toSorted()).toEqual([
