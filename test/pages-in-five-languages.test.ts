@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { en } from "../src/http/catalogue/en.ts";
 import { translated, wordsFor } from "../src/http/words.ts";
-import { dayMs } from "../src/kernel/clock.ts";
+import { dayMs, minuteMs } from "../src/kernel/clock.ts";
 import { browserCookie } from "../src/http/cookies.ts";
 import { limits } from "../src/wire/common.ts";
 import { containedCase } from "./contained-case.ts";
-import { testService } from "./service.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
 
-/** Who got a German letter reads German on the pages that it leads to: the notice, and setting a new password. */
+/** Who got a German letter reads German on every page that the server writes, what is refused included. */
 const crowd = { hashesPerSecond: 1_000_000 };
 const service = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => crowd.hashesPerSecond } });
 const languages = Object.entries(translated);
@@ -32,6 +32,20 @@ test("the language is the reader's, or English", () => {
     "en",
   ]);
 });
+
+/** What each form may be sent: its own fields with what is not taken, and some that no form has. */
+const refusedForms: readonly Record<string, string>[] = [
+  {},
+  { unknown: "field" },
+  { code: "WRONG-CODES" },
+  { code: "WRONG-CODES", decision: "approve" },
+  { token: "wrong" },
+  { address: "nobody@example.org", password: "short", name: "" },
+  { address: "4111 1111 1111 1111", password: "short", name: "" },
+  { address: "a\u001bb", password: "short", name: "" },
+  { address: "nobody@example.org", password: "password1234567" },
+  { code: "WRONG-CODES", password: goodPassword, signOutDevices: "yes" },
+];
 
 /** Sentences of the English catalogue, without what is filled in; what is as good in another language is left out. */
 const english = Object.values(en).flatMap((text) => text.split(/\{[\w-]+\}/).filter((part) => part.trim().length > 15));
@@ -96,6 +110,61 @@ test.each(languages)(
     await service.web.lobby.advance();
     expect(new Set(seen).size).toBeGreaterThan(5);
     await db.run(`update incident set state = 'closed'`);
+  },
+  60_000,
+);
+
+/** Every plain page and every refusal that is one, found in the route table, as nobody, a viewer and an operator. */
+test.each(languages)(
+  "%s: every page of the route table, and every refused form, is in that language alone",
+  async (lang) => {
+    const headers = { "accept-language": `${lang},en;q=0.3`, accept: "text/html" };
+    const address = `${lang}@example.org`;
+    await service.account(address, goodPassword);
+    const seen = new Set<string>();
+    async function look(method: "GET" | "POST", url: string, who: string | undefined, form?: Record<string, string>) {
+      const answer = await service.web.app.inject({
+        method,
+        url,
+        headers: {
+          ...headers,
+          ...(form === undefined
+            ? {}
+            : { "content-type": "application/x-www-form-urlencoded", origin: service.ground.config.publicOrigin }),
+        },
+        ...(who === undefined ? {} : { cookies: asCookie(who) }),
+        ...(form === undefined ? {} : { payload: new URLSearchParams(form).toString() }),
+      });
+      if (!answer.body.includes('class="wordmark"')) return answer;
+      seen.add(`${method} ${url} ${answer.statusCode}`);
+      expect([method, url, answer.body.includes(`<html lang="${lang}"`)]).toEqual([method, url, true]);
+      expect([method, url, english.filter((text) => answer.body.includes(text))]).toEqual([method, url, []]);
+      return answer;
+    }
+    const pages = service.web.app.routeTable.filter(
+      ({ url }) => !/^\/(?:api|oauth|signals|timeline|media)\//.test(url),
+    );
+    for (const { method, url } of pages) {
+      const path = url.replaceAll(/:[a-z]+/g, "00000000-0000-7000-8000-000000000000").replace("*", "x");
+      for (const who of [() => undefined, () => service.signIn(address, goodPassword), () => service.operator()]) {
+        // Again for each: signing out is among them.
+        if (method === "GET") await look("GET", path, await who());
+        if (method === "POST") for (const form of refusedForms) await look("POST", path, await who(), form);
+        service.clock.advance(minuteMs);
+      }
+    }
+    await look("GET", "/nothing-here", undefined);
+    await look("GET", "/%ff", undefined);
+    const refused = await look("POST", "/sign-up", undefined, { address: "x@", password: goodPassword, name: "" });
+    expect(refused.body).toContain(wordsFor(lang).say("refused.address.domain"));
+    const wrong = await look("POST", "/sign-in", undefined, { address, password: "not the password" });
+    expect(wrong.body).toContain(wordsFor(lang).say("sign-in.refused").replaceAll("'", "&#39;"));
+    expect(seen.size).toBeGreaterThan(20);
+    // A TV asks, and its code is typed on a phone.
+    const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
+    const phone = await service.signIn(address, goodPassword);
+    const shown = await look("POST", "/link", phone, { code: String(asked.body["user_code"]) });
+    expect(shown.body).toContain(wordsFor(lang).say("link.show.title"));
   },
   60_000,
 );

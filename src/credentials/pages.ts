@@ -9,7 +9,9 @@ import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../ht
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
+import type { WordKey } from "../http/catalogue/en.ts";
 import type { Words } from "../http/words.ts";
+import type { AddressRefusal } from "../mail/address.ts";
 import { codesPerNetwork } from "./routes.ts";
 import { beginSignUp, codeLifetimeMs, confirmSignUp } from "./sign-up.ts";
 
@@ -50,7 +52,7 @@ export function signUpPages(app: App, needs: SignUpPageNeeds): void {
       case "code-sent":
         return goTo(reply, "/sign-up/confirm");
       case "address-refused": {
-        const again = signUpPage(words, { name, address, addressError: outcome.reason });
+        const again = signUpPage(words, { name, address, addressError: words.say(addressRefusals[outcome.reason]) });
         return sendPage(reply, frame, again, 400);
       }
       case "password-refused": {
@@ -76,6 +78,14 @@ export function signUpPages(app: App, needs: SignUpPageNeeds): void {
     return goTo(reply, "/sign-in?done=account-created");
   });
 }
+
+/** What `parseAddress` says, by the words for it. */
+const addressRefusals: Readonly<Record<AddressRefusal, WordKey>> = {
+  "An address is needed.": "refused.address.missing",
+  "An address has at most 254 characters.": "refused.address.too-long",
+  "An address looks like name@example.org.": "refused.address.form",
+  "The part after the @ is no domain of the internet.": "refused.address.domain",
+};
 
 interface SignUpState {
   readonly name?: string;

@@ -6,7 +6,7 @@ import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { NoteTry } from "../http/tries.ts";
 import { enqueue } from "../jobs/jobs.ts";
-import { parseAddress } from "../mail/address.ts";
+import { parseAddress, type AddressRefusal } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
@@ -48,7 +48,7 @@ export interface SignUpOrder {
 
 export type SignUpOutcome =
   | { readonly kind: "code-sent"; readonly expiresAt: EpochMs }
-  | { readonly kind: "address-refused"; readonly reason: string }
+  | { readonly kind: "address-refused"; readonly reason: AddressRefusal }
   | { readonly kind: "password-refused"; readonly rule: string; readonly detail: string };
 
 /**

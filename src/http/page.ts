@@ -1,6 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { html, type Markup } from "./markup.ts";
-import { english, wordsFor, type Words } from "./words.ts";
+import { wordsFor, type Words } from "./words.ts";
 
 /** Addresses of what the build made for plain pages, from its manifest. */
 export interface PageAssets {
@@ -20,8 +20,6 @@ export interface PageFrame {
 export interface PageContent {
   readonly title: string;
   readonly body: Markup;
-  /** The language that the page is written in; English unless given. */
-  readonly words?: Words;
   /** Stands above the body: what everybody who comes here must know first. */
   readonly notice?: Markup | undefined;
   /** The form came back with an error: the title says so first, which is what screen readers read first. */
@@ -32,7 +30,7 @@ export interface PageContent {
   readonly comeBack?: { readonly seconds: number; readonly path: string };
 }
 
-/** A whole document with the lights up. No script or style inside it: the content security policy refuses them. */
+/** A whole document with the lights up, in the language of its words. No script or style inside it: the content security policy refuses them. */
 export function page(frame: PageFrame, words: Words, content: PageContent): string {
   const { assets, serviceName: service, contactAddress } = frame;
   const { title, body, notice, failed = false, wide = false, comeBack } = content;
@@ -81,20 +79,16 @@ export function page(frame: PageFrame, words: Words, content: PageContent): stri
  * else a browser sends `Origin: null` with a form (Fetch standard, "append a request `Origin` header").
  */
 export function sendPage(reply: FastifyReply, frame: PageFrame, content: PageContent, status = 200): FastifyReply {
-  const { words = english } = content;
   return reply
     .code(status)
     .header("referrer-policy", "same-origin")
     .type("text/html; charset=utf-8")
     .serializer((body: unknown) => String(body))
-    .send(page(frame, words, content));
+    .send(page(frame, wordsOf(reply), content));
 }
 
-/** The words of a page that is written in English. */
-export const wordsOf = (_reply: FastifyReply): Words => english;
-
-/** The words of a page that is written in every language, for whoever asked; the page names them in its content. */
-export const readersWordsOf = (reply: FastifyReply): Words => wordsFor(reply.request.headers["accept-language"]);
+/** The words of a page, in the language of whoever asked. */
+export const wordsOf = (reply: FastifyReply): Words => wordsFor(reply.request.headers["accept-language"]);
 
 /** Goes on to another page by GET, so that reloading sends nothing twice (RFC 9110 section 15.4.4). */
 export const goTo = (reply: FastifyReply, path: string): FastifyReply => reply.redirect(path, 303);

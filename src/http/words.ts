@@ -1,11 +1,10 @@
 import { toDate, toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Locale } from "../wire/common.ts";
 import { de } from "./catalogue/de.ts";
-import { en, type WordKey } from "./catalogue/en.ts";
+import { en, type Catalogue, type WordKey } from "./catalogue/en.ts";
 import { es } from "./catalogue/es.ts";
 import { fr } from "./catalogue/fr.ts";
 import { ja } from "./catalogue/ja.ts";
-import type { SharedWords } from "./catalogue/shared-words.ts";
 import { preferredLocale } from "./locale.ts";
 import { html, Markup, type Piece } from "./markup.ts";
 
@@ -22,7 +21,7 @@ export interface Words {
 
 const placePattern = /\{([\w-]+)\}/;
 
-function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): Words {
+function newWords(lang: string, catalogue: Catalogue): Words {
   // Made when first asked for: all five languages' take longer than the rest of a command's start.
   let numbers: Intl.NumberFormat | undefined;
   let instants: Intl.DateTimeFormat | undefined;
@@ -52,14 +51,13 @@ function newWords(lang: string, catalogue: Readonly<Record<WordKey, string>>): W
   };
 }
 
-/** Where a page is written in English alone. */
-export const english = newWords("en", en);
+const english = newWords("en", en);
 
-/** What is translated, by language; a page of these words alone is whole in each. */
-export const translated: Readonly<Record<Exclude<Locale, "en">, SharedWords>> = { de, fr, es, ja };
-const others = Object.entries(translated).map(([lang, words]) => newWords(lang, { ...en, ...words }));
+/** What is translated, by language. */
+export const translated: Readonly<Record<Exclude<Locale, "en">, Catalogue>> = { de, fr, es, ja };
+const others = Object.entries(translated).map(([lang, words]) => newWords(lang, words));
 
-/** The words of a page that is written in every language, in the one that the reader likes best of them. */
+/** The words of a page in the language that the reader likes best of those there are. */
 export function wordsFor(acceptLanguage: string | undefined): Words {
   const locale = preferredLocale(acceptLanguage);
   return others.find(({ lang }) => lang === locale) ?? english;

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import type { Tx } from "../db/db.ts";
 import { html } from "../http/markup.ts";
 import { preferredLocale } from "../http/locale.ts";
-import { goTo, sendPage, readersWordsOf, type PageContent, type PageFrame } from "../http/page.ts";
+import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
 import type { App } from "../http/server.ts";
 import type { Words } from "../http/words.ts";
 import type { Locale } from "../wire/common.ts";
@@ -24,7 +24,7 @@ export function noticePages(app: App, { db, frame }: Needs): void {
     { config, schema: { hide: true, querystring: Type.Object({ reference: Type.Optional(reference) }) } },
     (request, reply) => {
       const asked = (request.query.reference ?? "").trim();
-      if (asked === "") return sendPage(reply, frame, checkPage(readersWordsOf(reply)));
+      if (asked === "") return sendPage(reply, frame, checkPage(wordsOf(reply)));
       return goTo(reply, `/notice/${encodeURIComponent(asked.toWellFormed())}`);
     },
   );
@@ -33,7 +33,7 @@ export function noticePages(app: App, { db, frame }: Needs): void {
     "/notice/:reference",
     { config, schema: { hide: true, params: Type.Object({ reference }) } },
     async (request, reply) => {
-      const words = readersWordsOf(reply);
+      const words = wordsOf(reply);
       const notice = await readNotice(db, request.params.reference);
       if (notice.kind === "not found") {
         return sendPage(reply, frame, unknownPage(words, request.params.reference), 404);
@@ -48,7 +48,6 @@ function checkPage(words: Words): PageContent {
   const title = words.say("letter.check.title");
   return {
     title,
-    words,
     body: html`<div class="card">
       <h1>${title}</h1>
       <p class="lead">${words.say("letter.check.lead")}</p>
@@ -75,7 +74,6 @@ function unknownPage(words: Words, asked: string): PageContent {
   const title = words.say("letter.unknown.title");
   return {
     title,
-    words,
     body: html`<div class="card">
       <h1>${title}</h1>
       <p class="lead">
@@ -96,7 +94,6 @@ function genuinePage(words: Words, notice: Extract<PublicNotice, { kind: "genuin
   const letter = letters.length === 0 ? undefined : noticeIn(letters, locale);
   return {
     title,
-    words,
     wide: true,
     notice: html`<div class="notice is-good">
       <strong>${words.say("letter.genuine")}</strong>

@@ -14,7 +14,7 @@ import {
 import { html } from "../http/markup.ts";
 import { preferredLocale } from "../http/locale.ts";
 import { noticeBanner, type CurrentNotice, type ReadCurrentNotice } from "../http/notice-banner.ts";
-import { goTo, sendPage, readersWordsOf, type PageContent, type PageFrame } from "../http/page.ts";
+import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -53,7 +53,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
   app.get("/renew", { config, schema: { hide: true } }, async (request, reply) => {
     const admission = await askLobby(lobby, "look", request, reply);
     if (admission.kind === "answered") return admission.answer;
-    const words = readersWordsOf(reply);
+    const words = wordsOf(reply);
     if (admission.kind === "waiting")
       return sendPage(reply, frame, linePage(words, admission.standing, { path: "/renew" }));
     return sendPage(reply, frame, askPage(words, await currentNotice()));
@@ -83,10 +83,10 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
       const admission = await askLobby(lobby, "complete", request, reply);
       if (admission.kind === "answered") return admission.answer;
       if (admission.kind === "waiting") {
-        return sendPage(reply, frame, linePage(readersWordsOf(reply), admission.standing, { path: "/renew/code" }));
+        return sendPage(reply, frame, linePage(wordsOf(reply), admission.standing, { path: "/renew/code" }));
       }
     }
-    return sendPage(reply, frame, codePage(readersWordsOf(reply), { signOutDevices: true }));
+    return sendPage(reply, frame, codePage(wordsOf(reply), { signOutDevices: true }));
   });
 
   app.post("/renew/code", { config, schema: { hide: true, body: CompleteForm } }, async (request, reply) => {
@@ -94,7 +94,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     if (browser === undefined) return goTo(reply, "/renew");
     const { code, password, secondFactor } = request.body;
     const signOutDevices = request.body.signOutDevices === "yes";
-    const words = readersWordsOf(reply);
+    const words = wordsOf(reply);
     const withFactor = secondFactor !== undefined;
     const again = (errors: Partial<CodeState>) =>
       sendPage(reply, frame, codePage(words, { code, signOutDevices, withFactor, ...errors }), 400);
@@ -135,7 +135,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
   });
 
   app.get("/renew/done", { config, schema: { hide: true, querystring: DoneQuery } }, (request, reply) =>
-    sendPage(reply, frame, donePage(readersWordsOf(reply), request.query.devices === "kept")),
+    sendPage(reply, frame, donePage(wordsOf(reply), request.query.devices === "kept")),
   );
 }
 
@@ -143,7 +143,6 @@ function askPage(words: Words, notice: CurrentNotice | null): PageContent {
   const title = words.say("renew.title");
   return {
     title,
-    words,
     notice: noticeBanner(words, notice, { renewHere: true }),
     body: html`<div class="card">
         <p class="step">${words.say("step", { step: 1, steps: 2 })}</p>
@@ -175,7 +174,6 @@ function codePage(words: Words, state: CodeState): PageContent {
   const title = words.say(withFactor ? "renew.factor.title" : "renew.code.title");
   return {
     title,
-    words,
     failed: codeError !== undefined || factorError !== undefined || passwordError !== undefined,
     body: html`<div class="card">
         <p class="step">${words.say("step", { step: 2, steps: 2 })}</p>
@@ -209,7 +207,6 @@ function donePage(words: Words, devicesKept: boolean): PageContent {
   const title = words.say("renew.done.title");
   return {
     title,
-    words,
     body: html`<div class="card">
       <span class="lamp"></span>
       <h1>${title}</h1>

@@ -1,7 +1,7 @@
-import type { SharedWords } from "./shared-words.ts";
+import type { Catalogue } from "./en.ts";
 
 /** German. */
-export const de: SharedWords = {
+export const de: Catalogue = {
   "frame.skip": "Zum Inhalt springen",
   "frame.title": "{title} · {service}",
   "frame.title.failed": "Fehler: {title} · {service}",
@@ -10,16 +10,23 @@ export const de: SharedWords = {
   "frame.contact": "Fragen: {contact}",
 
   "field.address": "E-Mail-Adresse",
+  "field.password": "Passwort",
   "field.new-password": "Neues Passwort",
   "field.new-password.hint": "Mindestens {count} Zeichen, welche Sie wollen. Ein paar Wörter hintereinander sind gut.",
   "field.reveal": "Zeigen",
   "field.conceal": "Verbergen",
+  "field.name": "Ihr Name",
+  "field.name.hint": "So werden Briefe Sie anreden. Darf leer bleiben.",
   "field.code": "Code aus dem Brief",
   "field.factor": "Code",
   "field.factor.hint": "Sechs Ziffern aus Ihrer Authenticator-App oder einer Ihrer Wiederherstellungscodes.",
   "field.sign-out-devices": "Verbundene Geräte nach der Passwortänderung abmelden",
   "field.sign-out-devices.hint": "Browser, Fernseher und Apps, die jetzt angemeldet sind, müssen sich neu anmelden.",
 
+  "refused.address.missing": "Eine Adresse wird gebraucht.",
+  "refused.address.too-long": "Eine Adresse hat höchstens 254 Zeichen.",
+  "refused.address.form": "Eine Adresse sieht aus wie name@example.org.",
+  "refused.address.domain": "Der Teil nach dem @ ist keine Domain im Internet.",
   "refused.code":
     "Dieser Code ist falsch, benutzt oder zu alt. Wenn Sie mehrmals gefragt haben, nehmen Sie den neuesten Brief.",
   "refused.factor":
@@ -42,6 +49,60 @@ export const de: SharedWords = {
   "notice.renew": "Neues Passwort setzen",
   "notice.read": "Was geschehen ist: {reference}",
   "notice.letter": "Der Brief, den wir allen geschickt haben",
+
+  "sign-in.title": "Anmelden",
+  "sign-in.lead": "Sehen Sie dort weiter, wo Sie aufgehört haben.",
+  "sign-in.do": "Anmelden",
+  "sign-in.refused": "Adresse oder Passwort falsch.",
+  "sign-in.refused.renew":
+    "Adresse oder Passwort falsch. Passwörter von vor dem {date} müssen erneuert werden: {link}.",
+  "sign-in.refused.renew.link": "neues Passwort setzen",
+  "sign-in.done.renewed": "Ihr neues Passwort ist gesetzt. Melden Sie sich damit an.",
+  "sign-in.passkey": "Mit einem Passkey anmelden",
+  "passkey.or": "oder mit Ihrem Passwort",
+  "passkey.elsewhere": "Passkeys gehen nur unter {link}.",
+  "passkey.failed": "Der Dienst hat nicht geantwortet. Versuchen Sie es gleich noch einmal.",
+  "passkey.sign-in.refused":
+    "Dieser Passkey kann hier jetzt nicht benutzt werden. Melden Sie sich mit Ihrem Passwort an oder setzen Sie ein neues; Ihr Konto sagt, warum.",
+  "passkey.sign-in.cancelled":
+    "Es wurde kein Passkey benutzt. Versuchen Sie es noch einmal oder melden Sie sich mit Ihrem Passwort an.",
+  "passkey.add.refused":
+    "Der Passkey wurde nicht hinzugefügt. Versuchen Sie es noch einmal oder machen Sie ohne weiter.",
+  "passkey.add.cancelled": "Es wurde kein Passkey angelegt. Versuchen Sie es noch einmal oder machen Sie ohne weiter.",
+  "passkey.offer.title": "Das nächste Mal ohne Passwort?",
+  "passkey.offer.lead":
+    "Ein Passkey meldet Sie mit Ihrem Finger, Ihrem Gesicht oder dem Code dieses Geräts an. Niemand kann ihn erraten, und niemand kann ihn bei uns stehlen.",
+  "passkey.offer.what":
+    "Er bleibt bei Ihnen: wir behalten nur, womit er geprüft wird. In Ihrem Konto können Sie weitere hinzufügen oder ihn entfernen.",
+  "passkey.offer.do": "Passkey hinzufügen",
+  "passkey.offer.later": "Jetzt nicht",
+  "sign-in.forgot": "Passwort vergessen? Ein neues setzen",
+  "sign-in.sign-up": "Neu hier? Ein Konto anlegen",
+  "sign-in.done.signed-out": "Sie sind auf diesem Gerät abgemeldet.",
+  "sign-in.done.account-created": "Ihr Konto ist bereit. Melden Sie sich an, um zu sehen, was läuft.",
+
+  "sign-in.done.step-over":
+    "Das hat zu lange gedauert, oder es waren zu viele falsche Codes. Melden Sie sich noch einmal an.",
+  "sign-in.code.title": "Noch ein Schritt",
+  "sign-in.code.lead": "Ihr Passwort ist richtig. Dieses Konto fragt auch nach einem zweiten Faktor.",
+  "sign-in.code.do": "Anmelden",
+  "sign-in.code.again": "Von vorn beginnen",
+
+  "sign-out.title": "Abmelden",
+  "sign-out.lead": "Dieses Gerät wird dunkel. Ihre anderen Geräte bleiben angemeldet.",
+  "sign-out.do": "Dieses Gerät abmelden",
+  "sign-out.stay": "Angemeldet bleiben",
+  "sign-out.others": "Andere Geräte stehen in Ihrem Konto",
+
+  "sign-up.title": "Ein Konto anlegen",
+  "sign-up.lead": "Wir schicken Ihnen einen Code, damit sicher ist, dass die Adresse Ihnen gehört.",
+  "sign-up.do": "Code schicken",
+  "sign-up.sign-in": "Schon ein Konto? Anmelden",
+
+  "confirm.title": "Sehen Sie in Ihre Post",
+  "confirm.lead": "Wir haben einen Brief mit einem Code geschickt. Er gilt 24 Stunden und nur in diesem Browser.",
+  "confirm.do": "Mein Konto anlegen",
+  "confirm.again": "Kein Brief? Sehen Sie bei unerwünschter Post nach oder beginnen Sie von vorn",
 
   step: "Schritt {step} von {steps}",
   "renew.title": "Ein neues Passwort setzen",
@@ -89,6 +150,62 @@ export const de: SharedWords = {
     "Ein Brief darüber ist an Ihre Adresse gegangen. Wenn Sie es nicht waren, steht darin, was zu tun ist.",
   "renew.done.do": "Anmelden",
 
+  "not-me.title": "Sie waren es nicht?",
+  "not-me.lead":
+    "Ein Brief hat Ihnen eine Änderung an Ihrem Konto gemeldet, die nicht von Ihnen ist. Ein Druck nimmt sie zurück:",
+  "not-me.change": "Die Änderung wird zurückgenommen, und alles, was danach geändert wurde.",
+  "not-me.devices": "Jedes Gerät wird abgemeldet, auch Ihre.",
+  "not-me.password": "Das Passwort gilt nicht mehr. Danach setzen Sie ein neues, mit einem Code, der per E-Mail kommt.",
+  "not-me.secret": "Der letzte Teil der Adresse im Brief",
+  "not-me.secret.hint": "Alles nach dem Zeichen #.",
+  "not-me.do": "Ich war es nicht: zurücknehmen",
+  "not-me.was-me": "Ich war es: alles so lassen",
+  "not-me.refused":
+    "Das wurde schon benutzt, oder der Brief ist älter als 7 Tage. Wenn Sie nicht sicher sind, wer in Ihrem Konto ist, setzen Sie ein neues Passwort.",
+  "not-me.done.title": "Zurückgenommen",
+  "not-me.done.lead": "Jedes Gerät ist abgemeldet, und das Passwort gilt nicht mehr. Niemand ist jetzt in Ihrem Konto.",
+  "not-me.done.rest":
+    "Etwas, das entfernt worden war, konnte nicht zurückgeholt werden, weil es anderswo in Gebrauch ist oder seither zu viel geschehen ist. Sehen Sie Ihr Konto an, sobald Sie zurück sind, oder fragen Sie den Betreiber.",
+  "not-me.done.mailbox": "Ändern Sie zuerst das Passwort Ihres Postfachs, falls noch jemand es kennen könnte.",
+  "not-me.done.renew": "Setzen Sie hier ein neues Passwort, mit einem Code, den wir Ihnen schicken.",
+  "not-me.done.look":
+    "Sehen Sie Ihr Konto an: die Adressen, die Geräte und was geschehen ist. Andere Briefe über Änderungen, die nicht von Ihnen sind, haben eigene Knöpfe.",
+  "not-me.done.do": "Neues Passwort setzen",
+
+  "link.title": "Fernseher oder App verbinden",
+  "link.lead": "Tippen Sie den Code, den der Bildschirm zeigt.",
+  "link.code": "Code auf dem Bildschirm",
+  "link.do": "Weiter",
+  "link.refused":
+    "Kein Bildschirm wartet mit diesem Code. Codes gelten 15 Minuten: vergleichen Sie ihn mit dem Bildschirm, oder holen Sie dort einen neuen.",
+  "link.show.title": "Dieses Gerät verbinden?",
+  "link.show.lead": "Es kann dann als Sie abspielen, bis Sie es abmelden.",
+  "link.show.code": "Code",
+  "link.show.device": "Gerät",
+  "link.show.kind": "Art",
+  "link.show.kind.tv": "Fernseher",
+  "link.show.kind.app": "App",
+  "link.show.network": "Netz",
+  "link.show.network.same": "Dasselbe wie Ihres",
+  "link.show.network.other": "Ein anderes: {network}",
+  "link.show.asked": "Gefragt",
+  "link.show.warning.title": "Dieses Gerät ist in einem anderen Netz als Sie",
+  "link.show.warning":
+    "Erlauben Sie es nur, wenn Sie diesen Code auf einem Bildschirm vor sich sehen. Wenn jemand ihn Ihnen geschickt hat, lehnen Sie ab.",
+  "link.show.check": "Erlauben Sie es nur, wenn Sie diesen Code auf einem Bildschirm vor sich sehen.",
+  "link.approve": "Erlauben",
+  "link.deny": "Ablehnen",
+  "link.approved.title": "Verbunden",
+  "link.approved.lead": "Der Bildschirm geht in ein paar Sekunden von selbst weiter. Sie können dieses Gerät weglegen.",
+  "link.denied.title": "Abgelehnt",
+  "link.denied.lead": "Das Gerät wurde nicht verbunden. Wenn Sie es nicht erwartet haben, ist weiter nichts nötig.",
+  "link.another": "Ein anderes Gerät verbinden",
+  "link.library": "Zur Bibliothek",
+  "link.devices": "Ihre Geräte ansehen",
+  "link.renew.title": "Setzen Sie zuerst ein neues Passwort",
+  "link.renew.lead":
+    "Sie haben sich vor einem Sicherheitsvorfall angemeldet. Geräte lassen sich wieder verbinden, sobald Ihr Passwort erneuert ist.",
+
   "letter.check.title": "Ist dieser Brief von uns?",
   "letter.check.lead":
     "Jeder Brief über einen Sicherheitsvorfall trägt ein Zeichen. Tippen Sie es so, wie der Brief es zeigt.",
@@ -114,4 +231,39 @@ export const de: SharedWords = {
   "letter.closed": "Fall geschlossen",
   "letter.text": "Der Brief, wie er verschickt wurde",
   "letter.none-yet": "Noch ist kein Brief verschickt. Er wird dieses Zeichen tragen, und sein Text wird hier stehen.",
+
+  "problem.again": "Noch einmal versuchen",
+  "problem.home": "Zur Bibliothek",
+  "problem.reference": "Wenn es so bleibt, nennen Sie dem Betreiber dieses Zeichen: {reference}",
+  "problem.busy.title": "Einen Moment bitte",
+  "problem.busy.what":
+    "Der Dienst ist sehr beschäftigt oder startet neu. Nichts ging verloren. Warten Sie ein paar Sekunden und versuchen Sie es noch einmal; was Sie getippt haben, ist noch da, wenn Sie zurückgehen.",
+  "problem.crowded.title": "Viele sind auf einmal hier",
+  "problem.crowded.what":
+    "An dem, was Sie getippt haben, ist nichts falsch, und nichts wurde versucht. Warten Sie ein paar Sekunden und versuchen Sie es noch einmal; es ist noch da, wenn Sie zurückgehen.",
+  "problem.too-many.title": "Zu viele Versuche",
+  "problem.too-many.what":
+    "Zur Sicherheit aller werden Versuche gezählt. Warten Sie {minutes} Minuten und versuchen Sie es dann noch einmal.",
+  "problem.not-found.title": "Hier ist nichts",
+  "problem.not-found.what": "Vielleicht ist die Adresse vertippt, oder was hier war, wurde entfernt.",
+  "problem.malformed-request.title": "Dieses Formular war nicht zu lesen",
+  "problem.malformed-request.what":
+    "Nichts wurde geändert. Öffnen Sie die Seite noch einmal und füllen Sie sie neu aus.",
+  "problem.card-number.title": "Das sieht nach einer Kartennummer aus",
+  "problem.card-number.what":
+    "Wir nehmen nie Zahlungsdaten, darum wurde nichts gespeichert. Gehen Sie zurück, nehmen Sie die Nummer heraus und senden Sie es noch einmal.",
+  "problem.text-refused.title": "Dieser Text lässt sich nicht zeigen",
+  "problem.text-refused.what":
+    "Er enthält Steuerzeichen, die niemand sieht. Nichts wurde geändert. Gehen Sie zurück, tippen Sie ihn von Hand und senden Sie ihn noch einmal.",
+  "problem.foreign-origin.title": "Das kam von einer anderen Seite",
+  "problem.foreign-origin.what":
+    "Zu Ihrer Sicherheit wurde es nicht angenommen, und nichts wurde geändert. Wenn Sie auf unserer eigenen Seite sind, öffnen Sie sie neu und wiederholen Sie es.",
+  "problem.operators-only.title": "Diese Seite ist für Betreiber",
+  "problem.operators-only.what": "Sie sind angemeldet, aber Ihr Konto darf den Dienst nicht betreiben.",
+  "problem.other.title": "Das ging nicht",
+  "problem.other.what": "Nichts wurde geändert. Öffnen Sie die Seite noch einmal und wiederholen Sie es.",
+  "problem.broken.title": "Bei uns ist etwas kaputtgegangen",
+  "problem.broken.what": "Es liegt nicht an dem, was Sie gesendet haben. Versuchen Sie es gleich noch einmal.",
+  "problem.unbuilt.title": "Die Seiten sind nicht gebaut",
+  "problem.unbuilt.what": "Für den Betreiber: rufen Sie {command} auf und starten Sie den Dienst neu.",
 };

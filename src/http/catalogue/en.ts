@@ -21,6 +21,10 @@ export const en = {
   "field.sign-out-devices": "Sign out connected devices after password change",
   "field.sign-out-devices.hint": "Browsers, TVs and apps that are signed in now must sign in again.",
 
+  "refused.address.missing": "An address is needed.",
+  "refused.address.too-long": "An address has at most 254 characters.",
+  "refused.address.form": "An address looks like name@example.org.",
+  "refused.address.domain": "The part after the @ is no domain of the internet.",
   "refused.code": "This code is wrong, used or too old. If you asked more than once, use the newest letter.",
   "refused.factor": "This code is wrong, or was used already. Wait for the next one in your app and type that.",
   "refused.factor.wait":
@@ -248,3 +252,5 @@ export const en = {
 } as const;
 
 export type WordKey = keyof typeof en;
+/** A language has every word, or does not compile. */
+export type Catalogue = Readonly<Record<WordKey, string>>;

@@ -1,7 +1,7 @@
-import type { SharedWords } from "./shared-words.ts";
+import type { Catalogue } from "./en.ts";
 
 /** Spanish. */
-export const es: SharedWords = {
+export const es: Catalogue = {
   "frame.skip": "Ir al contenido",
   "frame.title": "{title} · {service}",
   "frame.title.failed": "Error: {title} · {service}",
@@ -10,10 +10,13 @@ export const es: SharedWords = {
   "frame.contact": "Preguntas: {contact}",
 
   "field.address": "Dirección de correo",
+  "field.password": "Contraseña",
   "field.new-password": "Contraseña nueva",
   "field.new-password.hint": "Al menos {count} caracteres, los que quiera. Unas palabras seguidas van bien.",
   "field.reveal": "Mostrar",
   "field.conceal": "Ocultar",
+  "field.name": "Su nombre",
+  "field.name.hint": "Así le saludarán las cartas. Puede quedar vacío.",
   "field.code": "Código de la carta",
   "field.factor": "Código",
   "field.factor.hint": "Seis cifras de su aplicación de autenticación, o uno de sus códigos de recuperación.",
@@ -21,6 +24,10 @@ export const es: SharedWords = {
   "field.sign-out-devices.hint":
     "Los navegadores, televisores y aplicaciones que tienen sesión ahora tendrán que entrar de nuevo.",
 
+  "refused.address.missing": "Hace falta una dirección.",
+  "refused.address.too-long": "Una dirección tiene como mucho 254 caracteres.",
+  "refused.address.form": "Una dirección es como nombre@example.org.",
+  "refused.address.domain": "Lo que va después de la @ no es un dominio de internet.",
   "refused.code":
     "Este código está mal, ya se usó o es demasiado antiguo. Si pidió más de uno, use la carta más reciente.",
   "refused.factor": "Este código está mal o ya se usó. Espere al siguiente en su aplicación y escriba ese.",
@@ -41,6 +48,57 @@ export const es: SharedWords = {
   "notice.renew": "Poner una contraseña nueva",
   "notice.read": "Qué ha pasado: {reference}",
   "notice.letter": "La carta que enviamos a todos",
+
+  "sign-in.title": "Entrar",
+  "sign-in.lead": "Siga donde lo dejó.",
+  "sign-in.do": "Entrar",
+  "sign-in.refused": "Dirección o contraseña incorrecta.",
+  "sign-in.refused.renew":
+    "Dirección o contraseña incorrecta. Las contraseñas de antes del {date} deben renovarse: {link}.",
+  "sign-in.refused.renew.link": "poner una contraseña nueva",
+  "sign-in.done.renewed": "Su contraseña nueva está puesta. Entre con ella.",
+  "sign-in.passkey": "Entrar con una llave de acceso",
+  "passkey.or": "o con su contraseña",
+  "passkey.elsewhere": "Las llaves de acceso solo funcionan en {link}.",
+  "passkey.failed": "El servicio no ha respondido. Inténtelo de nuevo en un momento.",
+  "passkey.sign-in.refused":
+    "Esta llave de acceso no se puede usar aquí ahora. Entre con su contraseña o ponga una nueva; su cuenta dice por qué.",
+  "passkey.sign-in.cancelled": "No se ha usado ninguna llave de acceso. Inténtelo otra vez o entre con su contraseña.",
+  "passkey.add.refused": "La llave de acceso no se ha añadido. Inténtelo otra vez o siga sin ella.",
+  "passkey.add.cancelled": "No se ha creado ninguna llave de acceso. Inténtelo otra vez o siga sin ella.",
+  "passkey.offer.title": "¿La próxima vez sin contraseña?",
+  "passkey.offer.lead":
+    "Una llave de acceso le deja entrar con su dedo, su cara o el código de este dispositivo. Nadie puede adivinarla, y nadie puede robárnosla.",
+  "passkey.offer.what":
+    "Se queda con usted: solo guardamos lo que la comprueba. Puede añadir más, o quitarla, en su cuenta.",
+  "passkey.offer.do": "Añadir una llave de acceso",
+  "passkey.offer.later": "Ahora no",
+  "sign-in.forgot": "¿Olvidó su contraseña? Ponga una nueva",
+  "sign-in.sign-up": "¿Es nuevo aquí? Cree una cuenta",
+  "sign-in.done.signed-out": "Ha cerrado la sesión en este dispositivo.",
+  "sign-in.done.account-created": "Su cuenta está lista. Entre para empezar a ver.",
+
+  "sign-in.done.step-over": "Ha tardado demasiado, o hubo demasiados códigos equivocados. Entre de nuevo.",
+  "sign-in.code.title": "Un paso más",
+  "sign-in.code.lead": "Su contraseña es correcta. Esta cuenta pide también un segundo factor.",
+  "sign-in.code.do": "Entrar",
+  "sign-in.code.again": "Empezar de nuevo",
+
+  "sign-out.title": "Cerrar la sesión",
+  "sign-out.lead": "Este dispositivo se apaga. Los demás siguen con la sesión abierta.",
+  "sign-out.do": "Cerrar la sesión en este dispositivo",
+  "sign-out.stay": "Seguir dentro",
+  "sign-out.others": "Los otros dispositivos están en su cuenta",
+
+  "sign-up.title": "Crear una cuenta",
+  "sign-up.lead": "Le enviamos un código para estar seguros de que la dirección es suya.",
+  "sign-up.do": "Envíenme el código",
+  "sign-up.sign-in": "¿Ya tiene cuenta? Entre",
+
+  "confirm.title": "Mire su correo",
+  "confirm.lead": "Hemos enviado una carta con un código. Vale 24 horas, solo en este navegador.",
+  "confirm.do": "Crear mi cuenta",
+  "confirm.again": "¿No hay carta? Mire en el correo no deseado o empiece de nuevo",
 
   step: "Paso {step} de {steps}",
   "renew.title": "Poner una contraseña nueva",
@@ -85,6 +143,62 @@ export const es: SharedWords = {
   "renew.done.letter": "Una carta que lo dice ha salido a su dirección. Si no fue usted, la carta dice qué hacer.",
   "renew.done.do": "Entrar",
 
+  "not-me.title": "¿No fue usted?",
+  "not-me.lead": "Una carta le avisó de un cambio en su cuenta que usted no hizo. Con pulsar una vez se deshace:",
+  "not-me.change": "Se deshace el cambio, y todo lo que se cambió después.",
+  "not-me.devices": "Se cierra la sesión en todos los dispositivos, también en los suyos.",
+  "not-me.password": "La contraseña deja de valer. Después pone una nueva, con un código que llega por correo.",
+  "not-me.secret": "La última parte de la dirección de la carta",
+  "not-me.secret.hint": "Todo lo que va después del signo #.",
+  "not-me.do": "No fui yo: deshacerlo",
+  "not-me.was-me": "Fui yo: dejarlo todo como está",
+  "not-me.refused":
+    "Esto ya se usó, o la carta tiene más de 7 días. Si no está seguro de quién está en su cuenta, ponga una contraseña nueva.",
+  "not-me.done.title": "Deshecho",
+  "not-me.done.lead":
+    "Se ha cerrado la sesión en todos los dispositivos y la contraseña ya no vale. Ahora no hay nadie en su cuenta.",
+  "not-me.done.rest":
+    "Algo que se quitó no se pudo devolver, porque está en uso en otro sitio o han pasado demasiadas cosas desde entonces. Mire su cuenta cuando haya vuelto, o pregunte al operador.",
+  "not-me.done.mailbox": "Cambie primero la contraseña de su buzón, si alguien más puede conocerla.",
+  "not-me.done.renew": "Ponga aquí una contraseña nueva, con un código que le enviamos.",
+  "not-me.done.look":
+    "Mire su cuenta: sus direcciones, sus dispositivos y lo que ha pasado. Otras cartas sobre cambios que no son suyos tienen sus propios botones.",
+  "not-me.done.do": "Poner una contraseña nueva",
+
+  "link.title": "Vincular un televisor o una aplicación",
+  "link.lead": "Escriba el código que muestra la pantalla.",
+  "link.code": "Código de la pantalla",
+  "link.do": "Continuar",
+  "link.refused":
+    "Ninguna pantalla espera con este código. Los códigos duran 15 minutos: compárelo con la pantalla o pida allí uno nuevo.",
+  "link.show.title": "¿Vincular este dispositivo?",
+  "link.show.lead": "Podrá reproducir como usted hasta que cierre su sesión.",
+  "link.show.code": "Código",
+  "link.show.device": "Dispositivo",
+  "link.show.kind": "Tipo",
+  "link.show.kind.tv": "Televisor",
+  "link.show.kind.app": "Aplicación",
+  "link.show.network": "Red",
+  "link.show.network.same": "La misma que la suya",
+  "link.show.network.other": "Otra: {network}",
+  "link.show.asked": "Pedido",
+  "link.show.warning.title": "Este dispositivo está en otra red que usted",
+  "link.show.warning":
+    "Apruébelo solo si ve este código en una pantalla delante de usted. Si alguien se lo ha enviado, rechácelo.",
+  "link.show.check": "Apruébelo solo si ve este código en una pantalla delante de usted.",
+  "link.approve": "Aprobar",
+  "link.deny": "Rechazar",
+  "link.approved.title": "Vinculado",
+  "link.approved.lead": "La pantalla sigue sola en unos segundos. Puede dejar este dispositivo.",
+  "link.denied.title": "Rechazado",
+  "link.denied.lead": "El dispositivo no se ha vinculado. Si no lo esperaba, no hace falta nada más.",
+  "link.another": "Vincular otro dispositivo",
+  "link.library": "Ir a la biblioteca",
+  "link.devices": "Ver sus dispositivos",
+  "link.renew.title": "Ponga primero una contraseña nueva",
+  "link.renew.lead":
+    "Entró antes de un incidente de seguridad. Se podrán vincular dispositivos otra vez cuando haya renovado su contraseña.",
+
   "letter.check.title": "¿Es nuestra esta carta?",
   "letter.check.lead":
     "Cada carta sobre un incidente de seguridad lleva una referencia. Escríbala como la muestra la carta.",
@@ -109,4 +223,38 @@ export const es: SharedWords = {
   "letter.closed": "Caso cerrado",
   "letter.text": "La carta tal como se envió",
   "letter.none-yet": "Todavía no se ha enviado ninguna carta. Llevará esta referencia, y su texto estará aquí.",
+
+  "problem.again": "Intentarlo de nuevo",
+  "problem.home": "Ir a la biblioteca",
+  "problem.reference": "Si sigue así, dé al operador esta referencia: {reference}",
+  "problem.busy.title": "Un momento, por favor",
+  "problem.busy.what":
+    "El servicio está muy ocupado o se está reiniciando. No se ha perdido nada. Espere unos segundos e inténtelo de nuevo; lo que escribió sigue ahí si vuelve atrás.",
+  "problem.crowded.title": "Hay mucha gente a la vez",
+  "problem.crowded.what":
+    "No hay nada mal en lo que escribió, y no se ha probado nada. Espere unos segundos e inténtelo de nuevo; sigue ahí si vuelve atrás.",
+  "problem.too-many.title": "Demasiados intentos",
+  "problem.too-many.what":
+    "Por la seguridad de todos se cuentan los intentos. Espere {minutes} minutos e inténtelo de nuevo.",
+  "problem.not-found.title": "Aquí no hay nada",
+  "problem.not-found.what": "Quizá la dirección esté mal escrita, o se haya quitado lo que había aquí.",
+  "problem.malformed-request.title": "No se ha podido leer este formulario",
+  "problem.malformed-request.what": "No se ha cambiado nada. Abra la página otra vez y rellénela de nuevo.",
+  "problem.card-number.title": "Eso parece un número de tarjeta",
+  "problem.card-number.what":
+    "Nunca aceptamos datos de pago, así que no se ha guardado nada. Vuelva atrás, quite el número y envíelo de nuevo.",
+  "problem.text-refused.title": "Ese texto no se puede mostrar",
+  "problem.text-refused.what":
+    "Contiene caracteres de control que nadie ve. No se ha cambiado nada. Vuelva atrás, escríbalo a mano y envíelo de nuevo.",
+  "problem.foreign-origin.title": "Esto venía de otro sitio",
+  "problem.foreign-origin.what":
+    "Por su seguridad no se ha aceptado, y no se ha cambiado nada. Si está en nuestra propia página, ábrala otra vez y repítalo.",
+  "problem.operators-only.title": "Esta página es para operadores",
+  "problem.operators-only.what": "Ha entrado, pero su cuenta no puede manejar el servicio.",
+  "problem.other.title": "No ha funcionado",
+  "problem.other.what": "No se ha cambiado nada. Abra la página otra vez y repítalo.",
+  "problem.broken.title": "Algo se ha roto por nuestra parte",
+  "problem.broken.what": "No es por lo que envió. Inténtelo de nuevo en un momento.",
+  "problem.unbuilt.title": "Las páginas no están construidas",
+  "problem.unbuilt.what": "Para el operador: ejecute {command} y reinicie el servicio.",
 };

@@ -1,7 +1,7 @@
-import type { SharedWords } from "./shared-words.ts";
+import type { Catalogue } from "./en.ts";
 
 /** French. */
-export const fr: SharedWords = {
+export const fr: Catalogue = {
   "frame.skip": "Aller au contenu",
   "frame.title": "{title} · {service}",
   "frame.title.failed": "Erreur : {title} · {service}",
@@ -10,10 +10,13 @@ export const fr: SharedWords = {
   "frame.contact": "Questions : {contact}",
 
   "field.address": "Adresse e-mail",
+  "field.password": "Mot de passe",
   "field.new-password": "Nouveau mot de passe",
   "field.new-password.hint": "Au moins {count} caractères, ceux que vous voulez. Quelques mots à la suite vont bien.",
   "field.reveal": "Montrer",
   "field.conceal": "Cacher",
+  "field.name": "Votre nom",
+  "field.name.hint": "C’est ainsi que les lettres vous salueront. Peut rester vide.",
   "field.code": "Code de la lettre",
   "field.factor": "Code",
   "field.factor.hint": "Six chiffres de votre application d’authentification, ou un de vos codes de secours.",
@@ -21,6 +24,10 @@ export const fr: SharedWords = {
   "field.sign-out-devices.hint":
     "Les navigateurs, téléviseurs et applications connectés maintenant devront se reconnecter.",
 
+  "refused.address.missing": "Il faut une adresse.",
+  "refused.address.too-long": "Une adresse a au plus 254 caractères.",
+  "refused.address.form": "Une adresse ressemble à nom@example.org.",
+  "refused.address.domain": "Ce qui suit le @ n’est pas un domaine d’Internet.",
   "refused.code":
     "Ce code est faux, déjà utilisé ou trop ancien. Si vous en avez demandé plusieurs, prenez la lettre la plus récente.",
   "refused.factor": "Ce code est faux, ou a déjà servi. Attendez le suivant dans votre application et tapez celui-là.",
@@ -42,6 +49,59 @@ export const fr: SharedWords = {
   "notice.renew": "Choisir un nouveau mot de passe",
   "notice.read": "Ce qui s’est passé : {reference}",
   "notice.letter": "La lettre que nous avons envoyée à tous",
+
+  "sign-in.title": "Se connecter",
+  "sign-in.lead": "Reprenez là où vous vous êtes arrêté.",
+  "sign-in.do": "Se connecter",
+  "sign-in.refused": "Adresse ou mot de passe incorrect.",
+  "sign-in.refused.renew":
+    "Adresse ou mot de passe incorrect. Les mots de passe d’avant le {date} doivent être renouvelés : {link}.",
+  "sign-in.refused.renew.link": "choisir un nouveau mot de passe",
+  "sign-in.done.renewed": "Votre nouveau mot de passe est enregistré. Connectez-vous avec lui.",
+  "sign-in.passkey": "Se connecter avec une clé d’accès",
+  "passkey.or": "ou avec votre mot de passe",
+  "passkey.elsewhere": "Les clés d’accès ne marchent qu’à {link}.",
+  "passkey.failed": "Le service n’a pas répondu. Réessayez dans un instant.",
+  "passkey.sign-in.refused":
+    "Cette clé d’accès ne peut pas servir ici pour l’instant. Connectez-vous avec votre mot de passe, ou choisissez-en un nouveau ; votre compte dit pourquoi.",
+  "passkey.sign-in.cancelled":
+    "Aucune clé d’accès n’a été utilisée. Réessayez, ou connectez-vous avec votre mot de passe.",
+  "passkey.add.refused": "La clé d’accès n’a pas été ajoutée. Réessayez, ou continuez sans elle.",
+  "passkey.add.cancelled": "Aucune clé d’accès n’a été créée. Réessayez, ou continuez sans elle.",
+  "passkey.offer.title": "La prochaine fois sans mot de passe ?",
+  "passkey.offer.lead":
+    "Une clé d’accès vous connecte avec votre doigt, votre visage ou le code de cet appareil. Personne ne peut la deviner, et personne ne peut nous la voler.",
+  "passkey.offer.what":
+    "Elle reste chez vous : nous ne gardons que ce qui la vérifie. Vous pouvez en ajouter d’autres, ou la retirer, dans votre compte.",
+  "passkey.offer.do": "Ajouter une clé d’accès",
+  "passkey.offer.later": "Pas maintenant",
+  "sign-in.forgot": "Mot de passe oublié ? En choisir un nouveau",
+  "sign-in.sign-up": "Nouveau ici ? Créer un compte",
+  "sign-in.done.signed-out": "Vous êtes déconnecté sur cet appareil.",
+  "sign-in.done.account-created": "Votre compte est prêt. Connectez-vous pour commencer à regarder.",
+
+  "sign-in.done.step-over": "Cela a pris trop de temps, ou il y a eu trop de codes faux. Connectez-vous de nouveau.",
+  "sign-in.code.title": "Encore une étape",
+  "sign-in.code.lead": "Votre mot de passe est juste. Ce compte demande aussi un second facteur.",
+  "sign-in.code.do": "Se connecter",
+  "sign-in.code.again": "Recommencer",
+
+  "sign-out.title": "Se déconnecter",
+  "sign-out.lead": "Cet appareil s’éteint. Vos autres appareils restent connectés.",
+  "sign-out.do": "Déconnecter cet appareil",
+  "sign-out.stay": "Rester connecté",
+  "sign-out.others": "Vos autres appareils sont dans votre compte",
+
+  "sign-up.title": "Créer un compte",
+  "sign-up.lead": "Nous vous envoyons un code pour être sûrs que l’adresse est la vôtre.",
+  "sign-up.do": "Envoyez-moi le code",
+  "sign-up.sign-in": "Déjà un compte ? Se connecter",
+
+  "confirm.title": "Regardez votre courrier",
+  "confirm.lead":
+    "Nous avons envoyé une lettre avec un code. Il est bon pendant 24 heures, dans ce navigateur seulement.",
+  "confirm.do": "Créer mon compte",
+  "confirm.again": "Pas de lettre ? Regardez dans le courrier indésirable, ou recommencez",
 
   step: "Étape {step} sur {steps}",
   "renew.title": "Choisir un nouveau mot de passe",
@@ -89,6 +149,65 @@ export const fr: SharedWords = {
   "renew.done.letter": "Une lettre qui le dit est partie à votre adresse. Si ce n’était pas vous, elle dit quoi faire.",
   "renew.done.do": "Se connecter",
 
+  "not-me.title": "Ce n’était pas vous ?",
+  "not-me.lead":
+    "Une lettre vous a signalé un changement de votre compte que vous n’avez pas fait. Une pression l’annule :",
+  "not-me.change": "Le changement est annulé, et tout ce qui a été changé ensuite.",
+  "not-me.devices": "Chaque appareil est déconnecté, les vôtres aussi.",
+  "not-me.password":
+    "Le mot de passe est refusé. Vous en choisissez ensuite un nouveau, avec un code envoyé par e-mail.",
+  "not-me.secret": "La fin de l’adresse qui est dans la lettre",
+  "not-me.secret.hint": "Tout ce qui suit le signe #.",
+  "not-me.do": "Ce n’était pas moi : annuler",
+  "not-me.was-me": "C’était moi : tout laisser comme c’est",
+  "not-me.refused":
+    "Cela a déjà servi, ou la lettre a plus de 7 jours. Si vous n’êtes pas sûr de qui est dans votre compte, choisissez un nouveau mot de passe.",
+  "not-me.done.title": "Annulé",
+  "not-me.done.lead":
+    "Chaque appareil est déconnecté, et le mot de passe est refusé. Personne n’est dans votre compte maintenant.",
+  "not-me.done.rest":
+    "Quelque chose qui avait été retiré n’a pas pu être remis, parce que cela sert ailleurs ou que trop de choses se sont passées depuis. Regardez votre compte une fois revenu, ou demandez à l’exploitant.",
+  "not-me.done.mailbox":
+    "Changez d’abord le mot de passe de votre boîte aux lettres, si quelqu’un d’autre peut le connaître.",
+  "not-me.done.renew": "Choisissez ici un nouveau mot de passe, avec un code que nous vous envoyons.",
+  "not-me.done.look":
+    "Regardez votre compte : ses adresses, ses appareils et ce qui s’est passé. Les autres lettres sur des changements qui ne sont pas de vous ont leurs propres boutons.",
+  "not-me.done.do": "Choisir un nouveau mot de passe",
+
+  "link.title": "Relier un téléviseur ou une application",
+  "link.lead": "Tapez le code que l’écran affiche.",
+  "link.code": "Code à l’écran",
+  "link.do": "Continuer",
+  "link.refused":
+    "Aucun écran n’attend avec ce code. Les codes durent 15 minutes : comparez-le avec l’écran, ou prenez-en un nouveau là-bas.",
+  "link.show.title": "Relier cet appareil ?",
+  "link.show.lead": "Il pourra lire en votre nom, jusqu’à ce que vous le déconnectiez.",
+  "link.show.code": "Code",
+  "link.show.device": "Appareil",
+  "link.show.kind": "Type",
+  "link.show.kind.tv": "Téléviseur",
+  "link.show.kind.app": "Application",
+  "link.show.network": "Réseau",
+  "link.show.network.same": "Le même que le vôtre",
+  "link.show.network.other": "Un autre : {network}",
+  "link.show.asked": "Demandé",
+  "link.show.warning.title": "Cet appareil est sur un autre réseau que vous",
+  "link.show.warning":
+    "N’autorisez que si vous voyez ce code sur un écran devant vous. Si quelqu’un vous l’a envoyé, refusez.",
+  "link.show.check": "N’autorisez que si vous voyez ce code sur un écran devant vous.",
+  "link.approve": "Autoriser",
+  "link.deny": "Refuser",
+  "link.approved.title": "Relié",
+  "link.approved.lead": "L’écran continue tout seul dans quelques secondes. Vous pouvez poser cet appareil.",
+  "link.denied.title": "Refusé",
+  "link.denied.lead": "L’appareil n’a pas été relié. Si vous ne l’attendiez pas, il n’y a rien d’autre à faire.",
+  "link.another": "Relier un autre appareil",
+  "link.library": "Aller à la bibliothèque",
+  "link.devices": "Voir vos appareils",
+  "link.renew.title": "Choisissez d’abord un nouveau mot de passe",
+  "link.renew.lead":
+    "Vous vous êtes connecté avant un incident de sécurité. Les appareils pourront de nouveau être reliés une fois votre mot de passe renouvelé.",
+
   "letter.check.title": "Cette lettre est-elle de nous ?",
   "letter.check.lead":
     "Chaque lettre sur un incident de sécurité porte une référence. Tapez-la comme la lettre la montre.",
@@ -114,4 +233,38 @@ export const fr: SharedWords = {
   "letter.closed": "Dossier fermé",
   "letter.text": "La lettre telle qu’envoyée",
   "letter.none-yet": "Aucune lettre n’est encore partie. Elle portera cette référence, et son texte sera ici.",
+
+  "problem.again": "Réessayer",
+  "problem.home": "Aller à la bibliothèque",
+  "problem.reference": "Si cela continue, donnez cette référence à l’exploitant : {reference}",
+  "problem.busy.title": "Un instant, s’il vous plaît",
+  "problem.busy.what":
+    "Le service est très occupé ou redémarre. Rien n’est perdu. Attendez quelques secondes et réessayez ; ce que vous avez tapé est encore là si vous revenez en arrière.",
+  "problem.crowded.title": "Beaucoup de monde à la fois",
+  "problem.crowded.what":
+    "Ce que vous avez tapé n’est pas en cause, et rien n’a été essayé. Attendez quelques secondes et réessayez ; tout est encore là si vous revenez en arrière.",
+  "problem.too-many.title": "Trop d’essais",
+  "problem.too-many.what":
+    "Pour la sécurité de tous, les essais sont comptés. Attendez {minutes} minutes, puis réessayez.",
+  "problem.not-found.title": "Il n’y a rien ici",
+  "problem.not-found.what": "L’adresse est peut-être mal tapée, ou ce qui était ici a été retiré.",
+  "problem.malformed-request.title": "Ce formulaire n’a pas pu être lu",
+  "problem.malformed-request.what": "Rien n’a été changé. Rouvrez la page et remplissez-la encore une fois.",
+  "problem.card-number.title": "Cela ressemble à un numéro de carte",
+  "problem.card-number.what":
+    "Nous ne prenons jamais de données de paiement, donc rien n’a été enregistré. Revenez en arrière, retirez le numéro et renvoyez.",
+  "problem.text-refused.title": "Ce texte ne peut pas être affiché",
+  "problem.text-refused.what":
+    "Il contient des caractères de contrôle que personne ne voit. Rien n’a été changé. Revenez en arrière, tapez-le à la main et renvoyez-le.",
+  "problem.foreign-origin.title": "Cela venait d’un autre site",
+  "problem.foreign-origin.what":
+    "Pour votre sécurité, ce n’a pas été accepté, et rien n’a été changé. Si vous êtes sur notre propre page, rouvrez-la et recommencez.",
+  "problem.operators-only.title": "Cette page est pour les exploitants",
+  "problem.operators-only.what": "Vous êtes connecté, mais votre compte ne peut pas exploiter le service.",
+  "problem.other.title": "Cela n’a pas marché",
+  "problem.other.what": "Rien n’a été changé. Rouvrez la page et recommencez.",
+  "problem.broken.title": "Quelque chose s’est cassé chez nous",
+  "problem.broken.what": "Ce que vous avez envoyé n’est pas en cause. Réessayez dans un instant.",
+  "problem.unbuilt.title": "Les pages ne sont pas construites",
+  "problem.unbuilt.what": "Pour l’exploitant : lancez {command} et redémarrez le service.",
 };

@@ -1,7 +1,7 @@
-import type { SharedWords } from "./shared-words.ts";
+import type { Catalogue } from "./en.ts";
 
 /** Japanese. */
-export const ja: SharedWords = {
+export const ja: Catalogue = {
   "frame.skip": "本文へ移動",
   "frame.title": "{title} · {service}",
   "frame.title.failed": "エラー：{title} · {service}",
@@ -10,10 +10,13 @@ export const ja: SharedWords = {
   "frame.contact": "お問い合わせ：{contact}",
 
   "field.address": "メールアドレス",
+  "field.password": "パスワード",
   "field.new-password": "新しいパスワード",
   "field.new-password.hint": "{count}文字以上、どんな文字でもかまいません。いくつかの単語を並べるとよいでしょう。",
   "field.reveal": "表示",
   "field.conceal": "隠す",
+  "field.name": "お名前",
+  "field.name.hint": "お知らせの宛名になります。空欄でもかまいません。",
   "field.code": "お知らせに書かれたコード",
   "field.factor": "コード",
   "field.factor.hint": "認証アプリの6桁の数字、または回復コードの1つ。",
@@ -21,6 +24,10 @@ export const ja: SharedWords = {
   "field.sign-out-devices.hint":
     "いまサインインしているブラウザー、テレビ、アプリは、もう一度サインインが必要になります。",
 
+  "refused.address.missing": "メールアドレスを入力してください。",
+  "refused.address.too-long": "メールアドレスは254文字以内です。",
+  "refused.address.form": "メールアドレスは name@example.org のような形です。",
+  "refused.address.domain": "@ の後ろがインターネットのドメインではありません。",
   "refused.code":
     "このコードは間違っているか、使用済みか、古すぎます。何度か送った場合は、いちばん新しいメールのコードを使ってください。",
   "refused.factor": "このコードは間違っているか、使用済みです。アプリに次のコードが出るのを待って入力してください。",
@@ -42,6 +49,56 @@ export const ja: SharedWords = {
   "notice.renew": "新しいパスワードを設定する",
   "notice.read": "何が起きたか：{reference}",
   "notice.letter": "みなさまにお送りしたお知らせ",
+
+  "sign-in.title": "サインイン",
+  "sign-in.lead": "続きからお楽しみください。",
+  "sign-in.do": "サインイン",
+  "sign-in.refused": "メールアドレスまたはパスワードが違います。",
+  "sign-in.refused.renew": "メールアドレスまたはパスワードが違います。{date}より前のパスワードは変更が必要です：{link}",
+  "sign-in.refused.renew.link": "新しいパスワードを設定する",
+  "sign-in.done.renewed": "新しいパスワードを設定しました。それでサインインしてください。",
+  "sign-in.passkey": "パスキーでサインイン",
+  "passkey.or": "またはパスワードで",
+  "passkey.elsewhere": "パスキーは{link}でのみ使えます。",
+  "passkey.failed": "サービスから応答がありませんでした。少し待って、もう一度お試しください。",
+  "passkey.sign-in.refused":
+    "このパスキーはいま使えません。パスワードでサインインするか、新しいパスワードを設定してください。理由はアカウントに表示されます。",
+  "passkey.sign-in.cancelled": "パスキーは使われませんでした。もう一度試すか、パスワードでサインインしてください。",
+  "passkey.add.refused": "パスキーは追加されませんでした。もう一度試すか、このまま進んでください。",
+  "passkey.add.cancelled": "パスキーは作られませんでした。もう一度試すか、このまま進んでください。",
+  "passkey.offer.title": "次からはパスワードなしで？",
+  "passkey.offer.lead":
+    "パスキーなら、指紋や顔、またはこの機器の暗証番号でサインインできます。推測されることも、当サービスから盗まれることもありません。",
+  "passkey.offer.what":
+    "パスキーはお手元に残り、当サービスが持つのは確認に使うものだけです。追加や削除はアカウントでできます。",
+  "passkey.offer.do": "パスキーを追加",
+  "passkey.offer.later": "今はしない",
+  "sign-in.forgot": "パスワードをお忘れですか？新しく設定する",
+  "sign-in.sign-up": "はじめての方はアカウントを作成",
+  "sign-in.done.signed-out": "この機器からサインアウトしました。",
+  "sign-in.done.account-created": "アカウントができました。サインインしてお楽しみください。",
+
+  "sign-in.done.step-over": "時間がかかりすぎたか、間違ったコードが多すぎました。もう一度サインインしてください。",
+  "sign-in.code.title": "あと一歩です",
+  "sign-in.code.lead": "パスワードは合っています。このアカウントは第二の要素も必要です。",
+  "sign-in.code.do": "サインイン",
+  "sign-in.code.again": "最初からやり直す",
+
+  "sign-out.title": "サインアウト",
+  "sign-out.lead": "この機器の画面が消えます。ほかの機器はサインインしたままです。",
+  "sign-out.do": "この機器からサインアウト",
+  "sign-out.stay": "サインインしたままにする",
+  "sign-out.others": "ほかの機器はアカウントにあります",
+
+  "sign-up.title": "アカウントを作成",
+  "sign-up.lead": "あなたのメールアドレスであることを確かめるため、コードをお送りします。",
+  "sign-up.do": "コードを送る",
+  "sign-up.sign-in": "アカウントをお持ちの方はサインイン",
+
+  "confirm.title": "メールをご確認ください",
+  "confirm.lead": "コードを書いたメールをお送りしました。24時間、このブラウザーでのみ使えます。",
+  "confirm.do": "アカウントを作成する",
+  "confirm.again": "メールが届かないときは、迷惑メールを確かめるか、最初からやり直してください",
 
   step: "手順 {step}／{steps}",
   "renew.title": "新しいパスワードを設定する",
@@ -87,6 +144,61 @@ export const ja: SharedWords = {
   "renew.done.letter": "そのことを知らせるメールをお送りしました。心当たりがない場合にすることも書いてあります。",
   "renew.done.do": "サインイン",
 
+  "not-me.title": "心当たりがありませんか？",
+  "not-me.lead": "身に覚えのないアカウントの変更がメールで知らされました。ボタンを1回押すと元に戻ります：",
+  "not-me.change": "その変更と、その後に変更されたものがすべて元に戻ります。",
+  "not-me.devices": "あなたの機器も含め、すべての機器がサインアウトされます。",
+  "not-me.password": "パスワードは使えなくなります。そのあと、メールで届くコードで新しく設定します。",
+  "not-me.secret": "メールに書かれたアドレスの最後の部分",
+  "not-me.secret.hint": "「#」より後ろのすべて。",
+  "not-me.do": "私ではありません：元に戻す",
+  "not-me.was-me": "私です：このままにする",
+  "not-me.refused":
+    "すでに使われたか、メールから7日以上たっています。誰がアカウントに入っているかわからないときは、新しいパスワードを設定してください。",
+  "not-me.done.title": "元に戻しました",
+  "not-me.done.lead":
+    "すべての機器がサインアウトされ、パスワードは使えなくなりました。いま、アカウントには誰も入っていません。",
+  "not-me.done.rest":
+    "削除されたもののうち、ほかで使われているか、その後の変更が多すぎるために戻せないものがありました。再びサインインしたらアカウントを確かめるか、運営者にお問い合わせください。",
+  "not-me.done.mailbox": "ほかの人に知られているおそれがあれば、まずメールのパスワードを変えてください。",
+  "not-me.done.renew": "メールで届くコードを使って、ここで新しいパスワードを設定してください。",
+  "not-me.done.look":
+    "アカウントのメールアドレス、機器、これまでの出来事を確かめてください。ほかの身に覚えのない変更のメールには、それぞれのボタンがあります。",
+  "not-me.done.do": "新しいパスワードを設定する",
+
+  "link.title": "テレビやアプリをつなぐ",
+  "link.lead": "画面に表示されたコードを入力してください。",
+  "link.code": "画面のコード",
+  "link.do": "次へ",
+  "link.refused":
+    "このコードで待っている画面はありません。コードの有効期間は15分です。画面と見比べるか、画面で新しいコードを出してください。",
+  "link.show.title": "この機器をつなぎますか？",
+  "link.show.lead": "サインアウトするまで、あなたとして再生できるようになります。",
+  "link.show.code": "コード",
+  "link.show.device": "機器",
+  "link.show.kind": "種類",
+  "link.show.kind.tv": "テレビ",
+  "link.show.kind.app": "アプリ",
+  "link.show.network": "ネットワーク",
+  "link.show.network.same": "あなたと同じ",
+  "link.show.network.other": "別のネットワーク：{network}",
+  "link.show.asked": "要求の時刻",
+  "link.show.warning.title": "この機器はあなたと別のネットワークにあります",
+  "link.show.warning":
+    "目の前の画面にこのコードが見えるときだけ承認してください。誰かから送られてきたコードなら、拒否してください。",
+  "link.show.check": "目の前の画面にこのコードが見えるときだけ承認してください。",
+  "link.approve": "承認",
+  "link.deny": "拒否",
+  "link.approved.title": "つながりました",
+  "link.approved.lead": "数秒で画面が自動的に進みます。この機器は置いてかまいません。",
+  "link.denied.title": "拒否しました",
+  "link.denied.lead": "機器はつながれていません。心当たりがない場合も、ほかに必要なことはありません。",
+  "link.another": "別の機器をつなぐ",
+  "link.library": "ライブラリーへ",
+  "link.devices": "機器の一覧",
+  "link.renew.title": "まず新しいパスワードを設定してください",
+  "link.renew.lead": "セキュリティ上の問題が起きる前のサインインです。パスワードを変更すると、再び機器をつなげます。",
+
   "letter.check.title": "このお知らせは本物ですか",
   "letter.check.lead":
     "セキュリティ上の問題についてのお知らせには、必ず照会番号があります。書かれているとおりに入力してください。",
@@ -111,4 +223,37 @@ export const ja: SharedWords = {
   "letter.closed": "対応の終了",
   "letter.text": "お送りしたお知らせ",
   "letter.none-yet": "お知らせはまだ送っていません。送ったお知らせにはこの番号があり、文面はここに載ります。",
+
+  "problem.again": "もう一度試す",
+  "problem.home": "ライブラリーへ",
+  "problem.reference": "続くようなら、運営者にこの番号をお伝えください：{reference}",
+  "problem.busy.title": "少々お待ちください",
+  "problem.busy.what":
+    "サービスが混み合っているか、再起動中です。何も失われていません。数秒待ってもう一度お試しください。前の画面に戻れば、入力したものは残っています。",
+  "problem.crowded.title": "たくさんの方が一度に来ています",
+  "problem.crowded.what":
+    "入力に間違いはなく、まだ何も試されていません。数秒待ってもう一度お試しください。前の画面に戻れば、入力したものは残っています。",
+  "problem.too-many.title": "回数が多すぎます",
+  "problem.too-many.what": "みなさまの安全のため、回数を数えています。{minutes}分待ってから、もう一度お試しください。",
+  "problem.not-found.title": "ここには何もありません",
+  "problem.not-found.what": "アドレスが間違っているか、あったものが取り除かれたのかもしれません。",
+  "problem.malformed-request.title": "このフォームを読み取れませんでした",
+  "problem.malformed-request.what": "何も変更されていません。ページを開き直して、もう一度入力してください。",
+  "problem.card-number.title": "支払いカードの番号のようです",
+  "problem.card-number.what":
+    "支払い情報はお預かりしないため、何も保存していません。前の画面に戻り、番号を消してもう一度送ってください。",
+  "problem.text-refused.title": "この文字は表示できません",
+  "problem.text-refused.what":
+    "目に見えない制御文字が含まれています。何も変更されていません。前の画面に戻り、手で入力し直して送ってください。",
+  "problem.foreign-origin.title": "別のサイトから送られました",
+  "problem.foreign-origin.what":
+    "安全のため受け付けず、何も変更していません。当サービスのページにいる場合は、開き直してもう一度行ってください。",
+  "problem.operators-only.title": "このページは運営者用です",
+  "problem.operators-only.what": "サインインしていますが、あなたのアカウントではサービスを運営できません。",
+  "problem.other.title": "うまくいきませんでした",
+  "problem.other.what": "何も変更されていません。ページを開き直して、もう一度行ってください。",
+  "problem.broken.title": "サービス側で問題が起きました",
+  "problem.broken.what": "お送りいただいたものに問題はありません。少し待って、もう一度お試しください。",
+  "problem.unbuilt.title": "ページがまだ作られていません",
+  "problem.unbuilt.what": "運営者の方へ：{command}を実行し、サービスを再起動してください。",
 };

@@ -32,7 +32,6 @@ export function linePage(
   const { number, before, expectedSeconds, comeBackSeconds } = standing;
   return {
     title,
-    words,
     comeBack: { seconds: comeBackSeconds, path },
     body: html`<div class="card" data-line="${path}" data-come-back="${comeBackSeconds}">
         <h1>${title}</h1>
