@@ -1,13 +1,11 @@
-import { hostname } from "node:os";
-import { connect as connectPlain, isIP } from "node:net";
 import type { Socket } from "node:net";
-import { connect as connectTls, getCACertificates } from "node:tls";
-import type { ConnectionOptions } from "node:tls";
 import { after } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import { withoutAddresses } from "./address.ts";
 import type { SendOutcome } from "./mail.ts";
 import type { Relay } from "./relays.ts";
+import { sayHello } from "./smtp-hello.ts";
+import { dialled, RelayTrouble, secured } from "./smtp-socket.ts";
 import { NoReply, replyReader, replyText, type Reply } from "./smtp-replies.ts";
 
 /** How long each phase may take before the connection is given up, in milliseconds. */
@@ -44,11 +42,6 @@ export interface SmtpConnection {
   destroy(reason: string): void;
   /** Resolves when it is gone. */
   readonly closed: Promise<void>;
-}
-
-/** A relay that could not be spoken to; the message says why, without addresses. */
-export class RelayTrouble extends Error {
-  override readonly name = "RelayTrouble";
 }
 
 interface Expected {
@@ -89,7 +82,7 @@ interface Options {
  */
 export async function connectRelay(relay: Relay, options: Options): Promise<SmtpConnection> {
   const { patience } = options;
-  let socket: Socket = await opened(relay, options);
+  let socket: Socket = await dialled(relay, patience.connectMs, options.ca);
   let reader = replyReader();
   const expected: Expected[] = [];
   const started = new Set<Started>();
@@ -175,25 +168,7 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
       if (line !== undefined) socket.write(`${line}\r\n`);
     });
 
-  async function demand(what: string, code: number, line?: string): Promise<Reply> {
-    const reply = await ask(line);
-    if (reply.code !== code) throw new RelayTrouble(withoutAddresses(`${what}: ${replyText(reply)}`));
-    return reply;
-  }
-
-  async function introduce(): Promise<Extensions> {
-    const own = hostname();
-    // RFC 5321 section 4.1.4: a name that others can look up, or else the address.
-    const address = socket.localAddress ?? "127.0.0.1";
-    const name = own.includes(".") ? own : isIP(address) === 6 ? `[IPv6:${address}]` : `[${address}]`;
-    const reply = await ask(`EHLO ${name}`);
-    if (reply.code === 250) return extensionsIn(reply);
-    await demand("the relay does not take our greeting", 250, `HELO ${name}`);
-    return new Map();
-  }
-
-  async function startTls(): Promise<void> {
-    await demand("the relay does not start TLS", 220, "STARTTLS");
+  async function intoTls(): Promise<void> {
     // The runtime does not bear TLS on a socket that is gone.
     if (ended !== undefined) throw new RelayTrouble(ended);
     // Bytes that came in clear must not pass for the relay's own behind TLS.
@@ -202,48 +177,14 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
     // Its errors and its end come by way of TLS from here on.
     plain.off("data", receive).off("error", broken).off("end", gone).off("close", gone);
     plain.on("error", () => undefined);
-    socket = await secured(relay, options, plain);
+    socket = await secured(relay, patience.commandMs, options.ca, plain);
     reader = replyReader();
     listen();
   }
 
-  /** Without the relay's own words: some quote what they were sent. */
-  async function prove(code: number, line: string): Promise<void> {
-    const reply = await ask(line);
-    if (reply.code === code) return;
-    throw new RelayTrouble(`the relay does not accept the user and password of SMTP_URL: ${reply.code}`);
-  }
-
-  async function signIn({ name, password }: NonNullable<Relay["user"]>, extensions: Extensions): Promise<void> {
-    const ways = (extensions.get("AUTH") ?? "").toUpperCase().split(/\s+/);
-    const base64 = (text: string): string => Buffer.from(text, "utf8").toString("base64");
-    if (ways.includes("PLAIN")) {
-      await prove(235, `AUTH PLAIN ${base64(`\0${name}\0${password.revealText()}`)}`);
-    } else if (ways.includes("LOGIN")) {
-      await prove(334, "AUTH LOGIN");
-      await prove(334, base64(name));
-      await prove(235, base64(password.revealText()));
-    } else {
-      throw new RelayTrouble("the relay offers neither AUTH PLAIN nor AUTH LOGIN");
-    }
-  }
-
-  async function open(): Promise<Extensions> {
-    await demand("the relay takes no letters now", 220);
-    let extensions = await introduce();
-    if (relay.tls === "demanded") {
-      if (!extensions.has("STARTTLS"))
-        throw new RelayTrouble("the relay offers no STARTTLS, and nothing is sent in clear");
-      await startTls();
-      // RFC 3207 section 4.2: what was said before is forgotten.
-      extensions = await introduce();
-    }
-    if (relay.user !== undefined) await signIn(relay.user, extensions);
-    return extensions;
-  }
-
   listen();
-  const extensions = await open().catch((thrown: unknown) => {
+  const localAddress = socket.localAddress ?? "127.0.0.1";
+  const extensions = await sayHello(relay, { ask, intoTls, localAddress }).catch((thrown: unknown) => {
     const trouble = thrown instanceof RelayTrouble ? thrown : new RelayTrouble(withoutAddresses(messageOf(thrown)));
     end(trouble.message);
     throw trouble;
@@ -461,17 +402,6 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
 
 const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
 
-type Extensions = ReadonlyMap<string, string>;
-
-/** Keyword and parameters of each extension (RFC 5321 section 4.1.1.1); the first line is the relay's name. */
-const extensionsIn = ({ lines }: Reply): Extensions =>
-  new Map(
-    lines.slice(1).map((line): [string, string] => {
-      const [keyword = "", ...parameters] = line.trim().split(/[ =]+/);
-      return [keyword.toUpperCase(), parameters.join(" ")];
-    }),
-  );
-
 /** A 5xx to the sender or before is about us and passes; only what is said of recipient and content is about the letter. */
 function outcomeOf({ reply, isAboutLetter }: NonNullable<Started["failure"]>): SendOutcome {
   const text = withoutAddresses(replyText(reply));
@@ -483,81 +413,3 @@ function outcomeOf({ reply, isAboutLetter }: NonNullable<Started["failure"]>): S
 /** What Postfix, Exim and others call the letter from here on: `250 2.0.0 Ok: queued as 4F1A2B`. */
 const queueIdIn = (reply: string): string | undefined =>
   /\b(?:queued as|id=|queue id)[ :]*([A-Za-z0-9-]{4,64})\b/i.exec(reply)?.[1];
-
-function opened(relay: Relay, options: Options): Promise<Socket> {
-  const { host, port } = relay;
-  const away = (error: unknown): string => `the relay ${host}:${port} is not reached: ${codeOf(error)}`;
-  const { connectMs } = options.patience;
-  return relay.tls === "from the start"
-    ? settled(connectTls({ port, ...tlsOptions(relay, options) }), "secureConnect", connectMs, (error) =>
-        isTls(error) ? tlsTrouble(host, error) : away(error),
-      )
-    : settled(connectPlain({ host, port }), "connect", connectMs, away);
-}
-
-const secured = (relay: Relay, options: Options, socket: Socket): Promise<Socket> =>
-  settled(connectTls({ socket, ...tlsOptions(relay, options) }), "secureConnect", options.patience.commandMs, (error) =>
-    tlsTrouble(relay.host, error),
-  );
-
-const tlsOptions = ({ host }: Relay, { ca }: Options): ConnectionOptions => ({
-  host,
-  // RFC 6066 section 3: a name, never an address.
-  ...(isIP(host) === 0 ? { servername: host } : {}),
-  ...(ca === undefined ? {} : { ca: [...getCACertificates("default"), ca] }),
-  minVersion: "TLSv1.2",
-});
-
-/** As opposed to what the network or the system says. */
-const isTls = (error: unknown): boolean => !/^E[A-Z]+$|in time$|closed the/.test(codeOf(error));
-
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
-    ? error.code
-    : messageOf(error);
-
-/** What is wrong with a certificate, in words that say what to do about it. */
-function tlsTrouble(host: string, error: unknown): string {
-  const code = codeOf(error);
-  switch (code) {
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return `the relay's certificate is not for ${host}`;
-    case "CERT_HAS_EXPIRED":
-    case "CERT_NOT_YET_VALID":
-      return `the certificate of the relay ${host} is not valid now (${code})`;
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-      return `the certificate of the relay ${host} is from nobody who is trusted here (${code})`;
-    default:
-      return `no TLS with the relay ${host}: ${code}`;
-  }
-}
-
-/** A socket once the event has come. Throws `RelayTrouble` with what `why` makes of the error. */
-function settled(
-  socket: Socket,
-  event: "connect" | "secureConnect",
-  withinMs: number,
-  why: (error: unknown) => string,
-): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      callOff();
-      socket.destroy();
-      reject(new RelayTrouble(withoutAddresses(why(error))));
-    };
-    const callOff = after(withinMs, () => fail(new Error("no answer in time")));
-    const closed = (): void => fail(new Error("the relay closed the connection"));
-    socket.once("error", fail);
-    socket.once("close", closed);
-    socket.once(event, () => {
-      callOff();
-      socket.off("error", fail);
-      socket.off("close", closed);
-      resolve(socket);
-    });
-  });
-}
