@@ -27,7 +27,10 @@ export interface Answer {
 
 export interface CallOptions {
   readonly body?: unknown;
+  /** A session's token stands for the browser that was given it: if the service has replaced it since, the newest is sent. */
   readonly cookies?: Readonly<Record<string, string>>;
+  /** Sent as they are, by somebody who has a copy. */
+  readonly exactCookies?: Readonly<Record<string, string>>;
   readonly bearer?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** The network address the request comes from; 127.0.0.1 unless given. */
@@ -41,6 +44,8 @@ export interface TestService {
   readonly keyholder: TestKeyholder;
   readonly folder: string;
   call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: CallOptions): Promise<Answer>;
+  /** The token that the browser which was given this one holds by now. */
+  newestOf(token: string): string;
   /** Letters that wait in the queue, the newest first, opened by the mailer's key. */
   letters(): Promise<OpenedLetter[]>;
   /** Signs up and confirms. @returns the account's id. */
@@ -127,7 +132,24 @@ export async function openService({
     }
   };
 
-  const call: TestService["call"] = async (method, path, { body, cookies, bearer, headers, from } = {}) => {
+  /** What a browser sends now that was once given a token: a proof puts another in its place. */
+  const inJar = new Map<string, string>();
+  const newestOf: TestService["newestOf"] = (token) => {
+    let newest = token;
+    for (let next = inJar.get(newest); next !== undefined; next = inJar.get(newest)) newest = next;
+    return newest;
+  };
+  const jarOf = (cookies: Readonly<Record<string, string>>): Readonly<Record<string, string>> => {
+    const token = cookies[sessionCookie];
+    return token === undefined ? cookies : { ...cookies, [sessionCookie]: newestOf(token) };
+  };
+
+  const call: TestService["call"] = async (
+    method,
+    path,
+    { body, cookies: kept, exactCookies, bearer, headers, from } = {},
+  ) => {
+    const cookies = kept === undefined ? exactCookies : jarOf(kept);
     const response = await web.app.inject({
       method,
       url: path,
@@ -137,13 +159,10 @@ export async function openService({
       headers: { ...headers, ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
     });
     const text = response.body;
-    return {
-      status: response.statusCode,
-      text,
-      body: readJson(text),
-      headers: response.headers,
-      cookies: Object.fromEntries(response.cookies.map(({ name, value }) => [name, value])),
-    };
+    const set = Object.fromEntries(response.cookies.map(({ name, value }) => [name, value]));
+    const [sent, next] = [cookies?.[sessionCookie], set[sessionCookie]];
+    if (kept !== undefined && sent && next) inJar.set(sent, next);
+    return { status: response.statusCode, text, body: readJson(text), headers: response.headers, cookies: set };
   };
 
   const letters = async (): Promise<OpenedLetter[]> => {
@@ -183,7 +202,7 @@ export async function openService({
     return answer.cookies[sessionCookie] ?? "";
   };
 
-  return { ground, web, clock, keyholder, folder, call, letters, account, signIn, operator, close };
+  return { ground, web, clock, keyholder, folder, call, newestOf, letters, account, signIn, operator, close };
 }
 
 /** P10, over every test that opens a service: the account of its keys' uses ends at zero, by the product's own comparison. */

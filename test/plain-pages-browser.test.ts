@@ -157,7 +157,7 @@ test("a scanned code survives signing in, and the TV that it links was approved 
   expect(await page.getByText("Living-room TV").isVisible()).toBe(true);
   await page.getByRole("button", { name: "Approve" }).click();
   await page.waitForURL("**/link/approved");
-  expect((await claimLink(service.needs, link.deviceCode)).kind).toBe("claimed");
+  expect((await claimLink(service.needs, link.deviceCode, null)).kind).toBe("claimed");
   await context.close();
 });
 

@@ -229,10 +229,10 @@ test("a TV is linked without a script: the code, what it is, approve", async () 
   expect(shown.text).toContain("Living-room TV");
   expect(shown.text).toContain("on another network than you");
   expect(shown.text).toContain(spacedCode(link.userCode));
-  expect((await claimLink(service.needs, link.deviceCode)).kind).toBe("refused");
+  expect((await claimLink(service.needs, link.deviceCode, null)).kind).toBe("refused");
   const approved = await browser.submit(shown, { decision: "approve" });
   expect(approved.path).toBe("/link/approved");
-  expect((await claimLink(service.needs, link.deviceCode)).kind).toBe("claimed");
+  expect((await claimLink(service.needs, link.deviceCode, null)).kind).toBe("claimed");
   // The code is spent.
   expect((await browser.submit(shown, { decision: "approve" })).status).toBe(400);
 });
@@ -243,7 +243,7 @@ test("a refused TV gets nothing", async () => {
   const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode) });
   expect(shown.text).toContain("The same as yours");
   expect((await browser.submit(shown, { decision: "deny" })).path).toBe("/link/denied");
-  expect(await claimLink(service.needs, link.deviceCode)).toEqual({ kind: "refused", reason: "denied" });
+  expect(await claimLink(service.needs, link.deviceCode, null)).toEqual({ kind: "refused", reason: "denied" });
 });
 
 test("a session from before a containment that spared sessions may not link, and is told why", async () => {

@@ -43,6 +43,7 @@ export function testViewers(clock: Clock): TestViewers {
         provedAt: clock.now(),
         proof: "password",
         stronglyProvedAt: null,
+        digest: new Uint8Array(32),
       };
       byToken.set(token, viewer);
       bySession.set(`${viewer.accountId} ${viewer.sessionId}`, viewer);

@@ -3,9 +3,9 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import type { Db, Tx } from "../db/db.ts";
+import type { Db } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
-import type { Viewer } from "../http/viewer.ts";
+import type { NoteProof, Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, readDataKey } from "../accounts/accounts.ts";
 import type { NewPasskeyAnswer } from "../wire/passkeys.ts";
@@ -23,7 +23,7 @@ import {
   type PasskeyId,
 } from "./passkeys.ts";
 import type { RelyingParty } from "./relying-party.ts";
-import { Refused, refusable } from "./sign-up.ts";
+import { Refused, unlessRefused } from "./sign-up.ts";
 import { algorithms, challengeIn, verifyNewPasskey, webAuthentication } from "./verify-passkey.ts";
 
 /** More than a person has devices. */
@@ -92,7 +92,7 @@ export async function beginAddingPasskey(
 }
 
 export type AddOutcome =
-  | { readonly kind: "added" }
+  | { readonly kind: "added"; readonly token: Secret }
   /** A challenge that is used, too old or somebody else's, or an answer that does not hold: nobody is told which. */
   | { readonly kind: "refused" }
   /** The session was made before a containment that spared sessions. */
@@ -108,8 +108,7 @@ export type AddOutcome =
  */
 export async function addPasskey(
   needs: Needs & {
-    /** Notes the proof; the sessions room owns that table. */
-    readonly noteProof: (tx: Tx, viewer: Viewer, by: "passkey", generation: number, now: EpochMs) => Promise<boolean>;
+    readonly noteProof: NoteProof;
   },
   viewer: Viewer,
   order: { readonly answer: NewPasskeyAnswer; readonly name: string; readonly browser: Secret },
@@ -151,7 +150,7 @@ export async function addPasskey(
     }),
   ]);
   let isTaken = false;
-  const added = await refusable(() =>
+  const token = await unlessRefused(() =>
     db.transaction(async (tx) => {
       if (!(await changed(tx, change))) throw new Refused();
       const written = await tx.run(
@@ -182,7 +181,8 @@ export async function addPasskey(
       // Section 7.1 step 26: a credential id that is known already is not taken.
       isTaken = way === 0;
       if (isTaken) throw new Refused();
-      if (!(await needs.noteProof(tx, viewer, "passkey", generation, now))) throw new Refused();
+      const next = await needs.noteProof(tx, viewer, { by: "passkey", generation, now, random });
+      if (next === undefined) throw new Refused();
       const told = [passkeySignal("added", roams(made.transports))];
       await queueSignal(tx, random, accountId, told, "passkeys changed", now);
       await append(
@@ -191,8 +191,9 @@ export async function addPasskey(
         { kind: "passkey added", detail: { account: accountId, passkey: passkeyId, epoch } },
         random,
       );
+      return next;
     }),
   );
-  if (added) return { kind: "added" };
+  if (token !== undefined) return { kind: "added", token };
   return { kind: isTaken ? "refused" : "session-ended" };
 }

@@ -1,6 +1,6 @@
 import { toIso } from "../kernel/clock.ts";
 import { parseId } from "../kernel/brand.ts";
-import { passkeyBinding, passkeyBindingOf, secretText } from "../http/cookies.ts";
+import { handOver, passkeyBinding, passkeyBindingOf, secretText } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -87,8 +87,10 @@ export function passkeyRoutes(app: App, needs: PasskeyNeeds): void {
       const order = { answer, name: name.trim(), browser };
       const outcome = await addPasskey({ ...needs, party }, viewerOf(request), order);
       switch (outcome.kind) {
-        case "added":
-          return reply.code(201).send({ kind: "passkey-added" });
+        case "added": {
+          const handed = handOver(request, reply, outcome.token, needs.clock);
+          return reply.code(201).send({ kind: "passkey-added", ...handed });
+        }
         case "refused":
           return refuse(reply, "passkey-not-added");
         case "renew-first":

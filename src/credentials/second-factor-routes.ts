@@ -1,5 +1,6 @@
 import { toIso } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
+import { handOver } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -83,8 +84,11 @@ export function secondFactorRoutes(app: App, needs: SecondFactorNeeds): void {
     async (request, reply) => {
       const outcome = await confirmTotp(needs, viewerOf(request), request.body.code);
       switch (outcome.kind) {
-        case "added":
-          return reply.send({ kind: "totp-added", recoveryCodes: outcome.recoveryCodes?.map(grouped) ?? null });
+        case "added": {
+          const handed = handOver(request, reply, outcome.token, needs.clock);
+          const recoveryCodes = outcome.recoveryCodes?.map(grouped) ?? null;
+          return reply.send({ kind: "totp-added", recoveryCodes, ...handed });
+        }
         case "refused":
           return refuse(reply, "second-factor-refused");
         case "session-ended":

@@ -189,12 +189,18 @@ export async function confirmSignUp(
 export class Refused extends Error {}
 
 /** Runs `work`; false if it rolled back with `Refused`. */
-export async function refusable(work: () => Promise<unknown>): Promise<boolean> {
-  try {
+export const refusable = async (work: () => Promise<unknown>): Promise<boolean> =>
+  (await unlessRefused(async () => {
     await work();
     return true;
+  })) ?? false;
+
+/** What `work` returns; `undefined` if it rolled back with `Refused`. */
+export async function unlessRefused<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work();
   } catch (thrown) {
-    if (thrown instanceof Refused) return false;
+    if (thrown instanceof Refused) return undefined;
     throw thrown;
   }
 }

@@ -5,7 +5,7 @@ import { newId, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import type { Proof, Viewer } from "../http/viewer.ts";
+import type { NoteProof, Viewer } from "../http/viewer.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
@@ -24,7 +24,7 @@ import {
 } from "./passwords.ts";
 import { mayAddFactor, prepareRecoveryCodes, storeRecoveryCodes } from "./recovery-codes.ts";
 import { judgeDoubtedTotp, readSecondFactors, readTypedFactor, stepMs } from "./second-factors.ts";
-import { Refused, refusable } from "./sign-up.ts";
+import { Refused, refusable, unlessRefused } from "./sign-up.ts";
 
 interface Needs {
   readonly db: Db;
@@ -35,14 +35,8 @@ interface Needs {
   readonly seen: SeenFloors;
   readonly decoy: Decoy;
   readonly serviceName: string;
-  /** Notes a proof in the viewer's session; the sessions room owns that table, as for the next. */
-  readonly noteProof: (
-    tx: Tx,
-    viewer: Viewer,
-    by: Exclude<Proof, "linked" | "host">,
-    generation: number,
-    now: EpochMs,
-  ) => Promise<boolean>;
+  readonly noteProof: NoteProof;
+  /** The sessions room owns what it changes. */
   readonly forgetStrongProofs: (tx: Tx, accountId: AccountId) => Promise<void>;
 }
 
@@ -120,7 +114,7 @@ export async function beginTotp(needs: Needs, viewer: Viewer): Promise<BeginTotp
 
 export type ConfirmTotpOutcome =
   /** With the recovery codes that were made for an account that had none left; they are shown once. */
-  | { readonly kind: "added"; readonly recoveryCodes: readonly Secret[] | null }
+  | { readonly kind: "added"; readonly recoveryCodes: readonly Secret[] | null; readonly token: Secret }
   | { readonly kind: "refused" }
   | { readonly kind: "session-ended" };
 
@@ -155,7 +149,7 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
     now,
     generation,
   });
-  const added = await refusable(() =>
+  const token = await unlessRefused(() =>
     db.transaction(async (tx) => {
       if (!(await changed(tx, change))) throw new Refused();
       await tx.run(
@@ -171,12 +165,15 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
       if (proved === 0) throw new Refused();
       if (set !== null) await storeRecoveryCodes(tx, set, epoch, now);
       // The session is fresh, and the code was right: nothing more would be learnt by asking for both again.
-      if (!(await needs.noteProof(tx, viewer, "password+totp", generation, now))) throw new Refused();
+      const next = await needs.noteProof(tx, viewer, { by: "password+totp", generation, now, random });
+      if (next === undefined) throw new Refused();
       await append(tx, now, { kind: "second factor added", detail: { account: accountId, epoch } }, random);
       await queueSignal(tx, random, accountId, ["authenticator added"], "second factor changed", now);
+      return next;
     }),
   );
-  return added ? { kind: "added", recoveryCodes: set?.codes ?? null } : { kind: "session-ended" };
+  if (token === undefined) return { kind: "session-ended" };
+  return { kind: "added", recoveryCodes: set?.codes ?? null, token };
 }
 
 export type KeepTotpOutcome =

@@ -1,7 +1,9 @@
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { secondsUntil, type Clock } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Random } from "../kernel/random.ts";
+import { viewerOf, type Viewer } from "./viewer.ts";
 
 /**
  * `__Host-` cookies: Secure, this host only, path `/` (RFC 6265bis section 4.1.3.2). Browsers accept Secure cookies over
@@ -29,6 +31,35 @@ function clearCookie(reply: FastifyReply, name: string): void {
 
 export function setSessionCookie(reply: FastifyReply, token: string, maxAgeSeconds: number): void {
   setCookie(reply, sessionCookie, token, maxAgeSeconds);
+}
+
+/** How a caller keeps its token: a browser in the cookie, a program wherever it likes. */
+type Keeping = "cookie" | "bearer";
+
+const keptBy = (request: FastifyRequest): Keeping =>
+  request.headers.authorization === undefined ? "cookie" : "bearer";
+
+/**
+ * The session whose token the answer's own takes the place of: the one that the request brought, if it is kept in the same
+ * place. A program that asks for a token of its own leaves alone the cookie that came with its request.
+ */
+export const replacedBy = (request: FastifyRequest, keeping: Keeping): Viewer | null =>
+  keptBy(request) === keeping ? request.viewer : null;
+
+/**
+ * Hands over the token that a proof has put in the place of the one presented, by the way that one came. @returns what
+ * the answer's body has of it: the token, for a program.
+ */
+export function handOver(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  token: Secret,
+  clock: Clock,
+): { readonly token?: string } {
+  const text = token.revealText();
+  if (keptBy(request) === "bearer") return { token: text };
+  setSessionCookie(reply, text, secondsUntil(clock, viewerOf(request).expiresAt));
+  return {};
 }
 
 export function clearSessionCookie(reply: FastifyReply): void {

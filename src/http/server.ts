@@ -208,8 +208,9 @@ function admission(access: JudgedAccess, page: boolean, options: ServerOptions):
     const presented = presentedBy(request);
     const admitted = (viewer: Viewer | null): void => {
       request.viewer = viewer;
-      // A cookie that opens nothing is taken back, so that a browser does not go on showing it.
-      if (presented?.kind === "cookie" && viewer === null) clearSessionCookie(reply);
+      // A cookie that opens nothing is taken back, so that a browser does not go on showing it. With pages only: the answer
+      // to a request that a page made before a proof replaced its token may come after the one that brings the new token.
+      if (page && presented?.kind === "cookie" && viewer === null) clearSessionCookie(reply);
       admit(request, reply, access, page, options, (error) => next(error ?? null, payload));
     };
     if (presented === undefined) return admitted(null);

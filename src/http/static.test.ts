@@ -22,6 +22,7 @@ const viewer: Viewer = {
   provedAt: systemClock.now(),
   proof: "password",
   stronglyProvedAt: null,
+  digest: new Uint8Array(32),
 };
 
 let folder: string;

@@ -3,7 +3,9 @@ import type { FastifyRequest } from "fastify";
 import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.ts";
 import type { EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
+import type { Tx } from "../db/db.ts";
 import type { PageFrame } from "./page.ts";
 
 /**
@@ -27,7 +29,26 @@ export interface Viewer {
   readonly proof: Proof;
   /** When they last proved more than a password. */
   readonly stronglyProvedAt: EpochMs | null;
+  /** Of the secret that opened the session: what a new proof replaces, if nobody has replaced it meanwhile. */
+  readonly digest: Uint8Array;
 }
+
+/**
+ * Notes in the viewer's session that they have proved who they are, in the transaction of what proved it. The sessions room
+ * passes it in. @returns the token that takes the place of the one that was presented, which opens nothing from the commit
+ * on; `undefined` if the session was ended, or its token replaced, since it was checked.
+ */
+export type NoteProof = (
+  tx: Tx,
+  viewer: Viewer,
+  proof: {
+    readonly by: Exclude<Proof, "linked" | "host">;
+    /** The account's, as it was when the proof was read. */
+    readonly generation: number;
+    readonly now: EpochMs;
+    readonly random: Random;
+  },
+) => Promise<Secret | undefined>;
 
 /**
  * Who may call a route. Every route names one, or the server does not start:

@@ -31,6 +31,10 @@ export function manualClock(start: number): ManualClock {
 
 export const plus = (start: EpochMs, durationMs: number): EpochMs => (start + durationMs) as EpochMs;
 
+/** Whole seconds that are left, as cookies and `Retry-After` count them; 0 once it has passed. */
+export const secondsUntil = (clock: Clock, instant: EpochMs): number =>
+  Math.max(0, Math.floor((instant - clock.now()) / secondMs));
+
 /** For SQL parameters of type timestamptz. */
 export const toDate = (instant: EpochMs): Date => new Date(instant);
 export const fromDate = (date: Date): EpochMs => date.getTime() as EpochMs;

@@ -10,6 +10,7 @@ import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount } from "../accounts/accounts.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
+import { endReplaced } from "../sessions/replaced.ts";
 import type { WaitingLinks } from "./waiting-links.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
@@ -232,11 +233,11 @@ export async function endApprovedLinks(tx: Tx, accountId: AccountId): Promise<vo
  * takes the row in one statement. A link that is still pending is remembered, and polls are answered from memory until
  * somebody decides. A code that never existed answers `expired`, the same as one that did, so polling
  * cannot enumerate codes; a device that polls faster than its interval is told to slow down, for good (five more
- * seconds each time).
+ * seconds each time). A device that is signed in already is so by the new session alone.
  *
  * Source: RFC 8628 section 3.5.
  */
-export async function claimLink(needs: Needs, deviceCode: Secret): Promise<ClaimOutcome> {
+export async function claimLink(needs: Needs, deviceCode: Secret, replaces: Viewer | null): Promise<ClaimOutcome> {
   const { db, keyholder, clock, random, waiting } = needs;
   const now = clock.now();
   const digest = deviceCode.digest();
@@ -294,6 +295,7 @@ export async function claimLink(needs: Needs, deviceCode: Secret): Promise<Claim
       // The session carries the link's epoch and generation, not today's.
       const proof = { epoch, generation, floors: ["link"], by: "linked" as const };
       if (!(await writeSession(tx, session, proof, now))) throw new Refused();
+      await endReplaced(tx, replaces, now, random);
       await append(tx, now, { kind: "link claimed", detail: { account: accountId, class: link.class } }, random);
     }),
   );

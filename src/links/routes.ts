@@ -1,8 +1,7 @@
-import type { Clock } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { readSecret, secretText, setSessionCookie } from "../http/cookies.ts";
+import { readSecret, replacedBy, secretText, setSessionCookie } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -18,7 +17,7 @@ import {
   TokenError,
   TokenRequest,
 } from "../wire/links.ts";
-import { toIso } from "../kernel/clock.ts";
+import { secondsUntil, toIso, type Clock } from "../kernel/clock.ts";
 import type { SessionLifetimesMs } from "../sessions/open-session.ts";
 import { describeDevice } from "../sessions/describe-device.ts";
 import { askLink, claimLink, decideLink, linkLifetimeMs, showLink, spacedCode } from "./links.ts";
@@ -76,7 +75,8 @@ export function linkRoutes(app: App, needs: LinkNeeds): void {
       if (grantType !== deviceGrant) return reply.code(400).send({ error: "unsupported_grant_type" });
       const secret = readSecret(deviceCode);
       if (secret === undefined) return reply.code(400).send({ error: "expired_token" });
-      const outcome = await claimLink(needs, secret);
+      const inCookie = useCookie === true || useCookie === "true";
+      const outcome = await claimLink(needs, secret, replacedBy(request, inCookie ? "cookie" : "bearer"));
       if (outcome.kind === "refused") {
         switch (outcome.reason) {
           case "pending":
@@ -89,8 +89,8 @@ export function linkRoutes(app: App, needs: LinkNeeds): void {
             return reply.code(400).send({ error: "expired_token" });
         }
       }
-      const expiresIn = Math.floor((outcome.expiresAt - clock.now()) / 1_000);
-      if (useCookie === true || useCookie === "true") {
+      const expiresIn = secondsUntil(clock, outcome.expiresAt);
+      if (inCookie) {
         setSessionCookie(reply, outcome.token.revealText(), expiresIn);
         return { token_type: "Cookie", expires_in: expiresIn };
       }

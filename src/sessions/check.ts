@@ -196,5 +196,6 @@ function toViewer(row: SessionRow): Viewer {
     provedAt: fromDate(row.provedAt),
     proof: row.proof,
     stronglyProvedAt: row.stronglyProvedAt === null ? null : fromDate(row.stronglyProvedAt),
+    digest: row.digest,
   };
 }

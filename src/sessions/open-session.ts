@@ -3,7 +3,7 @@ import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
-import type { Proof, Viewer } from "../http/viewer.ts";
+import type { NoteProof, Proof } from "../http/viewer.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { prepareEvent, writeWithEvent, type PreparedEvent } from "../accounts/security-events.ts";
 import { writeToken } from "./tokens.ts";
@@ -135,24 +135,32 @@ export async function writeSession(
 const isStrong = (proof: Proof): boolean => proof === "passkey" || proof === "password+totp";
 
 /**
- * Notes that the viewer has proved who they are once more; in force from the next request. Refused if the session was
- * ended or the account signed out everywhere since the proof was read. @returns whether it was noted.
+ * Notes that the viewer has proved who they are once more, and gives the session another token: whoever had the one
+ * before, by whatever way, does not get what the proof opens. The session's id stays, and so do its place in the list of
+ * devices and the grants that play by it. Of two proofs by one token the second finds it replaced.
+ *
+ * Source: ASVS 5.0 7.2.4.
  */
-export async function noteProof(
-  tx: Tx,
-  viewer: Viewer,
-  by: Exclude<Proof, "linked" | "host">,
-  generation: number,
-  now: EpochMs,
-): Promise<boolean> {
+export const noteProof: NoteProof = async (tx, viewer, { by, generation, now, random }) => {
+  const { accountId, sessionId } = viewer;
+  const secret = newSecret(random);
   const noted = await tx.run(
-    `update session set proved_at = $3, proof = $5, strongly_proved_at = coalesce($6, strongly_proved_at)
-      where account_id = $1 and id = $2 and ended_at is null and generation = $4
+    `update session set digest = $7, proved_at = $3, proof = $5, strongly_proved_at = coalesce($6, strongly_proved_at)
+      where account_id = $1 and id = $2 and digest = $8 and ended_at is null and generation = $4
         and generation = (select generation from account where id = $1)`,
-    [viewer.accountId, viewer.sessionId, toDate(now), generation, by, isStrong(by) ? toDate(now) : null],
+    [
+      accountId,
+      sessionId,
+      toDate(now),
+      generation,
+      by,
+      isStrong(by) ? toDate(now) : null,
+      secret.digest(),
+      viewer.digest,
+    ],
   );
-  return noted === 1;
-}
+  return noted === 1 ? writeToken({ accountId, sessionId, secret }) : undefined;
+};
 
 /** What an account can no longer prove, its sessions have not proved either. */
 export async function forgetStrongProofs(tx: Tx, accountId: AccountId): Promise<void> {

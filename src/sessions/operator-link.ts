@@ -4,12 +4,14 @@ import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Locale } from "../wire/common.ts";
 import type { Db, Tx } from "../db/db.ts";
+import type { Viewer } from "../http/viewer.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { createAccount, namePlace, operatorIds } from "../accounts/accounts.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
+import { endReplaced } from "./replaced.ts";
 
 interface Needs {
   readonly db: Db;
@@ -63,12 +65,14 @@ export async function exchangeOperatorLink(
     label,
     network,
     locale,
+    replaces,
   }: {
     readonly secret: Secret;
     readonly label: string;
     readonly network: string;
     /** Of the first operator, if the link makes one: letters and alarms are written in it. */
     readonly locale: Locale;
+    readonly replaces: Viewer | null;
   },
 ): Promise<OperatorLinkOutcome> {
   const { db, keyholder, clock, random } = needs;
@@ -107,6 +111,7 @@ export async function exchangeOperatorLink(
       }
       const proof = { epoch: link.epoch, generation, floors: ["link"], by: "host" as const };
       if (!(await writeSession(tx, session, proof, now))) throw new Refused();
+      await endReplaced(tx, replaces, now, random);
       await append(tx, now, { kind: "operator link used", detail: { account: accountId } }, random);
     }),
   );

@@ -1,7 +1,15 @@
 import { Type } from "typebox";
+import { secondsUntil } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
-import { forgetSession, clearStepCookie, setSessionCookie, setStepCookie, stepOf } from "../http/cookies.ts";
+import {
+  forgetSession,
+  clearStepCookie,
+  replacedBy,
+  setSessionCookie,
+  setStepCookie,
+  stepOf,
+} from "../http/cookies.ts";
 import { addressField, factorField, passwordField } from "../http/form.ts";
 import { html, type Markup } from "../http/markup.ts";
 import { nextPath } from "../http/next-path.ts";
@@ -77,6 +85,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
       class: "browser",
       label: describeDevice(request.headers["user-agent"], "browser"),
       network: request.ip,
+      replaces: replacedBy(request, "cookie"),
     });
     if (outcome.kind === "too-many") return refuse(reply, "too-many", { retryAfterSeconds: 600 });
     if (outcome.kind === "refused") {
@@ -94,7 +103,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
         401,
       );
     }
-    const maxAgeSeconds = Math.floor((outcome.expiresAt - clock.now()) / 1_000);
+    const maxAgeSeconds = secondsUntil(clock, outcome.expiresAt);
     if (outcome.kind === "second-factor") {
       setStepCookie(reply, outcome.step.revealText(), maxAgeSeconds);
       return goTo(reply, target === undefined ? "/sign-in/code" : `/sign-in/code?next=${encodeURIComponent(target)}`);
@@ -126,7 +135,12 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
     const step = stepOf(request);
     if (step === undefined) return goTo(reply, "/sign-in?done=step-over");
     const words = wordsOf(reply);
-    const outcome = await completeStep(needs, { step, typed: code, network: request.ip });
+    const outcome = await completeStep(needs, {
+      step,
+      typed: code,
+      network: request.ip,
+      replaces: replacedBy(request, "cookie"),
+    });
     switch (outcome.kind) {
       case "refused":
         return sendPage(reply, frame, codePage(words, { target, error: words.say("refused.factor") }), 401);
@@ -145,7 +159,7 @@ export function sessionPages(app: App, needs: SessionPageNeeds): void {
         return goTo(reply, "/sign-in?done=step-over");
       case "signed-in":
         clearStepCookie(reply);
-        setSessionCookie(reply, outcome.token.revealText(), Math.floor((outcome.expiresAt - clock.now()) / 1_000));
+        setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, outcome.expiresAt));
         return goTo(reply, target ?? "/");
     }
   });

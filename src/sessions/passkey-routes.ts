@@ -1,13 +1,14 @@
-import { plus, toIso } from "../kernel/clock.ts";
-import { passkeyBinding, passkeyBindingOf, secretText, setSessionCookie } from "../http/cookies.ts";
+import { secondsUntil, toIso } from "../kernel/clock.ts";
+import { passkeyBinding, passkeyBindingOf, replacedBy, secretText, setSessionCookie } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
-import { freshProofMs, viewerOf } from "../http/viewer.ts";
-import { CurrentSession, SignedIn } from "../wire/accounts.ts";
+import { viewerOf } from "../http/viewer.ts";
+import { ProvedSession, SignedIn } from "../wire/accounts.ts";
 import { AskPasskeyOptions, PasskeyOptions, ProveByPasskey, SignInByPasskey } from "../wire/passkeys.ts";
 import type { RelyingParty } from "../credentials/relying-party.ts";
 import { describeDevice } from "./describe-device.ts";
+import { proved } from "./proved.ts";
 import { triesOfNetwork } from "./sign-in.ts";
 import { askForPasskey, proveAgainByPasskey, signInByPasskey } from "./sign-in-by-passkey.ts";
 
@@ -68,6 +69,7 @@ export function passkeySessionRoutes(app: App, needs: PasskeySessionNeeds): void
           class: sessionClass,
           label: label ?? describeDevice(request.headers["user-agent"], sessionClass),
           network: request.ip,
+          replaces: replacedBy(request, token === true ? "bearer" : "cookie"),
         },
       );
       if (outcome.kind === "refused") return refuse(reply, "passkey-refused");
@@ -75,7 +77,7 @@ export function passkeySessionRoutes(app: App, needs: PasskeySessionNeeds): void
       const signedIn = { kind: "signed-in" as const, accountId, sessionId, role, expiresAt: toIso(expiresAt) };
       // A bearer's holder keeps its token; setting a cookie besides would leave it in a jar that nobody watches.
       if (token === true) return reply.code(201).send({ ...signedIn, token: outcome.token.revealText() });
-      setSessionCookie(reply, outcome.token.revealText(), Math.floor((expiresAt - clock.now()) / 1_000));
+      setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, expiresAt));
       return reply.code(201).send(signedIn);
     },
   );
@@ -101,7 +103,7 @@ export function passkeySessionRoutes(app: App, needs: PasskeySessionNeeds): void
 
   app.post(
     "/api/session/proof/passkey",
-    { config: { access: "viewer" }, schema: { body: ProveByPasskey, response: { 200: CurrentSession } } },
+    { config: { access: "viewer" }, schema: { body: ProveByPasskey, response: { 200: ProvedSession } } },
     async (request, reply) => {
       if (party === null) return refuse(reply, "passkeys-unavailable");
       const viewer = viewerOf(request);
@@ -110,12 +112,8 @@ export function passkeySessionRoutes(app: App, needs: PasskeySessionNeeds): void
       }
       const { answer, browser: fromBody } = request.body;
       const browser = passkeyBindingOf(request, fromBody);
-      if (browser === undefined || !(await proveAgainByPasskey({ ...needs, party }, viewer, { answer, browser }))) {
-        return refuse(reply, "passkey-refused");
-      }
-      const { accountId, sessionId, class: sessionClass, role, expiresAt } = viewer;
-      const freshUntil = toIso(plus(clock.now(), freshProofMs));
-      return { accountId, sessionId, class: sessionClass, role, expiresAt: toIso(expiresAt), freshUntil };
+      const next = browser && (await proveAgainByPasskey({ ...needs, party }, viewer, { answer, browser }));
+      return next === undefined ? refuse(reply, "passkey-refused") : proved(request, reply, next, clock);
     },
   );
 }

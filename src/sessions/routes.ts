@@ -1,10 +1,11 @@
-import { plus, toIso, type Clock } from "../kernel/clock.ts";
+import { plus, secondsUntil, toIso } from "../kernel/clock.ts";
 import { parseId, type SessionId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
 import {
   forgetSession,
   clearStepCookie,
   readSecret,
+  replacedBy,
   setSessionCookie,
   setStepCookie,
   stepOf,
@@ -20,6 +21,7 @@ import {
   CurrentSession,
   DeviceList,
   ProveAgain,
+  ProvedSession,
   SecondFactorAsked,
   SignedIn,
   SignedOut,
@@ -32,6 +34,7 @@ import { describeDevice } from "./describe-device.ts";
 import { listDevices, signOut, signOutOthers } from "./devices.ts";
 import { exchangeOperatorLink } from "./operator-link.ts";
 import type { Push } from "./push.ts";
+import { proved } from "./proved.ts";
 import { completeStep } from "./second-factor.ts";
 import { proveAgain, signIn } from "./sign-in.ts";
 
@@ -51,9 +54,6 @@ const whatMustBeRenewed = (notice: CurrentNotice | null): ProblemDetail =>
 /** What completes a sign-in whose password was right. */
 const factors = ["totp", "recovery"] as const;
 
-const secondsUntil = (clock: Clock, instant: number): number =>
-  Math.max(0, Math.floor((instant - clock.now()) / 1_000));
-
 export function sessionRoutes(app: App, needs: SessionNeeds): void {
   const { clock } = needs;
 
@@ -69,6 +69,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
         class: sessionClass,
         label: label ?? describeDevice(request.headers["user-agent"], sessionClass),
         network: request.ip,
+        replaces: replacedBy(request, token === true ? "bearer" : "cookie"),
       });
       if (outcome.kind === "too-many") return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       if (outcome.kind === "refused") {
@@ -103,7 +104,12 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       const outcome =
         step === undefined
           ? ({ kind: "step-over" } as const)
-          : await completeStep(needs, { step, typed: code, network: request.ip });
+          : await completeStep(needs, {
+              step,
+              typed: code,
+              network: request.ip,
+              replaces: replacedBy(request, fromBody === undefined ? "cookie" : "bearer"),
+            });
       if (fromBody === undefined && (outcome.kind === "step-over" || outcome.kind === "signed-in"))
         clearStepCookie(reply);
       switch (outcome.kind) {
@@ -142,7 +148,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
 
   app.post(
     "/api/session/proof",
-    { config: { access: "viewer" }, schema: { body: ProveAgain, response: { 200: CurrentSession } } },
+    { config: { access: "viewer" }, schema: { body: ProveAgain, response: { 200: ProvedSession } } },
     async (request, reply) => {
       const viewer = viewerOf(request);
       const tries = { purpose: "proof", limit: 20, windowMs: 10 * 60_000 } as const;
@@ -156,17 +162,16 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       });
       switch (outcome.kind) {
         case "proved":
-          break;
+          return proved(request, reply, outcome.token, clock);
         case "wait":
           return refuse(reply, "too-many", { retryAfterSeconds: outcome.seconds });
         case "refused":
           return refuse(reply, "second-factor-refused");
+        case "session-ended":
+          return refuse(reply, "not-signed-in");
         default:
           return refuse(reply, outcome.kind);
       }
-      const { accountId, sessionId, class: sessionClass, role, expiresAt } = viewer;
-      const freshUntil = toIso(plus(clock.now(), freshProofMs));
-      return { accountId, sessionId, class: sessionClass, role, expiresAt: toIso(expiresAt), freshUntil };
     },
   );
 
@@ -217,7 +222,13 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
       const outcome =
         secret === undefined
           ? ({ kind: "refused" } as const)
-          : await exchangeOperatorLink(needs, { secret, label, network: request.ip, locale });
+          : await exchangeOperatorLink(needs, {
+              secret,
+              label,
+              network: request.ip,
+              locale,
+              replaces: replacedBy(request, "cookie"),
+            });
       if (outcome.kind === "refused") return refuse(reply, "link-refused");
       setSessionCookie(reply, outcome.token.revealText(), secondsUntil(clock, outcome.expiresAt));
       return reply.code(201).send({

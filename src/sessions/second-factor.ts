@@ -5,6 +5,7 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { withinLimit } from "../http/throttle.ts";
+import type { Viewer } from "../http/viewer.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import { bareEvent } from "../accounts/security-events.ts";
 import { holdPasswordSetAt } from "../credentials/passwords.ts";
@@ -12,6 +13,7 @@ import { recoveryCodeUsed } from "../credentials/recovery-codes.ts";
 import { judgeFactor } from "../credentials/second-factors.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { tokenOf, writeSession, type PreparedSession, type SessionLifetimesMs } from "./open-session.ts";
+import { endReplaced } from "./replaced.ts";
 import { readToken, writeToken } from "./tokens.ts";
 
 interface Needs {
@@ -114,7 +116,12 @@ interface StepRow {
  */
 export async function completeStep(
   needs: Needs,
-  { step, typed, network }: { readonly step: Secret; readonly typed: string; readonly network: string },
+  {
+    step,
+    typed,
+    network,
+    replaces,
+  }: { readonly step: Secret; readonly typed: string; readonly network: string; readonly replaces: Viewer | null },
 ): Promise<CompleteStepOutcome> {
   const { db, clock, random, lifetimesMs } = needs;
   const now = clock.now();
@@ -166,6 +173,7 @@ export async function completeStep(
       const { epoch, generation } = row;
       const proof = { epoch, generation, floors: ["password", factor.floor], by: "password+totp" as const };
       if (!(await writeSession(tx, session, proof, now))) throw new Refused();
+      await endReplaced(tx, replaces, now, random);
       if (used !== undefined && !(await used(tx))) throw new Refused();
     }),
   );

@@ -23,9 +23,10 @@ import {
   type PasskeyProof,
 } from "../credentials/passkeys.ts";
 import type { RelyingParty } from "../credentials/relying-party.ts";
-import { Refused, refusable } from "../credentials/sign-up.ts";
+import { Refused, refusable, unlessRefused } from "../credentials/sign-up.ts";
 import { challengeIn, verifySignature, webAuthentication } from "../credentials/verify-passkey.ts";
 import { noteProof, prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
+import { endReplaced } from "./replaced.ts";
 import type { SignInOutcome } from "./sign-in.ts";
 
 interface Needs {
@@ -129,9 +130,10 @@ export async function signInByPasskey(
     readonly class: SessionClass;
     readonly label: string;
     readonly network: string;
+    readonly replaces: Viewer | null;
   },
 ): Promise<Exclude<SignInOutcome, { kind: "too-many" | "second-factor" }>> {
-  const { db, clock } = needs;
+  const { db, clock, random } = needs;
   const { answer, browser } = order;
   const judged = await judge(needs, { answer, browser, purpose: "sign-in", accountId: null });
   if (judged === undefined) return { kind: "refused" };
@@ -145,6 +147,7 @@ export async function signInByPasskey(
       if (!(await noteUse(tx, proof, counter, now))) throw new Refused();
       const by = { epoch, generation, floors: ["passkey"], by: "passkey" } as const;
       if (!(await writeSession(tx, session, by, now))) throw new Refused();
+      await endReplaced(tx, order.replaces, now, random);
     }),
   );
   if (!signedIn) return { kind: "refused" };
@@ -154,22 +157,24 @@ export async function signInByPasskey(
 
 /**
  * Proves the viewer again by one of their passkeys, for what asks for a recent or a strong proof (ASVS 5.0 7.5.1).
- * @returns whether it was proved; the proof is in force from the next request.
+ * @returns the token that takes the place of the one that was presented; `undefined` if nothing was proved.
  */
 export async function proveAgainByPasskey(
   needs: Needs,
   viewer: Viewer,
   { answer, browser }: { readonly answer: PasskeyAnswer; readonly browser: Secret },
-): Promise<boolean> {
-  const { db, clock } = needs;
+): Promise<Secret | undefined> {
+  const { db, clock, random } = needs;
   const judged = await judge(needs, { answer, browser, purpose: "prove", accountId: viewer.accountId });
-  if (judged === undefined) return false;
+  if (judged === undefined) return undefined;
   const { proof, counter } = judged;
   const now = clock.now();
-  return refusable(() =>
+  return unlessRefused(() =>
     db.transaction(async (tx) => {
       if (!(await noteUse(tx, proof, counter, now))) throw new Refused();
-      if (!(await noteProof(tx, viewer, "passkey", proof.generation, now))) throw new Refused();
+      const token = await noteProof(tx, viewer, { by: "passkey", generation: proof.generation, now, random });
+      if (token === undefined) throw new Refused();
+      return token;
     }),
   );
 }

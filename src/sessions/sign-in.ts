@@ -14,8 +14,9 @@ import type { HashPool } from "../credentials/hash-pool.ts";
 import { answersProof, hashForProof, passwordSetAt, readPasswordProof, type Decoy } from "../credentials/passwords.ts";
 import { judgeFactor, type FactorOutcome } from "../credentials/second-factors.ts";
 import { recoveryCodeUsed } from "../credentials/recovery-codes.ts";
-import { Refused, refusable } from "../credentials/sign-up.ts";
+import { Refused, unlessRefused } from "../credentials/sign-up.ts";
 import { noteProof, prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
+import { endReplaced } from "./replaced.ts";
 import { beginStep, type BegunStep } from "./second-factor.ts";
 
 interface Needs {
@@ -38,6 +39,8 @@ export interface SignInOrder {
   /** What the device list will show: "Firefox on Linux". */
   readonly label: string;
   readonly network: string;
+  /** The session that the new one takes the place of; the same for every way in. */
+  readonly replaces: Viewer | null;
 }
 
 export type SignInOutcome =
@@ -127,8 +130,17 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
     if (begun !== undefined && toNote !== null) await noteKnown(db, toNote, now);
     return begun ?? { kind: "refused" };
   }
-  // One statement, which repeats the test of floors and generation: a transaction of its own.
-  const written = await writeSession(db, session, { ...proof, floors: ["password"], by: "password" }, now);
+  const proved = { ...proof, floors: ["password"], by: "password" } as const;
+  const { replaces } = order;
+  const written =
+    replaces === null
+      ? // One statement, which repeats the test of floors and generation: a transaction of its own.
+        await writeSession(db, session, proved, now)
+      : await db.transaction(async (tx) => {
+          if (!(await writeSession(tx, session, proved, now))) return false;
+          await endReplaced(tx, replaces, now, needs.random);
+          return true;
+        });
   if (!written) return { kind: "refused" };
   if (toNote !== null) await noteKnown(db, toNote, now);
   return {
@@ -142,8 +154,11 @@ export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOu
 }
 
 export type ProveOutcome =
-  | { readonly kind: "proved" }
+  /** The token that takes the place of the one that was presented. */
+  | { readonly kind: "proved"; readonly token: Secret }
   | { readonly kind: "wrong-password" }
+  /** Or its token was replaced by another proof meanwhile. */
+  | { readonly kind: "session-ended" }
   /** The password is right, and the account has a second factor: nothing is proved without it. */
   | { readonly kind: "second-factor-needed" }
   | Exclude<FactorOutcome, { kind: "proved" }>;
@@ -151,14 +166,14 @@ export type ProveOutcome =
 /**
  * Proves again what the viewer signs in with, without a new session, for what asks for a recent proof: the password, and
  * the second factor of an account that has one (ASVS 5.0 7.5.1). An account that has no password, an operator's first,
- * gives the second factor alone. The proof is in force from the next request.
+ * gives the second factor alone. The proof is in force from the next request, by the new token alone (7.2.4).
  */
 export async function proveAgain(
   needs: Needs,
   viewer: Viewer,
   { password, code }: { readonly password: Secret | undefined; readonly code: string | undefined },
 ): Promise<ProveOutcome> {
-  const { db, clock, decoy, seen } = needs;
+  const { db, clock, random, decoy, seen } = needs;
   const { accountId } = viewer;
   const proof = await readPasswordProof(db, accountId, decoy, seen);
   const lane = viewer.role === "operator" ? "operator" : "second factor";
@@ -171,20 +186,22 @@ export async function proveAgain(
   const { generation } = proof;
   if (!proof.asksFactor) {
     if (password === undefined) return { kind: "wrong-password" };
-    const noted = await noteProof(db, viewer, "password", generation, now);
-    return { kind: noted ? "proved" : "wrong-password" };
+    const token = await noteProof(db, viewer, { by: "password", generation, now, random });
+    return token === undefined ? { kind: "session-ended" } : { kind: "proved", token };
   }
   if (code === undefined) return { kind: "second-factor-needed" };
   const judged = await judgeFactor(needs, accountId, code);
   if (judged.kind !== "proved") return judged;
   const { factor } = judged;
   const used = factor.kind === "recovery" ? await recoveryCodeUsed(needs, accountId, viewer, now) : undefined;
-  const proved = await refusable(() =>
+  const token = await unlessRefused(() =>
     db.transaction(async (tx) => {
       if (!(await factor.claim(tx))) throw new Refused();
       if (used !== undefined && !(await used(tx))) throw new Refused();
-      if (!(await noteProof(tx, viewer, "password+totp", generation, now))) throw new Refused();
+      const next = await noteProof(tx, viewer, { by: "password+totp", generation, now, random });
+      if (next === undefined) throw new Refused();
+      return next;
     }),
   );
-  return { kind: proved ? "proved" : "refused" };
+  return token === undefined ? { kind: "refused" } : { kind: "proved", token };
 }

@@ -88,6 +88,15 @@ export const CurrentSession = Closed({
 });
 export type CurrentSession = Static<typeof CurrentSession>;
 
+/** The token that replaces the one a request was made with; only for who sent that in a header, else a cookie has it. */
+export const NextToken = Type.Optional(
+  Type.String({ description: "replaces the bearer token, which opens nothing now" }),
+);
+
+/** POST /api/session/proof and /api/session/proof/passkey */
+export const ProvedSession = Closed({ ...CurrentSession.properties, token: NextToken });
+export type ProvedSession = Static<typeof ProvedSession>;
+
 /** GET /api/account: the account page's own data; of the addresses the first is the one that is written to first. */
 export const Account = Closed({
   accountId: Id,

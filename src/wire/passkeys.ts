@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { NextToken } from "./accounts.ts";
 import { BrowserBinding, Closed, Id, Instant, limits } from "./common.ts";
 
 /** base64url without padding, of at most so many letters. */
@@ -119,4 +120,6 @@ export const PasskeyChanged = Closed({
     Type.Literal("passkey-removed"),
     Type.Literal("passkey-kept"),
   ]),
+  /** Of an addition, which proves who adds. */
+  token: NextToken,
 });

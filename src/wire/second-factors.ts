@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { NextToken } from "./accounts.ts";
 import { Closed, Instant, Password, TypedCode } from "./common.ts";
 
 /** Six digits of an authenticator app, or a recovery code; spaces, hyphens and case do not matter. */
@@ -38,6 +39,7 @@ const Codes = Type.Array(Type.String(), { description: "shown this once" });
 export const TotpAdded = Closed({
   kind: Type.Literal("totp-added"),
   recoveryCodes: Type.Union([Codes, Type.Null()]),
+  token: NextToken,
 });
 export type TotpAdded = Static<typeof TotpAdded>;
 

@@ -81,6 +81,7 @@ export async function populateWorld(
     world.clock.advance(secondMs);
     sayTime(feature.name);
   }
+  for (const person of people) person.cookie = world.service.newestOf(person.cookie);
   return { people, crowd, spare };
 }
 

@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import type { ManualClock } from "../../src/kernel/clock.ts";
 import { openDb, type Db } from "../../src/db/db.ts";
 import { silentLog } from "../../src/kernel/log.ts";
+import { sessionCookie } from "../../src/http/cookies.ts";
 import { openLetter } from "../../src/mail/sealed-letter.ts";
 import { openService, type CallOptions, type TestService } from "../open-service.ts";
 import { migratedDatabase, startThrowAwayPostgres } from "../throw-away-postgres.ts";
@@ -135,6 +136,8 @@ function worldOver(service: TestService): Omit<World, "db" | "emptyUntil" | "por
     done: async (method, path, options) => {
       const answer = await service.call(method, path, options);
       if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+      const next = answer.cookies[sessionCookie];
+      if (options?.cookies?.[sessionCookie] && next) wentSecret("a session cookie", next);
       return answer;
     },
     codeSentTo: async (address, letter) => {

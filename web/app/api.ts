@@ -37,6 +37,17 @@ interface SendOptions {
  * @throws Refused for any status that is not 2xx, Unreachable when there is no answer.
  */
 export async function send<Reply>(method: Method, path: string, options: SendOptions = {}): Promise<Reply> {
+  try {
+    return await sendOnce<Reply>(method, path, options);
+  } catch (error) {
+    // A proof in another tab gives the browser another token, and this request may have left with the one before: nothing
+    // was done by it, and asked again it goes with the new one.
+    if (!isRefused(error, "not-signed-in")) throw error;
+    return sendOnce<Reply>(method, path, options);
+  }
+}
+
+async function sendOnce<Reply>(method: Method, path: string, options: SendOptions): Promise<Reply> {
   const { body, signal, keepalive } = options;
   let response: Response;
   try {
