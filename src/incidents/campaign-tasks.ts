@@ -1,6 +1,6 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { parseId } from "../kernel/brand.ts";
-import { plus, secondMs } from "../kernel/clock.ts";
+import { plus, secondMs, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
@@ -11,6 +11,7 @@ import type { ServiceFacts } from "../mail/templates.ts";
 import { sendTestLetter } from "./preview.ts";
 import { isPaused } from "./pause.ts";
 import { surveyCampaign } from "./survey.ts";
+import { untilItCan } from "./until-it-can.ts";
 import { ordinaryPace, walk, type WalkNeeds, type Walked } from "./walk.ts";
 
 interface Needs extends WalkNeeds {
@@ -39,6 +40,8 @@ export function campaignTask(needs: Needs): TaskDefinition {
       log.error({ incidentId, reason: messageOf(thrown) }, "a walk of a campaign ended by a fault; it begins again");
       return { kind: "waiting", until: plus(clock.now(), againMs) };
     });
+    const again = (runAt?: EpochMs): Promise<void> =>
+      untilItCan(log, signal, () => db.transaction((tx) => enqueueWalk(tx, incidentId, shard, runAt)));
     switch (walked.kind) {
       case "finished":
         log.info({ incidentId }, "the campaign is finished: nothing waits");
@@ -48,9 +51,9 @@ export function campaignTask(needs: Needs): TaskDefinition {
       case "paused":
         return;
       case "waiting":
-        return db.transaction((tx) => enqueueWalk(tx, incidentId, shard, walked.until));
+        return again(walked.until);
       case "stopped":
-        return db.transaction((tx) => enqueueWalk(tx, incidentId, shard));
+        return again();
     }
   });
 

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import { manualClock, sleep, systemClock, plus } from "../kernel/clock.ts";
 import { newLog, silentLog } from "../kernel/log.ts";
-import { testDatabase } from "../db/test-database.ts";
+import { stallablePostgres } from "../../test/stallable-postgres.ts";
+import { openDb } from "../db/db.ts";
+import { testConnection, testDatabase } from "../db/test-database.ts";
 import { defineTask, enqueue } from "./jobs.ts";
 import type { JobContext, TaskDefinition } from "./jobs.ts";
 import { unlockDeadWorkers } from "./liveness.ts";
@@ -113,6 +115,30 @@ test("a worker whose database goes away in its first question asks again, and do
   await enqueue(db, "campaign", { incidentId: id });
   await until(() => seen.length > 0);
   expect(seen).toEqual([id]);
+});
+
+test("a job that ends while the database is away ends no process: that it has is written when it is back, and once", async () => {
+  const { host, ...connection } = testConnection(String(db.pool.options.database));
+  const way = await stallablePostgres(String(host));
+  const through = openDb({ connection: { ...connection, host: way.folder }, log: silentLog });
+  let runs = 0;
+  const task = defineTask("campaign", async () => {
+    runs++;
+    way.cut();
+  });
+  const concurrency = { letters: 1, work: 1 };
+  const worker = await startWorker({ db: through, tasks: [task], log: silentLog, concurrency });
+  await enqueue(db, "campaign", { incidentId: id });
+  await until(() => runs > 0);
+  // Nobody waits for that statement: its failure would be an unhandled one, which fails this run.
+  await sleep(300);
+  expect((await countJobs(db))[0]?.waiting).toBe(1);
+  way.restore();
+  await until(async () => (await countJobs(db)).every(({ waiting, givenUp }) => waiting + givenUp === 0));
+  expect(runs).toBe(1);
+  await worker.stop();
+  await through.close();
+  await way.close();
 });
 
 test("stopping tells a running job, waits for it, and leaves the rest for the next worker", async () => {

@@ -8,6 +8,7 @@ import type { Db } from "../db/db.ts";
 import { tasks as knownTasks } from "./jobs.ts";
 import type { TaskDefinition, TaskName } from "./jobs.ts";
 import { keepAlive } from "./liveness.ts";
+import { patientPool } from "./patient-pool.ts";
 
 /** A task without payload at fixed times; several workers queue it once. */
 export interface ScheduledTask {
@@ -57,7 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const events: WorkerEvents = new EventEmitter();
     liveness.watch(events);
     const runner = await run({
-      pgPool: db.pool,
+      pgPool: patientPool(db.pool, stopping.signal),
       concurrency: concurrency[lane],
       taskList,
       parsedCronItems: cronItems(schedule.filter(({ task }) => task in taskList)),

@@ -1,0 +1,55 @@
+import type { Pool, PoolClient } from "pg";
+import { minuteMs, secondMs, sleep } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import { translate } from "../db/unavailable.ts";
+
+const firstPauseMs = secondMs / 20;
+const longestPauseMs = secondMs / 2;
+/** Longer than PostgreSQL takes to recover; who waits for more than this has lost it. */
+const longestWaitMs = 2 * minuteMs;
+
+/**
+ * A pool whose `connect` waits while the database, or the keyholder that is asked about it, is away, until `signal` aborts.
+ *
+ * For graphile-worker, which writes that a job has ended by a statement that it does not wait for: were there no connection for
+ * it, the failure would be nobody's and end the process, with every letter on its way.
+ */
+export function patientPool(pool: Pool, signal: AbortSignal): Pool {
+  async function connect(): Promise<PoolClient> {
+    let waitedMs = 0;
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      try {
+        return await answering(pool);
+      } catch (thrown) {
+        waitedMs += pauseMs;
+        if (signal.aborted || waitedMs > longestWaitMs || !isPassing(translate(thrown))) throw thrown;
+        await sleep(pauseMs, signal);
+      }
+    }
+  }
+  return new Proxy(pool, {
+    get: (target, name) => {
+      const found: unknown = Reflect.get(target, name, target);
+      if (typeof found !== "function") return found;
+      // With a callback the caller judges by itself.
+      if (name === "connect")
+        return (...given: unknown[]) => (given.length === 0 ? connect() : found.apply(target, given));
+      return found.bind(target);
+    },
+  });
+}
+
+/** A connection that answers: one that was idle when the database went away may not have heard of it. */
+async function answering(pool: Pool): Promise<PoolClient> {
+  const client = await pool.connect();
+  try {
+    await client.query("select 1");
+    return client;
+  } catch (thrown) {
+    client.release(true);
+    throw thrown;
+  }
+}
+
+const isPassing = (thrown: unknown): boolean =>
+  thrown instanceof Fault && (thrown.code === "DB_UNAVAILABLE" || thrown.code === "KEYHOLDER_UNAVAILABLE");
