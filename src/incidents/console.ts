@@ -7,6 +7,7 @@ import { highest, readFloors } from "../credentials/floors.ts";
 import { readKeyUse } from "../key-use/read.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { listWitnesses } from "../timeline/list-witnesses.ts";
+import { inUse } from "../sessions/in-use.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
 import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
@@ -59,7 +60,7 @@ export function consoleRoutes(
         `select s.class, count(*) as live from session s
              join account a on a.id = s.account_id and a.generation = s.generation
              join floor f on f.kind = s.class and s.epoch >= f.epoch
-            where s.ended_at is null and s.expires_at > $1 group by s.class order by s.class`,
+            where s.ended_at is null and s.expires_at > $1 and ${inUse("$1")} group by s.class order by s.class`,
         [now],
       ),
       countTitles(),

@@ -4,6 +4,7 @@ import type { Tx } from "../db/db.ts";
 import type { Floors } from "../keyholder/keyholder.ts";
 import { isDoubted } from "../credentials/added-since.ts";
 import { highest } from "../credentials/floors.ts";
+import { inUse } from "../sessions/in-use.ts";
 import type { Counts } from "../wire/incidents.ts";
 
 /** SQL: passkeys that sign in still, once what was added since `since` does not count below the epoch. */
@@ -20,9 +21,9 @@ const passkeysLeft = (of: string, since: string, epoch: string): string =>
 export async function countRefused(tx: Tx, floors: Floors, now: EpochMs, doubtedSince: EpochMs): Promise<Counts> {
   const row = await tx.one<Counts>(
     `select (select count(*) from password where epoch < $2) as passwords,
-            (select count(*) from session
-              where ended_at is null and expires_at > $1
-                and epoch < case class when 'browser' then $3::bigint when 'tv' then $4 when 'app' then $5 else $6 end
+            (select count(*) from session s join account a on a.id = s.account_id
+              where s.ended_at is null and s.expires_at > $1 and ${inUse("$1")}
+                and s.epoch < case s.class when 'browser' then $3::bigint when 'tv' then $4 when 'app' then $5 else $6 end
             ) as sessions,
             (select count(*) from link where claimed_at is null and expires_at > $1 and epoch < $7) as links,
             (select count(*) from ticket where used_at is null and expires_at > $1 and epoch < $8) as tickets,
@@ -72,8 +73,8 @@ export async function countRefusedOf(
     `select (select count(*) from password p join floor f on f.kind = 'password'
               where p.account_id = a.id and p.epoch >= f.epoch) as passwords,
             (select count(*) from session s join floor f on f.kind = s.class
-              where s.account_id = a.id and s.ended_at is null and s.expires_at > $2 and s.generation = a.generation
-                and s.epoch >= f.epoch) as sessions,
+              where s.account_id = a.id and s.ended_at is null and s.expires_at > $2 and ${inUse("$2")}
+                and s.generation = a.generation and s.epoch >= f.epoch) as sessions,
             (select count(*) from link l join floor f on f.kind = 'link'
               where l.account_id = a.id and l.state = 'approved' and l.claimed_at is null and l.expires_at > $2
                 and l.generation = a.generation and l.epoch >= f.epoch) as links,

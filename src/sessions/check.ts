@@ -6,6 +6,7 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Presented, Proof, Viewer } from "../http/viewer.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
+import { inUse } from "./in-use.ts";
 import { readToken } from "./tokens.ts";
 
 interface Needs {
@@ -60,16 +61,16 @@ export interface SessionCheck {
 }
 
 /**
- * The check. A session is good if its row exists, the digest matches in constant time, it is not ended or expired, its
- * epoch is at least the floor of its class (the higher of the database's and those this process has seen), and its
- * generation equals the account's.
+ * The check. A session is good if its row exists, the digest matches in constant time, it is not ended or expired and has
+ * been used lately, its epoch is at least the floor of its class (the higher of the database's and those this process has
+ * seen), and its generation equals the account's.
  *
  * Nothing is cached: every check reads, so a committed floor is in force for the next request everywhere. What arrives
  * while a statement is under way waits and shares the next one, unless there is enough of it to fill one, or the statement
  * is late: large statements cost each check half of what small ones do, and one that does not come back holds up
  * nobody else.
  *
- * Source: ASVS 5.0 7.2.3 and 7.4.1.
+ * Source: ASVS 5.0 7.2.3, 7.3.1, 7.3.2 and 7.4.1.
  */
 export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): SessionCheck {
   const { db, clock, seen, log } = needs;
@@ -119,7 +120,7 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
            join account a on a.id = s.account_id
            join floor f on f.kind = s.class
           where s.account_id = any($1::uuid[]) and s.id = any($2::uuid[])
-            and s.ended_at is null and s.expires_at > $3 and s.generation = a.generation`,
+            and s.ended_at is null and s.expires_at > $3 and ${inUse("$3")} and s.generation = a.generation`,
         [
           idArray(batch.map(({ accountId }) => accountId)),
           idArray(batch.map(({ sessionId }) => sessionId)),

@@ -9,6 +9,7 @@ import { raiseGeneration } from "../accounts/accounts.ts";
 import { bareEvent, prepareEvent, recordEvent, type PreparedEvent } from "../accounts/security-events.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { announce } from "./announce.ts";
+import { inUse } from "./in-use.ts";
 import { labelPlace, networkPlace } from "./open-session.ts";
 
 interface Needs {
@@ -29,7 +30,7 @@ export interface Device {
 }
 
 const live = `s.ended_at is null and s.expires_at > $2
-   and s.generation = (select generation from account where id = s.account_id)
+   and exists (select 1 from account a where a.id = s.account_id and a.generation = s.generation and ${inUse("$2")})
    and s.epoch >= (select epoch from floor where kind = s.class)`;
 
 /** The viewer's devices that are signed in now, the one asking first, then by last use; at most 200. */

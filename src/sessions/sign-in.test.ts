@@ -84,8 +84,10 @@ test("checks that arrive together share statements", async () => {
 
 test("a session ends when its time is up, by the clock that decides", async () => {
   const token = await service.signIn("ada@example.org", goodPassword);
-  service.clock.advance(29 * 86_400_000);
-  expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
+  for (let day = 0; day < 29; day++) {
+    service.clock.advance(86_400_000);
+    expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(200);
+  }
   service.clock.advance(2 * 86_400_000);
   expect((await service.call("GET", "/api/session", { cookies: asCookie(token) })).status).toBe(401);
 });
