@@ -1,11 +1,22 @@
-import { execFile, spawn } from "node:child_process";
-import { readFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { copyFile, readFile, readdir, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { connectKeyholder } from "../src/keyholder/client.ts";
+import { exactKeyPath } from "../src/keyholder/exact-key.ts";
+import type { KeyPurpose } from "../src/keyholder/keyholder.ts";
+import { keyPurposes } from "../src/keyholder/keys.ts";
+import { moduleSeal } from "../src/keyholder/module-seal.ts";
+import { socketPathFor } from "../src/keyholder/socket-path.ts";
+import { startKeyholder } from "../src/keyholder/supervise.ts";
+import { newAccountId } from "../src/keyholder/test-values.ts";
+import { newLog } from "../src/kernel/log.ts";
+import { systemRandom } from "../src/kernel/random.ts";
+import { Secret } from "../src/kernel/secret.ts";
 import { programEnvironment } from "./program-environment.ts";
-import { softHsm, takeKeyFrom } from "./soft-hsm.ts";
+import { softHsm, takeKeyFrom, type SoftHsm } from "./soft-hsm.ts";
 
 /** The file of keys as an operator seals it: every command as it is typed on the host. */
 let folder = "";
@@ -204,3 +215,209 @@ test("a hardware module seals the keys; without it nothing starts or changes, an
   expect(await command("six", settings, ...unseal)).toMatchObject({ code: 0, err: "" });
   expect(await starts("six")).toBe(true);
 }, 300_000);
+
+/** A module whose every part can be taken away, in a folder of its own. */
+async function ownModule(name: string): Promise<SoftHsm | string> {
+  const place = join(folder, name);
+  await mkdir(place);
+  const module = await softHsm(place);
+  if (typeof module === "string") return module;
+  const library = join(place, "module.so");
+  await copyFile(module.library, library);
+  return { ...module, library };
+}
+
+/** Puts something else where a file or folder is. @returns what puts the first back. */
+async function inPlaceOf(path: string, put?: () => Promise<void>): Promise<() => Promise<void>> {
+  await rename(path, `${path}.away`);
+  await put?.();
+  return async () => {
+    await rm(path, { recursive: true, force: true });
+    await rename(`${path}.away`, path);
+  };
+}
+
+test("a hardware module that goes away under a running keyholder stops changes of keys and nothing else", async (context) => {
+  const module = await ownModule("away");
+  if (typeof module === "string") {
+    console.warn(`not tested: ${module}`);
+    return context.skip(module);
+  }
+  const pinFile = join(folder, "away", "pin");
+  await writeFile(pinFile, `${module.pin}\n`, { mode: 0o600 });
+  const { library, token } = module;
+  const settings = {
+    ...module.env,
+    DATABASE_URL: database,
+    KEYS_MODULE: library,
+    KEYS_MODULE_TOKEN: token,
+    KEYS_MODULE_PIN_FILE: pinFile,
+    KEYS_MODULE_ENVIRONMENT: "SOFTHSM2_CONF",
+  };
+  expect(await starts("seven")).toBe(true);
+  expect(await command("seven", settings, "keys", "seal")).toMatchObject({ code: 0, err: "" });
+
+  const keysDir = join(folder, "seven", "keys");
+  const socketPath = await socketPathFor(keysDir);
+  const lines: string[] = [];
+  const log = newLog("test", "error", { write: (line: string) => void lines.push(line) });
+  const sealed = {
+    by: "module",
+    module: { ...module, keyLabel: "houselights", pin: Secret.fromText(module.pin) },
+  } as const;
+  const keyholder = await startKeyholder({ keysDir, socketPath, sealing: { ...sealed, environment: module.env }, log });
+  const credential = keyholder.credentials.operator;
+  const client = await connectKeyholder({ socketPath, role: "operator", credential, log, waitMs: 5_000 });
+  try {
+    const accountId = newAccountId();
+    const place = { table: "account", column: "sealed_name", accountId };
+    const tag = new Secret(Buffer.alloc(32, 7));
+    const dataKey = await client.newDataKey(accountId);
+    const value = { dataKey, place, sealed: await client.seal(dataKey, place, "Ada") };
+    const record = await client.sealPassword(accountId, tag);
+    const index = await client.index("address", "ada@example.org");
+    const works = async (): Promise<void> => {
+      expect(await client.open([value])).toEqual(["Ada"]);
+      expect(await client.verifyPassword(accountId, record, tag)).toBe(true);
+      expect((await client.index("address", "ada@example.org")).includes(index)).toBe(true);
+      const again = { dataKey, place, sealed: await client.seal(dataKey, place, "Bob") };
+      expect(await client.open([again])).toEqual(["Bob"]);
+    };
+    const written = async (): Promise<string[]> =>
+      Promise.all(
+        [keysFile("seven"), exactKeyPath(keysDir), join(keysDir, "generation.json")].map((path) =>
+          readFile(path, "utf8"),
+        ),
+      );
+
+    await client.keys.rotate("password", 1);
+    const before = [await written(), await client.keys.states()];
+    const tokens = (pin: string, label: string) => async (): Promise<void> => {
+      await mkdir(module.tokens);
+      const words = ["--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", "135790"];
+      execFileSync("softhsm2-util", words, { env: { ...process.env, ...module.env }, stdio: "ignore" });
+    };
+    const ways: Readonly<Record<string, [string, RegExp, () => Promise<() => Promise<void>>]>> = {
+      "its library is gone": ["KEYHOLDER_UNAVAILABLE", /does not answer/, () => inPlaceOf(library)],
+      "its library is damaged": [
+        "KEYHOLDER_UNAVAILABLE",
+        /does not answer/,
+        () => inPlaceOf(library, () => writeFile(library, "none")),
+      ],
+      "its token is taken out": [
+        "KEYHOLDER_UNAVAILABLE",
+        /has not the token|does not answer/,
+        () => inPlaceOf(module.tokens),
+      ],
+      "it takes another PIN": [
+        "CONFIG_INVALID",
+        /refuses the PIN \(CKR_PIN/,
+        () => inPlaceOf(module.tokens, tokens("9753", token)),
+      ],
+      "it is another": [
+        "CONFIG_INVALID",
+        /has not the master key/,
+        () => inPlaceOf(module.tokens, tokens(module.pin, token)),
+      ],
+    };
+    for (const [way, [code, said, takeAway]] of Object.entries(ways)) {
+      const bringBack = await takeAway();
+      const refusal = await client.keys.rotate("password", 2).catch((thrown: unknown) => thrown);
+      expect(refusal, way).toMatchObject({ code, message: expect.stringMatching(said) });
+      expect([await written(), await client.keys.states()], way).toEqual(before);
+      await works();
+      await bringBack();
+    }
+
+    // In the middle of changing every key.
+    const credentials = Object.fromEntries(
+      Object.entries(keyholder.credentials).map(([role, secret]) => [
+        role,
+        Buffer.from(secret.reveal()).toString("base64url"),
+      ]),
+    );
+    const file = join(folder, "away", "credentials.json");
+    await writeFile(file, JSON.stringify(credentials), { mode: 0o600 });
+    const served = { ...settings, KEYHOLDER_URL: `unix:${socketPath}`, KEYHOLDER_CREDENTIALS: file };
+    const [whole] = await written();
+    const rotating = command("seven", served, "keys", "rotate", "--yes");
+    await expect.poll(async () => (await written())[0] !== whole, { timeout: 60_000, interval: 5 }).toBe(true);
+    const bringBack = await inPlaceOf(module.tokens);
+    const { code, out, err } = await rotating;
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toMatch(
+      /^error: the hardware module (has not the token|does not answer)[^\n]*; nothing was changed\nhint: wrap 2\n/,
+    );
+    const left = [...err.matchAll(/houselights keys rotate --purpose (\S+)/g)].map(
+      ([, purpose]) => purpose as KeyPurpose,
+    );
+    expect(left.length).toBeGreaterThan(0);
+    const madeBefore = (await client.keys.states()).states.filter(({ versions }) =>
+      versions.some(({ version }) => version >= 2),
+    );
+    const made = new Set(madeBefore.map(({ purpose }) => purpose));
+    expect(keyPurposes.filter((purpose) => !made.has(purpose) && !left.includes(purpose))).toEqual([]);
+    expect(left.filter((purpose) => made.has(purpose))).toEqual(["password"]);
+    await works();
+
+    // Killed while the module is away it stays away, says why, and comes back with the module.
+    const half = await written();
+    process.kill(keyholder.pid(), "SIGKILL");
+    await expect
+      .poll(() => lines.join(""), { timeout: 60_000 })
+      .toMatch(/did not start: the hardware module (has not the token|does not answer)/);
+    await expect(client.open([value])).rejects.toMatchObject({ code: "KEYHOLDER_UNAVAILABLE" });
+    expect(await written()).toEqual(half);
+    await bringBack();
+    await expect
+      .poll(
+        () =>
+          works().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 60_000 },
+      )
+      .toBe(true);
+    for (const purpose of left.filter((each) => each !== "dkim" && each !== "signal")) {
+      await client.keys.rotate(purpose, purpose === "password" ? 2 : 1);
+    }
+    await works();
+    const [again] = await client.keys.rewrap("data-key", [accountId], [dataKey]);
+    expect(await client.open([{ ...value, dataKey: again! }])).toEqual(["Ada"]);
+    for (const secret of [module.pin, "9753"]) expect(lines.join("")).not.toContain(`"${secret}"`);
+  } finally {
+    await client.close();
+    await keyholder.stop();
+  }
+}, 300_000);
+
+test("a hardware module that never answers is given up, and keeps nobody else waiting", async (context) => {
+  const module = await ownModule("silent");
+  if (typeof module === "string") {
+    console.warn(`not tested: ${module}`);
+    return context.skip(module);
+  }
+  // Its library reads this file of a token, and what is there now never ends.
+  const [slot = ""] = await readdir(module.tokens);
+  const bringBack = await inPlaceOf(join(module.tokens, slot, "token.object"), () =>
+    Promise.resolve(void execFileSync("mkfifo", [join(module.tokens, slot, "token.object")])),
+  );
+  const [name, conf] = Object.entries(module.env)[0]!;
+  const own = process.env[name];
+  process.env[name] = conf;
+  try {
+    const settings = { ...module, keyLabel: "houselights", pin: Secret.fromText(module.pin) };
+    let turns = 0;
+    const turning = setInterval(() => turns++, 10);
+    const waiting = moduleSeal({ random: systemRandom, waitMs: 1_500 }, settings).seal("keys");
+    await expect(waiting).rejects.toThrow(/does not answer \(not within 1.5 seconds\); nothing was changed/);
+    clearInterval(turning);
+    expect(turns).toBeGreaterThan(10);
+    await bringBack();
+    await expect(moduleSeal({ random: systemRandom }, settings).seal("keys")).rejects.toThrow("has not the master key");
+  } finally {
+    if (own === undefined) delete process.env[name];
+    else process.env[name] = own;
+  }
+}, 60_000);

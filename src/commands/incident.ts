@@ -17,6 +17,7 @@ import { wayOutOf } from "../incidents/plan.ts";
 import { askForSurvey, readSurvey } from "../incidents/survey.ts";
 import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
+import { keyPurposes } from "../keyholder/keys.ts";
 import { rotateKeys } from "../rotation/rotate.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
@@ -143,14 +144,16 @@ async function runContain(call: Call): Promise<Outcome> {
   const rotated = await withGround(config, log, ({ db, keyholders, clock, random }) =>
     rotateKeys({ db, keys: keyholders.keeper.keys, clock, random }),
   ).catch((thrown: unknown) => {
-    if (thrown instanceof Fault) return { kind: "refused" as const, reason: thrown.message };
+    if (thrown instanceof Fault) return { kind: "refused" as const, reason: thrown.message, left: keyPurposes };
     throw thrown;
   });
   const said =
     rotated.kind === "rotated"
-      ? "  keys                  new ones are in use; old rows are sealed again: houselights keys status, then keys retire"
-      : `  keys                  NOT changed: ${rotated.reason}; houselights keys rotate`;
-  return { ...contained, lines: [...(contained.lines ?? []), said] };
+      ? "new ones are in use; old rows are sealed again: houselights keys status, then keys retire"
+      : rotated.left.length === keyPurposes.length
+        ? `NOT changed: ${rotated.reason}; houselights keys rotate`
+        : `NOT changed for ${rotated.left.join(", ")}: ${rotated.reason}; houselights keys rotate --purpose NAME for each`;
+  return { ...contained, lines: [...(contained.lines ?? []), `  keys                  ${said}`] };
 }
 
 async function runNotify(call: Call): Promise<Outcome> {

@@ -129,7 +129,9 @@ export const keysCommands: readonly Command[] = [
           lines.push("publish the new record (houselights mail dkim), then: houselights keys use --purpose dkim");
         }
         if (outcome.kind === "refused") {
-          return { kind: "refused", error: outcome.reason, hint: [...lines, "houselights keys retire"].join("\n") };
+          const rest = outcome.left.map((each) => `houselights keys rotate --purpose ${each}`);
+          const first = outcome.isFull ? ["houselights keys retire"] : [];
+          return { kind: "refused", error: outcome.reason, hint: [...lines, ...first, ...rest].join("\n") };
         }
         lines.push("the worker seals old rows again: houselights keys status; then: houselights keys retire");
         return { kind: "done", json: outcome, lines };

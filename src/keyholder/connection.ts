@@ -62,7 +62,7 @@ export interface Connection {
 }
 
 const defaultWaitMs = 2_000;
-/** A call waits for `waitMs` and at most one such part more. */
+/** A call waits for `waitMs` and at most one such part more; a change of keys longer. */
 const ticksPerWait = 8;
 const firstPauseMs = 10;
 const longestPauseMs = 250;
@@ -71,11 +71,16 @@ const maxUnanswered = 50_000;
 const fullFrameBytes = maxCallFrameBytes / 2;
 const maxCallBytes = maxCallFrameBytes - 1024;
 
+/** A change of keys may wait for a hardware module or a new RSA key: so many times `waitMs`. */
+const patience = 6;
+const slowOperations: ReadonlySet<Operation> = new Set(["keys.rotate", "keys.use", "keys.close", "keys.retire"]);
+
 interface Call {
   readonly id: number;
   readonly text: string;
   /** The tick in which it was asked. */
   readonly askedIn: number;
+  readonly ticks: number;
   resolve(value: unknown): void;
   reject(fault: Fault): void;
 }
@@ -86,6 +91,7 @@ const jsonLength = (answer: unknown): number =>
 
 /** Faults that the process may answer with; anything else it says is not understood. */
 const answeredCodes: readonly FaultCode[] = [
+  "CONFIG_INVALID",
   "KEYHOLDER_REFUSED",
   "DATABASE_UNKNOWN",
   "SEALED_UNREADABLE",
@@ -272,8 +278,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       await sleep(waitMs / ticksPerWait, closing.signal);
       tick += 1;
       for (const call of unanswered.values()) {
-        // Asked in order, so the first that has time left ends the look.
+        // Asked in order, so the first that is not late by any measure ends the look.
         if (call.askedIn >= tick - ticksPerWait) break;
+        if (call.askedIn >= tick - call.ticks) continue;
         unanswered.delete(call.id);
         call.reject(unavailable());
         // A host that is gone closes nothing: after a wait in silence the next door is tried.
@@ -302,7 +309,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       );
     }
     return new Promise((resolve, reject) => {
-      const waiting: Call = { id, text, askedIn: tick, resolve, reject };
+      const ticks = slowOperations.has(operation) ? patience * ticksPerWait : ticksPerWait;
+      const waiting: Call = { id, text, askedIn: tick, ticks, resolve, reject };
       unanswered.set(id, waiting);
       toSend.push(waiting);
       gather();

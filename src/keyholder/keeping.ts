@@ -24,16 +24,25 @@ export function keepingHandlers(needs: Needs): KeepingHandlers {
   const { keys, change, exact, log, graceMs } = needs;
 
   const changing =
-    (what: string, next: (now: Keys, purpose: KeyPurpose, version: number) => Keys | Promise<Keys>) =>
+    (
+      what: string,
+      next: (now: Keys, purpose: KeyPurpose, version: number) => Keys | Promise<Keys>,
+      first?: (purpose: KeyPurpose) => Promise<void>,
+    ) =>
     async (args: ArgumentReader): Promise<Answer> => {
       const purpose = args.parsed("purpose", parsePurpose);
       const version = args.count("version");
       args.end();
-      await change(async (now) => {
-        const after = await next(now, purpose, version);
-        if (after !== now) log.warn({ purpose, version }, what);
-        return after;
-      });
+      let isChanged = false;
+      await change(
+        async (now) => {
+          const after = await next(now, purpose, version);
+          isChanged = after !== now;
+          return after;
+        },
+        () => first?.(purpose) ?? Promise.resolve(),
+      );
+      if (isChanged) log.warn({ purpose, version }, what);
       return null;
     };
 
@@ -43,12 +52,12 @@ export function keepingHandlers(needs: Needs): KeepingHandlers {
       const now = keys();
       return { generation: now.generation, states: keyStates(now) };
     },
-    "keys.rotate": changing("a new key is made, after this version", async (now, purpose, after) => {
-      const next = await rotated(needs, now, purpose, after);
+    "keys.rotate": changing(
+      "a new key is made, after this version",
+      (now, purpose, after) => rotated(needs, now, purpose, after),
       // The exact key goes with that which seals password records: it is on disk before any record is sealed again.
-      if (next !== now && purpose === "password") await exact.rotate();
-      return next;
-    }),
+      (purpose) => (purpose === "password" ? exact.rotate() : Promise.resolve()),
+    ),
     "keys.use": changing("a prepared key is in use", usePrepared),
     "keys.close": changing("a key is on its way out", (now, purpose, version) => closed(needs, now, purpose, version)),
     "keys.retire": changing("a key is retired", (now, purpose, version) =>

@@ -2,7 +2,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
-import { ensurePrivateFolder } from "./durable-file.ts";
+import { ensurePrivateFolder, writeDurably } from "./durable-file.ts";
 import { openExactKeys } from "./exact-key.ts";
 import type { ExactKeys } from "./exact-key.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -10,7 +10,7 @@ import type { FolderLock } from "./folder-lock.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import type { KeySeal } from "./key-seal.ts";
 import type { RsaPurpose } from "./keyholder.ts";
-import { decodeKeys, keysPath, readKeysText, ringOf, sealOf, withMissing, withRsa, writeKeys } from "./keys.ts";
+import { decodeKeys, encodeKeysText, keysPath, readKeysText, ringOf, sealOf, withMissing, withRsa } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { openFollowed, type Followed } from "./followed.ts";
 import { openWitness, readBook, writeBook, type WitnessBook } from "./witness.ts";
@@ -30,9 +30,10 @@ export interface OpenFolder {
   readonly keys: () => Keys;
   /**
    * Changes the keys, one change after another: resolves once the new ones are on disk, from when on they are the ones
-   * that `keys` gives. A change that gives back what it got writes nothing.
+   * that `keys` gives. A change that gives back what it got writes nothing, and one whose seal is away writes nothing
+   * either. `first` is done when the seal has answered, before the new keys are on disk.
    */
-  readonly change: (next: (keys: Keys) => Keys | Promise<Keys>) => Promise<Keys>;
+  readonly change: (next: (keys: Keys) => Keys | Promise<Keys>, first?: () => Promise<void>) => Promise<Keys>;
   /** Makes an RSA key when it is first asked for: it takes long, and many a service signs neither mail nor signals. */
   readonly keysWith: (purpose: RsaPurpose) => Promise<Keys>;
 }
@@ -64,9 +65,11 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
     }
 
     let keys = withMissing(needs, found);
-    async function write(next: Keys): Promise<void> {
+    async function write(next: Keys, first?: () => Promise<void>): Promise<void> {
+      const sealed = await encodeKeysText(next, seal);
+      await first?.();
       // The keys first: a generation that no file has would refuse a file that nobody took back.
-      await writeKeys(folder, next, seal);
+      await writeDurably(keysPath(folder), sealed);
       await writeGeneration(folder, next.generation);
       keys = next;
     }
@@ -83,10 +86,10 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
     const exact = await openExactKeys(needs, folder);
 
     let last: Promise<unknown> = Promise.resolve();
-    const change: OpenFolder["change"] = (next) => {
+    const change: OpenFolder["change"] = (next, first) => {
       const run = async (): Promise<Keys> => {
         const changed = await next(keys);
-        if (changed !== keys) await write({ ...changed, generation: keys.generation + 1 });
+        if (changed !== keys) await write({ ...changed, generation: keys.generation + 1 }, first);
         return keys;
       };
       const result = last.then(run);

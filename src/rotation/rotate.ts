@@ -48,8 +48,15 @@ export interface Rotated {
 
 export type RotateOutcome =
   | { readonly kind: "rotated"; readonly rotated: readonly Rotated[] }
-  /** Some may have been made before the one that was refused; they stay. */
-  | { readonly kind: "refused"; readonly reason: string; readonly rotated: readonly Rotated[] };
+  /** Some may have been made before the one that was refused; they stay. `left` are those that were not. */
+  | {
+      readonly kind: "refused";
+      readonly reason: string;
+      readonly left: readonly KeyPurpose[];
+      /** Whether the oldest version has to go first. */
+      readonly isFull: boolean;
+      readonly rotated: readonly Rotated[];
+    };
 
 /**
  * Makes a new version of each purpose's key. From the answer on everything new is made with it, on every process; what
@@ -64,12 +71,15 @@ export async function rotateKeys(
   await compareKeys(needs);
   const rotated: Rotated[] = [];
   let reason: string | undefined;
+  let isFull = false;
   for (const purpose of purposes) {
     const before = stateOf((await keys.states()).states, purpose);
     try {
       await keys.rotate(purpose, highestOf(before));
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || thrown.code !== "KEYHOLDER_REFUSED") throw thrown;
+      // A hardware module that goes away comes between two keys: what was made before is said, and noted.
+      if (!(thrown instanceof Fault) || (thrown.code !== "KEYHOLDER_REFUSED" && rotated.length === 0)) throw thrown;
+      isFull = thrown.code === "KEYHOLDER_REFUSED";
       reason = thrown.message.replace(/^keyholder: /, "");
       break;
     }
@@ -79,7 +89,9 @@ export async function rotateKeys(
   }
   await compareKeys(needs);
   await queueKeeping(db);
-  return reason === undefined ? { kind: "rotated", rotated } : { kind: "refused", reason, rotated };
+  if (reason === undefined) return { kind: "rotated", rotated };
+  const left = purposes.filter((one) => !rotated.some(({ purpose }) => purpose === one));
+  return { kind: "refused", reason, rotated, left, isFull };
 }
 
 /** Takes a prepared version into use: its record has been published. @returns the version; `undefined` if none is prepared. */
