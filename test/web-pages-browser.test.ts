@@ -102,6 +102,32 @@ const pages: readonly {
   { name: "a page that does not exist", path: "/nothing", shows: ".failed" },
 ];
 
+test("a TV shows the whole letter, by OK, up and down and back alone, and the code again afterwards", async () => {
+  await set("case?state=notifying");
+  await set("sign-out?reason=silent");
+  const { page, complaints } = await open("/tv", { width: 1_920, height: 1_080 });
+  await page.waitForSelector(".tv-link .notice button:focus");
+  const shots = process.env["SHOTS"];
+  if (shots !== undefined) await page.screenshot({ path: `${shots}/tv-notice.png` });
+  expect(await page.evaluate("document.documentElement.scrollHeight - innerHeight")).toBeLessThanOrEqual(0);
+  await page.keyboard.press("Enter");
+  const letter = page.locator(".tv-letter-text");
+  await letter.waitFor();
+  expect(await letter.textContent()).toContain("What information was involved");
+  if (shots !== undefined) await page.screenshot({ path: `${shots}/tv-letter.png` });
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press("ArrowDown");
+  await page.waitForFunction("document.querySelector('.tv-letter-text').scrollTop > 0");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".tv-qr img");
+  await page.keyboard.press("Enter");
+  await letter.waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForSelector(".tv-qr img");
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
 for (const { name, path, shows, state } of pages) {
   test(`${name}: no barrier that axe knows, nothing the policy refuses, nothing wider than the screen`, async () => {
     if (state === "tv-out") {

@@ -113,9 +113,9 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
             <Link to="/console/copy">{say("copy.open")}</Link>
           </p>
         </section>
+        <WitnessesCard witnesses={numbers.witnesses} />
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
         <SignalsCard receivers={numbers.receivers} />
-        <WitnessesCard witnesses={numbers.witnesses} />
         <LobbySection />
         <section className="card is-wide" aria-labelledby="floors">
           <h2 id="floors">{say("console.floors")}</h2>

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { showClock, showDay } from "../text/say.ts";
 
 interface TimeChartProps {
   /** What a person who does not see the drawing is told. */
@@ -37,7 +38,7 @@ export default function TimeChart({ label, points, bars = false }: TimeChartProp
         cursor: { y: false, drag: { x: false, y: false } },
         scales: { y: { range: (_plot, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
         axes: [
-          { ...axis, grid: { show: false } },
+          { ...axis, grid: { show: false }, values: (_plot, splits, _axis, _space, step) => timeLabels(splits, step) },
           {
             ...axis,
             size: 56,
@@ -76,6 +77,18 @@ export default function TimeChart({ label, points, bars = false }: TimeChartProp
   }, [points]);
 
   return <div ref={frame} className="chart" role="img" aria-label={label} />;
+}
+
+const daySeconds = 86_400;
+
+/** Under each tick its time of day, and the day once; days alone where ticks are days. Seconds since the epoch. */
+function timeLabels(splits: readonly number[], step: number): string[] {
+  const days = splits.map((at) => showDay(at * 1_000));
+  return splits.map((at, place) => {
+    const day = days[place] ?? "";
+    if (step >= daySeconds) return day;
+    return day === days[place - 1] ? showClock(at * 1_000) : `${showClock(at * 1_000)}\n${day}`;
+  });
 }
 
 const aligned = (points: TimeChartProps["points"]): uPlot.AlignedData => [

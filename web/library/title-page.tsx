@@ -102,7 +102,9 @@ function Details({ title }: { readonly title: TitleDetail }) {
 const names = (tracks: readonly { readonly language: string; readonly label: string }[]): string =>
   tracks.length === 0
     ? say("title.none")
-    : [...new Set(tracks.map(({ language, label }) => label || showLanguage(language) || "–"))].join(", ");
+    : [...new Set(tracks.map(({ language, label }) => label || showLanguage(language) || say("title.unnamed")))].join(
+        ", ",
+      );
 
 function Episodes({ title }: { readonly title: TitleDetail }) {
   const seasons = [...new Set(title.episodes.map(({ season }) => season ?? 0))].toSorted((a, b) => a - b);

@@ -65,6 +65,7 @@ export const en = {
   "title.chapters": "Chapters",
   "title.picture": "Picture",
   "title.none": "None",
+  "title.unnamed": "Language not named",
   "title.damaged.title": "This one is damaged",
   "title.damaged.what": "The file could not be read. The operator has been told; nothing of yours was lost.",
   "title.loading": "Loading the title",
@@ -134,7 +135,11 @@ export const en = {
   "tv.notice.title": "The service was stopped to protect its accounts",
   "tv.notice.what":
     "A copy of the account database was taken. Set a new password on your phone first, then connect this TV again with the code.",
-  "tv.notice.reference": "Reference {reference}",
+  "tv.notice.where": "All of what happened:",
+  "tv.notice.reference": "reference",
+  "tv.notice.read": "Read the letter here",
+  "tv.notice.back": "Back to the code",
+  "tv.notice.keys": "Up and down move the letter",
   "tv.keys": "Arrow keys move, OK chooses",
 
   "account.title": "Account",

@@ -3,7 +3,8 @@ import { en, type TextKey } from "./en.ts";
 export type { TextKey };
 type Values = Readonly<Record<string, string | number>>;
 
-const language = "en";
+/** The reader's English: days and hours are written as they write them; British where they read none. */
+const language = navigator.languages.find((one) => /^en\b/.test(one)) ?? "en-GB";
 const plural = new Intl.PluralRules(language);
 const number = new Intl.NumberFormat(language);
 
@@ -32,6 +33,11 @@ const exactFormat = new Intl.DateTimeFormat(language, {
   timeStyle: "medium",
   timeZone: "UTC",
 });
+const clockFormat = new Intl.DateTimeFormat(language, { timeStyle: "short" });
+const dayFormat = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+/** The time of day, and the day, of an instant in epoch milliseconds: what stands under a chart. */
+export const showClock = (at: number): string => clockFormat.format(at);
+export const showDay = (at: number): string => dayFormat.format(at);
 export const showDate = (at: string): string => dateFormat.format(new Date(at));
 export const showInstant = (at: string): string => instantFormat.format(new Date(at));
 /** To the second and in UTC: for case files, where two people must read the same. */

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useLayoutEffect, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useState } from "react";
 import { toString as drawQr } from "qrcode";
 import type { DeviceAuthorization } from "../../src/wire/links.ts";
 import { useNow } from "../app/clock.ts";
@@ -8,6 +8,7 @@ import { Failed } from "../app/failed.tsx";
 import { setLights } from "../app/lights.ts";
 import { noticeQuery } from "../app/queries.ts";
 import { say, sayCount } from "../text/say.ts";
+import { LetterScreen } from "./letter-screen.tsx";
 
 const clientId = "houselights-tv-web";
 const grantType = "urn:ietf:params:oauth:grant-type:device_code";
@@ -45,6 +46,8 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
   const link = useQuery({ queryKey: ["tv-link"], queryFn: ask, staleTime: Infinity, gcTime: 0, retry: 2 });
   const notice = useQuery({ ...noticeQuery, refetchInterval: 30_000, retry: false });
   const [denied, setDenied] = useState(false);
+  const [reads, setReads] = useState(false);
+  const stopReading = useCallback(() => setReads(false), []);
   useLayoutEffect(() => {
     setLights("up");
     return () => setLights("down");
@@ -80,6 +83,9 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
     };
   }, [asked, denied, again, onLinked]);
 
+  const letter = notice.data?.letter ?? null;
+  // The TV goes on asking meanwhile.
+  if (reads && letter !== null) return <LetterScreen letter={letter} onBack={stopReading} />;
   const leftMinutes =
     asked === undefined ? 0 : Math.max(1, Math.round((asked.askedAtMs + asked.expires_in * 1_000 - now) / 60_000));
   return (
@@ -89,7 +95,15 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
         <div className="notice" role="status">
           <strong>{say("tv.notice.title")}</strong>
           <span>{say("tv.notice.what")}</span>
-          <span className="reference">{say("tv.notice.reference", { reference: notice.data.reference })}</span>
+          <span>
+            {say("tv.notice.where")} <strong className="tv-address">{`${location.host}/notice`}</strong>,{" "}
+            {say("tv.notice.reference")} <span className="reference">{notice.data.reference}</span>
+          </span>
+          {letter !== null && (
+            <button className="button-quiet" type="button" autoFocus onClick={() => setReads(true)}>
+              {say("tv.notice.read")}
+            </button>
+          )}
         </div>
       )}
       {denied ? (
