@@ -4,8 +4,12 @@ import type { AccountId } from "../src/kernel/brand.ts";
 import { browserCookie } from "../src/http/cookies.ts";
 import { forgetEvents } from "../src/accounts/security-events.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
-import type { AccountEvents } from "../src/wire/account-events.ts";
+import { changeLetterKinds, type ChangeLetterKind } from "../src/jobs/jobs.ts";
+import { timelineKinds, type TimelineKind } from "../src/timeline/append.ts";
+import { eventKinds, type AccountEvents, type EventKind } from "../src/wire/account-events.ts";
+import { en } from "../web/text/en.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { addAddress } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /** What has happened to an account stands on its page, written in the transaction of what it tells of, and is its own. */
@@ -183,4 +187,65 @@ test("a detail moved to another account does not open; the kind is still shown",
   const moved = (await events(sessions[0] ?? ""))[0];
   expect(moved?.kind).toBe("signed in");
   expect(moved?.device).toBe(undefined);
+});
+
+/** What the record calls otherwise than the page does. */
+const shownAs: Partial<Record<TimelineKind, EventKind>> = {
+  "account deletion asked": "deletion asked",
+  "account deletion withdrawn": "deletion withdrawn",
+  "account exported": "exported",
+  "sign-in": "signed in",
+  "sign-out": "device signed out",
+  "operator link used": "signed in",
+  "operator added": "made operator",
+  "operator removed": "operator no more",
+  "link claimed": "linked",
+};
+
+/** What the page does not list, and why. */
+const notOfOneAccount =
+  /^(service|database|copy|alarm|canaries|incident|campaign|way in|review|report|key|relying|stream|signals|witness)/;
+const notListed: Partial<Record<TimelineKind | ChangeLetterKind, string>> = {
+  "account deleted": "the page is gone with the account",
+  "link approved": "nothing has come in until the device claims it",
+  "link denied": "nothing comes in",
+  "renewal asked": "anybody can ask; nothing is changed",
+  "renewal reverted": "written by older versions; a change taken back is listed",
+  "account looked up": "an operator saw that there is an account, and nothing was changed",
+  "operator link made": "nobody has come in until it is used",
+  letter: "the case is listed, with the letter's receipt",
+  bounce: "the case is listed, with the letter's receipt",
+  "recovery waits": "the start of the recovery is listed",
+};
+
+test("whatever is recorded or written of one account has a place on its page, and words there", () => {
+  const kinds = [...timelineKinds, ...changeLetterKinds].filter((kind) => !notOfOneAccount.test(kind));
+  expect(kinds.length).toBeGreaterThan(40);
+  for (const kind of kinds) {
+    const listed = eventKinds.some((one) => one === (shownAs[kind as TimelineKind] ?? kind));
+    expect([kind, listed || notListed[kind] !== undefined]).toEqual([kind, true]);
+  }
+  for (const kind of eventKinds) {
+    const words = (en as Readonly<Record<string, string>>)[`event.${kind}`] ?? "";
+    expect([kind, words.trim().length > 10, words.includes("{")]).toEqual([kind, true, false]);
+  }
+});
+
+test("an address that is kept after a containment is listed as kept", async () => {
+  const address = newAddress();
+  await service.account(address, goodPassword);
+  step();
+  const session = await service.signIn(address, goodPassword);
+  const added = newAddress();
+  await addAddress(service, { session }, added);
+  step();
+  await contain(containNeeds, { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
+  step();
+  await renew(address, "fourteen herons over the weir");
+  const back = await service.signIn(address, "fourteen herons over the weir");
+  const { body } = await service.call("GET", "/api/account", { cookies: asCookie(back) });
+  const doubted = (body["addresses"] as { id: string; doubted: boolean }[]).find((one) => one.doubted);
+  const path = `/api/account/addresses/${doubted?.id}/keep`;
+  expect((await service.call("POST", path, { cookies: asCookie(back) })).status).toBe(200);
+  expect((await kinds(back)).filter((kind) => kind === "address kept")).toHaveLength(1);
 });

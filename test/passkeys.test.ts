@@ -278,6 +278,10 @@ describe("a counter", () => {
     });
     expect(kept.status, kept.text).toBe(200);
     expect((await signIn(ada.device)).status).toBe(201);
+    const { body } = await service.call("GET", "/api/account/events", { cookies: asCookie(ada.session) });
+    const happened = (body["events"] as { kind: string }[]).map(({ kind }) => kind);
+    const once = ["passkey doubted", "passkey kept"];
+    expect(happened.filter((kind) => once.includes(kind)).toSorted()).toEqual(once);
   });
 
   test("of two signatures with one count, at once, one signs in", async () => {

@@ -401,6 +401,9 @@ describe("an app that was added since the copy", () => {
     const code = ada.app.code();
     const kept = await keep(session, code);
     expect([kept.status, kept.body]).toEqual([200, { kind: "totp-kept" }]);
+    const { body } = await call("GET", "/api/account/events", { cookies: asCookie(session) });
+    const happened = (body["events"] as { kind: string }[]).map(({ kind }) => kind);
+    expect(happened.filter((kind) => kind === "second factor kept")).toHaveLength(1);
     expect(await setAside(session)).toBeNull();
     expect(await asks(ada.address, newPassword)).toBe(true);
     // The code that kept it is used up, and there is nothing left to keep.

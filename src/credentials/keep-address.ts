@@ -4,6 +4,7 @@ import type { Db } from "../db/db.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { confirmAddressIsOwn, holdAccount } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { Refused, refusable } from "./sign-up.ts";
 
 /**
@@ -22,6 +23,7 @@ export function keepAddress(
       const current = await tx.one(`select 1 as it from floor where kind = 'password' and epoch <= $1`, [epoch]);
       if (current === undefined) throw new Refused();
       if (!(await confirmAddressIsOwn(tx, accountId, addressId, epoch))) throw new Refused();
+      await recordEvent(tx, bareEvent(random, accountId, "address kept", now));
       await append(tx, now, { kind: "address kept", detail: { account: accountId, epoch } }, random);
     }),
   );

@@ -6,6 +6,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration, readDataKey } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { changed, prepareChange } from "./changed.ts";
@@ -112,6 +113,7 @@ export async function keepPasskey(
       [accountId, passkeyId, epoch, generation],
     );
     if (kept === 0) return false;
+    await recordEvent(tx, bareEvent(random, accountId, "passkey kept", now));
     await append(tx, now, { kind: "passkey kept", detail: { account: accountId, passkey: passkeyId, epoch } }, random);
     return true;
   });

@@ -9,6 +9,7 @@ import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { isDoubted } from "./added-since.ts";
 
@@ -122,6 +123,7 @@ export async function doubtPasskey(needs: Needs, { accountId, passkeyId }: Passk
       [accountId, passkeyId, toDate(now)],
     );
     if (doubted === 0) return;
+    await recordEvent(tx, bareEvent(random, accountId, "passkey doubted", now));
     await append(tx, now, { kind: "passkey doubted", detail: { account: accountId, passkey: passkeyId } }, random);
     for (const letter of letters) await enqueue(tx, "send-letter", letter);
   });

@@ -9,6 +9,7 @@ import type { NoteProof, Viewer } from "../http/viewer.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { changed, prepareChange } from "./changed.ts";
 import type { SeenFloors } from "./floors.ts";
 import { hasSecondFactor } from "./has-second-factor.ts";
@@ -206,6 +207,7 @@ export async function keepTotp(
           where account_id = $1 and proved_at is not null and removed_at is null`,
         [accountId, epoch],
       );
+      await recordEvent(tx, bareEvent(random, accountId, "second factor kept", now));
       await append(tx, now, { kind: "second factor kept", detail: { account: accountId, epoch } }, random);
     }),
   );

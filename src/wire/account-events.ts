@@ -15,6 +15,12 @@ export const eventKinds = [
   "first address changed",
   "passkey added",
   "passkey removed",
+  // Its counter went back: it is refused until the owner keeps it.
+  "passkey doubted",
+  // What did not count any more, and counts again by its owner's word.
+  "passkey kept",
+  "address kept",
+  "second factor kept",
   "second factor added",
   "second factor removed",
   "recovery codes made",
