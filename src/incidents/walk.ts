@@ -34,7 +34,7 @@ export interface Pace {
   readonly leaseMs: number;
   /** The pause before the second try; it doubles with each, up to an hour. */
   readonly firstRetryMs: number;
-  /** So long a walk whose turn or rest is over waits for what is on its way; then it goes on meanwhile. */
+  /** When nothing has come back for so long, a walk whose turn or rest is over goes on while it waits. */
   readonly stragglersMs: number;
 }
 export const ordinaryPace: Pace = {
@@ -156,6 +156,8 @@ export async function walk(
   /** Letters that are being signed, wait for a place, or have one: being claimed, on their way, being recorded. */
   let underWay = 0;
   let putting = 0;
+  /** Letters that came back from the relay, or were held back. */
+  let back = 0;
   let reading: Promise<void> | undefined;
   /** There was nothing to read: what is under way may be all there is. */
   let isToPause = false;
@@ -327,6 +329,7 @@ export async function walk(
     else await settle(letter, outcome);
     place.leave();
     underWay--;
+    back++;
     wake();
   }
 
@@ -357,14 +360,21 @@ export async function walk(
     }
   }
 
-  /** Waits for what is on its way. @returns false when the relay leaves something without an answer and the others can go on. */
+  /** Waits for what is on its way. @returns false when the relay is silent and the other letters can go on. */
   async function isAllBack(): Promise<boolean> {
-    let isLate = false;
-    const callOff = after(stragglersMs, () => {
-      isLate = true;
-    });
+    let isSilent = false;
+    let heard: number | undefined;
+    let callOff = (): void => undefined;
     while (underWay + putting > 0 || reading !== undefined) {
-      if (isLate && !isEnding() && (restUntil ?? 0) <= clock.now()) return false;
+      if (heard !== back) {
+        heard = back;
+        isSilent = false;
+        callOff();
+        callOff = after(stragglersMs, () => {
+          isSilent = true;
+        });
+      }
+      if (isSilent && !isEnding() && (restUntil ?? 0) <= clock.now()) return false;
       await somethingHappens(readAgainMs);
     }
     callOff();
