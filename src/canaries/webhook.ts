@@ -40,7 +40,13 @@ export async function deliver(
     await answer.body?.cancel();
     return answer.ok ? undefined : `it answered ${answer.status}`;
   } catch (thrown) {
-    // The message of a failed fetch names neither address nor body; its cause does.
-    return `it could not be reached (${messageOf(thrown)})`;
+    return `it could not be reached (${codeOf(thrown) ?? messageOf(thrown)})`;
   }
+}
+
+/** What the system or TLS calls it: a certificate that is not trusted, a connection refused. The message of a cause names the address, its code does not. */
+function codeOf(thrown: unknown): string | undefined {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return typeof code === "string" && /^[A-Z0-9_]{1,60}$/.test(code) ? code : undefined;
 }

@@ -57,7 +57,7 @@ test("every setting is read", () => {
     PORT: "443",
     DATA_DIR: "/var/lib/houselights",
     LIBRARY_DIR: "films",
-    DATABASE_URL: "postgres://user:hunter2@db.example/houselights",
+    DATABASE_URL: "postgres://user:hunter2@db.example/houselights?sslmode=verify-full",
     KEYHOLDER_URL: "unix:/run/keyholder.sock",
     KEYHOLDER_CREDENTIALS: "/run/keyholder.credentials",
     SMTP_URL: "smtps://user:hunter2@relay.example:465 smtp://second.example",
@@ -99,7 +99,7 @@ test("every setting is read", () => {
     deviceSessionDays: 70,
     segmentCacheMebibytes: 512,
   });
-  expect(config.databaseUrl?.revealText()).toBe("postgres://user:hunter2@db.example/houselights");
+  expect(config.databaseUrl?.revealText()).toBe("postgres://user:hunter2@db.example/houselights?sslmode=verify-full");
   expect(inspect(config) + JSON.stringify(config)).not.toContain("hunter2");
 });
 
@@ -173,6 +173,39 @@ test("with TLS the usual origin is https", () => {
 
 test("a database address may name a socket folder", () => {
   expect(read({ DATABASE_URL: "postgresql:///houselights?host=/run/postgresql" }).databaseUrl).not.toBeNull();
+});
+
+test("a database elsewhere is spoken to by verified TLS, or the service does not start", () => {
+  const elsewhere = "postgres://houselights:hunter2@db.example:5432/houselights";
+  const taken = [
+    "postgres://houselights@localhost/houselights",
+    "postgres://houselights@127.0.0.1:5433/houselights",
+    "postgres://houselights@[::1]/houselights",
+    "postgres:///houselights",
+    "postgres://%2Frun%2Fpostgresql/houselights",
+    "postgresql:///houselights?host=/run/postgresql",
+    `${elsewhere}?sslmode=verify-full`,
+    `${elsewhere}?sslrootcert=/etc/ca.pem&sslmode=verify-full`,
+    "postgresql:///houselights?host=db.example&sslmode=verify-full",
+  ];
+  for (const address of taken) expect(read({ DATABASE_URL: address }).databaseUrl?.revealText()).toBe(address);
+  const refused = [
+    elsewhere,
+    "postgres://houselights:hunter2@10.0.0.7/houselights",
+    "postgresql:///houselights?host=db.example",
+    "postgresql://localhost/houselights?host=db.example",
+    "postgresql:///houselights?host=/run/postgresql&host=db.example",
+    `${elsewhere}?ssl=true`,
+    ...["disable", "allow", "prefer", "require", "verify-ca", "no-verify", "VERIFY-FULL", ""].map(
+      (mode) => `${elsewhere}?sslmode=${mode}`,
+    ),
+    `${elsewhere}?sslmode=verify-full&sslmode=disable`,
+  ];
+  for (const address of refused)
+    expect(() => read({ DATABASE_URL: address }), address).toThrow(/DATABASE_URL: names another machine/);
+  // An address without a host goes where the driver's own variable says.
+  expect(() => read({ DATABASE_URL: "postgres:///houselights", PGHOST: "db.example" })).toThrow(/DATABASE_URL/);
+  expect(read({ DATABASE_URL: "postgres:///houselights", PGHOST: "/run/postgresql" }).databaseUrl).not.toBeNull();
 });
 
 test("only this machine's names are loopback", () => {

@@ -1,10 +1,11 @@
-import { parseTlsAddresses, type KeyholderAt, type TlsFiles } from "./keyholder-place.ts";
 import { availableParallelism } from "node:os";
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { isIP } from "node:net";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
+import { whatIsOpen } from "./database-place.ts";
+import { parseTlsAddresses, type KeyholderAt, type TlsFiles } from "./keyholder-place.ts";
 import {
   readAllowance,
   readBounceAddress,
@@ -117,7 +118,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   const port = settings.whole("PORT", 8400, 0, 65_535);
   const folder = (name: string, usual: string): string => resolve(workingFolder, text(name) ?? usual);
 
-  const databaseUrl = settings.secretUrl("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const databaseUrl = readDatabase(settings);
   const smtpUrl = settings.secretUrls("SMTP_URL", ["smtp:", "smtps:"]);
   const keyholderFiles = readKeyholderFiles(settings, (name) => folder(name, ""));
   const keyholderAt = readKeyholder(settings, keyholderFiles);
@@ -293,6 +294,20 @@ class Settings {
     if (this.#problems.length === 0) return;
     throw new Fault("CONFIG_INVALID", `invalid configuration\n${this.#problems.map((line) => `  ${line}`).join("\n")}`);
   }
+}
+
+function readDatabase(settings: Settings): Secret | null {
+  const secret = settings.secretUrl("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const url = secret === null ? null : URL.parse(secret.revealText());
+  const open = url === null ? undefined : whatIsOpen(url, settings.read("PGHOST"), isLoopback);
+  if (open !== undefined) {
+    settings.refuse(
+      "DATABASE_URL",
+      open,
+      "add ?sslmode=verify-full, and &sslrootcert=/path/to/ca.pem if the server's certificate is of an authority of your own",
+    );
+  }
+  return secret;
 }
 
 function readKeyholder(settings: Settings, files: TlsFiles | null): KeyholderAt | null {
