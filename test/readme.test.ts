@@ -98,6 +98,8 @@ test("the table of settings has every setting and no other", () => {
   const read = new Set([...config.matchAll(/\(\s*"([A-Z][A-Z_]+)"/g)].map(([, name = ""]) => name));
   // The code of the fault that names bad settings looks like one of them.
   read.delete("CONFIG_INVALID");
+  // The driver of PostgreSQL reads it by itself; the settings look where that leads.
+  read.delete("PGHOST");
   const named = rows("Settings").flatMap(([, name = ""]) =>
     [...name.matchAll(/`([A-Z_]+)`/g)].map(([, one = ""]) => one),
   );
