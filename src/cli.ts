@@ -96,10 +96,10 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
   const config = readConfig();
   const log = newLog(command.words.join(" "), command.words[0] === "serve" ? config.logLevel : "error");
   const outcome = await command.run({ config, log, values, positionals, say, json: values["json"] === true });
-  return settle(outcome, values["json"] === true);
+  return settle(command, outcome, values["json"] === true);
 }
 
-function settle(outcome: Outcome, json: boolean): number {
+function settle(command: Command, outcome: Outcome, json: boolean): number {
   if (outcome.kind !== "usage") {
     if (json && outcome.json !== undefined) say(JSON.stringify(outcome.json, undefined, 2));
     else for (const line of outcome.lines ?? []) say(line);
@@ -111,7 +111,7 @@ function settle(outcome: Outcome, json: boolean): number {
       complain(outcome.error, outcome.hint);
       return outcome.exitCode ?? 1;
     case "usage":
-      complain(outcome.error, outcome.hint);
+      complain(outcome.error, outcome.hint ?? `houselights ${command.words.join(" ")} --help`);
       return 2;
   }
 }

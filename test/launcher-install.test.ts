@@ -137,3 +137,12 @@ test("killed between the two moves, the next start puts the old packages back fi
   expect(await launch(folder, silent)).toMatchObject({ code: 0, out: "it runs\n" });
   expect(await everything(folder)).toEqual(["here-before"]);
 }, 60_000);
+
+test("the launcher's own commands say what they do, and neither install nor run anything for it", async () => {
+  const folder = await upgraded("sha512-none");
+  for (const command of ["check", "test", "bench", "thief"]) {
+    const { stdout } = await run("bash", ["houselights", command, "--help"], { cwd: folder });
+    expect(stdout).toMatch(new RegExp(`^usage: houselights ${command}`));
+  }
+  expect(await readdir(join(folder, "node_modules"))).toContain("here-before");
+});

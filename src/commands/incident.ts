@@ -441,10 +441,13 @@ export const incidentCommands: readonly Command[] = [
         return {
           kind: "done",
           json: incidents,
-          lines: incidents.map(
-            ({ reference, state, openedAt, reason }) =>
-              `${reference}  ${state.padEnd(12)} ${instant(openedAt)}  ${reason}`,
-          ),
+          lines:
+            incidents.length === 0
+              ? ["no case so far"]
+              : incidents.map(
+                  ({ reference, state, openedAt, reason }) =>
+                    `${reference}  ${state.padEnd(12)} ${instant(openedAt)}  ${reason}`,
+                ),
         };
       }),
   },

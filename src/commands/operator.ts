@@ -41,10 +41,13 @@ export const operatorCommands: readonly Command[] = [
             name,
             addresses: addresses.map(({ address }) => address),
           })),
-          lines: operators.map(
-            ({ accountId, name, addresses }) =>
-              `${accountId}  ${name}  ${addresses.map(({ address }) => address).join(", ") || "no address"}`,
-          ),
+          lines:
+            operators.length === 0
+              ? ["no operator yet; `houselights operator link` makes the first"]
+              : operators.map(
+                  ({ accountId, name, addresses }) =>
+                    `${accountId}  ${name}  ${addresses.map(({ address }) => address).join(", ") || "no address"}`,
+                ),
         };
       }),
   },

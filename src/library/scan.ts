@@ -161,7 +161,10 @@ export async function scanLibrary(
   }
   await inspectAll(needs, toInspect, counts, scanId, signal);
   await finishScan(db, scanId, counts, toDate(clock.now()));
-  log.info({ ...counts }, "the library is scanned");
+  // A folder that is looked at every few seconds while films arrive: what found nothing new is not news.
+  const { files: _files, unchanged: _unchanged, waiting: _waiting, ...news } = counts;
+  const level = Object.values(news).some((count) => count > 0) ? "info" : "debug";
+  log[level]({ ...counts }, "the library is scanned");
   return { kind: "scanned", counts };
 }
 
