@@ -4,6 +4,7 @@ import { every } from "./kernel/clock.ts";
 import { childEnvironment } from "./config/config.ts";
 import { migrate } from "./db/migrate.ts";
 import { openDb } from "./db/db.ts";
+import { signInLog } from "./http/sign-in-log.ts";
 import { secretText } from "./http/cookies.ts";
 import { healthRoutes, newMetrics } from "./http/health.ts";
 import { preferredLocale } from "./http/locale.ts";
@@ -133,6 +134,7 @@ export async function buildWeb(
     lifetimesMs,
     noteTry: canaryWatch.note,
     noteSignIn: signInCounter.note,
+    logSignIn: signInLog({ log, random }),
   };
   const party = relyingPartyOf(publicOrigin, serviceName);
   const readNotice = () => currentNotice(db);

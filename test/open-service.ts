@@ -10,7 +10,7 @@ import type { UseCounts } from "../src/keyholder/key-uses.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { dayMs, manualClock, type ManualClock } from "../src/kernel/clock.ts";
-import { silentLog } from "../src/kernel/log.ts";
+import { silentLog, type Log } from "../src/kernel/log.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import type { HashCost } from "../src/credentials/hash-pool.ts";
 import { testKeyholder, type TestKeyholder } from "../src/keyholder/test-keyholder.ts";
@@ -69,6 +69,7 @@ export interface OpenServiceOptions {
   readonly open?: GroundOptions["open"];
   readonly hashCost?: HashCost;
   readonly hashThreads?: number;
+  readonly log?: Log;
   /** How often the lobby moves by itself, and what it may give out. */
   readonly lobby?: { readonly everyMs?: number; readonly hashesPerSecond?: () => number };
   readonly settings?: Readonly<Record<string, string>>;
@@ -86,6 +87,7 @@ export async function openService({
   open,
   hashCost = testHashCost,
   hashThreads = 1,
+  log = silentLog,
   // It moves only when a test moves it, so that statements can be counted, and there is room for everybody.
   lobby = { everyMs: dayMs, hashesPerSecond: () => 1_000_000 },
   settings = {},
@@ -110,7 +112,7 @@ export async function openService({
   const ground = await layGround({
     config,
     surroundings: { connection, keyholder: { socketPath, credentials } },
-    log: silentLog,
+    log,
     clock,
     random: systemRandom,
     ...(open === undefined ? {} : { open }),

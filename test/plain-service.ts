@@ -10,6 +10,7 @@ import { silentLog } from "../src/kernel/log.ts";
 import { newId, systemRandom } from "../src/kernel/random.ts";
 import { testDatabase } from "../src/db/test-database.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
+import { signInLog } from "../src/http/sign-in-log.ts";
 import type { CurrentLetter, CurrentNotice } from "../src/http/notice-banner.ts";
 import type { PageFrame } from "../src/http/page.ts";
 import { newServer } from "../src/http/server.ts";
@@ -130,6 +131,7 @@ export async function plainService({ webFolder }: { readonly webFolder: string }
     lifetimesMs,
     noteTry: () => {},
     noteSignIn: () => {},
+    logSignIn: signInLog({ log: silentLog, random }),
   };
   const party = relyingPartyOf(publicOrigin, "Houselights");
   passkeySessionRoutes(app, { ...needs, party });

@@ -15,6 +15,7 @@ export async function testService({
   settings = {},
   lobby,
   hashCost,
+  log,
   surplusIsMeant,
 }: {
   startAt?: number;
@@ -22,6 +23,7 @@ export async function testService({
   settings?: Readonly<Record<string, string>>;
   lobby?: OpenServiceOptions["lobby"];
   hashCost?: OpenServiceOptions["hashCost"];
+  log?: OpenServiceOptions["log"];
   surplusIsMeant?: string;
 } = {}): Promise<TestService> {
   const template = await testDatabase();
@@ -32,6 +34,7 @@ export async function testService({
     ...(open === undefined ? {} : { open }),
     ...(lobby === undefined ? {} : { lobby }),
     ...(hashCost === undefined ? {} : { hashCost }),
+    ...(log === undefined ? {} : { log }),
     ...(surplusIsMeant === undefined ? {} : { surplusIsMeant }),
   });
   afterAll(service.close);

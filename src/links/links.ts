@@ -6,6 +6,7 @@ import { sqlState, type Db, type Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
 import { networkOf } from "../http/network.ts";
+import type { LogSignIn } from "../http/sign-in-log.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount } from "../accounts/accounts.ts";
@@ -21,6 +22,7 @@ interface Needs {
   readonly random: Random;
   readonly lifetimesMs: SessionLifetimesMs;
   readonly waiting: WaitingLinks;
+  readonly logSignIn: LogSignIn;
 }
 
 /**
@@ -300,5 +302,6 @@ export async function claimLink(needs: Needs, deviceCode: Secret, replaces: View
     }),
   );
   if (!claimed) return { kind: "refused", reason: "expired" };
+  needs.logSignIn({ way: "link" }, { kind: "signed-in", sessionId: session.sessionId });
   return { kind: "claimed", token: tokenOf(session), expiresAt: session.expiresAt };
 }

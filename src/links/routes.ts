@@ -4,6 +4,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { readSecret, replacedBy, secretText, setSessionCookie } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
+import type { LogSignIn } from "../http/sign-in-log.ts";
 import { withinLimit } from "../http/throttle.ts";
 import { viewerOf } from "../http/viewer.ts";
 import {
@@ -31,6 +32,7 @@ export interface LinkNeeds {
   readonly lifetimesMs: SessionLifetimesMs;
   readonly publicOrigin: string;
   readonly waiting: WaitingLinks;
+  readonly logSignIn: LogSignIn;
 }
 
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";

@@ -4,6 +4,7 @@ import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Locale } from "../wire/common.ts";
 import type { Db, Tx } from "../db/db.ts";
+import type { LogSignIn } from "../http/sign-in-log.ts";
 import type { Viewer } from "../http/viewer.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
@@ -58,22 +59,24 @@ export type OperatorLinkOutcome =
   | { readonly kind: "refused" };
 
 /** Exchanges the link's secret for an operator's session. At most one caller ever gets it; old, used and foreign ones are refused. */
-export async function exchangeOperatorLink(
+export async function exchangeOperatorLink(needs: LinkNeeds, order: LinkOrder): Promise<OperatorLinkOutcome> {
+  return needs.logSignIn({ way: "operator link", network: order.network }, await judgeLink(needs, order));
+}
+
+type LinkNeeds = Needs & { readonly logSignIn: LogSignIn };
+
+interface LinkOrder {
+  readonly secret: Secret;
+  readonly label: string;
+  readonly network: string;
+  /** Of the first operator, if the link makes one: letters and alarms are written in it. */
+  readonly locale: Locale;
+  readonly replaces: Viewer | null;
+}
+
+async function judgeLink(
   needs: Needs,
-  {
-    secret,
-    label,
-    network,
-    locale,
-    replaces,
-  }: {
-    readonly secret: Secret;
-    readonly label: string;
-    readonly network: string;
-    /** Of the first operator, if the link makes one: letters and alarms are written in it. */
-    readonly locale: Locale;
-    readonly replaces: Viewer | null;
-  },
+  { secret, label, network, locale, replaces }: LinkOrder,
 ): Promise<OperatorLinkOutcome> {
   const { db, keyholder, clock, random } = needs;
   const now = clock.now();

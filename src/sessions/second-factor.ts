@@ -4,6 +4,7 @@ import { newId, newSecret, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { LogSignIn } from "../http/sign-in-log.ts";
 import { withinLimit } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
@@ -23,6 +24,7 @@ interface Needs {
   readonly random: Random;
   readonly lifetimesMs: SessionLifetimesMs;
   readonly seen: SeenFloors;
+  readonly logSignIn: LogSignIn;
 }
 
 /** How long a right password waits for its second factor. */
@@ -114,15 +116,18 @@ interface StepRow {
  *
  * Source: NIST SP 800-63B-4 section 2.2, ASVS 5.0 6.5.1, 6.6.2 and 6.6.3.
  */
-export async function completeStep(
-  needs: Needs,
-  {
-    step,
-    typed,
-    network,
-    replaces,
-  }: { readonly step: Secret; readonly typed: string; readonly network: string; readonly replaces: Viewer | null },
-): Promise<CompleteStepOutcome> {
+export async function completeStep(needs: Needs, order: StepOrder): Promise<CompleteStepOutcome> {
+  return needs.logSignIn({ way: "second factor", network: order.network }, await judgeStep(needs, order));
+}
+
+interface StepOrder {
+  readonly step: Secret;
+  readonly typed: string;
+  readonly network: string;
+  readonly replaces: Viewer | null;
+}
+
+async function judgeStep(needs: Needs, { step, typed, network, replaces }: StepOrder): Promise<CompleteStepOutcome> {
   const { db, clock, random, lifetimesMs } = needs;
   const now = clock.now();
   if (!(await withinLimit(needs, network, triesOfNetwork))) return { kind: "wait", seconds: 600 };

@@ -5,6 +5,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { LogSignIn } from "../http/sign-in-log.ts";
 import type { Viewer } from "../http/viewer.ts";
 import type { PasskeyAnswer } from "../wire/passkeys.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
@@ -37,6 +38,7 @@ interface Needs {
   readonly lifetimesMs: SessionLifetimesMs;
   readonly seen: SeenFloors;
   readonly party: RelyingParty;
+  readonly logSignIn: LogSignIn;
 }
 
 export interface AskedOptions {
@@ -122,17 +124,22 @@ async function judge(
  *
  * Source: Web Authentication Level 3 section 7.2; NIST SP 800-63B-4 sections 2.2 and 3.1.7.
  */
-export async function signInByPasskey(
-  needs: Needs,
-  order: {
-    readonly answer: PasskeyAnswer;
-    readonly browser: Secret;
-    readonly class: SessionClass;
-    readonly label: string;
-    readonly network: string;
-    readonly replaces: Viewer | null;
-  },
-): Promise<Exclude<SignInOutcome, { kind: "too-many" | "second-factor" }>> {
+export async function signInByPasskey(needs: Needs, order: PasskeyOrder): Promise<PasskeyOutcome> {
+  return needs.logSignIn({ way: "passkey", network: order.network }, await judgeSignIn(needs, order));
+}
+
+type PasskeyOutcome = Exclude<SignInOutcome, { kind: "too-many" | "second-factor" }>;
+
+interface PasskeyOrder {
+  readonly answer: PasskeyAnswer;
+  readonly browser: Secret;
+  readonly class: SessionClass;
+  readonly label: string;
+  readonly network: string;
+  readonly replaces: Viewer | null;
+}
+
+async function judgeSignIn(needs: Needs, order: PasskeyOrder): Promise<PasskeyOutcome> {
   const { db, clock, random } = needs;
   const { answer, browser } = order;
   const judged = await judge(needs, { answer, browser, purpose: "sign-in", accountId: null });
@@ -162,7 +169,20 @@ export async function signInByPasskey(
 export async function proveAgainByPasskey(
   needs: Needs,
   viewer: Viewer,
-  { answer, browser }: { readonly answer: PasskeyAnswer; readonly browser: Secret },
+  order: Pick<PasskeyOrder, "answer" | "browser">,
+): Promise<Secret | undefined> {
+  const token = await judgeProof(needs, viewer, order);
+  needs.logSignIn(
+    { way: "passkey proof", sessionId: viewer.sessionId },
+    { kind: token === undefined ? "refused" : "proved" },
+  );
+  return token;
+}
+
+async function judgeProof(
+  needs: Needs,
+  viewer: Viewer,
+  { answer, browser }: Pick<PasskeyOrder, "answer" | "browser">,
 ): Promise<Secret | undefined> {
   const { db, clock, random } = needs;
   const judged = await judge(needs, { answer, browser, purpose: "prove", accountId: viewer.accountId });

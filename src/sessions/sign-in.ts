@@ -4,6 +4,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import type { LogSignIn } from "../http/sign-in-log.ts";
 import type { NoteSignIn, NoteTry } from "../http/tries.ts";
 import { addressFrom, admit, noteKnown } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
@@ -27,6 +28,7 @@ interface Needs {
   readonly random: Random;
   readonly noteTry: NoteTry;
   readonly noteSignIn: NoteSignIn;
+  readonly logSignIn: LogSignIn;
   readonly lifetimesMs: SessionLifetimesMs;
   readonly decoy: Decoy;
   readonly seen: SeenFloors;
@@ -90,9 +92,13 @@ export const triesFromAll = {
  * Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 6.3.8.
  */
 export async function signIn(needs: Needs, order: SignInOrder): Promise<SignInOutcome> {
+  const form = lookUpForm(order.address);
+  return needs.logSignIn({ way: "password", network: order.network, form }, await judgeSignIn(needs, order, form));
+}
+
+async function judgeSignIn(needs: Needs, order: SignInOrder, form: string): Promise<SignInOutcome> {
   const { db, keyholder, clock, decoy, seen } = needs;
   const { network } = order;
-  const form = lookUpForm(order.address);
   needs.noteTry("sign-in", form);
   // Before anything that depends on whether the account exists.
   needs.hashPool.expectRoom("sign-in");
@@ -168,11 +174,16 @@ export type ProveOutcome =
  * the second factor of an account that has one (ASVS 5.0 7.5.1). An account that has no password, an operator's first,
  * gives the second factor alone. The proof is in force from the next request, by the new token alone (7.2.4).
  */
-export async function proveAgain(
-  needs: Needs,
-  viewer: Viewer,
-  { password, code }: { readonly password: Secret | undefined; readonly code: string | undefined },
-): Promise<ProveOutcome> {
+export async function proveAgain(needs: Needs, viewer: Viewer, given: Given): Promise<ProveOutcome> {
+  return needs.logSignIn({ way: "proof", sessionId: viewer.sessionId }, await judgeProof(needs, viewer, given));
+}
+
+interface Given {
+  readonly password: Secret | undefined;
+  readonly code: string | undefined;
+}
+
+async function judgeProof(needs: Needs, viewer: Viewer, { password, code }: Given): Promise<ProveOutcome> {
   const { db, clock, random, decoy, seen } = needs;
   const { accountId } = viewer;
   const proof = await readPasswordProof(db, accountId, decoy, seen);
