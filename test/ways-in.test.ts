@@ -250,9 +250,10 @@ test("signing out clears what the browser kept", async () => {
   expect(out.cookies[sessionCookie]).toBe("");
 });
 
-test("a guess at a code is right less than once in 2^29 for the tries that there are", () => {
+test("a guess at a code is right less than once in 2^30 for the tries that there are", () => {
   const bits = (length: number): number => Math.log2(codeAlphabet.length ** length);
   const windows = Math.ceil(linkLifetimeMs / codeTries.windowMs) + 1;
-  expect(bits(userCodeLength) - Math.log2(windows * codeTries.limit)).toBeGreaterThan(29);
+  expect(bits(userCodeLength) - Math.log2(windows * codeTries.limit)).toBeGreaterThan(30);
+  expect(linkLifetimeMs).toBeLessThanOrEqual(10 * 60_000);
   expect(bits(codeLength) - Math.log2(mailedTries)).toBeGreaterThan(40);
 });

@@ -26,11 +26,11 @@ interface Needs {
 }
 
 /**
- * Eight letters, 34.5 bits (RFC 8628 section 6.1). An account has ten tries in ten minutes, so over a code's 15 minutes a
- * guess at it is right once in 2^29.7 at most (section 5.1).
+ * Eight letters, 34.5 bits (RFC 8628 section 6.1). An account has ten tries in ten minutes, so over a code's ten minutes a
+ * guess at it is right once in 2^30.2 at most (section 5.1; ASVS 5.0 6.5.5).
  */
 export const userCodeLength = 8;
-export const linkLifetimeMs = 15 * minuteMs;
+export const linkLifetimeMs = 10 * minuteMs;
 const labelPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_label", accountId: id });
 const networkPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_network", accountId: id });
 

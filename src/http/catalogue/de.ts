@@ -177,7 +177,7 @@ export const de: Catalogue = {
   "link.code": "Code auf dem Bildschirm",
   "link.do": "Weiter",
   "link.refused":
-    "Kein Bildschirm wartet mit diesem Code. Codes gelten 15 Minuten: vergleichen Sie ihn mit dem Bildschirm, oder holen Sie dort einen neuen.",
+    "Kein Bildschirm wartet mit diesem Code. Codes gelten 10 Minuten: vergleichen Sie ihn mit dem Bildschirm, oder holen Sie dort einen neuen.",
   "link.show.title": "Dieses Gerät verbinden?",
   "link.show.lead": "Es kann dann als Sie abspielen, bis Sie es abmelden.",
   "link.show.code": "Code",

@@ -164,7 +164,7 @@ export const en = {
   "link.code": "Code on the screen",
   "link.do": "Continue",
   "link.refused":
-    "No screen is waiting with this code. Codes last 15 minutes: compare it with the screen, or get a new one there.",
+    "No screen is waiting with this code. Codes last 10 minutes: compare it with the screen, or get a new one there.",
   "link.show.title": "Link this device?",
   "link.show.lead": "It will be able to play as you, until you sign it out.",
   "link.show.code": "Code",

@@ -170,7 +170,7 @@ export const es: Catalogue = {
   "link.code": "Código de la pantalla",
   "link.do": "Continuar",
   "link.refused":
-    "Ninguna pantalla espera con este código. Los códigos duran 15 minutos: compárelo con la pantalla o pida allí uno nuevo.",
+    "Ninguna pantalla espera con este código. Los códigos duran 10 minutos: compárelo con la pantalla o pida allí uno nuevo.",
   "link.show.title": "¿Vincular este dispositivo?",
   "link.show.lead": "Podrá reproducir como usted hasta que cierre su sesión.",
   "link.show.code": "Código",

@@ -179,7 +179,7 @@ export const fr: Catalogue = {
   "link.code": "Code à l’écran",
   "link.do": "Continuer",
   "link.refused":
-    "Aucun écran n’attend avec ce code. Les codes durent 15 minutes : comparez-le avec l’écran, ou prenez-en un nouveau là-bas.",
+    "Aucun écran n’attend avec ce code. Les codes durent 10 minutes : comparez-le avec l’écran, ou prenez-en un nouveau là-bas.",
   "link.show.title": "Relier cet appareil ?",
   "link.show.lead": "Il pourra lire en votre nom, jusqu’à ce que vous le déconnectiez.",
   "link.show.code": "Code",
