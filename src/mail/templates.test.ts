@@ -196,6 +196,24 @@ test("a notice tells exactly the data classes of the case, in every language", (
   }
 });
 
+test("no notice calls the viewing history encrypted, which it is not; what is sealed is called so, in every language", () => {
+  for (const locale of locales) {
+    const paragraphs = (dataClasses: readonly DataClass[]): string[] =>
+      writeLetter(service, locale, { kind: "incident letter", notice: { ...full, dataClasses } }).text.split("\n\n");
+    const [sealed, both, clear] = [["names"], ["names", "viewing history"], ["viewing history"]] as const;
+    const added = paragraphs(both).filter((one) => !one.startsWith("- ") && !paragraphs(sealed).includes(one));
+    expect([locale, added.length]).toEqual([locale, 1]);
+    const missing = paragraphs(both).filter((one) => !one.startsWith("- ") && !paragraphs(clear).includes(one));
+    expect([locale, missing.length]).toEqual([locale, 1]);
+  }
+  const { text } = writeLetter(service, "en", {
+    kind: "incident letter",
+    notice: { ...full, dataClasses: ["viewing history"] },
+  });
+  expect(text).toContain("Only what you have watched is not encrypted.");
+  expect(text).not.toContain("stored encrypted");
+});
+
 test("languages differ: none is a copy of another left untranslated", () => {
   for (const content of contents) {
     expect(new Set(locales.map((locale) => writeLetter(service, locale, content).text)).size).toBe(locales.length);

@@ -16,7 +16,7 @@ export const de: Catalogue = {
   "field.reveal": "Zeigen",
   "field.conceal": "Verbergen",
   "field.name": "Ihr Name",
-  "field.name.hint": "So werden Briefe Sie anreden. Darf leer bleiben.",
+  "field.name.hint": "Steht in Ihrem Konto. Darf leer bleiben.",
   "field.code": "Code aus dem Brief",
   "field.factor": "Code",
   "field.factor.hint": "Sechs Ziffern aus Ihrer Authenticator-App oder einer Ihrer Wiederherstellungscodes.",

@@ -14,7 +14,7 @@ export const en = {
   "field.reveal": "Show",
   "field.conceal": "Hide",
   "field.name": "Your name",
-  "field.name.hint": "As letters will greet you. May be left empty.",
+  "field.name.hint": "Shown in your account. May be left empty.",
   "field.code": "Code from the letter",
   "field.factor": "Code",
   "field.factor.hint": "Six digits from your authenticator app, or one of your recovery codes.",

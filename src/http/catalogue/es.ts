@@ -16,7 +16,7 @@ export const es: Catalogue = {
   "field.reveal": "Mostrar",
   "field.conceal": "Ocultar",
   "field.name": "Su nombre",
-  "field.name.hint": "Así le saludarán las cartas. Puede quedar vacío.",
+  "field.name.hint": "Aparece en su cuenta. Puede quedar vacío.",
   "field.code": "Código de la carta",
   "field.factor": "Código",
   "field.factor.hint": "Seis cifras de su aplicación de autenticación, o uno de sus códigos de recuperación.",

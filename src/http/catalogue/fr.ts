@@ -16,7 +16,7 @@ export const fr: Catalogue = {
   "field.reveal": "Montrer",
   "field.conceal": "Cacher",
   "field.name": "Votre nom",
-  "field.name.hint": "C’est ainsi que les lettres vous salueront. Peut rester vide.",
+  "field.name.hint": "Affiché dans votre compte. Peut rester vide.",
   "field.code": "Code de la lettre",
   "field.factor": "Code",
   "field.factor.hint": "Six chiffres de votre application d’authentification, ou un de vos codes de secours.",

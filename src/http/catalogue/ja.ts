@@ -16,7 +16,7 @@ export const ja: Catalogue = {
   "field.reveal": "表示",
   "field.conceal": "隠す",
   "field.name": "お名前",
-  "field.name.hint": "お知らせの宛名になります。空欄でもかまいません。",
+  "field.name.hint": "アカウントに表示されます。空欄でもかまいません。",
   "field.code": "お知らせに書かれたコード",
   "field.factor": "コード",
   "field.factor.hint": "認証アプリの6桁の数字、または回復コードの1つ。",

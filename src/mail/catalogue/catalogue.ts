@@ -101,3 +101,16 @@ export const steps = (
   items,
 });
 export const code = (text: string): Block => ({ kind: "code", text });
+
+/**
+ * How what was taken is protected: all of it is sealed but the viewing history, which stands in clear beside a random
+ * account id. A letter that said otherwise would be false.
+ */
+export const protection = (
+  { dataClasses, keysReachable }: Pick<NoticeText, "dataClasses" | "keysReachable">,
+  keys: Readonly<Record<NoticeText["keysReachable"], string>>,
+  inClear: string,
+): Block[] => [
+  ...(dataClasses.some((each) => each !== "viewing history") ? [paragraph(keys[keysReachable])] : []),
+  ...(dataClasses.includes("viewing history") ? [paragraph(inClear)] : []),
+];

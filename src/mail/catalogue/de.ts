@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, protection, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -18,6 +18,9 @@ const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
     "All das ist verschlüsselt gespeichert. Wir können nicht ausschließen, dass auch die Schlüssel erreichbar waren. Handeln Sie bitte so, als könnten die Daten gelesen werden.",
   yes: "All das ist verschlüsselt gespeichert, aber auch die Schlüssel waren erreichbar. Handeln Sie bitte so, als könnten die Daten gelesen werden.",
 };
+
+const inClear =
+  "Nur was Sie angesehen haben, ist nicht verschlüsselt. Es steht unter einer zufälligen Nummer, ohne Ihren Namen und Ihre Adresse.";
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
   if (containment === null || containedAt === null) return [];
@@ -214,7 +217,7 @@ export const de: Catalogue = {
       paragraph("Ihr Konto ist in dieser Kopie enthalten. Das tut uns leid."),
       heading("Welche Daten betroffen sind"),
       list(...facts.dataClasses.map((each) => dataClasses[each])),
-      paragraph(keys[facts.keysReachable]),
+      ...protection(facts, keys, inClear),
       paragraph(`Karten- und Bankdaten wurden nicht entwendet: ${facts.service} hat keine.`),
       heading("Was wir tun"),
       ...contained(facts).map(paragraph),

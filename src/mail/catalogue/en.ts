@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, protection, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -18,6 +18,9 @@ const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
     "All of this is stored encrypted. We cannot rule out that the keys were within reach, so please act as if it can be read.",
   yes: "All of this is stored encrypted, but the keys were within reach, so please act as if it can be read.",
 };
+
+const inClear =
+  "Only what you have watched is not encrypted. It is stored under a random number, without your name or your address.";
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
   if (containment === null || containedAt === null) return [];
@@ -207,7 +210,7 @@ export const en: Catalogue = {
       paragraph("Your account is in that copy. We are sorry."),
       heading("What Information Was Involved"),
       list(...facts.dataClasses.map((each) => dataClasses[each])),
-      paragraph(keys[facts.keysReachable]),
+      ...protection(facts, keys, inClear),
       paragraph(`Card and bank details were not taken: ${facts.service} does not have any.`),
       heading("What We Are Doing"),
       ...contained(facts).map(paragraph),

@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, protection, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -18,6 +18,9 @@ const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
     "Todo esto se guarda cifrado. No podemos descartar que las claves estuvieran al alcance, así que actúe como si los datos pudieran leerse.",
   yes: "Todo esto se guarda cifrado, pero las claves estaban al alcance, así que actúe como si los datos pudieran leerse.",
 };
+
+const inClear =
+  "Solo lo que usted ha visto no está cifrado. Se guarda bajo un número al azar, sin su nombre ni su dirección.";
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
   if (containment === null || containedAt === null) return [];
@@ -210,7 +213,7 @@ export const es: Catalogue = {
       paragraph("Su cuenta está en esa copia. Lo sentimos."),
       heading("Qué datos están afectados"),
       list(...facts.dataClasses.map((each) => dataClasses[each])),
-      paragraph(keys[facts.keysReachable]),
+      ...protection(facts, keys, inClear),
       paragraph(`No se robaron datos de tarjetas ni de bancos: ${facts.service} no tiene ninguno.`),
       heading("Qué estamos haciendo"),
       ...contained(facts).map(paragraph),

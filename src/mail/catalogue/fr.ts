@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, protection, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -18,6 +18,9 @@ const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
     "Tout cela est conservé chiffré. Nous ne pouvons pas exclure que les clés aient été accessibles. Faites donc comme si ces données pouvaient être lues.",
   yes: "Tout cela est conservé chiffré, mais les clés étaient accessibles. Faites donc comme si ces données pouvaient être lues.",
 };
+
+const inClear =
+  "Seul ce que vous avez regardé n’est pas chiffré. C’est conservé sous un numéro tiré au hasard, sans votre nom ni votre adresse.";
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
   if (containment === null || containedAt === null) return [];
@@ -210,7 +213,7 @@ export const fr: Catalogue = {
       paragraph("Votre compte figure dans cette copie. Nous en sommes désolés."),
       heading("Quelles données sont concernées"),
       list(...facts.dataClasses.map((each) => dataClasses[each])),
-      paragraph(keys[facts.keysReachable]),
+      ...protection(facts, keys, inClear),
       paragraph(`Aucune donnée bancaire ni de carte n’a été prise : ${facts.service} n’en possède pas.`),
       heading("Ce que nous faisons"),
       ...contained(facts).map(paragraph),

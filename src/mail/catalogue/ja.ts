@@ -1,6 +1,6 @@
 import type { ChangeLetterKind } from "../../jobs/jobs.ts";
 import type { DataClass } from "../../wire/incidents.ts";
-import { asksNothing, changeLetter, code, heading, list, paragraph, steps } from "./catalogue.ts";
+import { asksNothing, changeLetter, code, heading, list, paragraph, protection, steps } from "./catalogue.ts";
 import type { Catalogue, ChangeText, ChangeWords, NoticeText } from "./catalogue.ts";
 
 const dataClasses: Readonly<Record<DataClass, string>> = {
@@ -18,6 +18,9 @@ const keys: Readonly<Record<NoticeText["keysReachable"], string>> = {
     "これらはすべて暗号化して保存されています。ただし、鍵にも手が届いた可能性を否定できません。読み取られるおそれがあるものとして対応をお願いします。",
   yes: "これらはすべて暗号化して保存されていますが、鍵にも手が届く状態でした。読み取られるおそれがあるものとして対応をお願いします。",
 };
+
+const inClear =
+  "視聴履歴だけは暗号化されていません。無作為な番号とともに保存され、お名前やメールアドレスは付いていません。";
 
 function contained({ containment, containedAt, keptTools }: NoticeText): string[] {
   if (containment === null || containedAt === null) return [];
@@ -209,7 +212,7 @@ export const ja: Catalogue = {
       paragraph("お客様のアカウントもその複製に含まれています。申し訳ございません。"),
       heading("対象となる情報"),
       list(...facts.dataClasses.map((each) => dataClasses[each])),
-      paragraph(keys[facts.keysReachable]),
+      ...protection(facts, keys, inClear),
       paragraph(`カードや銀行の情報は盗まれていません。${facts.service} はそれらを持っていません。`),
       heading("当方の対応"),
       ...contained(facts).map(paragraph),
