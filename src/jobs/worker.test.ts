@@ -193,28 +193,51 @@ test("a job that a living worker locked and never got, since its connection brok
   const runs: string[] = [];
   let finish = (): void => {};
   const held = new Promise<void>((resolve) => (finish = resolve));
+  const attempts: number[] = [];
   const tasks = [
     defineTask("campaign", async () => {
       runs.push("campaign");
       await held;
     }),
-    defineTask("integrate", async () => void runs.push("integrate")),
+    defineTask("integrate", async (_, { attempt }: JobContext) => {
+      runs.push("integrate");
+      attempts.push(attempt);
+    }),
   ];
+  const poolsAtWork = async (): Promise<string[]> =>
+    (
+      await db.many<{ pool: string }>(
+        `select locked_by as pool from graphile_worker._private_jobs where locked_by is not null order by id`,
+      )
+    ).map(({ pool }) => pool);
+  // Another worker lives, and looks after its own jobs once in a quarter of a minute.
+  await enqueue(db, "campaign", { incidentId: id });
+  await work([defineTask("campaign", () => held)]);
+  await until(async () => (await poolsAtWork()).length === 1);
   await enqueue(db, "campaign", { incidentId: id });
   workers.push(await startWorker({ db, tasks, log: silentLog, concurrency: { letters: 1, work: 2 }, sweepMs: 50 }));
   await until(() => runs.length === 1);
-  // The lock is committed, as if a minute ago; the answer never came.
-  await db.transaction(async (tx) => {
-    await enqueue(tx, "integrate", {});
-    await tx.run(
-      `update graphile_worker._private_jobs
-          set locked_by = (select locked_by from graphile_worker._private_jobs where locked_by is not null), attempts = 1
-        where locked_by is null`,
-    );
-    await tx.run(`update graphile_worker._private_jobs set locked_at = now() - interval '1 minute'`);
-  });
+  const [another, own] = await poolsAtWork();
+  await db.run(`update graphile_worker._private_jobs set locked_at = now() - interval '1 minute'`);
+  // The lock is committed; the answer never came.
+  const lock = (pool: string | undefined, secondsAgo: number) =>
+    db.transaction(async (tx) => {
+      await enqueue(tx, "integrate", {});
+      await tx.run(
+        `update graphile_worker._private_jobs
+            set locked_by = $1, locked_at = now() - $2 * interval '1 second', attempts = 1 where locked_by is null`,
+        [pool ?? null, secondsAgo],
+      );
+    });
+  // Fetched just now, which may still come; another's to look for; and one that never will.
+  await lock(own, 1);
+  await lock(another, 60);
+  await lock(own, 60);
   await until(() => runs.includes("integrate"));
+  await until(async () => (await countJobs(db)).find(({ task }) => task === "integrate")?.waiting === 2);
   expect(runs).toEqual(["campaign", "integrate"]);
+  // Fetching it a first time was no try.
+  expect(attempts).toEqual([1]);
   finish();
 });
 

@@ -12,6 +12,7 @@ import { listMailbox, openMailbox } from "../mail/mailbox.ts";
 import { markAddress, neverMailed, writeMark } from "../canaries/plant.ts";
 import { remarkCanaries } from "../canaries/remark.ts";
 import { newGrants } from "../streaming/grants.ts";
+import { makeArtifacts, takenOf } from "../../test/key-artifacts.ts";
 import { populate, populationPassword } from "../../test/population.ts";
 import { asCookie, goodPassword, testService } from "../../test/service.ts";
 import { countVersions } from "./count-versions.ts";
@@ -100,6 +101,9 @@ test("every key is changed under everything that people have begun, and the old 
   const tag = new Secret(Buffer.alloc(32, 7));
   const oldRecord = await keyholders.web.sealPassword(ada as AccountId, tag);
 
+  const artifacts = await makeArtifacts(keyholders, ada as AccountId);
+  expect(await takenOf(keyholders, artifacts)).toEqual(keyPurposes);
+
   const canary = "m3xq2k@watch.example.org";
   const sealing = { keyholder: keyholders.web, random };
   await writeMark(db, await markAddress(sealing, canary, clock.now()), "backup-2026-11", "account", clock.now());
@@ -171,7 +175,8 @@ test("every key is changed under everything that people have begun, and the old 
   expect(renewed.status, renewed.text).toBe(200);
   expect((await call("GET", "/api/session", { cookies })).status).toBe(200);
 
-  // All of it works under the old keys until they are retired.
+  // All of it works under the old keys until they are retired; counts of tries are short, and have the newest alone.
+  expect(await takenOf(keyholders, artifacts)).toEqual(keyPurposes.filter((purpose) => purpose !== "index.throttle"));
   expect(await keyholders.web.verifyPassword(ada as AccountId, oldRecord, tag)).toBe(true);
   const binding = Buffer.alloc(32, 1);
   const code = Secret.fromText("BCDFGHJKLM");
@@ -204,7 +209,8 @@ test("every key is changed under everything that people have begun, and the old 
     expect([purpose, versions.map(({ version }) => version), retiredUpTo]).toEqual([purpose, [2], 1]);
   }
 
-  // Old keys are refused, with the very values that worked above.
+  // Old keys are refused, with the very values that worked above; what a checkpoint's key signed can be checked for ever.
+  expect(await takenOf(keyholders, artifacts)).toEqual(["sign.checkpoint"]);
   expect(await keyholders.web.verifyPassword(ada as AccountId, oldRecord, tag)).toBe(false);
   expect(await keyholders.web.checkCode("renewal", binding, code, old.mac)).toBe(false);
   await expect(keyholders.mailer.openForMailer("x", old.sealed)).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
