@@ -118,6 +118,9 @@ describe("a place in line", () => {
     const otherCase = "019ab000-0000-7000-8000-000000000001" as IncidentId;
     const foreign = { ...mine, [placeCookie]: signPlace(key, { ...claims, caseId: otherCase }, browser) };
     expect(await stands(foreign)).toBe("in-line");
+    // A pass lets in whoever holds it, but only in the browser that it was given to.
+    const copiedPass = { [placeCookie]: signPlace(key, claims, browser), [lineCookie]: theirs[lineCookie] ?? "" };
+    expect(await stands(copiedPass)).toBe("in-line");
     // The very same, for this case: it would have been good.
     expect(await stands({ ...mine, [placeCookie]: signPlace(key, claims, browser) })).toBe("called");
     // What was copied a moment before is good where it belongs, once there is room.
