@@ -137,6 +137,23 @@ test("a wrong try says the same of an address that nobody has, and no address or
   ]).toEqual([true, false]);
 });
 
+test("somebody who is signed in and asks for what is not theirs is a line, with the route and what is missing", async () => {
+  const { session } = await person();
+  const cookies = asCookie(session);
+  const [own, theirs] = ["/api/account", "/api/operators"];
+  said = "";
+  expect((await call("GET", own, { cookies })).status).toBe(200);
+  expect(said).not.toContain("refused");
+  const refused = await call("GET", `${theirs}?of=nobody@example.org`, { cookies });
+  expect(refused.status).toBeGreaterThanOrEqual(400);
+  const lines = said.split("\n").filter((line) => line.includes('"refused"'));
+  const sessionId = (await call("GET", "/api/session", { cookies })).body["sessionId"];
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    { msg: "refused", route: theirs, session: sessionId, missing: "operators-only" },
+  ]);
+  expect(said).not.toContain("nobody@");
+});
+
 test("a device that was let in by another one is a line with its session", async () => {
   const { session } = await person();
   const asked = await call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
