@@ -146,10 +146,14 @@ test.each(languages)(
     );
     for (const { method, url } of pages) {
       const path = url.replaceAll(/:[a-z]+/g, "00000000-0000-7000-8000-000000000000").replace("*", "x");
-      for (const who of [() => undefined, () => service.signIn(address, goodPassword), () => service.operator()]) {
+      const signedIn = () => service.signIn(address, goodPassword);
+      const everybody = [() => undefined, signedIn, ...(method === "GET" ? [() => service.operator()] : [])];
+      for (const who of everybody) {
         // Again for each: signing out is among them.
         if (method === "GET") await look("GET", path, await who());
-        if (method === "POST") for (const form of refusedForms) await look("POST", path, await who(), form);
+        if (method !== "POST") continue;
+        const session = await who();
+        for (const form of refusedForms) await look("POST", path, session, form);
         service.clock.advance(minuteMs);
       }
     }
