@@ -5,6 +5,8 @@ import { silentLog } from "../src/kernel/log.ts";
 import { systemRandom } from "../src/kernel/random.ts";
 import { populate, populationPassword } from "../test/population.ts";
 import type { Bench, Measured } from "./bench.ts";
+import { newTypedCode } from "../src/kernel/random.ts";
+import { userCodeLength } from "../src/links/links.ts";
 import { median, quantile } from "./report.ts";
 import { openServiceDatabase, startDurablePostgres, startKeyProcess, startWeb } from "./surroundings.ts";
 
@@ -17,6 +19,8 @@ interface Way {
   readonly what: string;
   readonly path: string;
   readonly body: (round: number) => Readonly<Record<string, string>>;
+  /** Whether who asks is signed in: each time as somebody else, since tries are counted for each account. */
+  readonly isSignedIn?: true;
 }
 
 interface Heard {
@@ -30,7 +34,8 @@ interface Heard {
 /**
  * What answers tell that must not tell anything: sign-in for an address that nobody has, a wrong password, and the right
  * one that a containment ended; sign-up and renewal for an address that has an account and for one that has none; linking with
- * a device code that nobody was given, and with one whose link is over. Words, status, size, calls to the keyholder and
+ * a device code that nobody was given, and with one whose link is over; and with a short code, typed by somebody who is signed in, that
+ * nobody was shown, or whose link is over (one that waits answers with its device: that is what it is for). Words, status, size, calls to the keyholder and
  * hashes are compared, and the time each takes. Taken in turn, one at a time, each from a network of its own.
  */
 export async function measureEnumeration(bench: Bench): Promise<Measured> {
@@ -42,24 +47,31 @@ export async function measureEnumeration(bench: Bench): Promise<Measured> {
   const { databaseId, ...first } = await readStanding(db);
   await operator.witness.enrol(databaseId, first);
   bench.say(`making ${accounts} accounts, and containing them`);
-  const people = await populate(db, await keyholder.connect("web"), { accounts });
+  const people = await populate(db, await keyholder.connect("web"), { accounts, sessionsEach: 1 });
   const needs = { db, witness: operator.witness, clock: systemClock, random: systemRandom, log: silentLog };
   await contain(
     { ...needs, monotonicMs: () => performance.now() },
     { mode: "everyone-out", keepTools: false, reason: "bench", operator: "bench" },
   );
+  // As if everybody had come back: who types a code is signed in.
+  await db.pool.query("update session set epoch = (select max(epoch) from floor)");
   await db.pool.query("vacuum (analyze)");
   const web = await startWeb(bench, { postgres, database: "ours", keyholder }, { HASH_THREADS: "1", TRUST_PROXY: "1" });
 
   let asked = 0;
-  const ask = async (path: string, body: Readonly<Record<string, string>>): Promise<Heard> => {
+  const ask = async (path: string, body: Readonly<Record<string, string>>, isSignedIn = false): Promise<Heard> => {
     const network = `10.${Math.trunc(asked / 62_500) % 250}.${Math.trunc(asked / 250) % 250}.${1 + (asked++ % 250)}`;
     // The lobby lets in as many as two hashes each can be made for; a place in line would be another answer.
     if (path === renewals) await sleep(40);
+    const token = isSignedIn ? people[asked % people.length]?.sessions[0]?.token.revealText() : undefined;
     const begun = performance.now();
     const answer = await fetch(`http://127.0.0.1:${web.port}${path}`, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-forwarded-for": network },
+      headers: {
+        "content-type": "application/json",
+        "x-forwarded-for": network,
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
       body: JSON.stringify(body),
     });
     const text = await answer.text();
@@ -73,10 +85,13 @@ export async function measureEnumeration(bench: Bench): Promise<Measured> {
   const somebody = (round: number): string => people[round % people.length]?.address ?? "";
   // As long as one of theirs: only whether there is an account may differ.
   const nobody = (round: number): string => somebody(round).replace(/^./, "~");
-  const over: string[] = [];
+  const over: { readonly device: string; readonly typed: string }[] = [];
   for (let link = 0; link < 40; link++) {
     const { text } = await ask("/oauth/device_authorization", { client_id: "houselights-tv", device_name: "Attic" });
-    over.push(/"device_code":"([^"]+)"/.exec(text)?.[1] ?? "");
+    over.push({
+      device: /"device_code":"([^"]+)"/.exec(text)?.[1] ?? "",
+      typed: /"user_code":"([^"]+)"/.exec(text)?.[1] ?? "",
+    });
   }
   await db.pool.query("update link set expires_at = now() - interval '1 second'");
   const link = (deviceCode: string): Readonly<Record<string, string>> => ({
@@ -131,7 +146,19 @@ export async function measureEnumeration(bench: Bench): Promise<Measured> {
     linkOver: {
       what: "linking, a device code whose link is over",
       path: "/oauth/token",
-      body: (round) => link(over[round % over.length] ?? ""),
+      body: (round) => link(over[round % over.length]?.device ?? ""),
+    },
+    codeUnknown: {
+      what: "linking, a short code that no screen has shown",
+      path: "/api/links/lookup",
+      body: () => ({ userCode: newTypedCode(systemRandom, userCodeLength).revealText() }),
+      isSignedIn: true,
+    },
+    codeOver: {
+      what: "linking, a short code whose link is over",
+      path: "/api/links/lookup",
+      body: (round) => ({ userCode: over[round % over.length]?.typed ?? "" }),
+      isSignedIn: true,
     },
   } satisfies Readonly<Record<string, Way>>;
   type Name = keyof typeof ways;
@@ -145,7 +172,8 @@ export async function measureEnumeration(bench: Bench): Promise<Measured> {
     // Shuffled: what an answer leaves to be done after it falls on whoever comes next, and on nobody more often.
     const order = names.map((name) => ({ name, at: Math.random() })).toSorted((one, other) => one.at - other.at);
     for (const { name } of order) {
-      const answer = await ask(ways[name].path, ways[name].body(Math.abs(round)));
+      const { path, body, isSignedIn }: Way = ways[name];
+      const answer = await ask(path, body(Math.abs(round)), isSignedIn);
       if (round >= 0) heard[name].push(answer);
     }
   }
@@ -158,7 +186,8 @@ export async function measureEnumeration(bench: Bench): Promise<Measured> {
   for (const name of names) {
     await sleep(1_500);
     const before = await counters();
-    for (let round = 0; round < counted; round++) await ask(ways[name].path, ways[name].body(rounds + round));
+    const { path, body, isSignedIn }: Way = ways[name];
+    for (let round = 0; round < counted; round++) await ask(path, body(rounds + round), isSignedIn);
     const after = await counters();
     const differing = Object.keys(after).filter((operation) => !["counters", "index"].includes(operation));
     const made = differing.reduce((sum, operation) => sum + (after[operation] ?? 0) - (before[operation] ?? 0), 0);
@@ -172,6 +201,7 @@ export async function measureEnumeration(bench: Bench): Promise<Measured> {
     signUp: ["signUpKnown", "signUpNew"],
     renewal: ["renewSomebody", "renewNobody"],
     linking: ["linkOver", "linkUnknown"],
+    shortCode: ["codeOver", "codeUnknown"],
   } as const satisfies Readonly<Record<string, readonly [Name, Name]>>;
   const apart = Object.entries(pairs).map(
     ([pair, [one, other]]) => [pair, chanceToTell(times[one], times[other])] as const,
