@@ -157,6 +157,35 @@ test("a backup of sealed keys is sealed, and is restored with its passphrase alo
   expect([await starts("four", other), await starts("four", right)]).toEqual([false, true]);
 }, 120_000);
 
+test("a file of keys that is not the one it must be stops the start, which says so, ends, and writes nothing", async () => {
+  const right = { KEYS_PASSPHRASE_FILE: join(folder, "passphrase") };
+  const other = { KEYS_PASSPHRASE_FILE: join(folder, "other") };
+  const keysDir = join(folder, "eight", "keys");
+  const kept = async (): Promise<string[]> => {
+    const names = (await readdir(keysDir)).filter((name) => /\.(json|key)$/.test(name)).toSorted();
+    return Promise.all(names.map(async (name) => `${name} ${await readFile(join(keysDir, name), "utf8")}`));
+  };
+  expect(await starts("eight", right)).toBe(true);
+  const older = await readFile(keysFile("eight"), "utf8");
+  expect(await command("eight", right, "keys", "seal")).toMatchObject({ code: 0 });
+  const newest = await readFile(keysFile("eight"), "utf8");
+  const bad: readonly (readonly [string, Settings, RegExp])[] = [
+    [newest, other, /^error: .*the keys do not open: another passphrase/m],
+    [newest, {}, /^error: .*sealed by a passphrase: set KEYS_PASSPHRASE_FILE/m],
+    [newest.slice(0, newest.length / 2), right, /^error: .*keys\.json is damaged/m],
+    [older, right, /^error: .*has keys of generation \d+ where \d+ was the last: an older file was put back/m],
+  ];
+  for (const [text, settings, said] of bad) {
+    await writeFile(keysFile("eight"), text);
+    const before = await kept();
+    expect(before.length).toBeGreaterThan(2);
+    await refuses("eight", settings, ["keyholder"], said);
+    expect(await kept()).toEqual(before);
+  }
+  await writeFile(keysFile("eight"), newest);
+  expect(await starts("eight", right)).toBe(true);
+}, 120_000);
+
 test("settings that contradict each other are refused together, by name and rule", async () => {
   const both = {
     KEYS_MODULE: "softhsm.so",

@@ -2,7 +2,7 @@ import { hashRawSync } from "@node-rs/argon2";
 import { afterAll, expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
-import { Crowded } from "../kernel/fault.ts";
+import { Crowded, Fault } from "../kernel/fault.ts";
 import { startHashPool, type HashCost } from "./hash-pool.ts";
 import { longestWaitMs } from "./lanes.ts";
 
@@ -82,4 +82,20 @@ test("beyond a few seconds nobody is queued: told before any work, and the renew
   } finally {
     await crowded.close();
   }
+});
+
+test("a pool that is closed leaves nobody without an answer: who waits is told to come again, and so is who comes later", async () => {
+  const closing = startHashPool({ threads: 1, laneLength: 8, log: silentLog });
+  const ask = () =>
+    closing.hash("sign-in", Secret.fromText("seven lanterns"), salt, cheap).then(
+      () => "hashed",
+      (thrown: unknown) => (thrown instanceof Fault ? thrown.code : String(thrown)),
+    );
+  expect(await ask()).toBe("hashed");
+  const answers = Array.from({ length: 6 }, ask);
+  await closing.close();
+  const said = await Promise.all([...answers, ask()]);
+  // The thread holds two, which may be done before it ends.
+  expect(said.slice(2)).toEqual(["BUSY", "BUSY", "BUSY", "BUSY", "BUSY"]);
+  expect(said.slice(0, 2).filter((one) => one !== "hashed" && one !== "BUSY")).toEqual([]);
 });
