@@ -111,3 +111,21 @@ test("what other lanes take is taken off, but a quarter stays", () => {
 test("a page asks again half way, and often near the front", () => {
   expect([null, 1, 6, 60, 3_600].map(comeBackSeconds)).toEqual([5, 2, 3, 30, 90]);
 });
+
+test("no more numbers are called than stand in line, nor than twice the pace, and what could not be called is not saved up", () => {
+  const { pace, pass, walkIns } = door(200);
+  walkIns();
+  expect(pass({ inLine: 3 })).toBeLessThanOrEqual(3);
+  for (let person = 0; person < 1_000; person++) pace.entered();
+  expect(pass({ inLine: 1_000_000 })).toBeLessThanOrEqual((2 * given) / 2 + 1);
+  // A minute with nobody to call leaves one to be owed at most.
+  for (let half = 0; half < 120; half++) expect(pass({ inLine: 0 })).toBe(0);
+  expect(pass({ inLine: 1_000_000 })).toBeLessThanOrEqual((2 * given) / 2 + 1);
+});
+
+test("while a line moves fewer come in at one moment than while nobody waits", () => {
+  const [alone, inLine] = [door(200), door(200)];
+  for (let half = 0; half < 10; half++) alone.pass();
+  for (let half = 0; half < 10; half++) inLine.pass({ inLine: 1_000 });
+  expect([alone.walkIns(), inLine.walkIns()]).toEqual([given / 10, given / 20]);
+});
