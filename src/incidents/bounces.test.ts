@@ -201,27 +201,37 @@ test("a report that is forged, for another letter, too large or none is refused 
   expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1 });
 });
 
-test("a report that overtakes the record of its letter's hand-over is asked to come again, and then counts", async () => {
-  const [one] = await people(1);
-  const incidentId = await containedCase(needs);
-  await startCampaign(needs, incidentId, "operator");
-  const early: string[] = [];
-  // Between the relay's answer and the record of it.
-  const overtaken: MailTransport = {
-    ...transport,
-    send: async (letter) => {
-      const sent = await transport.send(letter);
-      early.push(await handOver(pathOf(letter.to), deliveryReport({ status: "5.1.1" })));
-      return sent;
-    },
-  };
-  const neverMailed = async () => new Set<string>();
-  await walk({ ...needs, keyholder: mailer, transport: overtaken, neverMailed, bounceAddress }, incidentId);
-  expect(early).toEqual(["451 4.3.0 not now; come again"]);
-  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 0 });
-  expect(await handOver(pathOf(one!.address), deliveryReport({ status: "5.1.1" }))).toBe("250 2.0.0 bounced");
-  expect(await sum(incidentId)).toMatchObject({ handedOver: 0, bounced: 1 });
-});
+test.each([{ tries: 1 }, { tries: 2 }])(
+  "a report that overtakes the record of its letter's hand-over at try $tries is asked to come again, and then counts",
+  async ({ tries }) => {
+    const [one] = await people(1);
+    const incidentId = await containedCase(needs);
+    await startCampaign(needs, incidentId, "operator");
+    const later = { at: "rcpt", code: 451, text: "4.7.1 later" } as const;
+    relay.script(one!.address, ...Array.from({ length: tries - 1 }, () => later), "accept");
+    const early: string[] = [];
+    // Between the relay's answer and the record of it.
+    const overtaken: MailTransport = {
+      ...transport,
+      send: async (letter) => {
+        const sent = await transport.send(letter);
+        if (sent.kind === "handed over") {
+          early.push(await handOver(pathOf(letter.to), deliveryReport({ status: "5.1.1" })));
+        }
+        return sent;
+      },
+    };
+    const neverMailed = async () => new Set<string>();
+    for (let tried = 0; tried < tries; tried++) {
+      await walk({ ...needs, keyholder: mailer, transport: overtaken, neverMailed, bounceAddress }, incidentId);
+      clock.advance(hourMs);
+    }
+    expect(early).toEqual(["451 4.3.0 not now; come again"]);
+    expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 0 });
+    expect(await handOver(pathOf(one!.address), deliveryReport({ status: "5.1.1" }))).toBe("250 2.0.0 bounced");
+    expect(await sum(incidentId)).toMatchObject({ handedOver: 0, bounced: 1 });
+  },
+);
 
 /** A token's bytes as text: base32 in lower case (RFC 4648 section 6). */
 function spelled(bytes: Uint8Array): string {

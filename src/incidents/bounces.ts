@@ -53,13 +53,21 @@ export async function recordBounce(needs: Needs, token: string, status: string):
   const [account] = await openAccounts(needs, [accountId]);
   const now = clock.now();
   return db.transaction(async (tx): Promise<BounceOutcome> => {
-    const letter = await tx.one<{ state: string; failed: number; sentTo: string | null; settledAt: Date | null }>(
-      `select state, cardinality(bounced_addresses) as failed, sent_to as "sentTo", settled_at as "settledAt"
+    const letter = await tx.one<{
+      state: string;
+      isOnItsWay: boolean;
+      failed: number;
+      sentTo: string | null;
+      settledAt: Date | null;
+    }>(
+      // A letter that goes once more is still called deferred, and leased, until its outcome is recorded.
+      `select state, state in ('claimed', 'deferred') and lease_until is not null as "isOnItsWay",
+              cardinality(bounced_addresses) as failed, sent_to as "sentTo", settled_at as "settledAt"
          from letter where account_id = $1 and incident_id = $2 for update`,
       [accountId, incidentId],
     );
     // A report may overtake the answer: if it counted for nothing, the letter would stay handed over for ever.
-    if (letter?.state === "claimed" && letter.failed === failed) return "not recorded yet";
+    if (letter?.isOnItsWay === true && letter.failed === failed) return "not recorded yet";
     const isLast = letter?.state === "handed over" && letter.failed === failed && letter.settledAt !== null;
     if (letter === undefined || !isLast || letter.settledAt === null) return "not waited for";
     if (now >= plus(fromDate(letter.settledAt), countedForMs)) return "too late";
