@@ -85,9 +85,11 @@ describe("a place in line", () => {
     expect((await ask("ada@example.org", { cookies: pass })).body["kind"]).toBe("code-sent");
     clock.advance(31 * minuteMs);
     expect((await ask("ada@example.org", { cookies: pass })).body["kind"]).toBe("in-line");
-    // And the place behind it has had its turn.
+    // And the place behind it has had its turn: once nobody waits its holder walks in like anybody, with no pass for it.
     expect((await ask("ada@example.org", { cookies: jarOf(known) })).body["kind"]).toBe("in-line");
     await callEverybody();
+    const walksIn = await stand(jarOf(known));
+    expect([walksIn.body["kind"], walksIn.cookies[placeCookie]]).toEqual(["called", undefined]);
   });
 
   test("cannot be copied to another browser, changed, or taken from another case", async () => {
