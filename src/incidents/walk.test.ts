@@ -300,43 +300,48 @@ async function line(incidentId: IncidentId, waiting: number): Promise<void> {
   ]);
 }
 
-test.each<[string, Partial<WalkNeeds>]>([
-  ["the relay's allowance", { allowancePerSecond: 200 }],
-  ["a relay that takes its time", { pace: { ...pace, concurrency: 4 } }],
-])("the fuller the lobby, the fewer letters in a turn, whatever is the limit: %s", { retry: 2 }, async (_, limit) => {
-  await people(250);
-  const incidentId = await campaign();
-  const slow: MailTransport = {
-    send: async (letter) => {
-      await sleep(20);
-      return transport.send(letter);
-    },
-    close: () => Promise.resolve(),
-  };
-  const turn = async (waiting: number): Promise<number> => {
-    await line(incidentId, waiting);
-    const before = relay.letters.length;
-    await walkOnce(incidentId, { transport: slow, ...limit }, { until: plus(systemClock.now(), 800) });
-    return relay.letters.length - before;
-  };
-  const empty = await turn(0);
-  const three = await turn(450);
-  // A quarter, give or take what else the machine does meanwhile.
-  expect(three).toBeLessThan(empty);
-  // Ten minutes to wait: nothing leaves, the walk comes again soon, and the case says why.
-  expect(await turn(600)).toBe(0);
-  expect(await walkOnce(incidentId)).toMatchObject({ kind: "waiting" });
-  const full = await incidentStatus(needs, incidentId);
-  expect(full!.letterPace!.heldBack).toEqual({ waiting: 600, percent: 100 });
-  expect(progressLine(full!)).toContain("stopped while 600 wait in line");
-  await line(incidentId, 150);
-  const quarter = await incidentStatus(needs, incidentId);
-  expect(progressLine(quarter!)).toContain("slowed by 25 % while 150 wait in line");
-  await line(incidentId, 0);
-  expect((await incidentStatus(needs, incidentId))!.letterPace!.heldBack).toBeNull();
-  expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
-  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 250, possiblyTwice: 0 });
-});
+test.each<[string, Partial<WalkNeeds>, { readonly relayMs: number; readonly turnMs: number }]>([
+  ["the relay's allowance", { allowancePerSecond: 200 }, { relayMs: 20, turnMs: 800 }],
+  // So slow that it is the limit, and not what else the machine does.
+  ["a relay that takes its time", { pace: { ...pace, concurrency: 4 } }, { relayMs: 80, turnMs: 1_500 }],
+])(
+  "the fuller the lobby, the fewer letters in a turn, whatever is the limit: %s",
+  { retry: 2 },
+  async (_, limit, slowness) => {
+    await people(250);
+    const incidentId = await campaign();
+    const slow: MailTransport = {
+      send: async (letter) => {
+        await sleep(slowness.relayMs);
+        return transport.send(letter);
+      },
+      close: () => Promise.resolve(),
+    };
+    const turn = async (waiting: number): Promise<number> => {
+      await line(incidentId, waiting);
+      const before = relay.letters.length;
+      await walkOnce(incidentId, { transport: slow, ...limit }, { until: plus(systemClock.now(), slowness.turnMs) });
+      return relay.letters.length - before;
+    };
+    const empty = await turn(0);
+    const three = await turn(450);
+    // A quarter, give or take what else the machine does meanwhile.
+    expect(three).toBeLessThan(empty);
+    // Ten minutes to wait: nothing leaves, the walk comes again soon, and the case says why.
+    expect(await turn(600)).toBe(0);
+    expect(await walkOnce(incidentId)).toMatchObject({ kind: "waiting" });
+    const full = await incidentStatus(needs, incidentId);
+    expect(full!.letterPace!.heldBack).toEqual({ waiting: 600, percent: 100 });
+    expect(progressLine(full!)).toContain("stopped while 600 wait in line");
+    await line(incidentId, 150);
+    const quarter = await incidentStatus(needs, incidentId);
+    expect(progressLine(quarter!)).toContain("slowed by 25 % while 150 wait in line");
+    await line(incidentId, 0);
+    expect((await incidentStatus(needs, incidentId))!.letterPace!.heldBack).toBeNull();
+    expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
+    expect(await expectSum(incidentId)).toMatchObject({ handedOver: 250, possiblyTwice: 0 });
+  },
+);
 
 test("a provider with more letters than it takes has them put off, each to a place of its own, and none is lost", async () => {
   await people(150, { domains: ["mail.example"] });
