@@ -27,6 +27,7 @@ import { encodeLetter } from "../src/mail/compose.ts";
 import { writeLetter } from "../src/mail/templates.ts";
 import { locales } from "../src/mail/locale.ts";
 import type { Locale } from "../src/wire/common.ts";
+import { youngMebibytes } from "../src/processes.ts";
 import type { WalkerOrder } from "../test/campaign-walker.ts";
 import type { Bench, Measured } from "./bench.ts";
 import { interleaved, median } from "./report.ts";
@@ -38,8 +39,6 @@ const sizes = {
   full: { letters: 100_000, few: 10_000, peer: 10_000, rounds: 3 },
   small: { letters: 1_000, few: 300, peer: 300, rounds: 1 },
 } as const;
-/** What the service starts its workers with. */
-const asWorker = ["--max-semi-space-size=8"];
 /** Receiving domains, so that each provider has its own pace and none is the only one. */
 const domains = 50;
 
@@ -282,7 +281,10 @@ async function walkCampaign(
   };
   const child = spawn(
     process.execPath,
-    [...asWorker, fileURLToPath(new URL("../test/campaign-walker.ts", import.meta.url))],
+    [
+      `--max-semi-space-size=${youngMebibytes.worker}`,
+      fileURLToPath(new URL("../test/campaign-walker.ts", import.meta.url)),
+    ],
     {
       stdio: ["pipe", "pipe", "inherit"],
     },

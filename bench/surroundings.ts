@@ -8,7 +8,7 @@ import type { RunningPostgres } from "../src/db/embedded.ts";
 import { forEachRole } from "../src/keyholder/permissions.ts";
 import { testKeyholder, type TestKeyholder } from "../src/keyholder/test-keyholder.ts";
 import { silentLog } from "../src/kernel/log.ts";
-import { credentialsFor, type ChildMessage, type StartMessage } from "../src/processes.ts";
+import { credentialsFor, youngMebibytes, type ChildMessage, type StartMessage } from "../src/processes.ts";
 import { migratedDatabase, startThrowAwayPostgres } from "../test/throw-away-postgres.ts";
 import type { Bench } from "./bench.ts";
 
@@ -83,8 +83,7 @@ export async function startWeb(
     LOG_LEVEL: "warn",
     ...settings,
   });
-  // As processes.ts starts it.
-  return startServer({ onEnd }, path, ["web"], env, ["--max-semi-space-size=8"], message);
+  return startServer({ onEnd }, path, ["web"], env, [`--max-semi-space-size=${youngMebibytes.web}`], message);
 }
 
 /** A peer: a program of `bench/peers/` that is told what it needs and answers with its port. */

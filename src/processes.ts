@@ -53,6 +53,12 @@ const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 
 /**
+ * The most that half of V8's young generation grows to. What a web process makes dies with its request; collected in
+ * smaller parts, more of it is taken for what lives, and a crowd pays for that.
+ */
+export const youngMebibytes: Readonly<Record<ChildRole, number>> = { web: 32, worker: 8 };
+
+/**
  * Starts a child process and starts it again whenever it ends by itself. Resolves with its first `ready`; a child that
  * says why it cannot start at all is not tried again, and that reason is thrown. `signal` ends one that is still
  * starting, whatever it waits for.
@@ -71,7 +77,7 @@ export async function supervise(
   const spawn = (): Promise<Extract<ChildMessage, { kind: "ready" }>> =>
     new Promise((resolve, reject) => {
       const starting = fork(childPath, [role], {
-        execArgv: ["--max-semi-space-size=8"],
+        execArgv: [`--max-semi-space-size=${youngMebibytes[role]}`],
         serialization: "advanced",
         stdio: ["ignore", "inherit", "inherit", "ipc"],
       });
