@@ -217,6 +217,27 @@ test("only a table's owner writes it; who else reads it is on the list", () => {
   expect(broken).toEqual([]);
 });
 
+test("every package has one version and a hash of what it is, but for tools of other platforms", () => {
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(codeOf("package.json")) as Readonly<
+    Record<string, Readonly<Record<string, string>> | undefined>
+  >;
+  const named = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  interface Locked {
+    readonly integrity?: string;
+    readonly optional?: boolean;
+    readonly dev?: boolean;
+  }
+  const { packages } = JSON.parse(codeOf("package-lock.json")) as {
+    readonly packages: Readonly<Record<string, Locked>>;
+  };
+  const without = Object.entries(packages).filter(
+    ([path, { integrity = "" }]) => path !== "" && !/^sha512-/.test(integrity),
+  );
+  expect(without.filter(([, { optional, dev }]) => optional !== true || dev !== true)).toEqual([]);
+});
+
 test("no registry's address stands in the lockfile or in any file of ours", () => {
   const lock = codeOf("package-lock.json");
   expect(lock).not.toMatch(/"resolved"/);

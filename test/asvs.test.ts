@@ -52,3 +52,16 @@ test("the sums at its head are those of its lines", () => {
     `Of ${requirements.length} requirements of levels 1 and 2, ${of(isTwo, "met")} are met, ${of(isTwo, "not met")} are not and ${of(isTwo, "no such thing")} speak of something that is not here.`,
   );
 });
+
+test("every table of the database is said to hold what it holds, once (14.1.1)", () => {
+  const tables = [
+    ...readFileSync(join(root, "migrations/schema.sql"), "utf8").matchAll(/^create table (?:public\.)?(\w+)/gim),
+  ];
+  expect(tables.length).toBeGreaterThan(50);
+  const page = readFileSync(join(root, "SECURITY.md"), "utf8").split("\n## What a stolen copy contains\n")[1] ?? "";
+  const named = page
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name = ""]) => name));
+  expect(named.toSorted()).toEqual(tables.map(([, name = ""]) => name).toSorted());
+});

@@ -453,6 +453,18 @@ describe("a link", () => {
     expect((await claim(deviceCode)).body).toEqual({ error: "expired_token" });
   });
 
+  test("is claimed by the device grant and by no other, which leaves it as it was", async () => {
+    const { cookie } = await person();
+    const { userCode, deviceCode } = await ask("10.2.0.4");
+    expect((await decide(cookie, userCode)).status).toBe(200);
+    for (const grant of ["password", "authorization_code", "client_credentials", "refresh_token", "token", ""]) {
+      const body = { grant_type: grant, device_code: deviceCode, client_id: "houselights-tv" };
+      const { status, body: said } = await call("POST", "/oauth/token", { body });
+      expect([grant, status, said]).toEqual([grant, 400, { error: "unsupported_grant_type" }]);
+    }
+    expect((await claim(deviceCode)).status).toBe(200);
+  });
+
   test("that nobody approved in time is over, and so is one that was not claimed in time", async () => {
     const { cookie } = await person();
     const [waiting, approved] = [await ask("10.2.0.2"), await ask("10.2.0.2")];

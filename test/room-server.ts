@@ -7,7 +7,9 @@ import { systemRandom } from "../src/kernel/random.ts";
 /** A server for the routes of one room, whose sessions are those that `check` knows; nobody has a second factor. */
 export const roomServer = (
   check: Check,
-  more: { readonly clock?: Clock } & Partial<Pick<Parameters<typeof newServer>[0], "publicOrigin" | "pageFrame">> = {},
+  more: { readonly clock?: Clock } & Partial<
+    Pick<Parameters<typeof newServer>[0], "publicOrigin" | "pageFrame" | "trustProxy">
+  > = {},
 ): App =>
   newServer({
     hasSecondFactor: () => Promise.resolve(false),

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect, type SecureVersion } from "node:tls";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { buildWeb } from "../src/app-web.ts";
 import { sessionCookie } from "../src/http/cookies.ts";
 import type { RouteRow } from "../src/http/viewer.ts";
@@ -209,36 +209,48 @@ test("TRACE and methods of no use are refused; on an https origin every answer a
   expect(plain.headers["strict-transport-security"]).toBeUndefined();
 }, 60_000);
 
-test("with a certificate it speaks TLS 1.2 and 1.3, nothing older, and no HTTP in clear that could lead anybody there", async (context) => {
-  const pair = newCertificate("localhost");
-  if (pair === undefined) return context.skip("no openssl here");
-  const { ground, folder } = service;
-  const tls = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
-  await writeFile(tls.certFile, pair.cert);
-  await writeFile(tls.keyFile, pair.key, { mode: 0o600 });
-  const web = await buildWeb({ ...ground, config: { ...ground.config, publicOrigin: "https://localhost", tls } });
-  try {
-    const port = await web.listen("127.0.0.1", 0);
-    const speaks = (version: SecureVersion, suites = "DEFAULT") =>
-      new Promise<string>((resolve) => {
-        // This end would speak it: OpenSSL's own floor is lowered.
-        const ciphers = `${suites}@SECLEVEL=0`;
-        const options = { minVersion: version, maxVersion: version, ciphers, ca: pair.cert };
-        const socket = connect({ host: "127.0.0.1", port, servername: "localhost", ...options }, () => {
-          resolve(socket.getProtocol() ?? "nothing");
-          socket.destroy();
+describe.each(["ec", "rsa"] as const)("with a certificate (%s)", (kind) => {
+  const key = { ec: "ECDSA", rsa: "RSA" }[kind];
+
+  test("it speaks TLS 1.2 and 1.3, nothing older, and no HTTP in clear that could lead anybody there", async (context) => {
+    const pair = newCertificate("localhost", kind);
+    if (pair === undefined) return context.skip("no openssl here");
+    const { ground, folder } = service;
+    const tls = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
+    await writeFile(tls.certFile, pair.cert);
+    await writeFile(tls.keyFile, pair.key, { mode: 0o600 });
+    const web = await buildWeb({ ...ground, config: { ...ground.config, publicOrigin: "https://localhost", tls } });
+    try {
+      const port = await web.listen("127.0.0.1", 0);
+      /** What both agree on, when this end offers these versions and suites. */
+      const agreed = (versions: readonly [SecureVersion, SecureVersion], suites = "DEFAULT") =>
+        new Promise<readonly [string, string]>((resolve) => {
+          // This end would speak it: OpenSSL's own floor is lowered.
+          const ciphers = `${suites}@SECLEVEL=0`;
+          const options = { minVersion: versions[0], maxVersion: versions[1], ciphers, ca: pair.cert };
+          const socket = connect({ host: "127.0.0.1", port, servername: "localhost", ...options }, () => {
+            resolve([socket.getProtocol() ?? "nothing", socket.getCipher().name]);
+            socket.destroy();
+          });
+          socket.once("error", () => resolve(["refused", ""]));
         });
-        socket.once("error", () => resolve("refused"));
-      });
-    expect([await speaks("TLSv1.2"), await speaks("TLSv1.3")]).toEqual(["TLSv1.2", "TLSv1.3"]);
-    expect([await speaks("TLSv1"), await speaks("TLSv1.1")]).toEqual(["refused", "refused"]);
-    // Without authenticated encryption; with it, the same key exchange is taken.
-    expect(await speaks("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")).toBe("TLSv1.2");
-    expect(await speaks("TLSv1.2", "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA")).toBe("refused");
-    await expect(fetch(`http://127.0.0.1:${port}/sign-in`, { redirect: "manual" })).rejects.toThrow();
-  } finally {
-    await web.close();
-  }
+      const speaks = async (version: SecureVersion, suites?: string) => (await agreed([version, version], suites))[0];
+      expect([await speaks("TLSv1.2"), await speaks("TLSv1.3")]).toEqual(["TLSv1.2", "TLSv1.3"]);
+      expect([await speaks("TLSv1"), await speaks("TLSv1.1")]).toEqual(["refused", "refused"]);
+      expect(await agreed(["TLSv1", "TLSv1.3"])).toEqual(["TLSv1.3", "TLS_AES_256_GCM_SHA384"]);
+      // Without authenticated encryption, or without forward secrecy; with both, the same key is taken.
+      expect(await speaks("TLSv1.2", `ECDHE-${key}-AES128-GCM-SHA256`)).toBe("TLSv1.2");
+      expect(await speaks("TLSv1.2", `ECDHE-${key}-AES128-SHA256:ECDHE-${key}-AES256-SHA`)).toBe("refused");
+      expect(await speaks("TLSv1.2", "AES256-GCM-SHA384:AES128-GCM-SHA256")).toBe("refused");
+      // Whoever asks names the weakest first; what is taken is the strongest.
+      const weakestFirst = ["AES128-GCM-SHA256", "CHACHA20-POLY1305", "AES256-GCM-SHA384"];
+      const offered = weakestFirst.map((suite) => `ECDHE-${key}-${suite}`).join(":");
+      expect(await agreed(["TLSv1.2", "TLSv1.2"], offered)).toEqual(["TLSv1.2", `ECDHE-${key}-AES256-GCM-SHA384`]);
+      await expect(fetch(`http://127.0.0.1:${port}/sign-in`, { redirect: "manual" })).rejects.toThrow();
+    } finally {
+      await web.close();
+    }
+  });
 });
 
 test("signing out clears what the browser kept", async () => {

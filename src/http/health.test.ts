@@ -23,6 +23,17 @@ test("finished requests are counted by method, route and status, and timed by ro
   expect(value("houselights_request_seconds_sum")[0]).toBeCloseTo(12.005);
 });
 
+test("metrics are this machine's: not for another one, and not for what a proxy here passes on", async () => {
+  const { call } = await testService();
+  const ask = async (from: string, headers: Readonly<Record<string, string>> = {}) =>
+    (await call("GET", "/metrics", { from, headers })).status;
+  for (const from of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) expect([from, await ask(from)]).toEqual([from, 200]);
+  for (const from of ["203.0.113.7", "10.0.0.1", "2001:db8::1", "::ffff:203.0.113.7"]) {
+    expect([from, await ask(from)]).toEqual([from, 404]);
+  }
+  expect(await ask("127.0.0.1", { "x-forwarded-for": "127.0.0.1" })).toBe(404);
+});
+
 test("a node whose clock is more than two seconds from the database's is not ready", async () => {
   const service = await testService();
   const { clock } = service;

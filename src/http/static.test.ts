@@ -107,6 +107,12 @@ test("security.txt is there only where there is somebody to write to", async () 
 test("only files of the build are served; icon and manifest are found where browsers look", async () => {
   const app = await server();
   expect((await app.inject({ url: "/assets/plain-abc.js" })).statusCode).toBe(200);
+  for (const url of ["/assets", "/assets/", "/assets/.", "/.vite/", "/.git/", "/.git/config"]) {
+    const { statusCode, body } = await app.inject({ url });
+    expect([url, statusCode]).toEqual([url, 404]);
+    // No list of what lies there either.
+    expect([url, body]).not.toEqual([url, expect.stringContaining("plain-abc")]);
+  }
   for (const url of ["/assets/other.js", "/assets/.hidden", "/assets/%2e%2e%2findex.html", "/assets/..%5cindex.html"]) {
     const { statusCode, body } = await app.inject({ url });
     expect(statusCode, url).toBeGreaterThanOrEqual(400);
