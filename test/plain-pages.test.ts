@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { AccountId } from "../src/kernel/brand.ts";
-import { parseInstant, systemClock } from "../src/kernel/clock.ts";
+import { dayMs, parseInstant, systemClock } from "../src/kernel/clock.ts";
 import { Fault } from "../src/kernel/fault.ts";
 import { raiseFloors } from "../src/credentials/floors.ts";
 import { askLink, claimLink, spacedCode } from "../src/links/links.ts";
@@ -228,6 +228,8 @@ test("a TV is linked without a script: the code, what it is, approve", async () 
   const shown = await browser.submit(await browser.get("/link"), { code: spacedCode(link.userCode).toLowerCase() });
   expect(shown.text).toContain("Living-room TV");
   expect(shown.text).toContain("on another network than you");
+  // How long it may play as who approves it (ASVS 5.0 10.7.2), as it is set.
+  expect(shown.text).toContain(`At most ${service.needs.lifetimesMs.tv / dayMs} days`);
   expect(shown.text).toContain(spacedCode(link.userCode));
   expect((await claimLink(service.needs, link.deviceCode, null)).kind).toBe("refused");
   const approved = await browser.submit(shown, { decision: "approve" });

@@ -24,9 +24,9 @@ test("finished requests are counted by method, route and status, and timed by ro
 });
 
 test("metrics are this machine's: not for another one, and not for what a proxy here passes on", async () => {
-  const { call } = await testService();
+  const service = await testService();
   const ask = async (from: string, headers: Readonly<Record<string, string>> = {}) =>
-    (await call("GET", "/metrics", { from, headers })).status;
+    (await service.call("GET", "/metrics", { from, headers })).status;
   for (const from of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) expect([from, await ask(from)]).toEqual([from, 200]);
   for (const from of ["203.0.113.7", "10.0.0.1", "2001:db8::1", "::ffff:203.0.113.7"]) {
     expect([from, await ask(from)]).toEqual([from, 404]);

@@ -30,7 +30,7 @@ test.each([
   ["a proxy by its address", ["203.0.113.9"], "198.51.100.2"],
   ["another address is the proxy's", ["203.0.113.10"], "203.0.113.9"],
 ] as const)("%s: what a request says of its origin is believed so far and no further", async (_who, trustProxy, ip) => {
-  const app = roomServer(() => Promise.resolve(undefined), { trustProxy });
+  const app = roomServer(() => Promise.resolve(null), { trustProxy });
   app.get("/from", { config: { access: "anyone" } }, (request, reply) => reply.send({ ip: request.ip }));
   await app.ready();
   // Each proxy adds whom it was asked by at the end; what stands before is what the first one was told.

@@ -17,6 +17,8 @@ export interface Words {
   mark(key: WordKey, values: Readonly<Record<string, Piece>>): Markup;
   /** An instant in UTC, which the page's script shows in the reader's own clock. */
   instant(at: EpochMs): Markup;
+  /** A number of days: "180 days". */
+  days(count: number): string;
 }
 
 const placePattern = /\{([\w-]+)\}/;
@@ -25,6 +27,7 @@ function newWords(lang: string, catalogue: Catalogue): Words {
   // Made when first asked for: all five languages' take longer than the rest of a command's start.
   let numbers: Intl.NumberFormat | undefined;
   let instants: Intl.DateTimeFormat | undefined;
+  let days: Intl.NumberFormat | undefined;
   const inText = (value: Piece): Piece =>
     typeof value === "number" ? (numbers ??= new Intl.NumberFormat(lang)).format(value) : value;
   const inUtc = (at: EpochMs): string => {
@@ -48,6 +51,8 @@ function newWords(lang: string, catalogue: Catalogue): Words {
         .join(""),
     mark: (key, values) => html`${parts(key).map((part, i) => (i % 2 === 0 ? part : inText(values[part])))}`,
     instant: (at) => html`<time datetime="${toIso(at)}" data-local>${inUtc(at)} UTC</time>`,
+    days: (count) =>
+      (days ??= new Intl.NumberFormat(lang, { style: "unit", unit: "day", unitDisplay: "long" })).format(count),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { dayMs } from "../kernel/clock.ts";
 import { Closed } from "../wire/common.ts";
 import { codeField } from "../http/form.ts";
 import { html } from "../http/markup.ts";
@@ -43,7 +44,7 @@ export function linkPages(app: App, needs: LinkPageNeeds): void {
       // Shown at once and not after a redirect: the code has no business in an address.
       const link = await showLink(needs, code, request.ip);
       if (link === undefined) return sendPage(reply, frame, codePage(words, code), 400);
-      return sendPage(reply, frame, decisionPage(words, link));
+      return sendPage(reply, frame, decisionPage(words, link, needs.lifetimesMs[link.class] / dayMs));
     }
     const outcome = await decideLink(needs, viewer, code, decision);
     switch (outcome.kind) {
@@ -83,7 +84,7 @@ function codePage(words: Words, refusedCode?: string): PageContent {
   };
 }
 
-function decisionPage(words: Words, link: ShownLink): PageContent {
+function decisionPage(words: Words, link: ShownLink, staysDays: number): PageContent {
   const title = words.say("link.show.title");
   const network = link.sameNetwork
     ? words.say("link.show.network.same")
@@ -104,6 +105,8 @@ function decisionPage(words: Words, link: ShownLink): PageContent {
           <dd>${network}</dd>
           <dt>${words.say("link.show.asked")}</dt>
           <dd>${words.instant(link.askedAt)}</dd>
+          <dt>${words.say("link.show.stays")}</dt>
+          <dd>${words.say("link.show.stays.most", { days: words.days(staysDays) })}</dd>
         </dl>
         ${
           link.sameNetwork

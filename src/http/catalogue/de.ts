@@ -189,6 +189,8 @@ export const de: Catalogue = {
   "link.show.network.same": "Dasselbe wie Ihres",
   "link.show.network.other": "Ein anderes: {network}",
   "link.show.asked": "Gefragt",
+  "link.show.stays": "Bleibt verbunden",
+  "link.show.stays.most": "Höchstens {days}",
   "link.show.warning.title": "Dieses Gerät ist in einem anderen Netz als Sie",
   "link.show.warning":
     "Erlauben Sie es nur, wenn Sie diesen Code auf einem Bildschirm vor sich sehen. Wenn jemand ihn Ihnen geschickt hat, lehnen Sie ab.",

@@ -176,6 +176,8 @@ export const en = {
   "link.show.network.same": "The same as yours",
   "link.show.network.other": "Another one: {network}",
   "link.show.asked": "Asked",
+  "link.show.stays": "Stays linked",
+  "link.show.stays.most": "At most {days}",
   "link.show.warning.title": "This device is on another network than you",
   "link.show.warning":
     "Approve only if you can see this code on a screen in front of you. If somebody sent it to you, refuse.",

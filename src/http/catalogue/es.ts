@@ -182,6 +182,8 @@ export const es: Catalogue = {
   "link.show.network.same": "La misma que la suya",
   "link.show.network.other": "Otra: {network}",
   "link.show.asked": "Pedido",
+  "link.show.stays": "Queda vinculado",
+  "link.show.stays.most": "Como máximo {days}",
   "link.show.warning.title": "Este dispositivo está en otra red que usted",
   "link.show.warning":
     "Apruébelo solo si ve este código en una pantalla delante de usted. Si alguien se lo ha enviado, rechácelo.",

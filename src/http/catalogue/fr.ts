@@ -191,6 +191,8 @@ export const fr: Catalogue = {
   "link.show.network.same": "Le même que le vôtre",
   "link.show.network.other": "Un autre : {network}",
   "link.show.asked": "Demandé",
+  "link.show.stays": "Reste relié",
+  "link.show.stays.most": "{days} au plus",
   "link.show.warning.title": "Cet appareil est sur un autre réseau que vous",
   "link.show.warning":
     "N’autorisez que si vous voyez ce code sur un écran devant vous. Si quelqu’un vous l’a envoyé, refusez.",

@@ -183,6 +183,8 @@ export const ja: Catalogue = {
   "link.show.network.same": "あなたと同じ",
   "link.show.network.other": "別のネットワーク：{network}",
   "link.show.asked": "要求の時刻",
+  "link.show.stays": "つながっている期間",
+  "link.show.stays.most": "最長{days}",
   "link.show.warning.title": "この機器はあなたと別のネットワークにあります",
   "link.show.warning":
     "目の前の画面にこのコードが見えるときだけ承認してください。誰かから送られてきたコードなら、拒否してください。",
