@@ -257,7 +257,9 @@ async function walkCampaign(
   await db.run(
     `update incident set state = 'closed', letters_finished_at = coalesce(letters_finished_at, now()) where state <> 'closed'`,
   );
-  const { incidentId } = await openIncident(needs, { reason: "measured" }, "operator");
+  const opened = await openIncident(needs, { reason: "measured" }, "operator");
+  if (opened.kind !== "opened") throw new Error("a case is in hand");
+  const { incidentId } = opened;
   await db.run(
     `update incident set state = 'contained', containment = 'everyone-out', contained_at = now(), kept_tools = false,
             epoch = 2, scope_accounts = $2 where id = $1`,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
@@ -64,4 +64,20 @@ test("every table of the database is said to hold what it holds, once (14.1.1)",
     .filter((line) => line.startsWith("| `"))
     .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name = ""]) => name));
   expect(named.toSorted()).toEqual(tables.map(([, name = ""]) => name).toSorted());
+});
+
+test("each limit of tries stands in the list of limits, with its number", () => {
+  const list = readFileSync(join(root, "docs/decisions/2026-11-26-ways-in.md"), "utf8")
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()))
+    .filter(([, , uses = ""]) => /^[\d,]+$/.test(uses))
+    .map(([, what = "", uses = "", minutes = ""]) => `${what}: ${uses.replace(",", "")} in ${minutes}`);
+  const limit = /purpose: "([^"]+)",\s*limit: ([\d_]+),\s*windowMs: (?:(\d+) \* (?:60_000|minuteMs)|hourMs)/g;
+  const limits = globSync("src/**/*.ts", { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), "utf8").matchAll(limit)].map(
+      ([, what = "", uses = "", minutes = "60"]) => `${what}: ${uses.replaceAll("_", "")} in ${minutes}`,
+    ),
+  );
+  expect(limits.length).toBeGreaterThan(15);
+  expect(list.toSorted()).toEqual([...new Set(limits)].toSorted());
 });

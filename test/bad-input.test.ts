@@ -183,6 +183,23 @@ describe("bodies", () => {
   });
 });
 
+test("instants of a case that do not fit together are refused by name; those that do open it", async () => {
+  const cookies = asCookie(await service.operator());
+  const at = (ms: number) => new Date(clock.now() + ms).toISOString();
+  const open = (instants: object) => call("POST", "/api/incidents", { body: { reason: "x", ...instants }, cookies });
+  for (const [field, instants] of [
+    ["body.copiedAt", { copiedAt: at(1) }],
+    ["body.copiedAt", { copiedAt: at(-hourMs + 1), foundAt: at(-hourMs) }],
+    ["body.foundAt", { foundAt: at(hourMs) }],
+    ["body.foundAt", { copiedAt: at(-hourMs), foundAt: at(365 * dayMs) }],
+  ] as const) {
+    const refused = await open(instants);
+    expectProblem(refused, 400, "malformed-request");
+    expect(refused.body["fields"]).toEqual([{ field, rule: expect.stringMatching(/^is not /) }]);
+  }
+  expect((await open({ copiedAt: at(-hourMs), foundAt: at(-hourMs) })).status).toBe(201);
+});
+
 /** A page's refusal is HTML; what it says to a program is the same. */
 const asApi = (answer: Answer): Answer =>
   String(answer.headers["content-type"]).startsWith("text/html") && answer.status === 413
@@ -213,6 +230,7 @@ describe("addresses and headers", () => {
     "/assets/..%2f..%2f..%2fpackage.json",
     "/assets/..%5c..%5cpackage.json",
     "/assets/%2e%2e%2f%2e%2e%2fpackage.json",
+    "/assets/%252e%252e%252f%252e%252e%252fpackage.json",
     "/assets/../../package.json",
     "/assets/%00",
     "/assets/.vite%2fmanifest.json",
@@ -261,7 +279,18 @@ describe("addresses and headers", () => {
       "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
     ["a line break in a header", "GET /api/session HTTP/1.1\r\nhost: x\r\nx-y: a\nb\r\n\r\n"],
-  ])("on the wire: %s", async (_what, bytes) => expectProblem(await raw(bytes), 400, "malformed-request"));
+  ])("on the wire: %s", async (_what, bytes) => {
+    const answer = await raw(bytes);
+    expectProblem(answer, 400, "malformed-request");
+    // What no hook has seen has the headers of every answer all the same.
+    expect(answer.headers).toMatchObject({
+      "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+      "x-content-type-options": "nosniff",
+      "cross-origin-resource-policy": "same-origin",
+      "cache-control": "no-store",
+      "content-length": String(Buffer.byteLength(answer.text, "latin1")),
+    });
+  });
 });
 
 /** One person on the screen and 25 bytes: as many as a form takes are above what the keyholder indexes. */

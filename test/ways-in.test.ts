@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect, type SecureVersion } from "node:tls";
@@ -69,6 +70,7 @@ test("every answer has a strict policy without inline, may not be framed or snif
     const policy = String(headers["content-security-policy"]);
     expect([where, policy]).toEqual([where, expect.stringContaining("default-src 'none'")]);
     expect([where, policy]).toEqual([where, expect.stringContaining("frame-ancestors 'none'")]);
+    expect([where, policy]).toEqual([where, expect.stringContaining("base-uri 'none'")]);
     expect([where, policy]).not.toEqual([where, expect.stringMatching(/unsafe-|\*|http:|https:/)]);
     expect([where, headers["x-content-type-options"]]).toEqual([where, "nosniff"]);
     expect([where, headers["cross-origin-resource-policy"]]).toEqual([where, "same-origin"]);
@@ -79,7 +81,7 @@ test("every answer has a strict policy without inline, may not be framed or snif
     if (text !== "") expect([where, type]).not.toEqual([where, ""]);
     if (type.startsWith("text/")) expect([where, type]).toEqual([where, expect.stringContaining("charset=utf-8")]);
     if (type.startsWith("text/html")) {
-      expect([where, policy]).toEqual([where, expect.stringContaining("base-uri 'none'")]);
+      expect([where, policy]).toEqual([where, expect.stringContaining("object-src 'none'")]);
       expect([where, headers["cross-origin-opener-policy"]]).toEqual([where, "same-origin"]);
       expect([where, headers["referrer-policy"]]).toEqual([
         where,
@@ -100,17 +102,86 @@ test("every answer has a strict policy without inline, may not be framed or snif
   }
 }, 120_000);
 
-test("every cookie is __Host-, Secure, HttpOnly, SameSite=Lax, for the whole site and short", async () => {
+test("the report, a document with a style of its own, lets in that style and nothing else", async () => {
+  const operator = await service.operator();
+  const opened = await service.call("POST", "/api/incidents", {
+    body: { reason: "a copy is for sale" },
+    cookies: asCookie(operator),
+  });
+  const row: RouteRow = {
+    method: "GET",
+    url: `/api/incidents/${String(opened.body["id"])}/report`,
+    access: "operator",
+  };
+  const { status, headers, text } = await ask(row, operator);
+  expect([status, headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
+  const styles = [...text.matchAll(/<style>([^<]*)<\/style>/g)].map(([, style = ""]) =>
+    createHash("sha256").update(style).digest("base64"),
+  );
+  expect(styles).toHaveLength(1);
+  expect(String(headers["content-security-policy"]).split("; ").toSorted()).toEqual(
+    [
+      "base-uri 'none'",
+      "default-src 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "object-src 'none'",
+      `style-src 'sha256-${styles[0]}'`,
+    ].toSorted(),
+  );
+  expect(headers).toMatchObject({
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+  });
+  expect(text).not.toMatch(/\sstyle=|<script|\son[a-z]+=/i);
+}, 60_000);
+
+test("every cookie is __Host-, Secure, HttpOnly, SameSite=Lax, for the whole site and short, and its value is in no body", async () => {
   await service.account("cookie@example.org", goodPassword);
   const signedIn = await service.call("POST", "/api/sessions", {
     body: { address: "cookie@example.org", password: goodPassword },
   });
   const asked = await service.call("POST", "/api/renewals", { body: { address: "cookie@example.org" } });
   const got = [...(await everyAnswer({ origin })), { where: "sign-in", ...signedIn }, { where: "renewal", ...asked }];
+  // A program is answered in the body, a browser by cookies, and a page that claims to be a program learns no cookie's value.
+  const jar = new Map<string, string>();
+  const session = signedIn.cookies[sessionCookie] ?? "";
+  let told = 0;
+  for (const token of [false, true]) {
+    const asks: readonly (readonly [string, object])[] = [
+      ["/api/sessions", { address: "cookie@example.org", password: goodPassword }],
+      ["/api/accounts", { address: "another@example.org", password: goodPassword }],
+      ["/api/renewals", { address: "cookie@example.org" }],
+      ["/api/sessions/passkey/options", {}],
+      ["/api/session/proof/passkey/options", {}],
+      ["/api/account/passkeys/options", {}],
+    ];
+    for (const [path, body] of asks) {
+      const answer = await service.call("POST", path, {
+        body: token ? { ...body, token } : body,
+        cookies: { ...Object.fromEntries(jar), [sessionCookie]: session },
+      });
+      expect([path, token, answer.status < 300]).toEqual([path, token, true]);
+      const secret = answer.body["token"] ?? answer.body["browser"];
+      if (token && typeof secret === "string") {
+        told++;
+        expect([path, answer.headers["set-cookie"]]).toEqual([path, undefined]);
+      }
+      got.push({ where: path, ...answer });
+      for (const [name, value] of Object.entries(answer.cookies)) jar.set(name, value);
+      for (const value of jar.values()) expect([path, answer.text]).not.toEqual([path, expect.stringContaining(value)]);
+    }
+  }
+  expect(told).toBe(6);
   let seen = 0;
-  for (const { where, headers } of got) {
+  for (const { where, headers, text } of got) {
     for (const cookie of [(headers as Got["headers"])["set-cookie"] ?? []].flat().map(String)) {
       seen++;
+      const value = /^[^=]*=([^;]*)/.exec(cookie)?.[1] ?? "";
+      if (value !== "") expect([where, text]).not.toEqual([where, expect.stringContaining(value)]);
       expect([where, cookie]).toEqual([where, expect.stringMatching(/^__Host-[a-z-]+=/)]);
       expect([where, cookie.length < 4_096]).toEqual([where, true]);
       const attributes = cookie
@@ -189,6 +260,47 @@ test("reading changes nothing, on any route", async () => {
   for (const row of routes.filter(({ method }) => method === "GET" || method === "HEAD")) await ask(row, operator);
   expect(await rows()).toEqual(before);
 }, 120_000);
+
+test("what is an operator's is refused to a viewer who has just proved themselves, and what is somebody's to nobody in particular", async () => {
+  await service.account("only-a-viewer@example.org", goodPassword);
+  const viewer = await service.signIn("only-a-viewer@example.org", goodPassword);
+  const json = { origin, accept: "application/json" };
+  const judged = app.routeTable.filter(({ access }) => !["anyone", "grant", "receiver"].includes(access));
+  const operators = judged.filter(({ access }) => access.includes("operator"));
+  expect([judged.length > 60, operators.length > 20]).toEqual([true, true]);
+  for (const row of judged) {
+    const { where, status, headers } = await ask(row, undefined, json);
+    const isSentToSignIn = status === 303 && String(headers["location"]).startsWith("/sign-in?next=");
+    expect([where, status === 401 || isSentToSignIn]).toEqual([where, true]);
+  }
+  for (const row of operators) {
+    const { where, status, text } = await ask(row, viewer, json);
+    const says = row.method === "HEAD" ? "" : expect.stringContaining('"operators-only"');
+    expect([where, status, text]).toEqual([where, 403, says]);
+  }
+}, 60_000);
+
+test("a method that a path has no route for is not found, whoever asks", async () => {
+  const operator = await service.operator();
+  const pattern = ({ url }: RouteRow) =>
+    new RegExp(
+      `^${url
+        .replaceAll(/[.]/g, "\\.")
+        .replaceAll(/:[a-zA-Z]+/g, "[^/]+")
+        .replace("*", ".*")}$`,
+    );
+  const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+  let refused = 0;
+  for (const path of new Set(app.routeTable.map(pathOf))) {
+    const taken = new Set(app.routeTable.filter((row) => pattern(row).test(path)).map(({ method }) => method));
+    for (const method of methods.filter((one) => !taken.has(one))) {
+      const answer = await app.inject({ method, url: path, cookies: asCookie(operator), headers: { origin } });
+      expect([method, path, answer.statusCode]).toEqual([method, path, 404]);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(200);
+}, 60_000);
 
 test("TRACE and methods of no use are refused; on an https origin every answer asks for https for two years, subdomains too", async () => {
   for (const url of ["/", "/api/session", "/sign-in"]) {

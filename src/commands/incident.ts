@@ -359,6 +359,10 @@ export const incidentCommands: readonly Command[] = [
         if (opened.kind === "in-hand") {
           return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
         }
+        if (opened.kind === "impossible") {
+          const name = opened.field === "copiedAt" ? "--copied-at" : "--found-at";
+          return { kind: "usage", error: `${name} ${opened.rule}` };
+        }
         return {
           kind: "done",
           json: opened,

@@ -59,7 +59,7 @@ export function passkeyRoutes(app: App, needs: PasskeyNeeds): void {
       if (!(await withinLimit(needs, viewer.accountId, changesPerAccount))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
-      const browser = passkeyBinding(request, reply, random);
+      const browser = passkeyBinding(request, reply, random, request.body.token === true);
       const outcome = await beginAddingPasskey({ ...needs, party }, viewer, browser);
       switch (outcome.kind) {
         case "options":

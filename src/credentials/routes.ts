@@ -38,7 +38,7 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
       const { address, password, name, locale, token } = request.body;
-      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000);
+      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000, token === true);
       const outcome = await beginSignUp(needs, {
         address,
         password: Secret.fromText(password),

@@ -113,11 +113,16 @@ export function browserBindingOf(request: FastifyRequest, fromBody?: string): Se
   return readSecret(fromBody) ?? readSecret(readCookie(request, browserCookie));
 }
 
+/** A binding that the answer's body hands to a program. What a cookie holds is never in a body, where a page's scripts could read it (ASVS 5.0 3.3.4). */
+const bodyBinding = (random: Random): Secret => new Secret(random.bytes(32));
+
 /**
  * The 256 bits that bind a passkey's challenge to the browser that asked for it. Kept for an hour from the last one: a
- * page that asks again does not take from another tab what it is waiting for.
+ * page that asks again does not take from another tab what it is waiting for. For a program that asks to have it `inBody`
+ * it is a fresh one that no cookie holds.
  */
-export function passkeyBinding(request: FastifyRequest, reply: FastifyReply, random: Random): Secret {
+export function passkeyBinding(request: FastifyRequest, reply: FastifyReply, random: Random, inBody: boolean): Secret {
+  if (inBody) return bodyBinding(random);
   const binding = readSecret(readCookie(request, passkeyCookie)) ?? new Secret(random.bytes(32));
   setCookie(reply, passkeyCookie, secretText(binding), 3_600);
   return binding;
@@ -155,8 +160,12 @@ export function setPlaceCookies(
   setCookie(reply, lineCookie, secretText(browser), maxAgeSeconds);
 }
 
-/** A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were. */
-export function newBrowserBinding(reply: FastifyReply, random: Random, maxAgeSeconds: number): Secret {
+/**
+ * A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were: in a
+ * cookie, or `inBody` for a program, and then in no cookie.
+ */
+export function newBrowserBinding(reply: FastifyReply, random: Random, maxAgeSeconds: number, inBody = false): Secret {
+  if (inBody) return bodyBinding(random);
   const binding = new Secret(random.bytes(32));
   setCookie(reply, browserCookie, secretText(binding), maxAgeSeconds);
   return binding;

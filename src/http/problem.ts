@@ -20,7 +20,6 @@ export const problems = {
   "foreign-origin": [403, "The request came from another site"],
   "renew-first": [403, "Renew your password first"],
   "not-found": [404, "There is nothing here"],
-  "method-not-allowed": [405, "This path does not answer that method"],
   "code-refused": [400, "The code is wrong, used or too old"],
   "link-refused": [400, "The code is wrong, used or too old"],
   "second-factor-needed": [403, "This account has a second factor; its code is needed too"],

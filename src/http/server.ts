@@ -84,7 +84,7 @@ export function newServer(options: ServerOptions) {
     // What arrives while we stop is answered like any other, and its connection closed: nobody gets a refusal for our
     // sake.
     return503OnClosing: false,
-    clientErrorHandler: answerUnreadable,
+    clientErrorHandler: answerUnreadable({ ...dataHeaders, ...strictTransport(options.publicOrigin) }),
     // A path that is no UTF-8, or a part of it that is too long. No hook has run.
     frameworkErrors: (_error, _request, reply) => {
       secureHeaders(reply, options.publicOrigin);
@@ -314,7 +314,7 @@ function sameLoopback(origin: string, publicOrigin: string): boolean {
 const pageHeaders = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
-    "connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; " +
+    "connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; object-src 'none'; " +
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
@@ -329,16 +329,18 @@ const pageHeaders = {
  * is left out, since each header costs a session check a fiftieth.
  */
 const dataHeaders = {
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "cross-origin-resource-policy": "same-origin",
   "cache-control": "no-store",
 } as const;
 
+const hsts = { "strict-transport-security": "max-age=63072000; includeSubDomains" } as const;
+const strictTransport = (publicOrigin: string) => (publicOrigin.startsWith("https:") ? hsts : {});
+
 function secureHeaders(reply: FastifyReply, publicOrigin: string, isData = false): void {
   void reply.headers(isData ? dataHeaders : pageHeaders);
-  if (publicOrigin.startsWith("https:"))
-    void reply.header("strict-transport-security", "max-age=63072000; includeSubDomains");
+  void reply.headers(strictTransport(publicOrigin));
 }
 
 interface Malformed extends Error {

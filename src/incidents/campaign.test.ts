@@ -133,6 +133,7 @@ test("starting again changes nothing and says so, also at the same moment", asyn
 
 test("a case that is not contained, or unknown, has no campaign", async () => {
   const opened = await openIncident(needs, { reason: "an alarm" }, "operator");
+  if (opened.kind !== "opened") return expect.fail(opened.kind);
   expect(await start(opened.incidentId)).toEqual({ kind: "refused", reason: "not contained" });
   const unknown = newId<IncidentId>(systemRandom, systemClock.now());
   expect(await start(unknown)).toEqual({ kind: "refused", reason: "no such case" });

@@ -1,5 +1,5 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, parseInstant, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, minuteMs, parseInstant, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
@@ -14,7 +14,23 @@ interface Needs {
 
 export type OpenOutcome =
   | { readonly kind: "opened"; readonly incidentId: IncidentId; readonly reference: string }
-  | { readonly kind: "in-hand"; readonly incidentId: IncidentId };
+  | { readonly kind: "in-hand"; readonly incidentId: IncidentId }
+  /** Instants that do not fit together; `field` and `rule` say which, and why. */
+  | { readonly kind: "impossible"; readonly field: "copiedAt" | "foundAt"; readonly rule: string };
+
+/** How far ahead of ours the clock of whoever found it may be. */
+const clocksApartMs = 10 * minuteMs;
+
+/**
+ * What does not fit in the order of a case's instants: a copy is taken before it is found, and found before its case is
+ * opened. An instant with the wrong year would decide wrongly who is written to, and which credentials count.
+ */
+function impossibleIn({ copiedAt, foundAt }: OpenIncident, now: EpochMs) {
+  const found = foundAt === undefined ? now : parseInstant(foundAt);
+  if (found > plus(now, clocksApartMs)) return { field: "foundAt", rule: "is not in the future" } as const;
+  if (copiedAt === undefined || parseInstant(copiedAt) <= found) return undefined;
+  return { field: "copiedAt", rule: "is not later than when it was found" } as const;
+}
 
 /**
  * Opens a case. At most one is in hand at a time. What is not said is filled in with the worst it could be: everything
@@ -25,6 +41,8 @@ export async function openIncident(
   order: OpenIncident,
   operator: string,
 ): Promise<OpenOutcome> {
+  const impossible = impossibleIn(order, clock.now());
+  if (impossible !== undefined) return { kind: "impossible", ...impossible };
   try {
     return await db.transaction(async (tx) => {
       const opened = await writeIncident(tx, clock.now(), random, order, operator);

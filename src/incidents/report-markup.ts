@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { escapeHtml } from "../http/markup.ts";
 
 /** The parts that the pages of a report are made of. */
@@ -10,10 +11,7 @@ export const cell = (html: string): string => `<td>${html}</td>`;
 export const head = (...names: readonly string[]): string =>
   `<thead><tr>${names.map((name) => `<th scope="col">${text(name)}</th>`).join("")}</tr></thead>`;
 
-/**
- * A whole page of its own: no script, nothing fetched. Its one style element needs `style-src 'unsafe-inline'` where it
- * is served.
- */
+/** A whole page of its own: no script, nothing fetched. Where it is served, `pagePolicy` lets in its one style element. */
 export const page = (title: string, body: string): string =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8">` +
   `<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light">` +
@@ -35,3 +33,8 @@ const css =
   `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +
   `figure{margin:.5rem 0 1rem;break-inside:avoid}svg{display:block;width:100%;height:auto}` +
   `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}`;
+
+/** The content security policy of such a page: its own style, named by its hash, and nothing else. */
+export const pagePolicy =
+  `default-src 'none'; style-src 'sha256-${createHash("sha256").update(css).digest("base64")}'; ` +
+  `object-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'`;

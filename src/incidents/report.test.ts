@@ -60,6 +60,7 @@ beforeAll(async () => {
   people = await populate(db, operator, { accounts: 20, sessionsEach: 4, withoutAddress: 2, at: start });
   clock.advance(hourMs);
   const opened = await openIncident(needs, { reason: `a copy is for sale ${hostile}`, foundHow: hostile }, hostile);
+  if (opened.kind !== "opened") return expect.fail(opened.kind);
   incidentId = opened.incidentId;
   const witness = operator.witness;
   const monotonicMs = () => 0;

@@ -33,6 +33,7 @@ import { closeRefusal, noCase, reviewRefusal } from "./refusals.ts";
 import { containedReply, wouldContain } from "./would-contain.ts";
 import { reportIncident, type ReportNeeds } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
+import { pagePolicy } from "./report-markup.ts";
 import type { FastifyReply } from "fastify";
 
 export type IncidentNeeds = Parameters<typeof contain>[0] &
@@ -67,6 +68,9 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
     async (request, reply) => {
       const opened = await openIncident(needs, request.body, viewerOf(request).accountId);
       if (opened.kind === "in-hand") return refuse(reply, "incident-in-hand", { detail: opened.incidentId });
+      if (opened.kind === "impossible") {
+        return refuse(reply, "malformed-request", { fields: [{ field: `body.${opened.field}`, rule: opened.rule }] });
+      }
       const status = await incidentStatus(needs, opened.incidentId);
       return status === undefined ? refuse(reply, "not-found") : reply.code(201).send(status);
     },
@@ -185,7 +189,11 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
         (request.query.format === undefined && (request.headers.accept ?? "").includes("text/html"));
       if (!wantsHtml) return reply.type("application/json").send(JSON.stringify(report));
       // One self-contained file that prints; it has no script, and nothing of it is fetched.
-      void reply.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+      void reply.headers({
+        "content-security-policy": pagePolicy,
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+      });
       return reply.type("text/html; charset=utf-8").send(reportHtml(report));
     },
   );

@@ -23,15 +23,14 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
     { config: { access: "anyone" }, schema: { body: AskRenewal, response: { 202: Type.Union([CodeSent, InLine]) } } },
     async (request, reply) => {
       const { place, token } = request.body;
-      const admission = await askLobby(lobby, "ask", request, reply, { fromBody: place });
+      const keepsIt = token === true || place !== undefined;
+      const admission = await askLobby(lobby, "ask", request, reply, { fromBody: place, keepsIt });
       if (admission.kind === "answered") return admission.answer;
-      if (admission.kind === "waiting") {
-        return reply.code(202).send(inLine(reply, admission, token === true || place !== undefined));
-      }
+      if (admission.kind === "waiting") return reply.code(202).send(inLine(reply, admission, keepsIt));
       if (!(await withinLimit(needs, request.ip, codesPerNetwork))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
-      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000);
+      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000, token === true);
       const { expiresAt } = await askRenewal(needs, {
         address: request.body.address,
         locale: preferredLocale(request.headers["accept-language"]),
@@ -58,10 +57,11 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
     },
     async (request, reply) => {
       const { place } = request.body;
-      const admission = await askLobby(lobby, "look", request, reply, { fromBody: place });
+      const keepsIt = place !== undefined;
+      const admission = await askLobby(lobby, "look", request, reply, { fromBody: place, keepsIt });
       if (admission.kind === "answered") return admission.answer;
-      if (admission.kind === "waiting") return reply.send(inLine(reply, admission, place !== undefined));
-      const pass = admission.pass !== null && place !== undefined ? { place: bodyPlace(admission.pass) } : {};
+      if (admission.kind === "waiting") return reply.send(inLine(reply, admission, keepsIt));
+      const pass = admission.pass !== null && keepsIt ? { place: bodyPlace(admission.pass) } : {};
       return reply.send({ kind: "called", ...pass });
     },
   );
@@ -73,12 +73,13 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
       const { code, password, browser: fromBody, place } = request.body;
       const browser = browserBindingOf(request, fromBody);
       if (browser === undefined) return refuse(reply, "code-refused");
-      const places = { fromBody: place, ticketFromBody: fromBody };
+      const keepsIt = fromBody !== undefined || place !== undefined;
+      const places = { fromBody: place, ticketFromBody: fromBody, keepsIt };
       const admission = await askLobby(lobby, "complete", request, reply, places);
       if (admission.kind === "answered") return admission.answer;
       if (admission.kind === "waiting") {
         if (!(await proveMailbox(needs, { typedCode: code, browser }))) return refuse(reply, "code-refused");
-        return reply.code(202).send(inLine(reply, admission, fromBody !== undefined || place !== undefined));
+        return reply.code(202).send(inLine(reply, admission, keepsIt));
       }
       const signOutDevices = request.body.signOutDevices ?? true;
       const outcome = await completeRenewal(needs, {

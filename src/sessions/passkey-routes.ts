@@ -39,7 +39,7 @@ export function passkeySessionRoutes(app: App, needs: PasskeySessionNeeds): void
       if (!(await withinLimit(needs, request.ip, challengesPerNetwork))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
-      const browser = passkeyBinding(request, reply, random);
+      const browser = passkeyBinding(request, reply, random, request.body.token === true);
       const asked = await askForPasskey({ ...needs, party }, browser, null);
       return reply.send({
         options: asked.options,
@@ -91,7 +91,7 @@ export function passkeySessionRoutes(app: App, needs: PasskeySessionNeeds): void
       if (!(await withinLimit(needs, viewer.accountId, { ...triesPerAccount, purpose: "proof challenge" }))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
-      const browser = passkeyBinding(request, reply, random);
+      const browser = passkeyBinding(request, reply, random, request.body.token === true);
       const asked = await askForPasskey({ ...needs, party }, browser, viewer);
       return reply.send({
         options: asked.options,

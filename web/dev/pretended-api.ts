@@ -27,7 +27,7 @@ const pretendedSecond = "a.rather.long.second.address@mail.some-provider.example
 /** The policy of the real server, so that a built page meets it here first. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
-  "connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; " +
+  "connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; object-src 'none'; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /**

@@ -10,7 +10,7 @@ export type Outcome =
 
 /**
  * Asks the lobby about a request, and keeps in the browser's cookies what it says. `fromBody` is a place that came in
- * the body, whose caller keeps it by itself.
+ * the body. Whoever `keepsIt` by itself is given no cookie, and no place that a cookie holds: its answer's body has the place.
  */
 export async function askLobby(
   lobby: Lobby,
@@ -20,10 +20,15 @@ export async function askLobby(
   {
     fromBody,
     ticketFromBody,
-  }: { readonly fromBody?: string | undefined; readonly ticketFromBody?: string | undefined } = {},
+    keepsIt = false,
+  }: {
+    readonly fromBody?: string | undefined;
+    readonly ticketFromBody?: string | undefined;
+    readonly keepsIt?: boolean;
+  } = {},
 ): Promise<Outcome> {
   const admission = await lobby.admit(act, {
-    presented: placeOf(request, fromBody),
+    presented: keepsIt && fromBody === undefined ? undefined : placeOf(request, fromBody),
     network: request.ip,
     ticketBrowser: browserBindingOf(request, ticketFromBody),
   });
@@ -32,7 +37,7 @@ export async function askLobby(
     return { kind: "answered", answer: refuse(reply, "too-many", { retryAfterSeconds }) };
   }
   const kept = admission.kind === "in" ? admission.pass : admission.place;
-  if (kept !== null && fromBody === undefined) {
+  if (kept !== null && !keepsIt) {
     setPlaceCookies(reply, kept, admission.kind === "in" ? passLivesMs / 1_000 : 24 * 3_600);
   }
   return admission;
