@@ -2,7 +2,7 @@ import { parseCookie, stringifySetCookie } from "cookie";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { secondsUntil, type Clock } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
-import type { Random } from "../kernel/random.ts";
+import { newSecret, type Random } from "../kernel/random.ts";
 import { viewerOf, type Viewer } from "./viewer.ts";
 
 /**
@@ -113,17 +113,15 @@ export function browserBindingOf(request: FastifyRequest, fromBody?: string): Se
   return readSecret(fromBody) ?? readSecret(readCookie(request, browserCookie));
 }
 
-/** A binding that the answer's body hands to a program. What a cookie holds is never in a body, where a page's scripts could read it (ASVS 5.0 3.3.4). */
-const bodyBinding = (random: Random): Secret => new Secret(random.bytes(32));
-
 /**
  * The 256 bits that bind a passkey's challenge to the browser that asked for it. Kept for an hour from the last one: a
  * page that asks again does not take from another tab what it is waiting for. For a program that asks to have it `inBody`
- * it is a fresh one that no cookie holds.
+ * it is a fresh one that no cookie holds: what a cookie holds is never in a body, where a page's scripts could read it
+ * (ASVS 5.0 3.3.4).
  */
 export function passkeyBinding(request: FastifyRequest, reply: FastifyReply, random: Random, inBody: boolean): Secret {
-  if (inBody) return bodyBinding(random);
-  const binding = readSecret(readCookie(request, passkeyCookie)) ?? new Secret(random.bytes(32));
+  if (inBody) return newSecret(random);
+  const binding = readSecret(readCookie(request, passkeyCookie)) ?? newSecret(random);
   setCookie(reply, passkeyCookie, secretText(binding), 3_600);
   return binding;
 }
@@ -165,8 +163,7 @@ export function setPlaceCookies(
  * cookie, or `inBody` for a program, and then in no cookie.
  */
 export function newBrowserBinding(reply: FastifyReply, random: Random, maxAgeSeconds: number, inBody = false): Secret {
-  if (inBody) return bodyBinding(random);
-  const binding = new Secret(random.bytes(32));
-  setCookie(reply, browserCookie, secretText(binding), maxAgeSeconds);
+  const binding = newSecret(random);
+  if (!inBody) setCookie(reply, browserCookie, secretText(binding), maxAgeSeconds);
   return binding;
 }

@@ -72,6 +72,7 @@ const unsafeMethods = new Set(["POST", "PUT", "PATCH", "DELETE"]);
  */
 export function newServer(options: ServerOptions) {
   const { log, trustProxy } = options;
+  const secure = secureHeaders(options.publicOrigin);
   const settings: FastifyServerOptions = {
     // Our own log line: the route's template, never the URL, which may carry a grant.
     logger: false,
@@ -84,10 +85,10 @@ export function newServer(options: ServerOptions) {
     // What arrives while we stop is answered like any other, and its connection closed: nobody gets a refusal for our
     // sake.
     return503OnClosing: false,
-    clientErrorHandler: answerUnreadable({ ...dataHeaders, ...strictTransport(options.publicOrigin) }),
+    clientErrorHandler: answerUnreadable(secure.data),
     // A path that is no UTF-8, or a part of it that is too long. No hook has run.
     frameworkErrors: (_error, _request, reply) => {
-      secureHeaders(reply, options.publicOrigin);
+      void reply.headers(secure.page);
       return refuse(reply, "malformed-request");
     },
   };
@@ -176,7 +177,7 @@ export function newServer(options: ServerOptions) {
   // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
   app.addHook("onRequest", (request, reply, next) => {
     // What is not there is answered with a page, to whoever likes pages.
-    secureHeaders(reply, options.publicOrigin, request.url.startsWith("/api/") && !request.is404);
+    void reply.headers(request.url.startsWith("/api/") && !request.is404 ? secure.data : secure.page);
     if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
       refuse(reply, "foreign-origin");
     } else if (!isReadableQuery(request.url)) {
@@ -335,12 +336,12 @@ const dataHeaders = {
   "cache-control": "no-store",
 } as const;
 
-const hsts = { "strict-transport-security": "max-age=63072000; includeSubDomains" } as const;
-const strictTransport = (publicOrigin: string) => (publicOrigin.startsWith("https:") ? hsts : {});
-
-function secureHeaders(reply: FastifyReply, publicOrigin: string, isData = false): void {
-  void reply.headers(isData ? dataHeaders : pageHeaders);
-  void reply.headers(strictTransport(publicOrigin));
+/** What every answer bears; put together once, and not for each. */
+function secureHeaders(publicOrigin: string) {
+  const transport = publicOrigin.startsWith("https:")
+    ? { "strict-transport-security": "max-age=63072000; includeSubDomains" }
+    : {};
+  return { page: { ...pageHeaders, ...transport }, data: { ...dataHeaders, ...transport } };
 }
 
 interface Malformed extends Error {

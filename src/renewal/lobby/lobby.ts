@@ -185,12 +185,13 @@ export async function openLobby(
     const order = { caseId, number, browser, ticketBrowser, now, ticketUntil: plus(now, passLivesMs) };
     // Two requests of one browser in one moment: the second sees what the first has written.
     const entry = (await enterBy(db, order)) ?? (await enterBy(db, order));
-    if (entry?.isFirst !== true) pace.gaveBack();
-    if (entry === undefined) return undefined;
-    if (entry.isFirst) {
+    if (entry?.isFirst === true) {
       noted.entered++;
       pace.entered();
+    } else {
+      pace.gaveBack();
     }
+    if (entry === undefined) return undefined;
     const at = fromDate(entry.enteredAt);
     if (plus(at, passLivesMs) <= now) return undefined;
     return { kind: "in", pass: { text: signPlace(key, { kind: "pass", caseId, number, at }, browser), browser } };
