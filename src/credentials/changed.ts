@@ -108,15 +108,17 @@ function mayTakeBack(
 export async function changed(tx: Tx, change: PreparedChange): Promise<boolean> {
   const { accountId, id, kind, subject, undoDigest, epoch, now, generation, letters } = change;
   const { undoUntil = plus(now, undoLifetimeMs) } = change;
-  if (!(await holdAccount(tx, accountId, generation))) return false;
-  await tx.run(
-    `insert into account_change (account_id, id, kind, subject, undo_digest, epoch, made_at, undo_until)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(undoUntil)],
-  );
-  for (const letter of letters) await enqueue(tx, "send-letter", letter);
-  await recordEvent(tx, change.event);
-  return true;
+  const [isHeld] = await Promise.all([
+    holdAccount(tx, accountId, generation),
+    tx.run(
+      `insert into account_change (account_id, id, kind, subject, undo_digest, epoch, made_at, undo_until)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(undoUntil)],
+    ),
+    ...letters.map((letter) => enqueue(tx, "send-letter", letter)),
+    recordEvent(tx, change.event),
+  ]);
+  return isHeld;
 }
 
 /** What the letter's link carries in its fragment: where the row is, and 256 bits that must match it. */

@@ -77,8 +77,7 @@ export async function backupDatabase(db: Db, path: string): Promise<BackupSummar
 }
 
 async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
-  const client = await db.pool.connect();
-  let broken = true;
+  const client = await db.connectForCopy();
   try {
     await client.query("begin isolation level repeatable read read only");
     const header = await describe(client);
@@ -92,7 +91,6 @@ async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
     }
     const sizeBytes = await writer.end(rows);
     await client.query("commit");
-    broken = false;
     return {
       tables: header.tables.length,
       rows: Object.values(rows).reduce((sum, count) => sum + count, 0),
@@ -100,7 +98,7 @@ async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
       databaseId: header.databaseId,
     };
   } finally {
-    client.release(broken);
+    await client.end();
   }
 }
 
@@ -153,7 +151,7 @@ async function replaceContent(
   beforeCommit: (tx: Tx) => Promise<void>,
 ): Promise<RestoreOutcome | undefined> {
   const { header } = archive;
-  const client = await db.pool.connect();
+  const client = await db.connectForCopy();
   try {
     await client.query("begin");
     await client.query("set local lock_timeout = '30s'");
@@ -192,8 +190,7 @@ async function replaceContent(
     }
     throw thrown;
   } finally {
-    // Not back into the pool: our own process asks the witness again, too.
-    client.release(true);
+    await client.end();
   }
 }
 

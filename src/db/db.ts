@@ -21,7 +21,8 @@ export interface Tx {
 export interface Db extends Tx {
   /**
    * Runs `work` in one transaction (read committed) and commits, or rolls back and throws what it threw. No password
-   * hash, no keyholder call and no network inside: a transaction holds a connection.
+   * hash, no keyholder call and no network inside: a transaction holds a connection. Statements that do not need each
+   * other's rows go out in one write when asked in one moment (`Promise.all`), and run in the order asked.
    */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
 
@@ -39,6 +40,12 @@ export interface Db extends Tx {
    */
   readonly prompt: Tx;
 
+  /**
+   * The same statements, for one piece of work: what it asks in one moment (`Promise.all`) leaves on one connection, in one
+   * write, and is answered in that order. For reads that do not need each other's rows.
+   */
+  together(): Tx;
+
   /** The query builder, for everyday queries. Statements an auditor must read are literal SQL. */
   builder<Tables>(): Kysely<Tables>;
 
@@ -52,8 +59,11 @@ export interface Db extends Tx {
     reconnected: () => void,
   ): Promise<{ close(): Promise<void> }>;
 
-  /** The pool itself, for graphile-worker, COPY and backups. */
+  /** The pool itself, for graphile-worker and the query builder. Its connections take no COPY. */
   readonly pool: pg.Pool;
+
+  /** A connection outside of the pool, for COPY; whoever takes it ends it. */
+  connectForCopy(): Promise<pg.Client>;
 
   /** How many statements ran so far; tests compare the work of different refusals by it. */
   statements(): number;
@@ -71,6 +81,17 @@ export interface DbOptions {
    * asked here, so that a database swapped under a running process is noticed with its first connection.
    */
   readonly onConnect?: (tx: Tx) => Promise<void>;
+}
+
+/** What takes a statement: a connection, or the pool. */
+interface Asked {
+  query<Row extends object>(asked: pg.QueryConfig): Promise<pg.QueryResult<Row>>;
+}
+
+interface StatementOptions {
+  /** A statement that takes longer is given up, and its connection with it. */
+  readonly withinMs?: number;
+  readonly beforeEach?: () => void;
 }
 
 // `bigint` columns hold epochs, sizes and counters, all far below 2^53.
@@ -109,20 +130,22 @@ const promptMs = 3_000;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
 export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
+  const applicationName = connection.application_name ?? "houselights";
   const pool = new pg.Pool({
     ...connection,
     max: maxConnections,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
-    application_name: connection.application_name ?? "houselights",
+    application_name: applicationName,
+    // A statement is sent without waiting for the answer to the one before.
+    pipeline: true,
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
     ...(onConnect === undefined ? {} : { onConnect: (client: pg.ClientBase) => onConnect(statementsOn(client)) }),
   });
   pool.on("error", (error) => log.warn({ reason: messageOf(error) }, "an idle database connection was lost"));
   // A connection lost while it is lent out fails the statement under way; without a listener it would end the process.
-  pool.on("connect", (client) =>
-    client.on("error", (error) => log.debug({ reason: messageOf(error) }, "connection lost")),
-  );
+  const noteLost = (error: Error): void => log.debug({ reason: messageOf(error) }, "connection lost");
+  pool.on("connect", (client) => client.on("error", noteLost));
 
   let statementCount = 0;
   const names = new Map<string, string>();
@@ -136,9 +159,10 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   };
 
   // Literal statements are prepared once per connection: the check and the claims run thousands of times a second.
-  function statementsOn(client: pg.ClientBase | pg.Pool, withinMs?: number): Tx {
+  function statementsOn(client: Asked, { withinMs, beforeEach }: StatementOptions = {}): Tx {
     const query = async <Row extends object>(sql: string, parameters: readonly Parameter[] = []) => {
       statementCount++;
+      beforeEach?.();
       try {
         // The driver takes a limit for one statement; its types do not say so.
         const asked: pg.QueryConfig & { query_timeout?: number } = {
@@ -161,14 +185,49 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     };
   }
 
-  async function transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-    const client = await pool.connect().catch((thrown: unknown) => {
+  const take = (): Promise<pg.PoolClient> =>
+    pool.connect().catch((thrown: unknown) => {
       throw translate(thrown);
     });
+
+  /** Each write wakes PostgreSQL, which on a busy machine takes the processor from whoever wrote: those of one moment are one. */
+  const corkForNow = ({ connection: { stream } }: pg.PoolClient): void => {
+    if (stream.writableCorked > 0) return;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+  };
+
+  const together = (): Tx => {
+    let shared: Promise<pg.PoolClient> | undefined;
+    let unanswered = 0;
+    return statementsOn({
+      query: async <Row extends object>(asked: pg.QueryConfig): Promise<pg.QueryResult<Row>> => {
+        unanswered++;
+        const lent = (shared ??= take());
+        try {
+          const client = await lent;
+          corkForNow(client);
+          return await client.query<Row>(asked);
+        } finally {
+          if (--unanswered === 0) {
+            shared = undefined;
+            lent.then(
+              (client) => client.release(),
+              () => undefined,
+            );
+          }
+        }
+      },
+    });
+  };
+
+  async function transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+    const client = await take();
     let broken: Error | undefined;
     try {
+      // Answered before anything else is sent: what ran without it would be committed by itself.
       await client.query("begin");
-      const result = await work(statementsOn(client));
+      const result = await work(statementsOn(client, { beforeEach: () => corkForNow(client) }));
       await client.query("commit");
       return result;
     } catch (thrown) {
@@ -211,12 +270,26 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
 
   return {
     ...statementsOn(pool),
-    prompt: statementsOn(pool, promptMs),
+    prompt: statementsOn(pool, { withinMs: promptMs }),
     transaction,
+    together,
     takingTurns,
     builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),
     listen: (channel, notified, reconnected) => listen({ connection, log }, channel, notified, reconnected),
     pool,
+    connectForCopy: async () => {
+      if (pool.ending) throw new Error("the database is closed");
+      const client = new pg.Client({ ...connection, application_name: applicationName });
+      client.on("error", noteLost);
+      await client.connect();
+      try {
+        await onConnect?.(statementsOn(client));
+      } catch (thrown) {
+        await client.end();
+        throw thrown;
+      }
+      return client;
+    },
     statements: () => statementCount,
     close: () => pool.end(),
   };

@@ -72,8 +72,11 @@ export async function askRenewal(
   noteTry("renewal", form);
   const addressIndex = await keyholder.index("address", form);
   const within = await mayMail({ db, clock, keyholder }, "renewal", form, network);
-  const renewable = await findRenewable(db, addressIndex);
-  const recovery = await findRecovery(db, addressIndex, now);
+  const reading = db.together();
+  const [renewable, recovery] = await Promise.all([
+    findRenewable(reading, addressIndex),
+    findRecovery(reading, addressIndex, now),
+  ]);
   const { isDoubted } = renewable;
   const isOwn = renewable.accountId !== null || isDoubted || recovery === undefined;
   const { accountId, epoch } = isOwn ? renewable : recovery;
@@ -98,12 +101,14 @@ export async function askRenewal(
   ]);
   const expiresAt = plus(now, codeLifetimeMs);
   await db.transaction(async (tx) => {
-    await tx.run(
-      `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at, recovery_id)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt), recoveryId],
-    );
-    if (within) await enqueue(tx, "send-code", letter);
+    await Promise.all([
+      tx.run(
+        `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at, recovery_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt), recoveryId],
+      ),
+      within ? enqueue(tx, "send-code", letter) : undefined,
+    ]);
   });
   return { expiresAt };
 }
@@ -166,11 +171,11 @@ const countTry = `update ticket set tries = tries + 1
 
 /** Whether it is the password that the account has, which a thief may have too. */
 async function isStolenPassword(
-  { db, keyholder, hashPool }: Pick<Needs, "db" | "keyholder" | "hashPool">,
+  { keyholder, hashPool }: Pick<Needs, "keyholder" | "hashPool">,
   accountId: AccountId,
+  stolen: Awaited<ReturnType<typeof readStolenRecord>>,
   password: Secret,
 ): Promise<boolean> {
-  const stolen = await readStolenRecord(db, accountId);
   if (stolen === null) return false;
   const tag = await hashPool.hash("renewal", password, stolen.salt, readCost(stolen.parameters));
   return keyholder.verifyPassword(accountId, stolen.record, tag);
@@ -198,13 +203,17 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   if (!proved || ticket.accountId === null) return { kind: "refused" };
 
   const { accountId, epoch, recoveryId } = ticket;
-  const [account] = await openAccounts({ db, keyholder }, [accountId]);
+  const reading = db.together();
+  const [[account], factorsNow, stolen] = await Promise.all([
+    openAccounts({ db: reading, keyholder }, [accountId]),
+    readSecondFactors(reading, accountId, needs.seen),
+    readStolenRecord(reading, accountId),
+  ]);
   if (account === undefined) return { kind: "refused" };
   const recovery = recoveryId === null ? null : await readRecovery(needs, account, recoveryId, now);
   // Stopped, or ended, since its code was mailed.
   if (recovery === undefined) return { kind: "refused" };
-  const factors =
-    recovery?.withoutSecondFactor === true ? noFactors : await readSecondFactors(db, accountId, needs.seen);
+  const factors = recovery?.withoutSecondFactor === true ? noFactors : factorsNow;
   const addresses = recovery === null ? account.addresses : [...account.addresses, recovery];
   const refusal = judge(needs, order.password, { name: account.name, addresses }, leastPasswordLength(factors));
   if (refusal !== undefined) {
@@ -215,7 +224,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   if (factor.kind !== "proved") return factor;
   // Both hashes at once: one after the other, somebody would wait in the lane twice.
   const [isOld, sealed] = await Promise.all([
-    isStolenPassword(needs, accountId, order.password),
+    isStolenPassword(needs, accountId, stolen, order.password),
     sealNewPassword(needs, "renewal", accountId, order.password),
   ]);
   if (isOld) {
@@ -245,34 +254,36 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       );
       if (!ended.some(({ isThis }) => isThis)) throw new Refused();
       if (recovering !== null && !(await recovering.claim(tx))) throw new Refused();
-      // Who renews by an address of the account has not lost everything.
-      if (recovering === null) await noteRecoveryEnded(tx, random, accountId, now, "owner");
-      if (factor.factor !== null && !(await factor.factor.claim(tx))) throw new Refused();
-      if (factor.factor?.kind === "recovery") {
-        await append(tx, now, { kind: "recovery code used", detail: { account: accountId, epoch } }, random);
-      }
-      await endAddressClaims(tx, accountId, now);
-      // Before the password, in the order in which completing one takes both.
-      await endSteps(tx, accountId, now);
-      if (!(await storePassword(tx, accountId, sealed, epoch, now))) throw new Refused();
-      if (!(await changed(tx, change))) throw new Refused();
+      // Judged together afterwards, since a refusal takes all of it back: so all of it leaves in one write.
+      const [, isFactorClaimed, , , isStored, isHeld] = await Promise.all([
+        // Who renews by an address of the account has not lost everything.
+        recovering === null && noteRecoveryEnded(tx, random, accountId, now, "owner"),
+        factor.factor?.claim(tx) ?? true,
+        endAddressClaims(tx, accountId, now),
+        // Before the password, in the order in which completing one takes both.
+        endSteps(tx, accountId, now),
+        storePassword(tx, accountId, sealed, epoch, now),
+        changed(tx, change),
+      ]);
+      if (!isFactorClaimed || !isStored || !isHeld) throw new Refused();
       await recovering?.carryOut(tx);
-      isLongEnough = await isStillLongEnough(tx, accountId, order.password);
-      if (!isLongEnough) throw new Refused();
-      if (signedOutDevices) {
-        await raiseGeneration(tx, accountId);
-        await announce(tx, { accountId, reason: "renewed" });
-      }
-      await endApprovedLinks(tx, accountId);
       const told: SignalKind[] = ["password changed", ...(signedOutDevices ? (["session revoked"] as const) : [])];
-      await queueSignal(tx, random, accountId, told, "renewed", now);
       const detail = {
         account: accountId,
         "signed out devices": signedOutDevices,
         epoch,
         ...(recovering && { recovery: true }),
       };
-      await append(tx, now, { kind: "renewed", detail }, random);
+      [isLongEnough] = await Promise.all([
+        isStillLongEnough(tx, accountId, order.password),
+        ...(signedOutDevices ? [raiseGeneration(tx, accountId), announce(tx, { accountId, reason: "renewed" })] : []),
+        endApprovedLinks(tx, accountId),
+        queueSignal(tx, random, accountId, told, "renewed", now),
+        factor.factor?.kind === "recovery" &&
+          append(tx, now, { kind: "recovery code used", detail: { account: accountId, epoch } }, random),
+        append(tx, now, { kind: "renewed", detail }, random),
+      ]);
+      if (!isLongEnough) throw new Refused();
     }),
   );
   if (!isLongEnough) {

@@ -1,0 +1,82 @@
+import { createServer, connect, type Server } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { silentLog } from "../kernel/log.ts";
+import { openDb, type Db } from "./db.ts";
+import { testDatabase } from "./test-database.ts";
+
+let target: Db;
+let db: Db;
+let server: Server;
+let folder: string;
+/** What arrived from the service, write by write. */
+let writes = 0;
+
+beforeAll(async () => {
+  target = await testDatabase();
+  const { host, port, database, user } = target.pool.options;
+  folder = await mkdtemp(join(tmpdir(), "houselights-writes-"));
+  server = createServer((near) => {
+    const far = connect(`${host}/.s.PGSQL.${port}`);
+    near.on("data", () => writes++);
+    near.pipe(far).pipe(near);
+    near.on("error", () => far.destroy());
+    far.on("error", () => near.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(join(folder, `.s.PGSQL.${port}`), resolve));
+  db = openDb({ connection: { host: folder, port, database, user }, log: silentLog, maxConnections: 1 });
+});
+afterAll(async () => {
+  await db.close();
+  server.close();
+  await target.close();
+  await rm(folder, { recursive: true });
+});
+beforeEach(async () => {
+  await target.run("drop table if exists said");
+  await target.run("create table said (at serial, word text unique)");
+  // The statements below are prepared once, so that each costs the same from then on.
+  await db.transaction((tx) => say(tx, "warm"));
+  await target.run("truncate said");
+  writes = 0;
+});
+
+const say = (tx: Pick<Db, "run">, word: string): Promise<number> =>
+  tx.run("insert into said (word) values ($1)", [word]);
+const said = async (): Promise<string[]> =>
+  (await target.many<{ word: string }>("select word from said order by at")).map(({ word }) => word);
+const words = ["one", "two", "three", "four", "five"];
+
+test("what a transaction asks in one moment leaves in one write and runs in its order; what is awaited leaves by itself", async () => {
+  await db.transaction((tx) => Promise.all(words.map((word) => say(tx, word))));
+  expect([writes, await said()]).toEqual([3, words]);
+  await target.run("truncate said");
+  writes = 0;
+  await db.transaction(async (tx) => {
+    for (const word of words) await say(tx, word);
+  });
+  expect([writes, await said()]).toEqual([7, words]);
+});
+
+test("one that fails takes back what was sent with it, before and after it, and says why itself", async () => {
+  await expect(
+    db.transaction((tx) => Promise.all(["one", "two", "two", "three"].map((word) => say(tx, word)))),
+  ).rejects.toMatchObject({ code: "23505" });
+  expect(await said()).toEqual([]);
+  await db.transaction((tx) => say(tx, "after"));
+  expect(await said()).toEqual(["after"]);
+});
+
+test("statements together share a connection and a write, and give it back before the work goes on", async () => {
+  const reading = db.together();
+  const ask = (n: number): Promise<{ n: number } | undefined> => reading.one<{ n: number }>("select $1::int as n", [n]);
+  expect(await Promise.all([ask(1), ask(2), ask(3)])).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  expect(writes).toBe(1);
+  // The pool has one connection: another piece of work gets it between two moments of this one.
+  expect(await db.one("select 4 as n")).toEqual({ n: 4 });
+  expect(await ask(5)).toEqual({ n: 5 });
+  const [failed, fine] = await Promise.allSettled([reading.one("select 1 / 0"), ask(6)]);
+  expect([failed.status, fine.status]).toEqual(["rejected", "fulfilled"]);
+});
