@@ -1,7 +1,4 @@
-import { createServer, connect, type Server } from "node:net";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "./db.ts";
@@ -9,31 +6,26 @@ import { testDatabase } from "./test-database.ts";
 
 let target: Db;
 let db: Db;
-let server: Server;
-let folder: string;
-/** What arrived from the service, write by write. */
+/** How often the service's connection was written to. */
 let writes = 0;
 
 beforeAll(async () => {
   target = await testDatabase();
   const { host, port, database, user } = target.pool.options;
-  folder = await mkdtemp(join(tmpdir(), "houselights-writes-"));
-  server = createServer((near) => {
-    const far = connect(`${host}/.s.PGSQL.${port}`);
-    near.on("data", () => writes++);
-    near.pipe(far).pipe(near);
-    near.on("error", () => far.destroy());
-    far.on("error", () => near.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(join(folder, `.s.PGSQL.${port}`), resolve));
-  db = openDb({ connection: { host: folder, port, database, user }, log: silentLog, maxConnections: 1 });
+  db = openDb({ connection: { host, port, database, user }, log: silentLog, maxConnections: 1 });
+  db.pool.on("connect", ({ connection: { stream } }) => countWrites(stream));
 });
 afterAll(async () => {
   await db.close();
-  server.close();
   await target.close();
-  await rm(folder, { recursive: true });
 });
+
+function countWrites(stream: Duplex): void {
+  const [one, many] = [stream._write.bind(stream), stream._writev?.bind(stream)];
+  stream._write = (...given) => (writes++, one(...given));
+  stream._writev = (...given) => (writes++, many?.(...given));
+}
+
 beforeEach(async () => {
   await target.run("drop table if exists said");
   await target.run("create table said (at serial, word text unique)");
