@@ -70,8 +70,10 @@ export async function askRenewal(
   const now = clock.now();
   const form = lookUpForm(address);
   noteTry("renewal", form);
-  const addressIndex = await keyholder.index("address", form);
-  const within = await mayMail({ db, clock, keyholder }, "renewal", form, network);
+  const [addressIndex, within] = await Promise.all([
+    keyholder.index("address", form),
+    mayMail({ db, clock, keyholder }, "renewal", form, network),
+  ]);
   const reading = db.together();
   const [renewable, recovery] = await Promise.all([
     findRenewable(reading, addressIndex),
