@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly isGood: (status: number, bodyBytes: number) => boolean;
 }
 
+const nothing = Buffer.alloc(0);
+
 export interface LoadResult {
   readonly perSecond: number;
   readonly medianMs: number;
@@ -34,7 +36,7 @@ export async function load({ port, connections, durationMs, requests, isGood }: 
   const drive = (socket: Socket): Promise<void> =>
     new Promise((resolve, reject) => {
       let sentAt = 0;
-      let rest: Buffer = Buffer.alloc(0);
+      let rest: Buffer = nothing;
       const send = (): void => {
         sentAt = performance.now();
         socket.write(take());
@@ -43,12 +45,12 @@ export async function load({ port, connections, durationMs, requests, isGood }: 
         rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
         const answer = readAnswer(rest);
         if (answer === undefined) return;
-        const body = rest.subarray(answer.headBytes).toString("utf8");
-        rest = Buffer.alloc(0);
         if (!isGood(answer.status, answer.bodyBytes)) {
+          const body = rest.subarray(answer.headBytes).toString("utf8");
           reject(new Error(`an answer of ${answer.status} with ${answer.bodyBytes} bytes: ${body.slice(0, 300)}`));
           return;
         }
+        rest = nothing;
         const now = performance.now();
         // Those that end after the deadline are not counted, as those under way at the start were not either.
         if (now >= deadline) {
