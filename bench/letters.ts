@@ -283,10 +283,7 @@ async function walkCampaign(
   };
   const child = spawn(
     process.execPath,
-    [
-      `--max-semi-space-size=${youngMebibytes.worker}`,
-      fileURLToPath(new URL("../test/campaign-walker.ts", import.meta.url)),
-    ],
+    [`--max-semi-space-size=${youngMebibytes}`, fileURLToPath(new URL("../test/campaign-walker.ts", import.meta.url))],
     {
       stdio: ["pipe", "pipe", "inherit"],
     },

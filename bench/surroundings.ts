@@ -83,7 +83,7 @@ export async function startWeb(
     LOG_LEVEL: "warn",
     ...settings,
   });
-  return startServer({ onEnd }, path, ["web"], env, [`--max-semi-space-size=${youngMebibytes.web}`], message);
+  return startServer({ onEnd }, path, ["web"], env, [`--max-semi-space-size=${youngMebibytes}`], message);
 }
 
 /** A peer: a program of `bench/peers/` that is told what it needs and answers with its port. */

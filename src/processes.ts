@@ -53,10 +53,10 @@ const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 
 /**
- * The most that half of V8's young generation grows to. What a web process makes dies with its request; collected in
- * smaller parts, more of it is taken for what lives, and a crowd pays for that.
+ * The most that half of V8's young generation grows to. What a process makes dies with its request or its letter; collected in
+ * smaller parts, more of it is taken for what lives: a crowd pays for that in web, and a campaign a tenth of the walk in a worker.
  */
-export const youngMebibytes: Readonly<Record<ChildRole, number>> = { web: 32, worker: 8 };
+export const youngMebibytes = 32;
 
 /**
  * Starts a child process and starts it again whenever it ends by itself. Resolves with its first `ready`; a child that
@@ -77,7 +77,7 @@ export async function supervise(
   const spawn = (): Promise<Extract<ChildMessage, { kind: "ready" }>> =>
     new Promise((resolve, reject) => {
       const starting = fork(childPath, [role], {
-        execArgv: [`--max-semi-space-size=${youngMebibytes[role]}`],
+        execArgv: [`--max-semi-space-size=${youngMebibytes}`],
         serialization: "advanced",
         stdio: ["ignore", "inherit", "inherit", "ipc"],
       });
