@@ -1,9 +1,10 @@
+import { connect } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { PoolConfig } from "pg";
 import type { Config } from "../config/config.ts";
 import type { KeyholderAt } from "../config/keyholder-place.ts";
 import { layGround, type Ground } from "../app.ts";
-import { systemClock } from "../kernel/clock.ts";
+import { secondMs, systemClock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
@@ -74,6 +75,16 @@ interface FoundKeyholder {
   stop(): Promise<void>;
 }
 
+/** On a machine that a crowd has filled the first answer may take its time. */
+const lateMs = 10 * secondMs;
+
+const isListenedTo = (socketPath: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(socketPath, () => resolve(true));
+    socket.on("error", () => resolve(false));
+    socket.on("connect", () => socket.destroy());
+  });
+
 const leaveRunning = async (): Promise<void> => undefined;
 
 /** The running service's keyholder, or one of our own while the service is stopped. */
@@ -84,8 +95,9 @@ async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> 
   }
   const keysDir = keysDirOf(config);
   const running = await readOperatorCredential(keysDir).catch(() => undefined);
-  if (running !== undefined) {
-    const probe = await connectKeyholder({ ...running, role: "operator", waitMs: 300, log });
+  // What was killed leaves its socket and credential behind, and nobody listens there.
+  if (running !== undefined && (await isListenedTo(running.socketPath))) {
+    const probe = await connectKeyholder({ ...running, role: "operator", waitMs: lateMs, log });
     try {
       await probe.publicKeys("checkpoint");
       return { at: { socketPath: running.socketPath }, credential: running.credential, stop: leaveRunning };
