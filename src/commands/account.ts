@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import type { AccountId } from "../kernel/brand.ts";
 import { toIso } from "../kernel/clock.ts";
 import { noticesTo } from "../incidents/notice.ts";
@@ -10,6 +9,7 @@ import { forgetProgress, watchedBy } from "../streaming/progress.ts";
 import { accountOf } from "./account-of.ts";
 import { withGround } from "./ground.ts";
 import { textOf, type Command } from "./command.ts";
+import { writeNamed } from "./write-named.ts";
 
 const noSuchAccount = { kind: "refused", error: "no account has this address" } as const;
 
@@ -43,7 +43,8 @@ export const accountCommands: readonly Command[] = [
         };
         const exported = await exportAccount(needs, accountId, { by: "host", asking: null });
         if (exported === undefined) return noSuchAccount;
-        await writeFile(output, `${JSON.stringify(exported, null, 2)}\n`, { flag: "wx", mode: 0o600 });
+        const refused = await writeNamed("--output", output, `${JSON.stringify(exported, null, 2)}\n`, "wx");
+        if (refused !== undefined) return refused;
         return { kind: "done", json: { accountId, output }, lines: [`written to ${output}`] };
       }),
   },

@@ -13,6 +13,7 @@ import type { DrillOrder } from "../incidents/drill/result.ts";
 import { makeDemoLibrary } from "../library/demo.ts";
 import { demoFilms } from "../library/demo-films.ts";
 import { textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { notWritten } from "./write-named.ts";
 
 const limits = {
   accounts: { usual: 1_000, least: 10, most: 1_000_000 },
@@ -80,7 +81,11 @@ async function folderFor(config: Config, asked: string | undefined): Promise<str
 async function outputFor(asked: string | undefined): Promise<string | Outcome> {
   if (asked === undefined) return mkdtemp(join(tmpdir(), "houselights-drill-report-"));
   const named = resolve(asked);
-  await mkdir(named, { recursive: true, mode: 0o700 });
+  const refused = await mkdir(named, { recursive: true, mode: 0o700 }).then(
+    () => undefined,
+    (thrown: unknown) => notWritten("--output", thrown),
+  );
+  if (refused !== undefined) return refused;
   if ((await readdir(named)).length === 0) return named;
   return { kind: "refused", error: "--output is not empty", hint: "name a folder that is not there yet" };
 }

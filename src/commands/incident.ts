@@ -1,5 +1,4 @@
 import { isDecoy } from "../canaries/decoy.ts";
-import { writeFile } from "node:fs/promises";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import { parseInstant, plus, secondMs, sleep, toIso } from "../kernel/clock.ts";
@@ -26,8 +25,12 @@ import type { SignalSum } from "../wire/signals.ts";
 import { caseOf, idHelp, idOption, isOutcome, onCase } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withContainmentGround, withGround } from "./ground.ts";
+import { followLetters, progressLine } from "./follow-letters.ts";
+import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
+const watchEveryMs = 2 * secondMs;
+
 function containedLines(contained: Contained): string[] {
   const { counted } = contained;
   const factors =
@@ -265,44 +268,18 @@ async function showCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId): P
   return { kind: "done", json: status, lines: statusLines(status) };
 }
 
-const watchEveryMs = 2 * secondMs;
-
-/** One line after the other while letters go out, drawn over the last one on a terminal; then the case as it stands. */
-async function watchCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId, { say, json }: Call): Promise<Outcome> {
-  const isTerminal = process.stdout.isTTY && !json;
-  for (;;) {
-    const status = await incidentStatus(ground, id);
-    const isOver = status === undefined || status.letters === null || status.letterPace === null;
-    if (!isOver) {
-      if (isTerminal) process.stdout.write(`\r\u001b[K${progressLine(status)}`);
-      else say(progressLine(status));
-      await sleep(watchEveryMs);
-      continue;
-    }
-    if (isTerminal) process.stdout.write("\n");
-    return showCase(ground, id);
-  }
+/** Follows the letters until nothing goes out any more; then the case as it stands. */
+async function watchCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId, json: boolean): Promise<Outcome> {
+  const { stdout, stderr } = process;
+  // With --json the figures are for a program: what is said meanwhile stays out of them.
+  const screen = json ? stderr : stdout;
+  await followLetters(() => incidentStatus(ground, id), {
+    write: (text) => void screen.write(text),
+    isTerminal: screen.isTTY,
+    pause: () => sleep(watchEveryMs),
+  });
+  return showCase(ground, id);
 }
-
-/** `12,000 of 30,000 out · 3 bounced · 18,000 waiting · 86,400/h · ends about 2026-11-22 21:04 UTC` */
-export function progressLine({ letters, letterPace: pace }: Pick<IncidentStatus, "letters" | "letterPace">): string {
-  if (letters === null || pace === null) return "no letters are going out";
-  const { scope, handedOver, bounced, refused, waiting } = letters;
-  const end =
-    pace.pausedAt !== null
-      ? `paused since ${minuteOf(pace.pausedAt)}${pace.pausedWhy === null ? "" : `: ${pace.pausedWhy}`}`
-      : pace.endsAt === null
-        ? "nothing went in the last five minutes"
-        : `${figure(pace.perHour)}/h · ends about ${minuteOf(pace.endsAt)}`;
-  const held = pace.heldBack;
-  const line =
-    held === null
-      ? ""
-      : ` · ${held.percent === 100 ? "stopped" : `slowed by ${held.percent} %`} while ${figure(held.waiting)} wait in line`;
-  return `${figure(handedOver)} of ${figure(scope)} out · ${figure(bounced)} bounced · ${figure(refused)} refused · ${figure(waiting)} waiting · ${end}${line}`;
-}
-
-const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
 
 /** `incident pause` and `incident resume`. */
 const pausing = (action: "pause" | "resume", summary: string, done: string): Command => ({
@@ -432,7 +409,7 @@ export const incidentCommands: readonly Command[] = [
     examples: ["houselights incident status --json", "houselights incident status --watch"],
     run: (call) =>
       onCase(call, (ground, id) =>
-        call.values["watch"] === true ? watchCase(ground, id, call) : showCase(ground, id),
+        call.values["watch"] === true ? watchCase(ground, id, call.json) : showCase(ground, id),
       ),
   },
   {
@@ -551,7 +528,8 @@ export const incidentCommands: readonly Command[] = [
           call.say(text);
           return { kind: "done" };
         }
-        await writeFile(output, text, { mode: 0o600 });
+        const refused = await writeNamed("--output", output, text);
+        if (refused !== undefined) return refused;
         return { kind: "done", lines: [`written at ${toIso(clock.now())}`] };
       }),
   },

@@ -1,9 +1,9 @@
-import { writeFile } from "node:fs/promises";
 import { fromDate } from "../kernel/clock.ts";
 import { previewNotices } from "../incidents/preview.ts";
 import { sampleHtml } from "../incidents/sample-html.ts";
 import { textOf, type Command } from "./command.ts";
 import { idHelp, idOption, onCase } from "./case.ts";
+import { writeNamed } from "./write-named.ts";
 
 export const sampleCommand: Command = {
   words: ["incident", "sample"],
@@ -33,7 +33,8 @@ export const sampleCommand: Command = {
         call.say(html);
         return { kind: "done" };
       }
-      await writeFile(output, html, { mode: 0o600 });
+      const refused = await writeNamed("--output", output, html);
+      if (refused !== undefined) return refused;
       return { kind: "done", lines: [`written: ${notices.length} languages, reference ${reference}`] };
     }),
 };

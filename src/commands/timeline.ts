@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { systemClock } from "../kernel/clock.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
@@ -17,6 +17,7 @@ import { figure, instant, textOf, type Call, type Command, type Outcome } from "
 import { accountOf } from "./account-of.ts";
 import { idHelp, idOption, onCase } from "./case.ts";
 import { withGround } from "./ground.ts";
+import { notWritten, writeNamed } from "./write-named.ts";
 
 const manyOf = (values: Call["values"], name: string): string[] => {
   const value = values[name];
@@ -165,13 +166,16 @@ export const timelineCommands: readonly Command[] = [
       return withGround(config, log, async ({ db, keyholders }): Promise<Outcome> => {
         const { databaseId } = await readStanding(db);
         const policy = await readPolicyFile(config.timelinePolicy);
-        const published = await publishTiles({ db, folder: resolve(folder), log, policy });
+        const published = await publishTiles({ db, folder: resolve(folder), log, policy }).catch((thrown: unknown) =>
+          notWritten("the folder", thrown),
+        );
+        if ("kind" in published) return published;
         if (published.size === 0) {
           return { kind: "refused", error: "nothing is signed yet", hint: "start the service: its worker signs" };
         }
-        await writeFile(join(folder, "policy"), await ownPolicy(keyholders.operator, databaseId, policy), {
-          mode: 0o600,
-        });
+        const own = await ownPolicy(keyholders.operator, databaseId, policy);
+        const refused = await writeNamed("the folder's policy", join(folder, "policy"), own);
+        if (refused !== undefined) return refused;
         const { size, written, setAside } = published;
         return {
           kind: "done",
@@ -226,12 +230,13 @@ export const timelineCommands: readonly Command[] = [
               hint: "a running service signs within a second",
             };
           case "proved":
-            await writeFile(output, outcome.proof, { flag: "wx", mode: 0o600 });
-            return {
-              kind: "done",
-              json: { accountId, output },
-              lines: ["written", "  check                 houselights timeline verify --proof FILE --policy FILE"],
-            };
+            return (
+              (await writeNamed("--output", output, outcome.proof, "wx")) ?? {
+                kind: "done",
+                json: { accountId, output },
+                lines: ["written", "  check                 houselights timeline verify --proof FILE --policy FILE"],
+              }
+            );
         }
       });
     },

@@ -22,6 +22,8 @@ import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
 import { startCampaign } from "./campaign.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
+import { reportIncident } from "./report.ts";
+import { incidentStatus } from "./status.ts";
 import { walk } from "./walk.ts";
 
 let keyholder: TestKeyholder;
@@ -301,6 +303,42 @@ test("a bounce leads to the account's next address, once each, and the account i
   expect(await sum(incidentId)).toMatchObject({ handedOver: 3 });
   expect(await bounce(second)).toBe("bounced");
   expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 2, bounced: 1, waiting: 0 });
+});
+
+test("the report's two counts agree when letters came back, and the case's acts are not drowned in them", async () => {
+  const everybody = await people(4);
+  const [one, other] = everybody;
+  await secondAddress(one!.accountId, "second@example.org");
+  const incidentId = await campaign();
+  const operator = await keyholder.connect("operator");
+  const made = async () =>
+    (await reportIncident({ db, clock, keyholder: operator, log: silentLog, isDecoy: async () => false }, incidentId))!;
+  expect((await made()).letters).toMatchObject({ agrees: true, bouncesInTimeline: [] });
+  const acts = (await made()).timeline.entries.length;
+
+  for (const { address } of [one!, other!]) await bounce(tokenOf(address));
+  await walkAll(incidentId);
+  const { letters, incident, timeline } = await made();
+  expect(letters).toMatchObject({
+    agrees: true,
+    addsUp: true,
+    sum: { handedOver: 3, bounced: 1 },
+    inTimeline: [{ outcome: "handed over", count: 5 }],
+    bouncesInTimeline: [
+      { outcome: "bounced", count: 1 },
+      { outcome: "second address", count: 1 },
+    ],
+  });
+  expect(incident.letters).toEqual(letters!.sum);
+  // One more: the campaign finished again.
+  expect(timeline.entries.map(({ kind }) => kind)).not.toContain("bounce");
+  expect(timeline).toMatchObject({ entries: { length: acts + 1 }, entriesLeftOut: 0 });
+  const status = await incidentStatus({ db, clock }, incidentId);
+  expect(status!.timeline.map(({ kind }) => kind)).not.toContain("bounce");
+
+  // It is a comparison: a row that says something else is found.
+  await db.run(`update letter set state = 'handed over' where incident_id = $1 and state = 'bounced'`, [incidentId]);
+  expect((await made()).letters).toMatchObject({ agrees: false });
 });
 
 test("the next campaign leaves an address out that bounced, until half a year is over, and takes the other one", async () => {

@@ -122,7 +122,14 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
       const { reference, copiedAt } = await noteContained(tx, incident.incidentId, order, epoch, at);
       const doubtedSince = doubtedFrom(at, copiedAt);
       await doubtAddedSince(tx, epoch, doubtedSince);
-      const detail = { epoch, mode: order.mode, kinds, "kept tools": order.keepTools, operator: order.operator };
+      const detail = {
+        epoch,
+        mode: order.mode,
+        kinds,
+        "kept tools": order.keepTools,
+        operator: order.operator,
+        ...(order.keysReachable === true ? { "keys reachable": "yes" } : {}),
+      };
       await append(tx, at, { kind: "contained", incidentId: incident.incidentId, detail }, random);
       if (intent === undefined) {
         await append(tx, at, { kind: "witness owed", incidentId: incident.incidentId, detail: { epoch } }, random);

@@ -1,5 +1,5 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, minuteMs, parseInstant, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, minuteMs, parseInstant, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
@@ -82,6 +82,7 @@ export async function writeIncident(
   const letters = newTypedCode(random, 8).revealText();
   const reference = `HL-${letters.slice(0, 4)}-${letters.slice(4)}`;
   const dataClasses = order.dataClasses ?? ["addresses", "names", "password records", "sessions", "viewing history"];
+  const foundAt = order.foundAt === undefined ? now : parseInstant(order.foundAt);
   await tx.run(
     `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how, copied_at,
                            data_classes, keys_reachable)
@@ -92,7 +93,7 @@ export async function writeIncident(
       order.reason,
       toDate(now),
       operator,
-      order.foundAt === undefined ? toDate(now) : toDate(parseInstant(order.foundAt)),
+      toDate(foundAt),
       order.foundBy ?? operator,
       order.foundHow ?? order.reason,
       order.copiedAt === undefined ? null : toDate(parseInstant(order.copiedAt)),
@@ -104,7 +105,16 @@ export async function writeIncident(
     `insert into incident_review (incident_id, item, state, note) select $1, item, 'todo', '' from unnest($2::text[]) item`,
     [incidentId, reviewItems.map(({ item }) => item)],
   );
-  const detail = { reference, reason: order.reason, operator };
+  // Deadlines, scope and what counts follow from these: a report that says other ones is found out by its timeline.
+  const detail = {
+    reference,
+    reason: order.reason,
+    operator,
+    "found at": toIso(foundAt),
+    "copied at": order.copiedAt === undefined ? null : toIso(parseInstant(order.copiedAt)),
+    data: dataClasses,
+    "keys reachable": order.keysReachable ?? "unknown",
+  };
   await append(tx, now, { kind: "incident opened", incidentId, detail }, random);
   return { incidentId, reference };
 }

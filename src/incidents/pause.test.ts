@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { containedCase } from "../../test/contained-case.ts";
 import { populate } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
-import { progressLine } from "../commands/incident.ts";
+import { progressLine } from "../commands/follow-letters.ts";
 import type { IncidentId } from "../kernel/brand.ts";
 import { dayMs, manualClock, minuteMs, plus, sleep, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";

@@ -109,6 +109,7 @@ function letters({ letters: sent }: Report): string {
   if (sent === null) return section("Letters", "<p>No campaign has been started.</p>");
   const { sum } = sent;
   const recorded = sent.inTimeline.map(({ outcome, count }) => `${text(outcome)} ${number(count)}`).join(", ");
+  const back = (outcome: string): number => sent.bouncesInTimeline.find((one) => one.outcome === outcome)?.count ?? 0;
   return section(
     "Letters",
     facts([
@@ -123,7 +124,7 @@ function letters({ letters: sent }: Report): string {
       `<p>${sent.addsUp ? "The outcomes add up to the scope." : bad("The outcomes do not add up to the scope.")} ` +
       `${number(sum.possiblyTwice)} letters may have gone twice, under the same Message-ID.</p>` +
       `<p>The timeline has: ${recorded === "" ? "none" : recorded}. ` +
-      `${sent.sum.bounced === 0 ? "" : `Of those handed over, ${number(sent.sum.bounced)} came back later and count as bounced. `}` +
+      `${sent.bouncesInTimeline.length === 0 ? "" : `Of those handed over, ${number(back("bounced"))} came back later and count as bounced, and ${number(back("second address"))} came back and went to another address of the account. `}` +
       `${sent.agrees ? "The two agree." : bad("The two do not agree.")}</p>` +
       chart("Letters handed over", sent.handedOverByHour) +
       `<h3>The letter</h3><table>${head("Language", "Subject", "SHA-256")}<tbody>` +
@@ -234,7 +235,7 @@ function timeline({ timeline: record }: Report): string {
       `<p class="small">To check it elsewhere: ask for the files (<code>timeline export</code>) and this report as JSON, and run ` +
       `<code>houselights timeline verify FOLDER --policy FILE --report FILE</code>. Keep the lines above: files that do not begin with them are not these.</p>` +
       `<table>${head("When", "What", "Detail", "Leaf")}<tbody>${rows.join("")}</tbody></table>${leftOut}` +
-      `<p class="small">The single letters are counted above and left out here.</p>`,
+      `<p class="small">Single letters, and those that came back, are counted above and left out here.</p>`,
   );
 }
 

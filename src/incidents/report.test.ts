@@ -168,6 +168,33 @@ test("the report is compared with the timeline's files, and one that says anythi
     "an act left out": (said) => said.timeline.entries.splice(1, 1),
     "an act made up": (said) => said.timeline.entries.push({ ...said.timeline.entries[0]!, leafIndex: 0 }),
     "another size": (said) => said.timeline.size--,
+    // The head of the report: its sums and its course, which are read first.
+    "letters handed over that were refused": (said) => {
+      for (const sum of [said.letters!.sum, said.incident.letters!]) {
+        sum.handedOver += sum.refused;
+        sum.refused = 0;
+      }
+      said.letters!.handedOverByHour[0]!.count = said.letters!.sum.handedOver;
+    },
+    "a smaller scope": (said) => {
+      for (const sum of [said.letters!.sum, said.incident.letters!]) [sum.scope, sum.noAddress] = [sum.scope - 1, 1];
+    },
+    "two sums of the letters": (said) => said.incident.letters!.handedOver--,
+    "another letter": (said) => (said.letters!.templates[0]!.sha256Hex = "00".repeat(32)),
+    "more renewed": (said) => (said.incident.renewed += 1),
+    "found at another time": (said) => (said.incident.foundAt = toIso(start)),
+    "copied on a day that nobody knows": (said) => (said.incident.copiedAt = toIso(start)),
+    "less taken": (said) => said.incident.dataClasses.pop(),
+    "keys that were out of reach": (said) => (said.incident.keysReachable = "no"),
+    "contained sooner": (said) => (said.incident.containedAt = toIso(start)),
+    "contained in another way": (said) => (said.incident.containment = "with-renewal"),
+    "told sooner": (said) => (said.notifiedAt = toIso(start)),
+    "letters finished sooner": (said) => (said.incident.lettersFinishedAt = toIso(start)),
+    "a way in that nobody recorded": (said) =>
+      (said.incident.wayIn = { what: "a door", closedAt: toIso(start), evidence: "none" }),
+    "a review that nobody made": (said) => (said.incident.review[0]!.state = "done"),
+    closed: (said) => Object.assign(said.incident, { state: "closed", closedAt: said.madeAt }),
+    "entries left out that are not there": (said) => (said.timeline.entriesLeftOut = 1),
   };
   for (const [what, bend] of Object.entries(bent)) {
     const said = structuredClone(made);

@@ -11,7 +11,7 @@ import { readStanding } from "../credentials/standing.ts";
 import { listWitnesses } from "../timeline/list-witnesses.ts";
 import { detailOf } from "../timeline/read.ts";
 import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
-import type { IncidentStatus } from "../wire/incidents.ts";
+import type { IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { Report } from "../wire/report.ts";
 import { sourceOf } from "./deadlines.ts";
 import { addsUp } from "./letter-sum.ts";
@@ -56,7 +56,8 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
   return {
     format: "houselights report 1",
     madeAt: toIso(clock.now()),
-    incident,
+    // One count of the letters, wherever it stands.
+    incident: { ...incident, letters: letters?.sum ?? null },
     notifiedAt,
     letters,
     deadlineSources: status.deadlines.map(({ rule }) => ({ rule, source: sourceOf(rule) })),
@@ -83,40 +84,56 @@ async function notifiedAtOf(tx: Tx, incidentId: IncidentId): Promise<string | nu
 }
 
 async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatus): Promise<Report["letters"]> {
-  const { letters: sum } = status;
-  if (sum === null) return null;
+  if (status.letters === null) return null;
   const [hours, counts, notices] = await Promise.all([
     tx.many<{ hour: Date; count: number }>(
       `select date_trunc('hour', settled_at, 'UTC') as hour, count(*) as count
          from letter where incident_id = $1 and state = 'handed over' group by 1 order by 1`,
       [incidentId],
     ),
-    // Both from one snapshot: while letters are going out, two reads would disagree by themselves.
-    tx.many<{ source: "timeline" | "table"; outcome: string; count: number }>(
-      `select 'timeline' as source, (${detailOf}) ->> 'outcome' as outcome,
-              count(*) as count
-         from timeline_entry where incident_id = $1 and kind = 'letter' group by 2
+    // All from one snapshot: while letters are going out, two reads would disagree by themselves.
+    tx.many<{ source: "letter" | "bounce" | "table" | "possibly twice" | "scope"; outcome: string; count: number }>(
+      `select kind as source, (${detailOf}) ->> 'outcome' as outcome, count(*) as count
+         from timeline_entry where incident_id = $1 and kind in ('letter', 'bounce') group by 1, 2
        union all
        select 'table', state, count(*) from letter where incident_id = $1 group by 2
+       union all
+       select 'possibly twice', '', count(*) from letter where incident_id = $1 and possibly_twice
+       union all
+       select 'scope', '', coalesce(scope_count, (select count(*) from letter where incident_id = $1))
+         from incident where id = $1
        order by 1, 2`,
       [incidentId],
     ),
     readNotices(tx, incidentId),
   ]);
-  const inTimeline = counts.filter(({ source }) => source === "timeline");
-  const count = (from: "timeline" | "table", ...outcomes: readonly string[]): number =>
+  const count = (from: (typeof counts)[number]["source"], ...outcomes: readonly string[]): number =>
     counts
       .filter(({ source, outcome }) => source === from && outcomes.includes(outcome))
       .reduce((total, one) => total + one.count, 0);
+  const recorded = (kind: "letter" | "bounce") =>
+    counts.filter(({ source }) => source === kind).map(({ outcome, count: entries }) => ({ outcome, count: entries }));
+  const sum: LetterSum = {
+    scope: count("scope", ""),
+    handedOver: count("table", "handed over"),
+    bounced: count("table", "bounced"),
+    refused: count("table", "refused"),
+    suppressed: count("table", "suppressed"),
+    noAddress: count("table", "no address"),
+    waiting: count("table", "unclaimed", "claimed", "deferred"),
+    possiblyTwice: count("possibly twice", ""),
+  };
   return {
     sum,
     addsUp: addsUp(sum),
-    handedOverByHour: hours.map(({ hour, count }) => ({ hour: toIso(fromDate(hour)), count })),
-    inTimeline: inTimeline.map(({ outcome, count: letters }) => ({ outcome, count: letters })),
-    // A letter that bounced later was handed over first, and its entry says so.
+    handedOverByHour: hours.map(({ hour, count: letters }) => ({ hour: toIso(fromDate(hour)), count: letters })),
+    inTimeline: recorded("letter"),
+    bouncesInTimeline: recorded("bounce"),
+    // A letter that came back was handed over first, and its entry says so; one that then went to another address has two.
     agrees:
-      count("timeline", "handed over") === count("table", "handed over", "bounced") &&
-      count("timeline", "refused") === count("table", "refused"),
+      count("letter", "handed over") - count("bounce", "second address") === sum.handedOver + sum.bounced &&
+      count("bounce", "bounced") === sum.bounced &&
+      count("letter", "refused") === sum.refused,
     templates: notices.map(({ locale, subject, hash }) => ({ locale, subject, sha256Hex: hash.toString("hex") })),
   };
 }
@@ -163,24 +180,20 @@ async function timelinePart(
     ...(witnessed === undefined ? {} : { witnessed }),
   });
   const size = checkpoint?.size ?? 0;
-  const [entries, counted] = await Promise.all([
-    db.many<{
-      at: Date;
-      kind: string;
-      detail: Record<string, unknown>;
-      leafIndex: number | null;
-      leafHash: Buffer | null;
-    }>(
-      `select at, kind, ${detailOf} as detail, leaf_index as "leafIndex",
-              leaf_hash as "leafHash"
-         from timeline_entry where incident_id = $1 and kind <> 'letter' order by at, leaf_index nulls last, id limit $2`,
-      [incidentId, shownEntries],
-    ),
-    db.one<{ count: number }>(
-      `select count(*) as count from timeline_entry where incident_id = $1 and kind <> 'letter'`,
-      [incidentId],
-    ),
-  ]);
+  const entries = await db.many<{
+    at: Date;
+    kind: string;
+    detail: Record<string, unknown>;
+    leafIndex: number | null;
+    leafHash: Buffer | null;
+    all: number;
+  }>(
+    // What no signature covers is never left out: files cannot say it instead.
+    `select at, kind, ${detailOf} as detail, leaf_index as "leafIndex", leaf_hash as "leafHash", count(*) over () as all
+       from timeline_entry where incident_id = $1 and kind not in ('letter', 'bounce')
+      order by leaf_index is null or leaf_index >= $3 desc, at, leaf_index nulls last, id limit $2`,
+    [incidentId, shownEntries, size],
+  );
   const cosigners = await listWitnesses(db, undefined);
   const unsigned = await db.one<{ count: number }>(
     `select (select count(*) from timeline_entry where leaf_index >= $1)
@@ -196,12 +209,16 @@ async function timelinePart(
     witness: witnessed === undefined ? "not reached" : "compared",
     checkpoint: checkpoint?.note ?? null,
     cosigners: cosigners.witnesses.map((one) => ({ ...one })),
-    entries: entries.map(({ at, leafHash, ...rest }) => ({
-      ...rest,
-      at: toIso(fromDate(at)),
-      leafHashHex: leafHash?.toString("hex") ?? null,
-    })),
-    entriesLeftOut: (counted?.count ?? 0) - entries.length,
+    entries: entries
+      .toSorted((one, other) => one.at.getTime() - other.at.getTime())
+      .map(({ at, kind, detail, leafIndex, leafHash }) => ({
+        at: toIso(fromDate(at)),
+        kind,
+        detail,
+        leafIndex,
+        leafHashHex: leafHash?.toString("hex") ?? null,
+      })),
+    entriesLeftOut: (entries[0]?.all ?? 0) - entries.length,
   };
 }
 

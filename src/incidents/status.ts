@@ -65,8 +65,12 @@ export async function incidentStatus(
     signalSums(db, id),
     renewalsByHour(db, row.containedAt, row.closedAt),
     row.containedAt === null ? [] : refusedSince(db, row.containedAt),
-    // A letter per account would drown what people did; their sum stands above.
-    readTimeline(db, { incidentId: id, kinds: timelineKinds.filter((kind) => kind !== "letter"), limit: 200 }),
+    // A letter per account, and each that came back, would drown what people did; their sum stands above.
+    readTimeline(db, {
+      incidentId: id,
+      kinds: timelineKinds.filter((kind) => kind !== "letter" && kind !== "bounce"),
+      limit: 200,
+    }),
   ]);
   const pace = sum === null || sum === undefined ? undefined : await letterPace(db, id, sum.waiting, clock.now());
   const { wayInWhat, wayInClosedAt, wayInEvidence } = row;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { containedCase } from "../../test/contained-case.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startChunkingRelay, type ChunkingRelay } from "../../test/chunking-relay.ts";
-import { progressLine } from "../commands/incident.ts";
+import { progressLine } from "../commands/follow-letters.ts";
 import type { IncidentId } from "../kernel/brand.ts";
 import { dayMs, minuteMs, plus, sleep, systemClock, type Clock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";

@@ -1,3 +1,6 @@
+import { fieldsOf, listOf, textOf, textOrNull, wholeOf, type Fields } from "./plain-fields.ts";
+import { caseDifferences, unsignedActs, type Act } from "./verify-case.ts";
+
 /**
  * What a report says of the timeline, as far as the timeline can speak to it. Plain checks instead of a schema's: this
  * runs on an auditor's machine, where nothing is installed.
@@ -15,7 +18,10 @@ export interface ReportClaims {
   readonly entries: readonly ClaimedEntry[];
   readonly entriesLeftOut: number;
   readonly letters: ReadonlyMap<string, number>;
+  readonly bounces: ReadonlyMap<string, number>;
   readonly renewalsByHour: ReadonlyMap<string, number>;
+  /** The whole of it, for what its acts decide. */
+  readonly report: Fields;
 }
 
 interface ClaimedEntry {
@@ -25,15 +31,6 @@ interface ClaimedEntry {
   readonly leafIndex: number | null;
   readonly leafHashHex: string | null;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const fieldsOf = (value: unknown): Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
-const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
-const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
-const wholeOf = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : -1);
 
 /** Reads a report's JSON; `undefined` for anything else. */
 export function readReportClaims(text: string): ReportClaims | undefined {
@@ -46,7 +43,9 @@ export function readReportClaims(text: string): ReportClaims | undefined {
   const report = fieldsOf(value);
   const incident = fieldsOf(report["incident"]);
   const timeline = fieldsOf(report["timeline"]);
-  const letters = listOf(fieldsOf(report["letters"])["inTimeline"]);
+  const letters = fieldsOf(report["letters"]);
+  const outcomes = (list: unknown) =>
+    new Map(listOf(list).map((one) => [textOf(one["outcome"]), wholeOf(one["count"])]));
   const claims: ReportClaims = {
     incidentId: textOf(incident["id"]),
     reference: textOf(incident["reference"]),
@@ -63,10 +62,12 @@ export function readReportClaims(text: string): ReportClaims | undefined {
       leafHashHex: textOrNull(entry["leafHashHex"]),
     })),
     entriesLeftOut: wholeOf(timeline["entriesLeftOut"]),
-    letters: new Map(letters.map((one) => [textOf(one["outcome"]), wholeOf(one["count"])])),
+    letters: outcomes(letters["inTimeline"]),
+    bounces: outcomes(letters["bouncesInTimeline"]),
     renewalsByHour: new Map(
       listOf(incident["renewalsByHour"]).map((one) => [textOf(one["hour"]), wholeOf(one["renewed"])]),
     ),
+    report,
   };
   const isReport = textOf(report["format"]).startsWith("houselights report ") && claims.incidentId !== "";
   return isReport && claims.size >= 0 && claims.unsigned >= 0 ? claims : undefined;
@@ -80,8 +81,10 @@ export function compareReport(claims: ReportClaims) {
   const placed = claims.entries.flatMap(({ leafIndex }) => leafIndex ?? []);
   if (new Set(placed).size < placed.length) wrong.push("it lists one entry twice");
   const letters = new Map<string, number>();
+  const bounces = new Map<string, number>();
   const renewals = new Map<string, number>();
-  let ofCase = 0;
+  /** What people and the service did in the case, without the single letters. */
+  const acts: Act[] = [];
 
   const count = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
 
@@ -103,9 +106,11 @@ export function compareReport(claims: ReportClaims) {
           wrong.push(`its entry ${index} (${entry.kind}) is not what the timeline has there`);
         }
       }
-      if (isOfCase && said["kind"] === "letter") count(letters, textOf(fieldsOf(said["detail"])["outcome"]));
-      else if (isOfCase) ofCase++;
       const at = textOf(said["at"]);
+      const detail = fieldsOf(said["detail"]);
+      if (isOfCase && said["kind"] === "letter") count(letters, textOf(detail["outcome"]));
+      else if (isOfCase && said["kind"] === "bounce") count(bounces, textOf(detail["outcome"]));
+      else if (isOfCase) acts.push({ at, kind: textOf(said["kind"]), detail });
       if (
         said["kind"] === "renewed" &&
         containedAt !== null &&
@@ -121,10 +126,13 @@ export function compareReport(claims: ReportClaims) {
         if (index !== null && index < size) wrong.push(`its entry ${index} (${kind}) is not in the timeline`);
       }
       const listed = claims.entries.filter(({ leafIndex }) => leafIndex !== null && leafIndex < size).length;
-      const missing = ofCase - listed - claims.entriesLeftOut;
-      if (missing > 0) wrong.push(`it leaves out ${missing} of the case's ${ofCase} entries and does not say so`);
+      const missing = acts.length - listed - claims.entriesLeftOut;
+      if (missing > 0) wrong.push(`it leaves out ${missing} of the case's ${acts.length} entries and does not say so`);
+      if (missing < 0) wrong.push(`it says that it leaves out ${claims.entriesLeftOut} entries, which are not there`);
       wrong.push(...differences("letters", claims.letters, letters, unsigned));
+      wrong.push(...differences("letters that came back", claims.bounces, bounces, unsigned));
       wrong.push(...differences("renewals", claims.renewalsByHour, renewals, unsigned));
+      wrong.push(...caseDifferences(claims.report, [...acts, ...unsignedActs(claims.report, size)]));
       return wrong;
     },
   };

@@ -20,7 +20,9 @@ export const Report = Closed({
       handedOverByHour: byHour,
       /** What the timeline says of the same letters, counted there. */
       inTimeline: Type.Array(Closed({ outcome: Type.String(), count: Type.Integer() })),
-      /** Whether the two agree. */
+      /** And of those that came back: as `bounced`, or sent to the account's `second address`. */
+      bouncesInTimeline: Type.Array(Closed({ outcome: Type.String(), count: Type.Integer() })),
+      /** Whether rows and timeline agree. */
       agrees: Type.Boolean(),
       templates: Type.Array(Closed({ locale: Type.String(), subject: Type.String(), sha256Hex: Type.String() })),
     }),
@@ -58,7 +60,7 @@ export const Report = Closed({
         problem: Type.Union([Type.String(), Type.Null()]),
       }),
     ),
-    /** The case's entries, without the single letters; at most 1,000, the oldest first. */
+    /** The case's entries, without single letters and those that came back; at most 1,000, the oldest first. */
     entries: Type.Array(
       Closed({
         at: Instant,

@@ -1,0 +1,46 @@
+import type { IncidentStatus } from "../wire/incidents.ts";
+import { figure } from "./command.ts";
+
+export interface Screen {
+  readonly write: (text: string) => void;
+  /** Then each line is drawn over the last one. */
+  readonly isTerminal: boolean;
+  readonly pause: () => Promise<void>;
+}
+
+/** Says how far the letters are, again after each pause, until none goes out any more or there is no such case. */
+export async function followLetters(
+  look: () => Promise<IncidentStatus | undefined>,
+  { write, isTerminal, pause }: Screen,
+): Promise<void> {
+  let hasDrawn = false;
+  for (;;) {
+    const status = await look();
+    if (status === undefined || status.letters === null || status.letterPace === null) break;
+    const line = progressLine(status);
+    write(isTerminal ? `\r\u001b[K${line}` : `${line}\n`);
+    hasDrawn = true;
+    await pause();
+  }
+  if (isTerminal && hasDrawn) write("\n");
+}
+
+/** `12,000 of 30,000 out · 3 bounced · 18,000 waiting · 86,400/h · ends about 2026-11-22 21:04 UTC` */
+export function progressLine({ letters, letterPace: pace }: Pick<IncidentStatus, "letters" | "letterPace">): string {
+  if (letters === null || pace === null) return "no letters are going out";
+  const { scope, handedOver, bounced, refused, waiting } = letters;
+  const end =
+    pace.pausedAt !== null
+      ? `paused since ${minuteOf(pace.pausedAt)}${pace.pausedWhy === null ? "" : `: ${pace.pausedWhy}`}`
+      : pace.endsAt === null
+        ? "nothing went in the last five minutes"
+        : `${figure(pace.perHour)}/h · ends about ${minuteOf(pace.endsAt)}`;
+  const held = pace.heldBack;
+  const line =
+    held === null
+      ? ""
+      : ` · ${held.percent === 100 ? "stopped" : `slowed by ${held.percent} %`} while ${figure(held.waiting)} wait in line`;
+  return `${figure(handedOver)} of ${figure(scope)} out · ${figure(bounced)} bounced · ${figure(refused)} refused · ${figure(waiting)} waiting · ${end}${line}`;
+}
+
+const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

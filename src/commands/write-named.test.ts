@@ -1,0 +1,37 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeNamed } from "./write-named.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "houselights-write-"));
+  await writeFile(join(folder, "there"), "as it was");
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("what is written is for this user alone, and replaces only where that was meant", async () => {
+  expect(await writeNamed("--output", join(folder, "new"), "text")).toBeUndefined();
+  expect((await stat(join(folder, "new"))).mode & 0o777).toBe(0o600);
+  expect(await writeNamed("--output", join(folder, "new"), "other text")).toBeUndefined();
+  expect(await readFile(join(folder, "new"), "utf8")).toBe("other text");
+  expect(await writeNamed("--output", join(folder, "there"), "text", "wx")).toMatchObject({ kind: "refused" });
+  expect(await readFile(join(folder, "there"), "utf8")).toBe("as it was");
+});
+
+test.each([
+  ["a folder that is not there", "nowhere/report.html", /its folder is not there/],
+  ["a folder", ".", /it is a folder/],
+  ["a file as a folder", "there/report.html", /a part of its path is no folder/],
+  ["a name that is too long", "x".repeat(300), /its name is too long/],
+])("%s is said in words, by the option and not by the path", async (_, path, says) => {
+  const refused = await writeNamed("--output", join(folder, path), "text");
+  expect(refused).toMatchObject({ kind: "refused", error: expect.stringMatching(says) as unknown });
+  expect(JSON.stringify(refused)).not.toContain(folder);
+});
+
+test.runIf(process.platform === "linux")("a disk that is full is said, and is nothing unexpected", async () => {
+  const refused = await writeNamed("--output", "/dev/full", "text");
+  expect(refused).toMatchObject({ kind: "refused", error: "--output cannot be written: its disk is full" });
+});
