@@ -27,6 +27,7 @@ import { freeTexts } from "./free-texts.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
+import { connectionsWithin, limitConnections, openFilesLimit } from "./connections.ts";
 import { answerUnreadable } from "./unreadable.ts";
 import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
 import type { Access, Check, Presented, RouteRow, Viewer } from "./viewer.ts";
@@ -46,6 +47,8 @@ export interface ServerOptions {
   readonly log: Log;
   /** What plain pages have around them; without it every refusal is application/problem+json. */
   readonly pageFrame?: PageFrame;
+  /** Connections at once; as many as the system leaves room for, and at most `mostConnections`, unless given. */
+  readonly connections?: number;
   /** Called once per finished request with the route's template, for metrics. */
   readonly finished?: (method: string, route: string, status: number, durationMs: number) => void;
 }
@@ -106,6 +109,9 @@ export function newServer(options: ServerOptions) {
         };
   // Typed as a plain server: rooms never touch the socket, and a type that names TLS would reach into all of them.
   const app = fastify({ ...settings, ...https } as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
+
+  const { connections = connectionsWithin(openFilesLimit()) } = options;
+  limitConnections(app.server, connections, options);
 
   app.setValidatorCompiler(({ schema, httpPart }) => validator(schema as TSchema, httpPart ?? "body"));
   app.removeAllContentTypeParsers();

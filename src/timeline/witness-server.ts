@@ -36,6 +36,8 @@ export interface RunningWitness {
 }
 
 const mostRequestBytes = 65_536;
+/** A few services ask, each once a second. */
+const mostConnections = 100;
 
 /**
  * A witness (C2SP tlog-witness): remembers the largest tree it has seen of each log it was told of, and cosigns a larger
@@ -62,6 +64,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
   };
   const settings = { requestTimeout: 30_000, headersTimeout: 10_000 };
   const server = tls === undefined ? createServer(settings, answer) : createTlsServer({ ...settings, ...tls }, answer);
+  server.maxConnections = mostConnections;
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, () => resolve()));
   log.info({ logs: logs.length }, "witnessing");
   return {
