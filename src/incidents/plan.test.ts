@@ -86,11 +86,12 @@ test("the plan names each term with its reason, and promises nothing that nobody
 
   // By the allowance alone there is an instant before which it cannot end, and still no promise.
   const allowed = await planned({ ...relayed, price: { perThousand: 0.4, currency: "EUR" } }, incidentId);
-  expect(Date.parse(allowed.end.notBefore!) - clock.now()).toBe(3.6 * hourMs);
+  expect(Date.parse(allowed.end.notBefore!) - clock.now()).toBe(4 * hourMs);
   expect(allowed.end.isLikely).toBe(false);
   expect(allowed.end.says).toContain("cannot be promised");
   expect(allowed.cost.amount).toBe("0.01 EUR");
-  const perDay = await planned({ ...relayed, allowance: { letters: 18, per: "day" } }, incidentId);
+  expect(allowed.terms[0]!.reason).toBe("36 letters at 10 an hour, of which a campaign uses nine tenths: 4 h");
+  const perDay = await planned({ ...relayed, allowance: { letters: 20, per: "day" } }, incidentId);
   expect(Date.parse(perDay.end.notBefore!) - clock.now()).toBe(2 * dayMs);
 
   await measured(incidentId);
@@ -103,13 +104,13 @@ test("the plan names each term with its reason, and promises nothing that nobody
 });
 
 test("a deadline that the letters cannot meet is said to be out of reach, whatever is measured", async () => {
-  await people(30);
+  await people(26);
   const incidentId = await openCase();
   await measured(incidentId);
   expect((await planned(relayed, incidentId)).deadlines.map(({ outlook }) => outlook)).not.toContain("cannot be met");
   const slow = await planned({ ...relayed, allowance: { letters: 1, per: "day" } }, incidentId);
-  // Thirty letters at one a day end with the thirtieth day; an hour later than found, that is too late for 30-day limits.
-  clock.advance(hourMs);
+  // 26 letters at nine tenths of one a day take 28.9 days; two days later than found, that is too late for 30-day limits.
+  clock.advance(2 * dayMs);
   const late = await planned({ ...relayed, allowance: { letters: 1, per: "day" } }, incidentId);
   expect(slow.deadlines.find(({ rule }) => rule === "ca-people")?.outlook).toBe("can be met");
   expect(late.deadlines.find(({ rule }) => rule === "ca-people")).toMatchObject({ outlook: "cannot be met" });

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
+import { campaignShare } from "./campaign-share.ts";
 import { deadlineRules, deadlinesOf, type Deadline } from "./deadlines.ts";
 import type { Survey } from "./survey.ts";
 
@@ -25,6 +26,10 @@ interface Needs extends WayOut {
   readonly clock: Clock;
 }
 
+/** Whether account `a` would be in the scope of case `i`, if that were frozen at `$2`. */
+export const isInScope = `case when i.scope_accounts is null then a.created_at <= coalesce(i.copied_at, i.contained_at, $2)
+                 else a.id = any(i.scope_accounts) end`;
+
 /**
  * Counts what a campaign started now would take, and says what can be promised of it: a full read, seconds at millions of
  * accounts. Without a case the scope is everybody. No figure that was not counted, measured or set. `undefined` for an id
@@ -41,8 +46,7 @@ export async function planCampaign(
     `select a.locale, count(*) as accounts,
             count(*) filter (where exists (select from account_address d where d.account_id = a.id)) as "withAddress"
        from account a left join incident i on i.id = $1
-      where case when i.scope_accounts is null then a.created_at <= coalesce(i.copied_at, i.contained_at, $2)
-                 else a.id = any(i.scope_accounts) end
+      where ${isInScope}
       group by a.locale order by accounts desc, a.locale`,
     [incidentId, toDate(now)],
   );
@@ -115,7 +119,8 @@ function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHou
       { term: "way out", hours: null, reason: "there is no relay (SMTP_URL): letters stay in the built-in mailbox" },
     ];
   }
-  const perHour = allowance === null ? null : allowance.per === "hour" ? allowance.letters : allowance.letters / 24;
+  const perHour =
+    allowance === null ? null : (allowance.per === "hour" ? allowance.letters : allowance.letters / 24) * campaignShare;
   return [
     perHour === null || allowance === null
       ? {
@@ -126,7 +131,7 @@ function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHou
       : {
           term: "the relay's allowance",
           hours: letters / perHour,
-          reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}: ${hoursText(letters / perHour)}`,
+          reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}, of which a campaign uses nine tenths: ${hoursText(letters / perHour)}`,
         },
     lettersPerHour === null
       ? {

@@ -8,7 +8,8 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
   readonly containedAt: string | null;
   readonly dataClasses: readonly string[];
   readonly keysReachable: string;
-  readonly letters: { readonly scope: number } | null;
+  /** Accounts that the case is about: as the campaign froze them, or would now. */
+  readonly inScope: number;
   readonly wayIn: { readonly what: string; readonly closedAt: string } | null;
 }
 
@@ -19,25 +20,28 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
  * Source: GDPR article 33(3) and 34(2); Cal. Civ. Code 1798.82(d) and (f).
  */
 export function draftsOf(facts: DraftFacts): { readonly to: string; readonly text: string }[] {
-  const people = facts.letters === null ? "[not counted yet]" : String(facts.letters.scope);
+  const people = facts.inScope.toLocaleString("en");
+  const foundAt = instant(facts.foundAt);
+  const copiedAt = facts.copiedAt === null ? "when is not known" : instant(facts.copiedAt);
   const what = facts.dataClasses.join(", ");
   const measures = [
     facts.containedAt === null
       ? "[not contained yet]"
-      : `Since ${facts.containedAt} every password from before is refused, and so is what it had opened.`,
+      : `Since ${instant(facts.containedAt)} every password from before is refused, and so is what it had opened.`,
     facts.notifiedAt === null
       ? "[people not told yet]"
-      : `The people concerned are being told since ${facts.notifiedAt}.`,
+      : `The people concerned are being told since ${instant(facts.notifiedAt)}.`,
     facts.wayIn === null
       ? "[way in: not recorded yet]"
-      : `The way in (${facts.wayIn.what}) is closed since ${facts.wayIn.closedAt}.`,
+      : `The way in (${facts.wayIn.what}) is closed since ${instant(facts.wayIn.closedAt)}.`,
   ];
   return [
     {
       to: "Supervisory authority (GDPR article 33)",
       text: [
-        `Reference ${facts.reference}. We became aware on ${facts.foundAt}: ${facts.foundHow}`,
-        `(a) Nature: a copy of our account database was taken (${facts.copiedAt ?? "when is not known"}). Data: ${what}. Approximate number of people and of records: ${people}.`,
+        `Reference ${facts.reference}. We became aware on ${foundAt}: ${facts.foundHow}`,
+        "[If this is later than 72 hours after that: the reasons for the delay (article 33(1)). What is not known yet may follow in phases (article 33(4)).]",
+        `(a) Nature: a copy of our account database was taken (${copiedAt}). Data: ${what}. Approximate number of people and of records: ${people}.`,
         "(b) Contact: [name and address of the data protection officer].",
         `(c) Likely consequences: [unwanted mail, attempts to sign in elsewhere with the same password]. Keys reachable to the intruder: ${facts.keysReachable}.`,
         `(d) Measures: ${measures.join(" ")}`,
@@ -46,7 +50,7 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
     {
       to: "People concerned (GDPR article 34), where the letter did not reach them",
       text: [
-        `Reference ${facts.reference}. On ${facts.foundAt} we found that a copy of our account database was taken.`,
+        `Reference ${facts.reference}. On ${foundAt} we found that a copy of our account database was taken.`,
         `What was in it: ${what}. Payment data is not stored here and was not in it.`,
         "Contact: [name and address of the data protection officer].",
         "What may follow: [unwanted mail that pretends to be ours; attempts to sign in elsewhere with the same password].",
@@ -58,7 +62,8 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
       to: "Residents of California (Civ. Code 1798.82(d)): title and headings are the law's, in 10-point type or larger",
       text: [
         "Notice of Data Breach",
-        `What Happened\nOn ${facts.foundAt} we found that a copy of our account database was taken (${facts.copiedAt ?? "when is not known"}). [Whether the notice was delayed by a law enforcement investigation.]`,
+        `Date of this notice: ${facts.notifiedAt === null ? "[the day it is sent]" : instant(facts.notifiedAt).slice(0, 10)}`,
+        `What Happened\nOn ${foundAt} we found that a copy of our account database was taken (${copiedAt}). [Whether the notice was delayed by a law enforcement investigation.]`,
         `What Information Was Involved\n${what}. Payment data is not stored here.`,
         `What We Are Doing\n${measures.join(" ")}`,
         "What You Can Do\n1. Set a new password here. 2. Set a new one, and new answers to security questions, wherever you used the same. 3. Add a second factor.",
@@ -67,7 +72,10 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
     },
     {
       to: "California Attorney General (Civ. Code 1798.82(f)), if more than 500 residents are concerned",
-      text: `Sample of the notice: the letter at /notice/${facts.reference}, sent from ${facts.notifiedAt ?? "[not sent yet]"}. Number of California residents: [to be counted].`,
+      text: `Sample of the notice: the letter at /notice/${facts.reference}, sent from ${facts.notifiedAt === null ? "[not sent yet]" : instant(facts.notifiedAt)}. Number of California residents: [to be counted].`,
     },
   ];
 }
+
+/** `2026-11-22 20:41 UTC`: a person reads it. */
+const instant = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

@@ -298,6 +298,42 @@ test("the page is one file: no script, nothing fetched, everything escaped", asy
   expect(reason).toContain(hostile);
 });
 
+test("drafts for authorities have the law's parts, also before anybody was written to", async () => {
+  const [authority, people_, california, general] = (await report()).drafts.map(({ text }) => text);
+  const { foundAt } = (await report()).incident;
+  const found = `${foundAt.slice(0, 16).replace("T", " ")} UTC`;
+  // GDPR article 33(1) and (3).
+  expect(authority).toContain(`We became aware on ${found}`);
+  expect(authority).toContain("reasons for the delay");
+  for (const part of ["(a) Nature", "(b) Contact", "(c) Likely consequences", "(d) Measures"])
+    expect(authority).toContain(part);
+  expect(authority).toContain("Approximate number of people and of records: 20.");
+  // Article 34(2), Civ. Code 1798.82(d)(1) and (2).
+  expect(people_).toContain("What you can do");
+  const headings = [
+    "What Happened",
+    "What Information Was Involved",
+    "What We Are Doing",
+    "What You Can Do",
+    "For More Information",
+  ];
+  const at = ["Notice of Data Breach", "Date of this notice: 20", ...headings].map((heading) =>
+    california!.indexOf(heading),
+  );
+  expect(at).not.toContain(-1);
+  expect(at).toEqual(at.toSorted((one, other) => one - other));
+  expect(california).toContain(`On ${found} we found`);
+  expect(general).toMatch(/sent from 20\d\d-\d\d-\d\d \d\d:\d\d UTC/);
+
+  // The 72 hours may be over before a campaign has begun: the number is that of the accounts then.
+  await db.run(`update incident set notified_at = null where id = $1`, [incidentId]);
+  const early = await report();
+  await db.run(`update incident set notified_at = $2 where id = $1`, [incidentId, new Date(Date.parse(foundAt))]);
+  expect(early.letters).toBeNull();
+  expect(early.drafts[0]!.text).toContain("Approximate number of people and of records: 20.");
+  expect(early.drafts[2]!.text).toContain("Date of this notice: [the day it is sent]");
+});
+
 test("the report of a case that was only opened is made too, and says what is missing", async () => {
   const html = reportHtml({ ...(await report()), letters: null, notifiedAt: null });
   expect(html).toContain("No campaign has been started.");

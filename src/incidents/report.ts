@@ -1,5 +1,5 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, parseInstant, toDate, toIso, type Clock } from "../kernel/clock.ts";
+import { fromDate, parseInstant, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Db, Tx } from "../db/db.ts";
@@ -16,6 +16,7 @@ import type { Report } from "../wire/report.ts";
 import { sourceOf } from "./deadlines.ts";
 import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
+import { isInScope } from "./plan.ts";
 import { draftsOf } from "./report-drafts.ts";
 import { incidentStatus } from "./status.ts";
 import { readStolenCopy, type IsDecoy } from "./stolen-copy/read-stolen-copy.ts";
@@ -52,7 +53,7 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     timelinePart(needs, incidentId, signed),
     readStolenCopy(db, needs.isDecoy),
   ]);
-  const facts = { ...incident, notifiedAt };
+  const inScope = letters?.sum.scope ?? (await countInScope(db, incidentId, clock.now()));
   return {
     format: "houselights report 1",
     madeAt: toIso(clock.now()),
@@ -74,8 +75,17 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     timeline,
     copy,
     limits: limitsOf(status),
-    drafts: draftsOf(facts),
+    drafts: draftsOf({ ...incident, notifiedAt, inScope }),
   };
+}
+
+/** The accounts that a campaign started now would be about. */
+async function countInScope(tx: Tx, incidentId: IncidentId, now: EpochMs): Promise<number> {
+  const row = await tx.one<{ accounts: number }>(
+    `select count(*) as accounts from account a join incident i on i.id = $1 where ${isInScope}`,
+    [incidentId, toDate(now)],
+  );
+  return row?.accounts ?? 0;
 }
 
 async function notifiedAtOf(tx: Tx, incidentId: IncidentId): Promise<string | null> {

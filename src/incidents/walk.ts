@@ -11,6 +11,7 @@ import { providerPace, steadyPace, type ProviderPace } from "../mail/pace.ts";
 import { readLobbyFullness } from "../renewal/lobby/fullness.ts";
 import { addressLetters } from "./address-letters.ts";
 import { walkers } from "./campaign.ts";
+import { campaignShare } from "./campaign-share.ts";
 import type { Chosen } from "./choose-address.ts";
 import { openClaims, type WaitingLetter } from "./claims.ts";
 import { destination, judgeOutcome, putOff, withoutSending, type Addressed } from "./judge-outcome.ts";
@@ -77,7 +78,6 @@ export type Walked =
 
 /** So many batches of letters deferred in a row, fresh ones among them, mean that the relay takes nothing now. */
 const brakeBatches = 3;
-const campaignShare = 0.9;
 /** While letters are on their way and there was nothing else to read. */
 const readAgainMs = secondMs / 2;
 /**

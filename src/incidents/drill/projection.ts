@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { campaignShare } from "../campaign-share.ts";
 import { arrival } from "./crowd.ts";
 import { middle, type DrillOrder, type Measured, type Term } from "./result.ts";
 
@@ -55,11 +56,11 @@ export function project(order: DrillOrder, measured: Measured): Term[] {
       source: "setting: RELAY_ALLOWANCE, which was not set; the allowance decides on most days",
     });
   } else {
-    const byRelay = (real / allowancePerHour) * 3_600;
+    const byRelay = (real / (allowancePerHour * campaignShare)) * 3_600;
     terms.push({
       term: "with the relay's allowance",
       value: duration(Math.max(byRelay, byMachine)),
-      source: `setting: RELAY_ALLOWANCE, ${figure(allowancePerHour)} letters an hour; the slower of the two`,
+      source: `setting: RELAY_ALLOWANCE, ${figure(allowancePerHour)} letters an hour, of which a campaign uses nine tenths; the slower of the two`,
     });
   }
   const back = real * crowd;
