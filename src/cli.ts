@@ -124,6 +124,7 @@ function usage(some: readonly Command[]): string {
     ...lines,
     "",
     "each takes --help; settings come from the environment (README)",
+    "exit codes: 0 done, 1 refused or failed, 2 the command line was wrong, 3 the service is not reachable",
   ].join("\n");
 }
 
@@ -133,7 +134,8 @@ try {
   if (thrown instanceof Fault) {
     const [first = "", ...more] = thrown.message.split("\n");
     complain(
-      first.toLowerCase() === first ? first : first.charAt(0).toLowerCase() + first.slice(1),
+      // The name of a setting stays as it is written.
+      /^[A-Z][a-z]/.test(first) ? first.charAt(0).toLowerCase() + first.slice(1) : first,
       more.join("\n") || undefined,
     );
     process.exitCode = thrown.code === "DB_UNAVAILABLE" || thrown.code.startsWith("KEYHOLDER") ? 3 : 1;

@@ -337,6 +337,16 @@ test("the notice page shows the letter as it was sent, in the reader's language,
   const german = await service.app.inject({ url: "/notice/HL-2026-9XYZ", headers: { "accept-language": "de-CH,de" } });
   expect(german.body).toContain('<div lang="de">');
   expect(german.body).toContain("Was geschehen ist");
+  // The letter says that what is found out of the way in is told here.
+  expect(genuine.text).toContain("It is still being examined");
+  await service.db.run(
+    `update incident set way_in_what = 'a key in a bucket', way_in_evidence = 'none', way_in_closed_at = '2026-11-22T18:00Z'
+      where reference = 'HL-2026-9XYZ'`,
+  );
+  const told = await browser.get("/notice/HL-2026-9XYZ");
+  expect(told.text).toContain("The way in was closed on 22 November 2026 at 18:00 UTC");
+  expect(told.text).not.toContain("It is still being examined");
+  expect(told.text).not.toContain("bucket");
   for (const bad of ["%00", "..%2F..%2Fetc", "a".repeat(199), "%F0%9F%92%A9", "HL-2026-9XY"]) {
     expect((await browser.get(`/notice/${bad}`)).status, bad).toBe(404);
   }

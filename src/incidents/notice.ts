@@ -71,6 +71,8 @@ export type PublicNotice =
       readonly containedAt: EpochMs;
       /** Null while no letter has gone. */
       readonly notifiedAt: EpochMs | null;
+      /** When the way in was closed, as the case records it; null while that is being examined. What it was stays with the case. */
+      readonly wayInClosedAt: EpochMs | null;
       readonly closedAt: EpochMs | null;
       /** The letter as sent, one for each language; empty while none has gone. */
       readonly letters: readonly StoredNotice[];
@@ -91,19 +93,22 @@ export async function readNotice(tx: Tx, reference: string): Promise<PublicNotic
     state: "contained" | "notifying" | "readmitting" | "closed";
     containedAt: Date;
     notifiedAt: Date | null;
+    wayInClosedAt: Date | null;
     closedAt: Date | null;
   }>(
-    `select id, reference, state, contained_at as "containedAt", notified_at as "notifiedAt", closed_at as "closedAt"
+    `select id, reference, state, contained_at as "containedAt", notified_at as "notifiedAt",
+            way_in_closed_at as "wayInClosedAt", closed_at as "closedAt"
        from incident where reference = upper($1) and state <> 'open' and contained_at is not null`,
     [reference],
   );
   if (row === undefined) return { kind: "not found" };
-  const { id, containedAt, notifiedAt, closedAt, ...rest } = row;
+  const { id, containedAt, notifiedAt, wayInClosedAt, closedAt, ...rest } = row;
   return {
     kind: "genuine",
     ...rest,
     containedAt: fromDate(containedAt),
     notifiedAt: notifiedAt === null ? null : fromDate(notifiedAt),
+    wayInClosedAt: wayInClosedAt === null ? null : fromDate(wayInClosedAt),
     closedAt: closedAt === null ? null : fromDate(closedAt),
     letters: await readNotices(tx, id),
   };

@@ -89,7 +89,7 @@ function unknownPage(words: Words, asked: string): PageContent {
 }
 
 function genuinePage(words: Words, notice: Extract<PublicNotice, { kind: "genuine" }>, locale: Locale): PageContent {
-  const { containedAt, notifiedAt, closedAt, letters } = notice;
+  const { containedAt, notifiedAt, wayInClosedAt, closedAt, letters } = notice;
   const title = words.say("letter.title", { reference: notice.reference });
   const letter = letters.length === 0 ? undefined : noticeIn(letters, locale);
   return {
@@ -109,6 +109,14 @@ function genuinePage(words: Words, notice: Extract<PublicNotice, { kind: "genuin
             html`<dt>${words.say("letter.sent")}</dt>
               <dd>${words.instant(notifiedAt)}</dd>`
           }
+          <dt>${words.say("letter.way-in")}</dt>
+          <dd>
+            ${
+              wayInClosedAt === null
+                ? words.say("letter.way-in.open")
+                : words.mark("letter.way-in.closed", { date: words.instant(wayInClosedAt) })
+            }
+          </dd>
           ${
             closedAt !== null &&
             html`<dt>${words.say("letter.closed")}</dt>

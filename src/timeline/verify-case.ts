@@ -45,10 +45,15 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
     ["its reference is", incident["reference"], opened?.detail["reference"]],
     ["its reason is", incident["reason"], opened?.detail["reason"]],
     ["opened at", incident["openedAt"], opened?.at],
-    ["found at", incident["foundAt"], opened?.detail["found at"]],
-    ["copied at", incident["copiedAt"], opened?.detail["copied at"]],
-    ["taken:", incident["dataClasses"], opened?.detail["data"]],
-    ["keys reachable:", incident["keysReachable"], keysReachable],
+    // An entry that was signed before these were written into it says nothing of them.
+    ...(opened !== undefined && !("found at" in opened.detail)
+      ? []
+      : ([
+          ["found at", incident["foundAt"], opened?.detail["found at"]],
+          ["copied at", incident["copiedAt"], opened?.detail["copied at"]],
+          ["taken:", incident["dataClasses"], opened?.detail["data"]],
+          ["keys reachable:", incident["keysReachable"], keysReachable],
+        ] as const)),
     ["contained at", incident["containedAt"], counted[0]?.at],
     ["contained:", incident["containment"], last?.detail["mode"]],
     ["the epoch is", incident["epoch"], last?.detail["epoch"] ?? null],

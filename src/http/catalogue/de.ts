@@ -231,6 +231,9 @@ export const de: Catalogue = {
   "letter.contained": "Alte Passwörter gelten nicht mehr seit",
   "letter.sent": "Briefe verschickt ab",
   "letter.closed": "Fall geschlossen",
+  "letter.way-in": "Wie es geschah",
+  "letter.way-in.open": "Das wird noch untersucht. Was sich ergibt, steht dann hier.",
+  "letter.way-in.closed": "Der Weg hinein ist seit dem {date} geschlossen.",
   "letter.text": "Der Brief, wie er verschickt wurde",
   "letter.none-yet": "Noch ist kein Brief verschickt. Er wird dieses Zeichen tragen, und sein Text wird hier stehen.",
 

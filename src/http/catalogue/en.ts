@@ -216,6 +216,9 @@ export const en = {
   "letter.contained": "Old passwords stopped working",
   "letter.sent": "Letters sent from",
   "letter.closed": "Case closed",
+  "letter.way-in": "How they got in",
+  "letter.way-in.open": "It is still being examined. What is found out is told here.",
+  "letter.way-in.closed": "The way in was closed on {date}.",
   "letter.text": "The letter as sent",
   "letter.none-yet": "No letter has been sent yet. It will carry this reference, and its text will stand here.",
 

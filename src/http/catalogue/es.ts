@@ -223,6 +223,9 @@ export const es: Catalogue = {
   "letter.contained": "Las contraseñas antiguas dejaron de valer",
   "letter.sent": "Cartas enviadas desde",
   "letter.closed": "Caso cerrado",
+  "letter.way-in": "Cómo entraron",
+  "letter.way-in.open": "Todavía se investiga. Lo que se averigüe se dirá aquí.",
+  "letter.way-in.closed": "La vía de entrada quedó cerrada el {date}.",
   "letter.text": "La carta tal como se envió",
   "letter.none-yet": "Todavía no se ha enviado ninguna carta. Llevará esta referencia, y su texto estará aquí.",
 

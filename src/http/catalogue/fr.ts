@@ -233,6 +233,9 @@ export const fr: Catalogue = {
   "letter.contained": "Anciens mots de passe arrêtés",
   "letter.sent": "Lettres envoyées à partir du",
   "letter.closed": "Dossier fermé",
+  "letter.way-in": "Comment ils sont entrés",
+  "letter.way-in.open": "L’examen est en cours. Ce qui en ressort sera dit ici.",
+  "letter.way-in.closed": "Le chemin utilisé est fermé depuis le {date}.",
   "letter.text": "La lettre telle qu’envoyée",
   "letter.none-yet": "Aucune lettre n’est encore partie. Elle portera cette référence, et son texte sera ici.",
 

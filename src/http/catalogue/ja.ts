@@ -223,6 +223,9 @@ export const ja: Catalogue = {
   "letter.contained": "古いパスワードの停止",
   "letter.sent": "お知らせの送付開始",
   "letter.closed": "対応の終了",
+  "letter.way-in": "侵入の経路",
+  "letter.way-in.open": "調査を続けています。分かったことはここでお知らせします。",
+  "letter.way-in.closed": "侵入の経路は{date}にふさぎました。",
   "letter.text": "お送りしたお知らせ",
   "letter.none-yet": "お知らせはまだ送っていません。送ったお知らせにはこの番号があり、文面はここに載ります。",
 
