@@ -307,6 +307,12 @@ test("axe finds nothing on any page, and nothing is wider than a small phone", {
   await page.getByRole("button", { name: "Check" }).click();
   await page.getByText("This reference is genuine").waitFor();
   expect(await page.locator(".letter b").count()).toBe(0);
+  // The facts' names are long: what they name has room for whole words all the same.
+  const shares = await page
+    .locator(".facts")
+    .evaluate((list) => [...list.querySelectorAll("dd")].map((fact) => fact.clientWidth / list.clientWidth));
+  expect(shares.length).toBeGreaterThan(1);
+  for (const share of shares) expect(share).toBeGreaterThan(0.5);
   await look("notice");
   await page.goto("/notice/HL-2026-0000");
   await look("notice-unknown");
