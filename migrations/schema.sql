@@ -850,6 +850,7 @@ create table ticket (
   used_at timestamp with time zone,
   recovery_id uuid,
   proved_at timestamp with time zone,
+  address_id uuid,
   constraint ticket_pkey PRIMARY KEY (browser_digest),
   constraint ticket_browser_digest_check CHECK (octet_length(browser_digest) = 32)
 );

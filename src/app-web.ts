@@ -140,7 +140,8 @@ export async function buildWeb(
   const readNotice = () => currentNotice(db);
   const mail = config.smtpUrl === null ? "mailbox" : "relay";
 
-  healthRoutes(app, { db: db.prompt, keyholder, clock, metrics });
+  const isBehindProxy = config.trustProxy !== false || (!config.isLoopbackOrigin && config.tls === null);
+  healthRoutes(app, { db: db.prompt, keyholder, clock, metrics, token: config.metricsToken, isBehindProxy });
   staticRoutes(app, { clock, frame, built, publicOrigin, security: config.security });
   // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
   if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });

@@ -210,6 +210,73 @@ const asApi = (answer: Answer): Answer =>
       }
     : answer;
 
+describe("a header that there is one of", () => {
+  const token = async () => {
+    const { address } = await person();
+    const body = { address, password: goodPassword, token: true, class: "app" };
+    return String((await service.call("POST", "/api/sessions", { body })).body["token"]);
+  };
+
+  test("opens what it opens once, and is refused twice, in whatever case and whichever comes first", async () => {
+    const own = `authorization: Bearer ${await token()}\r\n`;
+    const other = `Authorization: Bearer ${await token()}\r\n`;
+    expect((await get("/api/session", own)).status).toBe(200);
+    expect((await get("/api/session", other)).status).toBe(200);
+    for (const twice of [own + other, other + own, own + own, "HOST: x\r\n", "Host: elsewhere.example\r\n"]) {
+      expectProblem(await get("/api/session", (twice.startsWith("H") ? own : "") + twice), 400, "malformed-request");
+    }
+  });
+
+  test("is refused twice on pages and on the way to one, which are pages then", async () => {
+    expect((await get("/sign-in")).status).toBe(200);
+    for (const path of ["/sign-in", "/account", "/assets/x", "/nowhere", "/metrics", "/healthz"]) {
+      expect((await get(path, "host: elsewhere.example\r\n")).status, path).toBe(400);
+    }
+  });
+
+  test("is refused twice with a body of two types", async () => {
+    const body = JSON.stringify({ address: "nobody@example.org", password: goodPassword });
+    expectProblem(await post("/api/sessions", body), 401, "sign-in-refused");
+    const types = "Content-Type: text/plain\r\n";
+    expectProblem(await post("/api/sessions", body, undefined, types), 400, "malformed-request");
+  });
+
+  test("are two hundred at most: what comes after two thousand would be left out in silence", async () => {
+    const some = (count: number) => Array.from({ length: count }, (_, n) => `a${n}: 1\r\n`).join("");
+    expectProblem(await get("/api/session", some(198)), 401, "not-signed-in");
+    expectProblem(await get("/api/session", some(199)), 431, "headers-too-large");
+    expectProblem(await get("/api/session", `${"a:1\r\n".repeat(2_000)}host: y\r\n`), 431, "headers-too-large");
+  });
+
+  test("whoever sends a request byte by byte has half a minute for all of it", () => {
+    // Node waits for a body for the longer of the two; what it does then is its own.
+    const { headersTimeout, requestTimeout } = service.web.app.server;
+    expect([headersTimeout, requestTimeout]).toEqual([20_000, 30_000]);
+  });
+
+  test("what cannot be read gets no second answer behind one that is on its way", async () => {
+    const post =
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    const answers = async (sent: string) => (await raw(sent)).text.match(/HTTP\/1\.1/g)?.length ?? 0;
+    // One after the other there are two: the first `raw` takes off, the second is counted.
+    const get = "GET /api/session HTTP/1.1\r\nhost: x\r\n\r\n";
+    expect(await answers(`${get}${get.replace("host: x", "host: x\r\nconnection: close")}`)).toBe(1);
+    expect(await answers(`${post.replace("chunked", "identity")}{}`)).toBe(0);
+    expect(await answers(`${post.replace("host: x", "host: x\r\nhost: y")}0x2\r\n{}\r\n0\r\n\r\n`)).toBe(0);
+  });
+
+  test("an expectation that nobody can meet is answered like any request", async () => {
+    const answer = await get("/api/session", "expect: something\r\n");
+    expectProblem(answer, 401, "not-signed-in");
+    expect(answer.headers).toMatchObject({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  });
+
+  test("others may come twice, as a proxy may make of one that was too long", async () => {
+    const headers = "accept: text/html\r\naccept: */*\r\nx-forwarded-for: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2\r\n";
+    expectProblem(await get("/api/session", headers), 401, "not-signed-in");
+  });
+});
+
 describe("addresses and headers", () => {
   test.each([
     ["/api/titles/%ff"],
@@ -279,6 +346,28 @@ describe("addresses and headers", () => {
       "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
     ["a line break in a header", "GET /api/session HTTP/1.1\r\nhost: x\r\nx-y: a\nb\r\n\r\n"],
+    ["no host", "GET /api/session HTTP/1.1\r\nconnection: close\r\n\r\n"],
+    ["a space before a colon", "GET /api/session HTTP/1.1\r\nhost: x\r\ncontent-length : 0\r\n\r\n"],
+    ["a folded header", "GET /api/session HTTP/1.1\r\nhost: x\r\nx-y: a\r\n b\r\n\r\n"],
+    ["a length with a sign", "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: +2\r\n\r\n{}"],
+    ["a length of two", "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 2, 2\r\n\r\n{}"],
+    [
+      "chunks under a false name",
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    ],
+    [
+      "chunks that are not the last coding",
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    ],
+    [
+      "a chunk whose size is none",
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+    ],
+    [
+      "chunks under another coding",
+      "POST /api/sessions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: identity\r\n\r\n",
+    ],
+    ["a tunnel", "CONNECT elsewhere.example:443 HTTP/1.1\r\nhost: elsewhere.example:443\r\n\r\n"],
   ])("on the wire: %s", async (_what, bytes) => {
     const answer = await raw(bytes);
     expectProblem(answer, 400, "malformed-request");

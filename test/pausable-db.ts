@@ -1,12 +1,14 @@
 import { openDb, type Db, type DbOptions, type Tx } from "../src/db/db.ts";
 
-/** A database whose writes can be held up: reads pass, the next write waits until it is let go. */
+/** A database whose statements can be held up: reads pass, the next write waits until it is let go; or one chosen statement. */
 export interface Pausing {
   readonly open: (options: DbOptions) => Db;
-  /** Holds up every write from now on. */
-  hold(): void;
+  /** Holds up every write from now on; or, given a number, the one statement before which so many more are made. */
+  hold(before?: number): void;
   /** Resolves when a write is waiting. */
   reached(): Promise<void>;
+  /** The statements that have been made since `hold`. */
+  made(): readonly string[];
   letGo(): void;
 }
 
@@ -23,23 +25,28 @@ export function pausing(): Pausing {
     const { promise, resolve } = Promise.withResolvers<void>();
     return { reached: promise, arrive: resolve };
   }
-  async function pass(): Promise<void> {
+  let toGo: number | undefined;
+  let made: string[] = [];
+  async function pass(isHeld: boolean, sql = "begin"): Promise<void> {
     if (gate === undefined) return;
-    waiting.arrive();
-    await gate.open;
+    if (toGo === undefined ? isHeld : toGo-- === 0) {
+      waiting.arrive();
+      await gate.open;
+    }
+    made.push(sql);
   }
   const isWrite = (sql: string): boolean => writes.test(sql) && !counting.test(sql);
   const guarded = (tx: Tx): Tx => ({
     one: async (sql, parameters) => {
-      if (isWrite(sql)) await pass();
+      await pass(isWrite(sql), sql);
       return tx.one(sql, parameters);
     },
     many: async (sql, parameters) => {
-      if (isWrite(sql)) await pass();
+      await pass(isWrite(sql), sql);
       return tx.many(sql, parameters);
     },
     run: async (sql, parameters) => {
-      if (isWrite(sql)) await pass();
+      await pass(isWrite(sql), sql);
       return tx.run(sql, parameters);
     },
   });
@@ -51,17 +58,20 @@ export function pausing(): Pausing {
         ...db,
         ...guarded(db),
         transaction: async (work) => {
-          await pass();
-          return db.transaction(work);
+          await pass(true);
+          return db.transaction((tx) => work(toGo === undefined ? tx : guarded(tx)));
         },
       };
     },
-    hold: () => {
+    hold: (before) => {
+      toGo = before;
+      made = [];
       const { promise, resolve } = Promise.withResolvers<void>();
       gate = { open: promise, release: resolve };
       waiting = newWaiting();
     },
     reached: () => waiting.reached,
+    made: () => made,
     letGo: () => {
       gate?.release();
       gate = undefined;

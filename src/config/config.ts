@@ -65,6 +65,8 @@ export interface Config {
   readonly alarmWebhook: { readonly url: Secret; readonly secret: Secret } | null;
   /** What a mail server that reports mail for canaries brings; `null` takes no such reports. */
   readonly canaryToken: Secret | null;
+  /** What asks for the metrics brings; `null` answers this machine alone, and nobody where a proxy stands in front. */
+  readonly metricsToken: Secret | null;
   /** A file that names the witnesses of the timeline (C2SP tlog-policy); `null` has none. Absolute. */
   readonly timelinePolicy: string | null;
   /** Scheme, host and port as browsers see them, without a slash at the end. */
@@ -166,10 +168,8 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     settings.refuse("ALARM_ADDRESS", "must be an address");
   }
   const alarmWebhook = readWebhook(settings);
-  const canaryToken = text("CANARY_TOKEN");
-  if (canaryToken !== undefined && !/^[\x21-\x7e]{32,200}$/.test(canaryToken)) {
-    settings.refuse("CANARY_TOKEN", "must be 32 to 200 characters without spaces");
-  }
+  const canaryToken = readToken("CANARY_TOKEN", settings);
+  const metricsToken = readToken("METRICS_TOKEN", settings);
   const level = text("LOG_LEVEL") ?? "info";
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) settings.refuse("LOG_LEVEL", `must be one of ${logLevels.join(", ")}`);
@@ -198,7 +198,8 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     security: readSecurityContact(settings, contactAddress),
     alarmAddress,
     alarmWebhook,
-    canaryToken: canaryToken === undefined ? null : Secret.fromText(canaryToken),
+    canaryToken,
+    metricsToken,
     timelinePolicy: text("TIMELINE_POLICY") === undefined ? null : folder("TIMELINE_POLICY", ""),
     publicOrigin,
     isLoopbackOrigin,
@@ -406,6 +407,14 @@ function readTls(settings: Settings, folder: (name: string, usual: string) => st
     settings.refuse(missing, `must be set together with ${given[0]}`);
   }
   return given.length === 2 ? { certFile: folder("TLS_CERT", ""), keyFile: folder("TLS_KEY", "") } : null;
+}
+
+/** What another program of the operator's brings to show that it is one; `null` where it is not set. */
+function readToken(name: "CANARY_TOKEN" | "METRICS_TOKEN", settings: Settings): Secret | null {
+  const text = settings.read(name);
+  if (text === undefined) return null;
+  if (!/^[\x21-\x7e]{32,200}$/.test(text)) settings.refuse(name, "must be 32 to 200 characters without spaces");
+  return Secret.fromText(text);
 }
 
 function readTrustProxy(settings: Settings): Config["trustProxy"] {

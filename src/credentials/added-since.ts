@@ -60,21 +60,36 @@ export async function doubtAddedTo(tx: Tx, accountId: AccountId, since: EpochMs,
 }
 
 /**
- * Finds the account that an address may renew, whether somebody has the address who may not, and the current epoch as it was
- * before either was read. Two statements for every address: the way to an account lies on a shard of its own.
+ * Finds the account that an address may renew, under which id it has the address, whether somebody has the address who may not,
+ * and the current epoch as it was before any of it was read. Two statements for every address: the way to an account lies on a
+ * shard of its own.
  */
 export async function findRenewable(
   tx: Tx,
   addressIndex: Uint8Array,
-): Promise<{ readonly accountId: AccountId | null; readonly isDoubted: boolean; readonly epoch: Epoch }> {
+): Promise<{
+  readonly accountId: AccountId | null;
+  readonly addressId: string | null;
+  readonly isDoubted: boolean;
+  readonly epoch: Epoch;
+}> {
   const { accountId, epoch } = await findAccount(tx, addressIndex);
-  const row = await tx.one<{ isDoubted: boolean }>(
-    `select ${isDoubtedAddress("d")} as "isDoubted" from account_address d
+  const row = await tx.one<{ id: string; isDoubted: boolean }>(
+    `select d.id, ${isDoubtedAddress("d")} as "isDoubted" from account_address d
       where d.account_id = $1 and (d.blind_index = any($2) or d.former_index = any($2))`,
     [accountId, splitMacs(addressIndex)],
   );
-  return { accountId: row?.isDoubted === false ? accountId : null, isDoubted: row?.isDoubted === true, epoch };
+  const counts = row?.isDoubted === false;
+  const isDoubted = row?.isDoubted === true;
+  return { accountId: counts ? accountId : null, addressId: counts ? row.id : null, isDoubted, epoch };
 }
+
+/** Whether the account still has an address, and it counts. Asked while the account is held, it stays so until the transaction ends. */
+export const addressCounts = async (tx: Tx, accountId: AccountId, addressId: string): Promise<boolean> =>
+  (await tx.one(
+    `select 1 as it from account_address d where d.account_id = $1 and d.id = $2 and not ${isDoubtedAddress("d")}`,
+    [accountId, addressId],
+  )) !== undefined;
 
 /** The ids of an account's addresses that do not count: letters go to them, and they prove nothing. */
 export async function doubtedAddresses(tx: Tx, accountId: AccountId): Promise<ReadonlySet<string>> {

@@ -196,6 +196,22 @@ export async function storePassword(
 export const removePassword = (tx: Tx, accountId: AccountId): Promise<number> =>
   tx.run(`delete from password where account_id = $1`, [accountId]);
 
+/**
+ * SQL: whether the password that an account had when it was read, by when it was set and the epoch of that reading, is accepted still;
+ * each is the place of a value.
+ */
+export const stillStands = ({
+  account,
+  setAt,
+  epoch,
+}: {
+  readonly account: string;
+  readonly setAt: string;
+  readonly epoch: string;
+}): string =>
+  `exists (select from password p where p.account_id = ${account} and p.set_at = ${setAt}
+             and ${epoch}::bigint >= (select f.epoch from floor f where f.kind = 'password'))`;
+
 /** Whether the account's password is the one that was set at that instant; it stays so until the transaction ends. */
 export async function holdPasswordSetAt(tx: Tx, accountId: AccountId, setAt: EpochMs): Promise<boolean> {
   const row = await tx.one(`select 1 as held from password where account_id = $1 and set_at = $2 for share`, [

@@ -31,7 +31,31 @@ test("metrics are this machine's: not for another one, and not for what a proxy 
   for (const from of ["203.0.113.7", "10.0.0.1", "2001:db8::1", "::ffff:203.0.113.7"]) {
     expect([from, await ask(from)]).toEqual([from, 404]);
   }
-  expect(await ask("127.0.0.1", { "x-forwarded-for": "127.0.0.1" })).toBe(404);
+  for (const [name, value] of [
+    ["x-forwarded-for", "127.0.0.1"],
+    ["x-forwarded-host", "films.example"],
+    ["x-forwarded-proto", "https"],
+    ["x-real-ip", "127.0.0.1"],
+    ["forwarded", "for=127.0.0.1"],
+    ["via", "1.1 proxy"],
+  ] as const) {
+    expect([name, await ask("127.0.0.1", { [name]: value })]).toEqual([name, 404]);
+  }
+});
+
+test("behind a proxy on this machine that says nothing of whom it asks for, metrics are for whoever brings the token", async () => {
+  const token = "a token of 32 characters or more".replaceAll(" ", "-");
+  const proxied = { PUBLIC_ORIGIN: "https://films.example" };
+  const serve = async (settings: Readonly<Record<string, string>>) => {
+    const service = await testService({ settings });
+    return async (bearer?: string) =>
+      (await service.call("GET", "/metrics", bearer === undefined ? {} : { bearer })).status;
+  };
+  // The same request as above, which a service that this machine alone reaches answers.
+  expect(await (await serve(proxied))()).toBe(404);
+  expect(await (await serve({ TRUST_PROXY: "1" }))()).toBe(404);
+  const ask = await serve({ ...proxied, METRICS_TOKEN: token });
+  expect([await ask(token), await ask(token.slice(1)), await ask()]).toEqual([200, 404, 404]);
 });
 
 test("a node whose clock is more than two seconds from the database's is not ready", async () => {

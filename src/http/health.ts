@@ -1,8 +1,10 @@
 import { collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
+import type { FastifyRequest } from "fastify";
 import { isIP } from "node:net";
 import { Type } from "typebox";
 import { fromDate, type Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { refuse } from "./problem.ts";
@@ -102,12 +104,27 @@ function requestMetrics(registry: Registry): Metrics["finished"] {
   };
 }
 
+/** What proxies say of whom they ask for. */
+const forwarding = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
+
+/** Whether a request comes from this machine, and not for somebody else. */
+function isLocal({ socket, headers }: FastifyRequest): boolean {
+  const peer = socket.remoteAddress ?? "";
+  const local = peer === "::1" || peer === "::ffff:127.0.0.1" || (isIP(peer) === 4 && peer.startsWith("127."));
+  return local && forwarding.every((name) => headers[name] === undefined);
+}
+
+function brings({ headers: { authorization = "" } }: FastifyRequest, expected: Uint8Array): boolean {
+  return authorization.startsWith("Bearer ") && Secret.fromText(authorization.slice(7)).matches(expected);
+}
+
 /** A node whose clock is further than this from the database's must not decide what has expired. */
 const clockSkewLimitMs = 2_000;
 
 /**
  * `/healthz`: the process answers. `/readyz`: it can serve, which needs the database, the keyholder and a clock within
- * two seconds of the database's. `/metrics`: for this machine only, since it tells how busy a service is.
+ * two seconds of the database's. `/metrics` tells how busy a service is: whoever brings the `token` may know (RFC 6750), or, where
+ * none is set, this machine. A proxy on this machine looks like it, and need not say for whom it asks, so behind one only the token counts.
  */
 export function healthRoutes(
   app: App,
@@ -116,7 +133,16 @@ export function healthRoutes(
     keyholder,
     clock,
     metrics,
-  }: { readonly db: Tx; readonly keyholder: Keyholder; readonly clock: Clock; readonly metrics: Metrics },
+    token,
+    isBehindProxy,
+  }: {
+    readonly db: Tx;
+    readonly keyholder: Keyholder;
+    readonly clock: Clock;
+    readonly metrics: Metrics;
+    readonly token: Secret | null;
+    readonly isBehindProxy: boolean;
+  },
 ): void {
   const Health = Type.Object({ status: Type.String() });
   app.get("/healthz", { config: { access: "anyone" }, schema: { response: { 200: Health } } }, async () => ({
@@ -146,11 +172,10 @@ export function healthRoutes(
     },
   );
 
+  const expected = token?.digest();
   app.get("/metrics", { config: { access: "anyone" }, schema: { hide: true } }, async (request, reply) => {
-    const peer = request.socket.remoteAddress ?? "";
-    const local = peer === "::1" || peer === "::ffff:127.0.0.1" || (isIP(peer) === 4 && peer.startsWith("127."));
-    // Behind a proxy every peer is this machine; a forwarded request is somebody else's.
-    if (!local || request.headers["x-forwarded-for"] !== undefined) return refuse(reply, "not-found");
+    const mayKnow = expected === undefined ? !isBehindProxy && isLocal(request) : brings(request, expected);
+    if (!mayKnow) return refuse(reply, "not-found");
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
 }

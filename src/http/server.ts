@@ -9,11 +9,13 @@ import fastify, {
   type preParsingHookHandler,
 } from "fastify";
 import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import { hasCardNumber } from "../kernel/card-number.ts";
-import type { Clock } from "../kernel/clock.ts";
+import { minuteMs, type Clock } from "../kernel/clock.ts";
 import { Crowded, Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -76,6 +78,8 @@ const unsafeMethods = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 export function newServer(options: ServerOptions) {
   const { log, trustProxy } = options;
   const secure = secureHeaders(options.publicOrigin);
+  const answering = new WeakMap<Socket, ServerResponse>();
+  const unreadable = answerUnreadable(secure.data, answering);
   const settings: FastifyServerOptions = {
     // Our own log line: the route's template, never the URL, which may carry a grant.
     logger: false,
@@ -83,23 +87,35 @@ export function newServer(options: ServerOptions) {
     routerOptions: { maxParamLength: 2_000 },
     trustProxy: typeof trustProxy === "number" ? (_address, hop) => hop < trustProxy : trustedProxies(trustProxy),
     requestTimeout: 30_000,
+    // Nothing read or written for so long: who has stopped reading an answer in the middle holds it in memory. Event streams say something
+    // every 15 seconds.
+    connectionTimeout: 5 * minuteMs,
     forceCloseConnections: "idle",
     genReqId: requestIds(options.random),
     // What arrives while we stop is answered like any other, and its connection closed: nobody gets a refusal for our
     // sake.
     return503OnClosing: false,
-    clientErrorHandler: answerUnreadable(secure.data),
+    clientErrorHandler: unreadable,
     // A path that is no UTF-8, or a part of it that is too long. No hook has run.
     frameworkErrors: (_error, _request, reply) => {
       void reply.headers(secure.page);
       return refuse(reply, "malformed-request");
     },
   };
-  const https =
+  const ofNode = {
+    // Judged in a hook, whose answer is like all others.
+    requireHostHeader: false,
+    // Below `requestTimeout`: Node waits for a body for the longer of the two.
+    headersTimeout: 20_000,
+    // How late somebody is noticed who sends a request byte by byte.
+    connectionsCheckingInterval: 5_000,
+  };
+  const transport =
     options.tls === null
-      ? {}
+      ? { http: ofNode }
       : {
           https: {
+            ...ofNode,
             cert: readFileSync(options.tls.certFile),
             key: readFileSync(options.tls.keyFile),
             minVersion: "TLSv1.2",
@@ -108,7 +124,12 @@ export function newServer(options: ServerOptions) {
           },
         };
   // Typed as a plain server: rooms never touch the socket, and a type that names TLS would reach into all of them.
-  const app = fastify({ ...settings, ...https } as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
+  const app = fastify({ ...settings, ...transport } as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
+
+  // Nobody is led on to another host. Node would close the connection without a word.
+  app.server.on("connect", (_request, socket: Socket) => unreadable(new Error("CONNECT"), socket));
+  // What is expected besides a 100 is not met and not refused (RFC 9110 section 10.1.1): the answer is one of ours.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
 
   const { connections = connectionsWithin(openFilesLimit()) } = options;
   limitConnections(app.server, connections, options);
@@ -182,11 +203,14 @@ export function newServer(options: ServerOptions) {
 
   // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
   app.addHook("onRequest", (request, reply, next) => {
+    answering.set(request.raw.socket, reply.raw);
     // What is not there is answered with a page, to whoever likes pages.
     void reply.headers(request.url.startsWith("/api/") && !request.is404 ? secure.data : secure.page);
     if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
       refuse(reply, "foreign-origin");
-    } else if (!isReadableQuery(request.url)) {
+    } else if (request.raw.rawHeaders.length > 2 * mostHeaders) {
+      refuse(reply, "headers-too-large");
+    } else if (!isReadableQuery(request.url) || !isFramed(request.raw)) {
       refuse(reply, "malformed-request");
     } else {
       next();
@@ -301,6 +325,33 @@ function sameOrigin(request: FastifyRequest, publicOrigin: string): boolean {
   if (origin !== undefined) return origin === publicOrigin || sameLoopback(origin, publicOrigin);
   return site === undefined || site === "same-origin" || site === "none";
 }
+
+/**
+ * Whether headers that there is one of come once, Host does come, and a body has an end (RFC 9110 section 5.3, RFC 9112 section 3.2). Node keeps the first and
+ * drops the rest in silence, and a proxy in front may have looked at another. Lengths are the parser's to refuse.
+ */
+function isFramed({ rawHeaders, headers, httpVersion }: IncomingMessage): boolean {
+  let seen = 0;
+  for (let place = 0; place < rawHeaders.length; place += 2) {
+    const name = rawHeaders[place] ?? "";
+    // By length first: a request has a dozen headers, and few are as long as one of these.
+    const bit = name.length === 4 || name.length === 12 || name.length === 13 ? bitOf(name.toLowerCase()) : 0;
+    if ((seen & bit) !== 0) return false;
+    seen |= bit;
+  }
+  // Where a body ends that is in anything but chunks, nobody knows (RFC 9112 section 6.1); a proxy in front may think otherwise.
+  const coding = headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") return false;
+  return (seen & single.host) !== 0 || httpVersion === "1.0";
+}
+
+const single = Object.freeze({ host: 1, authorization: 2, "content-type": 4 });
+
+/** More than any browser or proxy sends. Node leaves out what comes after the two-thousandth, in silence. */
+const mostHeaders = 200;
+
+const bitOf = (name: string): number =>
+  name === "host" || name === "authorization" || name === "content-type" ? single[name] : 0;
 
 const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
 

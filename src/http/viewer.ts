@@ -47,6 +47,8 @@ export type NoteProof = (
     readonly generation: number;
     readonly now: EpochMs;
     readonly random: Random;
+    /** The password that proved it, as it was read: one that is refused by now, or was changed, has proved nothing. */
+    readonly password?: { readonly epoch: Epoch; readonly setAt: EpochMs };
   },
 ) => Promise<Secret | undefined>;
 

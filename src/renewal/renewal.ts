@@ -10,7 +10,7 @@ import { lookUpForm, parseAddress } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
-import { findRenewable } from "../credentials/added-since.ts";
+import { addressCounts, findRenewable } from "../credentials/added-since.ts";
 import { changed, prepareChange } from "../credentials/changed.ts";
 import type { BreachedPasswords } from "../credentials/breached/breached.ts";
 import { readCost, type HashPool } from "../credentials/hash-pool.ts";
@@ -83,6 +83,7 @@ export async function askRenewal(
   const isOwn = renewable.accountId !== null || isDoubted || recovery === undefined;
   const { accountId, epoch } = isOwn ? renewable : recovery;
   const recoveryId = isOwn ? null : recovery.id;
+  const addressId = within ? renewable.addressId : null;
   const code = newTypedCode(random, codeLength);
   const digest = browser.digest();
   const parsed = parseAddress(address);
@@ -105,9 +106,20 @@ export async function askRenewal(
   await db.transaction(async (tx) => {
     await Promise.all([
       tx.run(
-        `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at, recovery_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-        [digest, within ? accountId : null, addressIndex, codeMac, epoch, toDate(now), toDate(expiresAt), recoveryId],
+        `insert into ticket (browser_digest, account_id, address_index, code_mac, epoch, created_at, expires_at, recovery_id,
+                             address_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        [
+          digest,
+          within ? accountId : null,
+          addressIndex,
+          codeMac,
+          epoch,
+          toDate(now),
+          toDate(expiresAt),
+          recoveryId,
+          addressId,
+        ],
       ),
       within ? enqueue(tx, "send-code", letter) : undefined,
     ]);
@@ -163,13 +175,15 @@ interface TicketRow {
   codeMac: Buffer;
   epoch: Epoch;
   recoveryId: string | null;
+  addressId: string | null;
 }
 
 /** Counts a try at a ticket that is still good, before its code is judged. */
 const countTry = `update ticket set tries = tries + 1
       where browser_digest = $1 and used_at is null and expires_at > $2 and tries < $3
         and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))
-      returning account_id as "accountId", code_mac as "codeMac", epoch, recovery_id as "recoveryId"`;
+      returning account_id as "accountId", code_mac as "codeMac", epoch, recovery_id as "recoveryId",
+                address_id as "addressId"`;
 
 /** Whether it is the password that the account has, which a thief may have too. */
 async function isStolenPassword(
@@ -188,6 +202,7 @@ async function isStolenPassword(
  * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries
  * the epoch read when the code was asked for, so a code from before a containment proves nothing after it. By default
  * every connected device is signed out in the same transaction; by a recovery, whose owner has nothing at hand, always.
+ * An address that the account has no more by then proves nothing: whoever reads its mail may be why it was removed.
  * What waits to let somebody in (other tickets, a recovery, claims of addresses, approved links, sign-ins that wait for a
  * second factor) ends in it in any case.
  *
@@ -204,7 +219,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   // A code that nobody was sent, guessed: as wrong as any other.
   if (!proved || ticket.accountId === null) return { kind: "refused" };
 
-  const { accountId, epoch, recoveryId } = ticket;
+  const { accountId, epoch, recoveryId, addressId } = ticket;
   const reading = db.together();
   const [[account], factorsNow, stolen] = await Promise.all([
     openAccounts({ db: reading, keyholder }, [accountId]),
@@ -257,7 +272,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       if (!ended.some(({ isThis }) => isThis)) throw new Refused();
       if (recovering !== null && !(await recovering.claim(tx))) throw new Refused();
       // Judged together afterwards, since a refusal takes all of it back: so all of it leaves in one write.
-      const [, isFactorClaimed, , , isStored, isHeld] = await Promise.all([
+      const [, isFactorClaimed, , , isStored, isHeld, isProved] = await Promise.all([
         // Who renews by an address of the account has not lost everything.
         recovering === null && noteRecoveryEnded(tx, random, accountId, now, "owner"),
         factor.factor?.claim(tx) ?? true,
@@ -266,8 +281,10 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
         endSteps(tx, accountId, now),
         storePassword(tx, accountId, sealed, epoch, now),
         changed(tx, change),
+        // Whoever removes an address holds the account too: one that went meanwhile proves nothing.
+        addressId === null || addressCounts(tx, accountId, addressId),
       ]);
-      if (!isFactorClaimed || !isStored || !isHeld) throw new Refused();
+      if (!isFactorClaimed || !isStored || !isHeld || !isProved) throw new Refused();
       await recovering?.carryOut(tx);
       const told: SignalKind[] = ["password changed", ...(signedOutDevices ? (["session revoked"] as const) : [])];
       const detail = {

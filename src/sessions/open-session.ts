@@ -5,6 +5,7 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { NoteProof, Proof } from "../http/viewer.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { stillStands } from "../credentials/passwords.ts";
 import { prepareEvent, writeWithEvent, type PreparedEvent } from "../accounts/security-events.ts";
 import { writeToken } from "./tokens.ts";
 
@@ -137,17 +138,19 @@ const isStrong = (proof: Proof): boolean => proof === "passkey" || proof === "pa
 /**
  * Notes that the viewer has proved who they are once more, and gives the session another token: whoever had the one
  * before, by whatever way, does not get what the proof opens. The session's id stays, and so do its place in the list of
- * devices and the grants that play by it. Of two proofs by one token the second finds it replaced.
+ * devices and the grants that play by it. Of two proofs by one token the second finds it replaced. A password that fell below
+ * its floor, or was changed, since it was read proves nothing: a containment may have spared the session and not it.
  *
  * Source: ASVS 5.0 7.2.4.
  */
-export const noteProof: NoteProof = async (tx, viewer, { by, generation, now, random }) => {
+export const noteProof: NoteProof = async (tx, viewer, { by, generation, now, random, password }) => {
   const { accountId, sessionId } = viewer;
   const secret = newSecret(random);
   const noted = await tx.run(
     `update session set digest = $7, proved_at = $3, proof = $5, strongly_proved_at = coalesce($6, strongly_proved_at)
       where account_id = $1 and id = $2 and digest = $8 and ended_at is null and generation = $4
-        and generation = (select generation from account where id = $1)`,
+        and generation = (select generation from account where id = $1)
+        and ($9::timestamptz is null or ${stillStands({ account: "$1", setAt: "$9", epoch: "$10" })})`,
     [
       accountId,
       sessionId,
@@ -157,6 +160,8 @@ export const noteProof: NoteProof = async (tx, viewer, { by, generation, now, ra
       isStrong(by) ? toDate(now) : null,
       secret.digest(),
       viewer.digest,
+      password === undefined ? null : toDate(password.setAt),
+      password?.epoch ?? null,
     ],
   );
   return noted === 1 ? writeToken({ accountId, sessionId, secret }) : undefined;

@@ -195,9 +195,10 @@ async function judgeProof(needs: Needs, viewer: Viewer, { password, code }: Give
   if (!isRight) return { kind: "wrong-password" };
   const now = clock.now();
   const { generation } = proof;
+  const read = { ...(password !== undefined && { password: proof }) };
   if (!proof.asksFactor) {
     if (password === undefined) return { kind: "wrong-password" };
-    const token = await noteProof(db, viewer, { by: "password", generation, now, random });
+    const token = await noteProof(db, viewer, { by: "password", generation, now, random, ...read });
     return token === undefined ? { kind: "session-ended" } : { kind: "proved", token };
   }
   if (code === undefined) return { kind: "second-factor-needed" };
@@ -209,7 +210,7 @@ async function judgeProof(needs: Needs, viewer: Viewer, { password, code }: Give
     db.transaction(async (tx) => {
       if (!(await factor.claim(tx))) throw new Refused();
       if (used !== undefined && !(await used(tx))) throw new Refused();
-      const next = await noteProof(tx, viewer, { by: "password+totp", generation, now, random });
+      const next = await noteProof(tx, viewer, { by: "password+totp", generation, now, random, ...read });
       if (next === undefined) throw new Refused();
       return next;
     }),

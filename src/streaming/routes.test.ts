@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { rename } from "node:fs/promises";
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
@@ -19,7 +21,7 @@ import { openInspector } from "../library/inspect-file.ts";
 import type { Grant } from "../wire/titles.ts";
 import { encodeClaims, grantText, newGrants, parseGrant, type Grants } from "./grants.ts";
 import { forgetProgress, progressReader } from "./progress.ts";
-import { streamingRoutes, type MediaAnswer } from "./routes.ts";
+import { answersPerAccount, streamingRoutes, type MediaAnswer } from "./routes.ts";
 
 const clock = manualClock(Date.UTC(2026, 10, 22));
 const viewers = testViewers(clock);
@@ -36,6 +38,8 @@ let brokenId: TitleId;
 const released: SessionId[] = [];
 const asked: string[] = [];
 let answerOnce: MediaAnswer | undefined;
+/** More than a system takes from us for somebody who does not read. */
+const large = Buffer.alloc(16 * 2 ** 20);
 
 beforeAll(async () => {
   db = await testDatabase();
@@ -68,7 +72,7 @@ beforeAll(async () => {
         answerOnce = undefined;
         if (once !== undefined) return once;
         if (name === "missing.m4s") return { kind: "missing" };
-        const body = Buffer.from(`${file.path} ${name}`);
+        const body = name === "large.m4s" ? large : Buffer.from(`${file.path} ${name}`);
         const etag = `"${createHash("sha256").update(body).digest("hex")}"`;
         return { kind: "found", contentType: "application/vnd.apple.mpegurl", body, etag };
       },
@@ -118,6 +122,39 @@ async function resigned(grant: string, change: Partial<NonNullable<ReturnType<ty
   const signed = encodeClaims({ ...parsed.claims, ...change });
   return grantText(signed, await keyholder.sign("grant", signed));
 }
+
+describe("who asks for segments and does not read them", () => {
+  const address = () => {
+    const at = app.server.address();
+    return at === null || typeof at === "string" ? expect.fail("not listening") : at;
+  };
+  /** Asks, and reads nothing but the head of the answer, if that. */
+  const ask = async (grant: string): Promise<{ readonly status: number; readonly leave: () => void }> => {
+    const socket = connect(address().port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.write(`GET /media/${grant}/large.m4s HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await once(socket, "readable");
+    const head = String(socket.read(12));
+    return { status: Number(head.slice(9)), leave: () => socket.destroy() };
+  };
+
+  test("gets as many as a household has use for, and others theirs; who leaves, or reads, gets more", async () => {
+    const [session, other] = [viewers.signIn(), viewers.signIn()];
+    const [grant, others] = [await grantFor(session), await grantFor(other)];
+    const held = await Promise.all(Array.from({ length: answersPerAccount }, () => ask(grant)));
+    expect(held.map(({ status }) => status)).toEqual(held.map(() => 200));
+    expect((await media(grant)).statusCode).toBe(503);
+    // Of the account, and not of the session: signing in once more gives no more room.
+    const again = await grantFor(viewers.signIn(session.viewer.accountId));
+    expect((await media(again)).json()).toMatchObject({ code: "busy" });
+    expect((await media(others)).statusCode).toBe(200);
+    held[0]?.leave();
+    await expect.poll(async () => (await media(again)).statusCode).toBe(200);
+    // Read to its end each time, there is no end to how many.
+    for (let n = 0; n <= answersPerAccount; n++) expect((await media(others)).statusCode).toBe(200);
+    for (const { leave } of held) leave();
+  });
+});
 
 describe("a grant", () => {
   test("plays its title without header or cookie, and nothing of it is stored on the way", async () => {

@@ -101,6 +101,7 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
   );
 
   const readFile = fileReader(needs);
+  const underWay = answersUnderWay();
   app.get<{ Params: { readonly grant: string; readonly "*": string } }>(
     "/media/:grant/*",
     {
@@ -118,8 +119,14 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
       const name = request.params["*"];
       if (!resourceName.test(name)) return refuse(reply, "not-found");
 
+      const done = underWay.begin(claims.accountId);
+      if (done === undefined) return refuse(reply, "busy", { retryAfterSeconds: 2 });
+      reply.raw.once("finish", done);
       const gone = new AbortController();
-      reply.raw.once("close", () => gone.abort());
+      reply.raw.once("close", () => {
+        done();
+        gone.abort();
+      });
       const answer = await answerMedia(needs, readFile, claims, name, gone.signal);
       switch (answer.kind) {
         case "missing":
@@ -136,6 +143,32 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
   );
 
   return { releaseOwner: (sessionId) => needs.media.release(sessionId) };
+}
+
+/**
+ * Playlists and segments on their way to one account at once, over all its devices: a household plays with a quarter of it. Each is held in
+ * memory until its last byte is taken, so who asks and does not read would fill it.
+ */
+export const answersPerAccount = 64;
+
+/** Counts what is on its way. `begin` answers what ends one, by whichever call comes first; `undefined` if there is no room for it. */
+function answersUnderWay(): { begin(accountId: AccountId): (() => void) | undefined } {
+  const counts = new Map<AccountId, number>();
+  return {
+    begin: (accountId) => {
+      const before = counts.get(accountId) ?? 0;
+      if (before >= answersPerAccount) return undefined;
+      counts.set(accountId, before + 1);
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        const left = (counts.get(accountId) ?? 1) - 1;
+        if (left === 0) counts.delete(accountId);
+        else counts.set(accountId, left);
+      };
+    },
+  };
 }
 
 type Issued =

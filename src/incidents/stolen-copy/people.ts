@@ -310,6 +310,7 @@ export const people: Declarations = {
       address_index: askedIndex,
       code_mac: keyed("the mailed code"),
       recovery_id: shown("which recovery it is for, if it is for one", because.id),
+      address_id: shown("by which of the account's addresses it was asked for", because.id),
       epoch,
       tries,
       created_at: made,
