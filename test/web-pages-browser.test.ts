@@ -49,8 +49,9 @@ const film = id(101);
 async function open(
   path: string,
   viewport: { readonly width: number; readonly height: number },
+  locale = "en-US",
 ): Promise<{ readonly page: Page; readonly complaints: string[] }> {
-  const context = await chrome.newContext({ baseURL: origin, viewport, reducedMotion: "reduce" });
+  const context = await chrome.newContext({ baseURL: origin, viewport, locale, reducedMotion: "reduce" });
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
@@ -149,6 +150,47 @@ for (const { name, path, shows, state } of pages) {
     await page.context().close();
   }, 90_000);
 }
+
+/** One page of each kind, the longest words and the ones without spaces; every page in every language is a matter of minutes. */
+const elsewhere = [
+  { locale: "de-AT", path: "/console", shows: ".figures", says: "Jetzt eindämmen", viewport: phone },
+  { locale: "fr-CA", path: "/", shows: ".shelf-grid img", says: "Nouveautés", viewport: phone },
+  { locale: "es-MX", path: `/title/${film}`, shows: ".episodes", says: "Temporada 1", viewport: laptop },
+  { locale: "ja", path: "/account", shows: "#event-list", says: "ほかのすべてをサインアウト", viewport: phone },
+];
+
+test.each(elsewhere)(
+  "$path in $locale: its words, the document's language, no barrier, nothing wider than the screen",
+  async (one) => {
+    const { page, complaints } = await open(one.path, one.viewport, one.locale);
+    await page.waitForSelector(one.shows, { state: "attached" });
+    const shots = process.env["SHOTS"];
+    if (shots !== undefined) {
+      const name = `${one.locale}${one.path.replaceAll("/", "-")}-${one.viewport.width}`;
+      await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+    }
+    expect(await page.evaluate("document.documentElement.lang")).toBe(one.locale.split("-")[0]);
+    expect(await page.evaluate("document.body.innerText")).toContain(one.says);
+    expect(await violations(page)).toEqual([]);
+    expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  },
+);
+
+test("the player's controls say their words in Japanese, and where the words cannot be had the page speaks English", async () => {
+  const { page } = await open(`/watch/${film}`, laptop, "ja");
+  await page.waitForSelector("[data-state=playing]");
+  const labels = ["media-play-button", "media-fullscreen-button", "media-seek-forward-button"].map((name) =>
+    page.locator(name).getAttribute("aria-label"),
+  );
+  expect(await Promise.all(labels)).toEqual(["一時停止", "全画面", "10秒進む"]);
+  await page.route("**/assets/ja-*.js", (route) => route.abort());
+  await page.goto("/");
+  await page.getByRole("link", { name: "Library" }).waitFor();
+  expect(await page.evaluate("document.documentElement.lang")).toBe("en");
+  await page.context().close();
+});
 
 test("the account by keyboard alone: an address is removed after a proof, and the deletion is asked for and left", async () => {
   const { page } = await open("/account", laptop);

@@ -30,12 +30,16 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "houselights-static-"));
   await mkdir(join(folder, ".vite"));
   await mkdir(join(folder, "assets"));
-  await writeFile(join(folder, "index.html"), "<!doctype html><title>the application</title>");
+  await writeFile(
+    join(folder, "index.html"),
+    '<!doctype html>\n<html lang="en">\n  <head>\n    <title>the application</title>\n  </head>\n</html>',
+  );
   await writeFile(join(folder, "assets/plain-abc.js"), "export {};");
   const manifest = {
     "index.html": { file: "assets/app-abc.js" },
     "plain/plain.ts": { file: "assets/plain-abc.js", css: ["assets/plain-abc.css"] },
     "style/icon.svg": { file: "assets/icon-abc.svg" },
+    "text/de.ts": { file: "assets/de-abc.js" },
   };
   await writeFile(join(folder, ".vite/manifest.json"), JSON.stringify(manifest));
 });
@@ -69,6 +73,20 @@ test("each route of the application answers its document, to viewers only where 
     expect([out.statusCode, out.headers.location], url).toEqual([303, `/sign-in?next=${encodeURIComponent(url)}`]);
   }
   for (const url of ["/tv", "/operate"]) expect((await app.inject({ url })).body, url).toContain("the application");
+});
+
+test("the application's document is in the language that the browser asks for, and names its words to be fetched at once", async () => {
+  const app = await server();
+  const answered = async (language: string) =>
+    (await app.inject({ url: "/tv", headers: { "accept-language": language } })).body;
+  const german = await answered("de-AT,en;q=0.5");
+  expect(german).toContain('<html lang="de">');
+  expect(german).toContain('<link rel="modulepreload" crossorigin href="/assets/de-abc.js">');
+  for (const language of ["en-GB", "sv", "ja"]) {
+    const body = await answered(language);
+    expect(body, language).toContain('<html lang="en">');
+    expect(body, language).not.toContain("modulepreload");
+  }
 });
 
 test("a path that is nothing is a page for a person and a problem for a program", async () => {

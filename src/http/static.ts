@@ -9,14 +9,18 @@ import { Fault } from "../kernel/fault.ts";
 import { html } from "./markup.ts";
 import { sendPage, wordsOf, type PageAssets, type PageFrame } from "./page.ts";
 import type { App } from "./server.ts";
+import { translated } from "./words.ts";
 
 /** What the front end's build left behind, read once at start. */
 export interface BuiltPages {
   /** Absolute. */
   readonly folder: string;
   readonly assets: PageAssets;
-  /** The application's document, for each of its routes; `null` when only the plain pages were built. */
-  readonly application: string | null;
+  /**
+   * The application's document in one language, for each of its routes; `null` when only the plain pages were built. It
+   * names that language's words among what the browser fetches at once, so that nobody waits for them twice.
+   */
+  readonly application: ((lang: string) => string) | null;
 }
 
 const manifestSchema = Type.Record(
@@ -44,8 +48,21 @@ export function readBuiltPages(folder: string): BuiltPages | null {
       styles: (plain.css ?? []).map((style) => `/${style}`),
       icon: icon === undefined ? undefined : `/${icon}`,
     },
-    application: existsSync(documentFile) ? readFileSync(documentFile, "utf8") : null,
+    application: existsSync(documentFile)
+      ? documents(readFileSync(documentFile, "utf8"), (lang) => manifest[`text/${lang}.ts`]?.file)
+      : null,
   };
+}
+
+function documents(document: string, wordsOf: (lang: string) => string | undefined): (lang: string) => string {
+  const made = new Map<string, string>();
+  for (const lang of Object.keys(translated)) {
+    const words = wordsOf(lang);
+    if (words === undefined) continue;
+    const preload = `    <link rel="modulepreload" crossorigin href="/${words}">\n  </head>`;
+    made.set(lang, document.replace('<html lang="en"', `<html lang="${lang}"`).replace("  </head>", preload));
+  }
+  return (lang) => made.get(lang) ?? document;
 }
 
 /** Routes of the browser application. Those for viewers send whoever is signed out to sign-in, and back afterwards. */
@@ -102,7 +119,7 @@ export function staticRoutes(app: App, needs: Needs): void {
     for (const path of applicationRoutes[access]) {
       app.get(path, { config: { access, page: true }, schema: { hide: true } }, (_request, reply) => {
         if (built === null || built.application === null) return sendUnbuilt(reply, frame);
-        return reply.type("text/html; charset=utf-8").send(built.application);
+        return reply.type("text/html; charset=utf-8").send(built.application(wordsOf(reply).lang));
       });
     }
   }

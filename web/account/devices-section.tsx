@@ -10,6 +10,7 @@ import { signOut } from "../app/page-frame.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { devicesQuery } from "../app/queries.ts";
 import { say, sayCount, showAgo } from "../text/say.ts";
+import { showDevice } from "./device-name.ts";
 
 export function DevicesSection({ devices }: { readonly devices: DeviceList["devices"] }) {
   const now = useNow();
@@ -50,7 +51,7 @@ export function DevicesSection({ devices }: { readonly devices: DeviceList["devi
           <li key={device.id} className={device.current ? "is-current" : undefined}>
             <DeviceMark kind={device.class} />
             <div className="device-words">
-              <strong>{device.label || say(`class.${device.class}`)}</strong>
+              <strong>{showDevice(device.label, device.class)}</strong>
               <span className="soft small">
                 {[
                   say(`class.${device.class}`),
@@ -67,7 +68,7 @@ export function DevicesSection({ devices }: { readonly devices: DeviceList["devi
               className="button-quiet"
               type="button"
               disabled={leaving === device.id}
-              aria-label={say("account.device.sign-out.label", { device: device.label })}
+              aria-label={say("account.device.sign-out.label", { device: showDevice(device.label, device.class) })}
               onClick={() => {
                 setLeaving(device.id);
                 void (device.current ? signOut(device.id) : end(`/api/sessions/${device.id}`));

@@ -4,6 +4,7 @@ import type { AccountEvents } from "../../src/wire/account-events.ts";
 import { Failed } from "../app/failed.tsx";
 import { eventsQuery } from "../app/queries.ts";
 import { say, showInstant } from "../text/say.ts";
+import { showDevice } from "./device-name.ts";
 
 type Event = AccountEvents["events"][number];
 
@@ -67,7 +68,7 @@ export function EventsSection() {
 }
 
 function EventDetail({ event }: { readonly event: Event }) {
-  const { device, network, address, credential, reference, receipt } = event;
+  const { device, class: kind, network, address, credential, reference, receipt } = event;
   if (reference !== undefined) {
     return (
       <span className="small">
@@ -84,7 +85,7 @@ function EventDetail({ event }: { readonly event: Event }) {
     );
   }
   const parts = [
-    device ?? "",
+    device === undefined ? "" : showDevice(device, kind),
     network === undefined || network === "" ? "" : say("account.device.from", { network }),
     address ?? "",
     credential ?? "",

@@ -1,4 +1,4 @@
-import { say, type TextKey } from "../text/say.ts";
+import { say, type Plain } from "../text/say.ts";
 import { Refused, Unreachable } from "./api.ts";
 import { NotAnswered } from "./passkeys.ts";
 
@@ -49,7 +49,7 @@ export function Failed({ error, retry, whole = false }: FailedProps) {
 }
 
 /** Keeps the room of a page whose code is on its way. */
-export function Loading({ label = "working" }: { readonly label?: TextKey }) {
+export function Loading({ label = "working" }: { readonly label?: Plain }) {
   return (
     <div className="loading-page" role="status">
       <span className="visually-hidden">{say(label)}</span>
@@ -75,7 +75,21 @@ const known = [
   "passkey-not-added",
   "too-many-passkeys",
   "renew-first",
+  "passkeys-unavailable",
+  "link-refused",
+  "nobody-to-tell",
+  "recovery-under-way",
+  "nothing-to-renew",
+  "incident-in-hand",
+  "text-refused",
+  "card-number",
+  "malformed-request",
+  "foreign-origin",
+  "disk-full",
 ] as const;
+
+/** Refusals of an act on a case, whose detail says what stands in the way, in the words of the record. */
+const explained = ["wrong-state", "cannot-close"] as const;
 
 /** One line under a form that was refused. */
 export function refusalText(error: unknown): string {
@@ -83,7 +97,8 @@ export function refusalText(error: unknown): string {
   if (error instanceof Refused) {
     const own = known.find((code) => code === error.code);
     if (own !== undefined) return say(own);
-    return error.detail ?? error.message;
+    const step = explained.find((code) => code === error.code);
+    if (step !== undefined) return error.detail === undefined ? say(step) : `${say(step)} (${error.detail})`;
   }
   return say(`failed.${kindOf(error)}.what`);
 }

@@ -8,9 +8,11 @@ import { createRoot } from "react-dom/client";
 import { goSignIn, isSignedOut, Refused } from "./api.ts";
 import { lightsOf, setLights } from "./lights.ts";
 import { newRouter } from "./routes.tsx";
+import { locale } from "../text/say.ts";
 
 // Before the first paint, so that a light page does not start dark.
 setLights(lightsOf(location.pathname));
+document.documentElement.lang = locale;
 
 /** Pages that say by themselves what a missing sign-in means. */
 const ownAnswer = /^\/(watch|tv|operate)(\/|$)/;

@@ -6,7 +6,7 @@ import { send } from "../app/api.ts";
 import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { consoleQuery, type ConsoleNumbers } from "../app/queries.ts";
-import { say, showExact, showNumber } from "../text/say.ts";
+import { say, sayCount, sayOf, showExact, showList, showNumber } from "../text/say.ts";
 import { detailText } from "./detail.ts";
 
 interface AlarmsProps {
@@ -24,7 +24,7 @@ export function Alarms({ alarms, owed, caseInHand }: AlarmsProps) {
       <h2 id="alarms">{say("console.alarms")}</h2>
       {/* Said aloud when it changes, and at no other time. */}
       <p className="visually-hidden" role="status">
-        {open.length > 0 ? say("console.alarms.open", { count: open.length }) : ""}
+        {open.length > 0 ? sayCount("console.alarms.open", open.length) : ""}
       </p>
       {alarms.length + owed.length === 0 && <p className="soft">{say("console.alarms.none")}</p>}
       {open.length > 0 && (
@@ -38,7 +38,7 @@ export function Alarms({ alarms, owed, caseInHand }: AlarmsProps) {
         <ul className="plain-list">
           {seen.map((alarm) => (
             <li key={alarm.id}>
-              <span>{alarm.title}</span>
+              <span lang="en">{alarm.title}</span>
               <span className="soft small">
                 {whenAndWhere(alarm)} · {say("console.alarms.acknowledged")}
                 {alarm.incidentId !== null && (
@@ -54,9 +54,9 @@ export function Alarms({ alarms, owed, caseInHand }: AlarmsProps) {
           ))}
           {owed.map((one) => (
             <li key={`${one.at} ${one.kind}`}>
-              <span>{one.kind}</span>
+              <span lang="en">{one.kind}</span>
               <span className="soft small">
-                {showExact(one.at)} · {detailText(one.detail)}
+                {showExact(one.at)} · <span lang="en">{detailText(one.detail)}</span>
               </span>
             </li>
           ))}
@@ -98,21 +98,21 @@ function OpenAlarm({ alarm, caseInHand }: { readonly alarm: Alarm; readonly case
 
   return (
     <li>
-      <strong>{alarm.title}</strong>
+      <strong lang="en">{alarm.title}</strong>
       <span className="soft small">{whenAndWhere(alarm)}</span>
       <dl className="alarm-words">
         <div>
           <dt>{say("console.alarms.evidence")}</dt>
-          <dd>{alarm.evidence}</dd>
+          <dd lang="en">{alarm.evidence}</dd>
         </div>
         <div>
           <dt>{say("console.alarms.not")}</dt>
-          <dd>{alarm.notEvidence}</dd>
+          <dd lang="en">{alarm.notEvidence}</dd>
         </div>
         {Object.keys(alarm.facts).length > 0 && (
           <div>
             <dt>{say("console.alarms.facts")}</dt>
-            <dd>{detailText(alarm.facts)}</dd>
+            <dd lang="en">{detailText(alarm.facts)}</dd>
           </div>
         )}
         {proposesCase && (
@@ -123,8 +123,8 @@ function OpenAlarm({ alarm, caseInHand }: { readonly alarm: Alarm; readonly case
                 how: alarm.proposes.foundHow,
                 copied:
                   alarm.proposes.copiedAt === null ? say("console.alarms.unknown") : showExact(alarm.proposes.copiedAt),
-                classes: alarm.proposes.dataClasses.join(", "),
-                keys: alarm.proposes.keysReachable,
+                classes: showList(alarm.proposes.dataClasses.map((one) => sayOf("data", one))),
+                keys: say(`console.keys.${alarm.proposes.keysReachable}`),
               })}
             </dd>
           </div>

@@ -10,7 +10,7 @@ import { Field, Form, type Filled } from "../app/form.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { consoleQuery, incidentQuery, incidentsQuery, type ConsoleNumbers } from "../app/queries.ts";
-import { say, showAgo, showInstant, showNumber } from "../text/say.ts";
+import { say, sayOf, showAgo, showInstant, showNumber } from "../text/say.ts";
 import { Alarms } from "./alarms.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
 import { KeyUse } from "./key-use.tsx";
@@ -73,11 +73,11 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
       <section className="figures" aria-label={say("console.live")}>
         <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)} />
         <Figure label={say("console.sessions")} value={showNumber(live)}>
-          {numbers.sessions.map((one) => `${one.class} ${showNumber(one.live)}`).join(" · ")}
+          {numbers.sessions.map((one) => `${sayOf("class", one.class)} ${showNumber(one.live)}`).join(" · ")}
         </Figure>
         <Figure label={say("console.epoch")} value={showNumber(numbers.epoch)} />
         <Figure label={say("console.titles")} value={showNumber(titles)}>
-          {numbers.titles.map((one) => `${one.state} ${showNumber(one.count)}`).join(" · ")}
+          {numbers.titles.map((one) => `${sayOf("state", one.state)} ${showNumber(one.count)}`).join(" · ")}
         </Figure>
         <Figure
           label={`${say("console.timeline")}, ${say("console.timeline.entries")}`}
@@ -123,7 +123,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
           <dl className="floors">
             {numbers.floors.map((floor) => (
               <div key={floor.kind}>
-                <dt>{floor.kind}</dt>
+                <dt>{sayOf("floor", floor.kind)}</dt>
                 <dd>{showNumber(floor.epoch)}</dd>
               </div>
             ))}
@@ -251,7 +251,7 @@ function OpenCase({ onClose }: { readonly onClose: () => void }) {
           {classes.map((one) => (
             <label key={one} className="check">
               <input type="checkbox" name="dataClasses" value={one} />
-              <span>{one}</span>
+              <span>{say(`data.${one}`)}</span>
             </label>
           ))}
         </fieldset>
@@ -284,7 +284,8 @@ function Cases() {
                 {one.reason}
               </Link>
               <span className="soft small">
-                <span className="reference">{one.reference}</span> · {one.state} · {showInstant(one.openedAt)}
+                <span className="reference">{one.reference}</span> · {sayOf("state", one.state)} ·{" "}
+                {showInstant(one.openedAt)}
               </span>
             </li>
           ))}

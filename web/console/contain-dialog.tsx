@@ -8,7 +8,7 @@ import { Dialog } from "../app/dialog.tsx";
 import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
 import { useProved } from "../app/proof.tsx";
-import { say, showExact, showNumber } from "../text/say.ts";
+import { say, showDecimal, showExact, showNumber } from "../text/say.ts";
 
 type Done = Static<typeof Contained>;
 type Mode = Static<typeof ContainmentMode>;
@@ -124,9 +124,11 @@ function ToTell({ plan }: { readonly plan: Plan }) {
       <strong>{say("contain.letters")}</strong>
       <span>
         {say("plan.scope", { scope: plan.inScope, with: plan.withAddress, without: plan.withoutAddress })}{" "}
-        {plan.end.says}.
+        <span lang="en">{plan.end.says}.</span>
       </span>
-      <span className="soft">{plan.cost.says}</span>
+      <span className="soft" lang="en">
+        {plan.cost.says}
+      </span>
     </div>
   );
 }
@@ -159,7 +161,11 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
   return (
     <Dialog wide stays title={say("contain.done.title")} onClose={onClose}>
       <p className="lead">
-        {say("contain.done.what", { at: showExact(done.at), ms: done.commitMs.toFixed(1), epoch: done.epoch })}
+        {say("contain.done.what", {
+          at: showExact(done.at),
+          ms: showDecimal(Math.round(done.commitMs * 10) / 10),
+          epoch: done.epoch,
+        })}
       </p>
       {done.witness === "owed" && (
         <div className="notice is-alarm" role="alert">

@@ -4,7 +4,7 @@ import type { StolenCopy } from "../../src/wire/stolen-copy.ts";
 import { Failed } from "../app/failed.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { stolenCopyQuery } from "../app/queries.ts";
-import { say, sayCount, showNumber } from "../text/say.ts";
+import { say, sayCount } from "../text/say.ts";
 import "./console.css";
 import "./copy.css";
 
@@ -81,9 +81,11 @@ function TableCard({ table }: { readonly table: Table }) {
   return (
     <section className="card copy-table" aria-labelledby={`copy-${name}`}>
       <div className="card-heading">
-        <h2 id={`copy-${name}`}>{holds ?? say("copy.unknown.table")}</h2>
+        <h2 id={`copy-${name}`} lang={holds === null ? undefined : "en"}>
+          {holds ?? say("copy.unknown.table")}
+        </h2>
         <p className="soft small">
-          <code>{name}</code> · {say("copy.rows", { count: showNumber(rowsAbout) })}
+          <code>{name}</code> · {sayCount("copy.rows", rowsAbout)}
         </p>
       </div>
       <div className="copy-halves">
@@ -121,10 +123,10 @@ function ColumnRow({ column }: { readonly column: Column }) {
   return (
     <div className={kind === "unknown" ? "is-unknown" : undefined}>
       <dt>
-        {says}
+        <span lang="en">{says}</span>
         {kind !== "shown" && kind !== "unknown" && <span className="copy-kind">{say(`copy.kind.${kind}`)}</span>}
       </dt>
-      <dd className="soft small">
+      <dd className="soft small" lang="en">
         <code>{name}</code>
         {because !== null && ` · ${because}`}
       </dd>

@@ -9,7 +9,7 @@ import { Field, Form, type Filled } from "../app/form.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { incidentQuery } from "../app/queries.ts";
-import { say, showExact, showNumber, showSpan } from "../text/say.ts";
+import { say, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
 import { detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
@@ -73,7 +73,9 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
             </p>
             <ul>
               {incident.missing.map((one) => (
-                <li key={one}>{one}</li>
+                <li key={one} lang="en">
+                  {one}
+                </li>
               ))}
             </ul>
           </div>
@@ -136,8 +138,11 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
     [say("case.found.by"), incident.foundBy],
     [say("case.found.how"), incident.foundHow],
     [say("case.copied"), incident.copiedAt === null ? say("case.copied.unknown") : showExact(incident.copiedAt)],
-    [say("case.classes"), incident.dataClasses.join(", ") || say("case.classes.unknown")],
-    [say("case.keys"), incident.keysReachable],
+    [
+      say("case.classes"),
+      showList(incident.dataClasses.map((one) => sayOf("data", one))) || say("case.classes.unknown"),
+    ],
+    [say("case.keys"), sayOf("console.keys", incident.keysReachable)],
     [
       say("case.contained"),
       incident.containedAt === null ? say("case.contained.not") : showExact(incident.containedAt),
@@ -181,7 +186,7 @@ function Deadlines({ deadlines }: { readonly deadlines: IncidentStatus["deadline
                   ? say("case.due.over", { time: showSpan(-left) })
                   : say("case.due.in", { time: showSpan(left) })}
             </strong>
-            <span>{deadline.title}</span>
+            <span>{sayOf("deadline", deadline.rule, deadline.title)}</span>
             <span className="soft small">{showExact(deadline.dueAt)}</span>
           </li>
         );
@@ -253,8 +258,8 @@ function Refusals({ refusals }: { readonly refusals: IncidentStatus["refusedByKi
     <ul className="bars">
       {refusals.map(({ kind, refused }) => (
         <li key={kind}>
-          <span>{kind}</span>
-          <meter value={refused} max={most} aria-label={kind} />
+          <span>{sayOf("floor", kind)}</span>
+          <meter value={refused} max={most} aria-label={sayOf("floor", kind)} />
           <span className="number">{showNumber(refused)}</span>
         </li>
       ))}
@@ -331,8 +336,10 @@ function Timeline({ entries }: { readonly entries: IncidentStatus["timeline"] })
         .map((entry, place) => (
           <li key={`${entry.at} ${place}`}>
             <time dateTime={entry.at}>{showExact(entry.at)}</time>
-            <strong>{entry.kind}</strong>
-            <span className="soft small">{detailText(entry.detail)}</span>
+            <strong lang="en">{entry.kind}</strong>
+            <span className="soft small" lang="en">
+              {detailText(entry.detail)}
+            </span>
           </li>
         ))}
     </ol>

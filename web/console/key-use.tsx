@@ -1,6 +1,6 @@
 import { useNow } from "../app/clock.ts";
 import type { ConsoleNumbers } from "../app/queries.ts";
-import { say, showAgo, showNumber } from "../text/say.ts";
+import { say, sayCount, showAgo, showNumber } from "../text/say.ts";
 
 interface KeyUseProps {
   readonly use: ConsoleNumbers["keyUse"];
@@ -18,7 +18,7 @@ export function KeyUse({ use, addresses }: KeyUseProps) {
         {use === null
           ? say("key-use.never")
           : surplus > 0
-            ? say("key-use.surplus", { count: showNumber(surplus) })
+            ? sayCount("key-use.surplus", surplus)
             : say("key-use.calm", { ago: showAgo(use.comparedAt, now) })}
       </p>
       {use !== null && use.purposes.length > 0 && (
@@ -41,7 +41,9 @@ export function KeyUse({ use, addresses }: KeyUseProps) {
             <tbody>
               {use.purposes.map((one) => (
                 <tr key={one.purpose} className={one.surplus > 0 ? "is-surplus" : undefined}>
-                  <th scope="row">{one.purpose}</th>
+                  <th scope="row" lang="en">
+                    {one.purpose}
+                  </th>
                   <td className="number">{showNumber(one.announced)}</td>
                   <td className="number">{showNumber(one.served)}</td>
                   <td className="number">{showNumber(one.surplus)}</td>
@@ -63,7 +65,7 @@ export function KeyUse({ use, addresses }: KeyUseProps) {
           </label>
           <meter id="addresses" max={addresses.limit} high={addresses.limit / 2} value={addresses.opened} />
           {addresses.refused > 0 && (
-            <p className="is-surplus">{say("console.addresses.refused", { count: addresses.refused })}</p>
+            <p className="is-surplus">{sayCount("console.addresses.refused", addresses.refused)}</p>
           )}
         </div>
       )}

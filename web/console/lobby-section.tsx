@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo } from "react";
 import { lobbyQuery, type LobbyNumbers } from "../app/queries.ts";
-import { say, showNumber } from "../text/say.ts";
+import { say, sayOf, showNumber } from "../text/say.ts";
 
 const TimeChart = lazy(() => import("./time-chart.tsx"));
 
@@ -73,7 +73,7 @@ function Shown({ lobby }: { readonly lobby: LobbyNumbers }) {
           <tbody>
             {lanes.map((one) => (
               <tr key={one.lane}>
-                <th scope="row">{one.lane}</th>
+                <th scope="row">{sayOf("lane", one.lane)}</th>
                 <td>{showNumber(one.waiting)}</td>
                 <td>{say("lobby.ms", { ms: showNumber(one.waitMs) })}</td>
                 <td>{showNumber(one.made)}</td>

@@ -1,5 +1,5 @@
 import type { Plan } from "../../src/wire/campaign.ts";
-import { say, showExact, showNumber } from "../text/say.ts";
+import { locale, say, sayOf, showExact, showLanguage, showNumber } from "../text/say.ts";
 
 const marks = { good: "✓", weak: "!", bad: "×", unknown: "?" } as const;
 
@@ -15,23 +15,23 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
           without: withoutAddress,
         })}{" "}
         <span className="soft">
-          {plan.byLocale.map(({ locale, accounts }) => `${locale} ${showNumber(accounts)}`).join(" · ")}
+          {plan.byLocale.map(({ locale: one, accounts }) => `${showLanguage(one)} ${showNumber(accounts)}`).join(" · ")}
         </span>
       </p>
       <div className={`plan-end${plan.end.isLikely ? "" : " is-open"}`}>
         <strong>{say(plan.end.isLikely ? "plan.end.likely" : "plan.end.open")}</strong>
-        <span>{plan.end.says}</span>
+        <span lang="en">{plan.end.says}</span>
       </div>
       <dl className="facts-list">
         {plan.terms.map(({ term, reason }) => (
-          <div key={term}>
+          <div key={term} lang="en">
             <dt>{term}</dt>
             <dd>{reason}</dd>
           </div>
         ))}
         <div>
           <dt>{say("plan.cost")}</dt>
-          <dd>{plan.cost.says}</dd>
+          <dd lang="en">{plan.cost.says}</dd>
         </div>
       </dl>
       {survey === null || survey.doneAt === null ? (
@@ -43,12 +43,15 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
           <h4>{say("plan.sender")}</h4>
           <ul className="findings">
             {survey.findings.map(({ about, verdict, found, advice }) => (
-              <li key={about + found} data-verdict={verdict}>
+              <li key={about + found} data-verdict={verdict} lang="en">
                 <span aria-hidden="true" className="finding-mark">
                   {marks[verdict]}
                 </span>
                 <strong>
-                  {about} <span className="visually-hidden">{say(`plan.verdict.${verdict}`)}</span>
+                  {about}{" "}
+                  <span className="visually-hidden" lang={locale}>
+                    {say(`plan.verdict.${verdict}`)}
+                  </span>
                 </strong>
                 <span>
                   {found}
@@ -67,7 +70,11 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
           <li key={rule} data-outlook={outlook}>
             <strong>{say(`plan.outlook.${outlook}`)}</strong>
             <span>
-              {title} <span className="soft small">{`${showExact(dueAt)}: ${says}`}</span>
+              {sayOf("deadline", rule, title)}{" "}
+              <span className="soft small">
+                {`${showExact(dueAt)}: `}
+                <span lang="en">{says}</span>
+              </span>
             </span>
           </li>
         ))}

@@ -4,7 +4,7 @@ import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
-import { say } from "../text/say.ts";
+import { say, sayOf } from "../text/say.ts";
 
 type Item = IncidentStatus["review"][number];
 const states = ["todo", "done", "explained"] as const satisfies readonly Item["state"][];
@@ -43,10 +43,11 @@ function Review({ incidentId, item, closed }: ReviewProps) {
     }
   }
 
+  const title = sayOf("review", item.item, item.title);
   if (closed) {
     return (
       <li>
-        <strong>{item.title}</strong>
+        <strong>{title}</strong>
         <span className="soft small">
           {say(`case.review.${item.state}`)} {item.note}
         </span>
@@ -55,9 +56,9 @@ function Review({ incidentId, item, closed }: ReviewProps) {
   }
   return (
     <li>
-      <strong>{item.title}</strong>
+      <strong>{title}</strong>
       <div className="review-row">
-        <span className="review-states" role="group" aria-label={item.title}>
+        <span className="review-states" role="group" aria-label={title}>
           {states.map((state) => (
             <button key={state} type="button" aria-pressed={item.state === state} onClick={() => void record(state)}>
               {say(`case.review.${state}`)}
@@ -66,7 +67,7 @@ function Review({ incidentId, item, closed }: ReviewProps) {
         </span>
         <input
           className="input"
-          aria-label={`${say("case.review.note")}: ${item.title}`}
+          aria-label={`${say("case.review.note")}: ${title}`}
           placeholder={say("case.review.note")}
           value={note}
           maxLength={1_000}

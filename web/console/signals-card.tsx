@@ -47,7 +47,12 @@ export function SignalsCard({ receivers }: { readonly receivers: ConsoleNumbers[
                         </th>
                         <td>
                           {say(`signals.status.${stream.status}`)}
-                          {stream.statusReason !== null && <span className="small"> {stream.statusReason}</span>}
+                          {stream.statusReason !== null && (
+                            <span className="small" lang="en">
+                              {" "}
+                              {stream.statusReason}
+                            </span>
+                          )}
                           {stream.failures > 0 && (
                             <span className="small"> {sayCount("signals.failures", stream.failures)}</span>
                           )}

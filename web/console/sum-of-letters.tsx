@@ -1,6 +1,6 @@
 import type { LetterSum } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
-import { say, showNumber } from "../text/say.ts";
+import { say, sayCount, showNumber } from "../text/say.ts";
 
 const parts = [
   "handedOver",
@@ -33,7 +33,7 @@ export function SumOfLetters({ sum }: { readonly sum: Static<typeof LetterSum> }
       </dl>
       <p className={holds ? "soft small" : "error-text"} role={holds ? undefined : "alert"}>
         {say(holds ? "case.sum.holds" : "case.sum.broken", { sum: total, scope: sum.scope })}
-        {sum.possiblyTwice > 0 && ` · ${say("case.possiblyTwice", { count: sum.possiblyTwice })}`}
+        {sum.possiblyTwice > 0 && ` · ${sayCount("case.possiblyTwice", sum.possiblyTwice)}`}
       </p>
     </div>
   );

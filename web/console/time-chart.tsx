@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { showClock, showDay } from "../text/say.ts";
+import { showClock, showDay, showNumber } from "../text/say.ts";
 
 interface TimeChartProps {
   /** What a person who does not see the drawing is told. */
@@ -42,6 +42,7 @@ export default function TimeChart({ label, points, bars = false }: TimeChartProp
           {
             ...axis,
             size: 56,
+            values: (_plot, splits) => splits.map(showNumber),
             incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6],
           },
         ],

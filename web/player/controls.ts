@@ -1,4 +1,5 @@
 // The control elements. Loaded after the film has been asked for: they are drawn over a picture, not before it.
+import "./media-words.ts";
 import "media-chrome/dist/media-controller.js";
 import "media-chrome/dist/media-control-bar.js";
 import "media-chrome/dist/media-play-button.js";

@@ -1,7 +1,7 @@
 import { Menu } from "@base-ui/react/menu";
 import { CSPProvider } from "@base-ui/react/csp-provider";
 import type { ReactNode, RefObject } from "react";
-import { say } from "../text/say.ts";
+import { say, showDecimal } from "../text/say.ts";
 import type { Level, Player, PlayerState } from "./player-store.ts";
 
 const rates = [0.5, 0.75, 1, 1.25, 1.5, 2];
@@ -70,7 +70,10 @@ export default function SettingsMenu({ player, state, frame }: SettingsMenuProps
                 heading={say("player.speed")}
                 value={state.rate}
                 onChange={player.setRate}
-                options={rates.map((rate) => ({ value: rate, label: rate === 1 ? say("player.normal") : `${rate}×` }))}
+                options={rates.map((rate) => ({
+                  value: rate,
+                  label: rate === 1 ? say("player.normal") : `${showDecimal(rate)}×`,
+                }))}
               />
             </Menu.Popup>
           </Menu.Positioner>
@@ -84,7 +87,7 @@ function levelName(level: Level, all: readonly Level[]): string {
   const height = String(level.height);
   const alone = all.every((other) => other === level || other.height !== level.height);
   if (alone) return say("player.level", { height });
-  return say("player.level-rate", { height, rate: (level.bitrateBps / 1e6).toFixed(1) });
+  return say("player.level-rate", { height, rate: showDecimal(Math.round(level.bitrateBps / 1e5) / 10) });
 }
 
 interface GroupProps {

@@ -1,30 +1,62 @@
-import { en, type TextKey } from "./en.ts";
+import type { Locale } from "../../src/wire/common.ts";
+import type { Counted, Plain, TextKey } from "./catalogue.ts";
+import { en } from "./en.ts";
+import { chooseLanguage } from "./language.ts";
 
-export type { TextKey };
+export type { Plain, TextKey };
 type Values = Readonly<Record<string, string | number>>;
 
-/** The reader's English: days and hours are written as they write them; British where they read none. */
-const language = navigator.languages.find((one) => /^en\b/.test(one)) ?? "en-GB";
+/** A chunk for each language but English, which is always here: where the chunk cannot be had, pages still speak. */
+const others: Readonly<Record<Exclude<Locale, "en">, () => Promise<Readonly<Record<string, string>>>>> = {
+  de: () => import("./de.ts").then(({ de }) => de),
+  fr: () => import("./fr.ts").then(({ fr }) => fr),
+  es: () => import("./es.ts").then(({ es }) => es),
+  ja: () => import("./ja.ts").then(({ ja }) => ja),
+};
+
+const asked = chooseLanguage(navigator.languages);
+const translated = asked.locale === "en" ? undefined : await others[asked.locale]().catch(() => undefined);
+const words: Readonly<Record<string, string>> = translated ?? en;
+
+/** The language of the words: what the document says of itself (BCP 47). */
+export const locale: Locale = translated === undefined ? "en" : asked.locale;
+const language = translated === undefined && asked.locale !== "en" ? "en-GB" : asked.tag;
 const plural = new Intl.PluralRules(language);
 const number = new Intl.NumberFormat(language);
 
 /** The words for `key`, with `{name}` filled from `values`; numbers are written in the reader's manner. */
-export function say(key: TextKey, values: Values = {}): string {
-  return en[key].replaceAll(/\{([\w-]+)\}/g, (whole, name: string) => {
+export const say = (key: Plain, values: Values = {}): string => fill(words[key] ?? key, values);
+
+/** The words for `count` things, by the language's plural rules. `{count}` is filled in. */
+export const sayCount = (stem: Counted, count: number, values: Values = {}): string =>
+  fill(words[`${stem}.${plural.select(count)}`] ?? words[`${stem}.other`] ?? stem, { count, ...values });
+
+const fill = (text: string, values: Values): string =>
+  text.replaceAll(/\{([\w-]+)\}/g, (whole, name: string) => {
     const value = values[name];
     return value === undefined ? whole : typeof value === "number" ? number.format(value) : value;
   });
-}
 
-type Counted = { [Key in TextKey]: Key extends `${infer Stem}.one` ? Stem : never }[TextKey];
+const isPlain = (key: string): key is Plain => Object.hasOwn(en, key);
 
-/** The words for `count` things, by the language's plural rules. `{count}` is filled in. */
-export function sayCount(stem: Counted, count: number, values: Values = {}): string {
-  const form: TextKey = plural.select(count) === "one" ? `${stem}.one` : `${stem}.other`;
-  return say(form, { count, ...values });
+/** The words for one of a set that the service names, such as a kind of floor; as the service wrote it for one not known here. */
+export function sayOf(
+  set: "class" | "console.keys" | "data" | "deadline" | "floor" | "lane" | "review" | "state",
+  name: string,
+  written = name,
+): string {
+  const key = `${set}.${name}`;
+  return isPlain(key) ? say(key) : written;
 }
 
 export const showNumber = (value: number): string => number.format(value);
+
+const decimal = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+/** With at most two digits after the point: speeds, milliseconds. */
+export const showDecimal = (value: number): string => decimal.format(value);
+
+const list = new Intl.ListFormat(language);
+export const showList = (items: readonly string[]): string => list.format(items);
 
 const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: "long" });
 const instantFormat = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
@@ -72,7 +104,11 @@ export function showSpan(totalSeconds: number): string {
   return parts
     .slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2)
     .map(([value, unit]) =>
-      new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(value),
+      new Intl.NumberFormat(language, {
+        style: "unit",
+        unit,
+        unitDisplay: locale === "ja" ? "narrow" : "short",
+      }).format(value),
     )
     .join(" ");
 }

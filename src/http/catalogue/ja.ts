@@ -19,7 +19,7 @@ export const ja: Catalogue = {
   "field.name.hint": "アカウントに表示されます。空欄でもかまいません。",
   "field.code": "お知らせに書かれたコード",
   "field.factor": "コード",
-  "field.factor.hint": "認証アプリの6桁の数字、または回復コードの1つ。",
+  "field.factor.hint": "認証アプリの6桁の数字、または復旧コードの1つ。",
   "field.sign-out-devices": "パスワード変更後、接続中の機器をサインアウトする",
   "field.sign-out-devices.hint":
     "いまサインインしているブラウザー、テレビ、アプリは、もう一度サインインが必要になります。",
@@ -32,7 +32,7 @@ export const ja: Catalogue = {
     "このコードは間違っているか、使用済みか、古すぎます。何度か送った場合は、いちばん新しいメールのコードを使ってください。",
   "refused.factor": "このコードは間違っているか、使用済みです。アプリに次のコードが出るのを待って入力してください。",
   "refused.factor.wait":
-    "間違ったコードが多すぎます。アプリのコードは{minutes}分後にまた使えます。回復コードならすぐに使えます。",
+    "間違ったコードが多すぎます。アプリのコードは{minutes}分後にまた使えます。復旧コードならすぐに使えます。",
   "refused.password-is-old": "これは盗まれたパスワードです。別のものを選んでください。",
   "refused.password.too-short": "{count}文字以上にしてください。いくつかの単語を並べるとよいでしょう。",
   "refused.password.too-long": "1,024文字以内にしてください。",
@@ -80,7 +80,7 @@ export const ja: Catalogue = {
 
   "sign-in.done.step-over": "時間がかかりすぎたか、間違ったコードが多すぎました。もう一度サインインしてください。",
   "sign-in.code.title": "あと一歩です",
-  "sign-in.code.lead": "パスワードは合っています。このアカウントは第二の要素も必要です。",
+  "sign-in.code.lead": "パスワードは合っています。このアカウントは二段階認証も必要です。",
   "sign-in.code.do": "サインイン",
   "sign-in.code.again": "最初からやり直す",
 
@@ -113,7 +113,7 @@ export const ja: Catalogue = {
   "renew.code.do": "新しいパスワードを設定する",
   "renew.factor.title": "あと1つ",
   "renew.factor.lead":
-    "メールの確認ができました。このアカウントには2つ目の確認があります。そのコードと、新しいパスワードをもう一度入力してください。",
+    "メールの確認ができました。このアカウントは二段階認証を使っています。そのコードと、新しいパスワードをもう一度入力してください。",
   "renew.code.again": "メールが届きませんか。迷惑メールの中を見るか、もう一度送ってください",
   "line.title": "順番をお取りしました",
   "line.lead":
