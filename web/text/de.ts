@@ -625,7 +625,7 @@ export const de: Catalogue<"de"> = {
   "console.alarms.proposes": "Schlägt vor",
   "console.alarms.proposal": "Einen Fall: {how}. Kopiert am: {copied}. Daten: {classes}. Schlüssel erreichbar: {keys}.",
   "console.alarms.unknown": "unbekannt",
-  "console.alarms.times": "{times}-mal, zuletzt {last}",
+  "console.alarms.times": "{times} Mal, zuletzt {last}",
   "console.alarms.case": "Aus diesem Alarm einen Fall öffnen",
   "console.alarms.case.label": "Aus diesem Alarm einen Fall öffnen: {title}",
   "console.alarms.case.opened": "sein Fall",

@@ -107,7 +107,7 @@ export function showSpan(totalSeconds: number): string {
       new Intl.NumberFormat(language, {
         style: "unit",
         unit,
-        unitDisplay: locale === "ja" ? "narrow" : "short",
+        unitDisplay: "short",
       }).format(value),
     )
     .join(" ");
