@@ -6,9 +6,10 @@ import type { Finding } from "./thief/finding.ts";
 import { populateWorld, type Populated } from "./thief/populate.ts";
 import { searchRaw } from "./thief/raw.ts";
 import { searchReplica } from "./thief/replica.ts";
-import { hashSearch } from "./thief/guess.ts";
+import { hashedWords } from "./thief/guess.ts";
+import { lookHere, type Looking } from "./thief/looking.ts";
 import { decoysIn, guessesFor, rob, workOn, type Effort, type Loot } from "./thief/rob.ts";
-import { searchFor, type Search } from "./thief/search.ts";
+import { searchFor } from "./thief/search.ts";
 import { inSnapshot, takeTables, type Haul } from "./thief/take.ts";
 import { printed } from "./thief/table.ts";
 import { weakColumn, weaken, weaknesses, type Weakness } from "./thief/weaknesses.ts";
@@ -19,19 +20,17 @@ import { openWorld, type World } from "./thief/world.ts";
  * that can be copied, and works on every column; then it robs schemas that are weak in one place each, and must find that.
  * `npm run thief` is the same with 10,000 accounts and a dictionary of 1,000 words.
  */
-const effort: Effort = { rowsTried: 1, words: 200, everyWord: false };
+const effort: Effort = { rowsTried: 1, words: 200, everyWord: false, threads: 2 };
 let world: World;
 let populated: Populated;
 let loot: Loot;
-let search: Search;
-let hashes: Search;
+let looking: Looking;
 
 beforeAll(async () => {
   world = await openWorld();
   populated = await populateWorld(world, 48);
   loot = await rob(world, populated, effort);
-  search = searchFor(world.sought);
-  hashes = hashSearch(guesses().words);
+  looking = lookHere(searchFor([...world.sought, ...hashedWords(guesses().words)]));
 }, 600_000);
 afterAll(() => world.close());
 
@@ -53,7 +52,7 @@ test("P4: the thief has tried: every table, every way in, the log and a replica"
 });
 
 /** For a single table three accounts are enough: it has a row of each. */
-const guesses = () => guessesFor(world, populated.people.slice(0, 3), effort);
+const guesses = () => guessesFor(world, populated.people.slice(0, 3), { ...effort, threads: 0 });
 
 /** What the kit says of one table, and those beside it, as they are inside this transaction. */
 async function foundIn(haul: Haul, weakness: Weakness): Promise<Finding[]> {
@@ -67,7 +66,7 @@ async function foundIn(haul: Haul, weakness: Weakness): Promise<Finding[]> {
     }));
     return (await tryCredentials(world, populated, { ...haul, tables: rows }, 1)).findings;
   }
-  const { findings } = await workOn(haul, search, hashes, { ...guesses(), declarations: changed });
+  const { findings } = await workOn(haul, looking, { ...guesses(), declarations: changed });
   return [...findings, ...compareDeclared(haul, changed)];
 }
 
@@ -129,7 +128,7 @@ describe("P4: in a schema that is weak in one place, the kit finds it", () => {
 
 describe("P4: what is gone from the tables is still on the disk, and a replica was told", () => {
   const bait = "Grace.Planted@Some.Example.org";
-  const planted = searchFor([{ what: "planted", value: bait }]);
+  const planted = lookHere(searchFor([{ what: "planted", value: bait }]));
   const filler = "the quick brown lantern ".repeat(120);
 
   test("a row that was deleted before the copy was made, plain and compressed", async () => {
@@ -144,7 +143,7 @@ describe("P4: what is gone from the tables is still on the disk, and a replica w
     expect(size?.size).toBeLessThan(1_000);
     await world.db.pool.query("delete from scratch");
 
-    const file = await searchRaw(planted, world, (name) => name === path?.path);
+    const file = await searchRaw(planted, world, { isWanted: (name) => name === path?.path });
     expect(file.findings.map(({ where }) => where)).toEqual(["data folder: scratch"]);
     const replica = await searchReplica(planted, world.db, loot.haul);
     expect(replica.findings.map(({ where }) => where)).toEqual(["scratch.note"]);
@@ -153,10 +152,10 @@ describe("P4: what is gone from the tables is still on the disk, and a replica w
     await world.db.pool.query("create table scratch2 (note text)");
     await world.db.pool.query("insert into scratch2 values ($1)", [`${filler}${bait}${filler}`]);
     const other = await world.db.one<{ path: string }>(`select pg_relation_filepath('scratch2') as path`);
-    const compressed = await searchRaw(planted, world, (name) => name === other?.path);
+    const compressed = await searchRaw(planted, world, { isWanted: (name) => name === other?.path });
     expect(compressed.findings.map(({ where }) => where)).toEqual(["data folder: scratch2"]);
     await world.db.pool.query("drop table scratch, scratch2");
-    const log = await searchRaw(planted, world, (name) => name >= `pg_wal/${from?.file}`);
+    const log = await searchRaw(planted, world, { isWanted: (name) => name >= `pg_wal/${from?.file}` });
     expect(log.findings.map(({ where }) => where)).toEqual(["data folder: write-ahead log"]);
   }, 60_000);
 });

@@ -7,6 +7,7 @@ import { askPasskey } from "./features/passkeys.ts";
 import { openClient, type Answer, type Ask } from "./http.ts";
 import { controls, lastWithApp } from "./controls.ts";
 import type { Populated } from "./populate.ts";
+import { silentCount, type Count } from "./steps.ts";
 import { leavesOf, writtenBytes, type Haul, type Row, type TakenTable } from "./take.ts";
 import { noWayIn, waysIn, type Candidate, type Thief } from "./ways-in.ts";
 import type { World } from "./world.ts";
@@ -14,6 +15,8 @@ import type { World } from "./world.ts";
 export interface Tried {
   readonly findings: Finding[];
   readonly values: number;
+  /** Ways in that let in whom they should. */
+  readonly ways: number;
   readonly requests: number;
   /** By way in: how many requests were made. */
   readonly byWay: ReadonlyMap<string, number>;
@@ -38,12 +41,19 @@ export function uncoveredRoutes(routes: readonly RouteRow[]): string[] {
  * Tries values of every column of every table on every way in of the real service, over HTTP: `rowsEach` rows of each kind
  * of row there is. Each way in first accepts what it should, or trying it would prove nothing.
  */
-export async function tryCredentials(world: World, populated: Populated, haul: Haul, rowsEach: number): Promise<Tried> {
+export async function tryCredentials(
+  world: World,
+  populated: Populated,
+  haul: Haul,
+  rowsEach: number,
+  count: Count = silentCount,
+): Promise<Tried> {
   const client = openClient(world.port);
   const { people } = populated;
   const byWay = new Map<string, number>();
   const findings = new Map<string, Finding>();
   let values = 0;
+  let ways = 0;
   try {
     const [person, other] = people;
     if (person === undefined || other === undefined) throw new Error("nobody is there to be robbed");
@@ -57,7 +67,8 @@ export async function tryCredentials(world: World, populated: Populated, haul: H
     for (const way of waysIn) {
       const control = await controls[way.name]?.(world, populated);
       const answer = control === undefined ? undefined : await ask(control);
-      if (answer === undefined || !way.accepted(answer)) {
+      if (answer !== undefined && way.accepted(answer)) ways++;
+      else {
         const says = `what should be accepted was not (${answer?.status ?? "no control"}), so trying it proves nothing`;
         findings.set(way.name, { class: "untested", where: way.name, says });
       }
@@ -71,8 +82,11 @@ export async function tryCredentials(world: World, populated: Populated, haul: H
       now: world.clock.now(),
       challenge: await ownChallenge(world),
     };
-    for (const [where, candidate] of candidatesIn(haul, rowsEach)) {
+    const candidates = candidatesIn(haul, rowsEach);
+    count.expect(candidates.length, "values on every way in");
+    for (const [where, candidate] of candidates) {
       values++;
+      count.did();
       for (const way of waysIn) {
         const asks = way.asks(candidate, thief);
         if (asks.length > 0) await way.forgetTries?.(world.db);
@@ -86,7 +100,7 @@ export async function tryCredentials(world: World, populated: Populated, haul: H
     client.close();
   }
   const requests = [...byWay.values()].reduce((sum, count) => sum + count, 0);
-  return { findings: [...findings.values()], values, requests, byWay };
+  return { findings: [...findings.values()], values, ways, requests, byWay };
 }
 
 /** A right password of sixty who have an app and whose code of this half minute nobody has typed. */

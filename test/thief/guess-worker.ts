@@ -6,4 +6,14 @@ interface Task {
   readonly targets: ReadonlyMap<string, string>;
 }
 
-parentPort?.on("message", ({ salts, targets }: Task) => parentPort?.postMessage(tryWords(salts, targets)));
+/** What the thread says: that it is so many salts further, and in the end what it has. */
+export type Told =
+  | { readonly kind: "salts"; readonly done: number }
+  | { readonly kind: "all"; readonly tried: ReturnType<typeof tryWords> };
+
+const tell = (told: Told): void => parentPort?.postMessage(told);
+
+parentPort?.on("message", ({ salts, targets }: Task) => {
+  const tried = tryWords(salts, targets, (done) => tell({ kind: "salts", done }));
+  tell({ kind: "all", tried });
+});

@@ -1,10 +1,11 @@
 import { hash as hashOf } from "node:crypto";
-import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { HashCost } from "../../src/credentials/hash-pool.ts";
 import type { Finding } from "./finding.ts";
 import { tryWords, windowBytes, type Salt } from "./guess-salts.ts";
-import { searchFor, type Sought } from "./search.ts";
+import type { Told } from "./guess-worker.ts";
+import type { Sought } from "./search.ts";
+import type { Count } from "./steps.ts";
 import { leavesOf, writtenBytes, type Haul, type Row, type TakenTable } from "./take.ts";
 
 const unkeyed = [
@@ -27,6 +28,9 @@ const unkeyed = [
 /** As a person types it and as a program folds it. */
 const foldings = (word: string): string[] => [...new Set([word, word.toLowerCase()])];
 
+/** What a hash of a word is called where it is found. */
+export const hashedWord = "a word, as ";
+
 /** Every word as every hash there is, without a key, and hashed twice: what is looked for in every column. */
 export function hashedWords(words: readonly string[]): Sought[] {
   return words.flatMap((word) =>
@@ -34,9 +38,9 @@ export function hashedWords(words: readonly string[]): Sought[] {
       unkeyed.flatMap((name): Sought[] => {
         const once = hashOf(name, folded, "buffer");
         return [
-          { what: `a word, as ${name}`, value: once, exact: true },
+          { what: `${hashedWord}${name}`, value: once, exact: true },
           {
-            what: `a word, as ${name} written in hex and hashed again`,
+            what: `${hashedWord}${name} written in hex and hashed again`,
             value: hashOf(name, once.toString("hex"), "buffer"),
             exact: true,
           },
@@ -57,6 +61,7 @@ export interface GuessOptions {
   readonly own?: ReadonlyMap<string, readonly string[]>;
   /** Threads that try; none unless told, and this one does it. */
   readonly threads?: number;
+  readonly count?: Count;
 }
 
 export interface Guessed {
@@ -83,7 +88,7 @@ const mostSalt = 512;
  * a hash that was cut to eight bytes or more.
  */
 export async function guessRows(haul: Haul, options: GuessOptions): Promise<Guessed> {
-  const { accountIds, words, own, cost, threads = 0 } = options;
+  const { accountIds, words, own, cost, threads = 0, count } = options;
   const accounts = new Set(accountIds);
   const everyWord = fold(words);
   const ownWords = new Map([...(own ?? [])].map(([account, all]) => [account, fold(all)]));
@@ -112,11 +117,14 @@ export async function guessRows(haul: Haul, options: GuessOptions): Promise<Gues
     }
   }
   const listed = [...salts.values()].map((salt): Salt => ({ ...salt, words: [...salt.words] }));
+  count?.expect(listed.length, "salts and keys");
   const shares = Array.from({ length: threads }, (_none, thread) =>
     listed.filter((_salt, at) => at % threads === thread),
   );
   const tried =
-    threads === 0 ? [tryWords(listed, targets)] : await Promise.all(shares.map((share) => inThread(share, targets)));
+    threads === 0
+      ? [tryWords(listed, targets, count?.did)]
+      : await Promise.all(shares.map((share) => inThread(share, targets, count?.did)));
   const findings = tried.flatMap(({ hits }) =>
     hits.map(({ target, how, salt }): Finding => {
       const says = `a dictionary word as ${how}, with ${salt} as salt or key`;
@@ -129,13 +137,15 @@ export async function guessRows(haul: Haul, options: GuessOptions): Promise<Gues
 async function inThread(
   salts: readonly Salt[],
   targets: ReadonlyMap<string, string>,
+  did: Count["did"] = () => undefined,
 ): Promise<ReturnType<typeof tryWords>> {
   const worker = new Worker(new URL("guess-worker.ts", import.meta.url));
   try {
-    const answered = once(worker, "message");
-    worker.postMessage({ salts, targets });
-    const [tried] = (await answered) as [ReturnType<typeof tryWords>];
-    return tried;
+    return await new Promise((resolve, reject) => {
+      worker.on("message", (told: Told) => (told.kind === "salts" ? did(told.done) : resolve(told.tried)));
+      worker.on("error", reject);
+      worker.postMessage({ salts, targets });
+    });
   } finally {
     await worker.terminate();
   }
@@ -193,6 +203,3 @@ function cellsOf(table: TakenTable, row: Row): Cell[] {
       });
   });
 }
-
-/** The unkeyed half: hashes of the words, wherever they stand. */
-export const hashSearch = (words: readonly string[]) => searchFor(hashedWords(words));

@@ -4,13 +4,31 @@ export const keyBytes = 8;
 /** A to Z are searched as a to z. */
 const folded = Uint8Array.from({ length: 256 }, (_none, byte) => (byte >= 65 && byte <= 90 ? byte + 32 : byte));
 
-/** Every needle there is, in a few flat arrays: millions of them, and no object for any. */
 export interface Needles {
   /** Notes a stretch of bytes; one of fewer than eight is not looked for. */
   add(what: string, bytes: Uint8Array): void;
-  /** Adds what of it stands in these bytes to `found`; one pass, however many needles there are. */
-  search(bytes: Uint8Array, found: Set<string>): void;
-  readonly count: number;
+  /** All that was noted until now. */
+  table(): NeedleTable;
+}
+
+/**
+ * Every needle there is, in a few flat arrays: millions of them, and no object for any. They lie in memory that threads
+ * share, so that a message which has them copies nothing.
+ */
+export interface NeedleTable {
+  readonly words: readonly string[];
+  readonly pool: Uint8Array;
+  readonly starts: Uint32Array;
+  readonly lengths: Uint16Array;
+  readonly whats: Uint32Array;
+  readonly nexts: Int32Array;
+  /** Where in the needle the eight bytes are that it is found by. */
+  readonly anchors: Uint16Array;
+  /** Open addressing: the first needle of a key, plus one. */
+  readonly heads: Int32Array;
+  /** Set where any key falls: what is read for each byte of a haystack has to be small. */
+  readonly bits: Uint32Array;
+  readonly shift: number;
 }
 
 export function gatherNeedles(): Needles {
@@ -22,30 +40,21 @@ export function gatherNeedles(): Needles {
   let lengths = new Uint16Array(1 << 10);
   let whats = new Uint32Array(1 << 10);
   let nexts = new Int32Array(1 << 10);
-  /** Where in the needle the eight bytes are that it is found by. */
   let anchors = new Uint16Array(1 << 10);
   let count = 0;
-  /** Open addressing: the first needle of a key, plus one. */
   let heads = new Int32Array(1 << 12);
   let keys = 0;
-  /** Set where any key falls: what is read for each byte of a haystack has to be small. */
   let bits = new Uint32Array(1 << 13);
   let shift = 32 - 18;
 
-  const keyAt = (at: number): number => {
-    const high = (pool[at]! << 24) | (pool[at + 1]! << 16) | (pool[at + 2]! << 8) | pool[at + 3]!;
-    const low = (pool[at + 4]! << 24) | (pool[at + 5]! << 16) | (pool[at + 6]! << 8) | pool[at + 7]!;
-    return mix(high, low);
-  };
-
   const place = (needle: number): void => {
-    const key = keyAt(starts[needle]! + anchors[needle]!);
+    const key = keyIn(pool, starts[needle]! + anchors[needle]!);
     bits[(key >>> shift) >>> 5]! |= 1 << ((key >>> shift) & 31);
     const mask = heads.length - 1;
-    let slot = (key ^ (key >>> 13)) & mask;
+    let slot = slotOf(key) & mask;
     for (; heads[slot] !== 0; slot = (slot + 1) & mask) {
       const first = heads[slot]! - 1;
-      if (keyAt(starts[first]! + anchors[first]!) !== key) continue;
+      if (keyIn(pool, starts[first]! + anchors[first]!) !== key) continue;
       nexts[needle] = first + 1;
       heads[slot] = needle + 1;
       return;
@@ -55,14 +64,7 @@ export function gatherNeedles(): Needles {
     keys++;
   };
 
-  const firstWith = (key: number): number => {
-    const mask = heads.length - 1;
-    for (let slot = (key ^ (key >>> 13)) & mask; heads[slot] !== 0; slot = (slot + 1) & mask) {
-      const first = heads[slot]! - 1;
-      if (keyAt(starts[first]! + anchors[first]!) === key) return first + 1;
-    }
-    return 0;
-  };
+  const firstWith = (key: number): number => firstOf(heads, pool, starts, anchors, key);
 
   const grow = (): void => {
     if (count === starts.length) {
@@ -91,8 +93,8 @@ export function gatherNeedles(): Needles {
     let fewest = Infinity;
     for (let at = 0; at + keyBytes <= bytes.length && fewest > 0; at++) {
       let others = 0;
-      for (let other = firstWith(keyAt(used + at)); other !== 0; other = nexts[other - 1]!, others++) {
-        if (anchors[other - 1] === at && lengths[other - 1] === bytes.length && matches(pool, used, other - 1)) return;
+      for (let other = firstWith(keyIn(pool, used + at)); other !== 0; other = nexts[other - 1]!, others++) {
+        if (anchors[other - 1] === at && lengths[other - 1] === bytes.length && matches(used, other - 1)) return;
       }
       if (others < fewest) [anchor, fewest] = [at, others];
     }
@@ -111,15 +113,50 @@ export function gatherNeedles(): Needles {
     count++;
   };
 
-  function matches(bytes: Uint8Array, from: number, needle: number): boolean {
+  /** Whether the bytes at `from` of the pool are this needle. */
+  function matches(from: number, needle: number): boolean {
+    for (let at = 0; at < lengths[needle]!; at++) if (pool[from + at] !== pool[starts[needle]! + at]) return false;
+    return true;
+  }
+
+  return {
+    add,
+    table: () => ({
+      words: [...words],
+      pool: shared(pool.subarray(0, used)),
+      starts: shared(starts.subarray(0, count)),
+      lengths: shared(lengths.subarray(0, count)),
+      whats: shared(whats.subarray(0, count)),
+      nexts: shared(nexts.subarray(0, count)),
+      anchors: shared(anchors.subarray(0, count)),
+      heads: shared(heads),
+      bits: shared(bits),
+      shift,
+    }),
+  };
+}
+
+/** @returns adds what stands in these bytes to `found`; one pass, however many needles there are. */
+export function searchThrough({
+  words,
+  pool,
+  starts,
+  lengths,
+  whats,
+  nexts,
+  anchors,
+  heads,
+  bits,
+  shift,
+}: NeedleTable): (bytes: Uint8Array, found: Set<string>) => void {
+  const matches = (bytes: Uint8Array, from: number, needle: number): boolean => {
     const [start, length] = [starts[needle]!, lengths[needle]!];
     if (from < 0 || from + length > bytes.length) return false;
     for (let at = 0; at < length; at++) if (folded[bytes[from + at]!] !== pool[start + at]) return false;
     return true;
-  }
+  };
 
-  const search = (bytes: Uint8Array, found: Set<string>): void => {
-    const [near, by] = [bits, shift];
+  return (bytes, found) => {
     // A window of eight folded bytes slides along, as two numbers.
     let high = 0;
     let low = 0;
@@ -127,21 +164,31 @@ export function gatherNeedles(): Needles {
       high = (high << 8) | (low >>> 24);
       low = (low << 8) | folded[bytes[at]!]!;
       const key = mix(high, low);
-      if (((near[(key >>> by) >>> 5]! >>> ((key >>> by) & 31)) & 1) === 0 || at < keyBytes - 1) continue;
-      for (let needle = firstWith(key); needle !== 0; needle = nexts[needle - 1]!) {
+      if (((bits[(key >>> shift) >>> 5]! >>> ((key >>> shift) & 31)) & 1) === 0 || at < keyBytes - 1) continue;
+      for (let needle = firstOf(heads, pool, starts, anchors, key); needle !== 0; needle = nexts[needle - 1]!) {
         if (matches(bytes, at - keyBytes + 1 - anchors[needle - 1]!, needle - 1)) found.add(words[whats[needle - 1]!]!);
       }
     }
   };
-
-  return {
-    add,
-    search,
-    get count() {
-      return count;
-    },
-  };
 }
+
+/** The first needle of a key, plus one; 0 for none. */
+function firstOf(heads: Int32Array, pool: Uint8Array, starts: Uint32Array, anchors: Uint16Array, key: number): number {
+  const mask = heads.length - 1;
+  for (let slot = slotOf(key) & mask; heads[slot] !== 0; slot = (slot + 1) & mask) {
+    const first = heads[slot]! - 1;
+    if (keyIn(pool, starts[first]! + anchors[first]!) === key) return first + 1;
+  }
+  return 0;
+}
+
+function keyIn(pool: Uint8Array, at: number): number {
+  const high = (pool[at]! << 24) | (pool[at + 1]! << 16) | (pool[at + 2]! << 8) | pool[at + 3]!;
+  const low = (pool[at + 4]! << 24) | (pool[at + 5]! << 16) | (pool[at + 6]! << 8) | pool[at + 7]!;
+  return mix(high, low);
+}
+
+const slotOf = (key: number): number => key ^ (key >>> 13);
 
 function mix(high: number, low: number): number {
   const mixed = Math.imul(high ^ Math.imul(low, 0x9e37_79b1), 0x85eb_ca6b);
@@ -151,4 +198,11 @@ function mix(high: number, low: number): number {
 function grown<Kind extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(before: Kind, after: Kind): Kind {
   after.set(before);
   return after;
+}
+
+function shared<Kind extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(array: Kind): Kind {
+  const Own = array.constructor as new (buffer: SharedArrayBuffer) => Kind;
+  const copy = new Own(new SharedArrayBuffer(array.byteLength));
+  copy.set(array);
+  return copy;
 }

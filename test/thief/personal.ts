@@ -1,6 +1,8 @@
 import { openedWhole } from "./forms.ts";
 import type { Finding } from "./finding.ts";
-import type { Search } from "./search.ts";
+import { hashedWord } from "./guess.ts";
+import type { Looking } from "./looking.ts";
+import type { Count } from "./steps.ts";
 import type { Field } from "./take.ts";
 
 /** Nothing is found across two values. */
@@ -12,18 +14,17 @@ const isPlain = (type: string): boolean =>
 /** Values of a field that are opened as if they were compressed as a whole: what one is, all are. */
 const opened = 8;
 
-interface Place {
-  readonly class: "personal" | "guessable";
-  readonly in?: string;
-}
-
 /** Reads the values of fields as they come, each field a block at a time, in every encoding. */
-export function readFields(search: Search, { class: findingClass, in: place = "" }: Place) {
+export function readFields(looking: Looking, place = "") {
   const blocks = new Map<string, { parts: Buffer[]; size: number; seen: number; readonly found: Set<string> }>();
-  const findings: Finding[] = [];
+  const looks: Promise<void>[] = [];
 
   const look = (found: Set<string>, type: string, bytes: Buffer): void => {
-    for (const what of isPlain(type) ? search.findPlain(bytes) : search.findIn(bytes)) found.add(what);
+    const looked = looking.look(bytes, isPlain(type));
+    looks.push(looked.then((whats) => whats.forEach((what) => found.add(what))));
+  };
+  const rest = async (): Promise<void> => {
+    await Promise.all(looks.splice(0));
   };
 
   return {
@@ -40,24 +41,32 @@ export function readFields(search: Search, { class: findingClass, in: place = ""
       block.parts = [];
       block.size = 0;
     },
+    /** Waits until what was given is looked through: who gives much gives no more before. */
+    rest,
     /** @returns what was found, once everything was given. */
-    finish(typeOf: (name: string) => string): Finding[] {
-      for (const [name, { parts, found }] of blocks) {
-        look(found, typeOf(name), Buffer.concat(parts));
-        for (const what of found) findings.push({ class: findingClass, where: name, says: `${place}${what}` });
-      }
-      return findings;
+    async finish(typeOf: (name: string) => string): Promise<Finding[]> {
+      for (const [name, { parts, found }] of blocks) look(found, typeOf(name), Buffer.concat(parts));
+      await rest();
+      return [...blocks].flatMap(([name, { found }]) =>
+        [...found].map((what): Finding => {
+          const isWord = what.startsWith(hashedWord);
+          return { class: isWord ? "guessable" : "personal", where: name, says: `${place}${what}` };
+        }),
+      );
     },
   };
 }
 
 /** Reads every value of every field in every encoding. */
-export function searchFields(search: Search, fields: Iterable<Field>, place: Place): Finding[] {
+export async function searchFields(looking: Looking, fields: Iterable<Field>, did: Count["did"]): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { name, type, values } of fields) {
-    const reading = readFields(search, place);
-    for (const { bytes } of values) reading.take(name, type, bytes);
-    findings.push(...reading.finish(() => type));
+    const reading = readFields(looking);
+    for (const { bytes } of values) {
+      reading.take(name, type, bytes);
+      did();
+    }
+    findings.push(...(await reading.finish(() => type)));
   }
   return findings;
 }

@@ -6,6 +6,7 @@ import { operationFeatures } from "./features/operations.ts";
 import { passkeyFeatures } from "./features/passkeys.ts";
 import { signalFeatures } from "./features/signals.ts";
 import { secondFactorFeatures } from "./features/second-factors.ts";
+import { silentSteps, type Count, type Steps } from "./steps.ts";
 import type { World } from "./world.ts";
 
 const inPhase = (phase: Feature["phase"], list: readonly Feature[]): readonly Feature[] =>
@@ -28,6 +29,9 @@ export const features: readonly Feature[] = [
   ...inPhase("last", [...secondFactorFeatures, ...signalFeatures, ...operationFeatures]),
 ];
 
+/** Steps of `populateWorld`. */
+export const populatingSteps = (accounts: number, busy: number): number => features.length + (accounts > busy ? 1 : 0);
+
 const beforeOperations = features.findIndex(({ name }) => name === "operating");
 
 /** Requests under way at once. */
@@ -43,12 +47,12 @@ export interface Populated {
 
 /**
  * So many accounts; those of `busy` use every feature there is, one feature after the other, and the others sign up and in
- * between them. `say` hears of each.
+ * between them.
  */
 export async function populateWorld(
   world: World,
   accounts: number,
-  { busy = accounts, say = () => undefined }: { busy?: number; say?: (line: string) => void } = {},
+  { busy = accounts, steps = silentSteps }: { busy?: number; steps?: Steps } = {},
 ): Promise<Populated> {
   const people = Array.from({ length: Math.min(busy, accounts) }, (_none, number) => makePerson(world, number));
   // What is done with the last two asks for nothing besides their passwords.
@@ -56,13 +60,14 @@ export async function populateWorld(
   const crowd = accounts - people.length;
   const spare: Spare = { titleId: "", operatorCookie: "", turn: 0, recoveryCodes: [] };
   const joining: Feature = {
-    name: `${crowd} more, signing up and in`,
+    name: `${crowd.toLocaleString("en")} more, signing up and in`,
     phase: "before",
     fills: [],
-    once: async () => {
+    once: async (_world, _people, _spare, count) => {
       const before = world.sought.length;
       const numbers = Array.from({ length: crowd }, (_none, number) => people.length + number);
-      await each(numbers, async (number) => {
+      count.expect(crowd, "accounts");
+      await each(numbers, count, async (number) => {
         const person = makePerson(world, number);
         await confirmSignUp(world, person, await askSignUp(world, person));
         await signIn(world, person);
@@ -74,32 +79,31 @@ export async function populateWorld(
   // They are there when letters are sent and the case is opened.
   const [first, rest] = [features.slice(0, beforeOperations), features.slice(beforeOperations)];
   for (const feature of crowd === 0 ? features : [...first, joining, ...rest]) {
-    const sayTime = stopwatch(say);
-    await feature.once?.(world, people, spare);
-    if (feature.each !== undefined) await each(people, (person) => feature.each?.(world, person, spare));
+    await steps.step(feature.name, async (count) => {
+      await feature.once?.(world, people, spare, count);
+      if (feature.each === undefined) return;
+      count.expect(people.length, "people");
+      await each(people, count, (person) => feature.each?.(world, person, spare));
+    });
     // An evening goes on: what happens later is later.
     world.clock.advance(secondMs);
-    sayTime(feature.name);
   }
   for (const person of people) person.cookie = world.service.newestOf(person.cookie);
   return { people, crowd, spare };
 }
 
-/** @returns says how long it has been, and how much of a processor this process had. */
-export function stopwatch(say: (line: string) => void): (what: string) => void {
-  const [started, used] = [performance.now(), process.cpuUsage()];
-  return (what) => {
-    const { user, system } = process.cpuUsage(used);
-    const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
-    say(`${what}: ${seconds(performance.now() - started)} s, processor ${seconds((user + system) / 1_000)} s`);
-  };
-}
-
-async function each<Item>(items: readonly Item[], work: (item: Item) => Promise<void> | undefined): Promise<void> {
+async function each<Item>(
+  items: readonly Item[],
+  count: Count,
+  work: (item: Item) => Promise<void> | undefined,
+): Promise<void> {
   const queue = items.values();
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
-      for (const item of queue) await work(item);
+      for (const item of queue) {
+        await work(item);
+        count.did();
+      }
     }),
   );
 }

@@ -1,7 +1,8 @@
 import type { Db } from "../../src/db/db.ts";
 import type { Finding } from "./finding.ts";
 import { readFields } from "./personal.ts";
-import type { Search } from "./search.ts";
+import type { Looking } from "./looking.ts";
+import { silentCount, type Count } from "./steps.ts";
 import { leavesOf, type Haul } from "./take.ts";
 import { replicaSlot } from "./world.ts";
 
@@ -11,15 +12,16 @@ import { replicaSlot } from "./world.ts";
  * by PostgreSQL's own output plugin; the messages are those of "Logical Replication Message Formats", protocol version 1.
  */
 export async function searchReplica(
-  search: Search,
+  looking: Looking,
   db: Db,
   haul: Haul,
+  { expect, did }: Count = silentCount,
 ): Promise<{ readonly findings: Finding[]; readonly rows: number }> {
   const types = new Map(
     haul.tables.map(({ name, columns }) => [name, new Map(columns.map((one) => [one.name, one.type]))]),
   );
   const relations = new Map<number, { readonly table: string; readonly columns: readonly string[] }>();
-  const reading = readFields(search, { class: "personal", in: "told to a replica: " });
+  const reading = readFields(looking, "told to a replica: ");
   const typesRead = new Map<string, string>();
   let rows = 0;
 
@@ -32,6 +34,11 @@ export async function searchReplica(
     }
   };
 
+  // The server does not say how much it will tell; each row written is told at least once.
+  expect(
+    haul.tables.reduce((sum, table) => sum + table.rows.length, 0),
+    "rows",
+  );
   for (;;) {
     const messages = await db.many<{ data: Buffer }>(
       `select data from pg_logical_slot_get_binary_changes('${replicaSlot}', null, 20000,
@@ -57,6 +64,7 @@ export async function searchReplica(
         const relation = relations.get(reader.int32());
         if (relation === undefined) throw new Error("a row came before its table was described");
         rows++;
+        did();
         while (!reader.isAtEnd()) {
           // Old and new versions are told apart by a letter; both are looked at.
           reader.letter();
@@ -68,8 +76,9 @@ export async function searchReplica(
         }
       }
     }
+    await reading.rest();
   }
-  return { findings: reading.finish((name) => typesRead.get(name) ?? "text"), rows };
+  return { findings: await reading.finish((name) => typesRead.get(name) ?? "text"), rows };
 }
 
 function readerOf(data: Buffer) {

@@ -1,38 +1,82 @@
-import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
-import { populateWorld } from "./populate.ts";
-import { rob } from "./rob.ts";
-import { printed } from "./table.ts";
+/**
+ * `npm run thief`: robs a service of so many accounts that have used every feature, and prints what the thief has. What is
+ * done is said on standard error while it is done. However it ends, also by SIGKILL, what it had started ends with it, and
+ * its folder is removed.
+ *
+ * Exit codes: 0 nothing was found that is not declared; 1 something was; 2 the command line was wrong; 3 the kit failed, or
+ * did not find what was planted; 129, 130 and 143 it was told to leave.
+ */
+import { mkdtemp } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { startSweeper } from "../../src/incidents/drill/sweeper.ts";
+import { messageOf } from "../../src/kernel/fault.ts";
+import { readOptions, type Options } from "./options.ts";
+import { populateWorld, populatingSteps } from "./populate.ts";
+import { rob, robbingSteps, type Loot } from "./rob.ts";
+import { openSteps } from "./steps.ts";
+import { plantedLine, printed } from "./table.ts";
+import { weaken } from "./weaknesses.ts";
 import { openWorld } from "./world.ts";
 
-/** `npm run thief`: robs a service of so many accounts that have used every feature, and prints what the thief has. */
-const { values } = parseArgs({
-  options: {
-    accounts: { type: "string", default: "10000" },
-    busy: { type: "string", default: "100" },
-    rows: { type: "string", default: "1" },
-    words: { type: "string", default: "1000" },
-    quick: { type: "boolean", default: false },
-  },
-});
-const count = (name: "accounts" | "busy" | "rows" | "words"): number => {
-  const number = Number(values[name]);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  process.stderr.write(`error: --${name} is a whole number above 0\n`);
-  process.exit(2);
-};
-const [accounts, busy, rowsTried, words] = [count("accounts"), count("busy"), count("rows"), count("words")];
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-const started = performance.now();
-const world = await openWorld();
-try {
-  const populated = await populateWorld(world, accounts, { busy, say });
-  const effort = { rowsTried, words, everyWord: !values.quick, threads: availableParallelism() };
-  const loot = await rob(world, populated, effort, say);
+
+/** @returns the exit code. */
+async function run({ accounts, busy, rows, words, isQuick, planted }: Options): Promise<number> {
+  // All that is made meanwhile lies in it.
+  const folder = await mkdtemp(join(tmpdir(), "houselights-thief-"));
+  process.env["TMPDIR"] = folder;
+  const sweeper = startSweeper(folder);
+  // At once, or more would be started meanwhile; the sweeper does the rest.
+  const leave = (code: number): never => {
+    say("\nerror: interrupted; what was started is ended, and its data removed");
+    process.exit(code);
+  };
+  process.on("SIGHUP", () => leave(129));
+  process.on("SIGINT", () => leave(130));
+  process.on("SIGTERM", () => leave(143));
+  // Half a table is of no use to anybody: `npm run thief | head` ends here, and the sweeper clears up.
+  process.stdout.on("error", () => process.exit(3));
+
+  const begun = performance.now();
+  const threads = availableParallelism();
+  say(
+    `thief: ${accounts.toLocaleString("en")} accounts, of which ${busy.toLocaleString("en")} use every feature; ${threads} threads; nothing real is touched`,
+  );
+  const total = populatingSteps(accounts, busy) + (planted === undefined ? 0 : 1) + robbingSteps;
+  const steps = openSteps(process.stderr, total);
+  let loot: Loot;
+  try {
+    const world = await openWorld(folder);
+    const populated = await populateWorld(world, accounts, { busy, steps });
+    if (planted !== undefined) {
+      await steps.step(`planting ${planted.name}, in ${planted.table}`, () =>
+        world.db.transaction((tx) => weaken(tx, planted, populated.people.slice(0, -2))),
+      );
+    }
+    const effort = { rowsTried: rows, words, everyWord: !isQuick, threads, ...(planted && { planted }) };
+    loot = await rob(world, populated, effort, steps);
+    await world.close();
+  } catch (thrown) {
+    say(`error: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown)}`);
+    return 3;
+  } finally {
+    await sweeper.sweep();
+  }
   process.stdout.write(`${printed(loot)}\n`);
-  const { maxRSS } = process.resourceUsage();
-  say(`${((performance.now() - started) / 1_000).toFixed(0)} s, ${Math.round(maxRSS / 1_024)} MiB at most`);
-  process.exitCode = loot.findings.length === 0 ? 0 : 1;
-} finally {
-  await world.close();
+  const seconds = ((performance.now() - begun) / 1_000).toFixed(0);
+  say(`${seconds} s, ${Math.round(process.resourceUsage().maxRSS / 1_024).toLocaleString("en")} MiB at most`);
+  if (planted === undefined) return loot.findings.length === 0 ? 0 : 1;
+  const { isFound, line } = plantedLine(loot, planted);
+  process.stdout.write(`${line}\n`);
+  return isFound ? 1 : 3;
+}
+
+const read = readOptions(process.argv.slice(2));
+if (read.kind === "wrong") {
+  say(`error: ${read.error}`);
+  say(`hint: ${read.hint}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await run(read.options);
 }

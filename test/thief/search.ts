@@ -1,6 +1,6 @@
 import { hash as hashOf } from "node:crypto";
 import { formsOf } from "./forms.ts";
-import { gatherNeedles } from "./needles.ts";
+import { gatherNeedles, searchThrough, type NeedleTable } from "./needles.ts";
 
 /** Something that went in and must not be found. */
 export interface Sought {
@@ -23,17 +23,12 @@ const digestBytes = 16;
 /**
  * All that is sought, in one table: a stretch of bytes of any length is searched for any number of values in one pass.
  * Case does not count (A to Z are searched as a to z), and each value is also looked for backwards and as its digests.
+ * `digests: false` leaves those out, for what is large and held nothing that no column ever held.
  */
-export interface Search {
-  /** What of it stands in these bytes, in any encoding; empty for nothing. */
-  findIn(bytes: Buffer): Set<string>;
-  /** The same in these bytes as they are, for what is too large to be read in every encoding at once. */
-  findPlain(bytes: Buffer): Set<string>;
-  readonly values: number;
-}
-
-/** `digests: false` leaves them out, for what is large and held nothing that no column ever held. */
-export function searchFor(sought: readonly Sought[], { digests: withDigests = true } = {}): Search {
+export function needlesOf(
+  sought: readonly Sought[],
+  { digests: withDigests = true, did = () => undefined }: { digests?: boolean; did?: (values: number) => void } = {},
+): NeedleTable {
   const needles = gatherNeedles();
   for (const { what, value, mayBeDigest = false, exact, withoutDigests } of sought) {
     for (const bytes of exact === true ? [Buffer.from(value)] : spellings(value)) {
@@ -44,17 +39,32 @@ export function searchFor(sought: readonly Sought[], { digests: withDigests = tr
         needles.add(`${what}, as ${name}`, hashOf(name, bytes, "buffer").subarray(0, digestBytes));
       }
     }
+    did(1);
   }
+  return needles.table();
+}
+
+/** Looks for what is sought. */
+export interface Search {
+  /** What of it stands in these bytes, in any encoding; empty for nothing. */
+  findIn(bytes: Buffer): Set<string>;
+  /** The same in these bytes as they are. */
+  findPlain(bytes: Buffer): Set<string>;
+}
+
+export const searchFor = (...needles: Parameters<typeof needlesOf>): Search => searchOver(needlesOf(...needles));
+
+export function searchOver(table: NeedleTable): Search {
+  const search = searchThrough(table);
   return {
-    values: sought.length,
     findPlain: (bytes) => {
       const found = new Set<string>();
-      needles.search(bytes, found);
+      search(bytes, found);
       return found;
     },
     findIn: (bytes) => {
       const found = new Set<string>();
-      for (const form of formsOf(bytes)) needles.search(form, found);
+      for (const form of formsOf(bytes)) search(form, found);
       return found;
     },
   };

@@ -1,5 +1,7 @@
 import { declarationOf } from "./columns.ts";
+import { classSays, findingClasses } from "./finding.ts";
 import type { Loot } from "./rob.ts";
+import { weakColumn, type Weakness } from "./weaknesses.ts";
 
 /** One line of what the thief has. */
 export interface Verdict {
@@ -54,6 +56,24 @@ export function verdicts({ haul, findings, declarations }: Loot): Verdict[] {
     });
 }
 
+const row = (figure: number, what: string): string => `${figure.toLocaleString("en").padStart(14)}  ${what}`;
+
+/** Whether what was planted was found, in its class and by its words. */
+export function plantedLine(
+  { findings }: Pick<Loot, "findings">,
+  { name, table, class: wanted, says: words }: Weakness,
+): { readonly isFound: boolean; readonly line: string } {
+  const column = `${table}.${weakColumn}`;
+  // Of two columns with the same values either may be named first.
+  const mine = findings.filter(
+    (one) => one.class === wanted && `${one.where} ${one.says}`.includes(column) && words.test(one.says),
+  );
+  const how = mine.map(({ where, says }) => `  ${where}: ${wanted}: ${says}`);
+  return mine.length > 0
+    ? { isFound: true, line: [`Planted in ${column} (${name}), and found:`, ...how].join("\n") }
+    : { isFound: false, line: `Planted in ${column} (${name}), and NOT FOUND.` };
+}
+
 /** The table for a terminal, and what it comes to. */
 export function printed(loot: Loot): string {
   const lines: string[] = [];
@@ -74,7 +94,11 @@ export function printed(loot: Loot): string {
   const personal = of("personal");
   const count = (word: RegExp): number => personal.filter(({ says }) => word.test(says)).length;
   lines.push(
-    ...Object.entries(loot.work).map(([what, figure]) => `${figure.toLocaleString("en").padStart(14)}  ${what}`),
+    "What was done",
+    ...Object.entries(loot.work).map(([what, figure]) => row(figure, what)),
+    "",
+    "What was found",
+    ...findingClasses.map((one) => row(of(one).length, `${one}: ${classSays[one]}`)),
     "",
     `With an account's id a thief finds its rows in ${loot.accountTables.join(", ")}.`,
     "",

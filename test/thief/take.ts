@@ -37,7 +37,11 @@ export interface Haul {
  * Every row of every table, whoever made it: tables and columns are found in the catalogue, so a new one is in at once.
  * For one moment of all of them, run it in a transaction of `repeatable read` (`inSnapshot`).
  */
-export async function takeTables(tx: Tx, only?: readonly string[]): Promise<Haul> {
+export async function takeTables(
+  tx: Tx,
+  only?: readonly string[],
+  did: (rows: number) => void = () => undefined,
+): Promise<Haul> {
   const catalogue = await tx.many<{ schema: string; table: string; columns: string[]; types: string[] }>(
     `select n.nspname as schema, c.relname as table,
             array_agg(a.attname::text order by a.attnum) as columns,
@@ -59,12 +63,21 @@ export async function takeTables(tx: Tx, only?: readonly string[]): Promise<Haul
     for (;;) {
       const part = await tx.many<Record<string, Cell>>(`fetch 5000 from taken`);
       for (const row of part) rows.push(columns.map((_column, at) => row[`c${at}`] ?? null));
+      did(part.length);
       if (part.length < 5_000) break;
     }
     await tx.run(`close taken`);
     tables.push({ name, columns: columns.map((column, at) => ({ name: column, type: types[at] ?? "" })), rows });
   }
   return { tables, fields: fieldsOf(tables) };
+}
+
+/** How many rows there are, as far as the planner knows. */
+export async function countRows(tx: Tx): Promise<number> {
+  const row = await tx.one<{ rows: number }>(
+    `select coalesce(sum(n_live_tup), 0)::bigint as rows from pg_stat_user_tables`,
+  );
+  return row?.rows ?? 0;
 }
 
 /** Runs `look` on one moment of the whole database. */

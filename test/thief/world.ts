@@ -1,10 +1,12 @@
-import { realpath } from "node:fs/promises";
+import { realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { ManualClock } from "../../src/kernel/clock.ts";
 import { openDb, type Db } from "../../src/db/db.ts";
 import { silentLog } from "../../src/kernel/log.ts";
 import { sessionCookie } from "../../src/http/cookies.ts";
 import { openLetter } from "../../src/mail/sealed-letter.ts";
 import { openService, type CallOptions, type TestService } from "../open-service.ts";
+import { startPostgres, type RunningPostgres } from "../../src/db/embedded.ts";
 import { migratedDatabase, startThrowAwayPostgres } from "../throw-away-postgres.ts";
 import type { Sought } from "./search.ts";
 
@@ -51,15 +53,21 @@ export interface World {
 
 type Answered = Awaited<ReturnType<TestService["call"]>>;
 
-/** Starts it, with a slot that keeps all that is written from now on: for a replica, and in the log on disk. */
-export async function openWorld(): Promise<World> {
-  const postgres = await startThrowAwayPostgres({
-    fsync: "off",
-    synchronous_commit: "off",
-    wal_level: "logical",
-    max_wal_size: "16GB",
-    autovacuum: "off",
-  });
+const settings = {
+  fsync: "off",
+  synchronous_commit: "off",
+  wal_level: "logical",
+  max_wal_size: "16GB",
+  autovacuum: "off",
+};
+
+/**
+ * Starts it, with a slot that keeps all that is written from now on: for a replica, and in the log on disk. Its database
+ * lies in `data` of the folder, for a sweeper that clears up after whoever is killed; without one it is thrown away as
+ * those of other tests are.
+ */
+export async function openWorld(folder?: string): Promise<World> {
+  const postgres = await (folder === undefined ? startThrowAwayPostgres(settings) : postgresIn(join(folder, "data")));
   try {
     const name = "stolen";
     const connection = { ...postgres.connection, database: name };
@@ -98,6 +106,15 @@ export async function openWorld(): Promise<World> {
     await postgres.stop();
     throw thrown;
   }
+}
+
+async function postgresIn(dataDir: string): Promise<RunningPostgres> {
+  const postgres = await startPostgres({ dataDir, log: silentLog, throwAway: true, settings });
+  const stop = async (): Promise<void> => {
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  return { ...postgres, stop };
 }
 
 /** The server may see its own folder by another name: `/proc/self/cwd` is what it was started in. */

@@ -52,6 +52,17 @@ export async function descendantsOf(pid: number): Promise<Running[]> {
   return found;
 }
 
+/**
+ * Processes of our own that were told of a folder when they were started, besides this one. Who started them may be gone: a key process
+ * that was just being started would make its folder again after it was removed.
+ */
+export async function processesNaming(folder: string): Promise<number[]> {
+  const all = await everything();
+  // Somebody else may be reading a log there.
+  const isOurs = ({ command }: Running): boolean => command.startsWith(process.execPath) && command.includes(folder);
+  return all.filter((one) => one.pid !== process.pid && isOurs(one)).map(({ pid }) => pid);
+}
+
 /** The four processes of the service that `pid` runs on a data folder; `undefined` while one of them is not there. */
 export async function processesOf(pid: number, dataDir: string): Promise<Processes | undefined> {
   const children = await descendantsOf(pid);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { childEnvironment } from "../../config/config.ts";
 import { socketFolderOf } from "../../db/embedded.ts";
 import { socketPathOf } from "../../keyholder/socket-path.ts";
-import { clusterIn, endProcesses } from "./processes.ts";
+import { clusterIn, endProcesses, processesNaming } from "./processes.ts";
 
 export interface Sweeper {
   /** Has a process of the drill's, and all that it starts, ended with the drill, unless it ended before. */
@@ -54,10 +54,10 @@ export function startSweeper(folder: string): Sweeper {
   };
 }
 
-/** Ends those processes and what they have started, and the PostgreSQL in the folder, and removes what they made. */
+/** Ends those processes, those that name the folder and what they have started, and the PostgreSQL in it, and removes what they made. */
 export async function sweepFolder(folder: string, pids: readonly number[]): Promise<void> {
   const dataDir = join(folder, "data");
-  await endProcesses(pids, dataDir);
+  await endProcesses([...pids, ...(await processesNaming(folder))], dataDir);
   // Sockets whose path would have been too long lie elsewhere.
   const cluster = clusterIn(await realpath(dataDir).catch(() => dataDir));
   for (const made of [socketFolderOf(cluster), dirname(socketPathOf(join(dataDir, "keys"))), folder]) {

@@ -1,3 +1,4 @@
+import type { Count } from "../steps.ts";
 import type { World } from "../world.ts";
 
 /** Somebody whose every fact is like nobody else's, so that it is known when it is found. */
@@ -45,7 +46,7 @@ export interface Feature {
   readonly phase: "first" | "before" | "after" | "last";
   /** The tables that have rows because of it; one that stays empty is an error. */
   readonly fills: readonly string[];
-  once?(world: World, people: readonly Person[], spare: Spare): Promise<void>;
+  once?(world: World, people: readonly Person[], spare: Spare, count: Count): Promise<void>;
   each?(world: World, person: Person, spare: Spare): Promise<void>;
 }
 

@@ -152,7 +152,7 @@ export const operationFeatures: readonly Feature[] = [
     name: "sending the letters that wait",
     phase: "before",
     fills: ["mailbox_letter", "graphile_worker._private_tasks", "graphile_worker._private_known_crontabs"],
-    once: sendLetters,
+    once: (world, _people, _spare, count) => sendLetters(world, count),
   },
   {
     name: "sign-ins, counted",
@@ -252,7 +252,7 @@ export const operationFeatures: readonly Feature[] = [
       "floor",
       "added_since",
     ],
-    once: async (world, _people, spare) => {
+    once: async (world, _people, spare, count) => {
       spare.operatorCookie = await operate(world);
       const opened = await world.done("POST", "/api/incidents", {
         body: { reason: "a copy of the database is for sale" },
@@ -265,9 +265,9 @@ export const operationFeatures: readonly Feature[] = [
       const cookies = asCookie(spare.operatorCookie);
       for (const action of ["plan", "test", "start"])
         await world.done("POST", `${path}/notify`, { body: { action }, cookies });
-      await sendLetters(world);
+      await sendLetters(world, count);
       await comeBack(world, String(opened.body["id"]) as IncidentId);
-      await sendLetters(world);
+      await sendLetters(world, count);
       const body = {
         what: "a dump was left on a disk",
         closedAt: "2026-11-22T20:00:00.000Z",

@@ -10,10 +10,11 @@ import { senderOf } from "../../../src/mail/sender-domain/judge-sender.ts";
 import { openLookup } from "../../../src/mail/sender-domain/lookup.ts";
 import { addressOnFile } from "../../../src/renewal/address-on-file.ts";
 import { forgetSessions } from "../../../src/sessions/clean-up.ts";
+import type { Count } from "../steps.ts";
 import type { World } from "../world.ts";
 
 /** A worker that sends what waits, letters of a campaign among it, until nothing waits any more. */
-export async function sendLetters(world: World): Promise<void> {
+export async function sendLetters(world: World, count: Count): Promise<void> {
   await world.readLetters();
   const { ground } = world.service;
   const { db, keyholders, clock, random } = ground;
@@ -38,7 +39,15 @@ export async function sendLetters(world: World): Promise<void> {
     schedule: [{ task: "clean-up", match: "17 * * * *" }],
   });
   try {
-    while ((await jobsLeft(world)) > 0) {
+    let most = 0;
+    let left = 0;
+    for (;;) {
+      const before = left;
+      const { jobs, letters } = await waiting(world);
+      left = jobs + letters;
+      if (left > most) count.expect((most = left), "letters");
+      if (left < before) count.did(before - left);
+      if (jobs === 0) return;
       await untilDue(world);
       await sleep(25);
     }
@@ -47,12 +56,13 @@ export async function sendLetters(world: World): Promise<void> {
   }
 }
 
-async function jobsLeft({ db }: World): Promise<number> {
-  const row = await db.one<{ count: number }>(
-    `select count(*) as count from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
-      where t.identifier in ('send-code', 'send-letter', 'campaign', 'campaign-survey', 'bounces')`,
+async function waiting({ db }: World): Promise<{ readonly jobs: number; readonly letters: number }> {
+  const row = await db.one<{ jobs: number; letters: number }>(
+    `select (select count(*) from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+              where t.identifier in ('send-code', 'send-letter', 'campaign', 'campaign-survey', 'bounces')) as jobs,
+            (select count(*) from letter where state in ('unclaimed', 'claimed', 'deferred')) as letters`,
   );
-  return row?.count ?? 0;
+  return row ?? { jobs: 0, letters: 0 };
 }
 
 /**
