@@ -1,6 +1,6 @@
 import { defineTask } from "../../../src/jobs/jobs.ts";
 import { startWorker } from "../../../src/jobs/worker.ts";
-import { fromDate, secondMs, sleep } from "../../../src/kernel/clock.ts";
+import { fromDate, minuteMs, secondMs, sleep } from "../../../src/kernel/clock.ts";
 import { silentLog } from "../../../src/kernel/log.ts";
 import { neverMailed } from "../../../src/canaries/plant.ts";
 import { bouncesTask, campaignTask, surveyTask } from "../../../src/incidents/campaign-tasks.ts";
@@ -12,6 +12,9 @@ import { addressOnFile } from "../../../src/renewal/address-on-file.ts";
 import { forgetSessions } from "../../../src/sessions/clean-up.ts";
 import type { Count } from "../steps.ts";
 import type { World } from "../world.ts";
+
+/** Nothing moves for so long only if nothing ever will. */
+const patienceMs = 5 * minuteMs;
 
 /** A worker that sends what waits, letters of a campaign among it, until nothing waits any more. */
 export async function sendLetters(world: World, count: Count): Promise<void> {
@@ -41,6 +44,7 @@ export async function sendLetters(world: World, count: Count): Promise<void> {
   try {
     let most = 0;
     let left = 0;
+    let movedAt = performance.now();
     for (;;) {
       const before = left;
       const { jobs, letters } = await waiting(world);
@@ -48,6 +52,9 @@ export async function sendLetters(world: World, count: Count): Promise<void> {
       if (left > most) count.expect((most = left), "letters");
       if (left < before) count.did(before - left);
       if (jobs === 0) return;
+      if (left !== before) movedAt = performance.now();
+      else if (performance.now() - movedAt > patienceMs)
+        throw new Error(`${left} letters wait, and nothing sends them`);
       await untilDue(world);
       await sleep(25);
     }
