@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PoolConfig } from "pg";
 import { Type } from "typebox";
@@ -8,6 +8,7 @@ import type { KeyholderAt } from "./config/keyholder-place.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
+import { makeFolder } from "./kernel/make-folder.ts";
 import { keepPostgres } from "./db/keep-postgres.ts";
 import { openBreached } from "./credentials/breached/breached.ts";
 import type { Role } from "./keyholder/keyholder.ts";
@@ -58,7 +59,7 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
         `LIBRARY_DIR: must be a folder on a disk, and this one is of the kernel's own (${madeUp})\nset it to a folder of films`,
       );
     }
-    await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(config.dataDir, 0o700);
     // A list that is not whole is said before anything is started.
     openBreached(config.dataDir, log).close();
     const [connection, keyholder] = await Promise.all([

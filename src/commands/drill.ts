@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { systemClock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { drill } from "../incidents/drill/drill.ts";
 import { drillHtml } from "../incidents/drill/drill-html.ts";
 import { drillLines } from "../incidents/drill/drill-lines.ts";
@@ -74,14 +75,14 @@ async function folderFor(config: Config, asked: string | undefined): Promise<str
   );
   if (found === undefined) return { kind: "refused", error: "--data-dir is no folder that can be read", hint };
   if (found.length > 0) return { kind: "refused", error: "--data-dir is not empty; nothing in it was touched", hint };
-  await mkdir(named, { recursive: true, mode: 0o700 });
+  await makeFolder(named, 0o700);
   return mkdtemp(join(named, "houselights-drill-"));
 }
 
 async function outputFor(asked: string | undefined): Promise<string | Outcome> {
   if (asked === undefined) return mkdtemp(join(tmpdir(), "houselights-drill-report-"));
   const named = resolve(asked);
-  const refused = await mkdir(named, { recursive: true, mode: 0o700 }).then(
+  const refused = await makeFolder(named, 0o700).then(
     () => undefined,
     (thrown: unknown) => notWritten("--output", thrown),
   );

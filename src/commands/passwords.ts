@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { breachedFileIn } from "../credentials/breached/breached.ts";
 import { openFilterFile } from "../credentials/breached/file.ts";
 import { loadBreached } from "../credentials/breached/load.ts";
@@ -30,7 +30,7 @@ export const passwordCommands: readonly Command[] = [
       if (positionals.length === 0) {
         return { kind: "usage", error: "a file is needed", hint: "houselights passwords load FILE" };
       }
-      await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+      await makeFolder(config.dataDir, 0o700);
       const begun = performance.now();
       let said = begun;
       const outcome = await loadBreached({

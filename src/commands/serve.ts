@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseHostPort, parseTlsAddresses, tlsName } from "../config/keyholder-place.ts";
 import { toIso } from "../kernel/clock.ts";
@@ -8,6 +8,7 @@ import type { KeyholderClient } from "../keyholder/client.ts";
 import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { serve, keysDirOf, readCredentials } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
@@ -116,7 +117,7 @@ export const serveCommands: readonly Command[] = [
         };
       }
       const files = config.keyholderFiles ?? { ca: "", cert: "", key: "" };
-      await mkdir(keysDir, { recursive: true, mode: 0o700 });
+      await makeFolder(keysDir, 0o700);
       const sealing = await readSealing(config, keysDir);
       const named = textOf(values, "credentials");
       const file = named === undefined ? join(keysDir, "credentials.json") : resolve(named);

@@ -21,6 +21,7 @@ import pg from "pg";
 import { sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-binaries.ts";
 import type { Binaries, RunAs } from "./embedded-binaries.ts";
 import { isAlive, processesIn, readOwner, recordOwner, signal, waitForEnd } from "./embedded-process.ts";
@@ -178,7 +179,7 @@ async function prepareFolders(dataDir: string): Promise<Cluster> {
       "the built-in PostgreSQL needs Unix sockets and does not run on Windows; hint: use WSL, or set DATABASE_URL",
     );
   }
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir, 0o700);
   const home = join(await realpath(dataDir), "postgres");
   await mkdir(home, { recursive: true, mode: 0o700 });
   const folder = join(home, "cluster");

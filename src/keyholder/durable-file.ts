@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+import { chmod, lstat, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Fault, messageOf } from "../kernel/fault.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 
 /** The operating system's code of an error (`ENOENT`, `EACCES`, …); `undefined` for anything else thrown. */
 export function systemCode(thrown: unknown): string | undefined {
@@ -70,7 +71,7 @@ function notPrivate(found: { readonly uid: number; readonly mode: number }, want
  */
 export async function ensurePrivateFolder(path: string): Promise<void> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 });
+    const made = await makeFolder(path, 0o700);
     // A process umask can only take bits away from 0700; this gives them back to what was just made.
     if (made !== undefined) await chmod(path, 0o700);
     const found = await lstat(path);

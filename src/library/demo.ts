@@ -4,6 +4,7 @@ import { hourMs, minuteMs, toDate, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { demoFilms, type DemoFilm, type DemoLine } from "./demo-films.ts";
 import { runFfmpeg } from "./ffmpeg.ts";
 
@@ -32,7 +33,7 @@ export async function makeDemoLibrary(
   films: readonly DemoFilm[] = demoFilms,
 ): Promise<{ readonly kind: "made" | "left alone" | "stopped" | "failed" }> {
   const { libraryDir, log } = needs;
-  await mkdir(libraryDir, { recursive: true });
+  await makeFolder(libraryDir);
   await sweepTemporary(libraryDir);
   const done = await readDone(libraryDir);
   if (done === undefined) return { kind: "left alone" };

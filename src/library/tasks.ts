@@ -1,10 +1,10 @@
 import { watch, type FSWatcher } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { sep } from "node:path";
 import { every, minuteMs, plus, secondMs, sleep, type Clock } from "../kernel/clock.ts";
 import { parseId, type TitleId } from "../kernel/brand.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import type { Db } from "../db/db.ts";
 import { defineTask, enqueue, type TaskDefinition } from "../jobs/jobs.ts";
 import { kernelFileSystem } from "./kernel-file-system.ts";
@@ -93,7 +93,7 @@ export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Pr
     });
   };
 
-  await mkdir(libraryDir, { recursive: true });
+  await makeFolder(libraryDir);
   await request();
   let watcher: FSWatcher | undefined;
   try {

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, readFile, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { minuteMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import type { Db } from "../db/db.ts";
 import { readUnsignedCheckpoint } from "./checkpoint.ts";
 import { witnessKey } from "./cosign.ts";
@@ -59,7 +60,7 @@ export async function publishTiles(needs: Needs): Promise<Published> {
   if (head === undefined) return { size: 0, written: 0 };
   const before = await publishedCheckpoint(folder);
   if (before?.note === head.note) return { size: head.size, written: await writeCosigned(needs) };
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   await clearUnfinished(folder);
   try {
     if (before !== undefined && !(await isOfThisTimeline(db, before))) throw new OtherTimeline();
@@ -70,7 +71,7 @@ export async function publishTiles(needs: Needs): Promise<Published> {
     const setAside = `${folder}-other-${randomUUID()}`;
     await rename(folder, setAside);
     log.error({ setAside }, "the folder held another timeline than the database: it was put aside");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     return { ...(await writeUpTo(needs, 0, head)), setAside };
   }
 }
@@ -216,7 +217,7 @@ async function writeOnce(folder: string, path: string, bytes: Buffer, touched: S
 async function replaceFile(folder: string, path: string, bytes: Buffer, touched: Set<string>): Promise<void> {
   const target = join(folder, path);
   const parent = dirname(target);
-  const made = await mkdir(parent, { recursive: true, mode: 0o700 });
+  const made = await makeFolder(parent, 0o700);
   // The names of new folders must last too.
   for (let at = parent; made !== undefined && at.length >= dirname(made).length; at = dirname(at)) touched.add(at);
   touched.add(parent);

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { lockFolder } from "../keyholder/folder-lock.ts";
 import { readCheckpointBody, type Checkpoint } from "./checkpoint.ts";
 import { cosignatureLine, isSignedBy, readNote, signatureTypes, verifierKey, type VerifierKey } from "./note.ts";
@@ -46,7 +47,7 @@ const mostConnections = 100;
  */
 export async function startWitness(options: WitnessOptions): Promise<RunningWitness> {
   const { folder, name, logs, host, port, tls, log } = options;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   const lock = lockFolder(folder);
   const privateKey = await readOrMakeKey(folder);
   const key = verifierKey(name, rawPublicKey(privateKey), signatureTypes.cosignature);
