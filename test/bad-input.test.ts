@@ -382,6 +382,18 @@ describe("addresses and headers", () => {
   });
 });
 
+test("who asks for a tunnel and hangs up before the answer takes nobody else along", async () => {
+  const hangUp = (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => {
+        socket.write("CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n", () => socket.resetAndDestroy());
+      });
+      socket.on("error", () => undefined).on("close", () => resolve());
+    });
+  for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 20 }, hangUp));
+  expect((await call("GET", "/api/session")).status).toBe(401);
+});
+
 /** One person on the screen and 25 bytes: as many as a form takes are above what the keyholder indexes. */
 const family = "\u{1F469}\u200D\u{1F469}\u200D\u{1F467}\u200D\u{1F466}";
 test.each([3, 20, 40, 110])("an address of %i families is asked for like any other", async (count) => {

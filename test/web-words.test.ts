@@ -104,6 +104,7 @@ test("the application speaks the language that the pages of the server speak, wh
     expect(chooseLanguage(asked).locale, header).toBe(preferredLocale(header));
   }
   expect(chooseLanguage(["sv", "de-CH"]).tag).toBe("de-CH");
+  expect(chooseLanguage(["en-US@posix"])).toEqual({ locale: "en", tag: "en" });
 });
 
 test("whatever the service names has words: events, floors, lanes, data, review and deadlines", () => {

@@ -77,18 +77,23 @@ interface FoundKeyholder {
 
 /** On a machine that a crowd has filled the first answer may take its time. */
 const lateMs = 10 * secondMs;
+/** Containment goes on without it. */
+const urgentMs = secondMs;
 
 const isListenedTo = (socketPath: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(socketPath, () => resolve(true));
-    socket.on("error", () => resolve(false));
     socket.on("connect", () => socket.destroy());
+    // Anything else, as a backlog that is full, is said by somebody who is there.
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== "ENOENT" && error.code !== "ECONNREFUSED"),
+    );
   });
 
 const leaveRunning = async (): Promise<void> => undefined;
 
 /** The running service's keyholder, or one of our own while the service is stopped. */
-async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> {
+async function findKeyholder(config: Config, log: Log, waitMs = lateMs): Promise<FoundKeyholder> {
   if (config.keyholderAt !== null) {
     const { operator } = await readCredentials(config.keyholderCredentialsFile ?? "");
     return { at: config.keyholderAt, credential: operator, stop: leaveRunning };
@@ -97,7 +102,7 @@ async function findKeyholder(config: Config, log: Log): Promise<FoundKeyholder> 
   const running = await readOperatorCredential(keysDir).catch(() => undefined);
   // What was killed leaves its socket and credential behind, and nobody listens there.
   if (running !== undefined && (await isListenedTo(running.socketPath))) {
-    const probe = await connectKeyholder({ ...running, role: "operator", waitMs: lateMs, log });
+    const probe = await connectKeyholder({ ...running, role: "operator", waitMs, log });
     try {
       await probe.publicKeys("checkpoint");
       return { at: { socketPath: running.socketPath }, credential: running.credential, stop: leaveRunning };
@@ -126,19 +131,21 @@ export async function withContainmentGround<Result>(
   ) => Promise<Result>,
 ): Promise<Result> {
   return withDatabase(config, log, async (connection) => {
-    const keyholder = await findKeyholder(config, log).catch(async (thrown: unknown): Promise<FoundKeyholder> => {
-      if (!(thrown instanceof Fault)) throw thrown;
-      return {
-        at: { socketPath: await socketPathFor(keysDirOf(config)) },
-        credential: new Secret(Buffer.alloc(32)),
-        stop: leaveRunning,
-      };
-    });
+    const keyholder = await findKeyholder(config, log, urgentMs).catch(
+      async (thrown: unknown): Promise<FoundKeyholder> => {
+        if (!(thrown instanceof Fault)) throw thrown;
+        return {
+          at: { socketPath: await socketPathFor(keysDirOf(config)) },
+          credential: new Secret(Buffer.alloc(32)),
+          stop: leaveRunning,
+        };
+      },
+    );
     const client = await connectKeyholder({
       ...keyholder.at,
       role: "operator",
       credential: keyholder.credential,
-      waitMs: 1_000,
+      waitMs: urgentMs,
       log,
     }).catch((thrown: unknown) => {
       if (thrown instanceof Fault && thrown.code.startsWith("KEYHOLDER")) return undefined;

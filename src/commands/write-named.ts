@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import type { Outcome } from "./command.ts";
 
 /** What the system says of a file or folder that somebody named, in words; anything else is not theirs to mend. */
@@ -22,7 +22,7 @@ export function notWritten(name: string, thrown: unknown): Outcome {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const why = refusals[code];
   if (why === undefined) throw thrown;
-  return { kind: "refused", error: `${name} ${why}`, hint: "nothing else was changed; name another place" };
+  return { kind: "refused", error: `${name} ${why}`, hint: "name another place" };
 }
 
 /**
@@ -37,5 +37,9 @@ export const writeNamed = (
 ): Promise<Outcome | undefined> =>
   writeFile(path, text, { flag, mode: 0o600 }).then(
     () => undefined,
-    (thrown: unknown) => notWritten(name, thrown),
+    async (thrown: NodeJS.ErrnoException) => {
+      // What a full disk left of it is no file, and would stand in the way of the next try.
+      if (thrown.code === "ENOSPC" || thrown.code === "EDQUOT") await rm(path, { force: true });
+      return notWritten(name, thrown);
+    },
   );

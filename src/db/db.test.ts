@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { sleep } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "./db.ts";
 import { testDatabase } from "./test-database.ts";
@@ -71,4 +72,36 @@ test("statements together share a connection and a write, and give it back befor
   expect(await ask(5)).toEqual({ n: 5 });
   const [failed, fine] = await Promise.allSettled([reading.one("select 1 / 0"), ask(6)]);
   expect([failed.status, fine.status]).toEqual(["rejected", "fulfilled"]);
+});
+
+test("of two that wait for each other's rows the one that is ended is begun again: both are done", async () => {
+  await Promise.all(["one", "two"].map((word) => say(target, word)));
+  let begun = 0;
+  let arrived = 0;
+  let open = (): void => undefined;
+  const both = new Promise<void>((resolve) => (open = resolve));
+  const change = (first: string, second: string): Promise<void> =>
+    target.transaction(async (tx) => {
+      begun++;
+      await tx.run("update said set at = at + 10 where word = $1", [first]);
+      if (++arrived >= 2) open();
+      await both;
+      await tx.run("update said set at = at + 10 where word = $1", [second]);
+    });
+  await Promise.all([change("one", "two"), change("two", "one")]);
+  expect(begun).toBe(3);
+  const rows = await target.many<{ at: number }>("select at from said");
+  expect(rows.map(({ at }) => at).toSorted((one, other) => one - other)).toEqual([22, 23]);
+});
+
+test("what is asked after the end of its transaction is not done", async () => {
+  let late: Promise<unknown> = Promise.resolve();
+  const asked = db.transaction(async (tx) => {
+    await say(tx, "one");
+    late = sleep(20).then(() => say(tx, "late"));
+    throw new Error("refused");
+  });
+  await expect(asked).rejects.toThrow("refused");
+  await expect(late).rejects.toMatchObject({ code: "IMPOSSIBLE" });
+  expect(await said()).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { every, sleep } from "../kernel/clock.ts";
-import { messageOf } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { translate } from "./unavailable.ts";
 
@@ -20,7 +20,8 @@ export interface Tx {
 
 export interface Db extends Tx {
   /**
-   * Runs `work` in one transaction (read committed) and commits, or rolls back and throws what it threw. No password
+   * Runs `work` in one transaction (read committed) and commits, or rolls back and throws what it threw. When two wait for each
+   * other's rows, the one that PostgreSQL ends is begun again: `work` leaves nothing outside of the database. No password
    * hash, no keyholder call and no network inside: a transaction holds a connection. Statements that do not need each
    * other's rows go out in one write when asked in one moment (`Promise.all`), and run in the order asked.
    */
@@ -126,6 +127,9 @@ export function sqlState(thrown: unknown): string | undefined {
 }
 
 const turnStepMs = 25;
+const connectMs = 5_000;
+const deadlockDetected = "40P01";
+const deadlockTries = 3;
 const promptMs = 3_000;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
@@ -134,7 +138,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   const pool = new pg.Pool({
     ...connection,
     max: maxConnections,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: connectMs,
     idleTimeoutMillis: 60_000,
     application_name: applicationName,
     // A statement is sent without waiting for the answer to the one before.
@@ -222,15 +226,34 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   };
 
   async function transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await tryTransaction(work);
+      } catch (thrown) {
+        // PostgreSQL ended it so that another could go on, and nothing of it is left.
+        if (sqlState(thrown) !== deadlockDetected || tries === deadlockTries) throw thrown;
+      }
+    }
+  }
+
+  async function tryTransaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
     const client = await take();
     let broken: Error | undefined;
+    let isOver = false;
+    const beforeEach = (): void => {
+      // Part of a `Promise.all` that has failed in another part: on this connection it would be committed by itself.
+      if (isOver) throw new Fault("IMPOSSIBLE", "a statement after the end of its transaction");
+      corkForNow(client);
+    };
     try {
       // Answered before anything else is sent: what ran without it would be committed by itself.
       await client.query("begin");
-      const result = await work(statementsOn(client, { beforeEach: () => corkForNow(client) }));
+      const result = await work(statementsOn(client, { beforeEach }));
+      isOver = true;
       await client.query("commit");
       return result;
     } catch (thrown) {
+      isOver = true;
       await client.query("rollback").catch((error: unknown) => {
         broken = error instanceof Error ? error : new Error(String(error));
       });
@@ -279,14 +302,18 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     pool,
     connectForCopy: async () => {
       if (pool.ending) throw new Error("the database is closed");
-      const client = new pg.Client({ ...connection, application_name: applicationName });
+      const client = new pg.Client({
+        ...connection,
+        application_name: applicationName,
+        connectionTimeoutMillis: connectMs,
+      });
       client.on("error", noteLost);
-      await client.connect();
       try {
+        await client.connect();
         await onConnect?.(statementsOn(client));
       } catch (thrown) {
         await client.end();
-        throw thrown;
+        throw translate(thrown);
       }
       return client;
     },

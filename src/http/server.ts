@@ -12,25 +12,21 @@ import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TSchema } from "typebox";
-import { Compile } from "typebox/compile";
-import { Value } from "typebox/value";
-import { hasCardNumber } from "../kernel/card-number.ts";
 import { minuteMs, type Clock } from "../kernel/clock.ts";
 import { Crowded, Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import { isShowable } from "../kernel/shown-text.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { translate } from "../db/unavailable.ts";
 import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
 import { isReadableQuery, parseForm } from "./form-body.ts";
-import { freeTexts } from "./free-texts.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
 import { connectionsWithin, limitConnections, openFilesLimit } from "./connections.ts";
 import { answerUnreadable } from "./unreadable.ts";
+import { malformed, parseJson, validator, type Malformed } from "./validator.ts";
 import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
 import type { Access, Check, Presented, RouteRow, Viewer } from "./viewer.ts";
 
@@ -87,8 +83,8 @@ export function newServer(options: ServerOptions) {
     routerOptions: { maxParamLength: 2_000 },
     trustProxy: typeof trustProxy === "number" ? (_address, hop) => hop < trustProxy : trustedProxies(trustProxy),
     requestTimeout: 30_000,
-    // Nothing read or written for so long: who has stopped reading an answer in the middle holds it in memory. Event streams say something
-    // every 15 seconds.
+    // Nothing read or written for so long: who has stopped reading an answer in the middle holds it in memory. Event
+    // streams say something every 15 seconds.
     connectionTimeout: 5 * minuteMs,
     forceCloseConnections: "idle",
     genReqId: requestIds(options.random),
@@ -127,7 +123,11 @@ export function newServer(options: ServerOptions) {
   const app = fastify({ ...settings, ...transport } as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
 
   // Nobody is led on to another host. Node would close the connection without a word.
-  app.server.on("connect", (_request, socket: Socket) => unreadable(new Error("CONNECT"), socket));
+  app.server.on("connect", (_request, socket: Socket) => {
+    // Node has taken its own listener off: who hangs up before the answer would end the process.
+    socket.on("error", () => socket.destroy());
+    unreadable(new Error("CONNECT"), socket);
+  });
   // What is expected besides a 100 is not met and not refused (RFC 9110 section 10.1.1): the answer is one of ours.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
 
@@ -400,58 +400,6 @@ function secureHeaders(publicOrigin: string) {
     : {};
   return { page: { ...pageHeaders, ...transport }, data: { ...dataHeaders, ...transport } };
 }
-
-interface Malformed extends Error {
-  readonly problem?: "card-number" | "text-refused";
-  readonly fields: readonly { readonly field: string; readonly rule: string }[];
-}
-
-function malformed(field: string, rule: string): Malformed {
-  return Object.assign(new Error("malformed"), { statusCode: 400, code: "MALFORMED", fields: [{ field, rule }] });
-}
-
-function parseJson(body: Buffer): unknown {
-  if (body.length === 0) return {};
-  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-}
-
-/** Compiles a schema; query strings, parameters and forms are text, so they are converted first, bodies never. */
-function validator(schema: TSchema, httpPart: string) {
-  const compiled = Compile(schema);
-  const textual = httpPart !== "body";
-  return (value: unknown) => {
-    const candidate = textual ? Value.Convert(schema, { ...(value as object) }) : value;
-    const filled = Value.Default(schema, candidate);
-    if (compiled.Check(filled)) {
-      const texts = textual ? [] : freeTexts(schema, filled);
-      const refusal = (problem: Malformed["problem"], rule: string, some: typeof texts) => {
-        const found = some.map(({ path }) => ({ field: fieldAt(httpPart, path), rule }));
-        return { error: Object.assign(malformed(httpPart, rule), { fields: found, problem }) };
-      };
-      const cards = texts.filter(({ text }) => hasCardNumber(text));
-      if (cards.length > 0) return refusal("card-number", "holds no payment card number", cards);
-      const unshown = texts.filter(({ text, lines }) => !isShowable(text, { lines }));
-      if (unshown.length > 0) return refusal("text-refused", "holds no control characters", unshown);
-      return { value: filled };
-    }
-    const fields = compiled
-      .Errors(filled)
-      .slice(0, 20)
-      .map((error) => {
-        const isUnknown = error.keyword === "additionalProperties" || error.keyword === "boolean";
-        // The rule may list allowed values or a pattern; what was sent never appears, an unknown field's name included,
-        // which may be a password in the wrong place.
-        const path = error.keyword === "boolean" ? error.instancePath.replace(/\/[^/]*$/, "") : error.instancePath;
-        return { field: fieldAt(httpPart, path), rule: isUnknown ? "has no unknown fields" : error.message };
-      })
-      .filter(
-        ({ field, rule }, place, all) => place === all.findIndex((one) => one.field === field && one.rule === rule),
-      );
-    return { error: Object.assign(malformed(httpPart, "is as documented"), { fields }) };
-  };
-}
-
-const fieldAt = (httpPart: string, path: string): string => `${httpPart}${path.replaceAll("/", ".")}`.slice(0, 200);
 
 /** SQLSTATEs of text that PostgreSQL cannot hold: U+0000, which JSON can spell and no column can store. */
 const unstorable: ReadonlySet<string> = new Set(["22021", "22P05"]);

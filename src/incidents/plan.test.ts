@@ -90,7 +90,7 @@ test("the plan names each term with its reason, and promises nothing that nobody
   expect(allowed.end.isLikely).toBe(false);
   expect(allowed.end.says).toContain("cannot be promised");
   expect(allowed.cost.amount).toBe("0.01 EUR");
-  expect(allowed.terms[0]!.reason).toBe("36 letters at 10 an hour, of which a campaign uses nine tenths: 4 h");
+  expect(allowed.terms[0]!.reason).toBe("36 letters at 10 an hour, of which a campaign uses 90 %: 4 h");
   const perDay = await planned({ ...relayed, allowance: { letters: 20, per: "day" } }, incidentId);
   expect(Date.parse(perDay.end.notBefore!) - clock.now()).toBe(2 * dayMs);
 

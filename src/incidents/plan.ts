@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
-import { campaignShare } from "./campaign-share.ts";
+import { campaignShare, campaignShareText } from "./campaign-share.ts";
 import { deadlineRules, deadlinesOf, type Deadline } from "./deadlines.ts";
 import type { Survey } from "./survey.ts";
 
@@ -131,7 +131,7 @@ function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHou
       : {
           term: "the relay's allowance",
           hours: letters / perHour,
-          reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}, of which a campaign uses nine tenths: ${hoursText(letters / perHour)}`,
+          reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}, of which a campaign uses ${campaignShareText}: ${hoursText(letters / perHour)}`,
         },
     lettersPerHour === null
       ? {

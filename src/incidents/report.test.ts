@@ -167,6 +167,12 @@ test("the report is compared with the timeline's files, and one that says anythi
     "another detail": (said) => (said.timeline.entries[1]!.detail["operator"] = "somebody"),
     "an act left out": (said) => said.timeline.entries.splice(1, 1),
     "an act made up": (said) => said.timeline.entries.push({ ...said.timeline.entries[0]!, leafIndex: 0 }),
+    "an act made up that nobody signed yet": (said) => {
+      const made = { ...said.timeline.entries[0]!, kind: "incident closed", leafIndex: null, leafHashHex: null };
+      said.timeline.entries.push({ ...made, detail: {} });
+      said.incident.closedAt = made.at;
+      said.incident.state = "closed";
+    },
     "another size": (said) => said.timeline.size--,
     // The head of the report: its sums and its course, which are read first.
     "letters handed over that were refused": (said) => {
@@ -208,9 +214,17 @@ test("the report is compared with the timeline's files, and one that says anythi
   expect(ahead.timeline.unsigned).toBe(1);
   expect(await ask(ahead)).toMatchObject({ code: 0 });
   expect(await ask({ ...ahead, timeline: { ...ahead.timeline, unsigned: 0 } })).toMatchObject({ code: 7 });
+  // An act that nobody has signed has to be believed, and that is said.
+  const believed = structuredClone(ahead);
+  const madeUp = { ...believed.timeline.entries[0]!, kind: "way in recorded", leafIndex: null, leafHashHex: null };
+  believed.timeline.entries.push({ ...madeUp, detail: { what: "a door" } });
+  believed.incident.wayIn = { what: "a door", closedAt: null };
+  const answer = await ask(believed);
+  expect(answer).toMatchObject({ code: 0, json: { reportUnsigned: [{ at: madeUp.at, kind: "way in recorded" }] } });
+  expect(answer.lines.join("\n")).toContain("which nothing shows: way in recorded at");
   await integrateNow();
   await publishTiles({ db, folder: join(folder, "timeline"), log: silentLog });
-  expect(await ask(ahead)).toMatchObject({ code: 0 });
+  expect(await ask(ahead)).toMatchObject({ code: 0, json: { reportUnsigned: [] } });
   expect(await ask(made)).toMatchObject({ code: 0 });
   await rm(folder, { recursive: true });
 });

@@ -95,18 +95,17 @@ async function notifiedAtOf(tx: Tx, incidentId: IncidentId): Promise<string | nu
 
 async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatus): Promise<Report["letters"]> {
   if (status.letters === null) return null;
-  const [hours, counts, notices] = await Promise.all([
-    tx.many<{ hour: Date; count: number }>(
-      `select date_trunc('hour', settled_at, 'UTC') as hour, count(*) as count
-         from letter where incident_id = $1 and state = 'handed over' group by 1 order by 1`,
-      [incidentId],
-    ),
+  type Source = "letter" | "bounce" | "table" | "hour" | "possibly twice" | "scope";
+  const [counts, notices] = await Promise.all([
     // All from one snapshot: while letters are going out, two reads would disagree by themselves.
-    tx.many<{ source: "letter" | "bounce" | "table" | "possibly twice" | "scope"; outcome: string; count: number }>(
+    tx.many<{ source: Source; outcome: string; count: number }>(
       `select kind as source, (${detailOf}) ->> 'outcome' as outcome, count(*) as count
          from timeline_entry where incident_id = $1 and kind in ('letter', 'bounce') group by 1, 2
        union all
        select 'table', state, count(*) from letter where incident_id = $1 group by 2
+       union all
+       select 'hour', to_char(settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00:00.000"Z"'), count(*)
+         from letter where incident_id = $1 and state = 'handed over' group by 2
        union all
        select 'possibly twice', '', count(*) from letter where incident_id = $1 and possibly_twice
        union all
@@ -117,7 +116,7 @@ async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatu
     ),
     readNotices(tx, incidentId),
   ]);
-  const count = (from: (typeof counts)[number]["source"], ...outcomes: readonly string[]): number =>
+  const count = (from: Source, ...outcomes: readonly string[]): number =>
     counts
       .filter(({ source, outcome }) => source === from && outcomes.includes(outcome))
       .reduce((total, one) => total + one.count, 0);
@@ -136,7 +135,9 @@ async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatu
   return {
     sum,
     addsUp: addsUp(sum),
-    handedOverByHour: hours.map(({ hour, count: letters }) => ({ hour: toIso(fromDate(hour)), count: letters })),
+    handedOverByHour: counts
+      .filter(({ source }) => source === "hour")
+      .map(({ outcome: hour, count: letters }) => ({ hour, count: letters })),
     inTimeline: recorded("letter"),
     bouncesInTimeline: recorded("bounce"),
     // A letter that came back was handed over first, and its entry says so; one that then went to another address has two.

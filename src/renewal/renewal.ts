@@ -272,19 +272,19 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       if (!ended.some(({ isThis }) => isThis)) throw new Refused();
       if (recovering !== null && !(await recovering.claim(tx))) throw new Refused();
       // Judged together afterwards, since a refusal takes all of it back: so all of it leaves in one write.
-      const [, isFactorClaimed, , , isStored, isHeld, isProved] = await Promise.all([
+      const [, , , isStored, isFactorClaimed, isHeld, isProved] = await Promise.all([
         // Who renews by an address of the account has not lost everything.
         recovering === null && noteRecoveryEnded(tx, random, accountId, now, "owner"),
-        factor.factor?.claim(tx) ?? true,
         endAddressClaims(tx, accountId, now),
-        // Before the password, in the order in which completing one takes both.
+        // Step, password, factor: in the order in which a sign-in that is completed takes them.
         endSteps(tx, accountId, now),
         storePassword(tx, accountId, sealed, epoch, now),
+        factor.factor?.claim(tx) ?? true,
         changed(tx, change),
         // Whoever removes an address holds the account too: one that went meanwhile proves nothing.
         addressId === null || addressCounts(tx, accountId, addressId),
       ]);
-      if (!isFactorClaimed || !isStored || !isHeld || !isProved) throw new Refused();
+      if (!isStored || !isFactorClaimed || !isHeld || !isProved) throw new Refused();
       await recovering?.carryOut(tx);
       const told: SignalKind[] = ["password changed", ...(signedOutDevices ? (["session revoked"] as const) : [])];
       const detail = {

@@ -136,7 +136,8 @@ async function verifyFolder(
   for (const { path, size, root } of proofs) compareRoot(found, { size, root }, path);
   if (report !== undefined && comparison !== undefined) {
     if (reported !== undefined) compareRoot(found, reported, "the report's checkpoint");
-    const [first, ...more] = comparison.finish();
+    const { wrong, unsigned } = comparison.finish();
+    const [first, ...more] = wrong;
     if (first !== undefined) {
       throw new Answered(
         aloneCodes.untrue,
@@ -144,7 +145,12 @@ async function verifyFolder(
       );
     }
     lines.push(`the report of ${report.reference} says what the timeline has`);
+    if (unsigned.length > 0) {
+      const named = unsigned.map(({ at, kind }) => `${kind} at ${at}`).join(", ");
+      lines.push(`but for what these files do not have, which nothing shows: ${named}`);
+    }
     json["report"] = report.reference;
+    json["reportUnsigned"] = unsigned.map(({ at, kind }) => ({ at, kind }));
   }
 }
 

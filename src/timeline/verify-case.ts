@@ -133,9 +133,3 @@ const adds = (sum: Fields): boolean =>
 
 const handedOverIn = (letters: Fields): number =>
   listOf(letters["handedOverByHour"]).reduce((total, { count }) => total + wholeOf(count), 0);
-
-/** The acts that a report lists and no signature covers yet: it may be ahead of what was signed by these. */
-export const unsignedActs = (report: Fields, size: number): Act[] =>
-  listOf(fieldsOf(report["timeline"])["entries"])
-    .filter(({ leafIndex }) => leafIndex === null || wholeOf(leafIndex) >= size)
-    .map(({ at, kind, detail }) => ({ at: textOf(at), kind: textOf(kind), detail: fieldsOf(detail) }));

@@ -1,5 +1,5 @@
 import { fieldsOf, listOf, textOf, textOrNull, wholeOf, type Fields } from "./plain-fields.ts";
-import { caseDifferences, unsignedActs, type Act } from "./verify-case.ts";
+import { caseDifferences, type Act } from "./verify-case.ts";
 
 /**
  * What a report says of the timeline, as far as the timeline can speak to it. Plain checks instead of a schema's: this
@@ -24,7 +24,7 @@ export interface ReportClaims {
   readonly report: Fields;
 }
 
-interface ClaimedEntry {
+export interface ClaimedEntry {
   readonly at: string;
   readonly kind: string;
   readonly detail: unknown;
@@ -76,7 +76,10 @@ export function readReportClaims(text: string): ReportClaims | undefined {
 /** Compares a report with the entries, which it is shown one after the other. */
 export function compareReport(claims: ReportClaims) {
   const { incidentId, containedAt, closedAt, size, unsigned } = claims;
+  const isAhead = ({ leafIndex }: ClaimedEntry): boolean => leafIndex === null || leafIndex >= size;
   const claimed = new Map(claims.entries.map((entry) => [entry.leafIndex, entry]));
+  /** Acts that it lists and its own checkpoint does not cover; what has been signed since is taken off. */
+  const ahead = claims.entries.filter(isAhead);
   const wrong: string[] = [];
   const placed = claims.entries.flatMap(({ leafIndex }) => leafIndex ?? []);
   if (new Set(placed).size < placed.length) wrong.push("it lists one entry twice");
@@ -90,19 +93,19 @@ export function compareReport(claims: ReportClaims) {
 
   return {
     see: (index: number, body: Buffer, leafHash: Buffer): void => {
-      if (index >= size) return;
-      const entry = claimed.get(index);
       const said = parsed(body);
       const isOfCase = said["incidentId"] === incidentId;
+      const isWhatStandsThere = ({ at, kind, detail }: ClaimedEntry): boolean =>
+        isOfCase && at === said["at"] && kind === said["kind"] && isSame(detail, said["detail"]);
+      if (index >= size) {
+        const waited = ahead.findIndex(isWhatStandsThere);
+        if (waited >= 0) ahead.splice(waited, 1);
+        return;
+      }
+      const entry = claimed.get(index);
       if (entry !== undefined) {
         claimed.delete(index);
-        if (
-          !isOfCase ||
-          entry.leafHashHex !== leafHash.toString("hex") ||
-          entry.at !== said["at"] ||
-          entry.kind !== said["kind"] ||
-          !isSame(entry.detail, said["detail"])
-        ) {
+        if (entry.leafHashHex !== leafHash.toString("hex") || !isWhatStandsThere(entry)) {
           wrong.push(`its entry ${index} (${entry.kind}) is not what the timeline has there`);
         }
       }
@@ -120,20 +123,30 @@ export function compareReport(claims: ReportClaims) {
         count(renewals, `${at.slice(0, 13)}:00:00.000Z`);
       }
     },
-    /** What the report says and the timeline does not, in sentences. */
-    finish: (): string[] => {
+    /**
+     * What the report says and the timeline does not, in sentences; and the acts that it lists and that nobody has signed, which
+     * have to be believed.
+     */
+    finish: (): { readonly wrong: readonly string[]; readonly unsigned: readonly ClaimedEntry[] } => {
       for (const [index, { kind }] of claimed) {
         if (index !== null && index < size) wrong.push(`its entry ${index} (${kind}) is not in the timeline`);
       }
-      const listed = claims.entries.filter(({ leafIndex }) => leafIndex !== null && leafIndex < size).length;
+      const listedAhead = claims.entries.filter(isAhead);
+      if (listedAhead.length > unsigned) {
+        wrong.push(
+          `it lists ${listedAhead.length} entries that nobody had signed, and says that ${unsigned} waited for it`,
+        );
+      }
+      const listed = claims.entries.length - listedAhead.length;
       const missing = acts.length - listed - claims.entriesLeftOut;
       if (missing > 0) wrong.push(`it leaves out ${missing} of the case's ${acts.length} entries and does not say so`);
       if (missing < 0) wrong.push(`it says that it leaves out ${claims.entriesLeftOut} entries, which are not there`);
       wrong.push(...differences("letters", claims.letters, letters, unsigned));
       wrong.push(...differences("letters that came back", claims.bounces, bounces, unsigned));
       wrong.push(...differences("renewals", claims.renewalsByHour, renewals, unsigned));
-      wrong.push(...caseDifferences(claims.report, [...acts, ...unsignedActs(claims.report, size)]));
-      return wrong;
+      const unsignedActs = listedAhead.map(({ at, kind, detail }) => ({ at, kind, detail: fieldsOf(detail) }));
+      wrong.push(...caseDifferences(claims.report, [...acts, ...unsignedActs]));
+      return { wrong, unsigned: ahead };
     },
   };
 }

@@ -59,7 +59,8 @@ async function run({ accounts, busy, rows, words, isQuick, planted }: Options): 
     await world.close();
   } catch (thrown) {
     say(`error: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown)}`);
-    return 3;
+    // The world stands still half built, and would keep the process; the sweeper clears it up.
+    process.exit(3);
   } finally {
     await sweeper.sweep();
   }

@@ -83,13 +83,14 @@ const known = [
   "incident-in-hand",
   "text-refused",
   "card-number",
-  "malformed-request",
   "foreign-origin",
+  "not-signed-in",
+  "too-large",
   "disk-full",
 ] as const;
 
-/** Refusals of an act on a case, whose detail says what stands in the way, in the words of the record. */
-const explained = ["wrong-state", "cannot-close"] as const;
+/** Refusals whose detail says what stands in the way, in the words of the record, or which field and rule. */
+const explained = ["wrong-state", "cannot-close", "malformed-request"] as const;
 
 /** One line under a form that was refused. */
 export function refusalText(error: unknown): string {

@@ -434,6 +434,8 @@ export const de: Catalogue<"de"> = {
   "card-number": "Das sieht nach einer Kartennummer aus. Wir nehmen nie eine, darum wurde nichts gespeichert.",
   "malformed-request":
     "Etwas in diesem Formular fehlt, ist zu lang oder hat nicht die richtige Form. Nichts wurde geändert.",
+  "not-signed-in": "Sie sind inzwischen abgemeldet. Melden Sie sich wieder an; nichts wurde geändert.",
+  "too-large": "Das ist zu groß und wurde nicht angenommen. Nichts wurde geändert.",
   "foreign-origin": "Das kam von einer anderen Seite. Es wurde nicht angenommen, und nichts wurde geändert.",
   "disk-full": "Dafür ist kein Platz mehr. Nichts wurde geändert.",
   "longer-password-needed":

@@ -417,6 +417,8 @@ export const en = {
   "text-refused": "This text holds characters that nobody sees. Type it by hand.",
   "card-number": "That looks like a payment card number. We never take one, so nothing was stored.",
   "malformed-request": "Something in this form is missing, too long or not in its form. Nothing was changed.",
+  "not-signed-in": "You are signed out by now. Sign in again; nothing was changed.",
+  "too-large": "This is too large to be taken. Nothing was changed.",
   "foreign-origin": "This came from another site. It was not accepted, and nothing was changed.",
   "disk-full": "There is no room to store this. Nothing was changed.",
   "longer-password-needed":

@@ -432,6 +432,8 @@ export const es: Catalogue<"es"> = {
   "card-number": "Eso parece un número de tarjeta. Nunca aceptamos ninguno, así que no se ha guardado nada.",
   "malformed-request":
     "Algo de este formulario falta, es demasiado largo o no tiene la forma debida. No se ha cambiado nada.",
+  "not-signed-in": "Su sesión ha terminado. Entre de nuevo; no se ha cambiado nada.",
+  "too-large": "Es demasiado grande y no se ha aceptado. No se ha cambiado nada.",
   "foreign-origin": "Esto venía de otro sitio. No se ha aceptado, y no se ha cambiado nada.",
   "disk-full": "No queda sitio para guardar esto. No se ha cambiado nada.",
   "longer-password-needed":

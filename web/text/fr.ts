@@ -437,6 +437,8 @@ export const fr: Catalogue<"fr"> = {
   "card-number": "Cela ressemble à un numéro de carte. Nous n’en prenons jamais, donc rien n’a été conservé.",
   "malformed-request":
     "Quelque chose dans ce formulaire manque, est trop long ou n’a pas la bonne forme. Rien n’a été changé.",
+  "not-signed-in": "Vous n’êtes plus connecté. Connectez-vous à nouveau ; rien n’a été changé.",
+  "too-large": "C’est trop grand pour être accepté. Rien n’a été changé.",
   "foreign-origin": "Cela venait d’un autre site. Ce n’a pas été accepté, et rien n’a été changé.",
   "disk-full": "Il n’y a plus de place pour conserver cela. Rien n’a été changé.",
   "longer-password-needed":

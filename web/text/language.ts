@@ -15,7 +15,16 @@ export interface Language {
 export function chooseLanguage(asked: readonly string[]): Language {
   for (const tag of asked) {
     const locale = locales.find((one) => one === tag.split("-")[0]?.toLowerCase());
-    if (locale !== undefined) return { locale, tag };
+    if (locale !== undefined) return { locale, tag: isTag(tag) ? tag : locale };
   }
   return { locale: "en", tag: "en-GB" };
+}
+
+/** Some browsers pass on the system's own name of a language (`en-US@posix`), which `Intl` refuses. */
+function isTag(text: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(text).length === 1;
+  } catch {
+    return false;
+  }
 }

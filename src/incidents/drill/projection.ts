@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { campaignShare } from "../campaign-share.ts";
+import { campaignShare, campaignShareText } from "../campaign-share.ts";
 import { arrival } from "./crowd.ts";
 import { middle, type DrillOrder, type Measured, type Term } from "./result.ts";
 
@@ -60,7 +60,7 @@ export function project(order: DrillOrder, measured: Measured): Term[] {
     terms.push({
       term: "with the relay's allowance",
       value: duration(Math.max(byRelay, byMachine)),
-      source: `setting: RELAY_ALLOWANCE, ${figure(allowancePerHour)} letters an hour, of which a campaign uses nine tenths; the slower of the two`,
+      source: `setting: RELAY_ALLOWANCE, ${figure(allowancePerHour)} letters an hour, of which a campaign uses ${campaignShareText}; the slower of the two`,
     });
   }
   const back = real * crowd;
