@@ -217,8 +217,8 @@ test("the report is compared with the timeline's files, and one that says anythi
   // An act that nobody has signed has to be believed, and that is said.
   const believed = structuredClone(ahead);
   const madeUp = { ...believed.timeline.entries[0]!, kind: "way in recorded", leafIndex: null, leafHashHex: null };
-  believed.timeline.entries.push({ ...madeUp, detail: { what: "a door" } });
-  believed.incident.wayIn = { what: "a door", closedAt: null };
+  believed.timeline.entries.push({ ...madeUp, detail: { what: "a door", "closed at": madeUp.at } });
+  believed.incident.wayIn = { what: "a door", closedAt: madeUp.at, evidence: "" };
   const answer = await ask(believed);
   expect(answer).toMatchObject({ code: 0, json: { reportUnsigned: [{ at: madeUp.at, kind: "way in recorded" }] } });
   expect(answer.lines.join("\n")).toContain("which nothing shows: way in recorded at");
