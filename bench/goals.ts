@@ -13,7 +13,7 @@ export const goals = {
     containLargeToSmall: { atMost: 1.5 },
   },
   checks: {
-    checksToBetterAuth: { atLeast: 25 },
+    checksToBetterAuth: { atLeast: 30 },
   },
   signin: {
     signInsToRawHashes: { atLeast: 0.8 },
