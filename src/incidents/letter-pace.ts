@@ -3,18 +3,20 @@ import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type EpochMs } from ".
 import type { Tx } from "../db/db.ts";
 import { readLobbyFullness } from "../renewal/lobby/fullness.ts";
 import type { LetterPace } from "../wire/campaign.ts";
+import type { LetterSum } from "../wire/incidents.ts";
 
 const chartMs = 30 * minuteMs;
 const rateMs = 5 * minuteMs;
 
 /**
  * How fast letters are handed over: by minute for half an hour, and over the last five minutes as a rate, from which the
- * end follows if it stays so; and what slows them, if it is the lobby. `undefined` where no campaign runs.
+ * end follows if it stays so, and if as many are refused meanwhile as have been; and what slows them, if it is the lobby.
+ * `undefined` where no campaign runs.
  */
 export async function letterPace(
   tx: Tx,
   incidentId: IncidentId,
-  waiting: number,
+  sum: LetterSum,
   now: EpochMs,
 ): Promise<LetterPace | undefined> {
   const campaign = await tx.one<{ startedAt: Date; pausedAt: Date | null; pausedWhy: string | null }>(
@@ -36,12 +38,15 @@ export async function letterPace(
   const spanMs = Math.min(rateMs, Math.max(1_000, now - fromDate(startedAt)));
   const perHour = Math.round((rows.reduce((sum, { recent }) => sum + recent, 0) / spanMs) * hourMs);
   const canEnd = pausedAt === null && perHour > 0;
+  // Letters that are refused wait no longer either, and no index has them by their instant.
+  const settled = sum.handedOver + sum.bounced + sum.refused + sum.suppressed;
+  const toHandOver = sum.waiting * (sum.handedOver / Math.max(1, settled));
   return {
     pausedAt: pausedAt === null ? null : toIso(fromDate(pausedAt)),
     pausedWhy,
     heldBack: lobby.waiting === 0 ? null : { waiting: lobby.waiting, percent: Math.floor(lobby.fullness * 100) },
     perHour,
-    endsAt: canEnd ? toIso(plus(now, Math.ceil((waiting / perHour) * hourMs))) : null,
+    endsAt: canEnd ? toIso(plus(now, Math.ceil((toHandOver / perHour) * hourMs))) : null,
     byMinute: rows.map(({ minute, handedOver }) => ({ minute: toIso(fromDate(minute)), handedOver })),
   };
 }

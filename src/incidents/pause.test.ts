@@ -116,6 +116,17 @@ test("the case says how fast letters leave and when they end at that rate, and n
   expect(status!.letterPace).toMatchObject({ perHour: 300, byMinute: [{ handedOver: 10 }] });
   expect(Date.parse(status!.letterPace!.endsAt!) - clock.now()).toBe(6 * minuteMs);
   expect(progressLine(status!)).toMatch(/^10 of 40 out · 0 bounced · 0 refused · 30 waiting · 300\/h · ends about /);
+  await db.run(
+    `update letter set state = case when n <= 5 then 'refused' else 'handed over' end, settled_at = $2
+       from (select account_id, row_number() over (order by account_id) as n from letter
+              where incident_id = $1 and state = 'unclaimed' limit 15) as one_of
+      where letter.incident_id = $1 and letter.account_id = one_of.account_id and n not between 6 and 10`,
+    [incidentId, new Date(clock.now())],
+  );
+  const refusing = await incidentStatus(needs, incidentId);
+  expect(refusing!.letters).toMatchObject({ handedOver: 15, refused: 5, waiting: 20 });
+  // Fifteen in two minutes are 450 an hour; of the twenty that wait fifteen will be handed over, in two minutes.
+  expect(Date.parse(refusing!.letterPace!.endsAt!) - clock.now()).toBe(2 * minuteMs);
   await pauseCampaign(needs, incidentId, "operator");
   const paused = await incidentStatus(needs, incidentId);
   expect(paused!.letterPace).toMatchObject({ endsAt: null });

@@ -72,7 +72,7 @@ export async function incidentStatus(
       limit: 200,
     }),
   ]);
-  const pace = sum === null || sum === undefined ? undefined : await letterPace(db, id, sum.waiting, clock.now());
+  const pace = sum === null || sum === undefined ? undefined : await letterPace(db, id, sum, clock.now());
   const { wayInWhat, wayInClosedAt, wayInEvidence } = row;
   return {
     id: row.id,
