@@ -34,4 +34,6 @@ test.each([
 test.runIf(process.platform === "linux")("a disk that is full is said, and is nothing unexpected", async () => {
   const refused = await writeNamed("--output", "/dev/full", "text");
   expect(refused).toMatchObject({ kind: "refused", error: "--output cannot be written: its disk is full" });
+  // What stood there before stands there still.
+  expect((await stat("/dev/full")).isCharacterDevice()).toBe(true);
 });

@@ -38,8 +38,9 @@ export const writeNamed = (
   writeFile(path, text, { flag, mode: 0o600 }).then(
     () => undefined,
     async (thrown: NodeJS.ErrnoException) => {
-      // What a full disk left of it is no file, and would stand in the way of the next try.
-      if (thrown.code === "ENOSPC" || thrown.code === "EDQUOT") await rm(path, { force: true });
+      // What a full disk left of a file that was made for it would stand in the way of the next try.
+      const isLeft = flag === "wx" && (thrown.code === "ENOSPC" || thrown.code === "EDQUOT");
+      if (isLeft) await rm(path, { force: true });
       return notWritten(name, thrown);
     },
   );
