@@ -1,3 +1,4 @@
+import { minuteOf } from "../kernel/clock.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
 import { figure } from "./command.ts";
 
@@ -42,5 +43,3 @@ export function progressLine({ letters, letterPace: pace }: Pick<IncidentStatus,
       : ` · ${held.percent === 100 ? "stopped" : `slowed by ${held.percent} %`} while ${figure(held.waiting)} wait in line`;
   return `${figure(handedOver)} of ${figure(scope)} out · ${figure(bounced)} bounced · ${figure(refused)} refused · ${figure(waiting)} waiting · ${end}${line}`;
 }
-
-const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

@@ -1,3 +1,4 @@
+import { minuteOf } from "../kernel/clock.ts";
 import type { Plan } from "../wire/campaign.ts";
 
 const whole = (value: number): string => value.toLocaleString("en");
@@ -19,8 +20,7 @@ export function planLines(plan: Plan): string[] {
     `  ${plan.cost.says}`,
     "deadlines",
     ...plan.deadlines.map(
-      ({ title, dueAt, outlook, says }) =>
-        `  ${dueAt.slice(0, 16).replace("T", " ")} UTC  ${outlook.padEnd(14)}${title} (${says})`,
+      ({ title, dueAt, outlook, says }) => `  ${minuteOf(dueAt)}  ${outlook.padEnd(14)}${title} (${says})`,
     ),
   ];
 }

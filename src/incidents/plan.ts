@@ -1,5 +1,15 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { dayMs, hourMs, parseInstant, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import {
+  dayMs,
+  hourMs,
+  minuteOf,
+  parseInstant,
+  plus,
+  toDate,
+  toIso,
+  type Clock,
+  type EpochMs,
+} from "../kernel/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Tx } from "../db/db.ts";
@@ -199,7 +209,7 @@ function endOf(
   };
 }
 
-const shown = (at: EpochMs): string => `${toIso(at).slice(0, 16).replace("T", " ")} UTC`;
+const shown = (at: EpochMs): string => minuteOf(toIso(at));
 
 /** To the cent, or the smallest part that shows something. */
 function costOf({ price, leavesBy }: WayOut, letters: number): Plan["cost"] {

@@ -1,3 +1,4 @@
+import { minuteOf } from "../kernel/clock.ts";
 import type { Report } from "../wire/report.ts";
 
 interface DraftFacts extends Pick<Report, "notifiedAt"> {
@@ -21,19 +22,19 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
  */
 export function draftsOf(facts: DraftFacts): { readonly to: string; readonly text: string }[] {
   const people = facts.inScope.toLocaleString("en");
-  const foundAt = instant(facts.foundAt);
-  const copiedAt = facts.copiedAt === null ? "when is not known" : instant(facts.copiedAt);
+  const foundAt = minuteOf(facts.foundAt);
+  const copiedAt = facts.copiedAt === null ? "when is not known" : minuteOf(facts.copiedAt);
   const what = facts.dataClasses.join(", ");
   const measures = [
     facts.containedAt === null
       ? "[not contained yet]"
-      : `Since ${instant(facts.containedAt)} every password from before is refused, and so is what it had opened.`,
+      : `Since ${minuteOf(facts.containedAt)} every password from before is refused, and so is what it had opened.`,
     facts.notifiedAt === null
       ? "[people not told yet]"
-      : `The people concerned are being told since ${instant(facts.notifiedAt)}.`,
+      : `The people concerned are being told since ${minuteOf(facts.notifiedAt)}.`,
     facts.wayIn === null
       ? "[way in: not recorded yet]"
-      : `The way in (${facts.wayIn.what}) is closed since ${instant(facts.wayIn.closedAt)}.`,
+      : `The way in (${facts.wayIn.what}) is closed since ${minuteOf(facts.wayIn.closedAt)}.`,
   ];
   return [
     {
@@ -62,7 +63,7 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
       to: "Residents of California (Civ. Code 1798.82(d)): title and headings are the law's, in 10-point type or larger",
       text: [
         "Notice of Data Breach",
-        `Date of this notice: ${facts.notifiedAt === null ? "[the day it is sent]" : instant(facts.notifiedAt).slice(0, 10)}`,
+        `Date of this notice: ${facts.notifiedAt === null ? "[the day it is sent]" : minuteOf(facts.notifiedAt).slice(0, 10)}`,
         `What Happened\nOn ${foundAt} we found that a copy of our account database was taken (${copiedAt}). [Whether the notice was delayed by a law enforcement investigation.]`,
         `What Information Was Involved\n${what}. Payment data is not stored here.`,
         `What We Are Doing\n${measures.join(" ")}`,
@@ -72,10 +73,7 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
     },
     {
       to: "California Attorney General (Civ. Code 1798.82(f)), if more than 500 residents are concerned",
-      text: `Sample of the notice: the letter at /notice/${facts.reference}, sent from ${facts.notifiedAt === null ? "[not sent yet]" : instant(facts.notifiedAt)}. Number of California residents: [to be counted].`,
+      text: `Sample of the notice: the letter at /notice/${facts.reference}, sent from ${facts.notifiedAt === null ? "[not sent yet]" : minuteOf(facts.notifiedAt)}. Number of California residents: [to be counted].`,
     },
   ];
 }
-
-/** `2026-11-22 20:41 UTC`: a person reads it. */
-const instant = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

@@ -1,5 +1,5 @@
 import type { EpochMs } from "../kernel/clock.ts";
-import { toIso } from "../kernel/clock.ts";
+import { minuteOf, toIso } from "../kernel/clock.ts";
 import { noticeHash, type NoticeText } from "./notice.ts";
 import { text } from "./report-markup.ts";
 
@@ -36,7 +36,7 @@ export function sampleHtml(facts: SampleFacts, notices: readonly NoticeText[]): 
   );
 }
 
-const instant = (at: EpochMs): string => text(`${toIso(at).slice(0, 16).replace("T", " ")} UTC`);
+const instant = (at: EpochMs): string => text(minuteOf(toIso(at)));
 
 function letter(notice: NoticeText, from: string): string {
   const body = notice.html.slice(notice.html.indexOf("<body>") + "<body>".length, notice.html.lastIndexOf("</body>"));

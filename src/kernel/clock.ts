@@ -42,6 +42,9 @@ export const fromDate = (date: Date): EpochMs => date.getTime() as EpochMs;
 /** ISO 8601 in UTC with milliseconds, the only form of an instant that leaves the process. */
 export const toIso = (instant: EpochMs): string => new Date(instant).toISOString();
 
+/** `2026-11-22 20:41 UTC`, from ISO 8601 in UTC: for a person to read. */
+export const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
+
 export const secondMs = 1_000;
 export const minuteMs = 60 * secondMs;
 export const hourMs = 60 * minuteMs;

@@ -2,6 +2,7 @@ import { toIso } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { App } from "../http/server.ts";
+import { isThisMachine } from "../http/network.ts";
 import { refuse } from "../http/problem.ts";
 import { Mailbox } from "../wire/accounts.ts";
 import { listMailbox } from "./mailbox.ts";
@@ -19,7 +20,7 @@ export function mailboxRoutes(
     { config: { access: "operator" }, schema: { response: { 200: Mailbox } } },
     async (request, reply) => {
       const peer = request.socket.remoteAddress ?? "";
-      if (!/^(127\.|::1$|::ffff:127\.)/.test(peer)) return refuse(reply, "not-found");
+      if (!isThisMachine(peer)) return refuse(reply, "not-found");
       const letters = await listMailbox(needs, { limit: 200 });
       return { letters: letters.map((letter) => ({ ...letter, at: toIso(letter.at) })) };
     },
