@@ -16,6 +16,9 @@ export interface Connections {
   close(): void;
 }
 
+/** An answer of so much is a segment: it is counted and not looked at. */
+const segmentBytes = 100_000;
+
 /** Opens what is needed up to `most`; whoever finds all in use waits, and the wait counts. */
 export function openConnections(port: number, most: number): Connections {
   interface Line {
@@ -27,6 +30,9 @@ export function openConnections(port: number, most: number): Connections {
     /** Of the answer under way, once its head is there. */
     head: { readonly text: string; readonly bytes: number; readonly bodyBytes: number } | undefined;
   }
+  // What arrives is looked at where it lies, one piece after another: a buffer for each piece of a segment would have the
+  // whole heap marked every second, on processors that the server needs.
+  const arrived = Buffer.alloc(65_536);
   const idle: Line[] = [];
   const waiting: { readonly request: Buffer; readonly askedAt: number; readonly settle: (reply: Reply) => void }[] = [];
   let open = 0;
@@ -47,7 +53,23 @@ export function openConnections(port: number, most: number): Connections {
   };
   const start = (): Promise<Line> =>
     new Promise((resolve, reject) => {
-      const socket = connect({ host: "127.0.0.1", port, noDelay: true });
+      const take = (size: number): boolean => {
+        line.bytes += size;
+        const isSegment = line.head !== undefined && line.head.bodyBytes >= segmentBytes;
+        if (!isSegment) line.parts.push(Buffer.from(arrived.subarray(0, size)));
+        line.head ??= headOf(line.parts);
+        const { head } = line;
+        if (head === undefined || line.bytes < head.bytes + head.bodyBytes) return true;
+        const text = isSegment ? "" : Buffer.concat(line.parts).toString("utf8", head.bytes);
+        const { settle, sentAt } = line;
+        [line.parts, line.bytes, line.head, line.settle] = [[], 0, undefined, undefined];
+        const cookies = [...head.text.matchAll(/\r\nset-cookie: ([^;\r\n]+)/gi)].map(([, cookie]) => cookie ?? "");
+        const status = Number(head.text.slice(9, 12));
+        settle?.({ status, cookies, text, tookMs: performance.now() - sentAt });
+        next(line);
+        return true;
+      };
+      const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread: { buffer: arrived, callback: take } });
       const line: Line = { socket, settle: undefined, sentAt: 0, parts: [], bytes: 0, head: undefined };
       socket.once("connect", () => resolve(line));
       socket.on("error", reject);
@@ -61,22 +83,6 @@ export function openConnections(port: number, most: number): Connections {
         if (settle === undefined) return;
         broken++;
         settle({ status: 0, cookies: [], text: "", tookMs: performance.now() - line.sentAt });
-      });
-      socket.on("data", (data: Buffer) => {
-        line.parts.push(data);
-        line.bytes += data.length;
-        line.head ??= headOf(line.parts);
-        const { head } = line;
-        if (head === undefined || line.bytes < head.bytes + head.bodyBytes) return;
-        // A segment is counted and not looked at: joining it would cost more than serving it.
-        const isSmall = head.bodyBytes < 100_000;
-        const text = isSmall ? Buffer.concat(line.parts).toString("utf8", head.bytes) : "";
-        const { settle, sentAt } = line;
-        [line.parts, line.bytes, line.head, line.settle] = [[], 0, undefined, undefined];
-        const cookies = [...head.text.matchAll(/\r\nset-cookie: ([^;\r\n]+)/gi)].map(([, cookie]) => cookie ?? "");
-        const status = Number(head.text.slice(9, 12));
-        settle?.({ status, cookies, text, tookMs: performance.now() - sentAt });
-        next(line);
       });
     });
 

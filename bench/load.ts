@@ -85,12 +85,23 @@ export function requestBytes(
   headers: Readonly<Record<string, string>>,
   body?: string,
 ): Buffer {
+  return bytesOf(method, path, body === undefined ? headers : { "content-type": "application/json", ...headers }, body);
+}
+
+/** The same with a form, as a page without JavaScript sends it. */
+export const formBytes = (path: string, headers: Readonly<Record<string, string>>, form: string): Buffer =>
+  bytesOf("POST", path, { "content-type": "application/x-www-form-urlencoded", ...headers }, form);
+
+function bytesOf(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body: string | undefined,
+): Buffer {
   const all = {
     host: "127.0.0.1",
     ...headers,
-    ...(body === undefined
-      ? {}
-      : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) }),
+    ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body ?? ""}`);

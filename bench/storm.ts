@@ -6,7 +6,7 @@ import type { Bench, Measured } from "./bench.ts";
 import { openConnections, type Connections } from "./crowd.ts";
 import { benchFilm } from "./film.ts";
 import { libraryWith, pictureFolder } from "./library.ts";
-import { requestBytes } from "./load.ts";
+import { formBytes, requestBytes } from "./load.ts";
 import { quantile } from "./report.ts";
 import { openServiceDatabase, startDurablePostgres, startKeyProcess, startWeb } from "./surroundings.ts";
 
@@ -167,6 +167,18 @@ interface Storm {
   readonly tookMs: number[];
 }
 
+/** What a person takes from a page. */
+interface Seen {
+  readonly status: number;
+  /** Those of the answer, or those sent where it set none. */
+  readonly cookies: readonly string[];
+  /** How long to wait before the page is asked for again; none where it is the person's turn. */
+  readonly waitSeconds: number | undefined;
+}
+
+/** The same text without the longer one that it was cut from, which would stay in memory with it. */
+const ownText = (text: string): string => Buffer.from(text, "latin1").toString("latin1");
+
 async function runStorm(
   connections: Connections,
   durationMs: number,
@@ -176,22 +188,19 @@ async function runStorm(
   const storm: Storm = { arrived: 0, renewed: 0, serverErrors: 0, pages: 0, inLine: 0, tookMs: [] };
   const started = performance.now();
   const isOver = (): boolean => performance.now() - started >= durationMs;
-  const look = async (number: number, cookies: readonly string[], form?: string) => {
+  /** What a page said, and nothing of the page itself: ten thousands wait, and each would keep a page in memory. */
+  const look = async (number: number, cookies: readonly string[], form?: string): Promise<Seen> => {
     storm.pages++;
     const headers = { ...from(number), ...(cookies.length === 0 ? {} : { cookie: cookies.join("; ") }) };
-    const request =
-      form === undefined
-        ? requestBytes("GET", "/renew", headers)
-        : Buffer.from(
-            `POST /renew HTTP/1.1\r\nhost: 127.0.0.1\r\n${Object.entries(headers)
-              .map(([name, value]) => `${name}: ${value}\r\n`)
-              .join(
-                "",
-              )}content-type: application/x-www-form-urlencoded\r\ncontent-length: ${form.length}\r\n\r\n${form}`,
-          );
+    const request = form === undefined ? requestBytes("GET", "/renew", headers) : formBytes("/renew", headers, form);
     const reply = await connections.ask(request);
     if (reply.status >= 500) storm.serverErrors++;
-    return reply;
+    const wait = /data-come-back="(\d+)"/.exec(reply.text)?.[1];
+    return {
+      status: reply.status,
+      cookies: reply.cookies.length > 0 ? reply.cookies.map(ownText) : cookies,
+      waitSeconds: wait === undefined ? undefined : Number(wait),
+    };
   };
 
   /** One person, from the first look at the page until the password is set or the minute is over. */
@@ -199,11 +208,10 @@ async function runStorm(
     let cookies: readonly string[] = [];
     while (!isOver()) {
       const page = await look(number, cookies);
-      if (page.cookies.length > 0) cookies = page.cookies;
-      const wait = /data-come-back="(\d+)"/.exec(page.text)?.[1];
-      if (wait !== undefined) {
+      cookies = page.cookies;
+      if (page.waitSeconds !== undefined) {
         // People do not come in step: each a little sooner or later than the page says.
-        await sleep(Number(wait) * 1_000 * (0.8 + 0.4 * systemRandom.below(1_000) * 0.001));
+        await sleep(page.waitSeconds * 1_000 * (0.8 + 0.4 * systemRandom.below(1_000) * 0.001));
         continue;
       }
       const asked = await look(number, cookies, `address=nobody-${number}%40example.org`);
