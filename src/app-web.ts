@@ -46,6 +46,7 @@ import { caseInHand, containmentsSince, currentLetter, currentNotice, noticesTo 
 import { noticePages } from "./incidents/pages.ts";
 import { wayOutOf } from "./incidents/plan.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
+import { alarmIn } from "./canaries/alarm-in.ts";
 import { listAlarms } from "./canaries/alarms.ts";
 import { isDecoy } from "./canaries/decoy.ts";
 import { countSignIns } from "./canaries/stuffing.ts";
@@ -202,7 +203,7 @@ export async function buildWeb(
     clock,
     mail,
     countTitles: () => countTitles(db),
-    listAlarms: (limit) => listAlarms(db, limit),
+    listAlarms: async (limit, locale) => (await listAlarms(db, limit)).map((alarm) => alarmIn(alarm, locale)),
     readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
   });

@@ -11,6 +11,7 @@ import { Secret } from "../kernel/secret.ts";
 import { openMailbox } from "../mail/mailbox.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { makeOperatorLink } from "../sessions/operator-link.ts";
+import type { Alarm } from "../wire/alarms.ts";
 import { testAlarm } from "./alarm-words.ts";
 import { acknowledgeAlarm, listAlarms } from "./alarms.ts";
 import { alarmTasks } from "./deliver-alarm.ts";
@@ -137,7 +138,15 @@ test("an operator reads an alarm in the language they came with, and the named a
     (await lettersTo("pager@operators.example")).some((text) => text.startsWith("A test of the alarm")),
   );
   await until(() => posted.length === 2);
-  expect(JSON.parse(posted[1]?.body ?? "")).toMatchObject({ data: { title: "A test of the alarm" } });
+  expect(JSON.parse(posted[1]?.body ?? "")).toMatchObject({ data: { title: "A test of the alarm", language: "en" } });
+
+  // In the console each in the language of whoever looks, where its facts say what it is about.
+  const look = { cookies: asCookie(operator), headers: { "accept-language": "de-AT, en;q=0.5" } };
+  for (const url of ["/api/console", "/api/alarms"]) {
+    const { alarms } = (await service.call("GET", url, look)).body as { alarms: Alarm[] };
+    expect(alarms.find(({ kind }) => kind === "test")).toMatchObject({ language: "de", title: inGerman });
+    expect(alarms.find(({ kind }) => kind === "canary")).toMatchObject({ language: "en", title: "A canary was used" });
+  }
 });
 
 test("the same thing again is counted and not told; after a day it is told again; acknowledged, it rings anew", async () => {

@@ -43,6 +43,7 @@ const isoOrNull = (date: Date | null): string | null => (date === null ? null : 
 function shown({ foundHow, copiedAt, dataClasses, keysReachable, ...row }: AlarmRow): Alarm {
   return {
     ...row,
+    language: "en",
     at: toIso(fromDate(row.at)),
     lastAt: toIso(fromDate(row.lastAt)),
     acknowledgedAt: isoOrNull(row.acknowledgedAt),
@@ -50,7 +51,7 @@ function shown({ foundHow, copiedAt, dataClasses, keysReachable, ...row }: Alarm
   };
 }
 
-/** Alarms that nobody has acknowledged first, then the newest; at most `limit`. */
+/** Alarms that nobody has acknowledged first, then the newest; at most `limit`. In the words of the record. */
 export async function listAlarms(tx: Tx, limit = 100): Promise<Alarm[]> {
   const rows = await tx.many<AlarmRow>(
     `select ${columns} from alarm order by acknowledged_at is not null, last_at desc, id desc limit $1`,
@@ -59,7 +60,7 @@ export async function listAlarms(tx: Tx, limit = 100): Promise<Alarm[]> {
   return rows.map(shown);
 }
 
-/** One alarm; `undefined` for an id that is none. */
+/** One alarm in the words of the record; `undefined` for an id that is none. */
 export async function readAlarm(tx: Tx, id: AlarmId): Promise<Alarm | undefined> {
   const row = await tx.one<AlarmRow>(`select ${columns} from alarm where id = $1`, [id]);
   return row === undefined ? undefined : shown(row);

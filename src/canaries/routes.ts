@@ -2,6 +2,7 @@ import { parseId } from "../kernel/brand.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
+import { preferredLocale } from "../http/locale.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { viewerOf } from "../http/viewer.ts";
@@ -9,6 +10,7 @@ import type { Static } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Alarm, AlarmList, CanaryMail, OpenedCase } from "../wire/alarms.ts";
 import { IdParams, Nothing } from "../wire/common.ts";
+import { alarmIn } from "./alarm-in.ts";
 import { acknowledgeAlarm, listAlarms, openCaseFromAlarm, readAlarm } from "./alarms.ts";
 import type { AlarmId } from "./raise-alarm.ts";
 
@@ -45,9 +47,15 @@ export function alarmRoutes(app: App, needs: AlarmNeeds): void {
   const { db } = needs;
   const idOf = (params: { id: string }): AlarmId => parseId<AlarmId>(params.id) as AlarmId;
 
-  app.get("/api/alarms", { config: { access: "operator" }, schema: { response: { 200: AlarmList } } }, async () => ({
-    alarms: await listAlarms(db),
-  }));
+  app.get(
+    "/api/alarms",
+    { config: { access: "operator" }, schema: { response: { 200: AlarmList } } },
+    async (request) => {
+      const alarms = await listAlarms(db);
+      const locale = preferredLocale(request.headers["accept-language"]);
+      return { alarms: alarms.map((alarm) => alarmIn(alarm, locale)) };
+    },
+  );
 
   app.post(
     "/api/alarms/:id/acknowledge",
@@ -57,7 +65,8 @@ export function alarmRoutes(app: App, needs: AlarmNeeds): void {
       // Twice is once: whoever comes second sees who was first.
       await acknowledgeAlarm(needs, id, viewerOf(request).accountId);
       const alarm = await readAlarm(db, id);
-      return alarm === undefined ? refuse(reply, "not-found") : reply.send(alarm);
+      if (alarm === undefined) return refuse(reply, "not-found");
+      return reply.send(alarmIn(alarm, preferredLocale(request.headers["accept-language"])));
     },
   );
 

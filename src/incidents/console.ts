@@ -1,5 +1,6 @@
 import { dayMs, fromDate, plus, toDate, toIso, type Clock } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
+import { preferredLocale } from "../http/locale.ts";
 import type { App } from "../http/server.ts";
 import { countAccounts } from "../accounts/accounts.ts";
 import { listReceivers } from "../signals/receivers.ts";
@@ -10,6 +11,7 @@ import { listWitnesses } from "../timeline/list-witnesses.ts";
 import { inUse } from "../sessions/in-use.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
+import type { Locale } from "../wire/common.ts";
 import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
 import { StolenCopy } from "../wire/stolen-copy.ts";
 import { incidentInHand } from "./open.ts";
@@ -24,7 +26,7 @@ export interface ConsoleNeeds {
   /** How much web has opened of what it may; `null` while the keyholder does not answer. */
   readonly readAddressLimit: () => Promise<ConsoleAnswer["addresses"]>;
   /** Alarms stand after this room; `app-web.ts` ties them. */
-  readonly listAlarms: (limit: number) => Promise<Alarm[]>;
+  readonly listAlarms: (limit: number, locale: Locale) => Promise<Alarm[]>;
   readonly isDecoy: IsDecoy;
 }
 
@@ -33,81 +35,85 @@ export function consoleRoutes(
   app: App,
   { db, clock, countTitles, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
 ): void {
-  app.get("/api/console", { config: { access: "operator" }, schema: { response: { 200: Console } } }, async () => {
-    const at = clock.now();
-    const now = toDate(at);
-    const [
-      incident,
-      accounts,
-      floors,
-      sessions,
-      titles,
-      head,
-      waiting,
-      checkpoint,
-      jobs,
-      addresses,
-      keyUse,
-      alarms,
-      receivers,
-      timeline,
-      owed,
-    ] = await Promise.all([
-      incidentInHand(db),
-      countAccounts(db),
-      readFloors(db),
-      db.many<{ class: string; live: number }>(
-        `select s.class, count(*) as live from session s
+  app.get(
+    "/api/console",
+    { config: { access: "operator" }, schema: { response: { 200: Console } } },
+    async (request) => {
+      const at = clock.now();
+      const now = toDate(at);
+      const [
+        incident,
+        accounts,
+        floors,
+        sessions,
+        titles,
+        head,
+        waiting,
+        checkpoint,
+        jobs,
+        addresses,
+        keyUse,
+        alarms,
+        receivers,
+        timeline,
+        owed,
+      ] = await Promise.all([
+        incidentInHand(db),
+        countAccounts(db),
+        readFloors(db),
+        db.many<{ class: string; live: number }>(
+          `select s.class, count(*) as live from session s
              join account a on a.id = s.account_id and a.generation = s.generation
              join floor f on f.kind = s.class and s.epoch >= f.epoch
             where s.ended_at is null and s.expires_at > $1 and ${inUse("$1")} group by s.class order by s.class`,
-        [now],
-      ),
-      countTitles(),
-      currentHead(db),
-      db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
-      db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
-      db.one<{ waiting: number; failed: number }>(
-        `select count(*) filter (where attempts < max_attempts) as waiting,
+          [now],
+        ),
+        countTitles(),
+        currentHead(db),
+        db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
+        db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
+        db.one<{ waiting: number; failed: number }>(
+          `select count(*) filter (where attempts < max_attempts) as waiting,
                   count(*) filter (where attempts >= max_attempts) as failed from graphile_worker.jobs`,
-      ),
-      readAddressLimit(),
-      readKeyUse(db, plus(at, -dayMs), at),
-      listAlarms(20),
-      listReceivers(db),
-      listWitnesses(db, undefined),
-      readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
-    ]);
-    return {
-      incident: incident ?? null,
-      accounts,
-      sessions,
-      epoch: highest(floors),
-      floors: Object.entries(floors).map(([kind, epoch]) => ({ kind, epoch })),
-      titles,
-      timeline: {
-        size: head.size,
-        waiting: waiting?.count ?? 0,
-        rootHex: head.rootHex,
-        checkpointAt: checkpoint === undefined ? null : toIso(fromDate(checkpoint.at)),
-      },
-      jobs: jobs ?? { waiting: 0, failed: 0 },
-      mail,
-      addresses,
-      keyUse,
-      alarms,
-      receivers: receivers.map(({ addressesBecause: _because, privateNetwork: _private, ...one }) => ({
-        ...one,
-        tokenExpiresAt: toIso(one.tokenExpiresAt),
-        streams: one.streams.map((stream) => ({
-          ...stream,
-          takenAt: stream.takenAt === null ? null : toIso(stream.takenAt),
+        ),
+        readAddressLimit(),
+        readKeyUse(db, plus(at, -dayMs), at),
+        listAlarms(20, preferredLocale(request.headers["accept-language"])),
+        listReceivers(db),
+        listWitnesses(db, undefined),
+        readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
+      ]);
+      return {
+        incident: incident ?? null,
+        accounts,
+        sessions,
+        epoch: highest(floors),
+        floors: Object.entries(floors).map(([kind, epoch]) => ({ kind, epoch })),
+        titles,
+        timeline: {
+          size: head.size,
+          waiting: waiting?.count ?? 0,
+          rootHex: head.rootHex,
+          checkpointAt: checkpoint === undefined ? null : toIso(fromDate(checkpoint.at)),
+        },
+        jobs: jobs ?? { waiting: 0, failed: 0 },
+        mail,
+        addresses,
+        keyUse,
+        alarms,
+        receivers: receivers.map(({ addressesBecause: _because, privateNetwork: _private, ...one }) => ({
+          ...one,
+          tokenExpiresAt: toIso(one.tokenExpiresAt),
+          streams: one.streams.map((stream) => ({
+            ...stream,
+            takenAt: stream.takenAt === null ? null : toIso(stream.takenAt),
+          })),
         })),
-      })),
-      witnesses: [...timeline.witnesses],
-      owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
-    };
-  });
+        witnesses: [...timeline.witnesses],
+        owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
+      };
+    },
+  );
 
   app.get("/api/stolen-copy", { config: { access: "operator" }, schema: { response: { 200: StolenCopy } } }, () =>
     readStolenCopy(db, isDecoy),

@@ -1,11 +1,13 @@
 import { Type, type Static } from "typebox";
-import { Address, Closed, Id, Instant } from "./common.ts";
+import { Address, Closed, Id, Instant, Locale } from "./common.ts";
 
 /** One alarm as operators see it. */
 export const Alarm = Closed({
   id: Id,
   kind: Type.String(),
   place: Type.Union([Type.String(), Type.Null()]),
+  /** Of the words that follow, and of how the case was found: the reader's, or English as in the record. */
+  language: Locale,
   title: Type.String(),
   /** What it is evidence of, and what it is not. */
   evidence: Type.String(),

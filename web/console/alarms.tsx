@@ -38,7 +38,7 @@ export function Alarms({ alarms, owed, caseInHand }: AlarmsProps) {
         <ul className="plain-list">
           {seen.map((alarm) => (
             <li key={alarm.id}>
-              <span lang="en">{alarm.title}</span>
+              <span lang={alarm.language}>{alarm.title}</span>
               <span className="soft small">
                 {whenAndWhere(alarm)} · {say("console.alarms.acknowledged")}
                 {alarm.incidentId !== null && (
@@ -98,16 +98,16 @@ function OpenAlarm({ alarm, caseInHand }: { readonly alarm: Alarm; readonly case
 
   return (
     <li>
-      <strong lang="en">{alarm.title}</strong>
+      <strong lang={alarm.language}>{alarm.title}</strong>
       <span className="soft small">{whenAndWhere(alarm)}</span>
       <dl className="alarm-words">
         <div>
           <dt>{say("console.alarms.evidence")}</dt>
-          <dd lang="en">{alarm.evidence}</dd>
+          <dd lang={alarm.language}>{alarm.evidence}</dd>
         </div>
         <div>
           <dt>{say("console.alarms.not")}</dt>
-          <dd lang="en">{alarm.notEvidence}</dd>
+          <dd lang={alarm.language}>{alarm.notEvidence}</dd>
         </div>
         {Object.keys(alarm.facts).length > 0 && (
           <div>

@@ -444,6 +444,7 @@ function pretendedConsole(state: string): Static<typeof Console> {
         id: idOf(9_000),
         kind: "canary",
         place: "backup-2026-11",
+        language: "en",
         title: "A canary was used",
         evidence: "Somebody tried to sign in with an address that stands in one copy of the database and nowhere else.",
         notEvidence: "It does not show when the copy was made, nor that any real account was entered.",
