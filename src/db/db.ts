@@ -27,6 +27,9 @@ export interface Db extends Tx {
    */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
 
+  /** Runs `work`, which only reads, so that everything it reads stands at one instant (repeatable read). */
+  snapshot<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+
   /**
    * Runs `work` while no other connection to this database, of any process, holds the turn named `key`. After `waitMs` in
    * vain it runs all the same: whoever holds the turn may have been stopped in it. A turn ends with its connection,
@@ -228,7 +231,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   async function transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries++) {
       try {
-        return await tryTransaction(work);
+        return await tryTransaction("begin", work);
       } catch (thrown) {
         // PostgreSQL ended it so that another could go on, and nothing of it is left.
         if (sqlState(thrown) !== deadlockDetected || tries === deadlockTries) throw thrown;
@@ -236,7 +239,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     }
   }
 
-  async function tryTransaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+  async function tryTransaction<Result>(begin: string, work: (tx: Tx) => Promise<Result>): Promise<Result> {
     const client = await take();
     let broken: Error | undefined;
     let isOver = false;
@@ -247,7 +250,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     };
     try {
       // Answered before anything else is sent: what ran without it would be committed by itself.
-      await client.query("begin");
+      await client.query(begin);
       const result = await work(statementsOn(client, { beforeEach }));
       isOver = true;
       await client.query("commit");
@@ -295,6 +298,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     ...statementsOn(pool),
     prompt: statementsOn(pool, { withinMs: promptMs }),
     transaction,
+    snapshot: (work) => tryTransaction("begin isolation level repeatable read read only", work),
     together,
     takingTurns,
     builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),

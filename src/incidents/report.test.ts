@@ -23,7 +23,7 @@ import { publishTiles } from "../timeline/publish.ts";
 import { readTlogProof } from "../timeline/tlog-proof.ts";
 import { verifyAlone } from "../timeline/verify-alone.ts";
 import { Report } from "../wire/report.ts";
-import { closeIncident } from "./close.ts";
+import { closeIncident, recordWayIn } from "./close.ts";
 import { contain } from "./contain.ts";
 import { startCampaign } from "./campaign.ts";
 import { deadlinesOf } from "./deadlines.ts";
@@ -130,6 +130,28 @@ test("the report says what its schema says, and its sum adds up and agrees with 
       newId(systemRandom, start),
     ),
   ).toBeUndefined();
+});
+
+test("a report that is made while something is done in the case says nothing of it, or all", async () => {
+  const holder = await db.pool.connect();
+  await holder.query("begin");
+  await holder.query("lock table refusal_count in access exclusive mode");
+  const making = report();
+  try {
+    await expect
+      .poll(async () => (await db.many(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length)
+      .toBe(1);
+    const wayIn = { what: "a key", closedAt: toIso(clock.now()), evidence: "changed" };
+    expect(await recordWayIn(needs, incidentId, wayIn, "operator")).toBe(true);
+  } finally {
+    await holder.query("rollback");
+    holder.release();
+  }
+  const kindsOf = ({ timeline }: Report) => timeline.entries.filter(({ kind }) => kind === "way in recorded").length;
+  const [during, after] = [await making, await report()];
+  expect([during.incident.wayIn, kindsOf(during)]).toEqual([null, 0]);
+  expect([after.incident.wayIn?.what, kindsOf(after)]).toEqual(["a key", 1]);
+  await integrateNow();
 });
 
 test("the report is compared with the timeline's files, and one that says anything else is refused", async () => {

@@ -36,24 +36,12 @@ export interface ReportNeeds {
  */
 export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId): Promise<Report | undefined> {
   const { db, clock } = needs;
-  // First: what is counted afterwards is ahead of it by what waits for a signature, and never behind.
-  const signed = await signedHead(db);
-  const status = await incidentStatus(needs, incidentId);
-  if (status === undefined) return undefined;
+  // What is said of the case and what is listed for it must agree, also while the case goes on.
+  const read = await db.snapshot((tx) => readCase(tx, clock, incidentId));
+  if (read === undefined) return undefined;
+  const [verified, copy] = await Promise.all([verifyAgain(needs), readStolenCopy(db, needs.isDecoy)]);
+  const { status, letters, notifiedAt, inScope } = read;
   const { timeline: _timeline, missing: _missing, ...incident } = status;
-  const copiedAt = status.copiedAt === null ? null : parseInstant(status.copiedAt);
-  const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedAt);
-  const usedUntil = status.closedAt === null ? clock.now() : parseInstant(status.closedAt);
-  const [notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline, copy] = await Promise.all([
-    notifiedAtOf(db, incidentId),
-    lettersPart(db, incidentId, status),
-    status.containedAt === null ? null : countServedOld(db),
-    readKeyUse(db, usedSince, usedUntil),
-    status.containedAt === null ? [] : refusedEachHour(db, toDate(parseInstant(status.containedAt))),
-    timelinePart(needs, incidentId, signed),
-    readStolenCopy(db, needs.isDecoy),
-  ]);
-  const inScope = letters?.sum.scope ?? (await countInScope(db, incidentId, clock.now()));
   return {
     format: "houselights report 1",
     madeAt: toIso(clock.now()),
@@ -63,20 +51,39 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     letters,
     deadlineSources: status.deadlines.map(({ rule }) => ({ rule, source: sourceOf(rule) })),
     refused: {
-      byHour: refusedByHour,
+      byHour: read.refusedByHour,
       byKind: status.refusedByKind.map(({ kind, refused }) => ({ kind, count: refused })),
-      servedOld,
+      servedOld: read.servedOld,
       how:
         "Each request reads its session and the floor of its kind in one statement, and nothing is cached; a session " +
         "whose epoch is below the floor is refused and counted. As a check from the other side, sessions below their " +
         "floor were searched for one that was seen, or made, more than five seconds after the floor was raised.",
     },
-    keyUse,
-    timeline,
+    keyUse: read.keyUse,
+    timeline: { ...read.timeline, ...verified },
     copy,
     limits: limitsOf(status),
     drafts: draftsOf({ ...incident, notifiedAt, inScope }),
   };
+}
+
+/** All that the report reads of one instant; `undefined` for an id that is no case. */
+async function readCase(tx: Tx, clock: Clock, incidentId: IncidentId) {
+  const status = await incidentStatus({ db: tx, clock }, incidentId);
+  if (status === undefined) return undefined;
+  const copiedAt = status.copiedAt === null ? null : parseInstant(status.copiedAt);
+  const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedAt);
+  const usedUntil = status.closedAt === null ? clock.now() : parseInstant(status.closedAt);
+  const [notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline] = await Promise.all([
+    notifiedAtOf(tx, incidentId),
+    lettersPart(tx, incidentId, status),
+    status.containedAt === null ? null : countServedOld(tx),
+    readKeyUse(tx, usedSince, usedUntil),
+    status.containedAt === null ? [] : refusedEachHour(tx, toDate(parseInstant(status.containedAt))),
+    timelinePart(tx, incidentId),
+  ]);
+  const inScope = letters?.sum.scope ?? (await countInScope(tx, incidentId, clock.now()));
+  return { status, notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline, inScope };
 }
 
 /** The accounts that a campaign started now would be about. */
@@ -162,22 +169,10 @@ async function countServedOld(tx: Tx): Promise<{ seenAfter: number; madeAfter: n
 
 const shownEntries = 1_000;
 
-interface SignedHead {
-  readonly size: number;
-  readonly root: Buffer;
-  readonly note: string;
-}
-
-const signedHead = (tx: Tx): Promise<SignedHead | undefined> =>
-  tx.one<SignedHead>(
-    `select size, root, note from timeline_checkpoint where note is not null order by size desc limit 1`,
-  );
-
-async function timelinePart(
+/** Whether the timeline is what was signed, every hash computed again. */
+async function verifyAgain(
   needs: ReportNeeds,
-  incidentId: IncidentId,
-  checkpoint: SignedHead | undefined,
-): Promise<Report["timeline"]> {
+): Promise<Pick<Report["timeline"], "verdict" | "explanation" | "witness">> {
   const { db, keyholder } = needs;
   const instance = await db.one<{ id: string }>(`select id from instance`);
   if (instance === undefined) throw new Fault("IMPOSSIBLE", "the instance table is empty: run the migrations first");
@@ -190,8 +185,22 @@ async function timelinePart(
     publicKeys,
     ...(witnessed === undefined ? {} : { witnessed }),
   });
+  return {
+    verdict: verdict.kind,
+    explanation: explain(verdict),
+    witness: witnessed === undefined ? "not reached" : "compared",
+  };
+}
+
+async function timelinePart(
+  tx: Tx,
+  incidentId: IncidentId,
+): Promise<Omit<Report["timeline"], "verdict" | "explanation" | "witness">> {
+  const checkpoint = await tx.one<{ size: number; root: Buffer; note: string }>(
+    `select size, root, note from timeline_checkpoint where note is not null order by size desc limit 1`,
+  );
   const size = checkpoint?.size ?? 0;
-  const entries = await db.many<{
+  const entries = await tx.many<{
     at: Date;
     kind: string;
     detail: Record<string, unknown>;
@@ -205,19 +214,16 @@ async function timelinePart(
       order by leaf_index is null or leaf_index >= $3 desc, at, leaf_index nulls last, id limit $2`,
     [incidentId, shownEntries, size],
   );
-  const cosigners = await listWitnesses(db, undefined);
-  const unsigned = await db.one<{ count: number }>(
+  const cosigners = await listWitnesses(tx, undefined);
+  const unsigned = await tx.one<{ count: number }>(
     `select (select count(*) from timeline_entry where leaf_index >= $1)
           + (select count(*) from timeline_entry where leaf_index is null) as count`,
     [size],
   );
   return {
-    verdict: verdict.kind,
-    explanation: explain(verdict),
     size,
     unsigned: unsigned?.count ?? 0,
     rootHex: checkpoint?.root.toString("hex") ?? "",
-    witness: witnessed === undefined ? "not reached" : "compared",
     checkpoint: checkpoint?.note ?? null,
     cosigners: cosigners.witnesses.map((one) => ({ ...one })),
     entries: entries

@@ -1,6 +1,6 @@
 import type { IncidentId } from "../kernel/brand.ts";
 import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
-import type { Db, Tx } from "../db/db.ts";
+import type { Tx } from "../db/db.ts";
 import { signalSums } from "../signals/fan-out.ts";
 import { refusedSince } from "../sessions/refusals.ts";
 import { timelineKinds } from "../timeline/append.ts";
@@ -41,7 +41,7 @@ const isoOrNull = (date: Date | null): string | null => (date === null ? null : 
 
 /** The whole case file as it stands; `undefined` for an id that is no case. */
 export async function incidentStatus(
-  { db, clock }: { readonly db: Db; readonly clock: Clock },
+  { db, clock }: { readonly db: Tx; readonly clock: Clock },
   id: IncidentId,
 ): Promise<IncidentStatus | undefined> {
   const row = await db.one<IncidentRow>(
