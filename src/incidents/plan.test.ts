@@ -79,6 +79,7 @@ test("the plan names each term with its reason, and promises nothing that nobody
   const unknown = await planned({ leavesBy: "relay", allowance: null, price: null }, incidentId);
   expect(unknown).toMatchObject({ inScope: 40, withAddress: 36, withoutAddress: 4, measured: null });
   expect(unknown.end).toMatchObject({ notBefore: null, isLikely: false });
+  expect(unknown.end.kind).toBe("nothing known");
   expect(unknown.end.says).toContain("no end can be promised");
   expect(unknown.cost.amount).toBeNull();
   const ours = unknown.deadlines.filter(({ outlook }) => outlook !== "yours");
@@ -88,7 +89,9 @@ test("the plan names each term with its reason, and promises nothing that nobody
   const allowed = await planned({ ...relayed, price: { perThousand: 0.4, currency: "EUR" } }, incidentId);
   expect(Date.parse(allowed.end.notBefore!) - clock.now()).toBe(4 * hourMs);
   expect(allowed.end.isLikely).toBe(false);
+  expect(allowed.end.kind).toBe("allowance alone");
   expect(allowed.end.says).toContain("cannot be promised");
+  expect(allowed.allowance).toEqual({ letters: 10, per: "hour", campaignPercent: 90 });
   expect(allowed.cost.amount).toBe("0.01 EUR");
   expect(allowed.terms[0]!.reason).toBe("36 letters at 10 an hour, of which a campaign uses 90 %: 4 h");
   const perDay = await planned({ ...relayed, allowance: { letters: 20, per: "day" } }, incidentId);
@@ -209,6 +212,7 @@ test("a sender that receivers have reason to refuse gets no promise, whatever re
   await surveyCampaign({ db, keyholder: mailer, clock, lookup: openLookup([dns.server]), sender }, incidentId);
   const plan = await planned(relayed, incidentId);
   expect(plan.end.isLikely).toBe(false);
+  expect(plan.end.kind).toBe("sender doubted");
   expect(plan.end.says).toContain("no end can be promised while receivers have a reason to refuse");
 });
 

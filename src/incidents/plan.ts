@@ -73,6 +73,8 @@ export async function planCampaign(
     withoutAddress: inScope - withAddress,
     byLocale: rows.map(({ locale, accounts }) => ({ locale, accounts })),
     leavesBy,
+    allowance: allowance === null ? null : { ...allowance, campaignPercent: campaignShare * 100 },
+    price: price === null ? null : priceText(price),
     measured: lettersPerHour === null ? null : { lettersPerHour, hours: Math.ceil(withAddress / lettersPerHour) },
     terms,
     end,
@@ -126,7 +128,12 @@ const hoursText = (hours: number): string => (hours < 1 ? "less than an hour" : 
 function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHour: number | null): Plan["terms"] {
   if (leavesBy === "mailbox") {
     return [
-      { term: "way out", hours: null, reason: "there is no relay (SMTP_URL): letters stay in the built-in mailbox" },
+      {
+        kind: "no relay",
+        term: "way out",
+        hours: null,
+        reason: "there is no relay (SMTP_URL): letters stay in the built-in mailbox",
+      },
     ];
   }
   const perHour =
@@ -134,27 +141,32 @@ function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHou
   return [
     perHour === null || allowance === null
       ? {
+          kind: "allowance",
           term: "the relay's allowance",
           hours: null,
           reason: "not known: RELAY_ALLOWANCE says what your contract with the relay allows",
         }
       : {
+          kind: "allowance",
           term: "the relay's allowance",
           hours: letters / perHour,
           reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}, of which a campaign uses ${campaignShareText}: ${hoursText(letters / perHour)}`,
         },
     lettersPerHour === null
       ? {
+          kind: "speed",
           term: "this relay's speed",
           hours: null,
           reason: "not known: no campaign of a hundred letters or more was ever handed to it",
         }
       : {
+          kind: "speed",
           term: "this relay's speed",
           hours: letters / Math.max(1, lettersPerHour),
           reason: `${whole(lettersPerHour)} letters an hour, measured in the last campaign: ${hoursText(letters / Math.max(1, lettersPerHour))}`,
         },
     {
+      kind: "providers",
       term: "receiving providers",
       hours: null,
       reason: "not known before it is tried: what they put off is tried again for five days, and comes on top",
@@ -173,6 +185,7 @@ function endOf(
   const known = terms.flatMap(({ hours }) => (hours === null ? [] : [hours]));
   if (leavesBy === "mailbox") {
     return {
+      kind: "no relay",
       notBefore: null,
       isLikely: false,
       says: "nothing can be promised: without a relay no letter leaves this machine",
@@ -180,6 +193,7 @@ function endOf(
   }
   if (known.length === 0) {
     return {
+      kind: "nothing known",
       notBefore: null,
       isLikely: false,
       says: "no end can be promised: neither the relay's allowance nor its speed is known",
@@ -190,6 +204,7 @@ function endOf(
   const bad = survey?.findings.some(({ verdict }) => verdict === "bad") === true;
   if (bad) {
     return {
+      kind: "sender doubted",
       notBefore,
       isLikely: false,
       says: `not before ${shown(at)}; no end can be promised while receivers have a reason to refuse the letters (see the sender's domain)`,
@@ -197,12 +212,14 @@ function endOf(
   }
   if (!isMeasured) {
     return {
+      kind: "allowance alone",
       notBefore,
       isLikely: false,
       says: `not before ${shown(at)}, by the relay's allowance alone; that it ends then cannot be promised, since nobody has measured how fast the relay takes letters`,
     };
   }
   return {
+    kind: "likely",
     notBefore,
     isLikely: true,
     says: `about ${shown(at)}, if relay and providers take letters as fast as last time; what providers put off comes later`,
@@ -211,43 +228,49 @@ function endOf(
 
 const shown = (at: EpochMs): string => minuteOf(toIso(at));
 
+const priceText = ({ perThousand, currency }: LetterPrice): string => `${perThousand} ${currency}`;
+
 /** To the cent, or the smallest part that shows something. */
 function costOf({ price, leavesBy }: WayOut, letters: number): Plan["cost"] {
-  if (leavesBy === "mailbox") return { amount: null, says: "letters that stay on this machine cost nothing" };
+  if (leavesBy === "mailbox")
+    return { kind: "no relay", amount: null, says: "letters that stay on this machine cost nothing" };
   if (price === null) {
-    return { amount: null, says: "not known: LETTER_PRICE says what a thousand letters cost" };
+    return { kind: "price unknown", amount: null, says: "not known: LETTER_PRICE says what a thousand letters cost" };
   }
   const amount = ((letters / 1_000) * price.perThousand).toFixed(2);
   return {
+    kind: "price",
     amount: `${amount} ${price.currency}`,
-    says: `${amount} ${price.currency}: ${whole(letters)} letters at ${price.perThousand} ${price.currency} a thousand; a second address, or a letter tried again after its answer was lost, costs again`,
+    says: `${amount} ${price.currency}: ${whole(letters)} letters at ${priceText(price)} a thousand; a second address, or a letter tried again after its answer was lost, costs again`,
   };
 }
 
 /** What the plan can say of a limit: never more than the projection carries. */
 function judgeDeadline({ rule, title, dueAt, state }: Deadline, end: Plan["end"]): Plan["deadlines"][number] {
+  const limit = { rule, title, dueAt };
   const isOurs = deadlineRules.find((one) => one.rule === rule)?.whom === "people";
+  const over = { kind: "over", says: "its time is over" } as const;
   if (!isOurs) {
-    const says = state === "past" ? "its time is over" : "letters do not meet it: the authority is told by you";
-    return { rule, title, dueAt, outlook: "yours", says };
+    if (state === "past") return { ...limit, outlook: "yours", ...over };
+    return {
+      ...limit,
+      outlook: "yours",
+      kind: "authority",
+      says: "letters do not meet it: the authority is told by you",
+    };
   }
-  if (state === "missed") return { rule, title, dueAt, outlook: "cannot be met", says: "its time is over" };
+  if (state === "missed") return { ...limit, outlook: "cannot be met", ...over };
   const { notBefore, isLikely } = end;
   if (notBefore === null) {
-    return { rule, title, dueAt, outlook: "not known", says: "no end is known, so neither is this" };
+    return { ...limit, outlook: "not known", kind: "no end", says: "no end is known, so neither is this" };
   }
   const leftMs = parseInstant(dueAt) - parseInstant(notBefore);
   const days = whole(Math.floor(Math.abs(leftMs) / dayMs));
   if (leftMs < 0) {
-    return {
-      rule,
-      title,
-      dueAt,
-      outlook: "cannot be met",
-      says: `the letters end ${days} days after it at the earliest`,
-    };
+    const says = `the letters end ${days} days after it at the earliest`;
+    return { ...limit, outlook: "cannot be met", kind: "too late", says };
   }
-  return isLikely
-    ? { rule, title, dueAt, outlook: "can be met", says: `with ${days} days to spare` }
-    : { rule, title, dueAt, outlook: "not known", says: "nothing known speaks against it, and nothing is promised" };
+  if (isLikely) return { ...limit, outlook: "can be met", kind: "to spare", says: `with ${days} days to spare` };
+  const says = "nothing known speaks against it, and nothing is promised";
+  return { ...limit, outlook: "not known", kind: "unpromised", says };
 }

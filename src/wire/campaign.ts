@@ -28,10 +28,36 @@ export const Plan = Closed({
   leavesBy: Type.Union([Type.Literal("relay"), Type.Literal("mailbox")]),
   /** Letters an hour that this relay took in the last campaign hour on record; null when none was ever measured. */
   measured: OrNull(Closed({ lettersPerHour: Type.Integer(), hours: Type.Integer() })),
-  /** What the time depends on; the slowest decides. */
-  terms: Type.Array(Closed({ term: Type.String(), hours: OrNull(Type.Number()), reason: Type.String() })),
-  end: Closed({ notBefore: OrNull(Instant), isLikely: Type.Boolean(), says: Type.String() }),
-  cost: Closed({ amount: OrNull(Type.String()), says: Type.String() }),
+  /** What the contract with the relay allows, and how much of it a campaign uses; null where nobody said. */
+  allowance: OrNull(
+    Closed({
+      letters: Type.Integer(),
+      per: Type.Enum(["hour", "day"]),
+      campaignPercent: Type.Integer({ maximum: 100 }),
+    }),
+  ),
+  /** Of a thousand letters; null where nobody said. */
+  price: OrNull(Type.String()),
+  /** What the time depends on; the slowest decides. Each with its reason in the words of the record, as all that `says`. */
+  terms: Type.Array(
+    Closed({
+      kind: Type.Enum(["no relay", "allowance", "speed", "providers"]),
+      term: Type.String(),
+      hours: OrNull(Type.Number()),
+      reason: Type.String(),
+    }),
+  ),
+  end: Closed({
+    kind: Type.Enum(["no relay", "nothing known", "sender doubted", "allowance alone", "likely"]),
+    notBefore: OrNull(Instant),
+    isLikely: Type.Boolean(),
+    says: Type.String(),
+  }),
+  cost: Closed({
+    kind: Type.Enum(["no relay", "price unknown", "price"]),
+    amount: OrNull(Type.String()),
+    says: Type.String(),
+  }),
   deadlines: Type.Array(
     Closed({
       rule: Type.String(),
@@ -43,6 +69,7 @@ export const Plan = Closed({
         Type.Literal("not known"),
         Type.Literal("yours"),
       ]),
+      kind: Type.Enum(["authority", "over", "no end", "too late", "to spare", "unpromised"]),
       says: Type.String(),
     }),
   ),

@@ -9,6 +9,7 @@ import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
 import { useProved } from "../app/proof.tsx";
 import { say, showDecimal, showExact, showNumber } from "../text/say.ts";
+import { costText, endText } from "./plan-view.tsx";
 
 type Done = Static<typeof Contained>;
 type Mode = Static<typeof ContainmentMode>;
@@ -124,11 +125,9 @@ function ToTell({ plan }: { readonly plan: Plan }) {
       <strong>{say("contain.letters")}</strong>
       <span>
         {say("plan.scope", { scope: plan.inScope, with: plan.withAddress, without: plan.withoutAddress })}{" "}
-        <span lang="en">{plan.end.says}.</span>
+        {endText(plan)}
       </span>
-      <span className="soft" lang="en">
-        {plan.cost.says}
-      </span>
+      <span className="soft">{costText(plan)}</span>
     </div>
   );
 }

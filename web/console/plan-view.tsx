@@ -1,5 +1,5 @@
 import type { Plan } from "../../src/wire/campaign.ts";
-import { locale, say, sayOf, showExact, showLanguage, showNumber } from "../text/say.ts";
+import { locale, say, sayOf, showExact, showLanguage, showNumber, showSpan } from "../text/say.ts";
 
 const marks = { good: "✓", weak: "!", bad: "×", unknown: "?" } as const;
 
@@ -20,18 +20,18 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
       </p>
       <div className={`plan-end${plan.end.isLikely ? "" : " is-open"}`}>
         <strong>{say(plan.end.isLikely ? "plan.end.likely" : "plan.end.open")}</strong>
-        <span lang="en">{plan.end.says}</span>
+        <span>{endText(plan)}</span>
       </div>
       <dl className="facts-list">
-        {plan.terms.map(({ term, reason }) => (
-          <div key={term} lang="en">
-            <dt>{term}</dt>
-            <dd>{reason}</dd>
+        {plan.terms.map((term) => (
+          <div key={term.kind}>
+            <dt>{say(`plan.term.${term.kind}`)}</dt>
+            <dd>{reasonText(plan, term)}</dd>
           </div>
         ))}
         <div>
           <dt>{say("plan.cost")}</dt>
-          <dd lang="en">{plan.cost.says}</dd>
+          <dd>{costText(plan)}</dd>
         </div>
       </dl>
       {survey === null || survey.doneAt === null ? (
@@ -66,14 +66,13 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
       )}
       <h4>{say("plan.deadlines")}</h4>
       <ul className="outlooks">
-        {plan.deadlines.map(({ rule, title, dueAt, outlook, says }) => (
+        {plan.deadlines.map(({ rule, title, dueAt, outlook, kind }) => (
           <li key={rule} data-outlook={outlook}>
             <strong>{say(`plan.outlook.${outlook}`)}</strong>
             <span>
               {sayOf("deadline", rule, title)}{" "}
               <span className="soft small">
-                {`${showExact(dueAt)}: `}
-                <span lang="en">{says}</span>
+                {`${showExact(dueAt)}: ${say(`plan.why.${kind}`, { time: showSpan(apart(dueAt, plan.end.notBefore)) })}`}
               </span>
             </span>
           </li>
@@ -82,6 +81,31 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
     </div>
   );
 }
+
+/** When the letters end, and what is promised of it. */
+export const endText = ({ end }: Plan): string =>
+  say(`plan.says.${end.kind}`, { at: end.notBefore === null ? "" : showExact(end.notBefore) });
+
+/** What the letters cost. */
+export const costText = ({ cost, price, withAddress }: Plan): string =>
+  say(`plan.cost.${cost.kind}`, { amount: cost.amount ?? "", letters: withAddress, price: price ?? "" });
+
+function reasonText(plan: Plan, { kind, hours }: Plan["terms"][number]): string {
+  const { allowance, measured, withAddress: letters } = plan;
+  const time = showSpan((hours ?? 0) * 3_600);
+  if (kind === "allowance" && allowance !== null) {
+    const { letters: allowed, per, campaignPercent: percent } = allowance;
+    return say(`plan.reason.allowance.${per}`, { letters, allowed, percent, time });
+  }
+  if (kind === "speed" && measured !== null) {
+    return say("plan.reason.speed.measured", { perHour: measured.lettersPerHour, time });
+  }
+  return say(`plan.reason.${kind}`);
+}
+
+/** Seconds between two instants, whichever is first. */
+const apart = (one: string, other: string | null): number =>
+  other === null ? 0 : Math.abs(Date.parse(one) - Date.parse(other)) / 1_000;
 
 function Providers({ survey }: { readonly survey: NonNullable<Plan["survey"]> }) {
   const most = Math.max(1, ...survey.providers.map(({ accounts }) => accounts));

@@ -14,30 +14,36 @@ export function pretendedPlan(isWhole: boolean): Plan {
     ],
     leavesBy: "relay",
     measured: null,
+    allowance: { letters: 20_000, per: "hour", campaignPercent: 90 },
+    price: "0.1 USD",
     terms: [
       {
+        kind: "allowance",
         term: "the relay's allowance",
-        hours: 239.5,
-        reason: "4,790,310 letters at 20,000 an hour: 240 h",
+        hours: 266.1,
+        reason: "4,790,310 letters at 20,000 an hour, of which a campaign uses 90 %: 267 h",
       },
       {
+        kind: "speed",
         term: "this relay's speed",
         hours: null,
         reason: "not known: no campaign of a hundred letters or more was ever handed to it",
       },
     ],
     end: {
-      notBefore: ago(-240 * hourMs),
+      kind: "sender doubted",
+      notBefore: ago(-267 * hourMs),
       isLikely: false,
       says: "not before 2026-12-06 07:12 UTC; no end can be promised while receivers have a reason to refuse the letters (see the sender's domain)",
     },
-    cost: { amount: "479.03 USD", says: "479.03 USD: 4,790,310 letters at 0.1 USD a thousand" },
+    cost: { kind: "price", amount: "479.03 USD", says: "479.03 USD: 4,790,310 letters at 0.1 USD a thousand" },
     deadlines: [
       {
         rule: "gdpr-33",
         title: "GDPR: tell the authority within 72 hours",
         dueAt: ago(-41 * hourMs),
         outlook: "yours",
+        kind: "authority",
         says: "letters do not meet it: the authority is told by you",
       },
       {
@@ -45,6 +51,7 @@ export function pretendedPlan(isWhole: boolean): Plan {
         title: "California: tell people within 30 days",
         dueAt: ago(-689 * hourMs),
         outlook: "not known",
+        kind: "unpromised",
         says: "nothing known speaks against it, and nothing is promised",
       },
       {
@@ -52,6 +59,7 @@ export function pretendedPlan(isWhole: boolean): Plan {
         title: "A contract: tell people within 5 days",
         dueAt: ago(-90 * hourMs),
         outlook: "cannot be met",
+        kind: "too late",
         says: "the letters end 6 days after it at the earliest",
       },
     ],

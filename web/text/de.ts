@@ -825,6 +825,38 @@ export const de: Catalogue<"de"> = {
   "plan.outlook.cannot be met": "ist nicht zu schaffen",
   "plan.outlook.not known": "nicht bekannt",
   "plan.outlook.yours": "liegt bei Ihnen",
+  "plan.term.no relay": "Weg hinaus",
+  "plan.term.allowance": "Kontingent des Mailservers",
+  "plan.term.speed": "Tempo dieses Mailservers",
+  "plan.term.providers": "empfangende Anbieter",
+  "plan.reason.no relay": "Es gibt keinen Mailserver (SMTP_URL): Briefe bleiben im eingebauten Postfach.",
+  "plan.reason.allowance": "Nicht bekannt: RELAY_ALLOWANCE sagt, was Ihr Vertrag für den Mailserver erlaubt.",
+  "plan.reason.allowance.hour":
+    "{letters} Briefe bei {allowed} in der Stunde, wovon eine Aussendung {percent} % nutzt: {time}",
+  "plan.reason.allowance.day": "{letters} Briefe bei {allowed} am Tag, wovon eine Aussendung {percent} % nutzt: {time}",
+  "plan.reason.speed": "Nicht bekannt: noch nie wurde ihm eine Aussendung von hundert Briefen oder mehr übergeben.",
+  "plan.reason.speed.measured": "{perHour} Briefe in der Stunde, gemessen bei der letzten Aussendung: {time}",
+  "plan.reason.providers":
+    "Nicht bekannt, bevor man es versucht: was sie aufschieben, wird fünf Tage lang wieder versucht und kommt hinzu.",
+  "plan.says.no relay": "Nichts lässt sich versprechen: ohne Mailserver verlässt kein Brief diesen Rechner.",
+  "plan.says.nothing known":
+    "Kein Ende lässt sich versprechen: weder das Kontingent des Mailservers noch sein Tempo ist bekannt.",
+  "plan.says.sender doubted":
+    "Nicht vor {at}; kein Ende lässt sich versprechen, solange Empfänger einen Grund haben, die Briefe abzulehnen (siehe die Domain des Absenders).",
+  "plan.says.allowance alone":
+    "Nicht vor {at}, allein nach dem Kontingent des Mailservers; dass es dann endet, lässt sich nicht versprechen, denn niemand hat gemessen, wie schnell der Mailserver Briefe annimmt.",
+  "plan.says.likely":
+    "Etwa {at}, wenn Mailserver und Anbieter Briefe so schnell annehmen wie beim letzten Mal; was Anbieter aufschieben, kommt später.",
+  "plan.cost.no relay": "Briefe, die auf diesem Rechner bleiben, kosten nichts.",
+  "plan.cost.price unknown": "Nicht bekannt: LETTER_PRICE sagt, was tausend Briefe kosten.",
+  "plan.cost.price":
+    "{amount}: {letters} Briefe zu {price} für tausend; eine zweite Adresse, oder ein Brief, der nach einer verlorenen Antwort wieder versucht wird, kostet noch einmal.",
+  "plan.why.authority": "Briefe erfüllen sie nicht: der Behörde sagen Sie es",
+  "plan.why.over": "ihre Zeit ist vorbei",
+  "plan.why.no end": "kein Ende ist bekannt, also auch dies nicht",
+  "plan.why.too late": "die Briefe enden frühestens {time} danach",
+  "plan.why.to spare": "mit {time} Vorsprung",
+  "plan.why.unpromised": "nichts Bekanntes spricht dagegen, und nichts wird versprochen",
   "contain.letters": "Um es allen zu sagen",
   "letters.rate": "{rate} Briefe je Stunde; wenn es so bleibt, geht der letzte etwa um {end}.",
   "letters.none-lately": "In den letzten fünf Minuten wurde kein Brief übergeben.",

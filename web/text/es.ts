@@ -827,6 +827,38 @@ export const es: Catalogue<"es"> = {
   "plan.outlook.cannot be met": "no se puede cumplir",
   "plan.outlook.not known": "no se sabe",
   "plan.outlook.yours": "depende de usted",
+  "plan.term.no relay": "vía de salida",
+  "plan.term.allowance": "cupo del servidor de correo",
+  "plan.term.speed": "velocidad de este servidor de correo",
+  "plan.term.providers": "proveedores que reciben",
+  "plan.reason.no relay": "No hay servidor de correo (SMTP_URL): las cartas se quedan en el buzón integrado.",
+  "plan.reason.allowance": "No se sabe: RELAY_ALLOWANCE dice lo que permite su contrato con el servidor de correo.",
+  "plan.reason.allowance.hour":
+    "{letters} cartas a {allowed} por hora, de las que una campaña usa el {percent} %: {time}",
+  "plan.reason.allowance.day": "{letters} cartas a {allowed} al día, de las que una campaña usa el {percent} %: {time}",
+  "plan.reason.speed": "No se sabe: nunca se le entregó una campaña de cien cartas o más.",
+  "plan.reason.speed.measured": "{perHour} cartas por hora, medidas en la última campaña: {time}",
+  "plan.reason.providers":
+    "No se sabe antes de probarlo: lo que aplazan se intenta de nuevo durante cinco días y se añade a esto.",
+  "plan.says.no relay": "No se puede prometer nada: sin servidor de correo ninguna carta sale de esta máquina.",
+  "plan.says.nothing known":
+    "No se puede prometer un final: no se conocen ni el cupo del servidor de correo ni su velocidad.",
+  "plan.says.sender doubted":
+    "No antes del {at}; no se puede prometer un final mientras quienes reciben tengan un motivo para rechazar las cartas (vea el dominio del remitente).",
+  "plan.says.allowance alone":
+    "No antes del {at}, solo por el cupo del servidor de correo; que acabe entonces no se puede prometer, pues nadie ha medido lo rápido que acepta cartas.",
+  "plan.says.likely":
+    "Hacia el {at}, si el servidor de correo y los proveedores aceptan cartas tan rápido como la última vez; lo que los proveedores aplacen llega después.",
+  "plan.cost.no relay": "Las cartas que se quedan en esta máquina no cuestan nada.",
+  "plan.cost.price unknown": "No se sabe: LETTER_PRICE dice lo que cuestan mil cartas.",
+  "plan.cost.price":
+    "{amount}: {letters} cartas a {price} el millar; una segunda dirección, o una carta que se intenta de nuevo tras perderse su respuesta, cuesta otra vez.",
+  "plan.why.authority": "las cartas no lo cumplen: a la autoridad se lo dice usted",
+  "plan.why.over": "su tiempo ha pasado",
+  "plan.why.no end": "no se conoce un final, así que esto tampoco",
+  "plan.why.too late": "las cartas acaban, como pronto, {time} después",
+  "plan.why.to spare": "con {time} de margen",
+  "plan.why.unpromised": "nada de lo que se sabe lo impide, y nada se promete",
   "contain.letters": "Para avisar a todos",
   "letters.rate": "{rate} cartas por hora; si sigue así, la última sale hacia {end}.",
   "letters.none-lately": "En los últimos cinco minutos no se ha entregado ninguna carta.",

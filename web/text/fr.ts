@@ -835,6 +835,37 @@ export const fr: Catalogue<"fr"> = {
   "plan.outlook.cannot be met": "ne peut pas être tenu",
   "plan.outlook.not known": "pas connu",
   "plan.outlook.yours": "à vous de le tenir",
+  "plan.term.no relay": "voie de sortie",
+  "plan.term.allowance": "quota du relais",
+  "plan.term.speed": "vitesse de ce relais",
+  "plan.term.providers": "fournisseurs destinataires",
+  "plan.reason.no relay": "Il n’y a pas de relais (SMTP_URL) : les lettres restent dans la boîte intégrée.",
+  "plan.reason.allowance": "Inconnu : RELAY_ALLOWANCE dit ce que permet votre contrat avec le relais.",
+  "plan.reason.allowance.hour":
+    "{letters} lettres à {allowed} par heure, dont une campagne utilise {percent} % : {time}",
+  "plan.reason.allowance.day": "{letters} lettres à {allowed} par jour, dont une campagne utilise {percent} % : {time}",
+  "plan.reason.speed": "Inconnue : aucune campagne de cent lettres ou plus ne lui a jamais été remise.",
+  "plan.reason.speed.measured": "{perHour} lettres par heure, mesurées lors de la dernière campagne : {time}",
+  "plan.reason.providers":
+    "Inconnu avant d’essayer : ce qu’ils diffèrent est retenté pendant cinq jours et s’y ajoute.",
+  "plan.says.no relay": "Rien ne peut être promis : sans relais, aucune lettre ne quitte cette machine.",
+  "plan.says.nothing known": "Aucune fin ne peut être promise : ni le quota du relais ni sa vitesse ne sont connus.",
+  "plan.says.sender doubted":
+    "Pas avant le {at} ; aucune fin ne peut être promise tant que les destinataires ont une raison de refuser les lettres (voir le domaine de l’expéditeur).",
+  "plan.says.allowance alone":
+    "Pas avant le {at}, d’après le seul quota du relais ; que ce soit fini alors ne peut être promis, car personne n’a mesuré à quelle vitesse le relais prend les lettres.",
+  "plan.says.likely":
+    "Vers le {at}, si le relais et les fournisseurs prennent les lettres aussi vite que la dernière fois ; ce que les fournisseurs diffèrent vient plus tard.",
+  "plan.cost.no relay": "Les lettres qui restent sur cette machine ne coûtent rien.",
+  "plan.cost.price unknown": "Inconnu : LETTER_PRICE dit ce que coûtent mille lettres.",
+  "plan.cost.price":
+    "{amount} : {letters} lettres à {price} le mille ; une seconde adresse, ou une lettre retentée après une réponse perdue, coûte une fois de plus.",
+  "plan.why.authority": "les lettres n’y suffisent pas : c’est vous qui prévenez l’autorité",
+  "plan.why.over": "le délai est passé",
+  "plan.why.no end": "aucune fin n’est connue, donc ceci non plus",
+  "plan.why.too late": "les lettres se terminent au plus tôt {time} après",
+  "plan.why.to spare": "avec {time} d’avance",
+  "plan.why.unpromised": "rien de connu ne s’y oppose, et rien n’est promis",
   "contain.letters": "Pour prévenir tout le monde",
   "letters.rate": "{rate} lettres par heure ; à ce rythme, la dernière part vers {end}.",
   "letters.none-lately": "Aucune lettre n’a été remise dans les cinq dernières minutes.",
