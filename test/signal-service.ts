@@ -34,6 +34,7 @@ export async function signalService() {
     service,
     issuer,
     endpoint,
+    transmitting,
     /** Everything that there is to do, done as a worker does it. */
     transmit: async (turns = 50): Promise<void> => {
       for (let turn = 0; turn < turns; turn++) {

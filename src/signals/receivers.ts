@@ -6,6 +6,7 @@ import { Secret } from "../kernel/secret.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
+import { dropWaiting } from "./drop-waiting.ts";
 
 export type ReceiverId = Brand<string, "ReceiverId">;
 
@@ -134,9 +135,9 @@ export async function removeReceiver(
   });
 }
 
-/** Deletes a stream with what waits for it and the accounts it names. Its counts for cases stay. */
+/** Deletes a stream with what waits for it and the accounts it names. Its counts for cases stay, and add up. */
 export async function forgetStream(tx: Tx, streamId: string, now: EpochMs): Promise<void> {
-  await tx.run(`delete from signal_delivery where stream_id = $1`, [streamId]);
+  await dropWaiting(tx, streamId);
   await tx.run(`delete from signal_subject where stream_id = $1`, [streamId]);
   await tx.run(`update signal_fan_out_stream set finished_at = coalesce(finished_at, $2) where stream_id = $1`, [
     streamId,

@@ -2,6 +2,7 @@ import { plus, toDate, dayMs, hourMs, secondMs, type EpochMs } from "../kernel/c
 import { newId, type Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
+import { dropWaiting } from "./drop-waiting.ts";
 import type { StreamId } from "./streams.ts";
 
 /** How long a signal waits for a receiver that does not take it. What it tells of is a week old then. */
@@ -93,13 +94,7 @@ export async function dropAged(db: Db, random: Random, now: EpochMs): Promise<nu
 
 async function disable(tx: Tx, random: Random, streamId: StreamId, now: EpochMs): Promise<number> {
   const reason = "nothing was taken for seven days";
-  const waiting = await tx.many<{ id: string }>(`select id from signal_delivery where stream_id = $1`, [streamId]);
-  const gone = await removeCounted(
-    tx,
-    streamId,
-    waiting.map(({ id }) => id),
-    "dropped",
-  );
+  const gone = await dropWaiting(tx, streamId);
   await tx.run(
     `update signal_stream set status = 'disabled', status_reason = $2, dropped = dropped + $3 where id = $1`,
     [streamId, reason, gone],

@@ -16,6 +16,7 @@ import {
 } from "../wire/signals.ts";
 import { refuseEndpoint } from "./endpoint.ts";
 import { eventsOf, kindsOf, supportedEvents } from "./events.ts";
+import { dropWaiting } from "./drop-waiting.ts";
 import { forgetStream, sealId, type Receiver, type ReceiverId } from "./receivers.ts";
 
 export type StreamId = Brand<string, "StreamId">;
@@ -319,7 +320,10 @@ export async function setStatus(
       [streamId, receiver.id, status, reason, toDate(now)],
     );
     if (set === 0) return false;
-    if (status === "disabled") await tx.run(`delete from signal_delivery where stream_id = $1`, [streamId]);
+    if (status === "disabled") {
+      const dropped = await dropWaiting(tx, streamId);
+      await tx.run(`update signal_stream set dropped = dropped + $2 where id = $1`, [streamId, dropped]);
+    }
     const detail = { receiver: receiver.id, stream: streamId, status };
     await append(tx, now, { kind: "stream changed", detail }, random);
     return true;

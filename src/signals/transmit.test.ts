@@ -16,9 +16,10 @@ import { mayConnect } from "./post-set.ts";
 import { queueSignal } from "./queue-signal.ts";
 import { listReceivers, removeReceiver } from "./receivers.ts";
 import { dropAged } from "./settle.ts";
+import { startTransmitter } from "./transmit.ts";
 
 /** P15: relying services are told the standard security events, each once it has happened and not before. */
-const { service, issuer, endpoint, transmit, relyingService, person } = await signalService();
+const { service, issuer, endpoint, transmitting, transmit, relyingService, person } = await signalService();
 const { ground, clock } = service;
 const { db, random, keyholders } = ground;
 
@@ -174,6 +175,58 @@ describe("what is told, and when", () => {
     });
     await removeReceiver({ db, clock, random }, id, "test");
     await db.run(`update incident set state = 'closed'`);
+  });
+
+  test("a case calls nothing taken that still waited when its stream was disabled or deleted", async () => {
+    const { receiver } = await relyingService();
+    const [disabled, deleted] = [await receiver.createStream({}), await receiver.createStream({})];
+    await person();
+    const { incidentId } = await contain(containNeedsOf(ground), {
+      mode: "everyone-out",
+      keepTools: false,
+      reason: "test",
+      operator: "test",
+    });
+    await transmit();
+    const sums = async () =>
+      (await incidentStatus({ db, clock }, incidentId))!.signals.map(({ made, taken, dropped, waiting }) => ({
+        untold: made - dropped - waiting,
+        taken,
+        waiting,
+      }));
+    expect((await sums()).every(({ waiting }) => waiting > 0)).toBe(true);
+    const status = { stream_id: disabled.stream_id, status: "disabled" };
+    expect((await receiver.ask("POST", receiver.endpoint("status"), status)).status).toBe(200);
+    const stream = `${receiver.endpoint("configuration")}?stream_id=${deleted.stream_id}`;
+    expect((await receiver.ask("DELETE", stream)).status).toBe(204);
+    const nothing = { untold: 0, taken: 0, waiting: 0 };
+    expect(await sums()).toEqual([nothing, nothing]);
+    await db.run(`update incident set state = 'closed'`);
+  });
+
+  test("what is too old is dropped also while there is always something else to do", async () => {
+    const { receiver } = await relyingService();
+    await receiver.createStream({});
+    await queueSignal(db, random, crypto.randomUUID() as AccountId, ["session revoked"], "devices signed out", clock.now());
+    await transmit();
+    const old = async () => (await db.many(`select 1 from signal_delivery where made_at < $1`, [new Date(agedAt)])).length;
+    const agedAt = clock.now() + 1;
+    clock.advance(8 * dayMs);
+    expect(await old()).toBe(1);
+    // Each signal that is given to the streams is followed by another.
+    await db.run(`create function again() returns trigger language plpgsql as
+      $$ begin insert into signal select (old).*; return null; end $$`);
+    await db.run(`create trigger again after delete on signal for each row execute function again()`);
+    await queueSignal(db, random, crypto.randomUUID() as AccountId, ["session revoked"], "devices signed out", clock.now());
+    const transmitter = startTransmitter(transmitting);
+    try {
+      await expect.poll(old, { timeout: 20_000 }).toBe(0);
+    } finally {
+      await transmitter.stop();
+      await db.run(`drop trigger again on signal`);
+      await db.run(`drop function again`);
+      await db.run(`delete from signal`);
+    }
   });
 });
 

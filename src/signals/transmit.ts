@@ -24,19 +24,20 @@ export function startTransmitter(needs: PushNeeds): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const running = (async () => {
-    let sinceAgedMs = minuteMs;
+    let agedAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       try {
-        if (await transmitTurn(needs, signal)) continue;
-        if (sinceAgedMs >= minuteMs) {
-          while ((await dropAged(needs.db, needs.random, needs.clock.now())) > 0 && !signal.aborted);
-          sinceAgedMs = 0;
+        // By the clock and not when there is nothing else to do: on a large service there always is.
+        const now = needs.clock.now();
+        if (now >= agedAt + minuteMs) {
+          while ((await dropAged(needs.db, needs.random, now)) > 0 && !signal.aborted);
+          agedAt = now;
         }
+        if (await transmitTurn(needs, signal)) continue;
       } catch (thrown) {
         needs.log.warn({ reason: messageOf(thrown) }, "signals are looked at again in a second");
       }
       await sleep(secondMs, signal);
-      sinceAgedMs += secondMs;
     }
   })();
   return {
