@@ -21,6 +21,7 @@ import { readTimeline } from "../timeline/read.ts";
 import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
 import { startCampaign } from "./campaign.ts";
+import { finish } from "./finish.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { reportIncident } from "./report.ts";
 import { incidentStatus } from "./status.ts";
@@ -303,6 +304,31 @@ test("a bounce leads to the account's next address, once each, and the account i
   expect(await sum(incidentId)).toMatchObject({ handedOver: 3 });
   expect(await bounce(second)).toBe("bounced");
   expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 2, bounced: 1, waiting: 0 });
+});
+
+test("a campaign whose last letter comes back in the moment in which it ends has not ended", async () => {
+  const [person] = await people(1);
+  await secondAddress(person!.accountId, "second@example.org");
+  const incidentId = await campaign();
+  await db.run(`update incident set letters_finished_at = null, state = 'notifying' where id = $1`, [incidentId]);
+  const [holding, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  // What a bounce writes, held open before its commit.
+  const bounced = db.transaction(async (tx) => {
+    await tx.run(`update letter set state = 'deferred', due_at = $2 where incident_id = $1`, [incidentId, new Date(0)]);
+    await tx.run(`update incident set letters_finished_at = null where id = $1`, [incidentId]);
+    holding.resolve();
+    await held.promise;
+  });
+  await holding.promise;
+  const finished = finish(needs, incidentId);
+  await expect
+    .poll(async () => (await db.many(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length)
+    .toBe(1);
+  held.resolve();
+  await bounced;
+  expect((await finished).kind).toBe("waiting");
+  await walkAll(incidentId);
+  expect((await incidentStatus({ db, clock }, incidentId))?.lettersFinishedAt).not.toBeNull();
 });
 
 test("the report's two counts agree when letters came back, and the case's acts are not drowned in them", async () => {

@@ -21,16 +21,23 @@ export type Finish =
   { readonly kind: "finished" } | { readonly kind: "paused" } | { readonly kind: "waiting"; readonly until: EpochMs };
 
 /**
- * Says that the campaign is finished if nothing waits; the statement that says it looks. @returns when to look again
- * otherwise.
+ * Says that the campaign is finished if nothing waits. @returns when to look again otherwise.
  */
 export async function finish({ db, clock, random }: Needs, incidentId: IncidentId): Promise<Finish> {
   const now = clock.now();
   const isFinished = await db.transaction(async (tx) => {
+    const isOpen = await tx.one(
+      `select 1 as open from incident
+        where id = $1 and scope_count is not null and letters_finished_at is null for update`,
+      [incidentId],
+    );
+    if (isOpen === undefined) return false;
+    // After the lock and not with it: a statement that waited for a bounce would look with the eyes of before, when the
+    // letter that goes to a second address had its outcome.
     const ended = await tx.one<{ scope: number }>(
       `update incident set letters_finished_at = $2, state = case when state = 'notifying' then 'readmitting' else state end
-        where id = $1 and scope_count is not null and letters_finished_at is null
-          and not exists (select from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred'))
+        where id = $1 and not exists (
+          select from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred'))
         returning scope_count as scope`,
       [incidentId, toDate(now)],
     );
