@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
@@ -9,10 +10,13 @@ import type { TlsFiles } from "../src/config/keyholder-place.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { messageOf } from "../src/kernel/fault.ts";
 import { silentLog } from "../src/kernel/log.ts";
+import { Secret } from "../src/kernel/secret.ts";
 import { backupExactKeys, restoreExactKeys } from "../src/keyholder/exact-key.ts";
 import { backupKeys, restoreKeys } from "../src/keyholder/backup-keys.ts";
 import { connectKeyholder } from "../src/keyholder/client.ts";
 import type { Role } from "../src/keyholder/keyholder.ts";
+import { forEachRole } from "../src/keyholder/permissions.ts";
+import { serveKeyholderByTls } from "../src/keyholder/server.ts";
 import { startKeyholder, type SupervisedKeyholder } from "../src/keyholder/supervise.ts";
 import { floorsAt, head } from "../src/keyholder/test-values.ts";
 import { readBook } from "../src/keyholder/witness.ts";
@@ -173,6 +177,28 @@ test("without a certificate, by an older TLS or in clear nobody gets to say hell
     "",
   );
   expect(await firstAnswer(connectSocket(first.port, "127.0.0.1"), "connect")).not.toContain("hello");
+});
+
+test("who has no certificate and goes on talking keeps no place", async () => {
+  const host = "127.0.0.1";
+  const needs = {
+    log: silentLog,
+    strangerMs: 100,
+    credentials: forEachRole(() => new Secret(randomBytes(32))),
+    isStandby: () => false,
+    note: () => undefined,
+    answer: () => null,
+  };
+  const port = await freePort();
+  const server = await serveKeyholderByTls(needs, { host, port }, good);
+  const socket = connectTls({ host, port, ca: await readFile(good.ca, "utf8"), allowHalfOpen: true });
+  const closed = Promise.withResolvers<void>();
+  socket.on("error", () => undefined).on("close", () => closed.resolve());
+  socket.on("secureConnect", () => socket.resume());
+  const talking = setInterval(() => socket.write("x"), 10);
+  await closed.promise;
+  clearInterval(talking);
+  await server.close();
 });
 
 test("settings: tls:// wants all three files, and nothing else is taken for a keyholder elsewhere", () => {

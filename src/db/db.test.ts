@@ -117,3 +117,24 @@ test("what a snapshot reads stands at one instant, and it writes nothing", async
   expect(await said()).toEqual(["meanwhile"]);
   await expect(db.snapshot((tx) => say(tx, "written"))).rejects.toMatchObject({ code: "25006" });
 });
+
+test("a turn that could not be asked for gives its connection back", async () => {
+  // No advisory lock has a number as large as this: the question fails.
+  await expect(db.takingTurns(2 ** 70, 0, async () => undefined)).rejects.toThrow();
+  expect(db.pool.totalCount - db.pool.idleCount).toBe(0);
+  expect(await db.takingTurns(7, 0, async () => "in turn").catch(() => "refused")).toBe("in turn");
+});
+
+test("a connection that may not listen is closed", async () => {
+  // No channel has an empty name.
+  await expect(
+    db.listen(
+      "",
+      () => undefined,
+      () => undefined,
+    ),
+  ).rejects.toThrow();
+  const open = async () =>
+    (await target.many(`select 1 from pg_stat_activity where application_name = 'houselights listen '`)).length;
+  await expect.poll(open, { timeout: 5_000 }).toBe(0);
+});

@@ -134,6 +134,8 @@ const connectMs = 5_000;
 const deadlockDetected = "40P01";
 const deadlockTries = 3;
 const promptMs = 3_000;
+/** A connection that listens is asked for a sign of life after this. */
+const quietMs = 10_000;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
 export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
@@ -270,10 +272,16 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   async function takeTurn(key: number, waitMs: number): Promise<pg.PoolClient | undefined> {
     for (let waitedMs = 0; ; waitedMs += turnStepMs) {
       const client = await pool.connect();
-      const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock($1) as taken`, [key]);
-      if (rows[0]?.taken === true) return client;
-      // Given back while waiting: whoever has the turn needs connections of the same pool.
-      client.release();
+      let isTaken: boolean | undefined;
+      try {
+        const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock($1) as taken`, [key]);
+        isTaken = rows[0]?.taken === true;
+        if (isTaken) return client;
+      } finally {
+        // Given back while waiting: whoever has the turn needs connections of the same pool. One that did not answer may
+        // have taken the turn, which ends with it.
+        if (isTaken !== true) client.release(isTaken === undefined);
+      }
       if (waitedMs >= waitMs) return undefined;
       await sleep(turnStepMs);
     }
@@ -344,7 +352,14 @@ async function listen(
   let closed = false;
 
   async function connect(): Promise<void> {
-    const next = new pg.Client({ ...connection, application_name: `houselights listen ${channel}` });
+    const next = new pg.Client({
+      ...connection,
+      application_name: `houselights listen ${channel}`,
+      connectionTimeoutMillis: connectMs,
+      // It says nothing for hours: without this, one that a switch has forgotten would never be noticed.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: quietMs,
+    });
     next.on("notification", (message) => {
       if (message.channel === channel) notified(message.payload ?? "");
     });
@@ -355,8 +370,14 @@ async function listen(
     next.on("end", () => {
       if (client === next) client = undefined;
     });
-    await next.connect();
-    await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+    try {
+      await next.connect();
+      await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+    } catch (thrown) {
+      // A standby lets itself be connected to and refuses to listen: tried twice a second, it would be full in a minute.
+      await next.end().catch(() => undefined);
+      throw thrown;
+    }
     client = next;
   }
 

@@ -5,7 +5,7 @@ import type { Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import type { HostPort, TlsFiles } from "../config/keyholder-place.ts";
-import { secondMs, sleep } from "../kernel/clock.ts";
+import { after, secondMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
@@ -23,6 +23,8 @@ const helloWaitMs = 5 * secondMs;
 
 interface Needs {
   readonly log: Log;
+  /** How long who came without a good certificate may stay to read why; 5 s by default. */
+  readonly strangerMs?: number;
   readonly credentials: Readonly<Record<Role, Secret>>;
   /** A standby sends whoever comes to the next address. Operators on its own host are let in, to look and to promote it. */
   readonly isStandby: () => boolean;
@@ -219,7 +221,7 @@ export async function serveKeyholderByTls(
     const options = { ...pem, minVersion, requestCert: true, rejectUnauthorized: false, handshakeTimeout: helloWaitMs };
     server = createTlsServer(options, (socket) => {
       if (socket.authorized) return keepAndServe(open, socket, needs);
-      refuseUncertified(open, socket, needs.log);
+      refuseUncertified(open, socket, needs);
     });
   } catch {
     throw new Fault("CONFIG_INVALID", "KEYHOLDER_CERT and KEYHOLDER_KEY: not a certificate with its key, in PEM");
@@ -234,15 +236,19 @@ export async function serveKeyholderByTls(
 }
 
 /** Says what is wrong with the certificate, and reads nothing of what was sent. */
-function refuseUncertified(open: Set<Socket>, socket: TLSSocket, log: Log): void {
+function refuseUncertified(open: Set<Socket>, socket: TLSSocket, { log, strangerMs = helloWaitMs }: Needs): void {
   const hasNone = Object.keys(socket.getPeerCertificate()).length === 0;
   const thrown: unknown = socket.authorizationError;
   const why = hasNone ? noCertificate : typeof thrown === "string" ? thrown : (systemCode(thrown) ?? "unknown");
   log.warn({ why }, "a connection without a certificate that is good here");
   open.add(socket);
-  socket.on("close", () => open.delete(socket));
+  // Not after so long in silence: who goes on talking would keep one of the places.
+  const callOff = after(strangerMs, () => socket.destroy());
+  socket.on("close", () => {
+    callOff();
+    open.delete(socket);
+  });
   socket.on("error", () => undefined);
-  socket.setTimeout(helloWaitMs, () => socket.destroy());
   socket.resume();
   socket.end(encodeFrame(JSON.stringify({ hello: "uncertified", why })));
 }

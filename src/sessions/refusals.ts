@@ -67,7 +67,7 @@ export async function refusedSince(
 ): Promise<readonly { readonly kind: string; readonly refused: number }[]> {
   return tx.many<{ kind: string; refused: number }>(
     `select kind, sum(refused)::bigint as refused from refusal_count
-      where hour >= date_trunc('hour', $1::timestamptz) group by kind order by kind`,
+      where hour >= date_trunc('hour', $1::timestamptz, 'UTC') group by kind order by kind`,
     [since],
   );
 }
