@@ -8,7 +8,7 @@ import { systemRandom } from "../src/kernel/random.ts";
 export const roomServer = (
   check: Check,
   more: { readonly clock?: Clock } & Partial<
-    Pick<Parameters<typeof newServer>[0], "publicOrigin" | "pageFrame" | "trustProxy" | "connections">
+    Pick<Parameters<typeof newServer>[0], "publicOrigin" | "pageFrame" | "trustProxy" | "connections" | "tls">
   > = {},
 ): App =>
   newServer({

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { roomServer } from "../../test/room-server.ts";
-import { networkOf } from "./network.ts";
+import { networkOf, siteOf } from "./network.ts";
 
 test.each([
   ["203.0.113.7", "203.0.113.7"],
@@ -20,6 +20,18 @@ test.each([
 test("addresses of one /64 are one network, those of the next are another", () => {
   expect(networkOf("2001:db8:1:2:aaaa::1")).toBe(networkOf("2001:db8:1:2:bbbb:cccc:dddd:eeee"));
   expect(networkOf("2001:db8:1:2::1")).not.toBe(networkOf("2001:db8:1:3::1"));
+});
+
+test.each([
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"],
+  ["2001:db8:1:ffff::1", "2001:db8:1::/48"],
+  ["2001:db8:2::1", "2001:db8:2::/48"],
+  ["fe80::1%eth0", "fe80:0:0::/48"],
+  ["203.0.113.7", undefined],
+  ["::ffff:203.0.113.7", undefined],
+  ["not an address", undefined],
+])("%s is of the site %s", (address, site) => {
+  expect(siteOf(address)).toBe(site);
 });
 
 /** Where a request came from, as every count and every session's network has it (ASVS 5.0 15.3.4). */

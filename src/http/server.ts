@@ -24,7 +24,7 @@ import { isReadableQuery, parseForm } from "./form-body.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
-import { connectionsWithin, limitConnections, openFilesLimit } from "./connections.ts";
+import { connectionsWithin, limitConnections, openFilesLimit, type TrustProxy } from "./connections.ts";
 import { answerUnreadable } from "./unreadable.ts";
 import { malformed, parseJson, validator, type Malformed } from "./validator.ts";
 import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
@@ -35,7 +35,7 @@ export type App = ReturnType<typeof newServer>;
 
 export interface ServerOptions {
   readonly publicOrigin: string;
-  readonly trustProxy: boolean | number | string | readonly string[];
+  readonly trustProxy: TrustProxy;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly check: Check;
   /** Asked where an operator has not proved more than a password. */
@@ -51,8 +51,7 @@ export interface ServerOptions {
   readonly finished?: (method: string, route: string, status: number, durationMs: number) => void;
 }
 
-const trustedProxies = (setting: boolean | string | readonly string[]): boolean | string | string[] =>
-  typeof setting === "object" ? [...setting] : setting;
+const trustedProxies = (setting: Exclude<TrustProxy, number>): false | string[] => setting && [...setting];
 
 /** TLS 1.3's, and of TLS 1.2's those with forward secrecy and authenticated encryption (RFC 9325 section 4.2). */
 const cipherSuites = [

@@ -3,13 +3,13 @@ import { dayMs, fromDate, hourMs, plus, toDate, type Clock, type EpochMs } from 
 import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { isThisMachine, networkOf } from "./network.ts";
+import { isThisMachine, networkOf, siteOf } from "./network.ts";
 
 export interface Limit {
   readonly purpose: string;
   readonly limit: number;
   readonly windowMs: number;
-  /** The subject is a peer's address, and the limit is its network's share. */
+  /** The subject is a peer's address, and the limit is its network's share; a whole IPv6 /48 has a hundred such shares. */
   readonly perNetwork?: true;
   /** Does not hold where another use of the same call is from somewhere known. */
   readonly sparesKnown?: true;
@@ -59,6 +59,7 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
     .filter(
       ({ subject, limit }) => !(limit.perNetwork === true && typeof subject === "string" && isThisMachine(subject)),
     )
+    .flatMap((use) => [use, ...ofSite(use)])
     .toSorted((one, other) => (one.limit.purpose < other.limit.purpose ? -1 : 1));
   if (counted.length === 0) return { admitted: true, isKnown: false, toNote: null };
   const now = clock.now();
@@ -96,6 +97,19 @@ export async function admit({ db, clock, keyholder }: ThrottleNeeds, uses: reado
     isKnown,
     toNote: seenAt !== null && fromDate(seenAt) > plus(now, -dayMs) ? null : (indexes[place] ?? null),
   };
+}
+
+/**
+ * How many times as much as one of its networks a whole IPv6 /48 may do. Somebody who has one has 65,536 networks; but it may
+ * also be a mobile carrier's, which gives each telephone one of them.
+ */
+const siteShares = 100;
+
+/** A use that is counted for a peer's network counts for the /48 around it too. */
+function ofSite({ subject, limit: { purpose, limit, windowMs, perNetwork } }: Use): Use[] {
+  const site = perNetwork === true && typeof subject === "string" ? siteOf(subject) : undefined;
+  if (site === undefined) return [];
+  return [{ subject: site, limit: { purpose: `${purpose} of a site`, limit: limit * siteShares, windowMs } }];
 }
 
 /** How long a place stays known after it was noted last. */
