@@ -191,7 +191,8 @@ test("who has no certificate and goes on talking keeps no place", async () => {
   };
   const port = await freePort();
   const server = await serveKeyholderByTls(needs, { host, port }, good);
-  const socket = connectTls({ host, port, ca: await readFile(good.ca, "utf8"), allowHalfOpen: true });
+  const below = connectSocket({ host, port, allowHalfOpen: true });
+  const socket = connectTls({ socket: below, host, ca: await readFile(good.ca, "utf8") });
   const closed = Promise.withResolvers<void>();
   socket.on("error", () => undefined).on("close", () => closed.resolve());
   socket.on("secureConnect", () => socket.resume());
