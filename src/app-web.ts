@@ -45,6 +45,7 @@ import { consoleRoutes } from "./incidents/console.ts";
 import { caseInHand, containmentsSince, currentLetter, currentNotice, noticesTo } from "./incidents/notice.ts";
 import { noticePages } from "./incidents/pages.ts";
 import { wayOutOf } from "./incidents/plan.ts";
+import { readDeadlines } from "./incidents/read-deadlines.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { alarmIn } from "./canaries/alarm-in.ts";
 import { listAlarms } from "./canaries/alarms.ts";
@@ -117,6 +118,7 @@ export async function buildWeb(
   });
 
   let push: Push | undefined;
+  const deadlines = await readDeadlines(config.deadlines);
   const decoy = await newDecoy(ground, hashPool.cost);
   const service = { name: serviceName, origin: publicOrigin, contact: contactAddress };
   const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
@@ -184,6 +186,7 @@ export async function buildWeb(
     log,
     service,
     wayOut: wayOutOf(config),
+    deadlines,
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
   });
   const { bounceAddress, bounceSecret } = config;

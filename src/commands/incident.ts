@@ -1,6 +1,6 @@
 import { isDecoy } from "../canaries/decoy.ts";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
-import { Fault } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 import { parseInstant, plus, secondMs, sleep, toIso } from "../kernel/clock.ts";
 import type { Ground } from "../app.ts";
 import { openCaseFromAlarm } from "../canaries/alarms.ts";
@@ -12,6 +12,8 @@ import { containedReply, wouldContain } from "../incidents/would-contain.ts";
 import { openIncident } from "../incidents/open.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
 import { pauseCampaign, resumeCampaign } from "../incidents/pause.ts";
+import { deadlineRules, dueText } from "../incidents/deadlines.ts";
+import { readDeadlines } from "../incidents/read-deadlines.ts";
 import { wayOutOf } from "../incidents/plan.ts";
 import { askForSurvey, readSurvey } from "../incidents/survey.ts";
 import { reportIncident } from "../incidents/report.ts";
@@ -98,7 +100,7 @@ function statusLines(status: IncidentStatus): string[] {
     `  renewed               ${figure(status.renewed)}`,
     ...status.signals.map(signalLine),
     ...status.refusedByKind.map(({ kind, refused }) => `  refused (${kind})`.padEnd(24) + figure(refused)),
-    ...status.deadlines.map(({ title, dueAt, state }) => `  due ${instant(dueAt)}  ${state}  ${title}`),
+    ...status.deadlines.map(({ title, dueAt, state }) => `  due ${dueText(dueAt)}  ${state}  ${title}`),
     ...(status.missing.length === 0 ? [] : ["  before it can close:", ...status.missing.map((line) => `    ${line}`)]),
   ];
 }
@@ -127,7 +129,12 @@ async function runContain(call: Call): Promise<Outcome> {
       };
     }
     if (values["dry-run"] === true || values["yes"] !== true) {
-      const needs = { ...ground, wayOut: wayOutOf(config) };
+      // Nobody is kept from containing by a file of deadlines.
+      const deadlines = await readDeadlines(config.deadlines).catch((thrown: unknown) => {
+        log.warn({ reason: messageOf(thrown) }, "deadlines of your own are left out");
+        return deadlineRules;
+      });
+      const needs = { ...ground, wayOut: wayOutOf(config), deadlines };
       const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable });
       if (would === undefined) return { kind: "refused", error: "there is no such account" };
       if (values["dry-run"] === true) return { kind: "done", json: would, lines: containedLines(would) };
@@ -179,6 +186,7 @@ async function runNotify(call: Call): Promise<Outcome> {
       keyholder: keyholders.operator,
       log,
       wayOut: wayOutOf(config),
+      deadlines: await readDeadlines(config.deadlines),
       service: { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress },
     };
     const by = to ?? operator;
@@ -262,18 +270,21 @@ async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
   });
 }
 
-async function showCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId): Promise<Outcome> {
-  const status = await incidentStatus(ground, id);
+type CaseGround = Pick<Ground, "db" | "clock" | "config">;
+
+async function showCase(ground: CaseGround, id: IncidentId): Promise<Outcome> {
+  const status = await incidentStatus({ ...ground, deadlines: await readDeadlines(ground.config.deadlines) }, id);
   if (status === undefined) return { kind: "refused", error: "there is no such case" };
   return { kind: "done", json: status, lines: statusLines(status) };
 }
 
 /** Follows the letters until nothing goes out any more; then the case as it stands. */
-async function watchCase(ground: Pick<Ground, "db" | "clock">, id: IncidentId, json: boolean): Promise<Outcome> {
+async function watchCase(ground: CaseGround, id: IncidentId, json: boolean): Promise<Outcome> {
   const { stdout, stderr } = process;
   // With --json the figures are for a program: what is said meanwhile stays out of them.
   const screen = json ? stderr : stdout;
-  await followLetters(() => incidentStatus(ground, id), {
+  const deadlines = await readDeadlines(ground.config.deadlines);
+  await followLetters(() => incidentStatus({ ...ground, deadlines }, id), {
     write: (text) => void screen.write(text),
     isTerminal: screen.isTTY,
     pause: () => sleep(watchEveryMs),
@@ -520,7 +531,8 @@ export const incidentCommands: readonly Command[] = [
         const { db, clock, keyholders, log } = ground;
         const keyholder = keyholders.operator;
         const knowsDecoys = { isDecoy: (table: Parameters<typeof isDecoy>[1]) => isDecoy({ db, keyholder }, table) };
-        const report = await reportIncident({ db, clock, keyholder, log, ...knowsDecoys }, id);
+        const deadlines = await readDeadlines(ground.config.deadlines);
+        const report = await reportIncident({ db, clock, keyholder, log, deadlines, ...knowsDecoys }, id);
         if (report === undefined) return { kind: "refused", error: "there is no such case" };
         const text = call.json ? JSON.stringify(report, undefined, 2) : reportHtml(report);
         const output = textOf(call.values, "output");

@@ -69,6 +69,8 @@ export interface Config {
   readonly metricsToken: Secret | null;
   /** A file that names the witnesses of the timeline (C2SP tlog-policy); `null` has none. Absolute. */
   readonly timelinePolicy: string | null;
+  /** A file of deadlines that count besides those of this version; `null` has none. Absolute. */
+  readonly deadlines: string | null;
   /** Scheme, host and port as browsers see them, without a slash at the end. */
   readonly publicOrigin: string;
   /** Whether the public origin is this machine itself: then plain HTTP is fine, and the built-in mailbox may be shown. */
@@ -201,6 +203,7 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
     canaryToken,
     metricsToken,
     timelinePolicy: text("TIMELINE_POLICY") === undefined ? null : folder("TIMELINE_POLICY", ""),
+    deadlines: text("DEADLINES") === undefined ? null : folder("DEADLINES", ""),
     publicOrigin,
     isLoopbackOrigin,
     tls,

@@ -1,4 +1,4 @@
-import { dayMs, fromDate, hourMs, plus, toIso, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, fromDate, hourMs, minuteOf, plus, toIso, type EpochMs } from "../kernel/clock.ts";
 
 /** A time limit that some law sets, as data: which apply is for the operator and their lawyers to say. */
 export interface DeadlineRule {
@@ -6,7 +6,8 @@ export interface DeadlineRule {
   readonly title: string;
   /** Who has to be told. */
   readonly whom: "authority" | "people";
-  readonly withinMs: number;
+  /** `null` for a law that sets no time but demands that there is no delay: whether there was is for others to judge. */
+  readonly withinMs: number | null;
   /** What it counts from. */
   readonly from: "found" | "notified";
   /** Where it is written, to be looked up before it is relied on: laws change. */
@@ -14,7 +15,7 @@ export interface DeadlineRule {
 }
 
 /**
- * The limits that are counted. Days are calendar days of 24 hours from the instant, the stricter reading.
+ * The limits that every service counts; an operator's own come on top (`read-deadlines.ts`). Days are calendar days of 24 hours from the instant, the stricter reading.
  */
 export const deadlineRules: readonly DeadlineRule[] = [
   {
@@ -24,6 +25,14 @@ export const deadlineRules: readonly DeadlineRule[] = [
     withinMs: 72 * hourMs,
     from: "found",
     source: "GDPR, article 33(1)",
+  },
+  {
+    rule: "gdpr-34",
+    title: "GDPR: tell people without undue delay (where the risk to them is high)",
+    whom: "people",
+    withinMs: null,
+    from: "found",
+    source: "GDPR, article 34(1)",
   },
   {
     rule: "ca-people",
@@ -75,19 +84,16 @@ export const deadlineRules: readonly DeadlineRule[] = [
   },
 ];
 
-/** Where a rule is written; empty for one that this version does not count. */
-export const sourceOf = (rule: string): string => deadlineRules.find((one) => one.rule === rule)?.source ?? "";
-
 /**
  * `met` and `missed` are known for telling people, since the letters are ours. An authority is told elsewhere, so that
- * its limit is `running` and then `past`: the review list says what was done about it.
+ * its limit is `running` and then `past`: the review list says what was done about it. A limit without a time is `running`
+ * until people are `told`.
  */
-export type DeadlineState = "running" | "met" | "missed" | "past";
+export type DeadlineState = "running" | "met" | "missed" | "past" | "told";
 
-export interface Deadline {
-  readonly rule: string;
-  readonly title: string;
-  readonly dueAt: string;
+export interface Deadline extends Pick<DeadlineRule, "rule" | "title" | "whom" | "source"> {
+  /** ISO 8601; `null` for a limit without a time. */
+  readonly dueAt: string | null;
   readonly state: DeadlineState;
 }
 
@@ -98,21 +104,38 @@ interface CaseTimes {
   readonly finishedAt: Date | null;
 }
 
-/** Every limit that has begun to run, the soonest first. People count as told when the last letter had its outcome. */
-export function deadlinesOf({ foundAt, notifiedAt, finishedAt }: CaseTimes, now: EpochMs): Deadline[] {
-  return deadlineRules
-    .flatMap(({ rule, title, whom, withinMs, from }) => {
+/**
+ * Every limit that has begun to run, the soonest first, before them those without a time. People count as told when the
+ * last letter had its outcome.
+ */
+export function deadlinesOf(
+  { foundAt, notifiedAt, finishedAt }: CaseTimes,
+  now: EpochMs,
+  rules: readonly DeadlineRule[] = deadlineRules,
+): Deadline[] {
+  return rules
+    .flatMap(({ rule, title, whom, withinMs, from, source }) => {
       const start = from === "found" ? foundAt : notifiedAt;
       if (start === null) return [];
-      const dueAt = plus(fromDate(start), withinMs);
+      const dueAt = withinMs === null ? null : plus(fromDate(start), withinMs);
       const told = whom === "people" && finishedAt !== null ? fromDate(finishedAt) : undefined;
-      return [{ rule, title, dueAt, state: stateOf(whom, dueAt, told, now) }];
+      return [{ rule, title, whom, source, dueAt, state: stateOf(whom, dueAt, told, now) }];
     })
-    .toSorted((one, other) => one.dueAt - other.dueAt)
-    .map((deadline) => ({ ...deadline, dueAt: toIso(deadline.dueAt) }));
+    .toSorted((one, other) => (one.dueAt ?? 0) - (other.dueAt ?? 0))
+    .map((deadline) => ({ ...deadline, dueAt: deadline.dueAt === null ? null : toIso(deadline.dueAt) }));
 }
 
-function stateOf(whom: DeadlineRule["whom"], dueAt: EpochMs, told: EpochMs | undefined, now: EpochMs): DeadlineState {
+/** When a limit ends, for a person to read, in a column as wide as an instant. */
+export const dueText = (dueAt: string | null): string =>
+  (dueAt === null ? "no fixed time" : minuteOf(dueAt)).padEnd(20);
+
+function stateOf(
+  whom: DeadlineRule["whom"],
+  dueAt: EpochMs | null,
+  told: EpochMs | undefined,
+  now: EpochMs,
+): DeadlineState {
+  if (dueAt === null) return told === undefined ? "running" : "told";
   if (told !== undefined) return told <= dueAt ? "met" : "missed";
   if (now <= dueAt) return "running";
   return whom === "people" ? "missed" : "past";

@@ -1,5 +1,5 @@
-import { minuteOf } from "../kernel/clock.ts";
 import type { Plan } from "../wire/campaign.ts";
+import { dueText } from "./deadlines.ts";
 
 const whole = (value: number): string => value.toLocaleString("en");
 const marks = { good: "ok", weak: "weak", bad: "BAD", unknown: "?" } as const;
@@ -20,7 +20,7 @@ export function planLines(plan: Plan): string[] {
     `  ${plan.cost.says}`,
     "deadlines",
     ...plan.deadlines.map(
-      ({ title, dueAt, outlook, says }) => `  ${minuteOf(dueAt)}  ${outlook.padEnd(14)}${title} (${says})`,
+      ({ title, dueAt, outlook, says }) => `  ${dueText(dueAt)}  ${outlook.padEnd(14)}${title} (${says})`,
     ),
   ];
 }

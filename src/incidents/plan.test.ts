@@ -101,7 +101,12 @@ test("the plan names each term with its reason, and promises nothing that nobody
   const known = await planned({ ...relayed, allowance: { letters: 100_000, per: "hour" } }, incidentId);
   expect(known.measured?.lettersPerHour).toBeGreaterThan(500);
   expect(known.end.isLikely).toBe(true);
-  expect(new Set(known.deadlines.map(({ outlook }) => outlook))).toEqual(new Set(["can be met", "yours"]));
+  const timed = known.deadlines.filter(({ dueAt }) => dueAt !== null);
+  expect(new Set(timed.map(({ outlook }) => outlook))).toEqual(new Set(["can be met", "yours"]));
+  // Without a time there is nothing that could be promised.
+  expect(known.deadlines.filter(({ dueAt }) => dueAt === null)).toMatchObject([
+    { rule: "gdpr-34", outlook: "not known" },
+  ]);
   // The slowest term decides.
   expect((await planned(relayed, incidentId)).end.notBefore).toBe(allowed.end.notBefore);
 });

@@ -15,7 +15,7 @@ import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { campaignShare, campaignShareText } from "./campaign-share.ts";
-import { deadlineRules, deadlinesOf, type Deadline } from "./deadlines.ts";
+import { deadlineRules, deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
 import type { Survey } from "./survey.ts";
 
 /** What is known of the way out before anything is sent. */
@@ -34,6 +34,8 @@ export const wayOutOf = ({ smtpUrl, relayAllowance, letterPrice }: Config): WayO
 interface Needs extends WayOut {
   readonly db: Tx;
   readonly clock: Clock;
+  /** Whose deadlines are counted; those of this version unless an operator has added some. */
+  readonly deadlines?: readonly DeadlineRule[];
 }
 
 /** Whether account `a` would be in the scope of case `i`, if that were frozen at `$2`. */
@@ -46,7 +48,7 @@ export const isInScope = `case when i.scope_accounts is null then a.created_at <
  * that is no case.
  */
 export async function planCampaign(
-  { db, clock, leavesBy, allowance, price }: Needs,
+  { db, clock, leavesBy, allowance, price, deadlines = deadlineRules }: Needs,
   incidentId: IncidentId | null,
   survey?: Survey,
 ): Promise<Plan | undefined> {
@@ -79,8 +81,8 @@ export async function planCampaign(
     terms,
     end,
     cost: costOf(way, withAddress),
-    deadlines: deadlinesOf(times, now)
-      .filter(({ state }) => state !== "met")
+    deadlines: deadlinesOf(times, now, deadlines)
+      .filter(({ state }) => state !== "met" && state !== "told")
       .map((deadline) => judgeDeadline(deadline, end)),
     survey:
       survey === undefined
@@ -246,11 +248,10 @@ function costOf({ price, leavesBy }: WayOut, letters: number): Plan["cost"] {
 }
 
 /** What the plan can say of a limit: never more than the projection carries. */
-function judgeDeadline({ rule, title, dueAt, state }: Deadline, end: Plan["end"]): Plan["deadlines"][number] {
+function judgeDeadline({ rule, title, whom, dueAt, state }: Deadline, end: Plan["end"]): Plan["deadlines"][number] {
   const limit = { rule, title, dueAt };
-  const isOurs = deadlineRules.find((one) => one.rule === rule)?.whom === "people";
   const over = { kind: "over", says: "its time is over" } as const;
-  if (!isOurs) {
+  if (whom === "authority") {
     if (state === "past") return { ...limit, outlook: "yours", ...over };
     return {
       ...limit,
@@ -258,6 +259,10 @@ function judgeDeadline({ rule, title, dueAt, state }: Deadline, end: Plan["end"]
       kind: "authority",
       says: "letters do not meet it: the authority is told by you",
     };
+  }
+  if (dueAt === null) {
+    const says = "it sets no time, and each hour until the letters end has to have its reason";
+    return { ...limit, outlook: "not known", kind: "no time", says };
   }
   if (state === "missed") return { ...limit, outlook: "cannot be met", ...over };
   const { notBefore, isLikely } = end;

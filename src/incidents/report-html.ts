@@ -183,11 +183,10 @@ function refused({ refused: old }: Report): string {
   );
 }
 
-function deadlines({ incident, deadlineSources }: Report): string {
-  const sourceFor = (rule: string): string => deadlineSources.find((one) => one.rule === rule)?.source ?? "";
+function deadlines({ incident }: Report): string {
   const rows = incident.deadlines.map(
-    ({ rule, title, dueAt, state }) =>
-      `<tr>${cell(`${text(title)}<br><span class="small">${text(sourceFor(rule))}</span>`)}${timeCell(dueAt)}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
+    ({ title, source, dueAt, state }) =>
+      `<tr>${cell(`${text(title)}<br><span class="small">${text(source)}</span>`)}${dueAt === null ? cell("no fixed time") : timeCell(dueAt)}${cell(state === "missed" ? bad("missed") : text(state))}</tr>`,
   );
   return section(
     "Deadlines",

@@ -413,5 +413,8 @@ test("deadlines count from the finding, and are met by letters that had their ou
   expect(stateOf("ca-people", at(30 * dayMs), 40 * dayMs)).toMatchObject({ state: "met" });
   expect(stateOf("ca-people", at(30 * dayMs + secondMs), 40 * dayMs)).toMatchObject({ state: "missed" });
   expect(stateOf("ca-ag", null, 0)).toBeUndefined();
+  // A law that sets no time: no hour is made up, and nothing is called met.
+  expect(stateOf("gdpr-34", null, 400 * dayMs)).toMatchObject({ dueAt: null, state: "running" });
+  expect(stateOf("gdpr-34", at(30 * dayMs), 40 * dayMs)).toMatchObject({ dueAt: null, state: "told" });
   expect(stateOf("ca-ag", at(2 * hourMs), dayMs)).toMatchObject({ dueAt: toIso(plus(found, hourMs + 15 * dayMs)) });
 });

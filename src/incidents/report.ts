@@ -13,7 +13,7 @@ import { detailOf } from "../timeline/read.ts";
 import { verifyTimeline, type TimelineVerdict } from "../timeline/verify.ts";
 import type { IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { Report } from "../wire/report.ts";
-import { sourceOf } from "./deadlines.ts";
+import type { DeadlineRule } from "./deadlines.ts";
 import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
 import { isInScope } from "./plan.ts";
@@ -27,6 +27,8 @@ export interface ReportNeeds {
   readonly keyholder: Pick<Keyholder, "publicKeys"> & { readonly witness: Pick<Keyholder["witness"], "read"> };
   readonly log: Log;
   readonly isDecoy: IsDecoy;
+  /** Whose deadlines are counted; those of this version unless an operator has added some. */
+  readonly deadlines?: readonly DeadlineRule[];
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ReportNeeds {
 export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId): Promise<Report | undefined> {
   const { db, clock } = needs;
   // What is said of the case and what is listed for it must agree, also while the case goes on.
-  const read = await db.snapshot((tx) => readCase(tx, clock, incidentId));
+  const read = await db.snapshot((tx) => readCase({ ...needs, db: tx }, incidentId));
   if (read === undefined) return undefined;
   const [verified, copy] = await Promise.all([verifyAgain(needs), readStolenCopy(db, needs.isDecoy)]);
   const { status, letters, notifiedAt, inScope } = read;
@@ -49,7 +51,6 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     incident: { ...incident, letters: letters?.sum ?? null },
     notifiedAt,
     letters,
-    deadlineSources: status.deadlines.map(({ rule }) => ({ rule, source: sourceOf(rule) })),
     refused: {
       byHour: read.refusedByHour,
       byKind: status.refusedByKind.map(({ kind, refused }) => ({ kind, count: refused })),
@@ -68,8 +69,9 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
 }
 
 /** All that the report reads of one instant; `undefined` for an id that is no case. */
-async function readCase(tx: Tx, clock: Clock, incidentId: IncidentId) {
-  const status = await incidentStatus({ db: tx, clock }, incidentId);
+async function readCase(needs: Parameters<typeof incidentStatus>[0], incidentId: IncidentId) {
+  const { db: tx, clock } = needs;
+  const status = await incidentStatus(needs, incidentId);
   if (status === undefined) return undefined;
   const copiedAt = status.copiedAt === null ? null : parseInstant(status.copiedAt);
   const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedAt);

@@ -7,7 +7,7 @@ import { timelineKinds } from "../timeline/append.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { IncidentList, IncidentStatus } from "../wire/incidents.ts";
 import { whatIsMissing } from "./close.ts";
-import { deadlinesOf } from "./deadlines.ts";
+import { deadlineRules, deadlinesOf, type DeadlineRule } from "./deadlines.ts";
 import { letterPace } from "./letter-pace.ts";
 import { letterSum } from "./letter-sum.ts";
 import { reviewItems } from "./review.ts";
@@ -39,9 +39,16 @@ interface IncidentRow {
 
 const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
 
+interface Needs {
+  readonly db: Tx;
+  readonly clock: Clock;
+  /** Whose deadlines are counted; those of this version unless an operator has added some. */
+  readonly deadlines?: readonly DeadlineRule[];
+}
+
 /** The whole case file as it stands; `undefined` for an id that is no case. */
 export async function incidentStatus(
-  { db, clock }: { readonly db: Tx; readonly clock: Clock },
+  { db, clock, deadlines = deadlineRules }: Needs,
   id: IncidentId,
 ): Promise<IncidentStatus | undefined> {
   const row = await db.one<IncidentRow>(
@@ -106,7 +113,7 @@ export async function incidentStatus(
       const found = review.find((one) => one.item === item);
       return { item, title, state: found?.state ?? "todo", note: found?.note ?? "" };
     }),
-    deadlines: deadlinesOf(row, clock.now()),
+    deadlines: deadlinesOf(row, clock.now(), deadlines).map(({ whom: _whom, ...deadline }) => deadline),
     missing,
     timeline: timeline.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     closedAt: isoOrNull(row.closedAt),

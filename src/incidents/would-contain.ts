@@ -6,6 +6,7 @@ import { doubtedFrom } from "../credentials/added-since.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { kindsOf, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
+import type { DeadlineRule } from "./deadlines.ts";
 import { readCopiedAt } from "./open.ts";
 import { planCampaign, type WayOut } from "./plan.ts";
 
@@ -14,12 +15,20 @@ export function containedReply(contained: Exclude<Containment, { kind: "no-such-
   return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
 }
 
+interface Needs {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly wayOut: WayOut;
+  /** Whose deadlines are counted; those of this version unless an operator has added some. */
+  readonly deadlines?: readonly DeadlineRule[];
+}
+
 /**
  * What a containment would refuse, and what telling everybody would take, counted without touching anything. Without a
  * case, as if one were opened now. `undefined` for an account that is nobody's.
  */
 export async function wouldContain(
-  { db, clock, wayOut }: { readonly db: Db; readonly clock: Clock; readonly wayOut: WayOut },
+  { db, clock, wayOut, deadlines }: Needs,
   status: Pick<IncidentStatus, "id" | "reference"> | null,
   {
     mode,
@@ -55,7 +64,7 @@ export async function wouldContain(
   const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
   const incidentId = status === null ? null : (status.id as IncidentId);
   const counted = await countRefused(db, raised, at, doubtedSince);
-  const letters = await planCampaign({ db, clock, ...wayOut }, incidentId);
+  const letters = await planCampaign({ db, clock, ...wayOut, ...(deadlines && { deadlines }) }, incidentId);
   return { ...answer, mode, epoch, floors: kinds, counted, ...(letters === undefined ? {} : { letters }) };
 }
 

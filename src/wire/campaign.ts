@@ -62,14 +62,15 @@ export const Plan = Closed({
     Closed({
       rule: Type.String(),
       title: Type.String(),
-      dueAt: Instant,
+      /** Null for a law that sets no time. */
+      dueAt: OrNull(Instant),
       outlook: Type.Union([
         Type.Literal("can be met"),
         Type.Literal("cannot be met"),
         Type.Literal("not known"),
         Type.Literal("yours"),
       ]),
-      kind: Type.Enum(["authority", "over", "no end", "too late", "to spare", "unpromised"]),
+      kind: Type.Enum(["authority", "over", "no time", "no end", "too late", "to spare", "unpromised"]),
       says: Type.String(),
     }),
   ),

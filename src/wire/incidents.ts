@@ -181,7 +181,16 @@ export const IncidentStatus = Closed({
   refusedByKind: Type.Array(Closed({ kind: Type.String(), refused: Type.Integer() })),
   wayIn: Type.Union([Closed({ what: Type.String(), closedAt: Instant, evidence: Type.String() }), Type.Null()]),
   review: Type.Array(ReviewItem),
-  deadlines: Type.Array(Closed({ rule: Type.String(), title: Type.String(), dueAt: Instant, state: Type.String() })),
+  deadlines: Type.Array(
+    Closed({
+      rule: Type.String(),
+      title: Type.String(),
+      /** Null for a law that sets no time. */
+      dueAt: Type.Union([Instant, Type.Null()]),
+      state: Type.String(),
+      source: Type.String(),
+    }),
+  ),
   /** What still stands between here and `closed`. */
   missing: Type.Array(Type.String()),
   timeline: Type.Array(

@@ -28,8 +28,6 @@ export const Report = Closed({
     }),
     Type.Null(),
   ]),
-  /** Where each of the case's time limits is written. */
-  deadlineSources: Type.Array(Closed({ rule: Type.String(), source: Type.String() })),
   refused: Closed({
     byHour,
     byKind: Type.Array(Closed({ kind: Type.String(), count: Type.Integer() })),

@@ -169,25 +169,27 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
   );
 }
 
+function sayLeft(seconds: number | null): string {
+  if (seconds === null) return say("case.due.none");
+  return seconds < 0
+    ? say("case.due.over", { time: showSpan(-seconds) })
+    : say("case.due.in", { time: showSpan(seconds) });
+}
+
 function Deadlines({ deadlines }: { readonly deadlines: IncidentStatus["deadlines"] }) {
   const now = useNow();
   if (deadlines.length === 0) return <p className="soft">{say("case.deadlines.none")}</p>;
   return (
     <ul className="plain-list deadlines">
       {deadlines.map((deadline) => {
-        const left = (Date.parse(deadline.dueAt) - now) / 1_000;
-        const met = deadline.state === "met";
+        const { dueAt, state } = deadline;
+        const left = dueAt === null ? null : (Date.parse(dueAt) - now) / 1_000;
+        const isDone = state === "met" || state === "told";
         return (
-          <li key={deadline.rule} className={!met && left < 0 ? "is-over" : undefined}>
-            <strong>
-              {met
-                ? say("case.deadline.met")
-                : left < 0
-                  ? say("case.due.over", { time: showSpan(-left) })
-                  : say("case.due.in", { time: showSpan(left) })}
-            </strong>
+          <li key={deadline.rule} className={!isDone && left !== null && left < 0 ? "is-over" : undefined}>
+            <strong>{isDone ? say(`case.deadline.${state}`) : sayLeft(left)}</strong>
             <span>{sayOf("deadline", deadline.rule, deadline.title)}</span>
-            <span className="soft small">{showExact(deadline.dueAt)}</span>
+            {dueAt !== null && <span className="soft small">{showExact(dueAt)}</span>}
           </li>
         );
       })}

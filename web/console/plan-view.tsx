@@ -72,7 +72,8 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
             <span>
               {sayOf("deadline", rule, title)}{" "}
               <span className="soft small">
-                {`${showExact(dueAt)}: ${say(`plan.why.${kind}`, { time: showSpan(apart(dueAt, plan.end.notBefore)) })}`}
+                {`${dueAt === null ? say("case.due.none") : showExact(dueAt)}: `}
+                {say(`plan.why.${kind}`, { time: showSpan(apart(dueAt, plan.end.notBefore)) })}
               </span>
             </span>
           </li>
@@ -104,8 +105,8 @@ function reasonText(plan: Plan, { kind, hours }: Plan["terms"][number]): string 
 }
 
 /** Seconds between two instants, whichever is first. */
-const apart = (one: string, other: string | null): number =>
-  other === null ? 0 : Math.abs(Date.parse(one) - Date.parse(other)) / 1_000;
+const apart = (one: string | null, other: string | null): number =>
+  one === null || other === null ? 0 : Math.abs(Date.parse(one) - Date.parse(other)) / 1_000;
 
 function Providers({ survey }: { readonly survey: NonNullable<Plan["survey"]> }) {
   const most = Math.max(1, ...survey.providers.map(({ accounts }) => accounts));

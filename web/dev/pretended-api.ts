@@ -572,8 +572,9 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
       { item: "keys", title: "Whether the keys were within reach", state: "explained", note: "separate host" },
     ],
     deadlines: [
-      { rule: "gdpr", title: "Supervisory authority (GDPR article 33)", dueAt: ago(-41 * hourMs), state: "running" },
-      { rule: "ca", title: "California Civil Code 1798.82", dueAt: ago(-690 * hourMs), state: "running" },
+      deadline("gdpr-34", "GDPR: tell people without undue delay", null),
+      deadline("gdpr-33", "GDPR: tell the authority within 72 hours", ago(-41 * hourMs)),
+      deadline("ca-people", "California: tell people within 30 days", ago(-690 * hourMs)),
     ],
     missing: contained ? ["the way in is not recorded as closed", "1 review item is not done"] : [],
     timeline: [
@@ -658,3 +659,11 @@ async function makeMedia(): Promise<string> {
   );
   return folder;
 }
+
+const deadline = (rule: string, title: string, dueAt: string | null) => ({
+  rule,
+  title,
+  dueAt,
+  state: "running",
+  source: "as the law has it",
+});

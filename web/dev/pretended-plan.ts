@@ -39,6 +39,14 @@ export function pretendedPlan(isWhole: boolean): Plan {
     cost: { kind: "price", amount: "479.03 USD", says: "479.03 USD: 4,790,310 letters at 0.1 USD a thousand" },
     deadlines: [
       {
+        rule: "gdpr-34",
+        title: "GDPR: tell people without undue delay",
+        dueAt: null,
+        outlook: "not known",
+        kind: "no time",
+        says: "it sets no time, and each hour until the letters end has to have its reason",
+      },
+      {
         rule: "gdpr-33",
         title: "GDPR: tell the authority within 72 hours",
         dueAt: ago(-41 * hourMs),
