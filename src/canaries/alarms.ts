@@ -66,7 +66,10 @@ export async function readAlarm(tx: Tx, id: AlarmId): Promise<Alarm | undefined>
   return row === undefined ? undefined : shown(row);
 }
 
-/** Notes that somebody has seen the alarm; the same thing rings anew from now on. @returns false if somebody had, or there is no such alarm. */
+/**
+ * Notes that somebody has seen the alarm; the same thing rings anew from now on.
+ * @returns false if somebody had, or there is no such alarm.
+ */
 export async function acknowledgeAlarm({ db, clock, random }: Needs, id: AlarmId, by: string): Promise<boolean> {
   const now = clock.now();
   return db.transaction(async (tx) => {

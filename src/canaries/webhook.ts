@@ -44,7 +44,10 @@ export async function deliver(
   }
 }
 
-/** What the system or TLS calls it: a certificate that is not trusted, a connection refused. The message of a cause names the address, its code does not. */
+/**
+ * What the system or TLS calls it: a certificate that is not trusted, a connection refused. The message of a cause names the
+ * address, its code does not.
+ */
 function codeOf(thrown: unknown): string | undefined {
   const cause = thrown instanceof Error ? thrown.cause : undefined;
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;

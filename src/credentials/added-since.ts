@@ -84,7 +84,10 @@ export async function findRenewable(
   return { accountId: counts ? accountId : null, addressId: counts ? row.id : null, isDoubted, epoch };
 }
 
-/** Whether the account still has an address, and it counts. Asked while the account is held, it stays so until the transaction ends. */
+/**
+ * Whether the account still has an address, and it counts. Asked while the account is held, it stays so until the transaction
+ * ends.
+ */
 export const addressCounts = async (tx: Tx, accountId: AccountId, addressId: string): Promise<boolean> =>
   (await tx.one(
     `select 1 as it from account_address d where d.account_id = $1 and d.id = $2 and not ${isDoubtedAddress("d")}`,

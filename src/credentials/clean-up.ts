@@ -5,7 +5,10 @@ import type { Tx } from "../db/db.ts";
 import { forgetChallenges } from "./passkey-challenge.ts";
 import { forgetPasskeys } from "./passkeys.ts";
 
-/** Removes registrations, address claims and challenges that can no longer be used, and passkeys removed long ago. @returns how many rows went. */
+/**
+ * Removes registrations, address claims and challenges that can no longer be used, and passkeys removed long ago.
+ * @returns how many rows went.
+ */
 export async function forgetClaims(tx: Tx, now: EpochMs): Promise<number> {
   const signUps = await tx.run(
     `delete from sign_up where browser_digest in (

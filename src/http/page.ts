@@ -30,7 +30,10 @@ export interface PageContent {
   readonly comeBack?: { readonly seconds: number; readonly path: string };
 }
 
-/** A whole document with the lights up, in the language of its words. No script or style inside it: the content security policy refuses them. */
+/**
+ * A whole document with the lights up, in the language of its words. No script or style inside it: the content security policy
+ * refuses them.
+ */
 export function page(frame: PageFrame, words: Words, content: PageContent): string {
   const { assets, serviceName: service, contactAddress } = frame;
   const { title, body, notice, failed = false, wide = false, comeBack } = content;

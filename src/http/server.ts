@@ -9,24 +9,26 @@ import fastify, {
   type preParsingHookHandler,
 } from "fastify";
 import { readFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TSchema } from "typebox";
 import { minuteMs, type Clock } from "../kernel/clock.ts";
-import { Crowded, Fault, messageOf } from "../kernel/fault.ts";
+import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
-import { translate } from "../db/unavailable.ts";
+import { answerError } from "./answer-error.ts";
 import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
-import { isReadableQuery, parseForm } from "./form-body.ts";
+import { parseForm } from "./form-body.ts";
+import { isUnsafe, refusalOf } from "./judge-request.ts";
 import type { PageFrame } from "./page.ts";
 import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
+import { secureHeaders } from "./security-headers.ts";
 import { connectionsWithin, limitConnections, openFilesLimit, type TrustProxy } from "./connections.ts";
 import { answerUnreadable } from "./unreadable.ts";
-import { malformed, parseJson, validator, type Malformed } from "./validator.ts";
+import { malformed, parseJson, validator } from "./validator.ts";
 import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
 import type { Access, Check, Presented, RouteRow, Viewer } from "./viewer.ts";
 
@@ -64,7 +66,32 @@ const cipherSuites = [
   ]),
 ].join(":");
 
-const unsafeMethods = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+/** Node's own server: in clear, or by TLS. */
+function transportOf({ tls }: Pick<ServerOptions, "tls">) {
+  const ofNode = {
+    // Judged in a hook, whose answer is like all others.
+    requireHostHeader: false,
+    // Below `requestTimeout`: Node waits for a body for the longer of the two.
+    headersTimeout: 20_000,
+    // How late somebody is noticed who sends a request byte by byte.
+    connectionsCheckingInterval: 5_000,
+  };
+  if (tls === null) return { http: ofNode };
+  return {
+    https: {
+      ...ofNode,
+      cert: readFileSync(tls.certFile),
+      key: readFileSync(tls.keyFile),
+      minVersion: "TLSv1.2",
+      ciphers: cipherSuites,
+      honorCipherOrder: true,
+    },
+  };
+}
+
+/** Typed as a plain one: rooms never touch the socket, and a type that names TLS would reach into all of them. */
+const plainServer = (settings: object) =>
+  fastify(settings as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
 
 /**
  * Builds the server without listening. Every route must name its access (`config.access`); bodies are JSON or, for the
@@ -97,29 +124,7 @@ export function newServer(options: ServerOptions) {
       return refuse(reply, "malformed-request");
     },
   };
-  const ofNode = {
-    // Judged in a hook, whose answer is like all others.
-    requireHostHeader: false,
-    // Below `requestTimeout`: Node waits for a body for the longer of the two.
-    headersTimeout: 20_000,
-    // How late somebody is noticed who sends a request byte by byte.
-    connectionsCheckingInterval: 5_000,
-  };
-  const transport =
-    options.tls === null
-      ? { http: ofNode }
-      : {
-          https: {
-            ...ofNode,
-            cert: readFileSync(options.tls.certFile),
-            key: readFileSync(options.tls.keyFile),
-            minVersion: "TLSv1.2",
-            ciphers: cipherSuites,
-            honorCipherOrder: true,
-          },
-        };
-  // Typed as a plain server: rooms never touch the socket, and a type that names TLS would reach into all of them.
-  const app = fastify({ ...settings, ...transport } as FastifyServerOptions).withTypeProvider<TypeBoxTypeProvider>();
+  const app = plainServer({ ...settings, ...transportOf(options) });
 
   // Nobody is led on to another host. Node would close the connection without a word.
   app.server.on("connect", (_request, socket: Socket) => {
@@ -134,6 +139,40 @@ export function newServer(options: ServerOptions) {
   limitConnections(app.server, connections, options);
 
   app.setValidatorCompiler(({ schema, httpPart }) => validator(schema as TSchema, httpPart ?? "body"));
+  addBodyParsers(app);
+  describeRoutes(app);
+
+  app.decorateRequest("viewer", null);
+  app.decorate("pageFrame", options.pageFrame ?? null);
+  judgeRoutes(app, options);
+
+  // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
+  app.addHook("onRequest", (request, reply, next) => {
+    answering.set(request.raw.socket, reply.raw);
+    // What is not there is answered with a page, to whoever likes pages.
+    void reply.headers(request.url.startsWith("/api/") && !request.is404 ? secure.data : secure.page);
+    const refusal = refusalOf(request, options.publicOrigin);
+    if (refusal === undefined) next();
+    else refuse(reply, refusal);
+  });
+  const nowhere = counting("unknown", options);
+  app.addHook("onResponse", (request, reply, next) => {
+    if (request.is404) nowhere.call(app, request, reply, next);
+    else next();
+  });
+
+  app.setNotFoundHandler({ preHandler: [] }, (_request, reply) => refuse(reply, "not-found"));
+  app.setErrorHandler((error: FastifyError | Error, request, reply) => answerError(error, request, reply, log));
+  app.get("/openapi.json", { config: { access: "anyone" }, schema: { hide: true } }, (_request, reply) =>
+    reply.type("application/json").send(JSON.stringify(app.swagger())),
+  );
+  return app;
+}
+
+type Plain = ReturnType<typeof plainServer>;
+
+/** Bodies are JSON (RFC 8259) or forms, both in UTF-8; anything else is refused as a type that is not taken. */
+function addBodyParsers(app: Plain): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
     try {
@@ -149,6 +188,10 @@ export function newServer(options: ServerOptions) {
       done(malformed("body", "is a form in UTF-8, each field once"));
     }
   });
+}
+
+/** What /openapi.json says of the routes. */
+function describeRoutes(app: Plain): void {
   // Called and not registered: a registered plugin is loaded when every route is there already, and describes none.
   swagger(
     app,
@@ -169,9 +212,10 @@ export function newServer(options: ServerOptions) {
       if (error !== undefined) throw error;
     },
   );
+}
 
-  app.decorateRequest("viewer", null);
-  app.decorate("pageFrame", options.pageFrame ?? null);
+/** Keeps the table of routes, gives each what judges who calls it, and throws for one that does not say who may. */
+function judgeRoutes(app: Plain, options: ServerOptions): void {
   const routeTable: RouteRow[] = [];
   app.decorate("routeTable", routeTable);
   app.addHook("onRoute", (route) => {
@@ -180,7 +224,7 @@ export function newServer(options: ServerOptions) {
       throw new Fault("IMPOSSIBLE", `route ${String(route.method)} ${route.url} does not name its access`);
     }
     for (const method of [route.method].flat()) {
-      if (access === "operator" && unsafeMethods.has(method)) {
+      if (access === "operator" && isUnsafe(method)) {
         throw new Fault("IMPOSSIBLE", `route ${method} ${route.url} does something, and its access is for reading`);
       }
       const body = route.schema?.body as TSchema | undefined;
@@ -199,34 +243,6 @@ export function newServer(options: ServerOptions) {
     }
     route.onResponse = [counting(route.url, options), ...[route.onResponse ?? []].flat()];
   });
-
-  // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
-  app.addHook("onRequest", (request, reply, next) => {
-    answering.set(request.raw.socket, reply.raw);
-    // What is not there is answered with a page, to whoever likes pages.
-    void reply.headers(request.url.startsWith("/api/") && !request.is404 ? secure.data : secure.page);
-    if (unsafeMethods.has(request.method) && !sameOrigin(request, options.publicOrigin)) {
-      refuse(reply, "foreign-origin");
-    } else if (request.raw.rawHeaders.length > 2 * mostHeaders) {
-      refuse(reply, "headers-too-large");
-    } else if (!isReadableQuery(request.url) || !isFramed(request.raw)) {
-      refuse(reply, "malformed-request");
-    } else {
-      next();
-    }
-  });
-  const nowhere = counting("unknown", options);
-  app.addHook("onResponse", (request, reply, next) => {
-    if (request.is404) nowhere.call(app, request, reply, next);
-    else next();
-  });
-
-  app.setNotFoundHandler({ preHandler: [] }, (_request, reply) => refuse(reply, "not-found"));
-  app.setErrorHandler((error: FastifyError | Error, request, reply) => answerError(error, request, reply, log));
-  app.get("/openapi.json", { config: { access: "anyone" }, schema: { hide: true } }, (_request, reply) =>
-    reply.type("application/json").send(JSON.stringify(app.swagger())),
-  );
-  return app;
 }
 
 /** What is judged here; grants and receivers' tokens are judged by their routes. */
@@ -312,150 +328,4 @@ function presentedBy(request: FastifyRequest): Presented | undefined {
   }
   const fromCookie = readCookie(request, sessionCookie);
   return fromCookie === undefined ? undefined : { kind: "cookie", token: Secret.fromText(fromCookie.slice(0, 300)) };
-}
-
-/**
- * Whether an unsafe request comes from our own pages or from no browser at all. Browsers send `Origin` with every
- * unsafe request (Fetch standard) and `Sec-Fetch-Site` besides; a program that sends neither carries no one's cookies
- * unawares.
- */
-function sameOrigin(request: FastifyRequest, publicOrigin: string): boolean {
-  const { origin, "sec-fetch-site": site } = request.headers;
-  if (origin !== undefined) return origin === publicOrigin || sameLoopback(origin, publicOrigin);
-  return site === undefined || site === "same-origin" || site === "none";
-}
-
-/**
- * Whether headers that there is one of come once, Host does come, and a body has an end (RFC 9110 section 5.3, RFC 9112 section 3.2). Node keeps the first and
- * drops the rest in silence, and a proxy in front may have looked at another. Lengths are the parser's to refuse.
- */
-function isFramed({ rawHeaders, headers, httpVersion }: IncomingMessage): boolean {
-  let seen = 0;
-  for (let place = 0; place < rawHeaders.length; place += 2) {
-    const name = rawHeaders[place] ?? "";
-    // By length first: a request has a dozen headers, and few are as long as one of these.
-    const bit = name.length === 4 || name.length === 12 || name.length === 13 ? bitOf(name.toLowerCase()) : 0;
-    if ((seen & bit) !== 0) return false;
-    seen |= bit;
-  }
-  // Where a body ends that is in anything but chunks, nobody knows (RFC 9112 section 6.1); a proxy in front may think otherwise.
-  const coding = headers["transfer-encoding"];
-  if (coding !== undefined && coding.toLowerCase() !== "chunked") return false;
-  return (seen & single.host) !== 0 || httpVersion === "1.0";
-}
-
-const single = Object.freeze({ host: 1, authorization: 2, "content-type": 4 });
-
-/** More than any browser or proxy sends. Node leaves out what comes after the two-thousandth, in silence. */
-const mostHeaders = 200;
-
-const bitOf = (name: string): number =>
-  name === "host" || name === "authorization" || name === "content-type" ? single[name] : 0;
-
-const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
-/** On one's own machine, localhost and 127.0.0.1 are the same place. */
-function sameLoopback(origin: string, publicOrigin: string): boolean {
-  if (!URL.canParse(origin)) return false;
-  const one = new URL(origin);
-  const other = new URL(publicOrigin);
-  return (
-    loopbackNames.has(one.hostname) &&
-    loopbackNames.has(other.hostname) &&
-    one.port === other.port &&
-    one.protocol === other.protocol
-  );
-}
-
-/** For documents: what they may load, and who may frame or open them. */
-const pageHeaders = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
-    "connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; object-src 'none'; " +
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "permissions-policy": "camera=(self), microphone=(), geolocation=(), payment=()",
-  "cache-control": "no-store",
-} as const;
-
-/**
- * For answers that are no documents. Shown as one all the same, they load and frame nothing; what speaks of documents only
- * is left out, since each header costs a session check a fiftieth.
- */
-const dataHeaders = {
-  "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-} as const;
-
-/** What every answer bears; put together once, and not for each. */
-function secureHeaders(publicOrigin: string) {
-  const transport = publicOrigin.startsWith("https:")
-    ? { "strict-transport-security": "max-age=63072000; includeSubDomains" }
-    : {};
-  return { page: { ...pageHeaders, ...transport }, data: { ...dataHeaders, ...transport } };
-}
-
-/** SQLSTATEs of text that PostgreSQL cannot hold: U+0000, which JSON can spell and no column can store. */
-const unstorable: ReadonlySet<string> = new Set(["22021", "22P05"]);
-
-/** Decides what of an error leaves the process: a code, a reference for the operator, and nothing of the inside. */
-function answerError(
-  thrown: FastifyError | Error,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  log: Log,
-): FastifyReply {
-  const reference = request.id;
-  // Who asked has gone in the middle of the body: no fault of ours, and nobody reads the answer.
-  if (request.raw.destroyed && request.raw.complete === false) {
-    log.debug({ reference, route: request.routeOptions.url }, "broken off by who asked");
-    return refuse(reply, "malformed-request");
-  }
-  const translated = translate(thrown);
-  const error = translated instanceof Fault ? translated : thrown;
-  if ("fields" in error) {
-    const { problem = "malformed-request", fields } = error as Malformed;
-    return refuse(reply, problem, { fields });
-  }
-  if (error instanceof Crowded) {
-    log.debug({ reference, route: request.routeOptions.url, reason: error.message }, "crowded");
-    return refuse(reply, "crowded", { retryAfterSeconds: error.retryAfterSeconds });
-  }
-  if (error instanceof Fault) {
-    log.error(
-      {
-        reference,
-        fault: error.code,
-        route: request.routeOptions.url,
-        reason: error.message,
-        cause: messageOf(error.cause),
-      },
-      "fault",
-    );
-    switch (error.code) {
-      case "BUSY":
-      case "DB_UNAVAILABLE":
-      case "DATABASE_UNKNOWN":
-      case "KEYHOLDER_UNAVAILABLE":
-        return refuse(reply, "busy", { reference, retryAfterSeconds: 2 });
-      case "MEDIA_TOOL_MISSING":
-        return refuse(reply, "tool-missing", { reference });
-      case "DISK_FULL":
-        return refuse(reply, "disk-full", { reference });
-      default:
-        return refuse(reply, "broken", { reference });
-    }
-  }
-  if ("code" in error && unstorable.has(String(error.code))) return refuse(reply, "text-refused");
-  const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
-  if (status === 413) return refuse(reply, "too-large");
-  if (status === 415) return refuse(reply, "unsupported-media-type");
-  if (status >= 400 && status < 500) return refuse(reply, "malformed-request");
-  log.error({ reference, route: request.routeOptions.url, err: error }, "unexpected error");
-  return refuse(reply, "broken", { reference });
 }

@@ -41,7 +41,10 @@ export type IncidentNeeds = Parameters<typeof contain>[0] &
   ReportNeeds &
   Parameters<typeof proveLetter>[0] & { readonly db: Db; readonly containDb: Db };
 
-/** The case file over HTTP: the same operations as the command line. Dangerous acts ask for a strong proof of the last five minutes. */
+/**
+ * The case file over HTTP: the same operations as the command line. Dangerous acts ask for a strong proof of the last five
+ * minutes.
+ */
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   const { db } = needs;
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;

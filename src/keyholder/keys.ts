@@ -45,7 +45,10 @@ export const keyPurposes: readonly KeyPurpose[] = [
   "signal",
 ];
 
-/** RSA-2048 for DKIM (RFC 8301 section 3.2); 3072 bits for SETs, whose receivers ask for RS256 (CAEP Interop 1.0 section 2.6, ASVS 5.0 11.2.3). */
+/**
+ * RSA-2048 for DKIM (RFC 8301 section 3.2); 3072 bits for SETs, whose receivers ask for RS256 (CAEP Interop 1.0 section 2.6,
+ * ASVS 5.0 11.2.3).
+ */
 const rsaBits: Readonly<Record<RsaPurpose, number>> = { dkim: 2048, signal: 3072 };
 const isRsa = (purpose: KeyPurpose): purpose is RsaPurpose => purpose in rsaBits;
 

@@ -54,7 +54,10 @@ export function startSweeper(folder: string): Sweeper {
   };
 }
 
-/** Ends those processes, those that name the folder and what they have started, and the PostgreSQL in it, and removes what they made. */
+/**
+ * Ends those processes, those that name the folder and what they have started, and the PostgreSQL in it, and removes what they
+ * made.
+ */
 export async function sweepFolder(folder: string, pids: readonly number[]): Promise<void> {
   const dataDir = join(folder, "data");
   await endProcesses([...pids, ...(await processesNaming(folder))], dataDir);
