@@ -204,6 +204,7 @@ export async function buildWeb(
   consoleRoutes(app, {
     db,
     clock,
+    monotonicMs,
     mail,
     countTitles: () => countTitles(db),
     listAlarms: async (limit, locale) => (await listAlarms(db, limit)).map((alarm) => alarmIn(alarm, locale)),

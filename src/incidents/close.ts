@@ -105,8 +105,11 @@ export async function closeIncident(
   });
 }
 
-/** What stands between this case and `closed`, in an operator's words; empty when nothing does. */
-export async function whatIsMissing(tx: Tx, id: IncidentId): Promise<string[]> {
+/**
+ * What stands between this case and `closed`, in an operator's words; empty when nothing does. `counted` is the sum of the letters
+ * for who has just read it, which is a read of every letter.
+ */
+export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum): Promise<string[]> {
   const incident = await tx.one<{
     containedAt: Date | null;
     notifiedAt: Date | null;
@@ -119,7 +122,7 @@ export async function whatIsMissing(tx: Tx, id: IncidentId): Promise<string[]> {
     [id],
   );
   if (incident === undefined) return ["there is no such case"];
-  const sum: LetterSum | undefined = incident.notifiedAt === null ? undefined : await letterSum(tx, id);
+  const sum = incident.notifiedAt === null ? undefined : (counted ?? (await letterSum(tx, id)));
   const open = await tx.many<{ item: string }>(
     `select item from incident_review where incident_id = $1 and state = 'todo' order by item`,
     [id],

@@ -1,25 +1,25 @@
-import { dayMs, fromDate, plus, toDate, toIso, type Clock } from "../kernel/clock.ts";
+import { dayMs, fromDate, plus, toIso, type Clock } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
 import { preferredLocale } from "../http/locale.ts";
 import type { App } from "../http/server.ts";
-import { countAccounts } from "../accounts/accounts.ts";
 import { listReceivers } from "../signals/receivers.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { readKeyUse } from "../key-use/read.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { listWitnesses } from "../timeline/list-witnesses.ts";
-import { inUse } from "../sessions/in-use.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
 import type { Locale } from "../wire/common.ts";
 import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
 import { StolenCopy } from "../wire/stolen-copy.ts";
+import { largeCounts } from "./large-counts.ts";
 import { incidentInHand } from "./open.ts";
 import { readStolenCopy, type IsDecoy } from "./stolen-copy/read-stolen-copy.ts";
 
 export interface ConsoleNeeds {
   readonly db: Db;
   readonly clock: Clock;
+  readonly monotonicMs: () => number;
   /** The library knows no console and the console no library: `app.ts` ties them. */
   readonly countTitles: () => Promise<{ readonly state: string; readonly count: number }[]>;
   readonly mail: "mailbox" | "relay";
@@ -30,22 +30,24 @@ export interface ConsoleNeeds {
   readonly isDecoy: IsDecoy;
 }
 
-/** The console's first page: every number read when it is asked for. */
+/**
+ * The console's first page: every number read when it is asked for, but those that take a read of all accounts, which are at most
+ * as old as it says (`large-counts.ts`).
+ */
 export function consoleRoutes(
   app: App,
-  { db, clock, countTitles, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
+  { db, clock, monotonicMs, countTitles, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
 ): void {
+  const countLarge = largeCounts({ db, clock, monotonicMs });
   app.get(
     "/api/console",
     { config: { access: "operator" }, schema: { response: { 200: Console } } },
     async (request) => {
       const at = clock.now();
-      const now = toDate(at);
       const [
         incident,
-        accounts,
+        { accounts, sessions, countedAt },
         floors,
-        sessions,
         titles,
         head,
         waiting,
@@ -59,15 +61,8 @@ export function consoleRoutes(
         owed,
       ] = await Promise.all([
         incidentInHand(db),
-        countAccounts(db),
+        countLarge(),
         readFloors(db),
-        db.many<{ class: string; live: number }>(
-          `select s.class, count(*) as live from session s
-             join account a on a.id = s.account_id and a.generation = s.generation
-             join floor f on f.kind = s.class and s.epoch >= f.epoch
-            where s.ended_at is null and s.expires_at > $1 and ${inUse("$1")} group by s.class order by s.class`,
-          [now],
-        ),
         countTitles(),
         currentHead(db),
         db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
@@ -87,6 +82,7 @@ export function consoleRoutes(
         incident: incident ?? null,
         accounts,
         sessions,
+        countedAt: toIso(countedAt),
         epoch: highest(floors),
         floors: Object.entries(floors).map(([kind, epoch]) => ({ kind, epoch })),
         titles,

@@ -62,13 +62,13 @@ export async function incidentStatus(
     [id],
   );
   if (row === undefined) return undefined;
-  const [review, missing, sum, signals, hours, refused, timeline] = await Promise.all([
+  const sum = row.notifiedAt === null ? undefined : await letterSum(db, id);
+  const [review, missing, signals, hours, refused, timeline] = await Promise.all([
     db.many<{ item: string; state: "todo" | "done" | "explained"; note: string }>(
       `select item, state, note from incident_review where incident_id = $1`,
       [id],
     ),
-    row.state === "closed" ? [] : whatIsMissing(db, id),
-    row.notifiedAt === null ? null : letterSum(db, id),
+    row.state === "closed" ? [] : whatIsMissing(db, id, sum),
     signalSums(db, id),
     renewalsByHour(db, row.containedAt, row.closedAt),
     row.containedAt === null ? [] : refusedSince(db, row.containedAt),
@@ -79,7 +79,7 @@ export async function incidentStatus(
       limit: 200,
     }),
   ]);
-  const pace = sum === null || sum === undefined ? undefined : await letterPace(db, id, sum, clock.now());
+  const pace = sum === undefined ? undefined : await letterPace(db, id, sum, clock.now());
   const { wayInWhat, wayInClosedAt, wayInEvidence } = row;
   return {
     id: row.id,

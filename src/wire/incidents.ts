@@ -220,6 +220,8 @@ export const Console = Closed({
   incident: Type.Union([Id, Type.Null()]),
   accounts: Type.Integer(),
   sessions: Type.Array(Closed({ class: Type.String(), live: Type.Integer() })),
+  /** When accounts and sessions were counted: a while ago on a service with millions of them. */
+  countedAt: Instant,
   epoch: Type.Integer(),
   floors: Type.Array(Closed({ kind: Type.String(), epoch: Type.Integer() })),
   titles: Type.Array(Closed({ state: Type.String(), count: Type.Integer() })),

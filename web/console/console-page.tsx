@@ -53,6 +53,9 @@ export function ConsolePage() {
   );
 }
 
+/** What was counted longer ago says so: on a large service counting takes longer than the page waits. */
+const slowMs = 15_000;
+
 function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly now: number }) {
   const [containing, setContaining] = useState(false);
   const rings = numbers.alarms.some(({ acknowledgedAt }) => acknowledgedAt === null);
@@ -71,7 +74,10 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
       {/* Before every figure while somebody has to look at it. */}
       {rings && alarms}
       <section className="figures" aria-label={say("console.live")}>
-        <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)} />
+        <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)}>
+          {now - Date.parse(numbers.countedAt) > slowMs &&
+            say("console.counted", { ago: showAgo(numbers.countedAt, now) })}
+        </Figure>
         <Figure label={say("console.sessions")} value={showNumber(live)}>
           {numbers.sessions.map((one) => `${sayOf("class", one.class)} ${showNumber(one.live)}`).join(" · ")}
         </Figure>
@@ -146,7 +152,7 @@ function Figure({ label, value, children, alarm = false }: FigureProps) {
     <div className={`figure${alarm ? " is-alarm" : ""}`}>
       <span className="figure-label">{label}</span>
       <span className="figure-value">{value}</span>
-      {children !== undefined && <span className="soft small">{children}</span>}
+      {children !== undefined && children !== false && <span className="soft small">{children}</span>}
     </div>
   );
 }

@@ -403,6 +403,7 @@ function pretendedConsole(state: string): Static<typeof Console> {
   return {
     incident: state === "none" || state === "closed" ? null : caseId,
     accounts: 48_120,
+    countedAt: ago(0),
     sessions: [
       { class: "browser", live: 40_112 },
       { class: "tv", live: 22_409 },

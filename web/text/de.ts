@@ -473,6 +473,7 @@ export const de: Catalogue<"de"> = {
   "console.live": "Laufend",
   "console.stale": "Zahlen stehen still seit {ago}",
   "console.accounts": "Konten",
+  "console.counted": "gezählt {ago}",
   "console.sessions": "Angemeldete Geräte",
   "console.epoch": "Epoche",
   "console.titles": "Titel",

@@ -456,6 +456,7 @@ export const en = {
   "console.live": "Live",
   "console.stale": "Numbers stopped {ago}",
   "console.accounts": "Accounts",
+  "console.counted": "counted {ago}",
   "console.sessions": "Signed-in devices",
   "console.epoch": "Epoch",
   "console.titles": "Titles",

@@ -470,6 +470,7 @@ export const es: Catalogue<"es"> = {
   "console.live": "En vivo",
   "console.stale": "Cifras paradas {ago}",
   "console.accounts": "Cuentas",
+  "console.counted": "contado {ago}",
   "console.sessions": "Dispositivos con sesión",
   "console.epoch": "Época",
   "console.titles": "Títulos",

@@ -476,6 +476,7 @@ export const fr: Catalogue<"fr"> = {
   "console.live": "En direct",
   "console.stale": "Chiffres arrêtés {ago}",
   "console.accounts": "Comptes",
+  "console.counted": "compté {ago}",
   "console.sessions": "Appareils connectés",
   "console.epoch": "Époque",
   "console.titles": "Titres",

@@ -454,6 +454,7 @@ export const ja: Catalogue<"ja"> = {
   "console.live": "更新中",
   "console.stale": "数字の更新が止まりました：{ago}",
   "console.accounts": "アカウント",
+  "console.counted": "{ago}に集計",
   "console.sessions": "サインイン中の機器",
   "console.epoch": "エポック",
   "console.titles": "作品",
