@@ -25,10 +25,10 @@ export type ChildMessage =
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /**
- * The keyholder's credentials that a process is given: none that it does not use, so that a captured web process can
- * neither take the key that signs mail nor read letters on their way. Both kinds settle with the witness when they
- * connect, by a credential that is good for nothing else, and both hand signals over: the worker pushes, web is polled. The operator's is given to commands on the host alone. The
- * built-in mailbox is shown by web, and only on one's own machine.
+ * The keyholder's credentials that a process is given: none that it does not use, so that a captured web process can neither
+ * take the key that signs mail nor read letters on their way. Both kinds settle with the witness when they connect, by a
+ * credential that is good for nothing else, and both hand signals over: the worker pushes, web is polled. The operator's is
+ * given to commands on the host alone. The built-in mailbox is shown by web, and only on one's own machine.
  */
 export function credentialsFor(
   role: ChildRole,

@@ -18,8 +18,9 @@ export const addressPlace = (accountId: AccountId): Place => ({
 });
 
 /**
- * Finds the account of an address by its blind index, under whichever key its row was written, and reads the current epoch in the same statement, so that what
- * is made from the answer is no newer than the answer. Always one row, whether or not the account exists.
+ * Finds the account of an address by its blind index, under whichever key its row was written, and reads the current epoch in
+ * the same statement, so that what is made from the answer is no newer than the answer. Always one row, whether or not the
+ * account exists.
  */
 export async function findAccount(
   tx: Tx,

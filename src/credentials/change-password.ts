@@ -52,7 +52,8 @@ export type ChangeOutcome =
 /**
  * Changes the viewer's password, proved by the current one, and by default signs out every other device in the same
  * transaction. It replaces the very record that proved it, in the generation that asked: an owner who renews, or is
- * contained, while somebody else's change is on its way wins. An account that has none yet (an operator's first minutes) sets one within five minutes of its proof.
+ * contained, while somebody else's change is on its way wins. An account that has none yet (an operator's first minutes) sets
+ * one within five minutes of its proof.
  *
  * Source: NIST SP 800-63B-4 section 3.1.1.2, ASVS 5.0 6.2.3 and 7.4.3.
  */

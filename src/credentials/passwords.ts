@@ -168,9 +168,10 @@ export async function sealNewPassword(
 }
 
 /**
- * Stores a password, unless what proved it has fallen below the floor meanwhile or a newer proof has already been
- * used. `replaces` is the salt of the password that proved it (empty: there was none); another one standing there by
- * now was set by somebody who got in first. The salt and not the record, which is sealed again when keys change. @returns false when refused; nothing is written then.
+ * Stores a password, unless what proved it has fallen below the floor meanwhile or a newer proof has already been used.
+ * `replaces` is the salt of the password that proved it (empty: there was none); another one standing there by now was set by
+ * somebody who got in first. The salt and not the record, which is sealed again when keys change. @returns false when
+ * refused; nothing is written then.
  */
 export async function storePassword(
   tx: Tx,
@@ -197,8 +198,8 @@ export const removePassword = (tx: Tx, accountId: AccountId): Promise<number> =>
   tx.run(`delete from password where account_id = $1`, [accountId]);
 
 /**
- * SQL: whether the password that an account had when it was read, by when it was set and the epoch of that reading, is accepted still;
- * each is the place of a value.
+ * SQL: whether the password that an account had when it was read, by when it was set and the epoch of that reading, is
+ * accepted still; each is the place of a value.
  */
 export const stillStands = ({
   account,

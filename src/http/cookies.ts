@@ -133,7 +133,10 @@ export function passkeyBindingOf(request: FastifyRequest, fromBody?: string): Se
 
 const placeText = /^([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{1,200})$/;
 
-/** The place in line that a request brings, and the secret of the browser that it was given to: from the body, or from two cookies. */
+/**
+ * The place in line that a request brings, and the secret of the browser that it was given to: from the body, or from two
+ * cookies.
+ */
 export function placeOf(
   request: FastifyRequest,
   fromBody?: string,

@@ -122,9 +122,10 @@ function brings({ headers: { authorization = "" } }: FastifyRequest, expected: U
 const clockSkewLimitMs = 2_000;
 
 /**
- * `/healthz`: the process answers. `/readyz`: it can serve, which needs the database, the keyholder and a clock within
- * two seconds of the database's. `/metrics` tells how busy a service is: whoever brings the `token` may know (RFC 6750), or, where
- * none is set, this machine. A proxy on this machine looks like it, and need not say for whom it asks, so behind one only the token counts.
+ * `/healthz`: the process answers. `/readyz`: it can serve, which needs the database, the keyholder and a clock within two
+ * seconds of the database's. `/metrics` tells how busy a service is: whoever brings the `token` may know (RFC 6750), or,
+ * where none is set, this machine. A proxy on this machine looks like it, and need not say for whom it asks, so behind one
+ * only the token counts.
  */
 export function healthRoutes(
   app: App,

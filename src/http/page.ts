@@ -26,7 +26,10 @@ export interface PageContent {
   readonly failed?: boolean;
   /** For text to read; forms stand in a narrow column. */
   readonly wide?: boolean;
-  /** Asked for again after so many seconds where there is no script, which moves the page on without losing the reader's place in it. */
+  /**
+   * Asked for again after so many seconds where there is no script, which moves the page on without losing the reader's place
+   * in it.
+   */
   readonly comeBack?: { readonly seconds: number; readonly path: string };
 }
 

@@ -68,8 +68,9 @@ export interface ProblemDetail {
 }
 
 /**
- * Answers a refusal as application/problem+json (RFC 9457), or as a page where a person is looking at one. Returns the reply, for the handler to return in turn; typed
- * as whatever the handler's successes are, since a problem is a documented answer of every route.
+ * Answers a refusal as application/problem+json (RFC 9457), or as a page where a person is looking at one. Returns the reply,
+ * for the handler to return in turn; typed as whatever the handler's successes are, since a problem is a documented answer of
+ * every route.
  */
 export function refuse<Answer = FastifyReply>(
   reply: FastifyReply,

@@ -9,11 +9,11 @@ const codes: Readonly<Record<string, ProblemCode>> = {
 };
 
 /**
- * A handler that answers what is no request at all: HTTP that cannot be read, headers that are too large, a request that never ends.
- * No reply exists yet, so the problem is written on the wire. Nothing of what came is repeated, and nothing is logged:
- * whoever speaks nonsense could fill a disk with it. It has the `headers` of every answer: a browser whose cookies are too
- * large reads one. Where an answer is on its way already (`answering` has the last of each connection), what is left of it is sent and no
- * second one after it, which would be taken for the answer to another request.
+ * A handler that answers what is no request at all: HTTP that cannot be read, headers that are too large, a request that
+ * never ends. No reply exists yet, so the problem is written on the wire. Nothing of what came is repeated, and nothing is
+ * logged: whoever speaks nonsense could fill a disk with it. It has the `headers` of every answer: a browser whose cookies
+ * are too large reads one. Where an answer is on its way already (`answering` has the last of each connection), what is left
+ * of it is sent and no second one after it, which would be taken for the answer to another request.
  */
 export function answerUnreadable(
   headers: Readonly<Record<string, string>>,

@@ -15,7 +15,8 @@ export interface DeadlineRule {
 }
 
 /**
- * The limits that every service counts; an operator's own come on top (`read-deadlines.ts`). Days are calendar days of 24 hours from the instant, the stricter reading.
+ * The limits that every service counts; an operator's own come on top (`read-deadlines.ts`). Days are calendar days of 24
+ * hours from the instant, the stricter reading.
  */
 export const deadlineRules: readonly DeadlineRule[] = [
   {

@@ -8,8 +8,8 @@ import type { KeyUse } from "../wire/key-use.ts";
 const keptMs = 90 * dayMs;
 
 /**
- * Uses of keys by purpose from an instant on (whole hours): how many were served, how many of those nobody had announced; and when that
- * was last compared. `null` before the first comparison.
+ * Uses of keys by purpose from an instant on (whole hours): how many were served, how many of those nobody had announced; and
+ * when that was last compared. `null` before the first comparison.
  */
 export async function readKeyUse(tx: Tx, since: EpochMs, until: EpochMs): Promise<KeyUse | null> {
   const ledger = await tx.one<{ comparedAt: Date }>(`select compared_at as "comparedAt" from key_ledger`);

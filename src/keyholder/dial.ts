@@ -36,8 +36,8 @@ export async function readTlsFiles(
 }
 
 /**
- * Mutual TLS. The certificate's chain must end at the authority that is named, and no other of this machine, and it must be for the name
- * that was dialled (RFC 9525).
+ * Mutual TLS. The certificate's chain must end at the authority that is named, and no other of this machine, and it must be
+ * for the name that was dialled (RFC 9525).
  */
 async function openTls({ host, port }: HostPort, files: TlsFiles): Promise<Socket> {
   const pem = await readTlsFiles(files);

@@ -1,8 +1,8 @@
 /**
  * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL] [--grace MS]`.
  *
- * Standard input: one line `{"credentials":{"web":…,…}}`, one for each role (base64, at
- * least 32 bytes each), then it stays open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
+ * Standard input: one line `{"credentials":{"web":…,…}}`, one for each role (base64, at least 32 bytes each), then it stays
+ * open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
  */
 import { unlink } from "node:fs/promises";
 import { parseArgs } from "node:util";

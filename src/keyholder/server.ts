@@ -205,8 +205,8 @@ export async function serveKeyholder(needs: Needs, socketPath: string): Promise<
 }
 
 /**
- * Listens for mutual TLS until closed: TLS 1.3, with a certificate of the authority that is named. Whoever comes without one does not get to
- * say hello, and the credential of a role is asked for besides.
+ * Listens for mutual TLS until closed: TLS 1.3, with a certificate of the authority that is named. Whoever comes without one
+ * does not get to say hello, and the credential of a role is asked for besides.
  */
 export async function serveKeyholderByTls(
   needs: Needs,

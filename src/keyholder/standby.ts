@@ -56,9 +56,9 @@ const sameKeys = (one: readonly KeyState[], other: readonly KeyState[]): boolean
 };
 
 /**
- * A keyholder that follows another serves nobody until it is promoted, so that no two serve with two memories. It keeps the other's witness
- * in step: each change is on its disk before the other answers it. Promoting raises the generation of the keys above the other's, so that every
- * database which has met this one refuses the other if it comes back as it was.
+ * A keyholder that follows another serves nobody until it is promoted, so that no two serve with two memories. It keeps the
+ * other's witness in step: each change is on its disk before the other answers it. Promoting raises the generation of the
+ * keys above the other's, so that every database which has met this one refuses the other if it comes back as it was.
  */
 export async function openStanding(needs: Needs): Promise<Standing> {
   const { clock, log, folder, follows, keys, change, witness, followed, credential } = needs;

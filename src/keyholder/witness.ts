@@ -148,8 +148,9 @@ export function mergeBooks(present: WitnessBook, other: WitnessBook): WitnessBoo
 }
 
 /**
- * What a standby remembers once it has heard the keyholder that it follows: the other's timeline and intent, which may have been taken back,
- * and never a lower floor. Throws KEYHOLDER_REFUSED if the other remembers less. Nothing new: the very same book.
+ * What a standby remembers once it has heard the keyholder that it follows: the other's timeline and intent, which may have
+ * been taken back, and never a lower floor. Throws KEYHOLDER_REFUSED if the other remembers less. Nothing new: the very same
+ * book.
  */
 export function followBook(ours: WitnessBook, theirs: WitnessBook): WitnessBook {
   const next = new Map(ours);

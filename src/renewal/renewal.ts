@@ -51,10 +51,11 @@ interface Needs {
 }
 
 /**
- * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves
- * only for one that has an account and counts (one added since a copy was taken does not), or that a recovery names
- * whose delay is over. It goes to the address as its owner proved it, whatever was typed. Several codes may be live at once, each for the browser that asked for it, so that
- * a late letter still works. Past the limit nothing is mailed, and the answer is still the same.
+ * Asks for a renewal code. The row and the work are the same for every address, and so is the answer; a letter leaves only
+ * for one that has an account and counts (one added since a copy was taken does not), or that a recovery names whose delay is
+ * over. It goes to the address as its owner proved it, whatever was typed. Several codes may be live at once, each for the
+ * browser that asked for it, so that a late letter still works. Past the limit nothing is mailed, and the answer is still the
+ * same.
  *
  * Source: NIST SP 800-63B-4 section 4.2.1.2 (24 hours), ASVS 5.0 6.3.8.
  */

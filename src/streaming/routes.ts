@@ -146,12 +146,15 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
 }
 
 /**
- * Playlists and segments on their way to one account at once, over all its devices: a household plays with a quarter of it. Each is held in
- * memory until its last byte is taken, so who asks and does not read would fill it.
+ * Playlists and segments on their way to one account at once, over all its devices: a household plays with a quarter of it.
+ * Each is held in memory until its last byte is taken, so who asks and does not read would fill it.
  */
 export const answersPerAccount = 64;
 
-/** Counts what is on its way. `begin` answers what ends one, by whichever call comes first; `undefined` if there is no room for it. */
+/**
+ * Counts what is on its way. `begin` answers what ends one, by whichever call comes first; `undefined` if there is no room
+ * for it.
+ */
 function answersUnderWay(): { begin(accountId: AccountId): (() => void) | undefined } {
   const counts = new Map<AccountId, number>();
   return {

@@ -31,8 +31,8 @@ const batchesOfTurn = 4;
 const integratorLock = 0x484c_746c;
 
 /**
- * Gives waiting entries their places and hashes (32,000 of them at most), signs the new checkpoint and tells the witness. One integrator works
- * at a time in the whole service; another that comes meanwhile leaves the work to it.
+ * Gives waiting entries their places and hashes (32,000 of them at most), signs the new checkpoint and tells the witness. One
+ * integrator works at a time in the whole service; another that comes meanwhile leaves the work to it.
  *
  * Killed after any line, the next run goes on from there: place, hash, subtrees and root commit together; a root
  * without its signature is signed by the next run; the witness ignores what it knows already. Entries are taken in order

@@ -53,8 +53,8 @@ export async function descendantsOf(pid: number): Promise<Running[]> {
 }
 
 /**
- * Processes of our own that were told of a folder when they were started, besides this one. Who started them may be gone: a key process
- * that was just being started would make its folder again after it was removed.
+ * Processes of our own that were told of a folder when they were started, besides this one. Who started them may be gone: a
+ * key process that was just being started would make its folder again after it was removed.
  */
 export async function processesNaming(folder: string): Promise<number[]> {
   const all = await everything();

@@ -20,7 +20,10 @@ function door(hashesPerSecond: number) {
       while (pace.walkIn(nowMs)) count++;
       return count;
     },
-    /** One after the other for half a second, of so many who knock at even distances. @returns how many came in, in each fiftieth of a second. */
+    /**
+     * One after the other for half a second, of so many who knock at even distances.
+     * @returns how many came in, in each fiftieth of a second.
+     */
     comeIn: (knocks: number, waitMs = 0): number[] => {
       const cameIn = Array.from({ length: 25 }, () => 0);
       for (let knock = 0; knock < knocks; knock++) {
