@@ -8,7 +8,7 @@ const db = await testDatabase();
 const running = await testKeyholder();
 afterAll(() => running.stop());
 const needs = { db, clock: manualClock(systemClock.now()), keyholder: await running.connect("web") };
-const limit: Limit = { purpose: "test", limit: 2, windowMs: 10 * minuteMs, perNetwork: true };
+const limit: Limit = { limit: 2, windowMs: 10 * minuteMs, purpose: "test", perNetwork: true };
 
 beforeEach(() => db.run(`truncate throttle`));
 

@@ -207,14 +207,11 @@ describe("what is told, and when", () => {
   test("what is too old is dropped also while there is always something else to do", async () => {
     const { receiver } = await relyingService();
     await receiver.createStream({});
-    await queueSignal(
-      db,
-      random,
-      crypto.randomUUID() as AccountId,
-      ["session revoked"],
-      "devices signed out",
-      clock.now(),
-    );
+    const happen = (): Promise<void> => {
+      const somebody = crypto.randomUUID() as AccountId;
+      return queueSignal(db, random, somebody, ["session revoked"], "devices signed out", clock.now());
+    };
+    await happen();
     await transmit();
     const old = async () =>
       (await db.many(`select 1 from signal_delivery where made_at < $1`, [new Date(agedAt)])).length;
@@ -225,14 +222,7 @@ describe("what is told, and when", () => {
     await db.run(`create function again() returns trigger language plpgsql as
       $$ begin insert into signal select (old).*; return null; end $$`);
     await db.run(`create trigger again after delete on signal for each row execute function again()`);
-    await queueSignal(
-      db,
-      random,
-      crypto.randomUUID() as AccountId,
-      ["session revoked"],
-      "devices signed out",
-      clock.now(),
-    );
+    await happen();
     const transmitter = startTransmitter(transmitting);
     try {
       await expect.poll(old, { timeout: 20_000 }).toBe(0);
