@@ -32,6 +32,13 @@ export const demuxerOf: Readonly<Record<string, string>> = {
   wmv: "asf",
   ogv: "ogg",
 };
+/**
+ * The containers that ffmpeg and ffprobe may open at all, by the names of their demuxers: a playlist in a film's clothes
+ * would open other files, inside the library or not.
+ */
+export const containers =
+  "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,asf,flv,ogg,rm,nut,mxf,wtv,dv,h264,hevc,m4v";
+
 export const videoExtensions: ReadonlySet<string> = new Set(Object.keys(demuxerOf));
 export const subtitleExtensions: ReadonlySet<string> = new Set(["srt", "vtt"]);
 export const pictureExtensions: ReadonlySet<string> = new Set(["jpg", "jpeg", "png", "webp"]);

@@ -116,6 +116,23 @@ test("a broken file is listed with its error and disturbs nothing", async () => 
   expect(await library.scan()).toMatchObject({ unchanged: 4, inspected: 0 });
 });
 
+test("a list of other files in a film's clothes opens none of them", async () => {
+  // The same file in the library by itself is a film.
+  await library.put("Own (2001).mp4");
+  const lists = {
+    "Hls (2002).mkv": `#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://${library.clip}\n#EXT-X-ENDLIST\n`,
+    "Concat (2003).mp4": "ffconcat version 1.0\nfile 'Own (2001).mp4'\n",
+  };
+  for (const [name, text] of Object.entries(lists)) {
+    await writeFile(join(library.folder, name), text);
+    await utimes(join(library.folder, name), 1, 1);
+  }
+  expect(await library.scan()).toMatchObject({ files: 3, inspected: 3, damaged: 2 });
+  expect((await titles()).filter(({ state }) => state === "playable").map(({ path }) => path)).toEqual([
+    "Own (2001).mp4",
+  ]);
+});
+
 test("a broken file that is replaced by a good one plays", async () => {
   await writeFile(join(library.folder, "Heat (1995).mp4"), "x");
   await utimes(join(library.folder, "Heat (1995).mp4"), 1, 1);

@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { domainOf, lookUpForm, parseAddress, withoutAddresses } from "./address.ts";
@@ -25,6 +26,28 @@ test("what letters are sent to keeps the case that was typed", () => {
   expect(parseAddress(" Anna@Example.org")).toMatchObject({ address: "Anna@Example.org" });
 });
 
+test("a domain is written as it is registered, however it was typed: nothing invisible or full-width stays in it", () => {
+  const registered = (text: string) => parseAddress(text);
+  expect(registered("anna@B\u00dcCHER.example")).toMatchObject({ address: "anna@b\u00fccher.example" });
+  expect(registered("anna@exa\u00adm\u200bple.org")).toMatchObject({ address: "anna@example.org" });
+  expect(registered("anna@\uff45xample\u3002org")).toMatchObject({ address: "anna@example.org" });
+});
+
+test("whatever stands in an address, its domain ends where the address does", () => {
+  const text = fc.string({
+    unit: fc.constantFrom(...Array.from("ab.-/#?\\:[]<>,;\"'()%&=+~ \t\n\u0000\u001b\u00e9\u202e")),
+    maxLength: 12,
+  });
+  fc.assert(
+    fc.property(text, text, (before, after) => {
+      const parsed = parseAddress(`anna@${before}example.org${after}`);
+      if (parsed.kind === "refused") return;
+      expect(domainToASCII(parsed.address.split("@")[1] ?? "")).toBe(parsed.normalised.split("@")[1]);
+      expect(parsed.address).toMatch(/^anna@[\p{L}\p{N}.-]+$/u);
+    }),
+  );
+});
+
 test.each([
   [""],
   ["   "],
@@ -50,6 +73,15 @@ test.each([
   ["anna@example.org\r\nBcc: x"],
   ["anna\u0000@example.org"],
   ["anna\u200b@example.org"],
+  // What a URL's host ends at, or is read without.
+  ["anna@example.org/else.example"],
+  ["anna@example.org?else.example"],
+  ["anna@example.org#else.example"],
+  ["anna@example.org\\else.example"],
+  ["anna@example.org/>\u001b[2J"],
+  ["anna@example.org:"],
+  ["anna@\uff0fexample.org"],
+  ["anna@exam\tple.org"],
   [`${"a".repeat(65)}@example.org`],
   [`anna@${"a".repeat(64)}.org`],
   [`anna@${"a.".repeat(130)}org`],

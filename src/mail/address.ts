@@ -1,4 +1,4 @@
-import { domainToASCII } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 
 /** Why a text is no address; a sentence for the person who typed it. */
 export type AddressRefusal =
@@ -10,7 +10,7 @@ export type AddressRefusal =
 export type ParsedAddress =
   | {
       readonly kind: "address";
-      /** As typed, composed (NFC), without white space around it: what letters are sent to. */
+      /** As typed, composed (NFC), without white space around it, its domain as it is registered: what letters are sent to. */
       readonly address: string;
       /** Lower case, with the domain in ASCII: what the blind index is made of, so that one mailbox has one account. */
       readonly normalised: string;
@@ -24,6 +24,9 @@ const maxLength = 254;
 const atom = "[\\p{L}\\p{M}\\p{N}!#$%&'*+/=?^_`{|}~-]+";
 const localPattern = new RegExp(`^${atom}(?:\\.${atom})*$`, "u");
 const labelPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+// A domain is read as a URL's host, which ends at a slash, a question mark or a number sign, has its percent signs decoded and
+// its line ends left out. Of ASCII a name has letters, digits, hyphens and dots alone.
+const notInNames = /[^\P{ASCII}A-Za-z0-9.-]/u;
 
 /**
  * Reads a mail address. The local part is compared without regard to case, against the letter of RFC 5321 section 2.4 and
@@ -44,7 +47,7 @@ export function parseAddress(text: string): ParsedAddress {
     return refuse("An address looks like name@example.org.");
   }
   // Control characters and the like never reach here: UTS 46 refuses them, and an empty answer means refused.
-  const ascii = domainToASCII(domain).toLowerCase();
+  const ascii = notInNames.test(domain) ? "" : domainToASCII(domain).toLowerCase();
   const labels = ascii.split(".");
   const isDomain =
     ascii.length <= 253 &&
@@ -52,12 +55,13 @@ export function parseAddress(text: string): ParsedAddress {
     (labels.length > 1 || ascii === "localhost") &&
     // A number at the end is an IPv4 address, which is written in brackets and not taken.
     !/^[0-9]+$/.test(labels.at(-1) ?? "") &&
-    // domainToASCII also takes what a URL's host may be: percent signs, full-width dots. Those are slips here.
-    !/[%\s]/.test(domain);
+    !/\s/.test(domain);
   if (!isDomain) return refuse("The part after the @ is no domain of the internet.");
   const normalised = `${local.toLowerCase().normalize("NFC")}@${ascii}`;
   if (normalised.length > maxLength) return refuse("An address has at most 254 characters.");
-  return { kind: "address", address, normalised };
+  // Letters beyond ASCII have forms that mean the same, full-width or invisible: the one that is registered is kept.
+  const kept = domain.toLowerCase() === ascii ? domain : domainToUnicode(ascii);
+  return { kind: "address", address: `${local}@${kept}`, normalised };
 }
 
 /**

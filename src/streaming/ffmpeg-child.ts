@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { Fault, messageOf } from "../kernel/fault.ts";
+import { containers } from "../library/layout.ts";
 
 /** What starts an ffmpeg: which one, and what it may see of our environment. */
 export interface FfmpegNeeds {
@@ -95,10 +96,7 @@ export function startFfmpeg({ ffmpegPath, childEnvironment }: FfmpegNeeds, param
 export const toolMissing = (): Fault =>
   new Fault("MEDIA_TOOL_MISSING", "ffmpeg cannot be started; hint: install ffmpeg 5.1 or newer");
 
-/**
- * Arguments that stand before `-i`: only real media containers are opened (a playlist in a film's clothes would open
- * other files), from this one file, with pictures of at most 8K.
- */
+/** Arguments that stand before `-i`: only real media containers are opened, from this one file, with pictures of at most 8K. */
 export const inputArguments = (path: string): readonly string[] => [
   "-protocol_whitelist",
   "file,pipe",
@@ -110,6 +108,3 @@ export const inputArguments = (path: string): readonly string[] => [
   // With `file:` a name is a name, whatever its first characters.
   `file:${path}`,
 ];
-
-const containers =
-  "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,asf,flv,ogg,rm,nut,mxf,wtv,dv,h264,hevc,m4v";

@@ -3,6 +3,7 @@ import { Type, type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { secondMs } from "../../kernel/clock.ts";
 import { Fault } from "../../kernel/fault.ts";
+import { containers } from "../layout.ts";
 
 const Maybe = <Schema extends Type.TSchema>(schema: Schema) => Type.Optional(schema);
 
@@ -64,7 +65,8 @@ const maxChapters = 1_000;
 
 /**
  * What ffprobe says of a file: streams, names, chapters. A child process with its time, memory and output limited; the
- * path is one argument, absolute and behind `file:`, so that no name is taken for an option or an address.
+ * path is one argument, absolute and behind `file:`, so that no name is taken for an option or an address. Only a real
+ * container is opened: a list of other files in a film's clothes is damaged.
  *
  * @throws Fault MEDIA_TOOL_MISSING when there is no ffprobe.
  */
@@ -73,7 +75,8 @@ export async function probe(
   signal: AbortSignal,
 ): Promise<Probe | { readonly kind: "damaged"; readonly reason: string }> {
   const shown = ["-show_streams", "-show_format", "-show_chapters"];
-  const end = await runFfprobe(["-v", "error", "-of", "json", ...shown, "-i", `file:${path}`], signal);
+  const alone = ["-protocol_whitelist", "file", "-format_whitelist", containers];
+  const end = await runFfprobe(["-v", "error", "-of", "json", ...shown, ...alone, "-i", `file:${path}`], signal);
   if (end.kind === "failed") return { kind: "damaged", reason: end.reason };
   let parsed: unknown;
   try {
