@@ -7,6 +7,7 @@ import { silentLog } from "../src/kernel/log.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { forEachRole, mayAsk, operations, roles, type Operation } from "../src/keyholder/permissions.ts";
+import { newAccountId } from "../src/keyholder/test-values.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
 import { credentialsFor, type ChildRole } from "../src/processes.ts";
 
@@ -39,6 +40,34 @@ test("web makes and checks credentials, and neither signs mail nor reads letters
       // Whoever retires a key destroys what it opens.
       await expect(keyholder.keys.rotate("wrap", 0)).rejects.toMatchObject(refused);
       await expect(keyholder.keys.retire("wrap", 1)).rejects.toMatchObject(refused);
+    }
+  }));
+
+test("web opens a thousand addresses at once by no credential that it has, and what a signal is sent with by the transmitter's", () =>
+  as("web", async ({ keyholders }) => {
+    const accountId = newAccountId();
+    const dataKey = await keyholders.web.newDataKey(accountId);
+    const sealed = async (table: string, column: string) => {
+      const place = { table, column, accountId };
+      return { dataKey, place, sealed: await keyholders.web.seal(dataKey, place, "ada@example.org") };
+    };
+    const address = await sealed("account_address", "sealed");
+    const ofSignal = await sealed("signal_delivery", "sealed");
+    expect(await keyholders.web.open([address])).toEqual(["ada@example.org"]);
+    expect(await keyholders.transmitter.open([ofSignal])).toEqual(["ada@example.org"]);
+    for (const keyholder of Object.values(keyholders)) {
+      const asked = keyholder.open(Array.from({ length: 1_000 }, () => address));
+      await expect(asked).rejects.toMatchObject(refused);
+    }
+    // What that role opens is not counted, so it opens none; not even one among a signal's own.
+    await expect(keyholders.transmitter.open([ofSignal, address])).rejects.toMatchObject(refused);
+  }));
+
+test("web signs no timeline by any credential that it has, and grants as before", () =>
+  as("web", async ({ keyholders }) => {
+    expect(await keyholders.web.sign("grant", Buffer.alloc(1))).toHaveLength(64);
+    for (const keyholder of Object.values(keyholders)) {
+      await expect(keyholder.sign("checkpoint", Buffer.alloc(1))).rejects.toMatchObject(refused);
     }
   }));
 
@@ -78,7 +107,7 @@ test("what a captured process could ask for is on this list", () => {
   const keys = ["keys.rotate", "keys.use", "keys.close", "keys.retire", "keys.rewrap"];
   const accounting = ["uses.callers", "uses.beyond", "uses.settle"];
   const standbys = ["standing.follow", "standing.read", "standing.promote"];
-  const mailers = ["indexMany", "honeywords", "openForMailer", "sign.letter", "dkimSign"];
+  const mailers = ["indexMany", "honeywords", "openForMailer", "sign.checkpoint", "sign.letter", "dkimSign"];
   expect(out("web")).toEqual([...mailers, ...keys, ...accounting, ...operators, "witness.advance", ...standbys]);
   expect(out("web", true)).toEqual([...keys, ...accounting, ...operators, ...standbys]);
   expect(out("worker")).toEqual([

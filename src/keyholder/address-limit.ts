@@ -13,7 +13,10 @@ export const addressesPerHour = 200_000;
 /** In one call: an account's addresses, a page of operators. A thief would like to ask for a thousand at once. */
 export const addressesPerCall = 200;
 
-/** Roles that open addresses for people one at a time. The mailer writes to everybody, and the operator is on the host. */
+/**
+ * Roles that open addresses for people one at a time. The mailer writes to everybody, and the operator is on the host; the
+ * transmitter, which web has besides, opens none of these (`mayOpen`).
+ */
 const limited: ReadonlySet<Role> = new Set(["web"]);
 /** Where addresses are sealed; a column elsewhere that holds one belongs here. */
 const addressColumns: ReadonlySet<string> = new Set([

@@ -32,7 +32,7 @@ import {
 } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { nameMac, parseMac } from "./named-mac.ts";
-import { mayAsk } from "./permissions.ts";
+import { mayAsk, mayOpen } from "./permissions.ts";
 import type { Operation } from "./permissions.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
 import { canonical, openBytes, sealBytes } from "./sealed.ts";
@@ -157,10 +157,13 @@ export function answerer({
       sealed: value.bytes("sealed", ...limits.sealed),
     }));
     args.end();
-    addresses.admit(
-      role,
-      values.map(({ place }) => place),
-    );
+    const places = values.map(({ place }) => place);
+    if (!places.every((place) => mayOpen(role, place))) {
+      count(refused, "open");
+      log.warn({ role, operation: "open" }, "a role asked for what it may not");
+      throw new Fault("KEYHOLDER_REFUSED", `open: the ${role} role may not open values of this table`);
+    }
+    addresses.admit(role, places);
     return values.map(({ dataKey, place, sealed }) => {
       const unwrapped = unwrap(dataKey, place.accountId);
       const keyOf = (version: number): KeyObject | undefined =>

@@ -146,7 +146,7 @@ test("what is sealed for the mailer opens for the mailer, in its context", async
 
 test("signatures verify under the public key of their purpose alone", async () => {
   const message = Buffer.from("a message");
-  const signature = await web.sign("checkpoint", message);
+  const signature = await mailer.sign("checkpoint", message);
   const [key] = await mailer.publicKeys("checkpoint");
   const [otherKey] = await mailer.publicKeys("grant");
   const verifies = (raw: Buffer | undefined): boolean =>
@@ -254,11 +254,12 @@ async function ask(client: KeyholderClient, operation: Operation): Promise<unkno
   const first = { floors: floorsAt(1), head: head(1) };
   const dataKey = await web.newDataKey(accountId);
   const place = placeOf(accountId);
+  const signalPlace = { table: "signal_delivery", column: "sealed", accountId };
   await operator.witness.enrol(id, first);
   const asked: Readonly<Record<Operation, () => Promise<unknown>>> = {
     newDataKey: () => client.newDataKey(accountId),
     seal: () => client.seal(dataKey, place, "x"),
-    open: () => client.open([{ dataKey, place, sealed: Buffer.alloc(40) }]),
+    open: () => client.open([{ dataKey, place: signalPlace, sealed: Buffer.alloc(40) }]),
     index: () => client.index("address", "x"),
     indexMany: () => client.indexMany("address", ["x"]),
     codeMac: () => client.codeMac("sign-up", Buffer.alloc(32), code),

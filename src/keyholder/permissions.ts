@@ -1,4 +1,4 @@
-import type { Role } from "./keyholder.ts";
+import type { Place, Role } from "./keyholder.ts";
 
 /** What can be asked over the socket. `sign` is three operations, because who may sign differs by what is signed. */
 export const operations = [
@@ -82,7 +82,8 @@ const keeping: readonly Operation[] = ["keys.rotate", "keys.use", "keys.close", 
 const accounting: readonly Operation[] = ["uses.callers", "uses.beyond", "uses.settle"];
 
 const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
-  // Whoever captures the web process cannot write letters in our name or read what is on its way to the mailer.
+  // Whoever captures the web process cannot write letters in our name, read what is on its way to the mailer, or sign another
+  // timeline.
   web: new Set(
     operations.filter(
       (one) =>
@@ -94,6 +95,7 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
           ...keeping,
           ...accounting,
           "sign.letter",
+          "sign.checkpoint",
           "witness.advance",
         ].includes(one),
     ),
@@ -127,6 +129,13 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
 
 /** Whether the role may ask for the operation: the table in this file, and nothing else, decides. */
 export const mayAsk = (role: Role, operation: Operation): boolean => allowed[role].has(operation);
+
+/** Where the transmitter's values are. It comes with web, whose addresses are counted: by this role it must get no other ones. */
+const transmittersTables: ReadonlySet<string> = new Set(["signal_stream", "signal_delivery"]);
+
+/** Whether a role that may ask for `open` may have a value of this place. */
+export const mayOpen = (role: Role, { table }: Pick<Place, "table">): boolean =>
+  role !== "transmitter" || transmittersTables.has(table);
 
 /** Reads a name from outside; `undefined` for anything that is no operation. */
 export const parseOperation = (name: unknown): Operation | undefined => operations.find((one) => one === name);
