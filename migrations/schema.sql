@@ -43,7 +43,10 @@ create table account_change (
   made_at timestamp with time zone not null,
   undo_until timestamp with time zone not null,
   undone_at timestamp with time zone,
+  other_digests bytea[] not null default '{}'::bytea[],
+  other_addresses uuid[] not null default '{}'::uuid[],
   constraint account_change_pkey PRIMARY KEY (account_id, id),
+  constraint account_change_check CHECK (cardinality(other_digests) = cardinality(other_addresses)),
   constraint account_change_undo_digest_check CHECK (octet_length(undo_digest) = 32)
 );
 CREATE INDEX account_change_by_end ON public.account_change USING btree (undo_until);

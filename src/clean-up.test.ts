@@ -59,6 +59,7 @@ async function fill(db: Db, table: string, rows: number): Promise<void> {
     [table],
   );
   const valueOf = ({ name, type }: { name: string; type: string }, place: number): string => {
+    if (type.endsWith("[]")) return "'{}'";
     switch (type) {
       case "uuid":
         return "gen_random_uuid()";

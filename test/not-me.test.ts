@@ -40,6 +40,14 @@ async function addAddress(who: Person, address: string): Promise<void> {
   await add(service, who, address);
 }
 
+async function removeAddress({ session }: Pick<Person, "session">, address: string): Promise<void> {
+  const cookies = asCookie(session);
+  const { body } = await service.call("GET", "/api/account", { cookies });
+  const found = (body["addresses"] as { id: string; address: string }[]).find((one) => one.address === address);
+  const removed = await service.call("DELETE", `/api/account/addresses/${found?.id ?? ""}`, { cookies });
+  expect(removed.status, removed.text).toBe(200);
+}
+
 /** The letters about changes that went to an address, the newest first. */
 const told = async (address: string) =>
   (await service.letters()).filter(
@@ -156,7 +164,34 @@ describe("an added address", () => {
     expect((await told(ada.address)).filter(({ undo }) => undo !== undefined)).toHaveLength(2);
     clock.advance(7 * dayMs);
     await changePassword(ada, ownersPassword, goodPassword);
-    expect((await told(second))[0]?.undo).toBe((await told(ada.address))[0]?.undo);
+    const [seconds, oldest] = [(await told(second))[0]?.undo, (await told(ada.address))[0]?.undo ?? ""];
+    expect(seconds).not.toBe(oldest);
+    expect(await press(seconds ?? "")).toBe("/not-me/done");
+    expect(await press(oldest)).toBe(400);
+  });
+
+  test("that its owner has removed brings nothing back by an older letter; one that is there still does", async () => {
+    const older = async (isThere: boolean) => {
+      const ada = await person();
+      const [slippedIn, other] = [`in-${count()}@elsewhere.example`, `other-${count()}@example.org`];
+      await addAddress(ada, slippedIn);
+      await addAddress(ada, other);
+      clock.advance(8 * dayMs);
+      const signedIn = { ...ada, session: await service.signIn(ada.address, goodPassword) };
+      await changePassword(signedIn, goodPassword, ownersPassword);
+      const token = await undoIn(slippedIn, "password changed");
+      await removeAddress(signedIn, isThere ? other : slippedIn);
+      expect(await press(token)).toBe(isThere ? "/not-me/done" : "/not-me/done?rest=gone");
+      // Whoever it is, the password is refused and everybody is out.
+      expect(await signs(ada.address, ownersPassword)).toBe(401);
+      return { ada, slippedIn };
+    };
+    const there = await older(true);
+    expect(await addressesOf(there.ada.accountId)).toBe(3);
+    const gone = await older(false);
+    expect(await addressesOf(gone.ada.accountId)).toBe(2);
+    expect(await (await renewal(gone.slippedIn))(thiefsPassword)).toBe(400);
+    expect(await (await renewal(gone.ada.address))("another eleven owls of the owner")).toBe(200);
   });
 
   test("what was changed after it goes back with it, although its letters had no button for the owner to press", async () => {
@@ -301,6 +336,27 @@ describe("the secret", () => {
     expect([answer.status, answer.headers["location"]]).toEqual([303, "/not-me/done"]);
     expect(answer.cookies).toEqual({});
     expect(await addressesOf(ada.accountId)).toBe(1);
+  });
+
+  test("from before a containment gives nothing back, not even what was removed after it", async () => {
+    const removedAfter = async (isContained: boolean): Promise<number> => {
+      const ada = await person();
+      const second = `second-${count()}@example.org`;
+      await addAddress(ada, second);
+      // Older than any copy that nobody knows the day of: it counts after the containment too.
+      clock.advance(100 * dayMs);
+      let session = await service.signIn(ada.address, goodPassword);
+      await changePassword({ ...ada, session }, goodPassword, ownersPassword);
+      const token = await undoIn(ada.address, "password changed");
+      if (isContained) await containNow();
+      expect(await (await renewal(ada.address))("twelve owls above the orchard")).toBe(200);
+      session = await service.signIn(ada.address, "twelve owls above the orchard");
+      await removeAddress({ session }, second);
+      expect(await press(token)).toBe(isContained ? "/not-me/done?rest=gone" : "/not-me/done");
+      return addressesOf(ada.accountId);
+    };
+    expect(await removedAfter(false)).toBe(2);
+    expect(await removedAfter(true)).toBe(1);
   });
 });
 

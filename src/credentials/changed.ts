@@ -42,14 +42,17 @@ export interface Change {
 export interface PreparedChange extends Change {
   readonly accountId: AccountId;
   readonly id: string;
+  /** Of the oldest address's secret. */
   readonly undoDigest: Uint8Array | null;
+  /** Of the secrets of the other addresses that may take it back. */
+  readonly others: readonly { readonly addressId: string; readonly digest: Uint8Array }[];
   readonly letters: readonly SealedLetterPayload[];
   readonly event: PreparedEvent;
 }
 
 /**
  * Seals the letters about a change to every address of the account, the one that is being removed included. Those that
- * may take it back carry the secret of "it was not me"; see `mayTakeBack`.
+ * may take it back carry a secret of "it was not me", each its own: what it does depends on who presses; see `mayTakeBack`.
  */
 export async function prepareChange(
   needs: {
@@ -64,37 +67,52 @@ export async function prepareChange(
   const { accountId, locale } = account;
   const { kind, now, alsoTo, about } = change;
   const doubted = await doubtedAddresses(needs.db, accountId);
-  const secret = newSecret(needs.random);
-  const undo = writeUndoToken({ accountId, secret });
   const told = account.addresses
     .filter(({ address }) => address !== "")
-    .map((one) => ({ to: one.address, withUndo: !doubted.has(one.id) && mayTakeBack(account, one, change) }));
-  if (alsoTo !== undefined) told.push({ to: alsoTo, withUndo: false });
-  const letters = await Promise.all(
-    told.map(({ to, withUndo }) =>
-      sealLetter(needs, { letter: kind, locale, to, at: now, ...(withUndo ? { undo } : {}) }),
+    .map((one) => ({
+      to: one.address,
+      addressId: one.id,
+      secret: !doubted.has(one.id) && mayTakeBack(account, one, change) ? newSecret(needs.random) : undefined,
+    }));
+  const letters = await Promise.all([
+    ...told.map(({ to, secret }) =>
+      sealLetter(needs, {
+        letter: kind,
+        locale,
+        to,
+        at: now,
+        ...(secret === undefined ? {} : { undo: writeUndoToken({ accountId, secret }) }),
+      }),
     ),
+    ...(alsoTo === undefined ? [] : [sealLetter(needs, { letter: kind, locale, to: alsoTo, at: now })]),
+  ]);
+  const oldest = oldestOf(account)?.id;
+  const secrets = told.flatMap(({ addressId, secret }) =>
+    secret === undefined ? [] : [{ addressId, digest: secret.digest() }],
   );
-  const undoDigest = told.some(({ withUndo }) => withUndo) ? secret.digest() : null;
   const event =
     about === undefined
       ? bareEvent(needs.random, accountId, kind, now)
       : await prepareEvent(needs, account, kind, now, about);
-  return { ...change, accountId, id: newId(needs.random, now), undoDigest, letters, event };
+  const undoDigest = secrets.find(({ addressId }) => addressId === oldest)?.digest ?? null;
+  const others = secrets.filter(({ addressId }) => addressId !== oldest);
+  return { ...change, accountId, id: newId(needs.random, now), undoDigest, others, letters, event };
 }
+
+const oldestOf = ({ addresses }: OpenedAccount) =>
+  addresses.toSorted((one, other) => one.confirmedAt - other.confirmedAt)[0];
 
 /**
  * Which addresses may take a change back, of those that count. The oldest one always. A later one once its own addition
  * can be taken back no more, and never its own removal: else whoever had slipped an address in could undo the owner's
- * answer with it.
+ * answer with it. What such a later one presses once it is removed gives nothing back (`takeBackSince`).
  */
 function mayTakeBack(
-  { addresses }: OpenedAccount,
+  account: OpenedAccount,
   { id, confirmedAt }: OpenedAccount["addresses"][number],
   { subject, now }: Change,
 ): boolean {
-  const [oldest] = addresses.toSorted((one, other) => one.confirmedAt - other.confirmedAt);
-  return id === oldest?.id || (id !== subject && plus(confirmedAt, undoLifetimeMs) <= now);
+  return id === oldestOf(account)?.id || (id !== subject && plus(confirmedAt, undoLifetimeMs) <= now);
 }
 
 /**
@@ -106,14 +124,26 @@ function mayTakeBack(
  * @returns false if the account is in another generation by now; the caller rolls back then.
  */
 export async function changed(tx: Tx, change: PreparedChange): Promise<boolean> {
-  const { accountId, id, kind, subject, undoDigest, epoch, now, generation, letters } = change;
+  const { accountId, id, kind, subject, undoDigest, others, epoch, now, generation, letters } = change;
   const { undoUntil = plus(now, undoLifetimeMs) } = change;
   const [isHeld] = await Promise.all([
     holdAccount(tx, accountId, generation),
     tx.run(
-      `insert into account_change (account_id, id, kind, subject, undo_digest, epoch, made_at, undo_until)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [accountId, id, kind, subject ?? null, undoDigest, epoch, toDate(now), toDate(undoUntil)],
+      `insert into account_change (account_id, id, kind, subject, undo_digest, epoch, made_at, undo_until, other_digests,
+                                   other_addresses)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        accountId,
+        id,
+        kind,
+        subject ?? null,
+        undoDigest,
+        epoch,
+        toDate(now),
+        toDate(undoUntil),
+        others.map(({ digest }) => digest),
+        others.map(({ addressId }) => addressId),
+      ],
     ),
     ...letters.map((letter) => enqueue(tx, "send-letter", letter)),
     recordEvent(tx, change.event),

@@ -5,6 +5,7 @@ import type { Tx } from "../db/db.ts";
 import { removeAddress, setFirstAddress } from "../accounts/accounts.ts";
 import { keepAccount } from "../accounts/deletion.ts";
 import { bringAddressBack, forgetRemovedAddresses, type RemovedAddress } from "../accounts/removed-addresses.ts";
+import { addressCounts } from "./added-since.ts";
 import { undoLifetimeMs, type ChangeKind, type UndoToken } from "./changed.ts";
 import { dropPasskey, restorePasskey } from "./passkeys.ts";
 import { dropRecoveryCodes } from "./recovery-codes.ts";
@@ -57,7 +58,7 @@ const columns = `id, kind, subject, epoch, made_at as "madeAt"`;
 type Row = Omit<ChangeMade, "madeAt"> & { readonly madeAt: Date };
 const toChange = (row: Row): ChangeMade => ({ ...row, madeAt: fromDate(row.madeAt) });
 
-const good = `account_id = $1 and undo_digest = $2 and undone_at is null and undo_until > $3`;
+const good = `account_id = $1 and (undo_digest = $2 or $2::bytea = any(other_digests)) and undone_at is null and undo_until > $3`;
 
 /** The change that a token takes back; `undefined` when it is used, out of date, or nobody's. */
 export async function findChange(
@@ -73,18 +74,24 @@ export async function findChange(
   return row === undefined ? undefined : toChange(row);
 }
 
-/** Uses the token up. At most one caller ever gets the change. */
+/** A change as somebody presses the button in the letter about it. */
+export interface PressedChange extends ChangeMade {
+  /** The id of the address that the button was mailed to; `null` for the one that was the oldest. */
+  readonly mailedTo: string | null;
+}
+
+/** Uses the token up, and those that were mailed to the other addresses. At most one caller ever gets the change. */
 export async function claimChange(
   tx: Tx,
   { accountId, secret }: UndoToken,
   now: EpochMs,
-): Promise<ChangeMade | undefined> {
-  const row = await tx.one<Row>(`update account_change set undone_at = $3 where ${good} returning ${columns}`, [
-    accountId,
-    secret.digest(),
-    toDate(now),
-  ]);
-  return row === undefined ? undefined : toChange(row);
+): Promise<PressedChange | undefined> {
+  const row = await tx.one<Row & Pick<PressedChange, "mailedTo">>(
+    `update account_change set undone_at = $3 where ${good}
+      returning ${columns}, other_addresses[array_position(other_digests, $2::bytea)] as "mailedTo"`,
+    [accountId, secret.digest(), toDate(now)],
+  );
+  return row === undefined ? undefined : { ...toChange(row), mailedTo: row.mailedTo };
 }
 
 /**
@@ -97,12 +104,15 @@ const blurMs = minuteMs;
  * Takes back a change and everything that was changed in the account after it, the newest first: who had one foot in
  * the account may have added more, about which the reader of the letter was never told. The caller holds the account.
  *
+ * Nothing is given back, whenever it was removed, by a letter from before a containment, nor by one to a later address that
+ * the account has no more or that does not count: who had slipped it in could undo the owner's answer with an older letter.
+ *
  * @returns what was taken back, and the kinds whose subject was gone or is not given back any more.
  */
 export async function takeBackSince(
   tx: Tx,
   accountId: AccountId,
-  first: ChangeMade,
+  first: PressedChange,
   removed: readonly RemovedAddress[],
   now: EpochMs,
 ): Promise<{
@@ -120,12 +130,14 @@ export async function takeBackSince(
     [accountId, toDate(plus(first.madeAt, -blurMs)), toDate(now)],
   );
   const floor = await tx.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'code'`);
+  const isOld = (epoch: Epoch): boolean => floor === undefined || epoch < floor.epoch;
+  const mayGiveBack =
+    !isOld(first.epoch) && (first.mailedTo === null || (await addressCounts(tx, accountId, first.mailedTo)));
   const changes = [first, ...later.map(toChange)].toSorted((one, other) => other.madeAt - one.madeAt);
   const takenBack: Pick<ChangeMade, "kind" | "subject">[] = [];
   const left: ChangeKind[] = [];
   for (const { kind, subject, epoch } of changes) {
-    const isOld = floor === undefined || epoch < floor.epoch;
-    const reversal = takesAway[kind] ?? (isOld ? undefined : givesBack[kind]);
+    const reversal = takesAway[kind] ?? (mayGiveBack && !isOld(epoch) ? givesBack[kind] : undefined);
     const isDone =
       kind in givesBack || kind in takesAway
         ? reversal !== undefined && subject !== null && (await reversal(tx, { accountId, subject, now, removed }))

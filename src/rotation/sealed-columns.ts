@@ -160,6 +160,7 @@ export const underDataKey: readonly string[] = [
 
 /** Bytes that no key was used for: digests of 256 random bits, hashes of what is public, salts, and signed texts. */
 export const unkeyed: readonly string[] = [
+  "account_change.other_digests",
   "account_change.undo_digest",
   "bounce_report.digest",
   "key_caller.caller",

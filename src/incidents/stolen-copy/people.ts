@@ -244,6 +244,8 @@ export const people: Declarations = {
       kind: shown("what was changed", because.state),
       subject: shown("which address or credential, by its id", because.id),
       undo_digest: digest('the secret of "it was not me" in the letter about it'),
+      other_digests: digest("such secrets in the letters to the account's other addresses"),
+      other_addresses: shown("to which of its addresses those went, by their ids", because.id),
       epoch,
       made_at: made,
       undo_until: expires,
