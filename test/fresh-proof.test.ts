@@ -38,6 +38,38 @@ test("a device that was linked by an operator's session has proved nothing itsel
   expect(asksAddress.body["code"]).toBe("proof-needed");
 });
 
+test("a linked device links no other until somebody proves in it who they are; it may deny", async () => {
+  await service.account("grace@example.org", goodPassword);
+  const session = await service.signIn("grace@example.org", goodPassword);
+  const ask = async () =>
+    (await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } })).body;
+  const claim = async (deviceCode: unknown) => {
+    const grant = "urn:ietf:params:oauth:grant-type:device_code";
+    const body = { grant_type: grant, device_code: deviceCode, client_id: "houselights-tv" };
+    return service.call("POST", "/oauth/token", { body });
+  };
+  const decide = (
+    asked: Record<string, unknown>,
+    decision: "approve" | "deny",
+    by: { bearer?: string; cookies?: Readonly<Record<string, string>> },
+  ) => service.call("POST", "/api/links/decide", { body: { userCode: asked["user_code"], decision }, ...by });
+
+  const [first, second, third] = [await ask(), await ask(), await ask()];
+  expect((await decide(first, "approve", { cookies: asCookie(session) })).body).toEqual({ kind: "approved" });
+  const bearer = String((await claim(first["device_code"])).body["access_token"]);
+  const refused = await decide(second, "approve", { bearer });
+  expect([refused.status, refused.body["code"]]).toEqual([403, "proof-needed"]);
+  const byForm = { body: { code: String(second["user_code"]), decision: "approve" }, bearer };
+  expect((await service.call("POST", "/link", byForm)).status).toBe(403);
+  expect((await claim(second["device_code"])).body["error"]).toBe("authorization_pending");
+  expect((await decide(third, "deny", { bearer })).body).toEqual({ kind: "denied" });
+
+  const proved = await service.call("POST", "/api/session/proof", { body: { password: goodPassword }, bearer });
+  const next = { bearer: String(proved.body["token"]) };
+  expect((await decide(second, "approve", next)).body).toEqual({ kind: "approved" });
+  expect((await claim(second["device_code"])).status).toBe(200);
+});
+
 test("an address is added after a fresh proof only: it is a way to the account", async () => {
   await service.account("ada@example.org", goodPassword);
   const session = await service.signIn("ada@example.org", goodPassword);

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { appendFile, mkdir, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
@@ -114,6 +116,24 @@ test("a broken file is listed with its error and disturbs nothing", async () => 
   }
   // Nothing about them has changed, so nothing is read again.
   expect(await library.scan()).toMatchObject({ unchanged: 4, inspected: 0 });
+});
+
+test("the name of a chapter is as fit to be shown as that of a file, and no character is cut in two", async () => {
+  const chapters = join(library.folder, "chapters.txt");
+  const chapter = (title: string) => `[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle=${title}\n`;
+  await writeFile(
+    chapters,
+    `;FFMETADATA1\n${chapter("to the\u202e dne\u0007")}${chapter(`${"a".repeat(198)}\u{1f3ac}bcd`)}`,
+  );
+  const film = join(library.folder, "Named (2001).mkv");
+  const both = ["-i", library.clip, "-i", chapters, "-map_metadata", "1", "-map_chapters", "1", "-c", "copy"];
+  await promisify(execFile)("ffmpeg", ["-v", "error", "-nostdin", ...both, film]);
+  await utimes(film, 1, 1);
+  expect(await library.scan()).toMatchObject({ files: 1, damaged: 0 });
+  const row = await db.one<{ names: string[] }>(
+    `select array(select one->>'name' from jsonb_array_elements(facts->'chapters') one) as names from file`,
+  );
+  expect(row?.names).toEqual(["to the dne", `${"a".repeat(198)}\u{1f3ac}…`]);
 });
 
 test("a list of other files in a film's clothes opens none of them", async () => {

@@ -162,12 +162,16 @@ export type DecideOutcome =
   | { readonly kind: "approved" }
   | { readonly kind: "denied" }
   | { readonly kind: "refused" }
+  /** The approving session was handed over itself, and nobody has proved anything in it since. */
+  | { readonly kind: "proof-needed" }
   /** The approving session is older than what links need since a containment that spared sessions. */
   | { readonly kind: "renew-first" };
 
 /**
  * Approves or denies a link. Claimed in one statement: one decision per code. The link takes the lower of its own epoch
- * and the approving session's, so that an old session cannot make anything new.
+ * and the approving session's, so that an old session cannot make anything new. A device that was linked links no other before
+ * somebody proves in it who they are: one handing over to the next, it would stay signed in beyond every limit, and beyond
+ * its own sign-out. It may deny.
  */
 export async function decideLink(
   { db, keyholder, clock, random, waiting }: Needs,
@@ -177,6 +181,7 @@ export async function decideLink(
 ): Promise<DecideOutcome> {
   const code = readTypedCode(typedCode, userCodeLength);
   if (code === undefined) return { kind: "refused" };
+  if (decision === "approve" && viewer.proof === "linked") return { kind: "proof-needed" };
   const now = clock.now();
   const floor = await db.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'link'`);
   if (decision === "approve" && (floor === undefined || viewer.epoch < floor.epoch)) return { kind: "renew-first" };

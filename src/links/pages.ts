@@ -52,6 +52,8 @@ export function linkPages(app: App, needs: LinkPageNeeds): void {
         return goTo(reply, "/link/approved");
       case "denied":
         return goTo(reply, "/link/denied");
+      case "proof-needed":
+        return refuse(reply, "proof-needed");
       case "renew-first":
         return sendPage(reply, frame, renewFirstPage(words), 403);
       case "refused":

@@ -128,7 +128,8 @@ export function linkRoutes(app: App, needs: LinkNeeds): void {
         case "denied":
           return { kind: outcome.kind };
         case "renew-first":
-          return refuse(reply, "renew-first");
+        case "proof-needed":
+          return refuse(reply, outcome.kind);
         case "refused":
           return refuse(reply, "link-refused");
       }

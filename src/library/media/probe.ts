@@ -4,6 +4,7 @@ import { Compile } from "typebox/compile";
 import { secondMs } from "../../kernel/clock.ts";
 import { Fault } from "../../kernel/fault.ts";
 import { containers } from "../layout.ts";
+import { displayName } from "../names.ts";
 
 const Maybe = <Schema extends Type.TSchema>(schema: Schema) => Type.Optional(schema);
 
@@ -91,7 +92,7 @@ export async function probe(
     streams: streams.slice(0, maxStreams),
     chapters: chapters.slice(0, maxChapters).map(({ start_time: start, tags }) => ({
       startSeconds: numberOf(start),
-      name: (tags?.["title"] ?? "").slice(0, 200),
+      name: displayName(tags?.["title"] ?? ""),
     })),
     format: format.format_name ?? "",
     durationSeconds: numberOf(format.duration),
