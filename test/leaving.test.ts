@@ -10,6 +10,8 @@ import { verifyTimeline } from "../src/timeline/verify.ts";
 import { startRecovery } from "../src/renewal/recovery.ts";
 import { deleteAccount, deleteDue } from "../src/leaving/delete-account.ts";
 import { forgetProgress } from "../src/streaming/progress.ts";
+import { containAccount } from "../src/incidents/contain.ts";
+import { containNeedsOf } from "./contain-needs.ts";
 import { peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
@@ -194,6 +196,29 @@ test("a deletion is taken back from the page or from the letter, and the account
   expect(await deleteDue(deleteNeeds)).toBe(0);
   expect(await exists(ada.accountId)).toBe(true);
   expect(await signs(ada.address)).toBe(401);
+});
+
+test("a deletion that somebody else may have asked for is called off with everything else", async () => {
+  const [ada, bob, eve] = [await person(), await person(), await person()];
+  for (const who of [ada, bob, eve]) expect((await ask(who)).status).toBe(202);
+  clock.advance(2 * minuteMs);
+  // Told of a later change, its owner says that it was not them.
+  const body = { currentPassword: goodPassword, newPassword: "a thief was here this evening", signOutDevices: false };
+  expect((await call(ada, "POST", "/api/password", body)).status).toBe(200);
+  const { undo } = (await service.letters()).find(
+    ({ to, letter }) => to === ada.address && letter === "password changed",
+  ) ?? { undo: undefined };
+  const pressed = await service.call("POST", "/not-me", { body: { token: undo } });
+  expect(pressed.headers["location"]).toBe("/not-me/done");
+  await containAccount(containNeedsOf(ground), bob.accountId, { reason: "test", operator: "test" });
+  clock.advance(7 * dayMs);
+  expect(await deleteDue(deleteNeeds)).toBe(1);
+  expect(await Promise.all([ada, bob, eve].map(({ accountId }) => exists(accountId)))).toEqual([true, true, false]);
+  const told = await db.many<{ kind: string }>(
+    `select kind from security_event where account_id = any($1) and kind = 'deletion withdrawn'`,
+    [[ada.accountId, bob.accountId]],
+  );
+  expect(told).toHaveLength(2);
 });
 
 test("deleting wants a fresh proof and one of the account's addresses, typed", async () => {

@@ -1,6 +1,9 @@
 import type { AccountId } from "../kernel/brand.ts";
 import { fromDate, toDate, type EpochMs } from "../kernel/clock.ts";
+import type { Random } from "../kernel/random.ts";
 import type { Tx } from "../db/db.ts";
+import { append } from "../timeline/append.ts";
+import { bareEvent, recordEvent } from "./security-events.ts";
 
 /** Notes when an account is to be deleted. @returns false if there is no such account. */
 export async function planDeletion(tx: Tx, accountId: AccountId, at: EpochMs): Promise<boolean> {
@@ -13,6 +16,17 @@ export async function keepAccount(tx: Tx, accountId: AccountId): Promise<boolean
     (await tx.run(`update account set delete_after = null where id = $1 and delete_after is not null`, [accountId])) ===
     1
   );
+}
+
+/**
+ * The account stays, and that it does is written down: its owner says so, or whoever asked for the deletion may have been somebody else,
+ * since the account is contained or a change in it taken back. The caller holds the account. @returns false if it was not to be deleted.
+ */
+export async function callOffDeletion(tx: Tx, random: Random, accountId: AccountId, now: EpochMs): Promise<boolean> {
+  if (!(await keepAccount(tx, accountId))) return false;
+  await recordEvent(tx, bareEvent(random, accountId, "deletion withdrawn", now));
+  await append(tx, now, { kind: "account deletion withdrawn", detail: { account: accountId } }, random);
+  return true;
 }
 
 /** When the account is to be deleted; `null` if it is not. */

@@ -8,6 +8,7 @@ import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
 import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added-since.ts";
+import { callOffDeletion } from "../accounts/deletion.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { carryOut } from "../credentials/reconcile.ts";
@@ -241,7 +242,7 @@ export type ContainAccountOutcome =
 
 /**
  * Contains one account: its sessions and links end by its generation, its password is refused from now on, and its
- * codes with it. It leaves by renewal, like everybody after a theft.
+ * codes with it, and a deletion that was asked for is called off. It leaves by renewal, like everybody after a theft.
  */
 export async function containAccount(
   { db, clock, monotonicMs, random }: Needs,
@@ -262,6 +263,7 @@ export async function containAccount(
     await endOperatorLinks(tx, accountId, at);
     await refusePassword(tx, accountId, at);
     if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
+    await callOffDeletion(tx, random, accountId, at);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
     const row = await tx.one<{ reference: string; epoch: Epoch }>(

@@ -6,8 +6,7 @@ import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
-import { isLastOperator, keepAccount, planDeletion } from "../accounts/deletion.ts";
-import { bareEvent, recordEvent } from "../accounts/security-events.ts";
+import { callOffDeletion, isLastOperator, planDeletion } from "../accounts/deletion.ts";
 import { changed, prepareChange, undoLifetimeMs } from "../credentials/changed.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
@@ -27,8 +26,8 @@ export type AskDeletionOutcome =
 
 /**
  * Plans the deletion of the viewer's account, confirmed by typing one of its addresses. Until then the account works as
- * before: every address is told, and can take it back for as long as the account is still there. Asking again changes
- * nothing of the day.
+ * before: every address is told, and can take it back for as long as the account is still there. Asking again begins the
+ * week anew. What takes the account from whoever may have asked, its containment or "it was not me", calls it off.
  *
  * Source: GDPR article 17.
  */
@@ -73,10 +72,7 @@ export async function withdrawDeletion(
 ): Promise<boolean> {
   const { accountId, generation } = viewer;
   const now = clock.now();
-  return db.transaction(async (tx) => {
-    if (!(await holdAccount(tx, accountId, generation)) || !(await keepAccount(tx, accountId))) return false;
-    await recordEvent(tx, bareEvent(random, accountId, "deletion withdrawn", now));
-    await append(tx, now, { kind: "account deletion withdrawn", detail: { account: accountId } }, random);
-    return true;
-  });
+  return db.transaction(
+    async (tx) => (await holdAccount(tx, accountId, generation)) && (await callOffDeletion(tx, random, accountId, now)),
+  );
 }

@@ -7,6 +7,7 @@ import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
+import { callOffDeletion } from "../accounts/deletion.ts";
 import { openRemovedAddresses, removedAddressIds } from "../accounts/removed-addresses.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { readUndoToken, type UndoToken } from "../credentials/changed.ts";
@@ -35,9 +36,9 @@ export type NotMeOutcome =
 
 /**
  * "It was not me": takes back the change that a letter told of, and everything that was changed after it; refuses the
- * password, ends renewals and links under way, and signs the account out everywhere. The token proves that its holder
- * reads mail at an address of the account, and gets nobody in: the way back is a renewal. So one from before a
- * containment still takes away; it gives nothing back then.
+ * password, ends renewals and links under way, calls off a deletion, and signs the account out everywhere. The token proves
+ * that its holder reads mail at an address of the account, and gets nobody in: the way back is a renewal. So one from
+ * before a containment still takes away; it gives nothing back then.
  *
  * Source: ASVS 5.0 6.3.7 and 7.4.3; NIST SP 800-63B-4 section 4.6.
  */
@@ -83,6 +84,7 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
       if (isOvertaken) throw new Refused();
       const { takenBack, left } = await takeBackSince(tx, accountId, change, removed, now);
       complete = left.length === 0;
+      await callOffDeletion(tx, random, accountId, now);
       const detail = { account: accountId, change: change.kind, "taken back": takenBack.map(({ kind }) => kind), left };
       await append(tx, now, { kind: "change taken back", detail }, random);
       await recordEvent(tx, bareEvent(random, accountId, "change taken back", now));
