@@ -124,4 +124,5 @@ test("a reply is stored without addresses, in one line, of at most 200 character
   expect(stored).not.toMatch(/[\r\n]/);
   expect(stored).toMatch(/^550 5\.1\.1 <\(address\)>: no such person; \(address\) xxx/);
   expect(stored.length).toBeLessThanOrEqual(200);
+  expect(withoutAddresses("550 no\u202emih ot\u2066\u001b[2Jsaid\u2028so \ud83c")).toBe("550 no mih ot [2Jsaid so");
 });

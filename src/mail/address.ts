@@ -1,4 +1,5 @@
 import { domainToASCII, domainToUnicode } from "node:url";
+import { inOneLine } from "../kernel/shown-text.ts";
 
 /** Why a text is no address; a sentence for the person who typed it. */
 export type AddressRefusal =
@@ -80,16 +81,9 @@ export function domainOf(normalised: string): string {
 
 const addressLike = /[^\s<>()[\],;:"']*@[^\s<>()[\],;:"']*/g;
 
-/** A reply or an error without the addresses in it, in one line of at most 200 characters: fit to be stored and logged. */
-export function withoutAddresses(text: string): string {
-  return (
-    text
-      .slice(0, 2_000)
-      .replace(addressLike, "(address)")
-      // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
-      .replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ")
-      .trim()
-      .slice(0, 200)
-      .toWellFormed()
-  );
-}
+/**
+ * A reply or an error without the addresses in it, in one line of at most 200 characters: fit to be stored, logged and shown.
+ * A relay may repeat what the receiver's server says, which is anybody's.
+ */
+export const withoutAddresses = (text: string): string =>
+  inOneLine(text.slice(0, 2_000).replace(addressLike, "(address)")).slice(0, 200).toWellFormed();
