@@ -5,15 +5,16 @@ import type { KeyholderAt } from "./config/keyholder-place.ts";
 import type { Config } from "./config/config.ts";
 import type { AccountId } from "./kernel/brand.ts";
 import { systemClock, type Clock, type EpochMs } from "./kernel/clock.ts";
-import { Fault } from "./kernel/fault.ts";
+import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
 import { newId, systemRandom, type Random } from "./kernel/random.ts";
 import type { Secret } from "./kernel/secret.ts";
 import { openDb, type Db, type Tx } from "./db/db.ts";
 import { connectKeyholder, type KeyholderClient } from "./keyholder/client.ts";
+import type { Generations } from "./keyholder/connection.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { roles } from "./keyholder/permissions.ts";
-import { compareKeys } from "./rotation/key-versions.ts";
+import { compareKeys, readGeneration } from "./rotation/key-versions.ts";
 import { announceUse, type Announcer } from "./key-use/announce.ts";
 import { seenFloors, type SeenFloors } from "./credentials/floors.ts";
 import type { HashCost } from "./credentials/hash-pool.ts";
@@ -73,6 +74,19 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   const { connection } = surroundings;
   const plainDb = openDb({ connection, log, maxConnections: 2 });
   const announcers: Announcer[] = [];
+  let highest = 0;
+  let compare = async (): Promise<void> => undefined;
+  const generations: Generations = {
+    known: async () => Math.max(highest, await readGeneration(plainDb)),
+    met: (generation) => {
+      if (generation <= highest) return;
+      highest = generation;
+      // One that was promoted while this process ran: the others learn of it by the database.
+      void compare().catch((thrown: unknown) =>
+        log.error({ reason: messageOf(thrown) }, "the keys could not be compared"),
+      );
+    },
+  };
   const connectAs = async (asked: Role, database: string) => {
     const role = credentials[asked] === undefined ? given : asked;
     const credential = role === undefined ? undefined : credentials[role];
@@ -80,7 +94,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
       throw new Fault("IMPOSSIBLE", "no keyholder credential was given");
     const announcing = announceUse({ db: plainDb, clock, random, log }, role, database);
     announcers.push(announcing);
-    return connectKeyholder({ ...at, role, credential, announcing, waitMs: keyholderWaitMs, log });
+    return connectKeyholder({ ...at, role, credential, announcing, generations, waitMs: keyholderWaitMs, log });
   };
   const connectAll = async () => {
     const database = await readDatabaseId(plainDb);
@@ -119,10 +133,12 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     await plainDb.close();
   };
   // Before the witness is asked, and before anything is written: these keys are this database's.
-  await compareKeys({ db: plainDb, keys: witness.keys, clock, random }).catch(async (thrown: unknown) => {
+  const compareAll = (): Promise<void> => compareKeys({ db: plainDb, keys: witness.keys, clock, random });
+  await compareAll().catch(async (thrown: unknown) => {
     await closeAll();
     throw thrown;
   });
+  compare = compareAll;
   const db = open({ connection, log, maxConnections, onConnect });
   return {
     config,

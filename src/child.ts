@@ -77,7 +77,7 @@ process.once("message", (message: StartMessage) => {
   started.catch((thrown: unknown) => {
     const code = thrown instanceof Fault ? thrown.code : "IMPOSSIBLE";
     log.fatal(
-      { code, reason: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined },
+      { fault: code, reason: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined },
       "cannot start",
     );
     tell({ kind: "failed", code, message: messageOf(thrown) });

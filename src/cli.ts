@@ -94,7 +94,7 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
     return 2;
   }
   const config = readConfig();
-  const log = newLog(command.words.join(" "), command.words[0] === "serve" ? config.logLevel : "error");
+  const log = newLog(command.words.join(" "), command.isDaemon === true ? config.logLevel : "error");
   const outcome = await command.run({ config, log, values, positionals, say, json: values["json"] === true });
   return settle(command, outcome, values["json"] === true);
 }

@@ -102,6 +102,24 @@ function connect(
   return connectKeyholder({ tls: { addresses, files }, role, credential, waitMs, log: silentLog });
 }
 
+/** A client that asks of each keyholder what a service's does: what the database has met, and whatever it met since. */
+async function generationAware(to: readonly Started[], known: number, waitMs = 10_000) {
+  const met: number[] = [];
+  const addresses = to.map(({ port }) => ({ host: "127.0.0.1", port }));
+  const client = await connectKeyholder({
+    tls: { addresses, files: good },
+    role: "web",
+    credential: to[0]!.keyholder.credentials.web,
+    generations: {
+      known: () => Promise.resolve(Math.max(known, ...met)),
+      met: (generation) => void met.push(generation),
+    },
+    waitMs,
+    log: silentLog,
+  });
+  return { client, met };
+}
+
 /** Why a connection with these files is not made, in the words that an operator reads. */
 async function complaint(to: Started, files: TlsFiles, host?: string): Promise<string> {
   const waitMs = 1_500;
@@ -186,6 +204,7 @@ test("who has no certificate and goes on talking keeps no place", async () => {
     strangerMs: 100,
     credentials: forEachRole(() => new Secret(randomBytes(32))),
     isStandby: () => false,
+    generation: () => 1,
     note: () => undefined,
     answer: () => null,
   };
@@ -298,6 +317,15 @@ test("a standby follows, serves nobody, and takes over by a command with all tha
   const stalest = await connect([stale], { role: "operator", waitMs: 10_000 });
   expect((await stalest.keys.states()).generation).toBeLessThan(generation);
   await stalest.close();
+
+  // Whoever is cut off meanwhile, or starts now, passes it over, whatever the order of the addresses.
+  const running = await generationAware([stale, second], generation - 1);
+  expect(running.met).toEqual([generation]);
+  process.kill(second.keyholder.pid(), "SIGKILL");
+  expect(await running.client.index("address", "ada@example.org")).toEqual(before);
+  expect(running.met).toEqual([generation, generation]);
+  await running.client.close();
+  await expect(generationAware([stale, stale], generation, 1_500)).rejects.toThrow(/another took its place/);
   await stale.keyholder.stop();
   const back = await start("first", good, { port: first.port, credentials, follows: second });
   await eventually("the first to have caught up", async () =>

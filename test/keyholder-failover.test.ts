@@ -60,8 +60,14 @@ function host(name: string): Host {
   };
 }
 
+/** The process that holds the keys, which the command watches over. */
+async function keyProcessOf({ pid = 0 }: ChildProcess): Promise<number> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return Number(children.trim().split(" ")[0]);
+}
+
 /** Starts a keyholder and waits until it says where it listens. */
-async function keyholder(at: Host, port: number, ...words: string[]): Promise<ChildProcess> {
+async function keyholder(at: Host, port: number, ...words: string[]) {
   const child = at.run("keyholder", "--listen", `127.0.0.1:${port}`, "--credentials", credentials, ...words);
   let said = "";
   child.stdout?.on("data", (chunk: Buffer) => (said += chunk.toString()));
@@ -70,7 +76,7 @@ async function keyholder(at: Host, port: number, ...words: string[]): Promise<Ch
     if (child.exitCode !== null) throw new Error(`the keyholder ended: ${said}`);
     return said.includes("KEYHOLDER_CREDENTIALS=") ? true : undefined;
   });
-  return child;
+  return { child, said: () => said };
 }
 
 test("the first is killed, the second takes over, and an old database put under it revives nothing", async () => {
@@ -80,7 +86,7 @@ test("the first is killed, the second takes over, and an old database put under 
   const backups = ["--keys", join(folder, "keys.backup"), "--exact-keys", join(folder, "exact.backup")];
   expect((await one.command("backup", ...backups)).code).toBe(0);
   expect(await two.command("restore", ...backups, "--yes")).toMatchObject({ code: 0 });
-  await keyholder(two, port2, "--follow", `tls://127.0.0.1:${port1}`);
+  const second = await keyholder(two, port2, "--follow", `tls://127.0.0.1:${port1}`);
 
   const settings = {
     KEYHOLDER_URL: `tls://127.0.0.1:${port1},tls://127.0.0.1:${port2}`,
@@ -116,7 +122,7 @@ test("the first is killed, the second takes over, and an old database put under 
     expect(await devices(back)).toBe(200);
     expect((await two.command("keyholder", "promote", "--yes")).said).toContain("still answers");
 
-    await end(first, "SIGKILL");
+    await end(first.child, "SIGKILL");
     const refused = await service.api("GET", "/api/sessions", { cookie: back });
     expect([refused.status, refused.headers.get("retry-after") !== null]).toEqual([503, true]);
     const remembered = await readBook(join(one.dataDir, "keys"));
@@ -125,6 +131,10 @@ test("the first is killed, the second takes over, and an old database put under 
       (await two.command("keyholder", "promote", "--yes")).code === 0 ? true : undefined,
     );
     await eventually("the service to go on", async () => ((await devices(back)) === 200 ? true : undefined));
+    // Its log is read while it runs, and by those who were not there.
+    expect(second.said()).toContain("this standby is in step");
+    expect(second.said()).toContain("is promoted and serves from now on");
+    expect((await two.command("keyholder", "promote", "--yes")).said).toContain("serves already; nothing was changed");
     expect(await session(old)).toBe(401);
     expect(await devices(await enter((await service.command("operator", "link")).out))).toBe(200);
 
@@ -136,10 +146,25 @@ test("the first is killed, the second takes over, and an old database put under 
     expect(await session(old)).toBe(401);
     expect((await service.command("alarm", "list")).out).toContain("older copy");
 
-    // The first, started as it was, is older than what this database has met.
+    // The first, started as it was, is older than what this database has met: what runs and what starts passes it over.
+    const stale = await keyholder(one, port1);
+    const epochOf = async (at: Host): Promise<number> => {
+      const book = await readBook(join(at.dataDir, "keys"));
+      return Math.max(...[...(book?.values() ?? [])].map(({ floors }) => floors.browser));
+    };
+    const before = await epochOf(one);
+    const again = await enter((await service.command("operator", "link")).out);
+    process.kill(await keyProcessOf(second.child), "SIGKILL");
+    await eventually("the service to go on", async () => ((await devices(again)) === 200 ? true : undefined));
+    expect((await service.command("incident", "contain", "--yes")).out).not.toContain("owed");
+    expect([await epochOf(one), await epochOf(two)]).toEqual([before, before + 1]);
     await service.stop();
-    await keyholder(one, port1);
+    await service.start();
+    await service.stop();
+    // Alone it is refused.
+    await end(second.child, "SIGKILL");
     await expect(service.start()).rejects.toThrow(/generation/);
+    await end(stale.child, "SIGKILL");
     expect(await readFile(credentials, "utf8")).not.toBe("");
   } finally {
     await service.remove();

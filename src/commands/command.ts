@@ -32,6 +32,8 @@ export interface Command {
   readonly options?: ParseArgsOptionsConfig;
   readonly optionHelp?: readonly (readonly [string, string])[];
   readonly positionals?: number;
+  /** It runs until it is told to stop, and its log is read: it has `LOG_LEVEL`. Other commands log errors alone. */
+  readonly isDaemon?: true;
   readonly examples: readonly string[];
   run(call: Call): Promise<Outcome>;
 }

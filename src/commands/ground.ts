@@ -14,7 +14,8 @@ import { migrate } from "../db/migrate.ts";
 import { startPostgres } from "../db/embedded.ts";
 import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
-import { connectKeyholder } from "../keyholder/client.ts";
+import { connectKeyholder, type KeyholderClient } from "../keyholder/client.ts";
+import { readGeneration } from "../rotation/key-versions.ts";
 import { keysDirOf, readCredentials } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 
@@ -141,21 +142,25 @@ export async function withContainmentGround<Result>(
         };
       },
     );
-    const client = await connectKeyholder({
-      ...keyholder.at,
-      role: "operator",
-      credential: keyholder.credential,
-      waitMs: urgentMs,
-      log,
-    }).catch((thrown: unknown) => {
-      if (thrown instanceof Fault && thrown.code.startsWith("KEYHOLDER")) return undefined;
-      throw thrown;
-    });
     const db = openDb({ connection, log, maxConnections: 2 });
+    let client: KeyholderClient | undefined;
+    let why = "no keyholder answers on this machine";
     try {
+      client = await connectKeyholder({
+        ...keyholder.at,
+        role: "operator",
+        credential: keyholder.credential,
+        generations: { known: () => readGeneration(db), met: () => undefined },
+        waitMs: urgentMs,
+        log,
+      }).catch((thrown: unknown) => {
+        if (!(thrown instanceof Fault)) throw thrown;
+        if (config.keyholderAt !== null) why = thrown.message;
+        return undefined;
+      });
       return await work({
         db,
-        witness: client?.witness ?? absentWitness,
+        witness: client?.witness ?? absentWitness(why),
         clock: systemClock,
         random: systemRandom,
         log,
@@ -169,17 +174,17 @@ export async function withContainmentGround<Result>(
   });
 }
 
-const nobodyAnswers = (): Promise<never> =>
-  Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "no keyholder answers on this machine"));
-
 /** Stands for a keyholder that cannot be reached at all: whoever asks it is told so, and owes it what it should have heard. */
-const absentWitness: Ground["keyholders"]["operator"]["witness"] = {
-  read: nobodyAnswers,
-  highestFloors: nobodyAnswers,
-  enrol: nobodyAnswers,
-  intend: nobodyAnswers,
-  confirm: nobodyAnswers,
-  abandon: nobodyAnswers,
-  advance: nobodyAnswers,
-  adopt: nobodyAnswers,
-};
+function absentWitness(why: string): Ground["keyholders"]["operator"]["witness"] {
+  const nobodyAnswers = (): Promise<never> => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", why));
+  return {
+    read: nobodyAnswers,
+    highestFloors: nobodyAnswers,
+    enrol: nobodyAnswers,
+    intend: nobodyAnswers,
+    confirm: nobodyAnswers,
+    abandon: nobodyAnswers,
+    advance: nobodyAnswers,
+    adopt: nobodyAnswers,
+  };
+}

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseHostPort, parseTlsAddresses, tlsName } from "../config/keyholder-place.ts";
-import { toIso } from "../kernel/clock.ts";
+import { secondMs, systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
 import { connectKeyholder } from "../keyholder/client.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
@@ -19,6 +19,7 @@ export const serveCommands: readonly Command[] = [
   {
     words: ["serve"],
     summary: "run the service: database, keyholder, web and worker",
+    isDaemon: true,
     examples: ["houselights serve", "PORT=9000 LIBRARY_DIR=/srv/films houselights serve"],
     run: async ({ config, log, say }) => {
       await serve(config, log, say);
@@ -38,7 +39,7 @@ export const serveCommands: readonly Command[] = [
           lines: isStandby
             ? [
                 `a standby of ${follows.join(", ")}`,
-                inStepAt === null ? "  not in step since it was started" : `  in step at ${toIso(inStepAt)}`,
+                inStepAt === null ? "  not in step since it was started" : `  ${inStepNow(inStepAt)}`,
                 ...(hasSameKeys === false ? ["  its keys are others: bring a backup of those of the other here"] : []),
               ]
             : ["it serves"],
@@ -61,6 +62,8 @@ export const serveCommands: readonly Command[] = [
         return { kind: "refused", error: "nothing was changed", hint: "--yes promotes without asking" };
       }
       return withOwnKeyholder(keysDirOf(config), log, async ({ standing }) => {
+        if (!(await standing.read()).isStandby)
+          return { kind: "done", lines: ["it serves already; nothing was changed"] };
         try {
           await standing.promote(values["not-in-step"] === true);
         } catch (thrown) {
@@ -82,6 +85,7 @@ export const serveCommands: readonly Command[] = [
   {
     words: ["keyholder"],
     summary: "run the keyholder alone, for web and worker processes of other services on this host, or of others",
+    isDaemon: true,
     arguments: "[--listen HOST:PORT] [--follow tls://HOST:PORT [--demote]] [--credentials FILE]",
     options: {
       listen: { type: "string" },
@@ -152,6 +156,14 @@ export const serveCommands: readonly Command[] = [
     },
   },
 ];
+
+/** A standby hears from the other every second or so; one that has not for some is behind. */
+const silentMs = 3 * secondMs;
+
+const inStepNow = (at: EpochMs): string =>
+  systemClock.now() - at < silentMs
+    ? `in step at ${toIso(at)}`
+    : `in step until ${toIso(at)}; the other has not been heard since: if it is gone for good, houselights keyholder promote`;
 
 /** The keyholder that runs on this host's own folder, standby or not. */
 async function withOwnKeyholder(

@@ -268,6 +268,7 @@ export const timelineCommands: readonly Command[] = [
   {
     words: ["timeline", "witness"],
     summary: "run a witness: it cosigns the timelines of other machines as long as they only grow",
+    isDaemon: true,
     arguments: "--folder FOLDER --name NAME --logs FILE [--listen HOST:PORT]",
     options: {
       folder: { type: "string" },

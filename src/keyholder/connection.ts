@@ -26,9 +26,22 @@ interface AskerOptions {
   readonly credential: Secret;
   /** Announces ids before they are used; without it every use of a key is one that nobody announced. */
   readonly announcing?: Announcing | undefined;
+  /** What the caller's database knows of the keys' age; without it whoever serves is taken. */
+  readonly generations?: Generations | undefined;
   /** How long a call waits for its answer, a restart of the key process included. */
   readonly waitMs?: number;
   readonly log: Log;
+}
+
+/**
+ * The first of two keyholders that comes back after the second took over serves as well, with keys of a lower generation and a memory of
+ * its own. Whoever connects passes it over.
+ */
+export interface Generations {
+  /** The highest that the caller's database has met; asked at each connection. */
+  known(): Promise<number>;
+  /** Told of the generation of each keyholder that is taken. */
+  met(generation: number): void;
 }
 
 /** How a caller accounts for its uses of keys: see `use-ledger.ts`. */
@@ -101,15 +114,17 @@ const answeredCodes: readonly FaultCode[] = [
 
 /**
  * Connects, and stays connected until closed. Throws KEYHOLDER_UNAVAILABLE when the process does not answer within
- * `waitMs`, KEYHOLDER_REFUSED when the credential is not valid. Waits by timers and not by a clock, so that a clock that
+ * `waitMs`, KEYHOLDER_REFUSED when the credential is not valid, CONFIG_INVALID when one that was replaced is all there is. Waits by timers and not by a clock, so that a clock that
  * jumps changes nothing.
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const { role, credential, announcing, log } = options;
+  const { role, credential, announcing, generations, log } = options;
   const waitMs = options.waitMs ?? defaultWaitMs;
   const doors = doorsOf(options);
   /** Why each door did not open when it was tried last. */
   const shut = new Map<Door, string>();
+  /** Those behind which an older generation of the keys serves. */
+  const outdated = new Set<Door>();
   const closing = new AbortController();
   const unanswered = new Map<number, Call>();
   let toSend: Call[] = [];
@@ -132,6 +147,31 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     });
     return new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder does not answer on ${tried.join(", ")}`);
   };
+  let isFirst = true;
+  /** Whether the keyholder behind a door is the one to ask. A first and only one is compared key by key by whoever connects. */
+  async function isOfToday(door: Door, generation: unknown): Promise<boolean> {
+    if (generations === undefined || typeof generation !== "number") return true;
+    const known = await generations.known().catch(() => undefined);
+    if (known === undefined) {
+      shut.set(door, "the database does not say how old its keys may be");
+      return false;
+    }
+    if (generation < known && (doors.length > 1 || !isFirst)) {
+      if (!outdated.has(door))
+        log.warn(
+          { keyholder: door.name, generation, known },
+          "a keyholder serves whose place another took: stop it, or start it with --follow",
+        );
+      outdated.add(door);
+      const ages = `its keys are of generation ${generation}, and this database has known ${known}`;
+      shut.set(door, `${ages}: another took its place, or an older file of keys was put back`);
+      return false;
+    }
+    outdated.delete(door);
+    generations.met(generation);
+    return true;
+  }
+
   const refusedCredential = (): Fault =>
     new Fault("KEYHOLDER_REFUSED", `the keyholder does not accept the ${role} credential`);
 
@@ -210,11 +250,15 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
             if (Array.isArray(body["answers"])) {
               for (const answer of body["answers"]) settle(answer);
             } else if (body["hello"] === "welcome") {
-              opening.setTimeout(0);
               reader.setLimit(maxAnswerFrameBytes);
-              socket = opening;
-              shut.delete(door);
-              welcomed();
+              void isOfToday(door, body["generation"]).then((isTaken) => {
+                if (!isTaken || opening.destroyed) return opening.destroy();
+                opening.setTimeout(0);
+                socket = opening;
+                isFirst = false;
+                shut.delete(door);
+                welcomed();
+              });
             } else {
               outcome = body["hello"] === "refused" ? "refused" : "lost";
               if (body["hello"] === "uncertified") shut.set(door, whyUncertified(body["why"]));
@@ -333,7 +377,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
   if (first !== "connected") {
     await close();
-    throw first === "refused" ? refusedCredential() : unavailable();
+    if (first === "refused") throw refusedCredential();
+    throw outdated.size === 0 ? unavailable() : new Fault("CONFIG_INVALID", unavailable().message);
   }
   return {
     call: announced,

@@ -136,7 +136,8 @@ async function run(): Promise<void> {
     return asked(role, operation, values);
   };
   const note: typeof ledger.note = (...noted) => ledger.note(...noted);
-  const door = { log, credentials, isStandby: standing.isStandby, note, answer };
+  const generation = (): number => opened.keys().generation;
+  const door = { log, credentials, isStandby: standing.isStandby, generation, note, answer };
   const server = await serveKeyholder(door, socket);
   // A standby needs the very same keys: none may come up later by itself.
   if (listening.listen !== undefined && !standing.isStandby()) {

@@ -28,6 +28,8 @@ interface Needs {
   readonly credentials: Readonly<Record<Role, Secret>>;
   /** A standby sends whoever comes to the next address. Operators on its own host are let in, to look and to promote it. */
   readonly isStandby: () => boolean;
+  /** Of the keys: who comes compares it with what its database has met. */
+  readonly generation: () => number;
   /** Told of each call that is about to be answered. */
   readonly note: (caller: Caller, operation: Operation, id: number) => void;
   readonly answer: (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer>;
@@ -83,7 +85,7 @@ function isCertifiedFor(socket: Socket, role: Role): boolean {
   return named.length === 0 || named.includes(role);
 }
 
-function serve(socket: Socket, { log, credentials, isStandby, note, answer }: Needs): void {
+function serve(socket: Socket, { log, credentials, isStandby, generation, note, answer }: Needs): void {
   const reader = frameReader(maxHelloBytes);
   let role: Role | undefined;
   let caller: Caller | undefined;
@@ -143,7 +145,7 @@ function serve(socket: Socket, { log, credentials, isStandby, note, answer }: Ne
         }
         caller = readCaller(isRecord(frame.value) ? frame.value : {}, role);
         reader.setLimit(maxCallFrameBytes);
-        send({ hello: "welcome" });
+        send({ hello: "welcome", generation: generation() });
         continue;
       }
       const calls = parseCalls(frame.value);

@@ -28,8 +28,13 @@ async function readKnown(tx: Tx): Promise<Known> {
   const versions = await tx.many<KnownVersion>(
     `select purpose, version, fingerprint, state from key_version order by purpose, version`,
   );
+  return { versions, generation: await readGeneration(tx) };
+}
+
+/** The highest generation of the file of keys that this database has met; 0 for none. */
+export async function readGeneration(tx: Tx): Promise<number> {
   const file = await tx.one<{ generation: number }>(`select generation from key_file`);
-  return { versions, generation: file?.generation ?? 0 };
+  return file?.generation ?? 0;
 }
 
 const backupOfItsTime = "restore the backup of the keys that belongs to it (houselights restore --keys FILE)";
