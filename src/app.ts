@@ -75,9 +75,18 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   const plainDb = openDb({ connection, log, maxConnections: 2 });
   const announcers: Announcer[] = [];
   let highest = 0;
+  const replaced = new Set<string>();
   let compare = async (): Promise<void> => undefined;
   const generations: Generations = {
     known: async () => Math.max(highest, await readGeneration(plainDb)),
+    replaced: (keyholder, generation, known) => {
+      if (replaced.has(keyholder)) return;
+      replaced.add(keyholder);
+      log.warn(
+        { keyholder, generation, known },
+        "a keyholder serves whose place another took: stop it, or start it with --follow",
+      );
+    },
     met: (generation) => {
       if (generation <= highest) return;
       highest = generation;

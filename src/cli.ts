@@ -116,6 +116,14 @@ function settle(command: Command, outcome: Outcome, json: boolean): number {
   }
 }
 
+/** What to do about a fault that says only what is so. */
+function hintFor({ code, message }: Fault): string | undefined {
+  if (code !== "KEYHOLDER_UNAVAILABLE") return undefined;
+  return message.includes("(it is a standby)")
+    ? "if the first is gone for good: houselights keyholder promote, on the standby's host; incident contain works without"
+    : "start the keyholder; incident contain works without";
+}
+
 function usage(some: readonly Command[]): string {
   const lines = some.map(({ words, summary }) => `  ${words.join(" ").padEnd(22)} ${summary}`);
   return [
@@ -136,7 +144,7 @@ try {
     complain(
       // The name of a setting stays as it is written.
       /^[A-Z][a-z]/.test(first) ? first.charAt(0).toLowerCase() + first.slice(1) : first,
-      more.join("\n") || undefined,
+      more.join("\n") || hintFor(thrown),
     );
     process.exitCode = thrown.code === "DB_UNAVAILABLE" || thrown.code.startsWith("KEYHOLDER") ? 3 : 1;
   } else {

@@ -112,6 +112,7 @@ async function generationAware(to: readonly Started[], known: number, waitMs = 1
     credential: to[0]!.keyholder.credentials.web,
     generations: {
       known: () => Promise.resolve(Math.max(known, ...met)),
+      replaced: () => undefined,
       met: (generation) => void met.push(generation),
     },
     waitMs,

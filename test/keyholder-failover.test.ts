@@ -125,6 +125,13 @@ test("the first is killed, the second takes over, and an old database put under 
     await end(first.child, "SIGKILL");
     const refused = await service.api("GET", "/api/sessions", { cookie: back });
     expect([refused.status, refused.headers.get("retry-after") !== null]).toEqual([503, true]);
+    const looked = await service.command("incident", "status");
+    expect([looked.code, looked.out]).toEqual([
+      0,
+      expect.stringMatching(/contained[^]*keyholder +away: .*it is a standby/),
+    ]);
+    const listed = await service.command("operator", "list");
+    expect([listed.code, listed.err]).toEqual([3, expect.stringContaining("keyholder promote, on the standby's host")]);
     const remembered = await readBook(join(one.dataDir, "keys"));
     expect(await readBook(join(two.dataDir, "keys"))).toEqual(remembered);
     await eventually("the standby to be promoted", async () =>

@@ -2,7 +2,7 @@ import type { IncidentId } from "../kernel/brand.ts";
 import type { Ground } from "../app.ts";
 import { listIncidents } from "../incidents/status.ts";
 import { textOf, type Call, type Outcome } from "./command.ts";
-import { withGround } from "./ground.ts";
+import { withGround, withReadingGround } from "./ground.ts";
 
 export const idOption = { incident: { type: "string" } } as const;
 export const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;
@@ -30,3 +30,21 @@ export async function onCase(call: Call, work: (ground: Ground, id: IncidentId) 
     return isOutcome(id) ? id : work(ground, id);
   });
 }
+
+/** The same for a command that only reads: it answers while the keyholder is away, too, and says so last. */
+export async function onCaseRead(
+  call: Call,
+  work: (ground: Pick<Ground, "db" | "clock" | "config">, id: IncidentId) => Promise<Outcome>,
+): Promise<Outcome> {
+  return withReadingGround(call.config, call.log, async (ground, away) => {
+    const id = await caseOf(ground, call);
+    const outcome = isOutcome(id) ? id : await work(ground, id);
+    if (away === undefined || outcome.kind !== "done") return outcome;
+    return { ...outcome, lines: [...(outcome.lines ?? []), ...awayLines(away)] };
+  });
+}
+
+export const awayLines = (away: string): readonly string[] => [
+  `  keyholder             away: ${away}`,
+  "                        this is what the database says; letters, codes and sign-ins wait for the keyholder",
+];

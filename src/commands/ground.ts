@@ -70,6 +70,26 @@ export async function withDatabase<Result>(
   }
 }
 
+/**
+ * Runs a command that reads what lies in clear: over the database alone while no keyholder answers, with the reason why none does. What
+ * it says then is the database's word, which no witness has looked at.
+ */
+export async function withReadingGround<Result>(
+  config: Config,
+  log: Log,
+  work: (ground: Pick<Ground, "db" | "clock" | "config">, away: string | undefined) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await withGround(config, log, (ground) => work(ground, undefined));
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
+    return withDatabase(config, log, async (connection) => {
+      const db = openDb({ connection, log, maxConnections: 2 });
+      return work({ db, clock: systemClock, config }, thrown.message).finally(() => db.close());
+    });
+  }
+}
+
 interface FoundKeyholder {
   readonly at: KeyholderAt;
   readonly credential: Secret;
@@ -150,7 +170,7 @@ export async function withContainmentGround<Result>(
         ...keyholder.at,
         role: "operator",
         credential: keyholder.credential,
-        generations: { known: () => readGeneration(db), met: () => undefined },
+        generations: { known: () => readGeneration(db), met: () => undefined, replaced: () => undefined },
         waitMs: urgentMs,
         log,
       }).catch((thrown: unknown) => {

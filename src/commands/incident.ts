@@ -24,16 +24,16 @@ import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
 import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { SignalSum } from "../wire/signals.ts";
-import { caseOf, idHelp, idOption, isOutcome, onCase } from "./case.ts";
+import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
-import { withContainmentGround, withGround } from "./ground.ts";
+import { withContainmentGround, withGround, withReadingGround } from "./ground.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
 import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
 const watchEveryMs = 2 * secondMs;
 
-function containedLines(contained: Contained): string[] {
+function containedLines(contained: Contained, isTelling = false): string[] {
   const { counted } = contained;
   const factors =
     counted.totps + counted.recoveryCodes === 0
@@ -43,8 +43,8 @@ function containedLines(contained: Contained): string[] {
     contained.kind === "would-contain"
       ? `would contain, epoch ${contained.epoch}; nothing was touched`
       : `contained at ${instant(contained.at)} (${Math.max(1, Math.round(contained.commitMs))} ms), epoch ${contained.epoch}`;
-  const next =
-    contained.kind === "would-contain" ? "houselights incident contain" : "houselights incident notify --plan";
+  const after = isTelling ? "houselights incident status" : "houselights incident notify --plan";
+  const next = contained.kind === "would-contain" ? "houselights incident contain" : after;
   return [
     head,
     `  case                  ${contained.reference}`,
@@ -147,7 +147,8 @@ async function runContain(call: Call): Promise<Outcome> {
     const outcome = account === undefined ? await contain(ground, order) : await containAccount(ground, account, order);
     if (outcome.kind === "no-such-account") return { kind: "refused", error: "there is no such account" };
     const contained = containedReply(outcome);
-    return { kind: "done", json: contained, lines: containedLines(contained) };
+    const isTelling = inHand?.state === "notifying" || inHand?.state === "readmitting";
+    return { kind: "done", json: contained, lines: containedLines(contained, isTelling) };
   });
   if (!keysReachable || values["dry-run"] === true || contained.kind !== "done") return contained;
   // After the commit: containing waits for nothing, the keys included.
@@ -419,7 +420,7 @@ export const incidentCommands: readonly Command[] = [
     optionHelp: [idHelp, ["--watch", "follow the letters, with rate and end, until nothing waits"]],
     examples: ["houselights incident status --json", "houselights incident status --watch"],
     run: (call) =>
-      onCase(call, (ground, id) =>
+      onCaseRead(call, (ground, id) =>
         call.values["watch"] === true ? watchCase(ground, id, call.json) : showCase(ground, id),
       ),
   },
@@ -428,18 +429,16 @@ export const incidentCommands: readonly Command[] = [
     summary: "every case",
     examples: ["houselights incident list"],
     run: ({ config, log }) =>
-      withGround(config, log, async ({ db }) => {
+      withReadingGround(config, log, async ({ db }, away) => {
         const { incidents } = await listIncidents(db);
+        const lines = incidents.map(
+          ({ reference, state, openedAt, reason }) =>
+            `${reference}  ${state.padEnd(12)} ${instant(openedAt)}  ${reason}`,
+        );
         return {
           kind: "done",
           json: incidents,
-          lines:
-            incidents.length === 0
-              ? ["no case so far"]
-              : incidents.map(
-                  ({ reference, state, openedAt, reason }) =>
-                    `${reference}  ${state.padEnd(12)} ${instant(openedAt)}  ${reason}`,
-                ),
+          lines: [...(lines.length === 0 ? ["no case so far"] : lines), ...(away === undefined ? [] : awayLines(away))],
         };
       }),
   },
@@ -516,7 +515,14 @@ export const incidentCommands: readonly Command[] = [
       onCase(call, async (ground, id) => {
         const outcome = await closeIncident(ground, id, {}, operator);
         if (outcome.kind === "closed") return { kind: "done", lines: ["closed"], json: outcome };
-        return { kind: "refused", error: closeRefusal(outcome), hint: "houselights incident way-in, review" };
+        if (outcome.kind !== "missing") return { kind: "refused", error: closeRefusal(outcome) };
+        return {
+          kind: "refused",
+          json: outcome,
+          lines: ["before it can close:", ...outcome.missing.map((line) => `  ${line}`)],
+          error: "the case stays open: something is missing",
+          hint: "houselights incident way-in, review",
+        };
       }),
   },
   {

@@ -398,11 +398,17 @@ test("the preview is the letter in every language, and the plan counts without p
   const asked = { ...needs, keyholder: web, wayOut: { leavesBy: "relay", allowance: null, price: null } } as const;
   const preview = await notifyIncident(asked, incidentId, "preview", operator!.accountId);
   expect(preview).toMatchObject({ kind: "preview", subject: previewed![0]!.subject });
-  expect(await notifyIncident(asked, incidentId, "test", operator!.accountId)).toEqual({ kind: "test-sent" });
+  const test = () => notifyIncident(asked, incidentId, "test", operator!.accountId);
+  expect(await test()).toMatchObject({ kind: "refused", reason: expect.stringContaining("no operator's account") });
+  await db.run(`update account set role = 'operator' where id = $1`, [operator!.accountId]);
+  expect(await test()).toEqual({ kind: "test-sent" });
   const sent = await sendTestLetter({ ...needs, keyholder: mailer, transport }, incidentId, operator!.accountId);
   expect(sent).toMatchObject({ kind: "test-sent", outcome: { kind: "handed over" } });
   expect(relay.letters.map(({ to }) => to)).toEqual([operator!.address]);
   expect(await letterSum(db, incidentId)).toBeUndefined();
+  // An operator that the link on the terminal made has none yet: nothing is promised that cannot arrive.
+  await db.run(`delete from account_address where account_id = $1`, [operator!.accountId]);
+  expect(await test()).toMatchObject({ kind: "refused", reason: expect.stringContaining("no address") });
 });
 
 test("a start after a lost queue queues the walks again", async () => {

@@ -1,5 +1,6 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { openAccounts } from "../accounts/accounts.ts";
+import type { Tx } from "../db/db.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Notified } from "../wire/incidents.ts";
@@ -44,6 +45,8 @@ export async function notifyIncident(
     case "test": {
       if (operator === "host") return { kind: "refused", reason: "a test letter needs an operator to go to" };
       if ((await noticeFacts(needs.db, incidentId)) === undefined) return noCase;
+      const why = await whyNoTest(needs.db, operator);
+      if (why !== undefined) return { kind: "refused", reason: why };
       await needs.db.transaction((tx) =>
         enqueue(tx, "campaign", { incidentId, testFor: operator }, { maxAttempts: 5, priority: -10 }),
       );
@@ -61,6 +64,17 @@ export async function notifyIncident(
       return { kind: outcome.kind, sum: outcome.sum };
     }
   }
+}
+
+/** Why no test letter can go to this account: it says what happened in words that nobody else is to read yet. */
+async function whyNoTest(tx: Tx, to: AccountId): Promise<string | undefined> {
+  const found = await tx.one<{ role: string; isReachable: boolean }>(
+    `select role, exists (select from account_address a where a.account_id = account.id) as "isReachable"
+       from account where id = $1`,
+    [to],
+  );
+  if (found?.role !== "operator") return "a test letter goes to an operator, and this is no operator's account";
+  return found.isReachable ? undefined : "this operator has no address to send it to";
 }
 
 /** The reply has exactly the fields that its schema knows. */

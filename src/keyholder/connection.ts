@@ -40,6 +40,8 @@ interface AskerOptions {
 export interface Generations {
   /** The highest that the caller's database has met; asked at each connection. */
   known(): Promise<number>;
+  /** Told of one that is passed over, each time. */
+  replaced(keyholder: string, generation: number, known: number): void;
   /** Told of the generation of each keyholder that is taken. */
   met(generation: number): void;
 }
@@ -114,8 +116,8 @@ const answeredCodes: readonly FaultCode[] = [
 
 /**
  * Connects, and stays connected until closed. Throws KEYHOLDER_UNAVAILABLE when the process does not answer within
- * `waitMs`, KEYHOLDER_REFUSED when the credential is not valid, CONFIG_INVALID when one that was replaced is all there is. Waits by timers and not by a clock, so that a clock that
- * jumps changes nothing.
+ * `waitMs`, KEYHOLDER_REFUSED when the credential is not valid, CONFIG_INVALID when one that was replaced is all there is.
+ * Waits by timers and not by a clock, so that a clock that jumps changes nothing.
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { role, credential, announcing, generations, log } = options;
@@ -157,11 +159,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       return false;
     }
     if (generation < known && (doors.length > 1 || !isFirst)) {
-      if (!outdated.has(door))
-        log.warn(
-          { keyholder: door.name, generation, known },
-          "a keyholder serves whose place another took: stop it, or start it with --follow",
-        );
+      generations.replaced(door.name, generation, known);
       outdated.add(door);
       const ages = `its keys are of generation ${generation}, and this database has known ${known}`;
       shut.set(door, `${ages}: another took its place, or an older file of keys was put back`);

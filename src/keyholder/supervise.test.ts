@@ -11,6 +11,7 @@ import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "./client.ts";
 import { encodeFrame } from "./frames.ts";
+import { readGeneration } from "./generation.ts";
 import { keysPath } from "./keys.ts";
 import { socketPathFor } from "./socket-path.ts";
 import { readOperatorCredential, startKeyholder } from "./supervise.ts";
@@ -293,13 +294,15 @@ test("a folder whose path is too long for a socket gets one elsewhere, closed to
 });
 
 test("strangers that say nothing, too much or nonsense are cut off, and others are served meanwhile", async () => {
-  const keyholder = await start(join(await temporaryFolder(), "keys"));
+  const keysDir = join(await temporaryFolder(), "keys");
+  const keyholder = await start(keysDir);
   const client = await connectWeb(keyholder);
+  const generation = await readGeneration(keysDir);
   const hello = encodeFrame(
     JSON.stringify({ role: "web", credential: Buffer.from(keyholder.credentials.web.reveal()).toString("base64") }),
   );
   const calls = (body: unknown) => Buffer.concat([hello, encodeFrame(JSON.stringify(body))]);
-  const welcome = encodeFrame(JSON.stringify({ hello: "welcome" })).toString();
+  const welcome = encodeFrame(JSON.stringify({ hello: "welcome", generation })).toString();
   const sent: readonly [Buffer, string][] = [
     [randomBytes(4096), ""],
     [encodeFrame("null"), encodeFrame(JSON.stringify({ hello: "refused" })).toString()],
