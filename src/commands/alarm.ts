@@ -8,6 +8,15 @@ import { figure, instant, type Command } from "./command.ts";
 
 const host = "host";
 
+const isInstant = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+/** A fact as people read it; texts were made showable when the alarm was raised. */
+function factText(value: Alarm["facts"][string]): string {
+  if (typeof value === "number") return figure(value);
+  if (typeof value !== "string") return JSON.stringify(value);
+  return isInstant.test(value) ? instant(value) : value;
+}
+
 export function alarmLines(alarm: Alarm): string[] {
   const { proposes } = alarm;
   const state =
@@ -20,7 +29,7 @@ export function alarmLines(alarm: Alarm): string[] {
     `  rang                  ${instant(alarm.at)}${alarm.times === 1 ? "" : `, ${figure(alarm.times)} times, last ${instant(alarm.lastAt)}`}`,
     `  evidence of           ${alarm.evidence}`,
     `  not evidence of       ${alarm.notEvidence}`,
-    ...Object.entries(alarm.facts).map(([name, value]) => `  ${name.padEnd(22)}${JSON.stringify(value)}`),
+    ...Object.entries(alarm.facts).map(([name, value]) => `  ${name.padEnd(20)}  ${factText(value)}`),
     ...(proposes.dataClasses.length === 0
       ? []
       : [

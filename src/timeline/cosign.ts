@@ -69,8 +69,8 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
       `select size, note from timeline_checkpoint where note is not null order by size desc limit 1`,
     );
     if (url === undefined || head === undefined) return;
-    const known = await db.one<{ size: number; has: boolean; failing: boolean }>(
-      `select size, failing_since is not null as failing,
+    const known = await db.one<{ size: number; has: boolean; failing: boolean; problem: string | null }>(
+      `select size, failing_since is not null as failing, problem,
               exists (select from timeline_cosignature where size = $2 and key = $1) as has
          from timeline_witness where key = $1`,
       [id, head.size],
@@ -105,6 +105,7 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
       return;
     }
     const { problem } = asked;
+    const isContradicted = contradictions.has(problem);
     await db.transaction(async (tx) => {
       await tx.run(
         `insert into timeline_witness (key, size, failing_since, problem) values ($1, 0, $2, $3)
@@ -112,12 +113,13 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
            set failing_since = coalesce(timeline_witness.failing_since, excluded.failing_since), problem = excluded.problem`,
         [id, toDate(now), problem],
       );
-      if (!contradictions.has(problem)) return;
+      if (!isContradicted) return;
       const found = { witness: key.name, keyId: key.id.toString("hex"), problem, size: head.size };
       await contradicted(tx, found, now);
     });
-    if (known?.failing !== true) {
-      log[contradictions.has(problem) ? "error" : "warn"](
+    // That it contradicts is news, whatever it failed with before.
+    if (known?.failing !== true || (isContradicted && known.problem !== problem)) {
+      log[isContradicted ? "error" : "warn"](
         { witness: id, reason: problem },
         "a witness of the timeline does not cosign",
       );

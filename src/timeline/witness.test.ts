@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { manualClock, secondMs, systemClock } from "../kernel/clock.ts";
-import { silentLog } from "../kernel/log.ts";
+import { newLog, silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
@@ -114,8 +114,8 @@ const contradicted = async (...[tx, found, now]: Parameters<Parameters<typeof op
   void (await raiseAlarm(tx, now, systemRandom, timelineContradicted(found)));
 
 /** A whole turn: asks the witnesses, and publishes. */
-async function turn(with_: Policy, on: Db = db, to = join(folder, "tiles")): Promise<void> {
-  const cosigner = openCosigner({ db: on, clock, log: silentLog, witnesses: with_.witnesses, contradicted });
+async function turn(with_: Policy, on: Db = db, to = join(folder, "tiles"), log = silentLog): Promise<void> {
+  const cosigner = openCosigner({ db: on, clock, log, witnesses: with_.witnesses, contradicted });
   await cosigner.cosign(20_000);
   await cosigner.stop();
   await publishTiles({ db: on, folder: to, log: silentLog, policy: with_ });
@@ -229,18 +229,24 @@ test("a rewritten timeline, and one that was cut back, get no cosignature and ar
   const one = witnesses.find(({ key }) => key.name === "one.example")!;
   const alone = policy(line("one", one), "quorum one");
   const other = join(folder, "other");
+  const errors: unknown[] = [];
+  const log = newLog("worker", "error", { write: (text) => void errors.push(JSON.parse(text)) });
+  // It was away before: what it says when it is back is told all the same.
+  const away = policy(line("one", { ...one, port: 1 }), "quorum one");
+  await turn(away, rewritten, other, log);
+  expect(errors).toEqual([]);
   await grow(200, rewritten);
-  await turn(alone, rewritten, other);
+  await turn(alone, rewritten, other, log);
   expect((await states(alone, rewritten))[0]).toMatchObject({
     cosignedSize: 0,
     problem: "it has cosigned a larger tree than this: the database may be an older copy",
   });
   // The alarm is an entry too.
   await grow(124, rewritten);
-  await turn(alone, rewritten, other);
+  await turn(alone, rewritten, other, log);
   expect((await states(alone, rewritten))[0]!.problem).toMatch(/^it has cosigned another tree of this size/);
   await grow(1, rewritten);
-  await turn(alone, rewritten, other);
+  await turn(alone, rewritten, other, log);
   expect((await states(alone, rewritten))[0]!.problem).toBe(
     "it finds that this tree does not continue what it has cosigned",
   );
@@ -252,6 +258,11 @@ test("a rewritten timeline, and one that was cut back, get no cosignature and ar
       acknowledgedAt: null,
       facts: { witness: "one.example", answer: "it finds that this tree does not continue what it has cosigned" },
     },
+  ]);
+  expect(errors).toMatchObject([
+    { reason: expect.stringContaining("larger tree") },
+    { reason: expect.stringContaining("another tree of this size") },
+    { reason: expect.stringContaining("does not continue") },
   ]);
   expect(await listAlarms(db)).toEqual([]);
   expect(await ask(alone, { folder: other })).toMatchObject({ code: 6 });
