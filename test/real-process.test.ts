@@ -390,6 +390,30 @@ describe("killed under load", () => {
     await recovered(cookie);
   }, 60_000);
 
+  test("a command refuses what would be of no use, and says why", async () => {
+    const nobody = "01a21a23-503e-782b-81f2-cd5cc5cdfb54";
+    const refused = async (...words: string[]) => {
+      const { code, out, err } = await service.command(...words);
+      return [code, out, err.split("\n")[0]];
+    };
+    expect(await refused("operator", "link", "--account", nobody)).toEqual([
+      1,
+      "",
+      "error: this is no operator's account",
+    ]);
+    expect(await refused("incident", "open", "--reason", " ")).toEqual([
+      2,
+      "",
+      expect.stringContaining("--reason is needed"),
+    ]);
+    const future = ["--reason", "test", "--copied-at", "2200-01-01T00:00:00Z"];
+    expect(await refused("incident", "open", ...future)).toEqual([
+      2,
+      "",
+      expect.stringContaining("must not be later than"),
+    ]);
+  });
+
   test("everything at once, by kill -9: the next start finds all that was acknowledged", async () => {
     const address = secret("an address", "last.before@some.example.org");
     await signUp(address);

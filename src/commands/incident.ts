@@ -7,7 +7,7 @@ import { openCaseFromAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
-import { closeRefusal } from "../incidents/refusals.ts";
+import { closeRefusal, reviewRefusal } from "../incidents/refusals.ts";
 import { containedReply, wouldContain } from "../incidents/would-contain.ts";
 import { openIncident } from "../incidents/open.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
@@ -107,7 +107,9 @@ function statusLines(status: IncidentStatus): string[] {
 
 async function runContain(call: Call): Promise<Outcome> {
   const { config, log, values } = call;
-  const reason = textOf(values, "reason");
+  // A blank one is none: it stands in the record for good, and in the letter's draft.
+  const given = textOf(values, "reason")?.trim();
+  const reason = given === "" ? undefined : given;
   const accountText = textOf(values, "account");
   const account = parseId<AccountId>(accountText);
   if (accountText !== undefined && account === undefined)
@@ -331,7 +333,7 @@ export const incidentCommands: readonly Command[] = [
       const alarm = textOf(call.values, "alarm");
       if (alarm !== undefined) return runOpenFromAlarm(call, alarm);
       const reason = textOf(call.values, "reason");
-      if (reason === undefined || reason.length > 500)
+      if (reason === undefined || reason.trim() === "" || reason.length > 500)
         return { kind: "usage", error: "--reason is needed, at most 500 characters" };
       const instants = (["copied-at", "found-at"] as const).map((name) => textOf(call.values, name));
       if (instants.some((text) => text !== undefined && Number.isNaN(parseInstant(text)))) {
@@ -350,7 +352,7 @@ export const incidentCommands: readonly Command[] = [
         }
         if (opened.kind === "impossible") {
           const name = opened.field === "copiedAt" ? "--copied-at" : "--found-at";
-          return { kind: "usage", error: `${name} ${opened.rule}` };
+          return { kind: "usage", error: `${name} ${opened.rule.replace(/^is not/, "must not be")}` };
         }
         return {
           kind: "done",
@@ -500,7 +502,11 @@ export const incidentCommands: readonly Command[] = [
         );
         return outcome === "recorded"
           ? { kind: "done", lines: ["recorded"] }
-          : { kind: "refused", error: outcome.replaceAll("-", " ") };
+          : {
+              kind: "refused",
+              error: reviewRefusal(outcome),
+              ...(outcome === "note-needed" && { hint: "--note TEXT" }),
+            };
       });
     },
   },

@@ -1,3 +1,4 @@
+import { operatorIds } from "../accounts/accounts.ts";
 import { parseId, type AccountId } from "../kernel/brand.ts";
 import { secretText } from "../http/cookies.ts";
 import { addOperator, listOperators, removeOperator } from "../credentials/operators.ts";
@@ -21,6 +22,9 @@ export const operatorCommands: readonly Command[] = [
         const account = parseId<AccountId>(asked);
         if (asked !== undefined && account === undefined) {
           return { kind: "usage", error: "--account must be an account id", hint: "houselights operator list" };
+        }
+        if (account !== undefined && !(await operatorIds(ground.db)).includes(account)) {
+          return { kind: "refused", error: "this is no operator's account", hint: "houselights operator list" };
         }
         const { secret } = await makeOperatorLink(ground, account);
         const link = `${config.publicOrigin}/operate#${secretText(secret)}`;

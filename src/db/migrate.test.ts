@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { silentLog } from "../kernel/log.ts";
+import { openDb } from "./db.ts";
 import { migrate, migrationsFolder, readMigrations } from "./migrate.ts";
 import type { Migration } from "./migrate.ts";
 import { dumpSchema } from "./schema-dump.ts";
@@ -27,6 +29,12 @@ test("migrating twice changes nothing, and eight at once make each migration onc
   expect(await db.one("select to_regclass('graphile_worker.jobs')::text as jobs")).toEqual({
     jobs: "graphile_worker.jobs",
   });
+});
+
+test("a database that is away is said to be that, as for every other statement", async () => {
+  const away = openDb({ connection: { host: "127.0.0.1", port: 1, database: "none" }, log: silentLog });
+  await expect(migrate(away)).rejects.toMatchObject({ code: "DB_UNAVAILABLE" });
+  await away.close();
 });
 
 test("a database that is up to date is only read", async () => {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { sleep } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import { translate } from "./unavailable.ts";
 import { sqlState } from "./db.ts";
 import type { Db } from "./db.ts";
 
@@ -42,11 +43,19 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
  * Any number of processes may do it at once: the number is inserted before the file runs, so the second one waits for
  * the first and then finds it done. Killed at any instant, it goes on where it was.
  *
- * @throws Fault DB_NEWER when the database has a migration that this program does not know; DB_START_FAILED when a file
+ * @throws Fault DB_UNAVAILABLE when the database does not answer; DB_NEWER when the database has a migration that this program does not know; DB_START_FAILED when a file
  *   was changed after it had been applied.
  */
 export async function migrate(db: Db, migrations?: readonly Migration[]): Promise<void> {
   const wanted = migrations ?? (await readMigrations());
+  try {
+    await bringUp(db, wanted);
+  } catch (thrown) {
+    throw translate(thrown);
+  }
+}
+
+async function bringUp(db: Db, wanted: readonly Migration[]): Promise<void> {
   // Almost always: each command asks this first.
   if (!(await areApplied(db, wanted))) {
     const client = await db.pool.connect();
