@@ -118,8 +118,9 @@ function settle(command: Command, outcome: Outcome, json: boolean): number {
 
 /** What to do about a fault that says only what is so; nothing for one that names a setting. */
 function hintFor({ code, message }: Fault): string | undefined {
-  if (code === "DB_UNAVAILABLE") return "nothing was done that was not said; start PostgreSQL, or look at DATABASE_URL";
-  if (code !== "KEYHOLDER_UNAVAILABLE" || message.includes("KEYHOLDER_")) return undefined;
+  if (code === "DB_UNAVAILABLE") return "start PostgreSQL, or look at DATABASE_URL";
+  const isAway = code === "KEYHOLDER_UNAVAILABLE" && message.startsWith("the keyholder does not answer");
+  if (!isAway || message.includes("KEYHOLDER_")) return undefined;
   return message.includes("(it is a standby)")
     ? "if the first is gone for good: houselights keyholder promote, on the standby's host; incident contain works without"
     : "start the keyholder; incident contain works without";

@@ -6,6 +6,7 @@ test("facts of an alarm stand beside their names as people read them", () => {
     id: "01a21a44-0894-785b-b05d-6a8b5acce52c",
     kind: "timeline contradicted",
     place: null,
+    language: "en",
     title: "A witness has seen another timeline",
     at: "2026-11-26T23:49:55.988Z",
     lastAt: "2026-11-26T23:49:55.988Z",
