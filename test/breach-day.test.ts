@@ -190,6 +190,8 @@ test("breach day: contained, dark, told, back in, proved", async () => {
       reason: element.getAttribute("data-dark-reason"),
     }));
     expect(screen.reason).toBe("contained");
+    // OK on the remote shows the code: nothing has to be looked for first.
+    if (page === tv) await tv.waitForSelector(".lights-up .button:focus");
     // P7, by the page's clock: the one figure of the day that is a promise about time.
     expect(screen.at - committedAtMs).toBeLessThan(2_000);
     const video: unknown = await page.evaluate(leftOver);

@@ -127,7 +127,7 @@ test("while a case is contained, sign-in and its refusal say what must be renewe
   service.state.letter = { locale: "de", subject: "Mitteilung", text: "Was geschehen ist\n<b>nichts</b>" };
   const page = await browser.get("/sign-in");
   // The letter itself, as it was sent, is one click away on the same page.
-  expect(page.body).toContain('<div lang="de">');
+  expect(page.body).toContain('<div class="letter" lang="de">');
   expect(page.body).toContain("Was geschehen ist\n&lt;b&gt;nichts&lt;/b&gt;");
   const refused = await browser.submit(page, { address: "x@example.org", password: "whatever it may be" });
   for (const { body, text } of [page, refused]) {
@@ -335,7 +335,7 @@ test("the notice page shows the letter as it was sent, in the reader's language,
   // No link of the page leads to a password field but through the page that asks for the address first.
   expect(genuine.body).not.toContain('type="password"');
   const german = await service.app.inject({ url: "/notice/HL-2026-9XYZ", headers: { "accept-language": "de-CH,de" } });
-  expect(german.body).toContain('<div lang="de">');
+  expect(german.body).toContain('<div class="letter" lang="de">');
   expect(german.body).toContain("Was geschehen ist");
   // The letter says that what is found out of the way in is told here.
   expect(genuine.text).toContain("It is still being examined");

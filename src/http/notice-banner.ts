@@ -26,11 +26,34 @@ export function noticeLetter(words: Words, letter: CurrentLetter | null): Markup
   if (letter === null) return undefined;
   return html`<details class="card letter-again">
     <summary>${words.say("notice.letter")}</summary>
-    <div lang="${letter.locale}">
-      <p class="letter-subject">${letter.subject}</p>
-      <div class="letter">${letter.text}</div>
-    </div>
+    ${letterAsSent(letter)}
   </details>`;
+}
+
+/** A letter word by word: lines that are underlined in it as headings, lines that begin with a dash as a list. */
+export function letterAsSent({ locale, subject, text }: CurrentLetter): Markup {
+  return html`<div class="letter" lang="${locale}">
+    <p class="letter-subject">${subject}</p>
+    ${text
+      .trim()
+      .split(/\n{2,}/)
+      .map(letterBlock)}
+  </div>`;
+}
+
+function letterBlock(block: string): Markup {
+  const lines = block.split("\n");
+  const [first = "", rule = "", ...others] = lines;
+  if (/^-{3,}$/.test(rule)) {
+    return html`<h3>${first}</h3>
+      ${others.length > 0 && letterBlock(others.join("\n"))}`;
+  }
+  if (lines.every((line) => line.startsWith("- "))) {
+    return html`<ul class="points">
+      ${lines.map((line) => html`<li>${line.slice(2)}</li>`)}
+    </ul>`;
+  }
+  return html`<p>${block}</p>`;
 }
 
 const noticePath = (reference: string): string => `/notice/${encodeURIComponent(reference)}`;

@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import type { Tx } from "../db/db.ts";
 import { html } from "../http/markup.ts";
 import { preferredLocale } from "../http/locale.ts";
+import { letterAsSent } from "../http/notice-banner.ts";
 import { goTo, sendPage, wordsOf, type PageContent, type PageFrame } from "../http/page.ts";
 import type { App } from "../http/server.ts";
 import type { Words } from "../http/words.ts";
@@ -100,7 +101,7 @@ function genuinePage(words: Words, notice: Extract<PublicNotice, { kind: "genuin
       <span>${words.say("letter.genuine.what")}</span>
     </div>`,
     body: html`<div class="card">
-        <h1>${title}</h1>
+        <h1>${words.mark("letter.title", { reference: html`<span class="whole">${notice.reference}</span>` })}</h1>
         <dl class="facts">
           <dt>${words.say("letter.contained")}</dt>
           <dd>${words.instant(containedAt)}</dd>
@@ -133,14 +134,7 @@ function genuinePage(words: Words, notice: Extract<PublicNotice, { kind: "genuin
       </div>
       <article class="card">
         <h2>${words.say("letter.text")}</h2>
-        ${
-          letter === undefined
-            ? html`<p class="lead">${words.say("letter.none-yet")}</p>`
-            : html`<div lang="${letter.locale}">
-                <p class="letter-subject">${letter.subject}</p>
-                <div class="letter">${letter.text}</div>
-              </div>`
-        }
+        ${letter === undefined ? html`<p class="lead">${words.say("letter.none-yet")}</p>` : letterAsSent(letter)}
       </article>`,
   };
 }

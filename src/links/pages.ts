@@ -88,6 +88,8 @@ function codePage(words: Words, refusedCode?: string): PageContent {
 
 function decisionPage(words: Words, link: ShownLink, staysDays: number): PageContent {
   const title = words.say("link.show.title");
+  // A TV that calls itself "TV" is not said twice.
+  const kind = words.say(`link.show.kind.${link.class}`);
   const network = link.sameNetwork
     ? words.say("link.show.network.same")
     : words.say("link.show.network.other", { network: link.network });
@@ -99,8 +101,11 @@ function decisionPage(words: Words, link: ShownLink, staysDays: number): PageCon
         <dl class="facts">
           <dt>${words.say("link.show.device")}</dt>
           <dd>${link.label}</dd>
-          <dt>${words.say("link.show.kind")}</dt>
-          <dd>${words.say(`link.show.kind.${link.class}`)}</dd>
+          ${
+            kind !== link.label &&
+            html`<dt>${words.say("link.show.kind")}</dt>
+              <dd>${kind}</dd>`
+          }
           <dt>${words.say("link.show.code")}</dt>
           <dd class="code">${link.userCode}</dd>
           <dt>${words.say("link.show.network")}</dt>

@@ -1,3 +1,4 @@
+import { useEffect } from "react";
 import { say, type Plain } from "../text/say.ts";
 import { Refused, Unreachable } from "./api.ts";
 import { NotAnswered } from "./passkeys.ts";
@@ -25,6 +26,12 @@ export function Failed({ error, retry, whole = false }: FailedProps) {
   const kind = error === "missing" ? "missing" : kindOf(error);
   const reference = error instanceof Refused ? error.reference : undefined;
   const Frame = whole ? "main" : "section";
+  // Who lost the network and has it again need not press anything.
+  useEffect(() => {
+    if (kind !== "offline" || retry === undefined) return undefined;
+    addEventListener("online", retry);
+    return () => removeEventListener("online", retry);
+  }, [kind, retry]);
   return (
     <Frame
       className={whole ? "failed is-whole" : "failed"}
@@ -36,7 +43,7 @@ export function Failed({ error, retry, whole = false }: FailedProps) {
       {reference !== undefined && <p className="soft small">{say("failed.reference", { reference })}</p>}
       <div className="buttons">
         {retry !== undefined && kind !== "missing" && kind !== "operators" && (
-          <button className="button" type="button" onClick={retry}>
+          <button className="button" type="button" autoFocus={whole} onClick={retry}>
             {say("failed.retry")}
           </button>
         )}

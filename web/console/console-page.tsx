@@ -120,9 +120,9 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
           </p>
         </section>
         <WitnessesCard witnesses={numbers.witnesses} />
+        <LobbySection />
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
         <SignalsCard receivers={numbers.receivers} />
-        <LobbySection />
         <section className="card is-wide" aria-labelledby="floors">
           <h2 id="floors">{say("console.floors")}</h2>
           <p className="soft small">{say("console.floors.what")}</p>

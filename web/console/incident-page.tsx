@@ -73,9 +73,7 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
             </p>
             <ul>
               {incident.missing.map((one) => (
-                <li key={one} lang="en">
-                  {one}
-                </li>
+                <Missing key={one} line={one} />
               ))}
             </ul>
           </div>
@@ -113,6 +111,18 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
         </Part>
       </div>
     </>
+  );
+}
+
+/** A line of what is missing. What the page has words and a place for is said in them and leads there. */
+function Missing({ line }: { readonly line: string }) {
+  const [, item, title] = /^review \(([a-z-]+)\): (.*)$/.exec(line) ?? [];
+  const wayIn = line.startsWith("the way in:");
+  if (!wayIn && item === undefined) return <li lang="en">{line}</li>;
+  return (
+    <li>
+      <a href={wayIn ? "#way-in" : "#review"}>{wayIn ? say("case.wayin") : sayOf("review", item ?? "", title)}</a>
+    </li>
   );
 }
 
@@ -176,17 +186,25 @@ function sayLeft(seconds: number | null): string {
     : say("case.due.in", { time: showSpan(seconds) });
 }
 
+type DeadlineState = IncidentStatus["deadlines"][number]["state"];
+const isMet = (state: DeadlineState): state is "met" | "told" => state === "met" || state === "told";
+
 function Deadlines({ deadlines }: { readonly deadlines: IncidentStatus["deadlines"] }) {
   const now = useNow();
   if (deadlines.length === 0) return <p className="soft">{say("case.deadlines.none")}</p>;
+  // What still runs first: without delay, then the nearest.
+  const inOrder = deadlines.toSorted(
+    (one, other) =>
+      Number(isMet(one.state)) - Number(isMet(other.state)) || (one.dueAt ?? "").localeCompare(other.dueAt ?? ""),
+  );
   return (
     <ul className="plain-list deadlines">
-      {deadlines.map((deadline) => {
+      {inOrder.map((deadline) => {
         const { dueAt, state } = deadline;
         const left = dueAt === null ? null : (Date.parse(dueAt) - now) / 1_000;
-        const isDone = state === "met" || state === "told";
+        const isDone = isMet(state);
         return (
-          <li key={deadline.rule} className={!isDone && left !== null && left < 0 ? "is-over" : undefined}>
+          <li key={deadline.rule} className={isDone ? "is-met" : left !== null && left < 0 ? "is-over" : undefined}>
             <strong>{isDone ? say(`case.deadline.${state}`) : sayLeft(left)}</strong>
             <span>{sayOf("deadline", deadline.rule, deadline.title)}</span>
             {dueAt !== null && <span className="soft small">{showExact(dueAt)}</span>}

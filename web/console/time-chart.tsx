@@ -38,7 +38,13 @@ export default function TimeChart({ label, points, bars = false }: TimeChartProp
         cursor: { y: false, drag: { x: false, y: false } },
         scales: { y: { range: (_plot, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
         axes: [
-          { ...axis, grid: { show: false }, values: (_plot, splits, _axis, _space, step) => timeLabels(splits, step) },
+          {
+            ...axis,
+            grid: { show: false },
+            // Bars count by the hour: between two hours there is nothing to name.
+            ...(bars ? { incrs: [1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * 3_600) } : {}),
+            values: (_plot, splits, _axis, _space, step) => timeLabels(splits, step),
+          },
           {
             ...axis,
             size: 56,

@@ -8,7 +8,7 @@ import { PageFrame } from "../app/page-frame.tsx";
 import { searchQuery, titlesPage } from "../app/queries.ts";
 import { say, sayCount } from "../text/say.ts";
 import { Poster } from "./poster.tsx";
-import { seriesOf } from "./series.ts";
+import { newestOf, seriesOf } from "./series.ts";
 import { caption, SeriesCard, Shelf, TitleCard } from "./shelf.tsx";
 import "./library.css";
 
@@ -68,7 +68,7 @@ function Shelves() {
   const titles = library.data.pages.flatMap((page) => page.titles);
   const started = library.data.pages[0]?.continueWatching ?? [];
   if (titles.length === 0) return <EmptyLibrary />;
-  const newest = titles.toSorted((one, other) => other.addedAt.localeCompare(one.addedAt)).slice(0, newestShown);
+  const newest = newestOf(titles, newestShown);
   const films = titles.filter(({ kind }) => kind === "film");
   const series = seriesOf(titles);
   const featured = started[0] ?? newest.find(({ playable }) => playable) ?? newest[0];

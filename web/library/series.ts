@@ -33,3 +33,16 @@ export function seriesOf(titles: readonly TitleSummary[]): readonly Series[] {
     };
   });
 }
+
+/** What came last, newest first. A series stands there once, by the episode to go on with: ten new episodes hide no film. */
+export function newestOf(titles: readonly TitleSummary[], most: number): readonly TitleSummary[] {
+  const opens = new Map(seriesOf(titles).map(({ id, openId }) => [id, openId]));
+  const byId = new Map(titles.map((title) => [title.id, title]));
+  const newest = new Set<TitleSummary>();
+  for (const title of titles.toSorted((one, other) => other.addedAt.localeCompare(one.addedAt))) {
+    const openId = title.seriesId === null ? undefined : opens.get(title.seriesId);
+    newest.add((openId === undefined ? undefined : byId.get(openId)) ?? title);
+    if (newest.size === most) break;
+  }
+  return [...newest];
+}

@@ -74,8 +74,12 @@ function Details({ title }: { readonly title: TitleDetail }) {
           <dl className="title-facts">
             <dt>{say("title.picture")}</dt>
             <dd>{title.height > 0 ? `${title.width} × ${title.height}` : say("title.none")}</dd>
-            <dt>{say("title.audio")}</dt>
-            <dd>{names(title.audio)}</dd>
+            {title.audio.some(({ language, label }) => label !== "" || showLanguage(language) !== "") && (
+              <>
+                <dt>{say("title.audio")}</dt>
+                <dd>{names(title.audio)}</dd>
+              </>
+            )}
             <dt>{say("title.subtitles")}</dt>
             <dd>{names(title.subtitles)}</dd>
           </dl>

@@ -22,7 +22,10 @@ export function LightsUp({ reason, onLinkAgain }: LightsUpProps) {
     setLights("up");
     return () => setLights(lightsOf(location.pathname));
   }, []);
-  useEffect(() => page.current?.focus(), []);
+  // On a TV the one button has the focus: OK on the remote presses it.
+  useEffect(() => {
+    if (onLinkAgain === undefined) page.current?.focus();
+  }, [onLinkAgain]);
   useEffect(() => {
     if (onLinkAgain === undefined) return undefined;
     const timer = setTimeout(onLinkAgain, 12_000);

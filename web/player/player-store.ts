@@ -114,8 +114,18 @@ function settings(): Partial<HlsConfig> {
   };
 }
 
-const nameOf = (track: { readonly name?: string; readonly lang?: string }, index: number): string =>
-  track.name || showLanguage(track.lang ?? "") || String(index + 1);
+/** A track that has no name but its language's code is called by the language. */
+const nameOf = ({ name = "", lang = "" }: { readonly name?: string; readonly lang?: string }, index: number): string =>
+  (name.toLowerCase() === lang.toLowerCase() ? showLanguage(lang) : name) || String(index + 1);
+
+/** Tracks as a menu shows them. A second one of the same name, beside the film and inside it, has a number. */
+function inMenu(tracks: readonly { readonly name?: string; readonly lang?: string }[]) {
+  const names = tracks.map(nameOf);
+  return names.map((name, index) => {
+    const before = names.slice(0, index).filter((one) => one === name).length;
+    return { index, name: before === 0 ? name : `${name} (${before + 1})` };
+  });
+}
 
 interface PlayerOptions {
   readonly titleId: string;
@@ -222,14 +232,14 @@ export function newPlayer({ titleId, grant, startSeconds }: PlayerOptions): Play
     engine.on(Hls.Events.LEVEL_SWITCHED, (_event, { level }) => update({ shownLevel: level }));
     const readAudio = () =>
       update({
-        audio: engine.audioTracks.map((track, index) => ({ index, name: nameOf(track, index) })),
+        audio: inMenu(engine.audioTracks),
         audioTrack: engine.audioTrack,
       });
     engine.on(Hls.Events.AUDIO_TRACKS_UPDATED, readAudio);
     engine.on(Hls.Events.AUDIO_TRACK_SWITCHED, readAudio);
     const readSubtitles = () =>
       update({
-        subtitles: engine.subtitleTracks.map((track, index) => ({ index, name: nameOf(track, index) })),
+        subtitles: inMenu(engine.subtitleTracks),
         subtitleTrack: engine.subtitleTrack,
       });
     engine.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, readSubtitles);

@@ -85,7 +85,11 @@ export function useRemoteKeys({ player, root, tv, onLeave }: RemoteKeys): void {
     };
     const moveInBar = (key: string): boolean => {
       const bar = root.current?.querySelector<HTMLElement>("media-controller");
-      return bar != null && moveFocus(bar, key);
+      if (bar == null) return false;
+      if (bar.contains(document.activeElement)) return moveFocus(bar, key);
+      // From the picture to the controls: what is wanted first is pause, not the way out.
+      bar.querySelector<HTMLElement>("media-play-button")?.focus();
+      return true;
     };
 
     addEventListener("keydown", pressed);

@@ -51,7 +51,7 @@ export function Screen(props: ScreenProps) {
   return (
     <div
       ref={root}
-      className="screen"
+      className={onLinkAgain === undefined ? "screen" : "screen is-far"}
       data-state={shown}
       data-phase={state.phase}
       data-dark-reason={state.darkReason ?? undefined}

@@ -10,7 +10,7 @@ import { askGrant } from "../player/grant.ts";
 import { LightsUp } from "../player/lights-up.tsx";
 import { Screen } from "../player/screen.tsx";
 import { watchSession, type EndReason } from "../player/session-watch.ts";
-import { seriesOf } from "../library/series.ts";
+import { newestOf, seriesOf } from "../library/series.ts";
 import { caption } from "../library/shelf.tsx";
 import { Poster } from "../library/poster.tsx";
 import { say } from "../text/say.ts";
@@ -137,10 +137,7 @@ function TvLibrary({
   }
   const rows = [
     { heading: say("library.continue"), titles: continueWatching },
-    {
-      heading: say("library.newest"),
-      titles: playable.toSorted((one, other) => other.addedAt.localeCompare(one.addedAt)).slice(0, 20),
-    },
+    { heading: say("library.newest"), titles: newestOf(playable, 20) },
     { heading: say("library.films"), titles: playable.filter(({ kind }) => kind === "film") },
     ...seriesOf(playable).map((series) => ({ heading: series.name, titles: series.episodes })),
   ].filter((row) => row.titles.length > 0);
