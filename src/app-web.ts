@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { layGround, newDecoy, type Ground, type GroundOptions } from "./app.ts";
 import { every } from "./kernel/clock.ts";
+import { Fault } from "./kernel/fault.ts";
+import { systemCode } from "./keyholder/durable-file.ts";
 import { childEnvironment } from "./config/config.ts";
 import { migrate } from "./db/migrate.ts";
 import { openDb } from "./db/db.ts";
@@ -299,7 +301,10 @@ export async function buildWeb(
         log,
         ended: ({ sessionId }) => streaming.releaseOwner(sessionId),
       });
-      await app.listen({ host, port });
+      await app.listen({ host, port }).catch((thrown: unknown) => {
+        if (systemCode(thrown) !== "EADDRINUSE") throw thrown;
+        throw new Fault("CONFIG_INVALID", `port ${port} is in use by another program: PORT names another one`);
+      });
       const address = app.server.address();
       return typeof address === "object" && address !== null ? address.port : port;
     },

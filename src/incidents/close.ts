@@ -130,7 +130,8 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
   const missing: string[] = [];
   if (incident.containedAt === null) missing.push("the theft is not contained");
   if (incident.notifiedAt === null) missing.push("nobody has been told: the campaign was not started");
-  if (sum !== undefined && sum.waiting > 0) missing.push(`${sum.waiting} letters are waiting`);
+  if (sum !== undefined && sum.waiting > 0)
+    missing.push(`${sum.waiting} ${sum.waiting === 1 ? "letter is" : "letters are"} waiting`);
   if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push("the campaign is not finished");
   if (incident.what === null || incident.evidence === null) {
     missing.push("the way in: what it was, when it was closed, and the evidence");

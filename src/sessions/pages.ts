@@ -258,7 +258,8 @@ function signInPage(
   return {
     title,
     failed: refused !== undefined,
-    notice: noticeBanner(words, notice),
+    // Who has just set a new password has done what the notice asks for.
+    notice: before === "renewed" ? undefined : noticeBanner(words, notice),
     body: html`<div class="card">
         <h1>${title}</h1>
         <p class="lead" ${before !== undefined && html` role="status"`}>

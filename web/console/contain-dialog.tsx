@@ -70,6 +70,7 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
   if (openedId === null) {
     return (
       <Dialog alarm title={say("contain.title")} onClose={onClose}>
+        <p className="soft">{say("contain.first")}</p>
         <Form action={openFirst} submit={say("proof.go")} onCancel={onClose}>
           <Field
             label={say("console.start.reason")}

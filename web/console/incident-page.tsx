@@ -8,12 +8,13 @@ import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
-import { incidentQuery } from "../app/queries.ts";
+import { incidentQuery, operatorsQuery } from "../app/queries.ts";
 import { say, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
 import { detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
+import { nameOf } from "./operator-list.tsx";
 import { ReviewList } from "./review-list.tsx";
 import { SumOfLetters } from "./sum-of-letters.tsx";
 import "./console.css";
@@ -71,11 +72,7 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
             <p className="small">
               <strong>{say("case.missing")}</strong>
             </p>
-            <ul>
-              {incident.missing.map((one) => (
-                <Missing key={one} line={one} />
-              ))}
-            </ul>
+            <Missing lines={incident.missing} />
           </div>
         )}
       </section>
@@ -114,15 +111,30 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
   );
 }
 
-/** A line of what is missing. What the page has words and a place for is said in them and leads there. */
-function Missing({ line }: { readonly line: string }) {
-  const [, item, title] = /^review \(([a-z-]+)\): (.*)$/.exec(line) ?? [];
-  const wayIn = line.startsWith("the way in:");
-  if (!wayIn && item === undefined) return <li lang="en">{line}</li>;
+/** What is missing: a line each, and the review, whose card says the rest, in one with its number. */
+function Missing({ lines }: { readonly lines: readonly string[] }) {
+  const reviews = lines.filter((line) => line.startsWith("review ("));
   return (
-    <li>
-      <a href={wayIn ? "#way-in" : "#review"}>{wayIn ? say("case.wayin") : sayOf("review", item ?? "", title)}</a>
-    </li>
+    <ul>
+      {lines
+        .filter((line) => !reviews.includes(line))
+        .map((line) =>
+          line.startsWith("the way in:") ? (
+            <li key={line}>
+              <a href="#way-in">{say("case.wayin")}</a>
+            </li>
+          ) : (
+            <li key={line} lang="en">
+              {line}
+            </li>
+          ),
+        )}
+      {reviews.length > 0 && (
+        <li>
+          <a href="#review">{`${say("case.review")} (${showNumber(reviews.length)})`}</a>
+        </li>
+      )}
+    </ul>
   );
 }
 
@@ -143,9 +155,11 @@ function Part({ id, heading, children, wide = false }: PartProps) {
 }
 
 function Known({ incident }: { readonly incident: IncidentStatus }) {
+  const operators = useQuery(operatorsQuery);
+  const finder = operators.data?.operators.find(({ accountId }) => accountId === incident.foundBy);
   const facts: readonly (readonly [string, string])[] = [
     [say("case.found"), showExact(incident.foundAt)],
-    [say("case.found.by"), incident.foundBy],
+    [say("case.found.by"), finder === undefined ? incident.foundBy : nameOf(finder)],
     [say("case.found.how"), incident.foundHow],
     [say("case.copied"), incident.copiedAt === null ? say("case.copied.unknown") : showExact(incident.copiedAt)],
     [

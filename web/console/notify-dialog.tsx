@@ -6,7 +6,7 @@ import { Dialog } from "../app/dialog.tsx";
 import { Failed, refusalText } from "../app/failed.tsx";
 import { Form } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
-import { say, showNumber } from "../text/say.ts";
+import { say, sayCount } from "../text/say.ts";
 import { LetterPreview } from "./letter-preview.tsx";
 import { PlanView } from "./plan-view.tsx";
 
@@ -82,7 +82,7 @@ export function NotifyDialog({
           >
             <label className="check">
               <input type="checkbox" required disabled={plan.data === undefined} />
-              <span>{say("notify.second-look", { count: showNumber(scope) })}</span>
+              <span>{sayCount("notify.second-look", scope)}</span>
             </label>
           </Form>
         </>

@@ -11,7 +11,8 @@ import { say } from "../text/say.ts";
 
 type Operator = Operators["operators"][number];
 
-const nameOf = (operator: Operator): string => operator.name || operator.addresses[0] || operator.accountId.slice(0, 8);
+export const nameOf = (operator: Operator): string =>
+  operator.name || operator.addresses[0] || operator.accountId.slice(0, 8);
 
 export function OperatorList() {
   const operators = useQuery(operatorsQuery);
