@@ -129,6 +129,10 @@ test("while a case is contained, sign-in and its refusal say what must be renewe
   // The letter itself, as it was sent, is one click away on the same page.
   expect(page.body).toContain('<div class="letter" lang="de">');
   expect(page.body).toContain("Was geschehen ist\n&lt;b&gt;nichts&lt;/b&gt;");
+  // Who has just renewed has done it: nothing on the page asks for it again.
+  const renewed = await browser.get("/sign-in?done=renewed");
+  expect(renewed.text).toContain("Your new password is set");
+  expect(renewed.body).not.toContain("/notice/HL-2026-0001");
   const refused = await browser.submit(page, { address: "x@example.org", password: "whatever it may be" });
   for (const { body, text } of [page, refused]) {
     expect(text).toContain("Passwords set before 22 November 2026 at 20:41 UTC");
