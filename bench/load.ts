@@ -85,23 +85,24 @@ export function requestBytes(
   headers: Readonly<Record<string, string>>,
   body?: string,
 ): Buffer {
-  return bytesOf(method, path, body === undefined ? headers : { "content-type": "application/json", ...headers }, body);
+  return bytesOf(method, path, headers, "application/json", body);
 }
 
 /** The same with a form, as a page without JavaScript sends it. */
 export const formBytes = (path: string, headers: Readonly<Record<string, string>>, form: string): Buffer =>
-  bytesOf("POST", path, { "content-type": "application/x-www-form-urlencoded", ...headers }, form);
+  bytesOf("POST", path, headers, "application/x-www-form-urlencoded", form);
 
 function bytesOf(
   method: string,
   path: string,
   headers: Readonly<Record<string, string>>,
+  contentType: string,
   body: string | undefined,
 ): Buffer {
   const all = {
     host: "127.0.0.1",
     ...headers,
-    ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+    ...(body === undefined ? {} : { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) }),
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body ?? ""}`);

@@ -11,7 +11,7 @@ import { quantile } from "./report.ts";
 import { openServiceDatabase, startDurablePostgres, startKeyProcess, startWeb } from "./surroundings.ts";
 
 const sizes = {
-  full: { devices: 100, warmMs: 4_000, capacityMs: 8_000, quietMs: 10_000, stormMs: 60_000, renewals: 5_500 },
+  full: { devices: 100, warmMs: 4_000, capacityMs: 15_000, quietMs: 10_000, stormMs: 60_000, renewals: 5_500 },
   small: { devices: 10, warmMs: 1_000, capacityMs: 3_000, quietMs: 4_000, stormMs: 8_000, renewals: 3_000 },
 } as const;
 const times = 10;
