@@ -178,6 +178,18 @@ test.each(elsewhere)(
   },
 );
 
+test.each([
+  { path: "/", shows: ".shelf-grid img" },
+  { path: "/account", shows: "#event-list" },
+  { path: "/console", shows: ".figures" },
+])("$path in German, at twice the size of text: nothing is wider than a telephone", async ({ path, shows }) => {
+  const { page } = await open(path, phone, "de");
+  await page.waitForSelector(shows, { state: "attached" });
+  await page.evaluate("document.documentElement.style.fontSize = '200%'");
+  expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+  await page.context().close();
+});
+
 test("the player's controls say their words in Japanese, and where the words cannot be had the page speaks English", async () => {
   const { page } = await open(`/watch/${film}`, laptop, "ja");
   await page.waitForSelector("[data-state=playing]");
