@@ -150,6 +150,13 @@ export function answerer({
     return base64(sealBytes({ random }, dataKey, "value", placeContext(place), plaintext));
   }
 
+  /** Counts and logs that a role asked for what it may not; the fault is the caller's to throw. */
+  function refusal(role: Role, operation: Operation, message: string): Fault {
+    count(refused, operation);
+    log.warn({ role, operation }, "a role asked for what it may not");
+    return new Fault("KEYHOLDER_REFUSED", message);
+  }
+
   function open(args: ArgumentReader, role: Role): Answer {
     const values = args.list("values", maxOpened, (value) => ({
       dataKey: value.bytes("data key", ...limits.dataKey),
@@ -159,9 +166,7 @@ export function answerer({
     args.end();
     const places = values.map(({ place }) => place);
     if (!places.every((place) => mayOpen(role, place))) {
-      count(refused, "open");
-      log.warn({ role, operation: "open" }, "a role asked for what it may not");
-      throw new Fault("KEYHOLDER_REFUSED", `open: the ${role} role may not open values of this table`);
+      throw refusal(role, "open", `open: the ${role} role may not open values of this table`);
     }
     addresses.admit(role, places);
     return values.map(({ dataKey, place, sealed }) => {
@@ -392,11 +397,7 @@ export function answerer({
   };
 
   return (role, operation, values) => {
-    if (!mayAsk(role, operation)) {
-      count(refused, operation);
-      log.warn({ role, operation }, "a role asked for what it may not");
-      throw new Fault("KEYHOLDER_REFUSED", `the ${role} role may not ask for ${operation}`);
-    }
+    if (!mayAsk(role, operation)) throw refusal(role, operation, `the ${role} role may not ask for ${operation}`);
     count(served, operation);
     return handlers[operation](readArguments(operation, values), role);
   };
