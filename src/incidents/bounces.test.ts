@@ -21,6 +21,7 @@ import { readTimeline } from "../timeline/read.ts";
 import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
 import { startCampaign } from "./campaign.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { finish } from "./finish.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { reportIncident } from "./report.ts";
@@ -328,7 +329,7 @@ test("a campaign whose last letter comes back in the moment in which it ends has
   await bounced;
   expect((await finished).kind).toBe("waiting");
   await walkAll(incidentId);
-  expect((await incidentStatus({ db, clock }, incidentId))?.lettersFinishedAt).not.toBeNull();
+  expect((await incidentStatus({ db, clock, deadlines: deadlineRules }, incidentId))?.lettersFinishedAt).not.toBeNull();
 });
 
 test("the report's two counts agree when letters came back, and the case's acts are not drowned in them", async () => {
@@ -338,7 +339,10 @@ test("the report's two counts agree when letters came back, and the case's acts 
   const incidentId = await campaign();
   const operator = await keyholder.connect("operator");
   const made = async () =>
-    (await reportIncident({ db, clock, keyholder: operator, log: silentLog, isDecoy: async () => false }, incidentId))!;
+    (await reportIncident(
+      { db, clock, keyholder: operator, log: silentLog, deadlines: deadlineRules, isDecoy: async () => false },
+      incidentId,
+    ))!;
   expect((await made()).letters).toMatchObject({ agrees: true, bouncesInTimeline: [] });
   const acts = (await made()).timeline.entries.length;
 
@@ -359,7 +363,7 @@ test("the report's two counts agree when letters came back, and the case's acts 
   // One more: the campaign finished again.
   expect(timeline.entries.map(({ kind }) => kind)).not.toContain("bounce");
   expect(timeline).toMatchObject({ entries: { length: acts + 1 }, entriesLeftOut: 0 });
-  const status = await incidentStatus({ db, clock }, incidentId);
+  const status = await incidentStatus({ db, clock, deadlines: deadlineRules }, incidentId);
   expect(status!.timeline.map(({ kind }) => kind)).not.toContain("bounce");
 
   // It is a comparison: a row that says something else is found.

@@ -14,6 +14,7 @@ import type { MailTransport } from "../mail/mail.ts";
 import { startCampaign, freezeScope } from "./campaign.ts";
 import { campaignTask } from "./campaign-tasks.ts";
 import { contain } from "./contain.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { notifyIncident } from "./notify.ts";
 
@@ -53,7 +54,12 @@ test("workers carry a campaign from its start to its end by themselves, in the o
     { ...needs, witness: operator.witness, monotonicMs: () => 0 },
     { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "operator" },
   );
-  const asked = { ...needs, keyholder: operator, wayOut: { leavesBy: "relay", allowance: null, price: null } } as const;
+  const asked = {
+    ...needs,
+    keyholder: operator,
+    deadlines: deadlineRules,
+    wayOut: { leavesBy: "relay", allowance: null, price: null },
+  } as const;
   const { incidentId } = contained;
   await notifyIncident(asked, incidentId, "test", people[0]!.accountId);
 

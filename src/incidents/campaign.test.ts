@@ -18,6 +18,7 @@ import { readTimeline } from "../timeline/read.ts";
 import { deleteAccount } from "../leaving/delete-account.ts";
 import { forgetProgress } from "../streaming/progress.ts";
 import { freezeScope, resumeCampaigns, startCampaign } from "./campaign.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { currentNotice, readNotice } from "./notice.ts";
 import { notifyIncident } from "./notify.ts";
@@ -392,10 +393,18 @@ test("the preview is the letter in every language, and the plan counts without p
   const incidentId = await contained();
   const previewed = await previewNotices(needs, incidentId);
   expect(previewed!.map(({ locale }) => locale)).toEqual(["en", "de", "fr", "es", "ja"]);
-  const plan = await planCampaign({ ...needs, leavesBy: "relay", allowance: null, price: null }, incidentId);
+  const plan = await planCampaign(
+    { ...needs, deadlines: deadlineRules, leavesBy: "relay", allowance: null, price: null },
+    incidentId,
+  );
   expect(plan).toMatchObject({ inScope: 4, withAddress: 4, withoutAddress: 0, leavesBy: "relay", measured: null });
   expect(relay.letters).toEqual([]);
-  const asked = { ...needs, keyholder: web, wayOut: { leavesBy: "relay", allowance: null, price: null } } as const;
+  const asked = {
+    ...needs,
+    keyholder: web,
+    deadlines: deadlineRules,
+    wayOut: { leavesBy: "relay", allowance: null, price: null },
+  } as const;
   const preview = await notifyIncident(asked, incidentId, "preview", operator!.accountId);
   expect(preview).toMatchObject({ kind: "preview", subject: previewed![0]!.subject });
   const test = () => notifyIncident(asked, incidentId, "test", operator!.accountId);

@@ -112,7 +112,7 @@ interface CaseTimes {
 export function deadlinesOf(
   { foundAt, notifiedAt, finishedAt }: CaseTimes,
   now: EpochMs,
-  rules: readonly DeadlineRule[] = deadlineRules,
+  rules: readonly DeadlineRule[],
 ): Deadline[] {
   return rules
     .flatMap(({ rule, title, whom, withinMs, from, source }) => {

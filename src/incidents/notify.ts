@@ -5,6 +5,7 @@ import { enqueue } from "../jobs/jobs.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Notified } from "../wire/incidents.ts";
 import { startCampaign, type CampaignNeeds, type StartRefusal } from "./campaign.ts";
+import type { DeadlineRule } from "./deadlines.ts";
 import { noticeIn, type NoticeText } from "./notice.ts";
 import { pauseCampaign, resumeCampaign } from "./pause.ts";
 import { planCampaign, type WayOut } from "./plan.ts";
@@ -19,7 +20,12 @@ export type NotifyOutcome = Notified | { readonly kind: "refused"; readonly reas
  * mailer, the way the real ones will. A plan has what the worker has found out so far, and asks it for what is missing.
  */
 export async function notifyIncident(
-  needs: CampaignNeeds & { readonly keyholder: Pick<Keyholder, "open">; readonly wayOut: WayOut },
+  needs: CampaignNeeds & {
+    readonly keyholder: Pick<Keyholder, "open">;
+    readonly wayOut: WayOut;
+    /** Those that a plan counts: see `readDeadlines`. */
+    readonly deadlines: readonly DeadlineRule[];
+  },
   incidentId: IncidentId,
   action: "preview" | "test" | "plan" | "start" | "pause" | "resume",
   operator: AccountId | "host",

@@ -16,6 +16,7 @@ import type { MailTransport } from "../mail/mail.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { startCampaign } from "./campaign.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { pauseCampaign, resumeCampaign } from "./pause.ts";
 import { incidentStatus } from "./status.ts";
@@ -102,7 +103,7 @@ test("a campaign paused in its middle hands over what was on its way and no more
 
 test("the case says how fast letters leave and when they end at that rate, and nothing when none goes", async () => {
   const incidentId = await begun(40);
-  const still = await incidentStatus(needs, incidentId);
+  const still = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
   expect(still!.letterPace).toMatchObject({ perHour: 0, endsAt: null, pausedAt: null, byMinute: [] });
   expect(progressLine(still!)).toContain("nothing went");
   await db.run(
@@ -112,7 +113,7 @@ test("the case says how fast letters leave and when they end at that rate, and n
   );
   clock.advance(2 * minuteMs);
   // Ten in the two minutes that it runs: 300 an hour, and six minutes for the thirty that wait.
-  const status = await incidentStatus(needs, incidentId);
+  const status = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
   expect(status!.letterPace).toMatchObject({ perHour: 300, byMinute: [{ handedOver: 10 }] });
   expect(Date.parse(status!.letterPace!.endsAt!) - clock.now()).toBe(6 * minuteMs);
   expect(progressLine(status!)).toMatch(/^10 of 40 out · 0 bounced · 0 refused · 30 waiting · 300\/h · ends about /);
@@ -123,12 +124,12 @@ test("the case says how fast letters leave and when they end at that rate, and n
       where letter.incident_id = $1 and letter.account_id = one_of.account_id and n not between 6 and 10`,
     [incidentId, new Date(clock.now())],
   );
-  const refusing = await incidentStatus(needs, incidentId);
+  const refusing = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
   expect(refusing!.letters).toMatchObject({ handedOver: 15, refused: 5, waiting: 20 });
   // Fifteen in two minutes are 450 an hour; of the twenty that wait fifteen will be handed over, in two minutes.
   expect(Date.parse(refusing!.letterPace!.endsAt!) - clock.now()).toBe(2 * minuteMs);
   await pauseCampaign(needs, incidentId, "operator");
-  const paused = await incidentStatus(needs, incidentId);
+  const paused = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
   expect(paused!.letterPace).toMatchObject({ endsAt: null });
   expect(progressLine(paused!)).toContain("paused since");
 });

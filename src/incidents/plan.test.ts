@@ -16,6 +16,7 @@ import { openLookup } from "../mail/sender-domain/lookup.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { surveyTask } from "./campaign-tasks.ts";
 import { contain } from "./contain.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { notifyIncident } from "./notify.ts";
 import { openIncident } from "./open.ts";
 import { planCampaign, wayOutOf, type WayOut } from "./plan.ts";
@@ -59,7 +60,11 @@ const people = (accounts: number, more: Partial<Parameters<typeof populate>[2]> 
   populate(db, web, { accounts, at: plus(clock.now(), -dayMs), ...more });
 
 async function planned(way: WayOut, incidentId: IncidentId): Promise<Plan> {
-  const plan = await planCampaign({ db, clock, ...way }, incidentId, await readSurvey(db, incidentId));
+  const plan = await planCampaign(
+    { db, clock, deadlines: deadlineRules, ...way },
+    incidentId,
+    await readSurvey(db, incidentId),
+  );
   if (plan === undefined) throw new Error("no plan");
   return plan;
 }
@@ -177,7 +182,7 @@ test("a plan asks the worker for what it does not know, once, and has it when th
   dns.set("houselights._domainkey.films.example", { txt: [`v=DKIM1; k=rsa; p=${sender.keys[0]!.publicKey}`] });
   dns.set("_dmarc.films.example", { txt: ["v=DMARC1; p=reject"] });
 
-  const asked = { ...needs, keyholder: web, wayOut: wayOutOf(config) };
+  const asked = { ...needs, keyholder: web, deadlines: deadlineRules, wayOut: wayOutOf(config) };
   const first = await notifyIncident(asked, incidentId, "plan", "host");
   expect(first).toMatchObject({ kind: "plan", plan: { survey: { doneAt: null } } });
   await notifyIncident(asked, incidentId, "plan", "host");
@@ -223,7 +228,12 @@ test("a sender that receivers have reason to refuse gets no promise, whatever re
 
 test("a dry run says what telling everybody would take, with and without a case, and touches nothing", async () => {
   await people(6, { withoutAddress: 1 });
-  const way = { db, clock, wayOut: { ...relayed, price: { perThousand: 1_000, currency: "USD" } } };
+  const way = {
+    db,
+    clock,
+    deadlines: deadlineRules,
+    wayOut: { ...relayed, price: { perThousand: 1_000, currency: "USD" } },
+  };
   const order = { mode: "everyone-out", keepTools: false, account: undefined } as const;
   const before = await wouldContain(way, null, order);
   expect(before).toMatchObject({

@@ -15,7 +15,7 @@ import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { campaignShare, campaignShareText } from "./campaign-share.ts";
-import { deadlineRules, deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
+import { deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
 import type { Survey } from "./survey.ts";
 
 /** What is known of the way out before anything is sent. */
@@ -34,8 +34,8 @@ export const wayOutOf = ({ smtpUrl, relayAllowance, letterPrice }: Config): WayO
 interface Needs extends WayOut {
   readonly db: Tx;
   readonly clock: Clock;
-  /** Whose deadlines are counted; those of this version unless an operator has added some. */
-  readonly deadlines?: readonly DeadlineRule[];
+  /** Those that are counted: see `readDeadlines`. */
+  readonly deadlines: readonly DeadlineRule[];
 }
 
 /** Whether account `a` would be in the scope of case `i`, if that were frozen at `$2`. */
@@ -48,7 +48,7 @@ export const isInScope = `case when i.scope_accounts is null then a.created_at <
  * that is no case.
  */
 export async function planCampaign(
-  { db, clock, leavesBy, allowance, price, deadlines = deadlineRules }: Needs,
+  { db, clock, leavesBy, allowance, price, deadlines }: Needs,
   incidentId: IncidentId | null,
   survey?: Survey,
 ): Promise<Plan | undefined> {

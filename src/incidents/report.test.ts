@@ -26,7 +26,7 @@ import { Report } from "../wire/report.ts";
 import { closeIncident, recordWayIn } from "./close.ts";
 import { contain } from "./contain.ts";
 import { startCampaign } from "./campaign.ts";
-import { deadlinesOf } from "./deadlines.ts";
+import { deadlineRules, deadlinesOf } from "./deadlines.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { openIncident } from "./open.ts";
 import { reportIncident } from "./report.ts";
@@ -50,7 +50,10 @@ async function integrateNow(): Promise<void> {
 }
 
 const report = async () =>
-  (await reportIncident({ db, clock, keyholder: operator, log: silentLog, isDecoy: async () => false }, incidentId))!;
+  (await reportIncident(
+    { db, clock, keyholder: operator, log: silentLog, deadlines: deadlineRules, isDecoy: async () => false },
+    incidentId,
+  ))!;
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
@@ -126,7 +129,7 @@ test("the report says what its schema says, and its sum adds up and agrees with 
   expect(made.timeline.checkpoint).toContain("houselights/timeline/");
   expect(
     await reportIncident(
-      { db, clock, keyholder: operator, log: silentLog, isDecoy: async () => false },
+      { db, clock, keyholder: operator, log: silentLog, deadlines: deadlineRules, isDecoy: async () => false },
       newId(systemRandom, start),
     ),
   ).toBeUndefined();
@@ -402,6 +405,7 @@ test("deadlines count from the finding, and are met by letters that had their ou
     deadlinesOf(
       { foundAt: at(0), notifiedAt: finishedAt === null ? null : at(hourMs), finishedAt },
       plus(found, now),
+      deadlineRules,
     ).find((one) => one.rule === rule);
   expect(stateOf("gdpr-33", null, 0)).toMatchObject({ dueAt: toIso(plus(found, 72 * hourMs)), state: "running" });
   expect(stateOf("gdpr-33", null, 73 * hourMs)).toMatchObject({ state: "past" });

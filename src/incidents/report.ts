@@ -27,8 +27,8 @@ export interface ReportNeeds {
   readonly keyholder: Pick<Keyholder, "publicKeys"> & { readonly witness: Pick<Keyholder["witness"], "read"> };
   readonly log: Log;
   readonly isDecoy: IsDecoy;
-  /** Whose deadlines are counted; those of this version unless an operator has added some. */
-  readonly deadlines?: readonly DeadlineRule[];
+  /** Those that are counted: see `readDeadlines`. */
+  readonly deadlines: readonly DeadlineRule[];
 }
 
 /**

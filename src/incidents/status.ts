@@ -7,7 +7,7 @@ import { timelineKinds } from "../timeline/append.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { IncidentList, IncidentStatus } from "../wire/incidents.ts";
 import { whatIsMissing } from "./close.ts";
-import { deadlineRules, deadlinesOf, type DeadlineRule } from "./deadlines.ts";
+import { deadlinesOf, type DeadlineRule } from "./deadlines.ts";
 import { letterPace } from "./letter-pace.ts";
 import { letterSum } from "./letter-sum.ts";
 import { reviewItems } from "./review.ts";
@@ -42,13 +42,13 @@ const isoOrNull = (date: Date | null): string | null => (date === null ? null : 
 interface Needs {
   readonly db: Tx;
   readonly clock: Clock;
-  /** Whose deadlines are counted; those of this version unless an operator has added some. */
-  readonly deadlines?: readonly DeadlineRule[];
+  /** Those that are counted: see `readDeadlines`. */
+  readonly deadlines: readonly DeadlineRule[];
 }
 
 /** The whole case file as it stands; `undefined` for an id that is no case. */
 export async function incidentStatus(
-  { db, clock, deadlines = deadlineRules }: Needs,
+  { db, clock, deadlines }: Needs,
   id: IncidentId,
 ): Promise<IncidentStatus | undefined> {
   const row = await db.one<IncidentRow>(

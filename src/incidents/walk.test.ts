@@ -16,6 +16,7 @@ import { heldBack, type MailTransport } from "../mail/mail.ts";
 import { providerPace } from "../mail/pace.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { startCampaign } from "./campaign.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { pauseCampaign, resumeCampaign } from "./pause.ts";
 import { incidentStatus } from "./status.ts";
@@ -181,7 +182,9 @@ test("a letter with a word that was not filled in pauses the campaign before any
     paused_why: "the letter in fr: a word of it was not filled in",
   });
   expect(await walkOnce(incidentId)).toEqual({ kind: "paused" });
-  expect(progressLine((await incidentStatus(needs, incidentId))!)).toMatch(/paused since .*: the letter in fr: a word/);
+  expect(progressLine((await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId))!)).toMatch(
+    /paused since .*: the letter in fr: a word/,
+  );
   await db.run(`update notice set text = replace(text, ' undefined', '')`);
   expect(await resumeCampaign(needs, incidentId, "operator")).toBe("resumed");
   expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
@@ -330,14 +333,14 @@ test.each<[string, Partial<WalkNeeds>, { readonly relayMs: number; readonly turn
     // Ten minutes to wait: nothing leaves, the walk comes again soon, and the case says why.
     expect(await turn(600)).toBe(0);
     expect(await walkOnce(incidentId)).toMatchObject({ kind: "waiting" });
-    const full = await incidentStatus(needs, incidentId);
+    const full = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
     expect(full!.letterPace!.heldBack).toEqual({ waiting: 600, percent: 100 });
     expect(progressLine(full!)).toContain("stopped while 600 wait in line");
     await line(incidentId, 150);
-    const quarter = await incidentStatus(needs, incidentId);
+    const quarter = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
     expect(progressLine(quarter!)).toContain("slowed by 25 % while 150 wait in line");
     await line(incidentId, 0);
-    expect((await incidentStatus(needs, incidentId))!.letterPace!.heldBack).toBeNull();
+    expect((await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId))!.letterPace!.heldBack).toBeNull();
     expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
     expect(await expectSum(incidentId)).toMatchObject({ handedOver: 250, possiblyTwice: 0 });
   },

@@ -19,8 +19,8 @@ interface Needs {
   readonly db: Db;
   readonly clock: Clock;
   readonly wayOut: WayOut;
-  /** Whose deadlines are counted; those of this version unless an operator has added some. */
-  readonly deadlines?: readonly DeadlineRule[];
+  /** Those that are counted: see `readDeadlines`. */
+  readonly deadlines: readonly DeadlineRule[];
 }
 
 /**
@@ -64,7 +64,7 @@ export async function wouldContain(
   const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
   const incidentId = status === null ? null : (status.id as IncidentId);
   const counted = await countRefused(db, raised, at, doubtedSince);
-  const letters = await planCampaign({ db, clock, ...wayOut, ...(deadlines && { deadlines }) }, incidentId);
+  const letters = await planCampaign({ db, clock, deadlines, ...wayOut }, incidentId);
   return { ...answer, mode, epoch, floors: kinds, counted, ...(letters === undefined ? {} : { letters }) };
 }
 

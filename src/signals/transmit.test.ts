@@ -7,6 +7,7 @@ import { claimsOf, eventOf, pollNow, signalService, subjectOf } from "../../test
 import { setUpTotp } from "../../test/totp-app.ts";
 import { passkeyCookie } from "../http/cookies.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
+import { deadlineRules } from "../incidents/deadlines.ts";
 import { incidentStatus } from "../incidents/status.ts";
 import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../kernel/clock.ts";
@@ -156,7 +157,7 @@ describe("what is told, and when", () => {
     await pollNow(receiver, everybody.delivery.endpoint_url, {
       setErrs: { [sets[0]!.jti]: { err: "invalid_request" } },
     });
-    const { signals } = (await incidentStatus({ db, clock }, incidentId))!;
+    const { signals } = (await incidentStatus({ db, clock, deadlines: deadlineRules }, incidentId))!;
     const made = 2 * accounts.length;
     expect(signals.find(({ streamId }) => streamId === everybody.stream_id)).toMatchObject({
       accounts: accounts.length,
@@ -189,11 +190,13 @@ describe("what is told, and when", () => {
     });
     await transmit();
     const sums = async () =>
-      (await incidentStatus({ db, clock }, incidentId))!.signals.map(({ made, taken, dropped, waiting }) => ({
-        untold: made - dropped - waiting,
-        taken,
-        waiting,
-      }));
+      (await incidentStatus({ db, clock, deadlines: deadlineRules }, incidentId))!.signals.map(
+        ({ made, taken, dropped, waiting }) => ({
+          untold: made - dropped - waiting,
+          taken,
+          waiting,
+        }),
+      );
     expect((await sums()).every(({ waiting }) => waiting > 0)).toBe(true);
     const status = { stream_id: disabled.stream_id, status: "disabled" };
     expect((await receiver.ask("POST", receiver.endpoint("status"), status)).status).toBe(200);
