@@ -50,19 +50,18 @@ export const minuteMs = 60 * secondMs;
 export const hourMs = 60 * minuteMs;
 export const dayMs = 24 * hourMs;
 
-/** Resolves after `durationMs`; at once when the signal aborts. The process may exit while it waits. */
+/** Resolves after `durationMs`; at once when the signal aborts. */
 export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
-    const timer = setTimeout(resolve, durationMs);
-    signal?.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
+    const wake = (): void => {
+      clearTimeout(timer);
+      // A signal may live as long as its process: what is left on it stays, and each listener that is added walks them all.
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, durationMs);
+    signal?.addEventListener("abort", wake);
   });
 }
 
