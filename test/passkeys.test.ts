@@ -430,7 +430,7 @@ describe("after a containment", () => {
     );
     const { counted } = await contain(containNeeds(), order);
     // All but the thief's.
-    expect(counted.passkeysStillGood).toBe((before?.good ?? 0) - 1);
+    expect(counted!.passkeysStillGood).toBe((before?.good ?? 0) - 1);
     expect((await signIn(thief.device)).status).toBe(401);
     const back = await signIn(ada.device);
     expect(back.status, back.text).toBe(201);

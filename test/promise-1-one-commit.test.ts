@@ -77,8 +77,8 @@ async function costAt(accounts: number) {
     },
   };
   const contained = await contain({ ...needs, db: measuring }, order);
-  expect(contained.counted.sessions).toBe(accounts * 4);
-  expect(contained.counted.passwords).toBe(accounts);
+  expect(contained.counted!.sessions).toBe(accounts * 4);
+  expect(contained.counted!.passwords).toBe(accounts);
   await watched.close();
   await others.close();
   await admin.end();

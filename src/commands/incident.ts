@@ -32,13 +32,9 @@ import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
 const watchEveryMs = 2 * secondMs;
+const countWithinMs = 3 * secondMs;
 
 function containedLines(contained: Contained, isTelling = false): string[] {
-  const { counted } = contained;
-  const factors =
-    counted.totps + counted.recoveryCodes === 0
-      ? ""
-      : ` · ${figure(counted.totps)} authenticator apps · ${figure(counted.recoveryCodes)} recovery codes`;
   const head =
     contained.kind === "would-contain"
       ? `would contain, epoch ${contained.epoch}; nothing was touched`
@@ -49,13 +45,30 @@ function containedLines(contained: Contained, isTelling = false): string[] {
     head,
     `  case                  ${contained.reference}`,
     `  next                  ${next}`,
-    `  counted (${(contained.countedMs / 1_000).toFixed(1)} s)       refused from now on: ${figure(counted.passwords)} passwords · ` +
-      `${figure(counted.sessions)} sessions · ${figure(counted.links)} links · ${figure(counted.tickets)} tickets${factors}`,
-    `                        still good: ${figure(counted.passkeysStillGood)} passkeys`,
+    ...countedLines(contained),
     ...(contained.witness === "owed"
       ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
       : []),
     ...(contained.letters === undefined ? [] : dryRunLines(contained.letters)),
+  ];
+}
+
+function countedLines({ counted, countedMs }: Contained): string[] {
+  if (counted === null) {
+    return [
+      "  counted               not here: that takes longer than containing waits for; " +
+        "`incident contain --dry-run` counts to the end",
+    ];
+  }
+  const { passwords, sessions, links, tickets, totps, recoveryCodes, passkeysStillGood } = counted;
+  const factors =
+    totps + recoveryCodes === 0
+      ? ""
+      : ` · ${figure(totps)} authenticator apps · ${figure(recoveryCodes)} recovery codes`;
+  return [
+    `  counted (${(countedMs / 1_000).toFixed(1)} s)       refused from now on: ${figure(passwords)} passwords · ` +
+      `${figure(sessions)} sessions · ${figure(links)} links · ${figure(tickets)} tickets${factors}`,
+    `                        still good: ${figure(passkeysStillGood)} passkeys`,
   ];
 }
 
@@ -137,9 +150,12 @@ async function runContain(call: Call): Promise<Outcome> {
         return deadlineRules;
       });
       const needs = { ...ground, wayOut: wayOutOf(config), deadlines };
-      const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable });
+      const isDryRun = values["dry-run"] === true;
+      // Who is asked whether to contain is not kept from it by counting.
+      const withinMs = isDryRun ? null : countWithinMs;
+      const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable, withinMs });
       if (would === undefined) return { kind: "refused", error: "there is no such account" };
-      if (values["dry-run"] === true) return { kind: "done", json: would, lines: containedLines(would) };
+      if (isDryRun) return { kind: "done", json: would, lines: containedLines(would) };
       for (const line of containedLines(would)) call.say(line);
       if (!(await confirmed(call, "refuse all of this now? there is no undo"))) {
         return { kind: "refused", error: "nothing was touched", hint: "--yes contains without asking" };

@@ -119,6 +119,23 @@ test("what a snapshot reads stands at one instant, and it writes nothing", async
   await expect(db.snapshot((tx) => say(tx, "written"))).rejects.toMatchObject({ code: "25006" });
 });
 
+test("a reading that takes longer than it may is given up, and its connection is good again", async () => {
+  const asked = db.snapshotWithin(20, async (tx) => [
+    await tx.one("select 1 as one"),
+    await tx.one("select pg_sleep(60)"),
+  ]);
+  expect(await asked).toBeUndefined();
+  expect(db.pool.totalCount - db.pool.idleCount).toBe(0);
+  const limits = await Promise.all(
+    Array.from({ length: db.pool.totalCount }, () =>
+      db.one<{ limit: string }>(`select current_setting('statement_timeout') as limit`),
+    ),
+  );
+  expect(new Set(limits.map((row) => row?.limit))).toEqual(new Set(["0"]));
+  expect(await db.snapshotWithin(60_000, (tx) => tx.one("select 1 as one"))).toEqual({ one: 1 });
+  expect(await db.snapshotWithin(null, (tx) => tx.one("select 1 as one"))).toEqual({ one: 1 });
+});
+
 test("a turn that could not be asked for gives its connection back", async () => {
   // No advisory lock has a number as large as this: the question fails.
   await expect(db.takingTurns(2 ** 70, 0, async () => undefined)).rejects.toThrow();

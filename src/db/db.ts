@@ -31,6 +31,12 @@ export interface Db extends Tx {
   snapshot<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
 
   /**
+   * The same, for what may take long and is not worth waiting for: PostgreSQL ends a statement that takes longer than
+   * `withinMs`, and the answer is then `undefined`. One of `null` takes as long as it takes.
+   */
+  snapshotWithin<Result>(withinMs: number | null, work: (tx: Tx) => Promise<Result>): Promise<Result | undefined>;
+
+  /**
    * Runs `work` while no other connection to this database, of any process, holds the turn named `key`. After `waitMs` in
    * vain it runs all the same: whoever holds the turn may have been stopped in it. A turn ends with its connection,
    * which is one of the pool's: a pool of one leaves none for `work`.
@@ -132,6 +138,7 @@ export function sqlState(thrown: unknown): string | undefined {
 const turnStepMs = 25;
 const connectMs = 5_000;
 const deadlockDetected = "40P01";
+const queryCanceled = "57014";
 const deadlockTries = 3;
 const promptMs = 3_000;
 /** A connection that listens is asked for a sign of life after this. */
@@ -269,6 +276,9 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     }
   }
 
+  const snapshot = <Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> =>
+    tryTransaction("begin isolation level repeatable read read only", work);
+
   async function takeTurn(key: number, waitMs: number): Promise<pg.PoolClient | undefined> {
     for (let waitedMs = 0; ; waitedMs += turnStepMs) {
       const client = await pool.connect();
@@ -306,7 +316,19 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     ...statementsOn(pool),
     prompt: statementsOn(pool, { withinMs: promptMs }),
     transaction,
-    snapshot: (work) => tryTransaction("begin isolation level repeatable read read only", work),
+    snapshot,
+    snapshotWithin: async (withinMs, work) => {
+      if (withinMs === null) return snapshot(work);
+      try {
+        return await snapshot(async (tx) => {
+          await tx.one(`select set_config('statement_timeout', $1, true)`, [String(withinMs)]);
+          return work(tx);
+        });
+      } catch (thrown) {
+        if (sqlState(thrown) === queryCanceled) return undefined;
+        throw thrown;
+      }
+    },
     together,
     takingTurns,
     builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),

@@ -1,5 +1,5 @@
 import type { AccountId, Epoch, FloorKind, IncidentId } from "../kernel/brand.ts";
-import { fromDate, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, secondMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -53,7 +53,8 @@ export interface Containment {
   readonly mode: ContainmentMode | "account";
   readonly floors: readonly FloorKind[];
   readonly commitMs: number;
-  readonly counted: Counts;
+  /** `null` where counting took longer than anybody should wait, or failed: the containment stands all the same. */
+  readonly counted: Counts | null;
   readonly countedMs: number;
   /** `owed`: the keyholder did not answer; nothing else starts until it has been told. */
   readonly witness: "told" | "owed";
@@ -86,14 +87,29 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
  * floors twice; there is no undo. Several at once take turns, from the announcement to the confirmation.
  */
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
-  const { db, monotonicMs } = needs;
+  const { db, monotonicMs, log } = needs;
   const inForce = await db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order));
   const { floors, doubtedSince, ...contained } = inForce;
   const countStarted = monotonicMs();
-  const counted = await countRefused(db, floors, contained.at, doubtedSince);
+  const counted = await db
+    .snapshotWithin(countWithinMs, (tx) => countRefused(tx, floors, contained.at, doubtedSince))
+    .catch((thrown: unknown) => {
+      log.warn({ reason: messageOf(thrown) }, "what was refused could not be counted; the containment is in force");
+      return undefined;
+    });
   const countedMs = monotonicMs() - countStarted;
-  return { kind: "contained", ...contained, mode: order.mode, floors: inForce.kinds, counted, countedMs };
+  return {
+    kind: "contained",
+    ...contained,
+    mode: order.mode,
+    floors: inForce.kinds,
+    counted: counted ?? null,
+    countedMs,
+  };
 }
+
+/** With millions of accounts a count takes minutes, and whoever contains has other things to do. */
+const countWithinMs = 3 * secondMs;
 
 /** Whoever was stopped in the middle of its turn does not keep another operator from containing. */
 const turnWaitMs = 3_000;

@@ -15,7 +15,7 @@ const passkeysLeft = (of: string, since: string, epoch: string): string =>
 
 /**
  * What the given floors refuse that would be good otherwise, and the passkeys that stay good; those added since
- * `doubtedSince` do not. A full read, seconds at millions of accounts, so never
+ * `doubtedSince` do not. A full read, minutes at tens of millions of accounts, so never
  * inside the containment itself; an answer about a moment that has passed when it arrives.
  */
 export async function countRefused(tx: Tx, floors: Floors, now: EpochMs, doubtedSince: EpochMs): Promise<Counts> {

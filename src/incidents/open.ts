@@ -62,6 +62,14 @@ export async function incidentInHand(tx: Tx): Promise<IncidentId | undefined> {
   return row?.id;
 }
 
+/** What a containment has to know of its case; `undefined` for one that is closed or unknown. */
+export async function readOpenIncident(
+  tx: Tx,
+  id: IncidentId,
+): Promise<{ readonly id: IncidentId; readonly reference: string; readonly reason: string } | undefined> {
+  return tx.one(`select id, reference, reason from incident where id = $1 and state <> 'closed'`, [id]);
+}
+
 /** When the copy that a case is about was taken, if the case knows. */
 export async function readCopiedAt(tx: Tx, incidentId: string): Promise<EpochMs | null> {
   const row = await tx.one<{ copiedAt: Date | null }>(`select copied_at as "copiedAt" from incident where id = $1`, [

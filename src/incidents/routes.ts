@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
-import { toIso } from "../kernel/clock.ts";
+import { secondMs, toIso } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -25,7 +25,7 @@ import {
 import { closeIncident, recordReview, recordWayIn } from "./close.ts";
 import { contain, containAccount } from "./contain.ts";
 import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
-import { openIncident } from "./open.ts";
+import { openIncident, readOpenIncident } from "./open.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
@@ -40,6 +40,9 @@ export type IncidentNeeds = Parameters<typeof contain>[0] &
   Parameters<typeof notifyIncident>[0] &
   ReportNeeds &
   Parameters<typeof proveLetter>[0] & { readonly db: Db; readonly containDb: Db };
+
+/** A dialog shows the counts beside its question, and proxies give up after a minute. */
+const countWithinMs = 20 * secondMs;
 
 /**
  * The case file over HTTP: the same operations as the command line. Dangerous acts ask for a strong proof of the last five
@@ -96,17 +99,18 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
     },
     async (request, reply) => {
       const id = idOf(request.params);
-      const status = await incidentStatus(needs, id);
-      if (status === undefined || status.state === "closed") return refuse(reply, "wrong-state", noCase);
+      // Nothing of the case is counted first: containing waits for no letter.
+      const open = await readOpenIncident(db, id);
+      if (open === undefined) return refuse(reply, "wrong-state", noCase);
       const { mode = "everyone-out", keepTools = false, accountId, dryRun } = request.body;
       const operator = viewerOf(request).accountId;
       const account = parseId<AccountId>(accountId);
       if (dryRun === true) {
-        const would = await wouldContain(needs, status, { mode, keepTools, account });
+        const would = await wouldContain(needs, open, { mode, keepTools, account, withinMs: countWithinMs });
         if (would === undefined) return refuse(reply, "not-found", { detail: "no such account" });
         return reply.send(would);
       }
-      const order = { mode, keepTools, reason: status.reason, operator };
+      const order = { mode, keepTools, reason: open.reason, operator };
       const containNeeds = { ...needs, db: needs.containDb };
       const contained =
         account === undefined ? await contain(containNeeds, order) : await containAccount(containNeeds, account, order);

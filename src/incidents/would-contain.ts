@@ -25,7 +25,8 @@ interface Needs {
 
 /**
  * What a containment would refuse, and what telling everybody would take, counted without touching anything. Without a
- * case, as if one were opened now. `undefined` for an account that is nobody's.
+ * case, as if one were opened now. What takes longer than `withinMs` to count is left out (`null`: nothing is). `undefined` for
+ * an account that is nobody's.
  */
 export async function wouldContain(
   { db, clock, wayOut, deadlines }: Needs,
@@ -35,11 +36,13 @@ export async function wouldContain(
     keepTools,
     account,
     keysReachable = false,
+    withinMs,
   }: {
     readonly mode: ContainmentMode;
     readonly keepTools: boolean;
     readonly account: AccountId | undefined;
     readonly keysReachable?: boolean;
+    readonly withinMs: number | null;
   },
 ): Promise<Contained | undefined> {
   const floors = await readFloors(db);
@@ -63,9 +66,18 @@ export async function wouldContain(
   const epoch = highest(floors) + 1;
   const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
   const incidentId = status === null ? null : (status.id as IncidentId);
-  const counted = await countRefused(db, raised, at, doubtedSince);
-  const letters = await planCampaign({ db, clock, deadlines, ...wayOut }, incidentId);
-  return { ...answer, mode, epoch, floors: kinds, counted, ...(letters === undefined ? {} : { letters }) };
+  const [counted, letters] = await Promise.all([
+    db.snapshotWithin(withinMs, (tx) => countRefused(tx, raised, at, doubtedSince)),
+    db.snapshotWithin(withinMs, (tx) => planCampaign({ db: tx, clock, deadlines, ...wayOut }, incidentId)),
+  ]);
+  return {
+    ...answer,
+    mode,
+    epoch,
+    floors: kinds,
+    counted: counted ?? null,
+    ...(letters === undefined ? {} : { letters }),
+  };
 }
 
 const noId = "00000000-0000-0000-0000-000000000000";

@@ -67,8 +67,8 @@ export const Contained = Closed({
   mode: Type.Union([ContainmentMode, Type.Literal("account")]),
   floors: Type.Array(Type.String()),
   commitMs: Type.Number(),
-  /** From a separate, later read. */
-  counted: Counts,
+  /** From a separate, later read; null where that takes long, which nothing waits for. */
+  counted: Type.Union([Counts, Type.Null()]),
   countedMs: Type.Number(),
   witness: Type.Union([Type.Literal("told"), Type.Literal("owed")]),
   /** What telling everybody would take, in a dry run. */

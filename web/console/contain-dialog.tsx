@@ -111,7 +111,7 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
           </>
         )}
         <label className="check">
-          <input type="checkbox" required disabled={counts.data === undefined} />
+          <input type="checkbox" required />
           <span>{say("contain.second-look")}</span>
         </label>
       </Form>
@@ -133,7 +133,9 @@ function ToTell({ plan }: { readonly plan: Plan }) {
   );
 }
 
-function CountList({ counts }: { readonly counts: Counts | undefined }) {
+/** `undefined`: being counted; `null`: that takes longer than anybody waits here. Neither keeps anybody from containing. */
+function CountList({ counts }: { readonly counts: Counts | null | undefined }) {
+  if (counts === null) return <p className="soft small">{say("contain.uncounted")}</p>;
   return (
     <div className="counts" aria-live="polite" aria-busy={counts === undefined}>
       <p className="soft small">{counts === undefined ? say("contain.counting") : say("contain.refused")}</p>
