@@ -893,6 +893,7 @@ create table timeline_entry (
   constraint timeline_entry_body_check CHECK (octet_length(body) <= 65535),
   constraint timeline_entry_check CHECK ((leaf_index IS NULL) = (leaf_hash IS NULL))
 );
+CREATE INDEX timeline_entry_acts ON public.timeline_entry USING btree (incident_id, id) WHERE ((incident_id IS NOT NULL) AND (kind <> ALL (ARRAY['letter'::text, 'bounce'::text])));
 CREATE INDEX timeline_entry_by_kind ON public.timeline_entry USING btree (kind, at);
 CREATE INDEX timeline_entry_of_incident ON public.timeline_entry USING btree (incident_id, at) WHERE (incident_id IS NOT NULL);
 CREATE INDEX timeline_entry_waiting ON public.timeline_entry USING btree (id) WHERE (leaf_index IS NULL);

@@ -99,7 +99,8 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const worker = await startWorker({
     db,
     log,
-    concurrency: { letters: 4, work: 3 },
+    // A code waits for its relay's answer, which takes tenths of a second: four at once were fewer codes than people who come back.
+    concurrency: { letters: 16, work: 3 },
     tasks: [
       ...letterTasks({
         keyholder,

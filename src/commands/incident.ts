@@ -20,6 +20,7 @@ import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
 import { keyPurposes } from "../keyholder/keys.ts";
 import { rotateKeys } from "../rotation/rotate.ts";
+import { sharedCaseNumbers } from "../incidents/case-numbers.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
 import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
@@ -303,7 +304,8 @@ async function watchCase(ground: CaseGround, id: IncidentId, json: boolean): Pro
   // With --json the figures are for a program: what is said meanwhile stays out of them.
   const screen = json ? stderr : stdout;
   const deadlines = await readDeadlines(ground.config.deadlines);
-  await followLetters(() => incidentStatus({ ...ground, deadlines }, id), {
+  const numbersOf = sharedCaseNumbers({ ...ground, monotonicMs: () => performance.now() });
+  await followLetters(() => incidentStatus({ ...ground, deadlines }, id, numbersOf), {
     write: (text) => void screen.write(text),
     isTerminal: screen.isTTY,
     pause: () => sleep(watchEveryMs),

@@ -9,6 +9,7 @@ import type { LetterSum } from "../wire/incidents.ts";
 import { letterSum } from "./letter-sum.ts";
 import { noticeHash, storeNotices } from "./notice.ts";
 import { previewNotices, type NoticeNeeds } from "./preview.ts";
+import { accountsInScope } from "./scope.ts";
 import { addShard } from "./shards.ts";
 import { unfit } from "./unfit-letter.ts";
 
@@ -95,10 +96,7 @@ const freezeBatch = 5_000;
 /**
  * Gives every account in scope its letter, in order of id, a bounded batch for each transaction; goes on where an earlier
  * run was killed, and does nothing when all is done. Runs that meet take turns. Accounts without an address have their
- * outcome at once. The scope's number is stored with the last batch, and not before.
- *
- * In scope are the accounts that the case names, or else those that existed when the copy was made, or else (if that
- * is unknown) at containment.
+ * outcome at once. The scope's number is stored with the last batch, and not before. Who is in scope: `accountsInScope`.
  *
  * @returns whether the scope is frozen; false if `until` came first, or there is no such campaign.
  */
@@ -124,33 +122,33 @@ async function freezeNext(
   now: EpochMs,
   random: Random,
 ): Promise<"just frozen" | "frozen" | "more" | "no campaign"> {
-  const campaign = await tx.one<{ scopeAt: Date; frozenUpTo: AccountId | null; isFrozen: boolean }>(
-    `select scope_at as "scopeAt", frozen_up_to as "frozenUpTo", frozen_at is not null as "isFrozen"
+  const campaign = await tx.one<{ frozenUpTo: AccountId | null; isFrozen: boolean }>(
+    `select frozen_up_to as "frozenUpTo", frozen_at is not null as "isFrozen"
        from campaign where incident_id = $1 for update`,
     [incidentId],
   );
   if (campaign === undefined) return "no campaign";
   if (campaign.isFrozen) return "frozen";
+  const accounts = await accountsInScope(tx, incidentId);
   // One statement that says what the scope is, for whoever has to check it: accounts and letters are read and written
   // together here, although they have different owners.
   const page = await tx.one<{ rows: number; last: AccountId | null }>(
     `with page as (
        select a.id, exists (select from account_address d where d.account_id = a.id) as reachable
-         from account a join incident i on i.id = $1
-        where ($2::uuid is null or a.id > $2)
-          and case when i.scope_accounts is null then a.created_at <= $3 else a.id = any(i.scope_accounts) end
+         from ${accounts}
+        where a.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
         order by a.id limit $4
      ), written as (
        insert into letter (account_id, incident_id, state, reply, settled_at)
        select id, $1,
               case when reachable then 'unclaimed' else 'no address' end,
               case when reachable then null else 'no address on record' end,
-              case when reachable then null else $5::timestamptz end
+              case when reachable then null else $2::timestamptz end
          from page
        on conflict do nothing
      )
      select count(*) as rows, (array_agg(id order by id desc))[1] as last from page`,
-    [incidentId, campaign.frozenUpTo, campaign.scopeAt, freezeBatch, toDate(now)],
+    [incidentId, toDate(now), campaign.frozenUpTo, freezeBatch],
   );
   const isLast = page === undefined || page.rows < freezeBatch;
   await addShard(tx, incidentId, page?.last ?? null, isLast);

@@ -4,7 +4,6 @@ import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import type { CloseIncident, LetterSum } from "../wire/incidents.ts";
-import { letterSum } from "./letter-sum.ts";
 import { reviewItems } from "./review.ts";
 
 interface Needs {
@@ -107,7 +106,7 @@ export async function closeIncident(
 
 /**
  * What stands between this case and `closed`, in an operator's words; empty when nothing does. `counted` is the sum of the letters
- * for who has just read it, which is a read of every letter.
+ * for who has it, and says how many wait: to count them is a read of every letter, which no close waits for.
  */
 export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum): Promise<string[]> {
   const incident = await tx.one<{
@@ -122,7 +121,13 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
     [id],
   );
   if (incident === undefined) return ["there is no such case"];
-  const sum = incident.notifiedAt === null ? undefined : (counted ?? (await letterSum(tx, id)));
+  const waits =
+    counted === undefined
+      ? (await tx.one(
+          `select 1 as waits from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred') limit 1`,
+          [id],
+        )) !== undefined
+      : counted.waiting > 0;
   const open = await tx.many<{ item: string }>(
     `select item from incident_review where incident_id = $1 and state = 'todo' order by item`,
     [id],
@@ -130,8 +135,8 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
   const missing: string[] = [];
   if (incident.containedAt === null) missing.push("the theft is not contained");
   if (incident.notifiedAt === null) missing.push("nobody has been told: the campaign was not started");
-  if (sum !== undefined && sum.waiting > 0)
-    missing.push(`${sum.waiting} ${sum.waiting === 1 ? "letter is" : "letters are"} waiting`);
+  if (waits && counted === undefined) missing.push("letters are waiting");
+  else if (waits) missing.push(`${counted?.waiting} ${counted?.waiting === 1 ? "letter is" : "letters are"} waiting`);
   if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push("the campaign is not finished");
   if (incident.what === null || incident.evidence === null) {
     missing.push("the way in: what it was, when it was closed, and the evidence");

@@ -1,12 +1,9 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, hourMs, plus, toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { readLobbyFullness } from "../renewal/lobby/fullness.ts";
 import type { LetterPace } from "../wire/campaign.ts";
-import type { LetterSum } from "../wire/incidents.ts";
-
-const chartMs = 30 * minuteMs;
-const rateMs = 5 * minuteMs;
+import { rateMs, type CaseNumbers } from "./case-numbers.ts";
 
 /**
  * How fast letters are handed over: by minute for half an hour, and over the last five minutes as a rate, from which the
@@ -16,7 +13,7 @@ const rateMs = 5 * minuteMs;
 export async function letterPace(
   tx: Tx,
   incidentId: IncidentId,
-  sum: LetterSum,
+  { letters: sum, byMinute, countedAt }: Pick<CaseNumbers, "letters" | "byMinute" | "countedAt">,
   now: EpochMs,
 ): Promise<LetterPace | undefined> {
   const campaign = await tx.one<{ startedAt: Date; pausedAt: Date | null; pausedWhy: string | null }>(
@@ -25,18 +22,11 @@ export async function letterPace(
       where c.incident_id = $1 and i.letters_finished_at is null and i.state <> 'closed'`,
     [incidentId],
   );
-  if (campaign === undefined) return undefined;
-  const rows = await tx.many<{ minute: Date; handedOver: number; recent: number }>(
-    `select date_trunc('minute', settled_at, 'UTC') as minute, count(*) as "handedOver",
-            count(*) filter (where settled_at > $3) as recent
-       from letter where incident_id = $1 and state = 'handed over' and settled_at > $2
-      group by 1 order by 1`,
-    [incidentId, toDate(plus(now, -chartMs)), toDate(plus(now, -rateMs))],
-  );
+  if (campaign === undefined || sum === undefined) return undefined;
   const lobby = await readLobbyFullness(tx, incidentId, now);
   const { startedAt, pausedAt, pausedWhy } = campaign;
-  const spanMs = Math.min(rateMs, Math.max(1_000, now - fromDate(startedAt)));
-  const perHour = Math.round((rows.reduce((sum, { recent }) => sum + recent, 0) / spanMs) * hourMs);
+  const spanMs = Math.min(rateMs, Math.max(1_000, countedAt - fromDate(startedAt)));
+  const perHour = Math.round((byMinute.reduce((total, { recent }) => total + recent, 0) / spanMs) * hourMs);
   const canEnd = pausedAt === null && perHour > 0;
   // Letters that are refused wait no longer either, and no index has them by their instant.
   const settled = sum.handedOver + sum.bounced + sum.refused + sum.suppressed;
@@ -46,7 +36,7 @@ export async function letterPace(
     pausedWhy,
     heldBack: lobby.waiting === 0 ? null : { waiting: lobby.waiting, percent: Math.floor(lobby.fullness * 100) },
     perHour,
-    endsAt: canEnd ? toIso(plus(now, Math.ceil((toHandOver / perHour) * hourMs))) : null,
-    byMinute: rows.map(({ minute, handedOver }) => ({ minute: toIso(fromDate(minute)), handedOver })),
+    endsAt: canEnd ? toIso(plus(countedAt, Math.ceil((toHandOver / perHour) * hourMs))) : null,
+    byMinute: byMinute.map(({ minute, handedOver }) => ({ minute: toIso(fromDate(minute)), handedOver })),
   };
 }

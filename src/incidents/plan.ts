@@ -16,6 +16,7 @@ import type { Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { campaignShare, campaignShareText } from "./campaign-share.ts";
 import { deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
+import { accountsInScope } from "./scope.ts";
 import type { Survey } from "./survey.ts";
 
 /** What is known of the way out before anything is sent. */
@@ -38,10 +39,6 @@ interface Needs extends WayOut {
   readonly deadlines: readonly DeadlineRule[];
 }
 
-/** Whether account `a` would be in the scope of case `i`, if that were frozen at `$2`. */
-export const isInScope = `case when i.scope_accounts is null then a.created_at <= coalesce(i.copied_at, i.contained_at, $2)
-                 else a.id = any(i.scope_accounts) end`;
-
 /**
  * Counts what a campaign started now would take, and says what can be promised of it: a full read, seconds at millions of
  * accounts. Without a case the scope is everybody. No figure that was not counted, measured or set. `undefined` for an id
@@ -54,11 +51,11 @@ export async function planCampaign(
 ): Promise<Plan | undefined> {
   const way = { leavesBy, allowance, price };
   const now = clock.now();
+  const accounts = await accountsInScope(db, incidentId);
   const rows = await db.many<{ locale: string; accounts: number; withAddress: number }>(
     `select a.locale, count(*) as accounts,
             count(*) filter (where exists (select from account_address d where d.account_id = a.id)) as "withAddress"
-       from account a left join incident i on i.id = $1
-      where ${isInScope}
+       from ${accounts}
       group by a.locale order by accounts desc, a.locale`,
     [incidentId, toDate(now)],
   );
@@ -110,12 +107,12 @@ async function caseTimes(tx: Tx, incidentId: IncidentId | null, now: EpochMs) {
 /** What the newest campaign handed over in the hour before its last letter; `null` if none ever handed one over. */
 async function measuredRate(tx: Tx): Promise<number | null> {
   const row = await tx.one<{ count: number; firstAt: Date | null; lastAt: Date | null }>(
-    `with last as (
-       select incident_id, max(settled_at) as at from letter
-        where state = 'handed over' group by incident_id order by at desc limit 1
+    `with last as materialized (
+       select i.id, (select max(settled_at) from letter l where l.incident_id = i.id and l.state = 'handed over') as at
+         from incident i order by at desc nulls last limit 1
      )
      select count(*) as count, min(l.settled_at) as "firstAt", max(l.settled_at) as "lastAt"
-       from letter l join last on last.incident_id = l.incident_id
+       from letter l join last on last.id = l.incident_id
       where l.state = 'handed over' and l.settled_at > last.at - interval '1 hour'`,
   );
   if (row === undefined || row.firstAt === null || row.lastAt === null || row.count < 100) return null;

@@ -16,7 +16,7 @@ import type { Report } from "../wire/report.ts";
 import type { DeadlineRule } from "./deadlines.ts";
 import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
-import { isInScope } from "./plan.ts";
+import { accountsInScope } from "./scope.ts";
 import { draftsOf } from "./report-drafts.ts";
 import { incidentStatus } from "./status.ts";
 import { readStolenCopy, type IsDecoy } from "./stolen-copy/read-stolen-copy.ts";
@@ -90,10 +90,11 @@ async function readCase(needs: Parameters<typeof incidentStatus>[0], incidentId:
 
 /** The accounts that a campaign started now would be about. */
 async function countInScope(tx: Tx, incidentId: IncidentId, now: EpochMs): Promise<number> {
-  const row = await tx.one<{ accounts: number }>(
-    `select count(*) as accounts from account a join incident i on i.id = $1 where ${isInScope}`,
-    [incidentId, toDate(now)],
-  );
+  const accounts = await accountsInScope(tx, incidentId);
+  const row = await tx.one<{ accounts: number }>(`select count(*) as accounts from ${accounts}`, [
+    incidentId,
+    toDate(now),
+  ]);
   return row?.accounts ?? 0;
 }
 

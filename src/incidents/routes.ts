@@ -22,6 +22,7 @@ import {
   RecordReview,
   RecordWayIn,
 } from "../wire/incidents.ts";
+import { sharedCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
 import { closeIncident, recordReview, recordWayIn } from "./close.ts";
 import { contain, containAccount } from "./contain.ts";
 import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
@@ -50,6 +51,7 @@ const countWithinMs = 20 * secondMs;
  */
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   const { db } = needs;
+  const numbersOf = sharedCaseNumbers(needs);
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
 
   app.get(
@@ -77,7 +79,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       if (opened.kind === "impossible") {
         return refuse(reply, "malformed-request", { fields: [{ field: `body.${opened.field}`, rule: opened.rule }] });
       }
-      const status = await incidentStatus(needs, opened.incidentId);
+      const status = await incidentStatus(needs, opened.incidentId, numbersOf);
       return status === undefined ? refuse(reply, "not-found") : reply.code(201).send(status);
     },
   );
@@ -86,7 +88,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
     "/api/incidents/:id",
     { config: { access: "operator" }, schema: { params: IdParams, response: { 200: IncidentStatus } } },
     async (request, reply) => {
-      const status = await incidentStatus(needs, idOf(request.params));
+      const status = await incidentStatus(needs, idOf(request.params), numbersOf);
       return status === undefined ? refuse(reply, "not-found") : reply.send(status);
     },
   );
@@ -145,7 +147,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       if (!(await recordWayIn(needs, id, request.body, viewerOf(request).accountId))) {
         return refuse(reply, "wrong-state", noCase);
       }
-      return answerStatus(needs, reply, id);
+      return answerStatus(needs, numbersOf, reply, id);
     },
   );
 
@@ -159,7 +161,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       const id = idOf(request.params);
       const outcome = await recordReview(needs, id, request.body, viewerOf(request).accountId);
       if (outcome !== "recorded") return refuse(reply, "wrong-state", { detail: reviewRefusal(outcome) });
-      return answerStatus(needs, reply, id);
+      return answerStatus(needs, numbersOf, reply, id);
     },
   );
 
@@ -173,7 +175,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       const id = idOf(request.params);
       const outcome = await closeIncident(needs, id, request.body, viewerOf(request).accountId);
       if (outcome.kind !== "closed") return refuse(reply, "cannot-close", { detail: closeRefusal(outcome) });
-      return answerStatus(needs, reply, id);
+      return answerStatus(needs, numbersOf, reply, id);
     },
   );
 
@@ -249,6 +251,11 @@ function letterProofRoute(app: App, needs: IncidentNeeds): void {
   );
 }
 
-async function answerStatus(needs: IncidentNeeds, reply: FastifyReply, id: IncidentId): Promise<IncidentStatus> {
-  return (await incidentStatus(needs, id)) ?? refuse<IncidentStatus>(reply, "not-found");
+async function answerStatus(
+  needs: IncidentNeeds,
+  numbersOf: ReadCaseNumbers,
+  reply: FastifyReply,
+  id: IncidentId,
+): Promise<IncidentStatus> {
+  return (await incidentStatus(needs, id, numbersOf)) ?? refuse<IncidentStatus>(reply, "not-found");
 }

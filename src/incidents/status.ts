@@ -3,13 +3,12 @@ import { fromDate, toIso, type Clock } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { signalSums } from "../signals/fan-out.ts";
 import { refusedSince } from "../sessions/refusals.ts";
-import { timelineKinds } from "../timeline/append.ts";
-import { readTimeline } from "../timeline/read.ts";
+import { readActs } from "../timeline/read.ts";
 import type { IncidentList, IncidentStatus } from "../wire/incidents.ts";
+import { readCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
 import { whatIsMissing } from "./close.ts";
 import { deadlinesOf, type DeadlineRule } from "./deadlines.ts";
 import { letterPace } from "./letter-pace.ts";
-import { letterSum } from "./letter-sum.ts";
 import { reviewItems } from "./review.ts";
 
 interface IncidentRow {
@@ -39,17 +38,21 @@ interface IncidentRow {
 
 const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
 
-interface Needs {
+export interface StatusNeeds {
   readonly db: Tx;
   readonly clock: Clock;
   /** Those that are counted: see `readDeadlines`. */
   readonly deadlines: readonly DeadlineRule[];
 }
 
-/** The whole case file as it stands; `undefined` for an id that is no case. */
+/**
+ * The whole case file as it stands; `undefined` for an id that is no case. `numbersOf` gives what takes a read of all
+ * letters: where many look, `sharedCaseNumbers` does.
+ */
 export async function incidentStatus(
-  { db, clock, deadlines }: Needs,
+  { db, clock, deadlines }: StatusNeeds,
   id: IncidentId,
+  numbersOf: ReadCaseNumbers = (marks) => readCaseNumbers(db, marks, clock.now()),
 ): Promise<IncidentStatus | undefined> {
   const row = await db.one<IncidentRow>(
     `select id, reference, state, reason, opened_at as "openedAt", opened_by as "openedBy", found_at as "foundAt",
@@ -62,24 +65,19 @@ export async function incidentStatus(
     [id],
   );
   if (row === undefined) return undefined;
-  const sum = row.notifiedAt === null ? undefined : await letterSum(db, id);
-  const [review, missing, signals, hours, refused, timeline] = await Promise.all([
+  const numbers = await numbersOf(row);
+  const { letters, renewalsByHour: hours, countedAt } = numbers;
+  const [review, missing, signals, refused, timeline, pace] = await Promise.all([
     db.many<{ item: string; state: "todo" | "done" | "explained"; note: string }>(
       `select item, state, note from incident_review where incident_id = $1`,
       [id],
     ),
-    row.state === "closed" ? [] : whatIsMissing(db, id, sum),
+    row.state === "closed" ? [] : whatIsMissing(db, id, letters),
     signalSums(db, id),
-    renewalsByHour(db, row.containedAt, row.closedAt),
     row.containedAt === null ? [] : refusedSince(db, row.containedAt),
-    // A letter per account, and each that came back, would drown what people did; their sum stands above.
-    readTimeline(db, {
-      incidentId: id,
-      kinds: timelineKinds.filter((kind) => kind !== "letter" && kind !== "bounce"),
-      limit: 200,
-    }),
+    readActs(db, id, 200),
+    letterPace(db, id, numbers, clock.now()),
   ]);
-  const pace = sum === undefined ? undefined : await letterPace(db, id, sum, clock.now());
   const { wayInWhat, wayInClosedAt, wayInEvidence } = row;
   return {
     id: row.id,
@@ -98,9 +96,10 @@ export async function incidentStatus(
     containedAt: isoOrNull(row.containedAt),
     epoch: row.epoch,
     keptTools: row.keptTools ?? false,
-    letters: sum ?? null,
+    letters: letters ?? null,
     lettersFinishedAt: isoOrNull(row.finishedAt),
     letterPace: pace ?? null,
+    countedAt: toIso(countedAt),
     renewed: hours.reduce((total, { renewed }) => total + renewed, 0),
     signals,
     renewalsByHour: hours,
@@ -118,22 +117,6 @@ export async function incidentStatus(
     timeline: timeline.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
     closedAt: isoOrNull(row.closedAt),
   };
-}
-
-/** Accounts that renewed since an instant, by hour, from the timeline. */
-export async function renewalsByHour(
-  tx: Tx,
-  since: Date | null,
-  until: Date | null,
-): Promise<{ hour: string; renewed: number }[]> {
-  if (since === null) return [];
-  const rows = await tx.many<{ hour: Date; renewed: number }>(
-    `select date_trunc('hour', at, 'UTC') as hour, count(*) as renewed
-       from timeline_entry where kind = 'renewed' and at >= $1 and ($2::timestamptz is null or at <= $2)
-      group by 1 order by 1`,
-    [since, until],
-  );
-  return rows.map(({ hour, renewed }) => ({ hour: toIso(fromDate(hour)), renewed }));
 }
 
 /** Every case, the newest first; at most 100. */

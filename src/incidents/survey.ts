@@ -7,6 +7,7 @@ import { enqueue } from "../jobs/jobs.ts";
 import { domainOf } from "../mail/address.ts";
 import { isKnownProvider, providerOf } from "../mail/providers.ts";
 import type { Lookup } from "../mail/sender-domain/lookup.ts";
+import { accountsInScope } from "./scope.ts";
 import { judgeSender, type Finding, type Sender } from "../mail/sender-domain/judge-sender.ts";
 
 /** How many of the accounts in scope have their first address with one provider. */
@@ -144,18 +145,17 @@ interface ScopePage {
 
 /** The next accounts in scope with the address that is written to first; those without one are counted and not opened. */
 async function readPage(tx: Tx, incidentId: IncidentId, after: AccountId | null, now: EpochMs): Promise<ScopePage> {
+  const accounts = await accountsInScope(tx, incidentId);
   const rows = await tx.many<{ id: AccountId; dataKey: Buffer; sealed: Buffer | null }>(
     `select a.id, a.data_key as "dataKey", d.sealed
-       from account a join incident i on i.id = $1
+       from ${accounts}
        left join lateral (
          select sealed from account_address d where d.account_id = a.id
           order by d.used_first desc, d.confirmed_at, d.id limit 1
        ) d on true
-      where ($2::uuid is null or a.id > $2)
-        and case when i.scope_accounts is null then a.created_at <= coalesce(i.copied_at, i.contained_at, $3)
-                 else a.id = any(i.scope_accounts) end
+      where a.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
       order by a.id limit $4`,
-    [incidentId, after, toDate(now), pageAccounts],
+    [incidentId, toDate(now), after, pageAccounts],
   );
   return {
     accounts: rows.length,

@@ -48,6 +48,19 @@ export async function readTimeline(
   return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
 }
 
+/**
+ * What people did in an incident, the newest first: its entries without those of single letters, of which there is one for each
+ * account, and of those that came back. At most `limit`.
+ */
+export async function readActs(tx: Tx, incidentId: IncidentId, limit: number): Promise<RecordedEntry[]> {
+  const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
+    `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail, leaf_index as "leafIndex"
+       from timeline_entry where incident_id = $1 and kind not in ('letter', 'bounce') order by id desc limit $2`,
+    [incidentId, limit],
+  );
+  return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
+}
+
 /** How many entries of each kind, of one incident or of all. */
 export async function countByKind(tx: Tx, incidentId?: IncidentId): Promise<ReadonlyMap<string, number>> {
   const rows = await tx.many<{ kind: string; count: number }>(

@@ -173,6 +173,8 @@ export const IncidentStatus = Closed({
   lettersFinishedAt: Type.Union([Instant, Type.Null()]),
   /** Null while no campaign runs. */
   letterPace: Type.Union([LetterPace, Type.Null()]),
+  /** When letters and renewals were counted: on a large service that takes longer than a page waits. */
+  countedAt: Instant,
   /** Accounts in scope whose password was set after containment. */
   renewed: Type.Integer(),
   /** What other services were told of a containment of everybody, for each stream. */

@@ -13,6 +13,7 @@ import { consoleQuery, incidentQuery, incidentsQuery, type ConsoleNumbers } from
 import { say, sayOf, showAgo, showInstant, showNumber } from "../text/say.ts";
 import { Alarms } from "./alarms.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
+import { countedAgo } from "./counted-ago.ts";
 import { KeyUse } from "./key-use.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
@@ -53,9 +54,6 @@ export function ConsolePage() {
   );
 }
 
-/** What was counted longer ago says so: on a large service counting takes longer than the page waits. */
-const slowMs = 15_000;
-
 function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly now: number }) {
   const [containing, setContaining] = useState(false);
   const rings = numbers.alarms.some(({ acknowledgedAt }) => acknowledgedAt === null);
@@ -75,8 +73,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
       {rings && alarms}
       <section className="figures" aria-label={say("console.live")}>
         <Figure label={say("console.accounts")} value={showNumber(numbers.accounts)}>
-          {now - Date.parse(numbers.countedAt) > slowMs &&
-            say("console.counted", { ago: showAgo(numbers.countedAt, now) })}
+          {countedAgo(numbers.countedAt, now)}
         </Figure>
         <Figure label={say("console.sessions")} value={showNumber(live)}>
           {numbers.sessions.map((one) => `${sayOf("class", one.class)} ${showNumber(one.live)}`).join(" · ")}

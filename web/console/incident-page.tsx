@@ -10,6 +10,7 @@ import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { incidentQuery, operatorsQuery } from "../app/queries.ts";
 import { say, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
+import { countedAgo } from "./counted-ago.ts";
 import { detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
@@ -237,9 +238,11 @@ function Letters({ incident }: { readonly incident: IncidentStatus }) {
   const [seen, setSeen] = useState<readonly (readonly [number, number])[]>([]);
   if (letters !== null && seen.at(-1)?.[1] !== handedOver) setSeen([...seen.slice(-600), [now, handedOver]]);
   if (letters === null) return <p className="soft">{say("case.letters.none")}</p>;
+  const counted = countedAgo(incident.countedAt, now);
   return (
     <>
       <SumOfLetters sum={letters} />
+      {counted !== undefined && <p className="small soft">{counted}</p>}
       {lettersFinishedAt !== null && <p>{say("case.letters.finished", { date: showExact(lettersFinishedAt) })}</p>}
       {letterPace !== null && <LettersGoingOut id={incident.id} pace={letterPace} />}
       {handedOver > 0 && <ReceiptForm id={incident.id} />}

@@ -537,6 +537,7 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
     keptTools: false,
     letters: sent ? sumOf(31_000 + (Math.floor(Date.now() / 1_000) % 9_000)) : null,
     lettersFinishedAt: null,
+    countedAt: ago(0),
     letterPace:
       state === "notifying"
         ? {

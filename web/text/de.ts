@@ -775,7 +775,8 @@ export const de: Catalogue<"de"> = {
   "contain.first": "Das öffnet einen Fall und zählt. Bevor Sie die Zahlen gesehen haben, wird nichts abgelehnt.",
   "contain.what": "Ein Commit lehnt alles ab, was unten steht. Es lässt sich nicht zurücknehmen.",
   "contain.counting": "Es wird gezählt",
-  "contain.uncounted": "Hier nicht gezählt: Bei so vielen Konten dauert das Minuten. Das Eindämmen wartet nicht darauf.",
+  "contain.uncounted":
+    "Hier nicht gezählt: Bei so vielen Konten dauert das Minuten. Das Eindämmen wartet nicht darauf.",
   "contain.refused": "Ab jetzt abgelehnt",
   "contain.passwords": "Passwörter",
   "contain.sessions": "angemeldete Geräte",

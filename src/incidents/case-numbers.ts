@@ -1,0 +1,96 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import type { Db, Tx } from "../db/db.ts";
+import type { LetterSum } from "../wire/incidents.ts";
+import { letterSum } from "./letter-sum.ts";
+import { rareReading, type RareReadingNeeds } from "./rare-reading.ts";
+
+const chartMs = 30 * minuteMs;
+/** A rate is taken over so long. */
+export const rateMs = 5 * minuteMs;
+
+/** Letters handed over in one minute, and how many of them in the last five. */
+export interface LettersOfMinute {
+  readonly minute: Date;
+  readonly handedOver: number;
+  readonly recent: number;
+}
+
+/** What of a case says which numbers it has; where one of these changes they are read anew. */
+export interface CaseMarks {
+  readonly id: IncidentId;
+  readonly containedAt: Date | null;
+  readonly notifiedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly closedAt: Date | null;
+}
+
+/** The numbers of a case that take a read of all its letters and renewals, and when they were read. */
+export interface CaseNumbers {
+  /** `undefined` before a campaign starts. */
+  readonly letters: LetterSum | undefined;
+  /** Empty while no letters go out. */
+  readonly byMinute: readonly LettersOfMinute[];
+  readonly renewalsByHour: { readonly hour: string; readonly renewed: number }[];
+  readonly countedAt: EpochMs;
+}
+
+export type ReadCaseNumbers = (marks: CaseMarks) => Promise<CaseNumbers>;
+
+/** Reads them now. */
+export async function readCaseNumbers(
+  tx: Tx,
+  { id, containedAt, notifiedAt, finishedAt, closedAt }: CaseMarks,
+  now: EpochMs,
+): Promise<CaseNumbers> {
+  const goesOut = notifiedAt !== null && finishedAt === null && closedAt === null;
+  const [letters, byMinute, renewals] = await Promise.all([
+    notifiedAt === null ? undefined : letterSum(tx, id),
+    goesOut ? lettersByMinute(tx, id, now) : [],
+    renewalsByHour(tx, containedAt, closedAt),
+  ]);
+  return { letters, byMinute, renewalsByHour: renewals, countedAt: now };
+}
+
+/** Whoever tells millions watches for hours; a sixth of one connection is what looking may take. */
+const goodFor = 5;
+
+/** The same for everybody who looks, as old as `rareReading` lets them be. Of one case at a time: more are hardly looked at. */
+export function sharedCaseNumbers(needs: RareReadingNeeds & { readonly db: Db }): ReadCaseNumbers {
+  const { db, clock } = needs;
+  let last: { readonly of: string; readonly read: () => Promise<CaseNumbers> } | undefined;
+  return (marks) => {
+    const of = JSON.stringify(Object.values(marks));
+    if (last?.of !== of) {
+      last = { of, read: rareReading(needs, goodFor, () => readCaseNumbers(db, marks, clock.now())) };
+    }
+    return last.read();
+  };
+}
+
+/** The last half hour, by minute. */
+async function lettersByMinute(tx: Tx, incidentId: IncidentId, now: EpochMs): Promise<LettersOfMinute[]> {
+  return tx.many<LettersOfMinute>(
+    `select date_trunc('minute', settled_at, 'UTC') as minute, count(*) as "handedOver",
+            count(*) filter (where settled_at > $3) as recent
+       from letter where incident_id = $1 and state = 'handed over' and settled_at > $2
+      group by 1 order by 1`,
+    [incidentId, toDate(plus(now, -chartMs)), toDate(plus(now, -rateMs))],
+  );
+}
+
+/** Accounts that renewed since an instant, by hour, from the timeline. */
+async function renewalsByHour(
+  tx: Tx,
+  since: Date | null,
+  until: Date | null,
+): Promise<{ hour: string; renewed: number }[]> {
+  if (since === null) return [];
+  const rows = await tx.many<{ hour: Date; renewed: number }>(
+    `select date_trunc('hour', at, 'UTC') as hour, count(*) as renewed
+       from timeline_entry where kind = 'renewed' and at >= $1 and ($2::timestamptz is null or at <= $2)
+      group by 1 order by 1`,
+    [since, until],
+  );
+  return rows.map(({ hour, renewed }) => ({ hour: toIso(fromDate(hour)), renewed }));
+}
