@@ -17,11 +17,13 @@ import { openClaims, type WaitingLetter } from "./claims.ts";
 import { destination, judgeOutcome, putOff, withoutSending, type Addressed } from "./judge-outcome.ts";
 import { finish, soonest } from "./finish.ts";
 import { readNotices } from "./notice.ts";
+import { relayBrake } from "./relay-brake.ts";
 import { pauseCampaign } from "./pause.ts";
 import { openPlaces, type Place } from "./places.ts";
 import { readAhead } from "./read-ahead.ts";
 import { campaignKey, messageIdOf, recordOutcomes, type Outcome } from "./record-outcomes.ts";
 import { countWalks, keepShards } from "./shards.ts";
+import { openTurns, tickMs } from "./turns.ts";
 import { unfit } from "./unfit-letter.ts";
 import { untilItCan } from "./until-it-can.ts";
 
@@ -76,8 +78,6 @@ export type Walked =
   | { readonly kind: "paused" }
   | { readonly kind: "no such campaign" };
 
-/** So many batches of letters deferred in a row, fresh ones among them, mean that the relay takes nothing now. */
-const brakeBatches = 3;
 /** While letters are on their way and there was nothing else to read. */
 const readAgainMs = secondMs / 2;
 /**
@@ -85,10 +85,6 @@ const readAgainMs = secondMs / 2;
  * when one of them has come back would leave the processors idle meanwhile. They are not claimed yet.
  */
 const readyForEachPlace = 2;
-/** Letters that wait for their turn in memory. */
-const mostTurning = 2_000;
-/** Letters whose turn comes within this time go together: one claim, one signing, one record. */
-const tickMs = 100;
 /** How often a walk looks how full the lobby is. */
 const heedLobbyMs = secondMs;
 /** A full lobby is looked at again after this. */
@@ -147,12 +143,7 @@ export async function walk(
   // As many as may be, until they are counted.
   let walks = walkers;
 
-  /** Read, addressed, and not asked for its turn yet. */
-  const queue: Addressed[] = [];
-  /** Its turn at its provider has come. */
-  const turned: Addressed[] = [];
-  /** Letters that have their turn at their provider soon; they hold no place meanwhile. */
-  let turning = 0;
+  const brake = relayBrake({ batch, concurrency });
   /** Letters that are being signed, wait for a place, or have one: being claimed, on their way, being recorded. */
   let underWay = 0;
   let putting = 0;
@@ -163,10 +154,6 @@ export async function walk(
   let isToPause = false;
   let isReadOut = false;
 
-  /** Letters deferred since the relay last took or refused one: when it takes nothing, the walk pauses. */
-  let deferredInARow = 0;
-  let unreachedInARow = 0;
-  let restUntil: EpochMs | undefined;
   let turnEnds = until;
   const turnMs = until === undefined ? 0 : until - clock.now();
   /** What the lobby leaves of what could be sent. */
@@ -181,7 +168,7 @@ export async function walk(
   /** For good, as opposed to a turn or a rest. */
   const isEnding = (): boolean => signal?.aborted === true || failure !== undefined || claims.isPaused();
   const isStopped = (): boolean =>
-    isEnding() || restUntil !== undefined || (turnEnds !== undefined && clock.now() >= turnEnds);
+    isEnding() || brake.resting() !== undefined || (turnEnds !== undefined && clock.now() >= turnEnds);
 
   let wake = (): void => undefined;
   /** Until something has happened, or so long. */
@@ -194,12 +181,25 @@ export async function walk(
       };
     });
 
-  const isNothingOpen = (): boolean => underWay + turning + putting + turned.length + queue.length === 0;
+  const turns = openTurns({
+    clock,
+    providers,
+    share: () => share,
+    putOff: (letter, later) => {
+      putting++;
+      void settle(letter, putOff(letter, later)).finally(() => {
+        putting--;
+        wake();
+      });
+    },
+    onTurn: () => wake(),
+  });
+  const isNothingOpen = (): boolean => underWay + putting + turns.size() === 0;
 
   async function read(): Promise<void> {
     const isAlone = isNothingOpen();
     const letters = await reader.next();
-    if (letters.length > 0) queue.push(...(await addressLetters(needs, incidentId, { key, notices }, letters)));
+    if (letters.length > 0) turns.add(await addressLetters(needs, incidentId, { key, notices }, letters));
     else {
       isToPause = true;
       after(readAgainMs, () => {
@@ -211,43 +211,13 @@ export async function walk(
   }
 
   function readMore(): void {
-    const isEnough = queue.length > batch / 2 || turning + turned.length > mostTurning;
-    if (reading !== undefined || isEnough || (isToPause && !isNothingOpen())) return;
+    if (reading !== undefined || turns.isFull(batch / 2) || (isToPause && !isNothingOpen())) return;
     reading = read()
       .catch(fail)
       .finally(() => {
         reading = undefined;
         wake();
       });
-  }
-
-  /** The next letter whose turn has come. What has its turn later comes back then, or is put off. */
-  function nextInTurn(): Addressed | undefined {
-    const first = turned.shift();
-    if (first !== undefined) return first;
-    while (turning < mostTurning) {
-      const letter = queue.shift();
-      if (letter === undefined) return undefined;
-      const provider = destination(letter)?.provider;
-      if (provider === undefined) return letter;
-      const turn = providers.turn(provider, clock.now(), letter.isDue, share);
-      if (turn.kind === "go") return letter;
-      if (turn.kind === "put off") {
-        putting++;
-        void settle(letter, putOff(letter, turn.until)).finally(() => {
-          putting--;
-          wake();
-        });
-        continue;
-      }
-      turning++;
-      after(Math.ceil(turn.waitMs / tickMs) * tickMs, () => {
-        turning--;
-        turned.push(letter);
-        wake();
-      });
-    }
-    return undefined;
   }
 
   async function settle(letter: WaitingLetter, outcome: Outcome | undefined): Promise<void> {
@@ -309,15 +279,7 @@ export async function walk(
     const later = sent.kind === "deferred" ? laterOf(sent.reply) : undefined;
     if (sent.kind === "handed over") providers.learn(provider, clock.now(), "taken", putOffSince);
     else if (later !== undefined) providers.learn(provider, clock.now(), later, putOffSince);
-    // Who greylists is there, and takes letters.
-    if (sent.kind !== "deferred" || later === "come again") {
-      deferredInARow = 0;
-      unreachedInARow = 0;
-      return;
-    }
-    deferredInARow++;
-    if (sent.cause === "relay") unreachedInARow++;
-    if (deferredInARow >= brakeBatches * batch || unreachedInARow >= 2 * concurrency) restUntil ??= dueAt ?? undefined;
+    brake.note(sent, later, dueAt);
   }
 
   async function deliver(letter: Addressed): Promise<void> {
@@ -325,7 +287,7 @@ export async function walk(
     const place = places.place();
     const chosen = destination(letter);
     const outcome = chosen === undefined ? withoutSending(letter) : await send(letter, chosen, place);
-    if (outcome === "not now") turned.push(letter);
+    if (outcome === "not now") turns.giveBack(letter, "last");
     else await settle(letter, outcome);
     place.leave();
     underWay--;
@@ -342,7 +304,7 @@ export async function walk(
         busyMs = 0;
       }
       const isFull = underWay >= concurrency * (1 + readyForEachPlace);
-      const letter = isFull ? undefined : nextInTurn();
+      const letter = isFull ? undefined : turns.next();
       if (letter === undefined) {
         const from = clock.now();
         await somethingHappens(readAgainMs);
@@ -354,7 +316,7 @@ export async function walk(
       const waitMs = destination(letter) === undefined ? 0 : allowance.take(clock.now(), ours);
       if (waitMs === 0) void deliver(letter);
       else {
-        turned.unshift(letter);
+        turns.giveBack(letter, "first");
         await somethingHappens(Math.max(waitMs, tickMs));
       }
     }
@@ -374,7 +336,7 @@ export async function walk(
           isSilent = true;
         });
       }
-      if (isSilent && !isEnding() && (restUntil ?? 0) <= clock.now()) return false;
+      if (isSilent && !isEnding() && (brake.resting() ?? 0) <= clock.now()) return false;
       await somethingHappens(readAgainMs);
     }
     callOff();
@@ -384,9 +346,7 @@ export async function walk(
   async function go(): Promise<void> {
     await handOut();
     while (!(await isAllBack())) {
-      restUntil = undefined;
-      deferredInARow = 0;
-      unreachedInARow = 0;
+      brake.release();
       if (turnEnds !== undefined) turnEnds = plus(clock.now(), turnMs);
       await handOut();
     }
@@ -406,7 +366,7 @@ export async function walk(
   });
   const heeding = every(heedLobbyMs, async () => {
     const { fullness } = await readLobbyFullness(db, incidentId, clock.now()).catch(() => ({ fullness: 1 - share }));
-    if (fullness === 1) restUntil ??= plus(clock.now(), fullLobbyMs);
+    if (fullness === 1) brake.restUntil(plus(clock.now(), fullLobbyMs));
     else share = 1 - fullness;
   });
   try {
@@ -419,6 +379,7 @@ export async function walk(
   await reader.leave();
   if (failure !== undefined) throw failure;
   if (claims.isPaused()) return { kind: "paused" };
+  const restUntil = brake.resting();
   if (restUntil !== undefined) return { kind: "waiting", until: soonest(restUntil, clock.now()) };
   if (!isReadOut) return { kind: "stopped" };
   return untilItCan(log, signal, () => finish(needs, incidentId));
