@@ -3,7 +3,7 @@ import { fromDate, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel
 import type { Db, Tx } from "../db/db.ts";
 import type { LetterSum } from "../wire/incidents.ts";
 import { letterSum } from "./letter-sum.ts";
-import { rareReading, type RareReadingNeeds } from "./rare-reading.ts";
+import { rareReadingOf, type RareReadingNeeds } from "./rare-reading.ts";
 
 const chartMs = 30 * minuteMs;
 /** A rate is taken over so long. */
@@ -55,18 +55,9 @@ export async function readCaseNumbers(
 /** Whoever tells millions watches for hours; a sixth of one connection is what looking may take. */
 const goodFor = 5;
 
-/** The same for everybody who looks, as old as `rareReading` lets them be. Of one case at a time: more are hardly looked at. */
-export function sharedCaseNumbers(needs: RareReadingNeeds & { readonly db: Db }): ReadCaseNumbers {
-  const { db, clock } = needs;
-  let last: { readonly of: string; readonly read: () => Promise<CaseNumbers> } | undefined;
-  return (marks) => {
-    const of = JSON.stringify(Object.values(marks));
-    if (last?.of !== of) {
-      last = { of, read: rareReading(needs, goodFor, () => readCaseNumbers(db, marks, clock.now())) };
-    }
-    return last.read();
-  };
-}
+/** The same for everybody who looks, as old as `rareReading` lets them be. */
+export const sharedCaseNumbers = (needs: RareReadingNeeds & { readonly db: Db }): ReadCaseNumbers =>
+  rareReadingOf(needs, goodFor, (marks: CaseMarks) => readCaseNumbers(needs.db, marks, needs.clock.now()));
 
 /** The last half hour, by minute. */
 async function lettersByMinute(tx: Tx, incidentId: IncidentId, now: EpochMs): Promise<LettersOfMinute[]> {

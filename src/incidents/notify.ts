@@ -8,7 +8,7 @@ import { startCampaign, type CampaignNeeds, type StartRefusal } from "./campaign
 import type { DeadlineRule } from "./deadlines.ts";
 import { noticeIn, type NoticeText } from "./notice.ts";
 import { pauseCampaign, resumeCampaign } from "./pause.ts";
-import { planCampaign, type WayOut } from "./plan.ts";
+import { planCampaign, type CountScope, type WayOut } from "./plan.ts";
 import { planLines } from "./plan-lines.ts";
 import { noticeFacts, previewNotices } from "./preview.ts";
 import { askForSurvey, readSurvey } from "./survey.ts";
@@ -25,6 +25,7 @@ export async function notifyIncident(
     readonly wayOut: WayOut;
     /** Those that a plan counts: see `readDeadlines`. */
     readonly deadlines: readonly DeadlineRule[];
+    readonly scopeCounts?: CountScope;
   },
   incidentId: IncidentId,
   action: "preview" | "test" | "plan" | "start" | "pause" | "resume",

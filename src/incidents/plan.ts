@@ -12,10 +12,11 @@ import {
 } from "../kernel/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
-import type { Tx } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { campaignShare, campaignShareText } from "./campaign-share.ts";
 import { deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
+import { rareReadingOf, type RareReadingNeeds } from "./rare-reading.ts";
 import { accountsInScope } from "./scope.ts";
 import type { Survey } from "./survey.ts";
 
@@ -37,28 +38,55 @@ interface Needs extends WayOut {
   readonly clock: Clock;
   /** Those that are counted: see `readDeadlines`. */
   readonly deadlines: readonly DeadlineRule[];
+  /** Where many look: `sharedScopeCounts`. Counted anew without. */
+  readonly scopeCounts?: CountScope;
 }
 
-/**
- * Counts what a campaign started now would take, and says what can be promised of it: a full read, seconds at millions of
- * accounts. Without a case the scope is everybody. No figure that was not counted, measured or set. `undefined` for an id
- * that is no case.
- */
-export async function planCampaign(
-  { db, clock, leavesBy, allowance, price, deadlines }: Needs,
-  incidentId: IncidentId | null,
-  survey?: Survey,
-): Promise<Plan | undefined> {
-  const way = { leavesBy, allowance, price };
-  const now = clock.now();
+/** The accounts of a scope that have one language. */
+export interface ScopeCount {
+  readonly locale: string;
+  readonly accounts: number;
+  readonly withAddress: number;
+}
+
+/** A full read, seconds at millions of accounts. */
+async function countScope(db: Tx, incidentId: IncidentId | null, now: EpochMs): Promise<ScopeCount[]> {
   const accounts = await accountsInScope(db, incidentId);
-  const rows = await db.many<{ locale: string; accounts: number; withAddress: number }>(
+  return db.many<ScopeCount>(
     `select a.locale, count(*) as accounts,
             count(*) filter (where exists (select from account_address d where d.account_id = a.id)) as "withAddress"
        from ${accounts}
       group by a.locale order by accounts desc, a.locale`,
     [incidentId, toDate(now)],
   );
+}
+
+export type CountScope = (incidentId: IncidentId | null) => Promise<readonly ScopeCount[]>;
+
+/** A scope changes with each account that is made, and nobody plans by single ones. */
+const goodFor = 20;
+
+/** Counts for everybody who looks at a plan, which a console does again and again while the worker finds out the rest. */
+export function sharedScopeCounts(needs: RareReadingNeeds & { readonly db: Db }): CountScope {
+  const { db, clock } = needs;
+  const read = rareReadingOf(needs, goodFor, async (incidentId: IncidentId | null) => ({
+    rows: await countScope(db, incidentId, clock.now()),
+  }));
+  return async (incidentId) => (await read(incidentId)).rows;
+}
+
+/**
+ * Counts what a campaign started now would take, and says what can be promised of it. Without a case the scope is
+ * everybody. No figure that was not counted, measured or set. `undefined` for an id that is no case.
+ */
+export async function planCampaign(
+  { db, clock, leavesBy, allowance, price, deadlines, scopeCounts }: Needs,
+  incidentId: IncidentId | null,
+  survey?: Survey,
+): Promise<Plan | undefined> {
+  const way = { leavesBy, allowance, price };
+  const now = clock.now();
+  const rows = await (scopeCounts?.(incidentId) ?? countScope(db, incidentId, now));
   const times = await caseTimes(db, incidentId, now);
   if (times === undefined) return undefined;
   const inScope = rows.reduce((total, { accounts }) => total + accounts, 0);

@@ -40,3 +40,17 @@ export function rareReading<Value extends object>(
     return reading;
   };
 }
+
+/** The same for a reading of something: `of` one thing at a time, since more are hardly looked at in one moment. */
+export function rareReadingOf<Of, Value extends object>(
+  needs: RareReadingNeeds,
+  goodFor: number,
+  read: (of: Of) => Promise<Value>,
+): (of: Of) => Promise<Value & { readonly countedAt: EpochMs }> {
+  let last: { readonly key: string; readonly read: ReturnType<typeof rareReading<Value>> } | undefined;
+  return (of) => {
+    const key = JSON.stringify(of);
+    if (last?.key !== key) last = { key, read: rareReading(needs, goodFor, () => read(of)) };
+    return last.read();
+  };
+}

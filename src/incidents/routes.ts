@@ -30,6 +30,7 @@ import { openIncident, readOpenIncident } from "./open.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
+import { sharedScopeCounts } from "./plan.ts";
 import { closeRefusal, noCase, reviewRefusal } from "./refusals.ts";
 import { containedReply, wouldContain } from "./would-contain.ts";
 import { reportIncident, type ReportNeeds } from "./report.ts";
@@ -52,6 +53,7 @@ const countWithinMs = 20 * secondMs;
 export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   const { db } = needs;
   const numbersOf = sharedCaseNumbers(needs);
+  const scopeCounts = sharedScopeCounts(needs);
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
 
   app.get(
@@ -126,7 +128,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
     { config: { access: "fresh operator" }, schema: { params: IdParams, body: Notify, response: { 200: Notified } } },
     async (request, reply) => {
       const outcome = await notifyIncident(
-        needs,
+        { ...needs, scopeCounts },
         idOf(request.params),
         request.body.action,
         viewerOf(request).accountId,

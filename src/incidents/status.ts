@@ -65,7 +65,8 @@ export async function incidentStatus(
     [id],
   );
   if (row === undefined) return undefined;
-  const numbers = await numbersOf(row);
+  const { containedAt, notifiedAt, finishedAt, closedAt } = row;
+  const numbers = await numbersOf({ id, containedAt, notifiedAt, finishedAt, closedAt });
   const { letters, renewalsByHour: hours, countedAt } = numbers;
   const [review, missing, signals, refused, timeline, pace] = await Promise.all([
     db.many<{ item: string; state: "todo" | "done" | "explained"; note: string }>(
