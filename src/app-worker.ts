@@ -31,7 +31,7 @@ import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { watchSignIns } from "./canaries/stuffing.ts";
 import { neverMailed } from "./canaries/plant.ts";
 import { startTransmitter } from "./signals/transmit.ts";
-import { deleteDue } from "./leaving/delete-account.ts";
+import { deleteDue, forgetLate } from "./leaving/delete-account.ts";
 import { forgetProgress } from "./streaming/progress.ts";
 import { makeDemoLibrary } from "./library/demo.ts";
 import { openInspector } from "./library/inspect-file.ts";
@@ -83,6 +83,7 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   const stopping = new AbortController();
   const cleaning = defineTask("clean-up", async () => {
     while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.signal.aborted);
+    await forgetLate({ db, clock, forgetProgress });
     await cleanUp(db, clock.now(), stopping.signal);
   });
   // Campaigns have connections of their own: a code never waits behind a letter of the thousands.

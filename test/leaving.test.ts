@@ -8,8 +8,8 @@ import { prove, proveConsistency } from "../src/timeline/proof.ts";
 import { hashLeaf, verifyConsistency, verifyInclusion } from "../src/timeline/tree.ts";
 import { verifyTimeline } from "../src/timeline/verify.ts";
 import { startRecovery } from "../src/renewal/recovery.ts";
-import { deleteAccount, deleteDue } from "../src/leaving/delete-account.ts";
-import { forgetProgress } from "../src/streaming/progress.ts";
+import { deleteAccount, deleteDue, forgetLate } from "../src/leaving/delete-account.ts";
+import { forgetProgress, saveProgress } from "../src/streaming/progress.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { peopleOf, type Person } from "./people.ts";
@@ -156,6 +156,22 @@ test("deleting is planned, told to every address, works as before for a week, an
   const keys = await ground.keyholders.web.publicKeys("checkpoint");
   const verdict = await verifyTimeline({ db, databaseId, publicKeys: keys.map(({ publicKey }) => publicKey) });
   expect(verdict.kind).toBe("intact");
+});
+
+test("what a report that was let in before the deletion writes after it is forgotten with the next clean-up", async () => {
+  const ada = await person();
+  const bob = await person();
+  await useEverything(bob);
+  const title = (await db.one<{ id: TitleId }>(`select id from title limit 1`))!.id;
+  const report = (): Promise<void> =>
+    saveProgress(db, ada.accountId, title, { positionSeconds: 61, durationSeconds: 7_200 }, clock.now());
+  expect(await deleteAccount(deleteNeeds, ada.accountId, { by: "host", due: false })).toBe("deleted");
+  await report();
+  expect(await tracesOf(ada.accountId)).toContain("progress.account_id");
+  clock.advance(70 * minuteMs);
+  await forgetLate(deleteNeeds);
+  expect(await tracesOf(ada.accountId)).toEqual(["timeline_entry.body"]);
+  expect(await tracesOf(bob.accountId)).toContain("progress.account_id");
 });
 
 test("every table that has an account's id is emptied of it by name: one that is added tomorrow is missed here", async () => {

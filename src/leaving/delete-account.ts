@@ -1,5 +1,5 @@
-import type { AccountId } from "../kernel/brand.ts";
-import { toDate, type Clock } from "../kernel/clock.ts";
+import { parseId, type AccountId } from "../kernel/brand.ts";
+import { hourMs, plus, toDate, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -8,6 +8,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
 import { append } from "../timeline/append.ts";
+import { readSince } from "../timeline/read.ts";
 import { openAccounts } from "../accounts/accounts.ts";
 import { dueDeletions, isLastOperator, shredAccount } from "../accounts/deletion.ts";
 import { forgetCredentials } from "../credentials/clean-up.ts";
@@ -80,6 +81,24 @@ export async function deleteAccount(
     }),
   );
   return done ? "deleted" : why;
+}
+
+/** Longer than any request lasts, and than two clean-ups lie apart. */
+const lateMs = 3 * hourMs;
+
+/**
+ * Forgets what a request that was let in before an account's deletion committed has written of it afterwards: how far a film was
+ * seen. A check in each such report would lock the account's row for every viewer, every few seconds.
+ */
+export async function forgetLate({
+  db,
+  clock,
+  forgetProgress,
+}: Pick<DeleteNeeds, "db" | "clock" | "forgetProgress">): Promise<void> {
+  for (const { detail } of await readSince(db, "account deleted", plus(clock.now(), -lateMs))) {
+    const accountId = parseId<AccountId>(detail["account"]);
+    if (accountId !== undefined) await forgetProgress(db, accountId);
+  }
 }
 
 /** Deletes the accounts whose day has come; one that cannot be deleted is said so and left for the next time. */

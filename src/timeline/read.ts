@@ -1,4 +1,4 @@
-import { fromDate } from "../kernel/clock.ts";
+import { fromDate, toDate } from "../kernel/clock.ts";
 import type { EpochMs } from "../kernel/clock.ts";
 import type { IncidentId } from "../kernel/brand.ts";
 import type { Tx } from "../db/db.ts";
@@ -57,6 +57,16 @@ export async function readActs(tx: Tx, incidentId: IncidentId, limit: number): P
     `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail, leaf_index as "leafIndex"
        from timeline_entry where incident_id = $1 and kind not in ('letter', 'bounce') order by id desc limit $2`,
     [incidentId, limit],
+  );
+  return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
+}
+
+/** The entries of one kind since an instant, the oldest first. */
+export async function readSince(tx: Tx, kind: TimelineKind, since: EpochMs): Promise<RecordedEntry[]> {
+  const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
+    `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail, leaf_index as "leafIndex"
+       from timeline_entry where kind = $1 and at >= $2 order by at, id`,
+    [kind, toDate(since)],
   );
   return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
 }
