@@ -65,7 +65,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       // The process handles its signals itself: first the requests, then the jobs, then the database.
       noHandleSignals: true,
       gracefulShutdownAbortTimeout: stopWithinMs,
-      pollInterval: 1_000,
+      // Each of a lane's places asks by itself; what is queued for now is announced, so only retries wait for it.
+      pollInterval: Math.max(1_000, pollMsForEach * concurrency[lane]),
       logger: loggerOf(log.child({ lane })),
       events,
     });
@@ -112,6 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 }
 
 type Lane = keyof WorkerOptions["concurrency"];
+const pollMsForEach = 250;
 
 /**
  * Ends a lane that failed in its first question to the queue. graphile-worker asks once which tasks the database knows, and keeps
