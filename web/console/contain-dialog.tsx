@@ -135,23 +135,29 @@ function ToTell({ plan }: { readonly plan: Plan }) {
 
 /** `undefined`: being counted; `null`: that takes longer than anybody waits here. Neither keeps anybody from containing. */
 function CountList({ counts }: { readonly counts: Counts | null | undefined }) {
-  if (counts === null) return <p className="soft small">{say("contain.uncounted")}</p>;
+  const figure = (name: keyof Counts): string => (counts == null ? "–" : showNumber(counts[name]));
   return (
     <div className="counts" aria-live="polite" aria-busy={counts === undefined}>
-      <p className="soft small">{counts === undefined ? say("contain.counting") : say("contain.refused")}</p>
+      <p className="soft small">
+        {counts === undefined
+          ? say("contain.counting")
+          : counts === null
+            ? say("contain.uncounted")
+            : say("contain.refused")}
+      </p>
       <dl>
         {counted.map((one) => (
           <div key={one}>
-            <dd>{counts === undefined ? "–" : showNumber(counts[one])}</dd>
+            <dd>{figure(one)}</dd>
             <dt>{say(`contain.${one}`)}</dt>
           </div>
         ))}
         <div>
-          <dd>{counts === undefined ? "–" : showNumber(counts.accounts)}</dd>
+          <dd>{figure("accounts")}</dd>
           <dt>{say("contain.accounts")}</dt>
         </div>
       </dl>
-      {counts !== undefined && (
+      {counts != null && (
         <p className="soft small">{say("contain.still-good", { passkeys: showNumber(counts.passkeysStillGood) })}</p>
       )}
     </div>
