@@ -60,7 +60,7 @@ export async function makeArtwork(needs: ArtworkNeeds, signal: AbortSignal): Pro
        from title
        join lateral (select path, fingerprint, state, pictures, facts from file
                       where title_id = title.id and state <> 'missing'
-                      order by (state = 'playable') desc, (facts->>'height')::int desc nulls last, path limit 1) best on true
+                      order by (state = 'playable') desc, (facts->>'height')::float8 desc nulls last, path limit 1) best on true
        left join artwork on artwork.title_id = title.id
       where title.visible
       order by title.id`,
@@ -171,6 +171,7 @@ export async function posterOfPicture(path: string, signal: AbortSignal): Promis
   const demuxer = pictureDemuxers[splitExtension(path).extension];
   if (demuxer === undefined) return "not a picture by its name";
   const input = await readPicture(path);
+  if (typeof input === "string") return input;
   return render(
     ["-protocol_whitelist", "pipe", "-f", demuxer, "-max_pixels", "60000000", "-i", "pipe:0"],
     "null",
@@ -179,13 +180,22 @@ export async function posterOfPicture(path: string, signal: AbortSignal): Promis
   );
 }
 
-async function readPicture(path: string): Promise<Buffer> {
-  // A link put there since the walk is not followed.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+/** At most 20 MB of a regular file. @returns the reason if it cannot: it may have been swapped since it was looked at. */
+async function readPicture(path: string): Promise<Buffer | string> {
   try {
-    return await handle.readFile();
-  } finally {
-    await handle.close();
+    // A link put there since the walk is not followed, and a pipe not waited for.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stats = await handle.stat();
+      if (!stats.isFile() || stats.size > maxPictureBytes) return "it is no file of at most 20 MB";
+      const buffer = Buffer.alloc(stats.size);
+      const { bytesRead } = await handle.read(buffer, 0, stats.size, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    return messageOf(thrown);
   }
 }
 

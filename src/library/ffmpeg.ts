@@ -35,10 +35,11 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
     process.platform === "win32"
       ? ["ffmpeg", []]
       : ["/bin/sh", ["-c", `ulimit -v ${addressSpaceKb} 2>/dev/null; exec ffmpeg "$@"`, "ffmpeg"]];
+  const timeout = AbortSignal.timeout(limits.timeoutMs);
   const child = spawn(program, [...before, ...own, ...parameters], {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
     env: { PATH: "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin", LC_ALL: "C", TZ: "UTC" },
-    signal: AbortSignal.any([limits.signal, AbortSignal.timeout(limits.timeoutMs)]),
+    signal: AbortSignal.any([limits.signal, timeout]),
     killSignal: "SIGKILL",
     windowsHide: true,
   });
@@ -76,7 +77,7 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
     let failure = "";
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed", { cause: error }));
-      failure = messageOf(error);
+      failure = timeout.aborted ? "ffmpeg took too long" : messageOf(error);
     });
     child.on("close", (code) => {
       if (code === 127)

@@ -294,7 +294,18 @@ async function inspectAll(
         counts.waiting++;
         continue;
       }
-      await recordFile(needs, file, inspection);
+      inspection = await recordFile(needs, file, inspection).then(
+        () => inspection,
+        async (thrown: unknown) => {
+          // With the database away this fails too, and the scan with it: it is tried again.
+          const unstored = {
+            kind: "damaged",
+            reason: `what it says of itself cannot be stored: ${messageOf(thrown)}`,
+          } as const;
+          await recordFile(needs, file, unstored);
+          return unstored;
+        },
+      );
       counts.inspected++;
       if (inspection.kind === "damaged") {
         counts.damaged++;

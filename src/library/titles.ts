@@ -64,7 +64,7 @@ function selectTitles(db: Db) {
           .whereRef("file.title_id", "=", "t.id")
           .where("file.state", "<>", "missing")
           .orderBy(sql`(state = 'playable')`, "desc")
-          .orderBy(sql`(facts->>'height')::int desc nulls last`)
+          .orderBy(sql`(facts->>'height')::float8 desc nulls last`)
           .orderBy("path")
           .limit(1)
           .as("f"),
@@ -294,7 +294,7 @@ export async function chooseFile(
   const row = await db.one<{ fileId: FileId; state: "playable" | "damaged" }>(
     `select id as "fileId", state from file
       where title_id = $1 and state <> 'missing'
-      order by (state = 'playable') desc, (facts->>'height')::int desc nulls last, path
+      order by (state = 'playable') desc, (facts->>'height')::float8 desc nulls last, path
       limit 1`,
     [titleId],
   );

@@ -190,4 +190,9 @@ test("long hostile texts are bounded, and read in one pass", () => {
   expect(cues.every(({ text }) => text.length < 20_000)).toBe(true);
   const many = parseCues("0:0:1,0 --> 0:0:2,0\nx\n".repeat(50_000));
   expect(many.length).toBe(20_000);
+  // Eight megabytes of signs that are each written as five characters.
+  const signs = writeVtt(parseCues(`0:0:1,0 --> 0:0:2,0\n${"&".repeat(1_990)}\n`.repeat(4_000)), 0);
+  expect(signs.length).toBeLessThan(5_000_000);
+  const late = `${"-->\n".repeat(200_000)}0:0:1,0 --> 0:0:2,0\nx\n`;
+  expect(parseCues(late.slice(4)).length + parseCues(late.slice(4 * 3)).length).toBe(1);
 });

@@ -11,6 +11,10 @@ export interface Cue {
 /** Larger texts are not read. */
 export const maxSubtitleBytes = 8 * 1024 * 1024;
 const maxCues = 20_000;
+/** A cue has a number, times, two or three lines and an empty one. */
+const maxLines = 10 * maxCues;
+/** Of all cues as they are written: escaping can make five of one character. A long film has some 100,000. */
+const maxCharacters = 4 * 1024 * 1024;
 const maxCueCharacters = 2_000;
 const maxCueLines = 12;
 const maxMs = 100 * 3_600_000;
@@ -58,17 +62,19 @@ function readTiming(
 /**
  * Reads SubRip or WebVTT. What is not understood is left out: no input makes it fail. In SubRip a text goes on to the next
  * line of times, since empty lines inside a text are common there; in WebVTT it ends at the first empty line, since notes
- * and styles stand between the cues. In order of time; at most 20,000 cues of 12 lines or 2,000 characters.
+ * and styles stand between the cues. In order of time; at most 20,000 cues of 12 lines or
+ * 2,000 characters, from the first 200,000 lines, and not much more than 4 million characters of them all.
  */
 export function parseCues(source: string): Cue[] {
   const lines = source
     .replace(/^\uFEFF/, "")
     .replaceAll("\0", "")
-    .split(/\r\n|\r|\n/);
+    .split(/\r\n|\r|\n/, maxLines);
   const isVtt = /^WEBVTT(?:[ \t]|$)/.test(lines[0] ?? "");
   const cues: Cue[] = [];
   let at = 0;
-  while (at < lines.length && cues.length < maxCues) {
+  let characters = 0;
+  while (at < lines.length && cues.length < maxCues && characters < maxCharacters) {
     const timing = readTiming(lines[at] ?? "");
     at++;
     if (timing === undefined) continue;
@@ -79,6 +85,7 @@ export function parseCues(source: string): Cue[] {
     if (!isVtt && at < lines.length && last > first && /^\s*\d{1,7}\s*$/.test(lines[last - 1] ?? "")) last--;
     const text = cueText(lines.slice(first, Math.min(last, first + 4 * maxCueLines)), isVtt);
     if (text === "" || timing.endMs <= timing.startMs) continue;
+    characters += text.length;
     cues.push({ startMs: timing.startMs, endMs: timing.endMs, text, settings: isVtt ? settingsOf(timing.rest) : "" });
   }
   return cues.toSorted((a, b) => a.startMs - b.startMs);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
@@ -92,6 +92,24 @@ test("files beside the film are read as they are now", async () => {
   await writeFile(own, Buffer.from(spokenSrt.replace("The End", "Fin… à bientôt"), "latin1"));
   expect(textOf(await subtitles.resource(file, 4, "0.vtt", never))).toContain("à bientôt");
   expect(await subtitles.resource(file, 5, "0.vtt", never)).toEqual({ kind: "missing" });
+});
+
+test("a file beside the film is made into text once, until it has changed", async () => {
+  const subtitles = subtitlesOf();
+  const own = join(dir, "once.srt");
+  const once = { ...file, embedded: [], sidecars: [sidecar("once.srt", "en")] };
+  const read = async (): Promise<string> => textOf(await subtitles.resource(once, 1, "0.vtt", never));
+  const write = async (word: string, second: number): Promise<void> => {
+    await writeFile(own, `1\n00:00:01,000 --> 00:00:02,000\n${word}\n`);
+    await utimes(own, second, second);
+  };
+  await write("one", 1);
+  expect(await read()).toContain("one");
+  // The same to whoever looks, and so not read again.
+  await write("two", 1);
+  expect(await read()).toContain("one");
+  await write("two", 2);
+  expect(await read()).toContain("two");
 });
 
 test("a link that leaves the library and a file that is too large are not read", async () => {

@@ -5,6 +5,7 @@ import { join, sep } from "node:path";
 import { messageOf } from "../kernel/fault.ts";
 import type { Sidecar } from "../library/beside.ts";
 import type { SubtitleIndex } from "../library/media/media-index.ts";
+import { fingerprintOf } from "../library/walk.ts";
 import { decodeSubtitles, maxSubtitleBytes, parseCues, writeVtt } from "./cues.ts";
 import { inputArguments, startFfmpeg, toolMissing, type FfmpegNeeds } from "./ffmpeg-child.ts";
 import type { MediaAnswer } from "./routes.ts";
@@ -83,6 +84,7 @@ export function startSubtitles(needs: Needs): Subtitles {
   const closing = new AbortController();
 
   const keep = (key: string, text: Text): void => {
+    if (kept.has(key)) return;
     kept.set(key, text);
     keptBytes += text.vtt.length;
     for (const [oldest, { vtt }] of kept) {
@@ -108,7 +110,7 @@ export function startSubtitles(needs: Needs): Subtitles {
     const text = await Promise.race([work, aborted(signal)]);
     if (text === undefined) return { kind: "busy" };
     if (text.kind === "unreadable") return text;
-    if (!kept.has(key)) keep(key, text);
+    keep(key, text);
     return answer(text);
   };
 
@@ -121,7 +123,7 @@ export function startSubtitles(needs: Needs): Subtitles {
       if (name !== "0.vtt") return { kind: "missing" };
       if (track !== undefined) return embeddedText(file, track, signal);
       if (sidecar === undefined) return { kind: "missing" };
-      const text = await readSidecar(libraryDir, sidecar.path);
+      const text = await readSidecar(libraryDir, sidecar.path, { kept, keep });
       return text.kind === "text" ? answer(text) : text;
     },
     close: async () => {
@@ -170,12 +172,14 @@ function playlistAnswer(durationSeconds: number): MediaAnswer {
 }
 
 /**
- * Reads a subtitle file beside a film, each time anew: it is small, and people correct it. Only a regular file inside the
- * library, of at most 8 MB.
+ * Reads a subtitle file beside a film. It is looked at each time, since people correct it, and its text made anew once it has
+ * changed: of 8 MB that takes most of a second, in the thread that answers everybody. Only a regular file inside the library,
+ * of at most 8 MB.
  */
 async function readSidecar(
   libraryDir: string,
   path: string,
+  texts: { readonly kept: ReadonlyMap<string, Text>; readonly keep: (key: string, text: Text) => void },
 ): Promise<Text | Unreadable | { readonly kind: "missing" }> {
   try {
     const root = await realpath(libraryDir);
@@ -184,12 +188,19 @@ async function readSidecar(
     if (!full.startsWith(root.endsWith(sep) ? root : root + sep)) return { kind: "missing" };
     const handle = await open(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const stats = await handle.stat();
+      const stats = await handle.stat({ bigint: true });
+      const sizeBytes = Number(stats.size);
       if (!stats.isFile()) return { kind: "missing" };
-      if (stats.size > maxSubtitleBytes) return { kind: "unreadable", message: "the subtitle file is above 8 MB" };
-      const buffer = Buffer.alloc(stats.size);
-      const { bytesRead } = await handle.read(buffer, 0, stats.size, 0);
-      return textOf(decodeSubtitles(buffer.subarray(0, bytesRead)), 0);
+      if (sizeBytes > maxSubtitleBytes) return { kind: "unreadable", message: "the subtitle file is above 8 MB" };
+      const key = `beside ${fingerprintOf(stats)}`;
+      const known = texts.kept.get(key);
+      if (known !== undefined) return known;
+      const buffer = Buffer.alloc(sizeBytes);
+      const { bytesRead } = await handle.read(buffer, 0, sizeBytes, 0);
+      // Who came at the same time may have made it meanwhile.
+      const made = texts.kept.get(key) ?? textOf(decodeSubtitles(buffer.subarray(0, bytesRead)), 0);
+      texts.keep(key, made);
+      return made;
     } finally {
       await handle.close();
     }

@@ -1,3 +1,4 @@
+import { longestTranscodeSeconds } from "../library/media/media-index.ts";
 import { inputArguments } from "./ffmpeg-child.ts";
 
 /** A file as the transcoder sees it. */
@@ -158,14 +159,13 @@ export interface Grid {
   aacAt(segment: number): number;
 }
 
-/** Films longer than this are cut: 24 h. */
-const maxSeconds = 24 * 3_600;
-
 export function gridOf({ durationSeconds, fps }: Pick<TranscodeFile, "durationSeconds" | "fps">): Grid {
   const frameRate = frameRateOf(fps);
   const { num, den } = frameRate;
   const group = Math.round((segmentSeconds * num) / den);
-  const seconds = Number.isFinite(durationSeconds) ? Math.min(Math.max(durationSeconds, 0), maxSeconds) : 0;
+  const seconds = Number.isFinite(durationSeconds)
+    ? Math.min(Math.max(durationSeconds, 0), longestTranscodeSeconds)
+    : 0;
   const frames = Math.max(1, Math.round((seconds * num) / den));
   // A last segment of a few frames is not worth a request: it is part of the one before.
   const segments = Math.max(1, Math.round(frames / group));

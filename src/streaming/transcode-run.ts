@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { messageOf } from "../kernel/fault.ts";
 import { aacInit, aacSegment, adtsCutter } from "./aac.ts";
@@ -235,8 +236,10 @@ function audioRun(
 
 /** Containers that say where every key frame lies; in others a seek lands somewhere near. */
 async function hasIndex(path: string): Promise<boolean> {
-  const handle = await open(path, "r");
+  // A pipe put there since the scan is not waited for: a few of those would hold every file thread of this process.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    if (!(await handle.stat()).isFile()) throw new Error("it is not a file");
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(12), 0, 12, 0);
     if (bytesRead < 12) return false;
     return buffer.toString("latin1", 4, 8) === "ftyp" || buffer.readUInt32BE(0) === 0x1a45dfa3;

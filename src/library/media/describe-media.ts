@@ -1,7 +1,7 @@
 import type { EncodedPacket, EncodedPacketSink, InputAudioTrack, InputVideoTrack } from "mediabunny";
 import { messageOf } from "../../kernel/fault.ts";
 import type { AudioDescription, Description, VideoDescription } from "./demux-jobs.ts";
-import { firstUnit, groupsOf, medianOf, type Group, type WalkedPacket } from "./groups.ts";
+import { firstUnit, groupsOf, medianOf, thinned, type Group, type WalkedPacket } from "./groups.ts";
 import { makeInit, type OpenMedia } from "./open-media.ts";
 
 /** Says that the walk goes on: without it for two seconds the thread is ended. */
@@ -16,6 +16,8 @@ const reorderPackets = 250;
 const keysChecked = 6;
 /** Cues further apart than this are no index for seeking: the file is read once instead. */
 const sparseCuesSeconds = 12;
+/** One a second for 27 hours. */
+const mostKeys = 100_000;
 /** A film whose first frame lies further before zero has been trimmed inside a group of pictures. */
 const trimmedSeconds = 0.05;
 
@@ -73,7 +75,10 @@ async function describeVideo(
 
   const readable = await lastReadable(sink, groups, timescale, alive);
   if (readable === undefined) return "none of its frames can be read";
-  const kept = groups.slice(0, readable.groups);
+  const kept = thinned(groups.slice(0, readable.groups), timescale);
+  if (kept.length > mostKeys) return "it has more than 100,000 key frames";
+  const isInOrder = kept.every(({ key }, at) => key > (kept[at - 1]?.key ?? -Infinity));
+  if (!isInOrder || readable.endTicks < (kept.at(-1)?.key ?? 0)) return "its key frames are not in the order of time";
   // Frames at the end of a Matroska cluster have no duration.
   const endTicks = readable.endTicks + (readable.lastDuration > 0 ? readable.lastDuration : frameTicks);
 

@@ -47,8 +47,35 @@ export function groupsOf(packets: readonly WalkedPacket[]): {
     }
     from = to;
   }
-  if (durations.length === 0) durations.push(...packets.map(({ duration }) => duration));
-  return { groups, reorderDepth: Math.min(reorderDepth, 32), durations };
+  return {
+    groups,
+    reorderDepth: Math.min(reorderDepth, 32),
+    durations: durations.length > 0 ? durations : packets.map(({ duration }) => duration),
+  };
+}
+
+/** More key frames than this are one every 0.4 s for two hours. */
+const mostGroups = 20_000;
+
+/**
+ * At most one group a second where there are very many: nobody cuts or seeks closer, and where every frame is a key frame a
+ * list of them all would be larger than its segments. Fewer than 20,000 stay as they are.
+ */
+export function thinned(groups: readonly Group[], timescale: number): readonly Group[] {
+  if (groups.length <= mostGroups) return groups;
+  const kept: Group[] = [];
+  for (const group of groups) {
+    const last = kept.at(-1);
+    if (last === undefined || group.lowest - last.key >= timescale) kept.push(group);
+    else
+      kept[kept.length - 1] = {
+        ...last,
+        lowest: Math.min(last.lowest, group.lowest),
+        highest: Math.max(last.highest, group.highest),
+        bytes: last.bytes + group.bytes,
+      };
+  }
+  return kept;
 }
 
 /** 0 of nothing. */

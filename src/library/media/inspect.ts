@@ -3,7 +3,9 @@ import type { Facts } from "../tables.ts";
 import type { AudioDescription, Description, VideoDescription } from "./demux-jobs.ts";
 import type { DemuxPool } from "./demux-pool.ts";
 import {
+  longestTranscodeSeconds,
   mediaIndexVersion,
+  readMediaIndex,
   type AudioCopy,
   type AudioIndex,
   type MediaIndex,
@@ -30,6 +32,7 @@ const largestGroupBytes = 40 * 1_048_576;
 /** A picture that begins this much after the sound is shown early, or players would cut the early sound. */
 const lateSeconds = 0.1;
 const latestSoundSeconds = 1;
+const oversized = "its headers say more than a film has";
 const textSubtitles = new Set(["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]);
 
 /**
@@ -51,8 +54,13 @@ export async function inspect({ demux, log }: InspectNeeds, path: string, signal
     described = answer.kind === "described" ? answer : answer.reason;
     if (typeof described === "string") log.info({ path, reason: described }, "a file cannot be demuxed");
   }
-  const index = makeIndex(probed, picture, container, described);
+  const copied = makeIndex(probed, picture, container, described);
+  // What cannot be read back would be listed as playable and refused at every play.
+  const index = readMediaIndex(copied) ?? makeIndex(probed, picture, container, oversized);
+  if (readMediaIndex(index) === undefined) return { kind: "damaged", reason: oversized };
   if (index.durationSeconds === 0) return { kind: "damaged", reason: "its length is not known" };
+  if (index.video === null && picture.codec_name === undefined)
+    return { kind: "damaged", reason: "its video codec is not known" };
   return { kind: "playable", index, facts: factsOf(probed, index) };
 }
 
@@ -113,7 +121,10 @@ function makeIndex(
     decision:
       video === null ? "transcode" : audio.some(({ copy }) => copy === null) ? "remux video, transcode audio" : "remux",
     reason: reasons.find((reason) => reason !== "")?.slice(0, 500) ?? "",
-    durationSeconds: video === null ? probed.durationSeconds : (video.endTicks - video.startTicks) / video.timescale,
+    durationSeconds:
+      video === null
+        ? Math.min(probed.durationSeconds, longestTranscodeSeconds)
+        : (video.endTicks - video.startTicks) / video.timescale,
     ...size,
     frameRate: frameRateOf(picture),
     videoCodec: (picture.codec_name ?? "unknown").slice(0, 40),

@@ -4,6 +4,9 @@ import { Compile } from "typebox/compile";
 /** Raised when an index of an older making cannot be used any more: its file is then inspected again. */
 export const mediaIndexVersion = 1;
 
+/** A film that must be transcoded is cut here, whatever length its header says: 24 h. */
+export const longestTranscodeSeconds = 24 * 3_600;
+
 const Ticks = Type.Integer();
 const Count = Type.Integer({ minimum: 0 });
 const Text = Type.String({ maxLength: 200 });

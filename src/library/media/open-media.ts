@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import {
   BufferTarget,
   CmafOutputFormat,
@@ -59,7 +59,8 @@ const cacheBytes = 8 * 1_048_576;
  * @throws UnreadableMedia for anything that is no such file.
  */
 export async function openMedia(path: string): Promise<OpenMedia> {
-  const descriptor = openSync(path, "r");
+  // A pipe put there since the walk is not waited for: nothing ends a thread that waits in the system.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   let closed = false;
   const close = (): void => {
     if (!closed) closeSync(descriptor);
@@ -70,7 +71,7 @@ export async function openMedia(path: string): Promise<OpenMedia> {
     if (!stats.isFile()) throw new UnreadableMedia("it is not a file");
     const fingerprint = fingerprintOf(stats);
     const sizeBytes = Number(stats.size);
-    const mkv = readMkvHeads(path);
+    const mkv = readMkvHeads(descriptor, sizeBytes);
     if (mkv.kind === "too large") throw new UnreadableMedia("its Matroska index is larger than 4 MB");
     const heads = mkv.kind === "read" ? mkv.heads : null;
     let severalEdits = false;
