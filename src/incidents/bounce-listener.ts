@@ -1,7 +1,7 @@
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from "smtp-server";
 import type { BounceListen } from "../config/mail-settings.ts";
-import { secondMs, sleep } from "../kernel/clock.ts";
+import { after, minuteMs, secondMs, sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { permanentFailure, readDeliveryReport, reportLimitBytes } from "../mail/delivery-report.ts";
@@ -15,11 +15,15 @@ interface Needs {
   /** BOUNCE_ADDRESS, under which each letter has a part of its own. */
   readonly address: string;
   readonly listen: BounceListen;
+  /** How long one connection may last. */
+  readonly wholeMs?: number;
 }
 
 /** With the largest message that is read, what all of them hold at once is bounded: 5 MiB. */
 const mostConnections = 20;
 const silenceMs = 60 * secondMs;
+/** However much is said: one byte a minute would keep a place, and twenty of those every report out. */
+const longestMs = 10 * minuteMs;
 const retryMs = 30 * secondMs;
 
 export interface BounceListener {
@@ -89,7 +93,7 @@ class Refusal extends Error {
 
 const later = (): Refusal => new Refusal(451, "4.3.0 not now; come again");
 
-function newServer({ bounces, log, address, listen }: Needs): SMTPServer {
+function newServer({ bounces, log, address, listen, wholeMs = longestMs }: Needs): SMTPServer {
   const server = new SMTPServer({
     lmtp: listen.protocol === "lmtp",
     name: address.slice(address.indexOf("@") + 1),
@@ -110,6 +114,10 @@ function newServer({ bounces, log, address, listen }: Needs): SMTPServer {
       ),
     onRcptTo: (recipient, session, done) => void answerRecipient(recipient.address, session, done),
     onData: (stream, session, done) => void answerReport(stream, session, done),
+  });
+  server.server.on("connection", (socket: Socket) => {
+    const callOff = after(wholeMs, () => socket.destroy());
+    socket.once("close", callOff);
   });
   // What a connection does wrong ends that connection.
   server.on("error", (error) => log.debug({ reason: error.message }, "a connection with a bounce broke"));
