@@ -43,7 +43,7 @@ export interface TestService {
   readonly clock: ManualClock;
   readonly keyholder: TestKeyholder;
   readonly folder: string;
-  call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, options?: CallOptions): Promise<Answer>;
+  call(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, options?: CallOptions): Promise<Answer>;
   /** The token that the browser which was given this one holds by now. */
   newestOf(token: string): string;
   /** Letters that wait in the queue, the newest first, opened by the mailer's key. */

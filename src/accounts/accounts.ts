@@ -116,7 +116,7 @@ export async function removeAddress(tx: Tx, accountId: AccountId, addressId: str
   return true;
 }
 
-/** An address counts again: its owner says so in a session of this epoch. @returns false if the account does not have it. */
+/** An address counts again: its owner says so in a session of this epoch. @returns false if it did already, or the account does not have it. */
 export const confirmAddressIsOwn = async (
   tx: Tx,
   accountId: AccountId,
@@ -124,7 +124,8 @@ export const confirmAddressIsOwn = async (
   epoch: Epoch,
 ): Promise<boolean> =>
   (await tx.run(
-    `update account_address set confirmed_epoch = $3, doubted_at = null where account_id = $1 and id = $2`,
+    `update account_address set confirmed_epoch = $3, doubted_at = null
+      where account_id = $1 and id = $2 and (confirmed_epoch < $3 or doubted_at is not null)`,
     [accountId, addressId, epoch],
   )) === 1;
 
@@ -136,6 +137,15 @@ export async function setFirstAddress(tx: Tx, accountId: AccountId, addressId: s
     [accountId, addressId],
   );
   return touched > 0;
+}
+
+/** The address of an account that is written to first; `undefined` if it has none. */
+export async function readFirstAddress(tx: Tx, accountId: AccountId): Promise<string | undefined> {
+  const row = await tx.one<{ id: string }>(
+    `select id from account_address where account_id = $1 order by used_first desc, confirmed_at, id limit 1`,
+    [accountId],
+  );
+  return row?.id;
 }
 
 /** An account as its owner may see it, opened. An unreadable value is shown as empty and reported by the keyholder. */

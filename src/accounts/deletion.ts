@@ -1,13 +1,20 @@
 import type { AccountId } from "../kernel/brand.ts";
-import { fromDate, toDate, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, minuteMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import { bareEvent, recordEvent } from "./security-events.ts";
 
-/** Notes when an account is to be deleted. @returns false if there is no such account. */
+/** Two askings closer together are one, sent twice. */
+const sameAskingMs = minuteMs;
+
+/** Notes when an account is to be deleted. @returns false if that was noted a moment ago, or there is no such account. */
 export async function planDeletion(tx: Tx, accountId: AccountId, at: EpochMs): Promise<boolean> {
-  return (await tx.run(`update account set delete_after = $2 where id = $1`, [accountId, toDate(at)])) === 1;
+  const planned = await tx.run(
+    `update account set delete_after = $2 where id = $1 and (delete_after is null or delete_after <= $3)`,
+    [accountId, toDate(at), toDate(plus(at, -sameAskingMs))],
+  );
+  return planned === 1;
 }
 
 /** The account stays. @returns false if it was not to be deleted. */

@@ -4,7 +4,7 @@ import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
-import { openAccounts, setFirstAddress } from "../accounts/accounts.ts";
+import { openAccounts, readFirstAddress, setFirstAddress } from "../accounts/accounts.ts";
 import { setAddressAside } from "../accounts/removed-addresses.ts";
 import { isDoubtedAddress } from "./added-since.ts";
 import { changed, prepareChange } from "./changed.ts";
@@ -82,14 +82,19 @@ export async function chooseFirstAddress(
     now,
     generation,
   });
+  let hasMoved = false;
   let why: FirstAddressOutcome = "session-ended";
   const done = await refusable(() =>
     db.transaction(async (tx) => {
       if (!(await changed(tx, change))) throw new Refused();
+      // It holds the account's row: of several at once each sees what the one before it has chosen.
+      hasMoved = (await readFirstAddress(tx, accountId)) !== before.id;
+      if (hasMoved) throw new Refused();
       why = "not-there";
       if (!(await setFirstAddress(tx, accountId, addressId))) throw new Refused();
       await append(tx, now, { kind: "first address changed", detail: { account: accountId, epoch } }, random);
     }),
   );
-  return done ? "changed" : why;
+  if (done) return "changed";
+  return hasMoved ? chooseFirstAddress({ db, keyholder, clock, random }, viewer, addressId) : why;
 }

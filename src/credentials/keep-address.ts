@@ -9,7 +9,7 @@ import { Refused, refusable } from "./sign-up.ts";
 
 /**
  * The owner says that a doubted address is theirs, in a session that was proved by something which counts. One from before
- * the containment that doubts it keeps nothing: its epoch is below the floor of passwords.
+ * the containment that doubts it keeps nothing: its epoch is below the floor of passwords. Kept again, nothing is written.
  */
 export function keepAddress(
   { db, clock, random }: { readonly db: Db; readonly clock: Clock; readonly random: Random },
@@ -22,7 +22,12 @@ export function keepAddress(
       if (!(await holdAccount(tx, accountId, generation))) throw new Refused();
       const current = await tx.one(`select 1 as it from floor where kind = 'password' and epoch <= $1`, [epoch]);
       if (current === undefined) throw new Refused();
-      if (!(await confirmAddressIsOwn(tx, accountId, addressId, epoch))) throw new Refused();
+      const own = await tx.one(`select 1 as it from account_address where account_id = $1 and id = $2`, [
+        accountId,
+        addressId,
+      ]);
+      if (own === undefined) throw new Refused();
+      if (!(await confirmAddressIsOwn(tx, accountId, addressId, epoch))) return;
       await recordEvent(tx, bareEvent(random, accountId, "address kept", now));
       await append(tx, now, { kind: "address kept", detail: { account: accountId, epoch } }, random);
     }),

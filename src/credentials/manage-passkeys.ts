@@ -96,7 +96,8 @@ export async function removePasskey(
 
 /**
  * The owner says that a doubted passkey is theirs, in a session that was proved by something which counts. One from
- * before the containment that doubts it keeps nothing: its epoch is below the floor of passwords.
+ * before the containment that doubts it keeps nothing: its epoch is below the floor of passwords. Kept again, nothing is
+ * written.
  */
 export async function keepPasskey(
   { db, clock, random }: Pick<Needs, "db" | "clock" | "random">,
@@ -105,9 +106,18 @@ export async function keepPasskey(
 ): Promise<boolean> {
   const now = clock.now();
   return db.transaction(async (tx) => {
+    const own = await tx.one<{ isKept: boolean }>(
+      `select confirmed_epoch >= $3 and doubted_at is null and counter_back_at is null as "isKept" from passkey
+        where account_id = $1 and id = $2 and removed_at is null
+          and $3::bigint >= (select max(epoch) from floor where kind in ('passkey', 'password'))
+          and $4::bigint = (select generation from account where id = $1) for update`,
+      [accountId, passkeyId, epoch, generation],
+    );
+    if (own === undefined) return false;
+    if (own.isKept) return true;
     const kept = await tx.run(
       `update passkey set confirmed_epoch = $3, doubted_at = null, counter_back_at = null
-        where account_id = $1 and id = $2 and removed_at is null
+        where account_id = $1 and id = $2
           and $3::bigint >= (select max(epoch) from floor where kind in ('passkey', 'password'))
           and $4::bigint = (select generation from account where id = $1)`,
       [accountId, passkeyId, epoch, generation],

@@ -15,7 +15,7 @@ interface Needs {
 type WayIn = NonNullable<CloseIncident["wayIn"]>;
 type Review = NonNullable<CloseIncident["review"]>[number];
 
-/** Records how the thief got in and the evidence that this is closed. @returns false if the case is closed or unknown. */
+/** Records how the thief got in and the evidence that this is closed; the same again writes nothing. @returns false if the case is closed or unknown. */
 export async function recordWayIn(needs: Needs, id: IncidentId, wayIn: WayIn, operator: string): Promise<boolean> {
   return needs.db.transaction((tx) => writeWayIn(needs, tx, id, wayIn, operator));
 }
@@ -27,15 +27,21 @@ async function writeWayIn(
   wayIn: WayIn,
   operator: string,
 ): Promise<boolean> {
+  if (!(await holdOpenCase(tx, id))) return false;
   const written = await tx.run(
-    `update incident set way_in_what = $2, way_in_closed_at = $3, way_in_evidence = $4 where id = $1 and state <> 'closed'`,
+    `update incident set way_in_what = $2, way_in_closed_at = $3, way_in_evidence = $4
+      where id = $1 and (way_in_what, way_in_closed_at, way_in_evidence) is distinct from ($2, $3::timestamptz, $4)`,
     [id, wayIn.what, toDate(parseInstant(wayIn.closedAt)), wayIn.evidence],
   );
-  if (written === 0) return false;
+  if (written === 0) return true;
   const detail = { what: wayIn.what, "closed at": wayIn.closedAt, operator };
   await append(tx, clock.now(), { kind: "way in recorded", incidentId: id, detail }, random);
   return true;
 }
+
+/** Whoever records something of a case takes turns: what is sent twice is recorded once. @returns false if it is closed or unknown. */
+const holdOpenCase = async (tx: Tx, id: IncidentId): Promise<boolean> =>
+  (await tx.one(`select 1 as open from incident where id = $1 and state <> 'closed' for update`, [id])) !== undefined;
 
 export type ReviewOutcome = "recorded" | "unknown-item" | "note-needed" | "not-open";
 
@@ -59,12 +65,13 @@ async function writeReview(
   if (!reviewItems.some((one) => one.item === item)) return "unknown-item";
   if (state === "explained" && note.trim() === "") return "note-needed";
   const now = clock.now();
+  if (!(await holdOpenCase(tx, id))) return "not-open";
   const written = await tx.run(
     `update incident_review set state = $3, note = $4, at = $5
-      where incident_id = $1 and item = $2 and exists (select 1 from incident where id = $1 and state <> 'closed')`,
+      where incident_id = $1 and item = $2 and (state, note) is distinct from ($3, $4)`,
     [id, item, state, note, toDate(now)],
   );
-  if (written === 0) return "not-open";
+  if (written === 0) return "recorded";
   await append(tx, now, { kind: "review recorded", incidentId: id, detail: { item, state, operator } }, random);
   return "recorded";
 }

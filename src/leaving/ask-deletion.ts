@@ -6,7 +6,7 @@ import type { Viewer } from "../http/viewer.ts";
 import { lookUpForm } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
-import { callOffDeletion, isLastOperator, planDeletion } from "../accounts/deletion.ts";
+import { callOffDeletion, isLastOperator, planDeletion, plannedDeletion } from "../accounts/deletion.ts";
 import { changed, prepareChange, undoLifetimeMs } from "../credentials/changed.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
@@ -27,7 +27,7 @@ export type AskDeletionOutcome =
 /**
  * Plans the deletion of the viewer's account, confirmed by typing one of its addresses. Until then the account works as
  * before: every address is told, and can take it back for as long as the account is still there. Asking again begins the
- * week anew. What takes the account from whoever may have asked, its containment or "it was not me", calls it off.
+ * week anew, but for the same asking sent twice within a minute, which writes nothing. What takes the account from whoever may have asked, its containment or "it was not me", calls it off.
  *
  * Source: GDPR article 17.
  */
@@ -58,7 +58,12 @@ export async function askDeletion(
         why = { kind: "last-operator" };
         throw new Refused();
       }
-      if (!(await changed(tx, change)) || !(await planDeletion(tx, accountId, deleteAfter))) throw new Refused();
+      if (!(await changed(tx, change))) throw new Refused();
+      if (!(await planDeletion(tx, accountId, deleteAfter))) {
+        const planned = await plannedDeletion(tx, accountId);
+        if (planned !== null) why = { kind: "planned", deleteAfter: planned };
+        throw new Refused();
+      }
       await append(tx, now, { kind: "account deletion asked", detail: { account: accountId } }, random);
     }),
   );

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { Clock } from "../kernel/clock.ts";
+import { hourMs, type Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -8,6 +8,7 @@ import { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
+import { withinLimit } from "../http/throttle.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { IdParams, Nothing } from "../wire/common.ts";
 import {
@@ -54,6 +55,9 @@ export interface SignalNeeds {
   readonly keysKeptSeconds: number;
 }
 
+/** Changes of its streams that one relying service may ask for. */
+const changesPerReceiver = { purpose: "stream change", limit: 60, windowMs: hourMs } as const;
+
 const everythingElse = { additionalProperties: true } as const;
 const Configuration = Type.Object({ issuer: Type.String() }, everythingElse);
 const KeySet = Type.Object({ keys: Type.Array(Type.Object({ kid: Type.String() }, everythingElse)) });
@@ -87,6 +91,14 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
   };
   // Before the body is read, as sessions are.
   const byReceiver = { config: { access: "receiver" as const }, onRequest: authenticate };
+  // Each change of a stream is an entry of the record, which nothing is ever taken out of.
+  const changing = {
+    ...byReceiver,
+    preHandler: async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> =>
+      (await withinLimit(needs, receiver(request).id, changesPerReceiver))
+        ? undefined
+        : refuse(reply, "too-many", { retryAfterSeconds: 3_600 }),
+  };
   const unusable = (reply: FastifyReply, { field, rule }: Unusable): never =>
     refuse<never>(reply, "malformed-request", { fields: [{ field, rule }] });
 
@@ -120,7 +132,7 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
 
   app.post(
     "/signals/stream",
-    { ...byReceiver, schema: { body: CreateStream, response: { 201: StreamConfiguration } } },
+    { ...changing, schema: { body: CreateStream, response: { 201: StreamConfiguration } } },
     async (request, reply) => {
       const outcome = await createStream(needs, receiver(request), request.body);
       switch (outcome.kind) {
@@ -159,7 +171,7 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
     app.route({
       method,
       url: "/signals/stream",
-      ...byReceiver,
+      ...changing,
       schema: { body: ChangeStream, response: { 200: StreamConfiguration } },
       handler: async (request, reply) => {
         const outcome = await changeStream(needs, receiver(request), request.body, how);
@@ -177,7 +189,7 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
 
   app.delete(
     "/signals/stream",
-    { ...byReceiver, schema: { querystring: OneStreamQuery, response: { 204: Nothing } } },
+    { ...changing, schema: { querystring: OneStreamQuery, response: { 204: Nothing } } },
     async (request, reply) => {
       const isGone = await deleteStream(needs, receiver(request), parseStreamId(request.query.stream_id));
       return isGone ? reply.code(204).send(null) : refuse(reply, "not-found");
@@ -197,7 +209,7 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
 
   app.post(
     "/signals/status",
-    { ...byReceiver, schema: { body: StreamStatus, response: { 200: StreamStatus } } },
+    { ...changing, schema: { body: StreamStatus, response: { 200: StreamStatus } } },
     async (request, reply) => {
       const { stream_id, status, reason = null } = request.body;
       const isSet = await setStatus(needs, receiver(request), parseStreamId(stream_id), { status, reason });

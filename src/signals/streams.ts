@@ -222,6 +222,10 @@ export async function changeStream(
   if (sealed?.kind === "unusable") return sealed;
   const now = clock.now();
   const row = await db.transaction(async (tx) => {
+    const was = await tx.one<StreamRow>(
+      `select ${columns} from signal_stream where id = $1 and receiver_id = $2 for update`,
+      [streamId, receiver.id],
+    );
     const changed = await tx.one<StreamRow>(
       `update signal_stream
           set events_requested = coalesce($3, events_requested), kinds = coalesce($4, kinds),
@@ -246,7 +250,9 @@ export async function changeStream(
         sealed?.authorization ?? null,
       ],
     );
-    if (changed === undefined) return undefined;
+    if (was === undefined || changed === undefined) return undefined;
+    // A push may have another secret besides, which is not compared.
+    if (sealed?.method !== "push" && isSameStream(was, changed)) return changed;
     const detail = { receiver: receiver.id, stream: streamId, method: changed.method, kinds: changed.kinds };
     await append(tx, now, { kind: "stream changed", detail }, random);
     return changed;
@@ -267,6 +273,12 @@ const isSame = (one: unknown, other: unknown): boolean =>
   Array.isArray(one) && Array.isArray(other)
     ? one.length === other.length && one.every((each) => other.includes(each))
     : one === other;
+
+const isSameStream = (one: StreamRow, other: StreamRow): boolean =>
+  one.method === other.method &&
+  one.format === other.format &&
+  one.description === other.description &&
+  isSame(one.requested, other.requested);
 
 /** Deletes a stream, and whatever waits for it. @returns false if the relying service has no such stream. */
 export async function deleteStream(
@@ -302,7 +314,7 @@ export async function readStatus(tx: Tx, receiver: Receiver, streamId: StreamId)
 
 /**
  * Sets a stream's status (SSF 1.0 section 8.1.2): paused holds what happens, for as long as a signal is held at all;
- * disabled holds nothing. @returns false if the relying service has no such stream.
+ * disabled holds nothing. Set again, it tries anew and writes no entry. @returns false if the relying service has no such stream.
  */
 export async function setStatus(
   { db, clock, random }: Pick<StreamNeeds, "db" | "clock" | "random">,
@@ -312,6 +324,10 @@ export async function setStatus(
 ): Promise<boolean> {
   const now = clock.now();
   return db.transaction(async (tx) => {
+    const was = await tx.one<Status>(
+      `select status, status_reason as reason from signal_stream where id = $1 and receiver_id = $2 for update`,
+      [streamId, receiver.id],
+    );
     const set = await tx.run(
       `update signal_stream
           set status = $3, status_reason = $4, failures = 0, due_at = null,
@@ -319,11 +335,12 @@ export async function setStatus(
         where id = $1 and receiver_id = $2`,
       [streamId, receiver.id, status, reason, toDate(now)],
     );
-    if (set === 0) return false;
+    if (was === undefined || set === 0) return false;
     if (status === "disabled") {
       const dropped = await dropWaiting(tx, streamId);
       await tx.run(`update signal_stream set dropped = dropped + $2 where id = $1`, [streamId, dropped]);
     }
+    if (was.status === status && was.reason === reason) return true;
     const detail = { receiver: receiver.id, stream: streamId, status };
     await append(tx, now, { kind: "stream changed", detail }, random);
     return true;
