@@ -6,6 +6,7 @@ import type { AccountId } from "../src/kernel/brand.ts";
 import { dayMs, parseInstant, systemClock } from "../src/kernel/clock.ts";
 import { Fault } from "../src/kernel/fault.ts";
 import { raiseFloors } from "../src/credentials/floors.ts";
+import { sessionCookie } from "../src/http/cookies.ts";
 import { askLink, claimLink, spacedCode } from "../src/links/links.ts";
 import { buildPlainPages, contained, plainBrowser, plainService, type PlainService } from "./plain-service.ts";
 
@@ -250,6 +251,26 @@ test("a refused TV gets nothing", async () => {
   expect(shown.text).toContain("The same as yours");
   expect((await browser.submit(shown, { decision: "deny" })).path).toBe("/link/denied");
   expect(await claimLink(service.needs, link.deviceCode, null)).toEqual({ kind: "refused", reason: "denied" });
+});
+
+test("a TV that was linked links no other, and its page says where that can be done", async () => {
+  const { browser } = await signedInPerson();
+  const first = await askLink(service.needs, { class: "tv", label: "TV", network: "127.0.0.1" });
+  const next = await askLink(service.needs, { class: "tv", label: "TV", network: "127.0.0.1" });
+  const code = (link: typeof first) => ({ code: spacedCode(link.userCode) });
+  const shown = await browser.submit(await browser.get("/link"), code(first));
+  expect((await browser.submit(shown, { decision: "approve" })).path).toBe("/link/approved");
+  const claimed = await claimLink(service.needs, first.deviceCode, null);
+  if (claimed.kind !== "claimed") throw new Error(claimed.kind);
+  const tv = plainBrowser(service);
+  tv.jar.set(sessionCookie, claimed.token.revealText());
+  const refused = await tv.submit(await tv.submit(await tv.get("/link"), code(next)), { decision: "approve" });
+  expect(refused.status).toBe(403);
+  expect(refused.text).toContain("Approve this on another device");
+  expect(refused.body).toContain('href="/sign-out"');
+  // The same code is approved where somebody signed in.
+  const asked = await browser.submit(await browser.get("/link"), code(next));
+  expect((await browser.submit(asked, { decision: "approve" })).path).toBe("/link/approved");
 });
 
 test("a session from before a containment that spared sessions may not link, and is told why", async () => {

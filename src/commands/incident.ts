@@ -2,6 +2,7 @@ import { isDecoy } from "../canaries/decoy.ts";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import { parseInstant, plus, secondMs, sleep, toIso } from "../kernel/clock.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Ground } from "../app.ts";
 import { openCaseFromAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
@@ -65,18 +66,18 @@ function countedLines({ counted, countedMs }: Contained): string[] {
   const factors =
     totps + recoveryCodes === 0
       ? ""
-      : ` · ${figure(totps)} authenticator apps · ${figure(recoveryCodes)} recovery codes`;
+      : ` · ${numbered(totps, "authenticator app")} · ${numbered(recoveryCodes, "recovery code")}`;
   return [
-    `  counted (${(countedMs / 1_000).toFixed(1)} s)       refused from now on: ${figure(passwords)} passwords · ` +
-      `${figure(sessions)} sessions · ${figure(links)} links · ${figure(tickets)} tickets${factors}`,
-    `                        still good: ${figure(passkeysStillGood)} passkeys`,
+    `  counted (${(countedMs / 1_000).toFixed(1)} s)       refused from now on: ${numbered(passwords, "password")} · ` +
+      `${numbered(sessions, "session")} · ${numbered(links, "link")} · ${numbered(tickets, "ticket")}${factors}`,
+    `                        still good: ${numbered(passkeysStillGood, "passkey")}`,
   ];
 }
 
 /** What telling everybody would take, before anything is done. */
 function dryRunLines({ inScope, withAddress, withoutAddress, terms, end, cost, deadlines }: Plan): string[] {
   return [
-    `  to tell               ${figure(inScope)} accounts: ${figure(withAddress)} by letter, ${figure(withoutAddress)} without an address`,
+    `  to tell               ${numbered(inScope, "account")}: ${figure(withAddress)} by letter, ${figure(withoutAddress)} without an address`,
     `  letters cost          ${cost.says}`,
     ...terms.map(({ term, reason }) => `  ${term.padEnd(22)}${reason}`),
     `  letters end           ${end.says}`,
@@ -100,7 +101,7 @@ function sumLines(sum: LetterSum): string[] {
 
 const signalLine = ({ receiver, made, taken, waiting, refused, dropped, finished }: SignalSum): string =>
   `  told ${receiver.slice(0, 15)}`.padEnd(24) +
-  `${figure(taken)} of ${figure(made)} signals taken · ${figure(waiting)} waiting · ${figure(refused)} refused · ` +
+  `${figure(taken)} of ${numbered(made, "signal")} taken · ${figure(waiting)} waiting · ${figure(refused)} refused · ` +
   `${figure(dropped)} dropped${finished ? "" : " · under way"}`;
 
 function statusLines(status: IncidentStatus): string[] {
@@ -260,7 +261,7 @@ async function finishedPlan(
     if (survey === undefined || survey.doneAt !== null) break;
     if (survey.counted > counted) {
       ({ counted } = survey);
-      say(`looking at addresses: ${figure(counted)} accounts counted`);
+      say(`looking at addresses: ${numbered(counted, "account")} counted`);
       movedAt = clock.now();
     }
     if (clock.now() > plus(movedAt, surveyPatienceMs)) break;

@@ -3,6 +3,7 @@ import { messageOf, Fault } from "../kernel/fault.ts";
 import { backupDatabase, restoreDatabase } from "../db/backup.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
+import { numbered } from "../kernel/numbered.ts";
 import { openDb } from "../db/db.ts";
 import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { revivable } from "../credentials/reconcile.ts";
@@ -98,7 +99,7 @@ export const keepingCommands: readonly Command[] = [
             : [
                 `canaries rotated to ${canaries.place}: ${figure(canaries.planted)} in, ${figure(canaries.retired)} out`,
               ]),
-          `${figure(summary.rows)} rows of ${summary.tables} tables, ${figure(summary.sizeBytes)} bytes`,
+          `${numbered(summary.rows, "row")} of ${numbered(summary.tables, "table")}, ${figure(summary.sizeBytes)} bytes`,
           keys === undefined
             ? "  without the keys nothing in it can be read: back them up too (--keys), elsewhere"
             : "  keys written apart: keep the two files in different places",
@@ -188,7 +189,7 @@ export const keepingCommands: readonly Command[] = [
         kind: "done",
         json: { ...outcome, epoch: reconciled?.epoch },
         lines: [
-          `${figure(outcome.rows)} rows of ${outcome.tables} tables restored`,
+          `${numbered(outcome.rows, "row")} of ${numbered(outcome.tables, "table")} restored`,
           "  every session, ticket, code and link of the backup is refused",
           "  passwords changed since the backup are the old ones again: consider houselights incident contain --with-renewal",
         ],

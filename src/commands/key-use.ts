@@ -1,4 +1,5 @@
 import { dayMs, plus } from "../kernel/clock.ts";
+import { numbered } from "../kernel/numbered.ts";
 import { keyUseSurplus } from "../canaries/alarm-words.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { readDatabaseId } from "../credentials/standing.ts";
@@ -15,7 +16,7 @@ function lines(use: KeyUse): string[] {
   return [
     surplus === 0
       ? "every use of a key had been announced"
-      : `${figure(surplus)} uses of keys were announced by nobody: houselights alarm list`,
+      : `${numbered(surplus, "use of a key was", "uses of keys were")} announced by nobody: houselights alarm list`,
     row("purpose", "announced", "served", "surplus"),
     ...use.purposes.map(({ purpose, ...one }) =>
       row(purpose, figure(one.announced), figure(one.served), figure(one.surplus)),

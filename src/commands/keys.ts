@@ -3,6 +3,7 @@ import type { KeyPurpose } from "../keyholder/keyholder.ts";
 import { keyPurposes, parsePurpose } from "../keyholder/keys.ts";
 import { keysStatus, retireKey, rotateKeys, usePreparedKey, type KeysStatus } from "../rotation/rotate.ts";
 import { systemRandom } from "../kernel/random.ts";
+import { numbered } from "../kernel/numbered.ts";
 import { makeModuleKey } from "../keyholder/module-seal.ts";
 import { sealFolder } from "../keyholder/seal-folder.ts";
 import { sealBy, type Sealing } from "../keyholder/sealing.ts";
@@ -49,7 +50,7 @@ function statusLines({ generation, states, walks, named }: KeysStatus): string[]
               ? "in use"
               : "old";
       const made = madeAt === 0 ? "" : `  made ${instant(toIso(madeAt))}`;
-      const rows = `${figure(rowsOf(purpose, version))} rows`;
+      const rows = numbered(rowsOf(purpose, version), "row");
       lines.push(
         `  ${purpose.padEnd(18)} ${`${version}`.padStart(3)}  ${state.padEnd(15)} ${rows.padStart(16)}${made}`,
       );
@@ -58,7 +59,9 @@ function statusLines({ generation, states, walks, named }: KeysStatus): string[]
   for (const { table, column, toVersion, rewrapped, unreadable, finishedAt } of walks) {
     const end = finishedAt === null ? "under way" : `finished ${instant(toIso(finishedAt))}`;
     const odd = unreadable === 0 ? "" : `, ${figure(unreadable)} that do not open`;
-    lines.push(`  ${table}.${column} to version ${toVersion}: ${figure(rewrapped)} rows sealed again${odd}, ${end}`);
+    lines.push(
+      `  ${table}.${column} to version ${toVersion}: ${numbered(rewrapped, "row")} sealed again${odd}, ${end}`,
+    );
   }
   return lines;
 }

@@ -1,5 +1,6 @@
 import { systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
+import { numbered } from "../kernel/numbered.ts";
 import { breachedFileIn } from "../credentials/breached/breached.ts";
 import { openFilterFile } from "../credentials/breached/file.ts";
 import { loadBreached } from "../credentials/breached/load.ts";
@@ -41,7 +42,7 @@ export const passwordCommands: readonly Command[] = [
           const now = performance.now();
           if (json || now - said < saidEveryMs) return;
           said = now;
-          say(`  ${figure(passwords)} passwords, ${figure(Math.round((passwords * 1_000) / (now - begun)))}/s`);
+          say(`  ${numbered(passwords, "password")}, ${figure(Math.round((passwords * 1_000) / (now - begun)))}/s`);
         },
       });
       if (outcome.kind === "refused") {
@@ -54,7 +55,7 @@ export const passwordCommands: readonly Command[] = [
         kind: "done",
         json: { passwords, bytes, ranges, madeAtMs },
         lines: [
-          `${figure(passwords)} breached passwords loaded; a running service uses them from now on`,
+          `${numbered(passwords, "breached password")} loaded; a running service uses them from now on`,
           ...sizeLines(outcome),
           ...(isPartial
             ? [`  ranges                ${figure(ranges)} of ${figure(allRanges)}: the download is not whole`]
@@ -86,7 +87,7 @@ export const passwordCommands: readonly Command[] = [
         kind: "done",
         json: summary,
         lines: [
-          `${figure(summary.passwords)} breached passwords, whole`,
+          `${numbered(summary.passwords, "breached password")}, whole`,
           ...sizeLines(summary),
           `  made at               ${toIso(summary.madeAtMs as EpochMs)}`,
         ],

@@ -1,5 +1,6 @@
 import { parseId } from "../kernel/brand.ts";
 import { toIso } from "../kernel/clock.ts";
+import { numbered } from "../kernel/numbered.ts";
 import { refuseOrigin } from "../signals/endpoint.ts";
 import {
   addReceiver,
@@ -47,7 +48,7 @@ function receiverLines({ id, name, tokenExpiresAt, addressesBecause, pushOrigin,
       `    taken ${figure(stream.taken)} · waiting ${figure(stream.waiting)} · refused ${figure(stream.refused)} · dropped ${figure(stream.dropped)}` +
         (stream.takenAt === null ? "" : ` · last ${instant(toIso(stream.takenAt))}`) +
         (stream.verifying ? " · a verification waits" : "") +
-        (stream.failures === 0 ? "" : ` · ${figure(stream.failures)} pushes in a row failed`),
+        (stream.failures === 0 ? "" : ` · ${numbered(stream.failures, "push", "pushes")} in a row failed`),
     ]),
   ];
 }

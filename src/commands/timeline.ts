@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { systemClock } from "../kernel/clock.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { proveLetter } from "../incidents/letter-proof.ts";
 import { readStanding } from "../credentials/standing.ts";
@@ -36,7 +37,7 @@ const verifyDatabase = ({ config, log }: Call): Promise<Outcome> =>
       return {
         kind: "done",
         json: verdict,
-        lines: [`intact: ${figure(verdict.size)} entries, root ${verdict.rootHex}`],
+        lines: [`intact: ${numbered(verdict.size, "entry", "entries")}, root ${verdict.rootHex}`],
       };
     }
     return {
@@ -181,7 +182,7 @@ export const timelineCommands: readonly Command[] = [
           kind: "done",
           json: { size, written, setAside: setAside ?? null },
           lines: [
-            `${figure(size)} entries; ${figure(written)} files written`,
+            `${numbered(size, "entry", "entries")}; ${numbered(written, "file")} written`,
             ...(setAside === undefined ? [] : [`  another timeline was there, and is now ${setAside}`]),
             "  entries say when each account did what, by its id: for auditors, not for the public",
             "  check                 houselights timeline verify FOLDER --policy FILE",
@@ -253,10 +254,12 @@ export const timelineCommands: readonly Command[] = [
           kind: "done",
           json: { size, waiting, witnesses },
           lines: [
-            `signed                ${figure(size)} entries; ${figure(waiting)} wait for it`,
+            `signed                ${numbered(size, "entry", "entries")}; ${figure(waiting)} waiting`,
             ...witnesses.map(({ name, cosignedSize, cosignedAt, failingSince, problem }) => {
               const upTo =
-                cosignedAt === null ? "nothing yet" : `${figure(cosignedSize)} entries at ${instant(cosignedAt)}`;
+                cosignedAt === null
+                  ? "nothing yet"
+                  : `${numbered(cosignedSize, "entry", "entries")} at ${instant(cosignedAt)}`;
               const failing = failingSince === null ? "" : `; not since ${instant(failingSince)}: ${problem ?? ""}`;
               return `  ${name.padEnd(20)}cosigned ${upTo}${failing}`;
             }),

@@ -27,9 +27,11 @@ const explained: Readonly<Record<string, Explained>> = {
   "malformed-request": { title: "problem.malformed-request.title", what: "problem.malformed-request.what" },
   "card-number": { title: "problem.card-number.title", what: "problem.card-number.what" },
   "text-refused": { title: "problem.text-refused.title", what: "problem.text-refused.what" },
+  "too-large": { title: "problem.too-large.title", what: "problem.too-large.what" },
   "foreign-origin": { title: "problem.foreign-origin.title", what: "problem.foreign-origin.what" },
   "operators-only": { title: "problem.operators-only.title", what: "problem.operators-only.what" },
   broken: { title: "problem.broken.title", what: "problem.broken.what" },
+  "disk-full": { title: "problem.broken.title", what: "problem.broken.what" },
 };
 const other: Explained = { title: "problem.other.title", what: "problem.other.what" };
 
@@ -44,7 +46,7 @@ export function problemPage(words: Words, problem: ShownProblem): PageContent {
     title: words.say(title),
     body: html`<div class="card">
       <h1>${words.say(title)}</h1>
-      <p class="lead">${words.say(what, { minutes })}</p>
+      <p class="lead">${words.say(what, { minutes: words.minutes(minutes) })}</p>
       ${reference !== undefined && html`<p class="soft small">${words.say("problem.reference", { reference })}</p>`}
       <div class="buttons">
         ${again !== undefined && html`<a class="button" href="${again}">${words.say("problem.again")}</a>`}

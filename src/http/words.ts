@@ -19,6 +19,8 @@ export interface Words {
   instant(at: EpochMs): Markup;
   /** A number of days: "180 days". */
   days(count: number): string;
+  /** A number of minutes: "10 minutes". */
+  minutes(count: number): string;
 }
 
 const placePattern = /\{([\w-]+)\}/;
@@ -27,7 +29,7 @@ function newWords(lang: string, catalogue: Catalogue): Words {
   // Made when first asked for: all five languages' take longer than the rest of a command's start.
   let numbers: Intl.NumberFormat | undefined;
   let instants: Intl.DateTimeFormat | undefined;
-  let days: Intl.NumberFormat | undefined;
+  const units: Partial<Record<"day" | "minute", Intl.NumberFormat>> = {};
   const inText = (value: Piece): Piece =>
     typeof value === "number" ? (numbers ??= new Intl.NumberFormat(lang)).format(value) : value;
   const inUtc = (at: EpochMs): string => {
@@ -36,6 +38,8 @@ function newWords(lang: string, catalogue: Catalogue): Words {
     instants ??= new Intl.DateTimeFormat(place, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
     return instants.format(toDate(at));
   };
+  const inUnit = (unit: "day" | "minute", count: number): string =>
+    (units[unit] ??= new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "long" })).format(count);
   const split = new Map<WordKey, readonly string[]>();
   // Splitting at a pattern with one group gives text and names in turn.
   const parts = (key: WordKey): readonly string[] => {
@@ -51,8 +55,8 @@ function newWords(lang: string, catalogue: Catalogue): Words {
         .join(""),
     mark: (key, values) => html`${parts(key).map((part, i) => (i % 2 === 0 ? part : inText(values[part])))}`,
     instant: (at) => html`<time datetime="${toIso(at)}" data-local>${inUtc(at)} UTC</time>`,
-    days: (count) =>
-      (days ??= new Intl.NumberFormat(lang, { style: "unit", unit: "day", unitDisplay: "long" })).format(count),
+    days: (count) => inUnit("day", count),
+    minutes: (count) => inUnit("minute", count),
   };
 }
 

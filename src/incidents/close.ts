@@ -1,6 +1,7 @@
 import type { IncidentId } from "../kernel/brand.ts";
 import { parseInstant, toDate, type Clock } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import type { CloseIncident, LetterSum } from "../wire/incidents.ts";
@@ -143,7 +144,7 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
   if (incident.containedAt === null) missing.push("the theft is not contained");
   if (incident.notifiedAt === null) missing.push("nobody has been told: the campaign was not started");
   if (waits && counted === undefined) missing.push("letters are waiting");
-  else if (waits) missing.push(`${counted?.waiting} ${counted?.waiting === 1 ? "letter is" : "letters are"} waiting`);
+  else if (waits) missing.push(`${numbered(counted?.waiting ?? 0, "letter is", "letters are")} waiting`);
   if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push("the campaign is not finished");
   if (incident.what === null || incident.evidence === null) {
     missing.push("the way in: what it was, when it was closed, and the evidence");

@@ -55,10 +55,12 @@ function checkPage(words: Words): PageContent {
       <form class="form" method="get" action="/notice">
         <div class="field code-field">
           <label for="reference">${words.say("letter.check.reference")}</label>
+          <span class="hint" id="reference-hint">${words.say("letter.check.hint", { example: "HL-7K2M-9QXT" })}</span>
           <input
             id="reference"
             name="reference"
             required
+            aria-describedby="reference-hint"
             autocomplete="off"
             autocapitalize="characters"
             spellcheck="false"

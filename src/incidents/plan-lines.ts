@@ -1,3 +1,4 @@
+import { numbered } from "../kernel/numbered.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { dueText } from "./deadlines.ts";
 
@@ -7,7 +8,7 @@ const marks = { good: "ok", weak: "weak", bad: "BAD", unknown: "?" } as const;
 /** The plan in lines for a terminal: figures first, then what can and what cannot be promised. */
 export function planLines(plan: Plan): string[] {
   return [
-    `${whole(plan.inScope)} accounts in scope: ${whole(plan.withAddress)} with an address, ${whole(plan.withoutAddress)} without`,
+    `${numbered(plan.inScope, "account")} in scope: ${whole(plan.withAddress)} with an address, ${whole(plan.withoutAddress)} without`,
     `languages: ${plan.byLocale.map(({ locale, accounts }) => `${locale} ${whole(accounts)}`).join(", ")}`,
     plan.leavesBy === "relay"
       ? "letters leave by the relay"
@@ -27,7 +28,7 @@ export function planLines(plan: Plan): string[] {
 
 function surveyLines(survey: Plan["survey"]): string[] {
   if (survey === null || survey.doneAt === null) {
-    const so = survey === null || survey.counted === 0 ? "" : ` (${whole(survey.counted)} accounts so far)`;
+    const so = survey === null || survey.counted === 0 ? "" : ` (${numbered(survey.counted, "account")} so far)`;
     return [`providers and the sender's domain: the worker has not finished looking${so}`];
   }
   return [

@@ -10,6 +10,7 @@ import {
   type Clock,
   type EpochMs,
 } from "../kernel/clock.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Db, Tx } from "../db/db.ts";
@@ -177,7 +178,7 @@ function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHou
           kind: "allowance",
           term: "the relay's allowance",
           hours: letters / perHour,
-          reason: `${whole(letters)} letters at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}, of which a campaign uses ${campaignShareText}: ${hoursText(letters / perHour)}`,
+          reason: `${numbered(letters, "letter")} at ${whole(allowance.letters)} a${allowance.per === "hour" ? "n hour" : " day"}, of which a campaign uses ${campaignShareText}: ${hoursText(letters / perHour)}`,
         },
     lettersPerHour === null
       ? {
@@ -190,7 +191,7 @@ function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHou
           kind: "speed",
           term: "this relay's speed",
           hours: letters / Math.max(1, lettersPerHour),
-          reason: `${whole(lettersPerHour)} letters an hour, measured in the last campaign: ${hoursText(letters / Math.max(1, lettersPerHour))}`,
+          reason: `${numbered(lettersPerHour, "letter")} an hour, measured in the last campaign: ${hoursText(letters / Math.max(1, lettersPerHour))}`,
         },
     {
       kind: "providers",
@@ -268,7 +269,7 @@ function costOf({ price, leavesBy }: WayOut, letters: number): Plan["cost"] {
   return {
     kind: "price",
     amount: `${amount} ${price.currency}`,
-    says: `${amount} ${price.currency}: ${whole(letters)} letters at ${priceText(price)} a thousand; a second address, or a letter tried again after its answer was lost, costs again`,
+    says: `${amount} ${price.currency}: ${numbered(letters, "letter")} at ${priceText(price)} a thousand; a second address, or a letter tried again after its answer was lost, costs again`,
   };
 }
 
@@ -295,12 +296,12 @@ function judgeDeadline({ rule, title, whom, dueAt, state }: Deadline, end: Plan[
     return { ...limit, outlook: "not known", kind: "no end", says: "no end is known, so neither is this" };
   }
   const leftMs = parseInstant(dueAt) - parseInstant(notBefore);
-  const days = whole(Math.floor(Math.abs(leftMs) / dayMs));
+  const days = numbered(Math.floor(Math.abs(leftMs) / dayMs), "day");
   if (leftMs < 0) {
-    const says = `the letters end ${days} days after it at the earliest`;
+    const says = `the letters end ${days} after it at the earliest`;
     return { ...limit, outlook: "cannot be met", kind: "too late", says };
   }
-  if (isLikely) return { ...limit, outlook: "can be met", kind: "to spare", says: `with ${days} days to spare` };
+  if (isLikely) return { ...limit, outlook: "can be met", kind: "to spare", says: `with ${days} to spare` };
   const says = "nothing known speaks against it, and nothing is promised";
   return { ...limit, outlook: "not known", kind: "unpromised", says };
 }

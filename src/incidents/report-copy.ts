@@ -18,7 +18,7 @@ export function copySection({ tables }: StolenCopy): string {
     return (
       `<tr><th scope="row">${text(holds ?? "not known to this version")}<br><code>${text(name)}</code></th>` +
       `<td class="n">${number(rowsAbout)}</td>` +
-      cell(closed.map(({ says, kind }) => `${text(says)}: ${how[kind] ?? ""}`).join("<br>")) +
+      cell(closed.map(({ says, kind }) => `<div>${text(says)}: <i>${how[kind] ?? ""}</i></div>`).join("")) +
       cell((unknown ? `<span class="bad">columns that nobody has declared</span><br>` : "") + text(sayings(readable))) +
       `</tr>`
     );
@@ -27,7 +27,7 @@ export function copySection({ tables }: StolenCopy): string {
     "What the copy shows",
     `<p>Whoever has a copy of the database, and not the keys, can read the last column. What stands before it is bytes: ` +
       `sealed under keys that are not in the database, keyed hashes, and digests of random secrets. There is no payment data.</p>` +
-      `<table>${head("Table", "Rows, about", "Cannot be read", "Can be read")}<tbody>${rows.join("")}</tbody></table>` +
+      `<table class="copy">${head("Table", "Rows, about", "Cannot be read", "Can be read")}<tbody>${rows.join("")}</tbody></table>` +
       `<p class="small">Tables and columns are those of the database when this report was made. Why each may be read stands in the JSON.</p>`,
   );
 }

@@ -1,4 +1,5 @@
-import { dayMs, hourMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, hourMs, minuteMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Report } from "../wire/report.ts";
 import { copySection } from "./report-copy.ts";
 import { keyUseSection } from "./report-key-use.ts";
@@ -25,9 +26,10 @@ export function reportHtml(report: Report): string {
       keyUseSection(report.keyUse) +
       wayIn(report) +
       timeline(report) +
-      copySection(report.copy) +
       limits(report) +
-      drafts(report),
+      drafts(report) +
+      // Much the longest, and to look things up in.
+      copySection(report.copy),
   );
 }
 
@@ -39,7 +41,7 @@ const row = (name: string, value: string, className = ""): string =>
 const timeCell = (iso: string): string => `<td class="time">${instant(iso)}</td>`;
 const longCell = (html: string): string => `<td class="long">${html}</td>`;
 const figure = (value: number): string => `<td class="n">${number(value)}</td>`;
-const facts = (rows: readonly string[]): string => `<table><tbody>${rows.join("")}</tbody></table>`;
+const facts = (rows: readonly string[]): string => `<table class="facts"><tbody>${rows.join("")}</tbody></table>`;
 const bad = (html: string): string => `<span class="bad">${html}</span>`;
 
 function summary({ letters: sent, refused: old, timeline: record, incident }: Report): string {
@@ -47,17 +49,19 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
   const lines = [
     incident.containedAt === null
       ? bad("The theft is not contained.")
-      : `Contained ${instant(incident.containedAt)}, ${number(minutesBetween(incident.foundAt, incident.containedAt))} minutes after it was found.`,
+      : `Contained ${instant(incident.containedAt)}, ${minutesBetween(incident.foundAt, incident.containedAt)} after it was found.`,
     sent === null
       ? "Nobody has been told by letter yet."
-      : `${number(sent.sum.handedOver)} of ${number(sent.sum.scope)} letters were handed over; ${number(sent.sum.waiting)} wait. ` +
+      : `${number(sent.sum.handedOver)} of ${numbered(sent.sum.scope, "letter")} handed over; ${sent.sum.waiting === 0 ? "none waits" : `waiting: ${number(sent.sum.waiting)}`}. ` +
         (sent.addsUp ? "Every account in scope has one outcome." : bad("The outcomes do not add up to the scope.")),
-    `${number(incident.renewed)} accounts have renewed their password.`,
+    `${numbered(incident.renewed, "account has renewed its password", "accounts have renewed their passwords")}.`,
     served === undefined
       ? ""
       : served === 0
         ? `No session from before was served after containment.`
-        : bad(`${number(served)} sessions from before were served after their floor was raised.`),
+        : bad(
+            `${numbered(served, "session from before was", "sessions from before were")} served after their floor was raised.`,
+          ),
     record.verdict === "intact" ? "The timeline is what was signed." : bad("The timeline is not what was signed."),
   ];
   return `<section>${lines
@@ -66,8 +70,10 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
     .join("")}</section>`;
 }
 
-const minutesBetween = (from: string, to: string): number =>
-  Math.max(0, Math.round((parseInstant(to) - parseInstant(from)) / 60_000));
+function minutesBetween(from: string, to: string): string {
+  const minutes = Math.max(0, Math.round((parseInstant(to) - parseInstant(from)) / minuteMs));
+  return minutes === 0 ? "less than a minute" : numbered(minutes, "minute");
+}
 
 function times({ incident, notifiedAt }: Report): string {
   return section(
@@ -122,7 +128,7 @@ function letters({ letters: sent }: Report): string {
       row("Accounts in scope", figure(sum.scope), "sum"),
     ]) +
       `<p>${sent.addsUp ? "The outcomes add up to the scope." : bad("The outcomes do not add up to the scope.")} ` +
-      `${number(sum.possiblyTwice)} letters may have gone twice, under the same Message-ID.</p>` +
+      `${numbered(sum.possiblyTwice, "letter")} may have gone twice, under the same Message-ID.</p>` +
       `<p>The timeline has: ${recorded === "" ? "none" : recorded}. ` +
       `${sent.bouncesInTimeline.length === 0 ? "" : `Of those handed over, ${number(back("bounced"))} came back later and count as bounced, and ${number(back("second address"))} came back and went to another address of the account. `}` +
       `${sent.agrees ? "The two agree." : bad("The two do not agree.")}</p>` +
@@ -141,7 +147,7 @@ function letters({ letters: sent }: Report): string {
 function renewals({ incident }: Report): string {
   return section(
     "Renewals",
-    `<p>${number(incident.renewed)} accounts have set a new password.</p>` +
+    `<p>${numbered(incident.renewed, "account has", "accounts have")} set a new password.</p>` +
       chart(
         "Accounts renewed",
         incident.renewalsByHour.map(({ hour, renewed }) => ({ hour, count: renewed })),
@@ -210,7 +216,7 @@ function wayIn({ incident }: Report): string {
   );
   return section(
     "The way in, and the review",
-    `${way}<h3>Review</h3><table>${head("Item", "State", "Note")}<tbody>${review.join("")}</tbody></table>`,
+    `${way}<h3>Review</h3><table class="review">${head("Item", "State", "Note")}<tbody>${review.join("")}</tbody></table>`,
   );
 }
 
@@ -218,22 +224,22 @@ function timeline({ timeline: record }: Report): string {
   const rows = record.entries.map(
     ({ at, kind, detail, leafIndex, leafHashHex }) =>
       `<tr>${timeCell(at)}${cell(text(kind))}${longCell(detailText(detail))}` +
-      `${cell(leafIndex === null ? "not yet" : `${leafIndex}<br><code>${text(leafHashHex?.slice(0, 16) ?? "")}\u2026</code>`)}</tr>`,
+      `${cell(leafIndex === null ? "not yet" : `${leafIndex}<br><code>${text(leafHashHex?.slice(0, 12) ?? "")}\u2026</code>`)}</tr>`,
   );
   const leftOut =
     record.entriesLeftOut > 0
-      ? `<p class="small">${number(record.entriesLeftOut)} further entries are left out.</p>`
+      ? `<p class="small">${numbered(record.entriesLeftOut, "further entry is", "further entries are")} left out.</p>`
       : "";
   return section(
     "Timeline",
     `<p>${record.verdict === "intact" ? "Intact." : bad("Broken.")} ${text(record.explanation)} ` +
       `The keyholder's own memory of it was ${record.witness === "compared" ? "compared" : bad("not reached")}.</p>` +
-      `<p>${record.unsigned === 0 ? "Everything in this report is signed." : `${number(record.unsigned)} newer entries were not signed yet when it was made.`}</p>` +
+      `<p>${record.unsigned === 0 ? "Everything in this report is signed." : `${numbered(record.unsigned, "newer entry was", "newer entries were")} not signed yet when it was made.`}</p>` +
       (record.checkpoint === null ? "" : `<pre>${text(record.checkpoint)}</pre>`) +
       cosigners(record.cosigners) +
       `<p class="small">To check it elsewhere: ask for the files (<code>timeline export</code>) and this report as JSON, and run ` +
       `<code>houselights timeline verify FOLDER --policy FILE --report FILE</code>. Keep the lines above: files that do not begin with them are not these.</p>` +
-      `<table>${head("When", "What", "Detail", "Leaf")}<tbody>${rows.join("")}</tbody></table>${leftOut}` +
+      `<table class="timeline">${head("When", "What", "Detail", "Leaf")}<tbody>${rows.join("")}</tbody></table>${leftOut}` +
       `<p class="small">Single letters, and those that came back, are counted above and left out here.</p>`,
   );
 }
@@ -246,7 +252,7 @@ function cosigners(witnesses: Report["timeline"]["cosigners"]): string {
     row(
       name,
       cell(
-        (cosignedAt === null ? bad("never") : `${number(cosignedSize)} entries, ${instant(cosignedAt)}`) +
+        (cosignedAt === null ? bad("never") : `${numbered(cosignedSize, "entry", "entries")}, ${instant(cosignedAt)}`) +
           (problem === null ? "" : `<br>${bad(text(problem))}`),
       ),
     ),
@@ -256,8 +262,14 @@ function cosigners(witnesses: Report["timeline"]["cosigners"]): string {
 
 const detailText = (detail: Readonly<Record<string, unknown>>): string =>
   Object.entries(detail)
-    .map(([name, value]) => `${text(name)}: ${text(typeof value === "string" ? value : JSON.stringify(value))}`)
+    .map(([name, value]) => `${text(name)}: ${text(detailValue(value))}`)
     .join("<br>");
+
+function detailValue(value: unknown): string {
+  if (value === null) return "\u2014";
+  if (Array.isArray(value)) return value.join(", ");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
 
 const limits = (report: Report): string =>
   section("What this report does not know", `<ul>${report.limits.map((one) => `<li>${text(one)}</li>`).join("")}</ul>`);

@@ -1,3 +1,4 @@
+import { numbered } from "../kernel/numbered.ts";
 import type { KeyUse } from "../wire/key-use.ts";
 import { head, number, section, text } from "./report-markup.ts";
 
@@ -14,7 +15,7 @@ export function keyUseSection(use: KeyUse | null): string {
   const verdict =
     surplus === 0
       ? "Every use of a key had been announced by a process of the service before it."
-      : `<span class="bad">${number(surplus)} uses of keys had been announced by nobody.</span>`;
+      : `<span class="bad">${numbered(surplus, "use of a key had", "uses of keys had")} been announced by nobody.</span>`;
   return section(
     "Uses of keys",
     `<p>${verdict} Compared last at ${text(use.comparedAt.replace("T", " ").replace("Z", " UTC"))}.</p>` +

@@ -18,7 +18,7 @@ export const page = (title: string, body: string): string =>
   `<title>${text(title)}</title><style>${css}</style></head><body><main>${body}</main></body></html>`;
 
 const css =
-  `@page{size:A4;margin:16mm}*{box-sizing:border-box}` +
+  `@page{size:A4;margin:16mm 16mm 20mm;@bottom-right{content:counter(page) " / " counter(pages);font:9pt system-ui,sans-serif;color:#57534e}}*{box-sizing:border-box}` +
   `body{margin:0;background:#fff;color:#1c1917;font:11pt/1.5 system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}` +
   `main{max-width:46rem;margin:0 auto;padding:2rem 1.25rem}h1{font-size:24pt;line-height:1.15;margin:0 0 .5rem}` +
   `h2{font-size:14pt;margin:2rem 0 .5rem;padding-top:.75rem;border-top:2px solid #b45309;break-after:avoid}` +
@@ -28,6 +28,10 @@ const css =
   `table{width:100%;border-collapse:collapse;margin:.25rem 0 1rem;font-variant-numeric:tabular-nums}` +
   `th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e7e5e4;overflow-wrap:break-word}` +
   `th{font-weight:600}th[scope=row]{width:13rem}td.time{white-space:nowrap}td.long{overflow-wrap:anywhere}thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right}` +
+  `table.facts{break-inside:avoid}table.facts th[scope=row]{width:16rem}table.review th:first-child{width:45%}table.review td:nth-child(2){white-space:nowrap}` +
+  `table.timeline code{white-space:nowrap}table.copy{table-layout:fixed;font-size:9pt;line-height:1.4}table.copy th:first-child{width:24%}table.copy th:nth-child(2){width:8%}` +
+  `table.copy th:nth-child(3){width:32%}table.copy td>div+div{margin-top:.15rem}table.copy code{font-size:7.5pt;white-space:normal}table.copy i{color:#57534e}` +
+  `p:has(+figure),p:has(+table){break-after:avoid}p,li{orphans:3;widows:3}a{color:#92400e}` +
   `tr.sum td,tr.sum th{border-top:2px solid #1c1917}` +
   `code,pre{font:8.5pt/1.45 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}` +
   `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +

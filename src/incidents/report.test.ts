@@ -299,7 +299,7 @@ test("a session from before that was seen after containment would show", async (
     new Date(clock.now()),
   ]);
   expect((await report()).refused.servedOld).toEqual({ seenAfter: 1, madeAfter: 0 });
-  expect(reportHtml(await report())).toContain("1 sessions from before were served");
+  expect(reportHtml(await report())).toContain("1 session from before was served");
   await db.run(`update session set last_seen_at = created_at where account_id = $1 and id = $2`, [accountId, id]);
 });
 

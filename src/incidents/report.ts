@@ -2,6 +2,7 @@ import type { IncidentId } from "../kernel/brand.ts";
 import { fromDate, parseInstant, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
 import { readKeyUse } from "../key-use/read.ts";
@@ -255,10 +256,13 @@ async function readWitness({ db, keyholder, log }: ReportNeeds, databaseId: stri
 function explain(verdict: TimelineVerdict): string {
   if (verdict.kind === "broken")
     return `From entry ${verdict.firstBadIndex} on it is not what was signed: ${verdict.reason}.`;
-  const waiting = verdict.unsigned === 0 ? "" : ` ${verdict.unsigned} newer entries wait for their signature.`;
+  const waiting =
+    verdict.unsigned === 0
+      ? ""
+      : ` ${numbered(verdict.unsigned, "newer entry waits", "newer entries wait")} for a signature.`;
   return (
     `Every hash was computed again from the entries' bytes and agrees with every stored hash, root and signature ` +
-    `(${verdict.size} entries, ${verdict.checkpoints} signed checkpoints).${waiting}`
+    `(${numbered(verdict.size, "entry", "entries")}, ${numbered(verdict.checkpoints, "signed checkpoint")}).${waiting}`
   );
 }
 

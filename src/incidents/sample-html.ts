@@ -48,9 +48,10 @@ function letter(notice: NoticeText, from: string): string {
 }
 
 const css =
-  `@page{size:A4;margin:18mm}body{margin:0;background:#fff;color:#1c1917;font:11pt/1.5 system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}` +
+  `@page{size:A4;margin:16mm 18mm 20mm;@bottom-right{content:counter(page) " / " counter(pages);font:9pt system-ui,sans-serif;color:#57534e}}body{margin:0;background:#fff;color:#1c1917;font:11pt/1.5 system-ui,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}` +
   `main{max-width:46rem;margin:0 auto;padding:2rem 1.25rem}header h1{font-size:20pt;line-height:1.2;margin:0 0 .5rem}` +
   `article{break-before:page;border-top:2px solid #b45309;margin-top:2rem;padding-top:1rem}` +
   `dl{display:grid;grid-template-columns:6rem 1fr;gap:.15rem .75rem;margin:0 0 1rem;color:#57534e;font-size:9pt}dd{margin:0}` +
   `code{font:8pt/1.4 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}` +
+  `h1,h2,h3{break-after:avoid}li{break-inside:avoid}p{orphans:3;widows:3}` +
   `@media print{main{max-width:none;padding:0}article{border:0;margin:0;padding:0}}`;

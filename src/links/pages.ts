@@ -53,7 +53,7 @@ export function linkPages(app: App, needs: LinkPageNeeds): void {
       case "denied":
         return goTo(reply, "/link/denied");
       case "proof-needed":
-        return refuse(reply, "proof-needed");
+        return sendPage(reply, frame, proofPage(words), 403);
       case "renew-first":
         return sendPage(reply, frame, renewFirstPage(words), 403);
       case "refused":
@@ -149,6 +149,21 @@ function decidedPage(words: Words, decided: "approved" | "denied"): PageContent 
         </div>
       </div>
       <div class="below"><a href="/link">${words.say("link.another")}</a></div>`,
+  };
+}
+
+/** A device that was linked links no other: where else it can be approved. */
+function proofPage(words: Words): PageContent {
+  const title = words.say("link.proof.title");
+  return {
+    title,
+    body: html`<div class="card">
+      <h1>${title}</h1>
+      <p class="lead">${words.say("link.proof.lead")}</p>
+      <div class="buttons">
+        <a class="button-quiet" href="/sign-out">${words.say("sign-out.do")}</a>
+      </div>
+    </div>`,
   };
 }
 

@@ -1,6 +1,7 @@
 import { dayMs, fromDate, hourMs, minuteMs, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
+import { numbered } from "../kernel/numbered.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { KeyKeeping, KeyPurpose, KeyState } from "../keyholder/keyholder.ts";
 import { keyPurposes } from "../keyholder/keys.ts";
@@ -175,7 +176,7 @@ export async function neededBy(
   const needing = counted.filter((each) => each.version === version && each.rows > 0);
   return needing
     .filter((each) => when === "at the end" || !goesWithClosing(each))
-    .map(({ table, column, rows }) => `${rows.toLocaleString("en")} rows of ${table}.${column}`);
+    .map(({ table, column, rows }) => `${numbered(rows, "row")} of ${table}.${column}`);
 }
 
 /** How far the worker is with one column. */

@@ -100,7 +100,7 @@ function showLocally(time: HTMLTimeElement): void {
 }
 
 /**
- * Moves a place in line on: asks for the same page in the background and takes its two figures, so that the reader's place in
+ * Moves a place in line on: asks for the same page in the background and takes its figures, so that the reader's place in
  * the page, the focus and what a screen reader says stay. When it is somebody's turn, goes there. A question that
  * finds nobody is asked again.
  */
@@ -115,7 +115,7 @@ function waitInLine(card: HTMLElement): void {
         .parseFromString(await answer.text(), "text/html")
         .querySelector<HTMLElement>("[data-line]");
       if (next === null) return location.replace(path);
-      for (const part of ["[data-line-before]", "[data-line-expected]"]) {
+      for (const part of ["[data-line-number]", "[data-line-before]", "[data-line-expected]"]) {
         const [here, there] = [card.querySelector(part), next.querySelector(part)];
         if (here !== null && there !== null && here.textContent !== there.textContent)
           here.textContent = there.textContent;

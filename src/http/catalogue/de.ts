@@ -207,11 +207,15 @@ export const de: Catalogue = {
   "link.renew.title": "Setzen Sie zuerst ein neues Passwort",
   "link.renew.lead":
     "Sie haben sich vor einem Sicherheitsvorfall angemeldet. Geräte lassen sich wieder verbinden, sobald Ihr Passwort erneuert ist.",
+  "link.proof.title": "Bestätigen Sie das auf einem anderen Gerät",
+  "link.proof.lead":
+    "Dieses Gerät ist selbst durch einen Code verbunden und kann darum kein anderes verbinden. Öffnen Sie diese Seite in einem Browser, in dem Sie sich mit Passwort oder Passkey angemeldet haben, oder melden Sie sich hier ab und neu an.",
 
   "letter.check.title": "Ist dieser Brief von uns?",
   "letter.check.lead":
     "Jeder Brief über einen Sicherheitsvorfall trägt ein Zeichen. Tippen Sie es so, wie der Brief es zeigt.",
   "letter.check.reference": "Zeichen",
+  "letter.check.hint": "Zum Beispiel {example}",
   "letter.check.do": "Prüfen",
   "letter.unknown.title": "Dieses Zeichen ist nicht von uns",
   "letter.unknown.what": "Wir haben keinen Brief mit dem Zeichen {reference} geschickt.",
@@ -248,7 +252,7 @@ export const de: Catalogue = {
     "An dem, was Sie getippt haben, ist nichts falsch, und nichts wurde versucht. Warten Sie ein paar Sekunden und versuchen Sie es noch einmal; es ist noch da, wenn Sie zurückgehen.",
   "problem.too-many.title": "Zu viele Versuche",
   "problem.too-many.what":
-    "Zur Sicherheit aller werden Versuche gezählt. Warten Sie {minutes} Minuten und versuchen Sie es dann noch einmal.",
+    "Zur Sicherheit aller werden Versuche gezählt, Ihre und die der anderen in Ihrem Netz zusammen. Nichts ging verloren. Warten Sie {minutes} und versuchen Sie es dann noch einmal.",
   "problem.not-found.title": "Hier ist nichts",
   "problem.not-found.what": "Vielleicht ist die Adresse vertippt, oder was hier war, wurde entfernt.",
   "problem.malformed-request.title": "Dieses Formular war nicht zu lesen",
@@ -260,6 +264,9 @@ export const de: Catalogue = {
   "problem.text-refused.title": "Dieser Text lässt sich nicht zeigen",
   "problem.text-refused.what":
     "Er enthält Steuerzeichen, die niemand sieht. Nichts wurde geändert. Gehen Sie zurück, tippen Sie ihn von Hand und senden Sie ihn noch einmal.",
+  "problem.too-large.title": "Das war zu viel",
+  "problem.too-large.what":
+    "Was gesendet wurde, ist länger, als diese Seite annimmt. Nichts wurde geändert. Gehen Sie zurück, kürzen Sie es und senden Sie es noch einmal.",
   "problem.foreign-origin.title": "Das kam von einer anderen Seite",
   "problem.foreign-origin.what":
     "Zu Ihrer Sicherheit wurde es nicht angenommen, und nichts wurde geändert. Wenn Sie auf unserer eigenen Seite sind, öffnen Sie sie neu und wiederholen Sie es.",

@@ -194,10 +194,14 @@ export const en = {
   "link.renew.title": "Set a new password first",
   "link.renew.lead":
     "You signed in before a security incident. Devices can be linked again once your password is renewed.",
+  "link.proof.title": "Approve this on another device",
+  "link.proof.lead":
+    "This device was linked by a code itself, so it can link no other. Open this page in a browser where you signed in with your password or a passkey, or sign out here and sign in.",
 
   "letter.check.title": "Is this letter from us?",
   "letter.check.lead": "Every letter about a security incident carries a reference. Type it as the letter shows it.",
   "letter.check.reference": "Reference",
+  "letter.check.hint": "For example {example}",
   "letter.check.do": "Check",
   "letter.unknown.title": "This reference is not ours",
   "letter.unknown.what": "We have sent no letter with the reference {reference}.",
@@ -232,7 +236,8 @@ export const en = {
   "problem.crowded.what":
     "Nothing is wrong with what you typed, and nothing was tried. Wait a few seconds and try again; it is still there when you go back.",
   "problem.too-many.title": "Too many tries",
-  "problem.too-many.what": "For everybody's safety, tries are counted. Wait {minutes} minutes, then try again.",
+  "problem.too-many.what":
+    "For everybody's safety, tries are counted, yours and those of others on your network together. Nothing was lost. Wait {minutes}, then try again.",
   "problem.not-found.title": "There is nothing here",
   "problem.not-found.what": "The address may be mistyped, or what was here has been removed.",
   "problem.malformed-request.title": "This form could not be read",
@@ -243,6 +248,9 @@ export const en = {
   "problem.text-refused.title": "That text cannot be shown",
   "problem.text-refused.what":
     "It holds control characters that nobody sees. Nothing was changed. Go back, type it by hand and send it again.",
+  "problem.too-large.title": "That was too much",
+  "problem.too-large.what":
+    "What was sent is longer than this page takes. Nothing was changed. Go back, shorten it and send it again.",
   "problem.foreign-origin.title": "This came from another site",
   "problem.foreign-origin.what":
     "For your safety it was not accepted, and nothing was changed. If you are on our own page, open it again and repeat.",

@@ -200,11 +200,15 @@ export const es: Catalogue = {
   "link.renew.title": "Ponga primero una contraseña nueva",
   "link.renew.lead":
     "Entró antes de un incidente de seguridad. Se podrán vincular dispositivos otra vez cuando haya renovado su contraseña.",
+  "link.proof.title": "Apruébelo en otro dispositivo",
+  "link.proof.lead":
+    "Este dispositivo se vinculó él mismo con un código, y por eso no puede vincular otro. Abra esta página en un navegador donde haya entrado con su contraseña o con una llave de acceso, o cierre la sesión aquí y entre de nuevo.",
 
   "letter.check.title": "¿Es nuestra esta carta?",
   "letter.check.lead":
     "Cada carta sobre un incidente de seguridad lleva una referencia. Escríbala como la muestra la carta.",
   "letter.check.reference": "Referencia",
+  "letter.check.hint": "Por ejemplo, {example}",
   "letter.check.do": "Comprobar",
   "letter.unknown.title": "Esta referencia no es nuestra",
   "letter.unknown.what": "No hemos enviado ninguna carta con la referencia {reference}.",
@@ -240,7 +244,7 @@ export const es: Catalogue = {
     "No hay nada mal en lo que escribió, y no se ha probado nada. Espere unos segundos e inténtelo de nuevo; sigue ahí si vuelve atrás.",
   "problem.too-many.title": "Demasiados intentos",
   "problem.too-many.what":
-    "Por la seguridad de todos se cuentan los intentos. Espere {minutes} minutos e inténtelo de nuevo.",
+    "Por la seguridad de todos se cuentan los intentos, los suyos junto con los de otras personas de su red. No se ha perdido nada. Espere {minutes} e inténtelo de nuevo.",
   "problem.not-found.title": "Aquí no hay nada",
   "problem.not-found.what": "Quizá la dirección esté mal escrita, o se haya quitado lo que había aquí.",
   "problem.malformed-request.title": "No se ha podido leer este formulario",
@@ -251,6 +255,9 @@ export const es: Catalogue = {
   "problem.text-refused.title": "Ese texto no se puede mostrar",
   "problem.text-refused.what":
     "Contiene caracteres de control que nadie ve. No se ha cambiado nada. Vuelva atrás, escríbalo a mano y envíelo de nuevo.",
+  "problem.too-large.title": "Era demasiado largo",
+  "problem.too-large.what":
+    "Lo enviado es más largo de lo que admite esta página. No se ha cambiado nada. Vuelva atrás, acórtelo y envíelo de nuevo.",
   "problem.foreign-origin.title": "Esto venía de otro sitio",
   "problem.foreign-origin.what":
     "Por su seguridad no se ha aceptado, y no se ha cambiado nada. Si está en nuestra propia página, ábrala otra vez y repítalo.",

@@ -209,11 +209,15 @@ export const fr: Catalogue = {
   "link.renew.title": "Choisissez d’abord un nouveau mot de passe",
   "link.renew.lead":
     "Vous vous êtes connecté avant un incident de sécurité. Les appareils pourront de nouveau être reliés une fois votre mot de passe renouvelé.",
+  "link.proof.title": "Approuvez-le sur un autre appareil",
+  "link.proof.lead":
+    "Cet appareil a lui-même été relié par un code et ne peut donc pas en relier un autre. Ouvrez cette page dans un navigateur où vous vous êtes connecté avec votre mot de passe ou une clé d’accès, ou déconnectez-vous ici et reconnectez-vous.",
 
   "letter.check.title": "Cette lettre est-elle de nous ?",
   "letter.check.lead":
     "Chaque lettre sur un incident de sécurité porte une référence. Tapez-la comme la lettre la montre.",
   "letter.check.reference": "Référence",
+  "letter.check.hint": "Par exemple {example}",
   "letter.check.do": "Vérifier",
   "letter.unknown.title": "Cette référence n’est pas de nous",
   "letter.unknown.what": "Nous n’avons envoyé aucune lettre avec la référence {reference}.",
@@ -250,7 +254,7 @@ export const fr: Catalogue = {
     "Ce que vous avez tapé n’est pas en cause, et rien n’a été essayé. Attendez quelques secondes et réessayez ; tout est encore là si vous revenez en arrière.",
   "problem.too-many.title": "Trop d’essais",
   "problem.too-many.what":
-    "Pour la sécurité de tous, les essais sont comptés. Attendez {minutes} minutes, puis réessayez.",
+    "Pour la sécurité de tous, les essais sont comptés, les vôtres et ceux des autres personnes de votre réseau ensemble. Rien n’est perdu. Attendez {minutes}, puis réessayez.",
   "problem.not-found.title": "Il n’y a rien ici",
   "problem.not-found.what": "L’adresse est peut-être mal tapée, ou ce qui était ici a été retiré.",
   "problem.malformed-request.title": "Ce formulaire n’a pas pu être lu",
@@ -261,6 +265,9 @@ export const fr: Catalogue = {
   "problem.text-refused.title": "Ce texte ne peut pas être affiché",
   "problem.text-refused.what":
     "Il contient des caractères de contrôle que personne ne voit. Rien n’a été changé. Revenez en arrière, tapez-le à la main et renvoyez-le.",
+  "problem.too-large.title": "C’était trop long",
+  "problem.too-large.what":
+    "Ce qui a été envoyé est plus long que ce que cette page accepte. Rien n’a été changé. Revenez en arrière, raccourcissez-le et renvoyez-le.",
   "problem.foreign-origin.title": "Cela venait d’un autre site",
   "problem.foreign-origin.what":
     "Pour votre sécurité, ce n’a pas été accepté, et rien n’a été changé. Si vous êtes sur notre propre page, rouvrez-la et recommencez.",

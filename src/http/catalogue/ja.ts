@@ -200,11 +200,15 @@ export const ja: Catalogue = {
   "link.devices": "機器の一覧",
   "link.renew.title": "まず新しいパスワードを設定してください",
   "link.renew.lead": "セキュリティ上の問題が起きる前のサインインです。パスワードを変更すると、再び機器をつなげます。",
+  "link.proof.title": "別の機器で承認してください",
+  "link.proof.lead":
+    "この機器自体がコードでつながれたものなので、ほかの機器をつなぐことはできません。パスワードかパスキーでサインインしたブラウザーでこのページを開くか、ここでサインアウトしてからサインインし直してください。",
 
   "letter.check.title": "このお知らせは本物ですか",
   "letter.check.lead":
     "セキュリティ上の問題についてのお知らせには、必ず照会番号があります。書かれているとおりに入力してください。",
   "letter.check.reference": "照会番号",
+  "letter.check.hint": "例：{example}",
   "letter.check.do": "確かめる",
   "letter.unknown.title": "この照会番号は当サービスのものではありません",
   "letter.unknown.what": "照会番号 {reference} のお知らせは送っていません。",
@@ -239,7 +243,8 @@ export const ja: Catalogue = {
   "problem.crowded.what":
     "入力に間違いはなく、まだ何も試されていません。数秒待ってもう一度お試しください。前の画面に戻れば、入力したものは残っています。",
   "problem.too-many.title": "回数が多すぎます",
-  "problem.too-many.what": "みなさまの安全のため、回数を数えています。{minutes}分待ってから、もう一度お試しください。",
+  "problem.too-many.what":
+    "みなさまの安全のため、同じネットワークのほかの方の分も合わせて回数を数えています。失われたものはありません。{minutes}待ってから、もう一度お試しください。",
   "problem.not-found.title": "ここには何もありません",
   "problem.not-found.what": "アドレスが間違っているか、あったものが取り除かれたのかもしれません。",
   "problem.malformed-request.title": "このフォームを読み取れませんでした",
@@ -250,6 +255,9 @@ export const ja: Catalogue = {
   "problem.text-refused.title": "この文字は表示できません",
   "problem.text-refused.what":
     "目に見えない制御文字が含まれています。何も変更されていません。前の画面に戻り、手で入力し直して送ってください。",
+  "problem.too-large.title": "長すぎます",
+  "problem.too-large.what":
+    "送信された内容が、このページで受け付けられる長さを超えています。何も変更されていません。前の画面に戻り、短くしてもう一度送信してください。",
   "problem.foreign-origin.title": "別のサイトから送られました",
   "problem.foreign-origin.what":
     "安全のため受け付けず、何も変更していません。当サービスのページにいる場合は、開き直してもう一度行ってください。",

@@ -21,7 +21,7 @@ function beforeWords(words: Words, before: number): string {
 
 /**
  * A place in line, for the page that somebody wanted: whole without a script, which asks again by itself. With one, only
- * the two figures change (`data-line`), and are read out as they do.
+ * the figures change (`data-line`), and are read out as they do.
  */
 export function linePage(
   words: Words,
@@ -40,7 +40,7 @@ export function linePage(
           <dl class="line">
             <div class="line-number">
               <dt>${words.say("line.number")}</dt>
-              <dd>${number}</dd>
+              <dd data-line-number>${number}</dd>
             </div>
             <div>
               <dt>${words.say("line.before")}</dt>
