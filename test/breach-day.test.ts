@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startPostgres } from "../src/db/embedded.ts";
 import { sessionCookie } from "../src/http/cookies.ts";
 import { silentLog } from "../src/kernel/log.ts";
+import { en } from "../web/text/console/en.ts";
 import { launchChromium } from "./chromium.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
 
@@ -284,6 +285,15 @@ test("breach day: contained, dark, told, back in, proved", async () => {
     return body["lettersFinishedAt"] === null ? undefined : true;
   });
   const status = await service.api("GET", `/api/incidents/${incidentId}`, { cookie: operator });
+  // Every act of the case has words, and so has everything that it tells.
+  const words: Readonly<Record<string, string>> = en;
+  const acts = status.body["timeline"] as { kind: string; detail: object }[];
+  expect(acts.length).toBeGreaterThan(3);
+  const needed = acts.flatMap(({ kind, detail }) => [
+    `record.${kind}`,
+    ...Object.keys(detail).map((name) => `fact.${name}`),
+  ]);
+  expect(needed.filter((key) => words[key] === undefined)).toEqual([]);
   const review = (status.body["review"] as { item: string }[]).map(({ item }) => ({ item, state: "done" }));
   const closed = await service.api("POST", `/api/incidents/${incidentId}/close`, {
     cookie: operator,

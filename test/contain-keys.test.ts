@@ -73,7 +73,7 @@ test("contain alone spares a second factor from before the copy; with --keys it 
 
   const alone = await command("incident", "contain", "--yes");
   expect([alone.code, alone.err]).toEqual([0, ""]);
-  expect(alone.out).toMatch(/refused from now on: 1 passwords · .* tickets\n {24}still good: 0 passkeys\n/);
+  expect(alone.out).toMatch(/refused from now on: 1 password · .* tickets?\n {24}still good: 0 passkeys\n/);
   const spared = await readFloors(ground.plainDb);
   const asked = await renew(ada, passwords[0]!, app.code());
   expect([asked.status, asked.body["code"]]).toEqual([403, "second-factor-needed"]);
@@ -84,7 +84,7 @@ test("contain alone spares a second factor from before the copy; with --keys it 
 
   const keysBefore = await newest();
   const wouldRefuse = await command("incident", "contain", "--keys", "--dry-run");
-  expect(wouldRefuse.out).toMatch(/^would contain, .* 1 authenticator apps · 10 recovery codes$/ms);
+  expect(wouldRefuse.out).toMatch(/^would contain, .* 1 authenticator app · 10 recovery codes$/ms);
   expect([await readFloors(ground.plainDb), await newest()]).toEqual([spared, keysBefore]);
   const waiting = await beginSignIn(service, ada, passwords[0]);
 

@@ -204,6 +204,40 @@ test("the player's controls say their words in Japanese, and where the words can
   await page.context().close();
 });
 
+test("what a stolen copy shows is found by a word, by a kind and by an address, by keyboard alone", async () => {
+  const { page, complaints } = await open("/console/copy", laptop);
+  page.setDefaultTimeout(5_000);
+  const openTables = () => page.locator(".copy-table[open]").evaluateAll((all) => all.map(({ id }) => id));
+  await page.getByRole("heading", { name: "Accounts, what proves them, and the way back" }).waitFor();
+  // Closed at first, but for what nobody knows.
+  expect(await openTables()).toEqual(["table-exports_2026_11"]);
+  await page.locator("#table-account summary").focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("the key that its sealed values are under").waitFor();
+  await page.waitForURL("**/console/copy#table-account");
+
+  await page.getByRole("searchbox", { name: "Search tables and columns" }).fill("address asked");
+  await page.getByText("1 column · 1 table").waitFor();
+  expect(await openTables()).toEqual(["table-ticket"]);
+  await page.waitForURL("**/console/copy?search=address+asked*");
+  await page.getByRole("searchbox").fill("nothing of the kind");
+  await page.getByText("Nothing here is called that.").waitFor();
+  await page.getByRole("searchbox").fill("");
+  await page.getByRole("button", { name: "2 keyed" }).focus();
+  await page.keyboard.press("Space");
+  await page.waitForURL("**/console/copy?kind=keyed*");
+  expect(await openTables()).toEqual(["table-ticket"]);
+  expect(await violations(page)).toEqual([]);
+
+  await page.goto("/console/copy#table-ticket");
+  await page.waitForSelector("#table-ticket summary:focus");
+  expect(await openTables()).toEqual(["table-exports_2026_11", "table-ticket"]);
+  await page.getByRole("button", { name: "Open all" }).click();
+  expect(await page.locator(".copy-table:not([open])").count()).toBe(0);
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
 test("the account by keyboard alone: an address is removed after a proof, and the deletion is asked for and left", async () => {
   const { page } = await open("/account", laptop);
   page.setDefaultTimeout(5_000);
@@ -252,7 +286,7 @@ test("the letter is read in each language and the plan says what it cannot promi
     await page.getByLabel("Deutsch").check();
     await page.getByText("Notice (de)").waitFor();
     await page.getByText("no end can be promised").waitFor();
-    await page.getByText("there is no record at houselights._domainkey").waitFor();
+    await page.getByText("There is no record at houselights._domainkey").waitFor();
     await page.getByText("I have read the letter and mean to send it to 4,790,310 accounts").waitFor();
     const shots = process.env["SHOTS"];
     if (shots !== undefined) await page.screenshot({ path: `${shots}/the-plan-${viewport.width}.png` });

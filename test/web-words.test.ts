@@ -7,14 +7,27 @@ import { deadlineRules } from "../src/incidents/deadlines.ts";
 import { reviewItems } from "../src/incidents/review.ts";
 import { floorKinds } from "../src/kernel/brand.ts";
 import { describeDevice } from "../src/sessions/describe-device.ts";
+import { caseKinds } from "../src/timeline/append.ts";
 import { eventKinds } from "../src/wire/account-events.ts";
+import { findingKinds } from "../src/wire/campaign.ts";
 import { DataClass } from "../src/wire/incidents.ts";
-import { de } from "../web/text/de.ts";
-import { en } from "../web/text/en.ts";
-import { es } from "../web/text/es.ts";
-import { fr } from "../web/text/fr.ts";
-import { ja } from "../web/text/ja.ts";
+import { de as deConsole } from "../web/text/console/de.ts";
+import { de as deApp } from "../web/text/de.ts";
+import { en as enConsole } from "../web/text/console/en.ts";
+import { en as enApp } from "../web/text/en.ts";
+import { es as esConsole } from "../web/text/console/es.ts";
+import { es as esApp } from "../web/text/es.ts";
+import { fr as frConsole } from "../web/text/console/fr.ts";
+import { fr as frApp } from "../web/text/fr.ts";
+import { ja as jaConsole } from "../web/text/console/ja.ts";
+import { ja as jaApp } from "../web/text/ja.ts";
 import { chooseLanguage } from "../web/text/language.ts";
+
+const de = { ...deApp, ...deConsole };
+const en = { ...enApp, ...enConsole };
+const es = { ...esApp, ...esConsole };
+const fr = { ...frApp, ...frConsole };
+const ja = { ...jaApp, ...jaConsole };
 
 const others: Readonly<Record<string, Readonly<Record<string, string>>>> = { de, fr, es, ja };
 const english: Readonly<Record<string, string>> = en;
@@ -116,6 +129,8 @@ test("whatever the service names has words: events, floors, lanes, data, review 
     ...DataClass.anyOf.map((one) => `data.${one.const}`),
     ...reviewItems.map(({ item }) => `review.${item}`),
     ...deadlineRules.map(({ rule }) => `deadline.${rule}`),
+    ...caseKinds.map((kind) => `record.${kind}`),
+    ...findingKinds.map((kind) => `finding.${kind}`),
   ];
   expect(named.filter((key) => english[key] === undefined)).toEqual([]);
   for (const { item, title } of reviewItems) expect(english[`review.${item}`]).toBe(title);

@@ -322,7 +322,7 @@ test("a value that does not open stays as it is, is counted, and keeps its key",
   expect(await retireKey(needs, "wrap")).toEqual({
     kind: "needed",
     version: oldest,
-    by: ["1 rows of account.data_key"],
+    by: ["1 row of account.data_key"],
   });
   // Mended, it goes the way of the others.
   await db.run(`update account set data_key = $2 where id = $1`, [accountId, whole]);

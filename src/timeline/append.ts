@@ -80,17 +80,38 @@ export const timelineKinds = [
 ] as const;
 export type TimelineKind = (typeof timelineKinds)[number];
 
+/** Those that can belong to a case, but for single letters: its file has them, and a console names them in five languages. */
+export const caseKinds = [
+  "incident opened",
+  "incident changed",
+  "contained",
+  "campaign planned",
+  "campaign started",
+  "campaign paused",
+  "campaign resumed",
+  "campaign finished",
+  "way in recorded",
+  "review recorded",
+  "incident closed",
+  "report made",
+  "signals made",
+  "witness owed",
+  "witness paid",
+] as const satisfies readonly TimelineKind[];
+type OfCases = (typeof caseKinds)[number] | "letter" | "bounce";
+
 export type TimelineEntryId = Brand<string, "TimelineEntryId">;
 
 /**
  * One thing that happened. `detail` carries ids, counts and words of our own: never an address, a name or a secret,
  * since the timeline is handed to outsiders. Numbers are whole.
  */
-export interface TimelineEntry {
-  readonly kind: TimelineKind;
-  readonly incidentId?: IncidentId;
+export type TimelineEntry = {
   readonly detail: Readonly<Record<string, JsonScalar | readonly JsonScalar[]>>;
-}
+} & (
+  | { readonly kind: OfCases; readonly incidentId?: IncidentId }
+  | { readonly kind: Exclude<TimelineKind, OfCases>; readonly incidentId?: never }
+);
 
 /** The largest entry a tile-based reader takes (C2SP tlog-tiles: a 16-bit length stands before each entry). */
 export const entryLimitBytes = 65_535;

@@ -3,6 +3,41 @@ import { Closed, Instant } from "./common.ts";
 
 const OrNull = <Schema extends Type.TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
+/** What can be found of a sender's domain. A kind says one thing, which a console writes in its reader's language. */
+export const findingKinds = [
+  "no domain",
+  "returns go to",
+  "returns refused",
+  "no mail server",
+  "no address",
+  "spf lets",
+  "spf open",
+  "spf none",
+  "spf broken",
+  "spf not known",
+  "spf does not let",
+  "unsigned",
+  "no key",
+  "no usable key",
+  "key withdrawn",
+  "other key",
+  "key on trial",
+  "key in order",
+  "dmarc none",
+  "dmarc broken",
+  "passes, none asked",
+  "passes, put aside",
+  "passes, refused",
+  "passes not known",
+  "fails, none asked",
+  "fails, put aside",
+  "fails, refused",
+  "receivers demand more",
+  "receivers not known",
+  "receivers in order",
+  "no answer",
+] as const;
+
 /** What was found of the sender's domain, as receivers see it. */
 export const SenderFinding = Closed({
   about: Type.Union([
@@ -14,6 +49,11 @@ export const SenderFinding = Closed({
     Type.Literal("receivers"),
   ]),
   verdict: Type.Union([Type.Literal("good"), Type.Literal("weak"), Type.Literal("bad"), Type.Literal("unknown")]),
+  /** Left out by a survey of an earlier version. */
+  kind: Type.Optional(Type.Enum(findingKinds)),
+  /** Names and records that it is about: none is a person's. */
+  facts: Type.Optional(Type.Record(Type.String(), Type.String())),
+  /** In the words of the record, as the advice. */
   found: Type.String(),
   advice: Type.Optional(Type.String()),
 });

@@ -10,6 +10,7 @@ import {
 } from "@tanstack/react-router";
 import { useEffect, useLayoutEffect, useState } from "react";
 import { say } from "../text/say.ts";
+import { kindsShown, type ShownKind } from "../console/find-columns.ts";
 import { askGrant } from "../player/grant.ts";
 import { Failed, Loading } from "./failed.tsx";
 import { lightsOf, setLights } from "./lights.ts";
@@ -103,6 +104,14 @@ const incident = createRoute({
 const copy = createRoute({
   getParentRoute: () => root,
   path: "/console/copy",
+  validateSearch: (asked: Record<string, unknown>): { search?: string; kind?: ShownKind } => {
+    const { search, kind } = asked;
+    const shown = kindsShown.find((one) => one === kind);
+    return {
+      ...(typeof search === "string" && search !== "" ? { search: search.slice(0, 200) } : {}),
+      ...(shown === undefined ? {} : { kind: shown }),
+    };
+  },
   component: lazyRouteComponent(() => import("../console/copy-page.tsx"), "CopyPage"),
 });
 const incidents = createRoute({

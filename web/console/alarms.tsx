@@ -7,7 +7,7 @@ import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { consoleQuery, type ConsoleNumbers } from "../app/queries.ts";
 import { say, sayCount, sayOf, showExact, showList, showNumber } from "../text/say.ts";
-import { detailText } from "./detail.ts";
+import { detailLanguage, detailText } from "./detail.ts";
 
 interface AlarmsProps {
   readonly alarms: ConsoleNumbers["alarms"];
@@ -54,9 +54,9 @@ export function Alarms({ alarms, owed, caseInHand }: AlarmsProps) {
           ))}
           {owed.map((one) => (
             <li key={`${one.at} ${one.kind}`}>
-              <span lang="en">{one.kind}</span>
+              <span>{sayOf("record", one.kind)}</span>
               <span className="soft small">
-                {showExact(one.at)} · <span lang="en">{detailText(one.detail)}</span>
+                {showExact(one.at)} · <span lang={detailLanguage(one.detail)}>{detailText(one.detail)}</span>
               </span>
             </li>
           ))}
@@ -112,7 +112,7 @@ function OpenAlarm({ alarm, caseInHand }: { readonly alarm: Alarm; readonly case
         {Object.keys(alarm.facts).length > 0 && (
           <div>
             <dt>{say("console.alarms.facts")}</dt>
-            <dd lang="en">{detailText(alarm.facts)}</dd>
+            <dd lang={detailLanguage(alarm.facts)}>{detailText(alarm.facts)}</dd>
           </div>
         )}
         {proposesCase && (

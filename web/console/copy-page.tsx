@@ -1,17 +1,15 @@
+import "../text/console/load.ts";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import type { StolenCopy } from "../../src/wire/stolen-copy.ts";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useDeferredValue, useEffect, useId, useRef, useState } from "react";
+import { copyGroups, type StolenCopy } from "../../src/wire/stolen-copy.ts";
 import { Failed } from "../app/failed.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { stolenCopyQuery } from "../app/queries.ts";
-import { say, sayCount } from "../text/say.ts";
+import { say, sayCount, showNumber } from "../text/say.ts";
+import { findColumns, isReadable, kindsShown, type ShownKind, type Table } from "./find-columns.ts";
 import "./console.css";
 import "./copy.css";
-
-type Table = StolenCopy["tables"][number];
-type Column = Table["columns"][number];
-
-const isReadable = ({ kind }: Column): boolean => kind === "shown" || kind === "unknown";
 
 /** What a stolen copy would show: every table of the database as it is, and of each column what it is and why. */
 export function CopyPage() {
@@ -40,96 +38,229 @@ export function CopyPage() {
   );
 }
 
-function Tables({ tables }: { readonly tables: readonly Table[] }) {
-  const columns = tables.flatMap((table) => table.columns);
-  const unknown = columns.filter(({ kind }) => kind === "unknown").length;
-  const readable = columns.filter(isReadable).length;
+const settleMs = 250;
+
+function Tables({ tables }: { readonly tables: StolenCopy["tables"] }) {
+  const navigate = useNavigate();
+  const { search = "", kind } = useSearch({ from: "/console/copy" });
+  const [typed, setTyped] = useState(search);
+  const wanted = useDeferredValue(typed.trim());
+  const found = findColumns(tables, wanted, kind);
+  const isNarrowed = wanted !== "" || kind !== undefined;
+  const list = useRef<HTMLDivElement>(null);
+
+  // The address is what is seen, so that it can be handed on.
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (wanted === search) return;
+      const kept = kind === undefined ? {} : { kind };
+      void navigate({
+        to: "/console/copy",
+        search: wanted === "" ? kept : { search: wanted, ...kept },
+        hash: true,
+        replace: true,
+        resetScroll: false,
+      });
+    }, settleMs);
+    return () => clearTimeout(timer);
+  }, [wanted, search, kind, navigate]);
+
+  // A table is reached by its name; those that come with the page have to be there first.
+  useEffect(() => {
+    const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (named instanceof HTMLDetailsElement) {
+      named.open = true;
+      named.scrollIntoView({ block: "start" });
+      named.querySelector("summary")?.focus({ preventScroll: true });
+    }
+  }, []);
+
+  const openAll = (open: boolean) => {
+    for (const one of list.current?.querySelectorAll("details") ?? []) one.open = open;
+  };
+
   if (tables.length === 0) return <p className="soft">{say("copy.empty")}</p>;
   return (
     <>
-      {unknown > 0 && (
-        <div className="notice is-alarm" role="status">
-          <strong>{sayCount("copy.unknown.title", unknown)}</strong>
-          <span>{say("copy.unknown.what")}</span>
+      <Unknown tables={tables} />
+      <Kinds tables={tables} chosen={kind} search={search} />
+      <search className="copy-find">
+        <input
+          className="input"
+          type="search"
+          aria-label={say("copy.search")}
+          placeholder={say("copy.search")}
+          value={typed}
+          onChange={({ target }) => setTyped(target.value.slice(0, 200))}
+        />
+        <p role="status" className="soft small">
+          {found.length === 0
+            ? say("copy.search.none")
+            : `${sayCount(
+                "copy.columns",
+                sum(found, ({ columns }) => columns.length),
+              )} · ${sayCount("copy.tables", found.length)}`}
+        </p>
+        <div className="buttons">
+          <button className="button-quiet" type="button" onClick={() => openAll(true)}>
+            {say("copy.open.all")}
+          </button>
+          <button className="button-quiet" type="button" onClick={() => openAll(false)}>
+            {say("copy.close.all")}
+          </button>
         </div>
-      )}
-      <p>
-        {say("copy.sum", {
-          tables: tables.length,
-          closed: columns.length - readable,
-          readable,
-        })}
-      </p>
-      <ul className="copy-key">
-        {(["sealed", "keyed", "digest"] as const).map((kind) => (
-          <li key={kind}>
-            <strong>{say(`copy.kind.${kind}`)}</strong> {say(`copy.kind.${kind}.what`)}
-          </li>
+      </search>
+      <div className="copy-groups" ref={list}>
+        {[null, ...copyGroups].map((group) => (
+          <Group
+            key={group ?? "unknown"}
+            group={group}
+            tables={found.filter((table) => table.group === group)}
+            // Anew where the question has changed: what is found stands open.
+            state={isNarrowed ? `found ${wanted} ${kind ?? ""}` : "all"}
+          />
         ))}
-      </ul>
-      {tables.map((table) => (
-        <TableCard key={table.name} table={table} />
-      ))}
+      </div>
     </>
   );
 }
 
-function TableCard({ table }: { readonly table: Table }) {
-  const { name, holds, rowsAbout, columns } = table;
-  const closed = columns.filter((column) => !isReadable(column));
-  const readable = columns.filter(isReadable);
+function Unknown({ tables }: { readonly tables: readonly Table[] }) {
+  const unknown = sum(tables, ({ columns }) => columns.filter(({ kind }) => kind === "unknown").length);
+  if (unknown === 0) return null;
   return (
-    <section className="card copy-table" aria-labelledby={`copy-${name}`}>
-      <div className="card-heading">
-        <h2 id={`copy-${name}`} lang={holds === null ? undefined : "en"}>
-          {holds ?? say("copy.unknown.table")}
-        </h2>
-        <p className="soft small">
-          <code>{name}</code> · {sayCount("copy.rows", rowsAbout)}
-        </p>
-      </div>
-      <div className="copy-halves">
-        <div>
-          <h3>{say("copy.closed")}</h3>
-          {closed.length === 0 ? (
-            <p className="soft">{say("copy.closed.none")}</p>
-          ) : (
-            <dl>
-              {closed.map((column) => (
-                <ColumnRow key={column.name} column={column} />
-              ))}
-            </dl>
-          )}
-        </div>
-        <div>
-          <h3>{say("copy.readable")}</h3>
-          {readable.length === 0 ? (
-            <p className="soft">{say("copy.readable.none")}</p>
-          ) : (
-            <dl>
-              {readable.map((column) => (
-                <ColumnRow key={column.name} column={column} />
-              ))}
-            </dl>
-          )}
-        </div>
-      </div>
+    <div className="notice is-alarm" role="status">
+      <strong>{sayCount("copy.unknown.title", unknown)}</strong>
+      <span>{say("copy.unknown.what")}</span>
+    </div>
+  );
+}
+
+const sum = <One,>(all: readonly One[], of: (one: One) => number): number => all.reduce((so, one) => so + of(one), 0);
+
+interface KindsProps {
+  readonly tables: readonly Table[];
+  readonly chosen: ShownKind | undefined;
+  readonly search: string;
+}
+
+/** How many columns are what; a press shows those alone, another everything again. */
+function Kinds({ tables, chosen, search }: KindsProps) {
+  const navigate = useNavigate();
+  const id = useId();
+  const choose = (kind: ShownKind | undefined) =>
+    void navigate({
+      to: "/console/copy",
+      search: { ...(search === "" ? {} : { search }), ...(kind === undefined ? {} : { kind }) },
+      replace: true,
+      resetScroll: false,
+    });
+  return (
+    <ul className="copy-kinds" aria-label={say("copy.filter")}>
+      {kindsShown.map((kind) => (
+        <li key={kind}>
+          <button
+            type="button"
+            aria-pressed={chosen === kind}
+            aria-describedby={`${id}-${kind}`}
+            onClick={() => choose(chosen === kind ? undefined : kind)}
+          >
+            <strong>{showNumber(sum(findColumns(tables, "", kind), ({ columns }) => columns.length))}</strong>
+            <span>{say(`copy.kind.${kind}`)}</span>
+          </button>
+          <span className="soft small" id={`${id}-${kind}`}>
+            {say(`copy.kind.${kind}.what`)}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface GroupProps {
+  readonly group: Table["group"];
+  readonly tables: readonly Table[];
+  readonly state: string;
+}
+
+function Group({ group, tables, state }: GroupProps) {
+  if (tables.length === 0) return null;
+  const name = group ?? "unknown";
+  return (
+    <section aria-labelledby={`group-${name}`}>
+      <h2 id={`group-${name}`}>{say(`copy.group.${name}`)}</h2>
+      {tables.map((table) => (
+        <TableCard key={`${table.name} ${state}`} table={table} isOpen={state !== "all" || group === null} />
+      ))}
     </section>
   );
 }
 
-function ColumnRow({ column }: { readonly column: Column }) {
-  const { name, kind, says, because } = column;
+function TableCard({ table, isOpen }: { readonly table: Table; readonly isOpen: boolean }) {
+  const { name, holds, rowsAbout, columns } = table;
+  const readable = columns.filter(isReadable);
+  const closed = columns.filter((column) => !isReadable(column));
   return (
-    <div className={kind === "unknown" ? "is-unknown" : undefined}>
-      <dt>
-        <span lang="en">{says}</span>
-        {kind !== "shown" && kind !== "unknown" && <span className="copy-kind">{say(`copy.kind.${kind}`)}</span>}
-      </dt>
-      <dd className="soft small" lang="en">
-        <code>{name}</code>
-        {because !== null && ` · ${because}`}
-      </dd>
+    <details
+      className="copy-table"
+      id={`table-${name}`}
+      open={isOpen}
+      onToggle={({ currentTarget, nativeEvent }) => {
+        // Opened by a person: the address leads here from now on.
+        if (currentTarget.open && nativeEvent.isTrusted && document.activeElement?.parentElement === currentTarget) {
+          history.replaceState(history.state, "", `#${currentTarget.id}`);
+        }
+      }}
+    >
+      <summary>
+        <span className="copy-name">
+          <strong lang={holds === null ? undefined : "en"}>{holds ?? say("copy.unknown.table")}</strong>
+          <span className="soft small">
+            <code>{name}</code> · {sayCount("copy.rows", rowsAbout)}
+          </span>
+        </span>
+        <span className="copy-counts small">
+          {say("copy.counts", { closed: closed.length, readable: readable.length })}
+        </span>
+      </summary>
+      <div className="copy-halves">
+        <Half heading={say("copy.closed")} none={say("copy.closed.none")} columns={closed} />
+        <Half heading={say("copy.readable")} none={say("copy.readable.none")} columns={readable} />
+      </div>
+    </details>
+  );
+}
+
+interface HalfProps {
+  readonly heading: string;
+  readonly none: string;
+  readonly columns: Table["columns"];
+}
+
+function Half({ heading, none, columns }: HalfProps) {
+  return (
+    <div>
+      <h3>{heading}</h3>
+      {columns.length === 0 ? (
+        <p className="soft">{none}</p>
+      ) : (
+        <dl>
+          {columns.map(({ name, kind, says, because }) => (
+            <div key={name} className={kind === "unknown" ? "is-unknown" : undefined}>
+              <dt>
+                <span lang="en">{says}</span>
+                {kind !== "shown" && kind !== "unknown" && (
+                  <span className="copy-kind">{say(`copy.kind.${kind}`)}</span>
+                )}
+              </dt>
+              <dd className="soft small" lang="en">
+                <code>{name}</code>
+                {because !== null && ` · ${because}`}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import "../text/console/load.ts";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo, useState, type ReactNode } from "react";
@@ -11,7 +12,7 @@ import { useProved } from "../app/proof.tsx";
 import { incidentQuery, operatorsQuery } from "../app/queries.ts";
 import { say, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
 import { countedAgo } from "./counted-ago.ts";
-import { detailText } from "./detail.ts";
+import { detailLanguage, detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
 import { NextStep, StateSteps } from "./next-step.tsx";
@@ -373,8 +374,8 @@ function Timeline({ entries }: { readonly entries: IncidentStatus["timeline"] })
         .map((entry, place) => (
           <li key={`${entry.at} ${place}`}>
             <time dateTime={entry.at}>{showExact(entry.at)}</time>
-            <strong lang="en">{entry.kind}</strong>
-            <span className="soft small" lang="en">
+            <strong>{sayOf("record", entry.kind)}</strong>
+            <span className="soft small" lang={detailLanguage(entry.detail)}>
               {detailText(entry.detail)}
             </span>
           </li>

@@ -1,5 +1,6 @@
 import type { Plan } from "../../src/wire/campaign.ts";
-import { locale, say, sayOf, showExact, showLanguage, showNumber, showSpan } from "../text/say.ts";
+import { findingText } from "./finding-text.ts";
+import { say, sayOf, showExact, showLanguage, showNumber, showSpan } from "../text/say.ts";
 
 const marks = { good: "✓", weak: "!", bad: "×", unknown: "?" } as const;
 
@@ -42,23 +43,25 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
         <>
           <h4>{say("plan.sender")}</h4>
           <ul className="findings">
-            {survey.findings.map(({ about, verdict, found, advice }) => (
-              <li key={about + found} data-verdict={verdict} lang="en">
-                <span aria-hidden="true" className="finding-mark">
-                  {marks[verdict]}
-                </span>
-                <strong>
-                  {about}{" "}
-                  <span className="visually-hidden" lang={locale}>
-                    {say(`plan.verdict.${verdict}`)}
+            {survey.findings.map((finding) => {
+              const { about, verdict } = finding;
+              const { language, found, advice } = findingText(finding);
+              return (
+                <li key={about + finding.found} data-verdict={verdict}>
+                  <span aria-hidden="true" className="finding-mark">
+                    {marks[verdict]}
                   </span>
-                </strong>
-                <span>
-                  {found}
-                  {advice !== undefined && <span className="soft small"> {advice}</span>}
-                </span>
-              </li>
-            ))}
+                  <strong>
+                    {say(`finding.about.${about}`)}{" "}
+                    <span className="visually-hidden">{say(`plan.verdict.${verdict}`)}</span>
+                  </strong>
+                  <span lang={language}>
+                    {found}
+                    {advice !== undefined && <span className="soft small"> {advice}</span>}
+                  </span>
+                </li>
+              );
+            })}
           </ul>
           <h4>{say("plan.providers")}</h4>
           <Providers survey={survey} />

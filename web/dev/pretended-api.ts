@@ -418,7 +418,7 @@ function pretendedConsole(state: string): Static<typeof Console> {
       }),
     ),
     titles: [
-      { state: "ready", count: 33 },
+      { state: "playable", count: 33 },
       { state: "damaged", count: 1 },
     ],
     timeline: {
@@ -581,8 +581,33 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
     missing: contained ? ["the way in is not recorded as closed", "1 review item is not done"] : [],
     timeline: [
       { at: ago(31 * hourMs), kind: "alarm", detail: { canary: "backup 2026-11-20" } },
-      { at: ago(30 * hourMs), kind: "incident-opened", detail: { by: "Ada" } },
-      ...(contained ? [{ at: ago(29 * hourMs), kind: "contained", detail: { epoch: 7, mode: "everyone-out" } }] : []),
+      {
+        at: ago(30 * hourMs),
+        kind: "incident opened",
+        detail: {
+          reference: "HL-2026-0001",
+          operator: "host",
+          "found at": ago(30 * hourMs),
+          "copied at": null,
+          data: ["addresses", "names"],
+          "keys reachable": "unknown",
+        },
+      },
+      ...(contained
+        ? [
+            {
+              at: ago(29 * hourMs),
+              kind: "contained",
+              detail: {
+                epoch: 7,
+                mode: "everyone-out",
+                kinds: ["password", "browser", "tv"],
+                "kept tools": false,
+                operator: "host",
+              },
+            },
+          ]
+        : []),
     ],
     closedAt: null,
   };

@@ -17,12 +17,14 @@ export const pretendedCopy: StolenCopy = {
   tables: [
     {
       name: "exports_2026_11",
+      group: null,
       holds: null,
       rowsAbout: 48_000,
       columns: [column("mail", "unknown", "nobody has said what it is")],
     },
     {
       name: "account",
+      group: "people",
       holds: "a person's registration",
       rowsAbout: 4_812_077,
       columns: [
@@ -39,6 +41,7 @@ export const pretendedCopy: StolenCopy = {
     },
     {
       name: "ticket",
+      group: "people",
       holds: "a request to renew a password",
       rowsAbout: 31,
       columns: [
@@ -55,6 +58,7 @@ export const pretendedCopy: StolenCopy = {
     },
     {
       name: "graphile_worker._private_known_crontabs",
+      group: "machinery",
       holds: "work that comes round",
       rowsAbout: 1,
       columns: [column("identifier", "shown", "its name", "the queue works by it")],

@@ -16,7 +16,12 @@ const others: Readonly<Record<Exclude<Locale, "en">, () => Promise<Readonly<Reco
 
 const asked = chooseLanguage(navigator.languages);
 const translated = asked.locale === "en" ? undefined : await others[asked.locale]().catch(() => undefined);
-const words: Readonly<Record<string, string>> = translated ?? en;
+const words = new Map<string, string>(Object.entries(translated ?? en));
+
+/** Words of a part of the application that few load, for whatever that part says. */
+export function addWords(more: Readonly<Record<string, string>>): void {
+  for (const [key, text] of Object.entries(more)) words.set(key, text);
+}
 
 /** The language of the words: what the document says of itself (BCP 47). */
 export const locale: Locale = translated === undefined ? "en" : asked.locale;
@@ -25,11 +30,11 @@ const plural = new Intl.PluralRules(language);
 const number = new Intl.NumberFormat(language);
 
 /** The words for `key`, with `{name}` filled from `values`; numbers are written in the reader's manner. */
-export const say = (key: Plain, values: Values = {}): string => fill(words[key] ?? key, values);
+export const say = (key: Plain, values: Values = {}): string => fill(words.get(key) ?? key, values);
 
 /** The words for `count` things, by the language's plural rules. `{count}` is filled in. */
 export const sayCount = (stem: Counted, count: number, values: Values = {}): string =>
-  fill(words[`${stem}.${plural.select(count)}`] ?? words[`${stem}.other`] ?? stem, { count, ...values });
+  fill(words.get(`${stem}.${plural.select(count)}`) ?? words.get(`${stem}.other`) ?? stem, { count, ...values });
 
 const fill = (text: string, values: Values): string =>
   text.replaceAll(/\{([\w-]+)\}/g, (whole, name: string) => {
@@ -37,17 +42,35 @@ const fill = (text: string, values: Values): string =>
     return value === undefined ? whole : typeof value === "number" ? number.format(value) : value;
   });
 
-const isPlain = (key: string): key is Plain => Object.hasOwn(en, key);
+const isPlain = (key: string): key is Plain => words.has(key);
 
 /** The words for one of a set that the service names, such as a kind of floor; as the service wrote it for one not known here. */
 export function sayOf(
-  set: "class" | "console.keys" | "data" | "deadline" | "floor" | "lane" | "review" | "state",
+  set:
+    | "case.mode"
+    | "case.review"
+    | "class"
+    | "console.keys"
+    | "data"
+    | "deadline"
+    | "fact"
+    | "fact.canary"
+    | "fact.way"
+    | "floor"
+    | "lane"
+    | "record"
+    | "review"
+    | "state",
   name: string,
   written = name,
 ): string {
   const key = `${set}.${name}`;
   return isPlain(key) ? say(key) : written;
 }
+
+/** The words for a key that may have none. */
+export const sayIfAny = (key: string, values: Values = {}): string | undefined =>
+  isPlain(key) ? say(key, values) : undefined;
 
 export const showNumber = (value: number): string => number.format(value);
 

@@ -1,7 +1,7 @@
 import { Value } from "typebox/value";
 import { expect, test } from "vitest";
 import { testDatabase } from "../../db/test-database.ts";
-import { StolenCopy } from "../../wire/stolen-copy.ts";
+import { copyGroups, StolenCopy } from "../../wire/stolen-copy.ts";
 import { readStolenCopy } from "./read-stolen-copy.ts";
 import { declarations } from "./stolen-copy.ts";
 
@@ -18,14 +18,20 @@ test("every table and column of the real schema is said, and nothing else is", a
   const ours = (name: string): boolean => !name.startsWith("graphile_worker.");
   expect(said.filter(ours).toSorted()).toEqual(declared.filter(ours).toSorted());
   expect(copy.tables.flatMap(({ columns }) => columns).filter(({ kind }) => kind === "unknown")).toEqual([]);
-  expect(copy.tables[0]).toMatchObject({ name: "account", holds: "a person's registration" });
+  expect(copy.tables[0]).toMatchObject({ name: "account", group: "people", holds: "a person's registration" });
+  expect(new Set(copy.tables.map(({ group }) => group))).toEqual(new Set(copyGroups));
 });
 
 test("a column and a table that somebody added by hand are shown first, as unknown", async () => {
   await db.pool.query("create table aside (note text)");
   await db.pool.query("alter table account add column note text");
   const { tables } = await readStolenCopy(db, async () => false);
-  expect(tables[0]).toMatchObject({ name: "aside", holds: null, columns: [{ name: "note", kind: "unknown" }] });
+  expect(tables[0]).toMatchObject({
+    name: "aside",
+    group: null,
+    holds: null,
+    columns: [{ name: "note", kind: "unknown" }],
+  });
   const account = tables.find(({ name }) => name === "account");
   expect(account?.columns.at(-1)).toMatchObject({ name: "note", kind: "unknown" });
 });

@@ -1,7 +1,7 @@
 import type { Tx } from "../../db/db.ts";
-import type { StolenCopy } from "../../wire/stolen-copy.ts";
+import { copyGroups, type StolenCopy } from "../../wire/stolen-copy.ts";
 import type { ColumnDeclaration, TableDeclaration } from "./declare.ts";
-import { declarations, decoy } from "./stolen-copy.ts";
+import { declarations, decoy, grouped } from "./stolen-copy.ts";
 
 type ShownColumn = StolenCopy["tables"][number]["columns"][number];
 
@@ -36,6 +36,7 @@ export async function readStolenCopy(tx: Tx, isDecoy: IsDecoy): Promise<StolenCo
       .toSorted((one, other) => placeOf(one.name) - placeOf(other.name) || (one.name < other.name ? -1 : 1))
       .map(({ name, columns, rows }) => ({
         name,
+        group: copyGroups.find((group) => name in grouped[group]) ?? (known[name] === decoy ? "machinery" : null),
         holds: known[name]?.holds ?? null,
         rowsAbout: rows,
         columns: columns.flatMap((column) => columnsOf(known[name]?.columns ?? {}, column)),

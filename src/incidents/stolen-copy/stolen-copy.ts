@@ -1,3 +1,4 @@
+import type { copyGroups } from "../../wire/stolen-copy.ts";
 import { shown, type Declarations, type TableDeclaration } from "./declare.ts";
 import { machinery } from "./machinery.ts";
 import { people } from "./people.ts";
@@ -10,6 +11,14 @@ import { signals } from "./signals.ts";
  * for one that is here and nowhere else.
  */
 export const declarations: Declarations = { ...people, ...cases, ...signals, ...machinery };
+
+/** The same by what they are about. */
+export const grouped: Readonly<Record<(typeof copyGroups)[number], Declarations>> = {
+  people,
+  cases,
+  signals,
+  machinery,
+};
 
 const bait = "it is bait: every address in it is a canary, and nothing in it belongs to anybody";
 

@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { en } from "../../../web/text/console/en.ts";
 import { startTestDns, type Records, type TestDns } from "../../../test/dns-server.ts";
-import { judgeSender, type Finding, type Sender } from "./judge-sender.ts";
+import { judgeSender as judge, type Finding, type Sender } from "./judge-sender.ts";
 import { openLookup, type Lookup } from "./lookup.ts";
 import { checkSpf } from "./spf.ts";
 
@@ -15,6 +16,24 @@ afterAll(() => dns.stop());
 
 const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const key = publicKey.export({ type: "spki", format: "der" }).toString("base64");
+
+/** Whatever these tests find has words in the console, with everything that the words name, and its advice too. */
+async function judgeSender(...asked: Parameters<typeof judge>): Promise<readonly Finding[]> {
+  const findings = await judge(...asked);
+  const words: Readonly<Record<string, string>> = en;
+  for (const { kind, facts, advice } of findings) {
+    const said = [`finding.${kind}`, ...(advice === undefined ? [] : [`finding.${kind}.advice`])].map(
+      (key) => words[key],
+    );
+    expect(said, kind).not.toContain(undefined);
+    const places = [...said.join(" ").matchAll(/\{(\w+)\}/g)].map(([, place]) => place ?? "");
+    expect(
+      places.filter((place) => facts[place] === undefined),
+      kind,
+    ).toEqual([]);
+  }
+  return findings;
+}
 
 let number = 0;
 /** A domain of its own for each test, with everything in order; `over` replaces records by the name before the domain. */

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import type { findingKinds } from "../../wire/campaign.ts";
 import type { Config } from "../../config/config.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
 import { domainOf } from "../address.ts";
@@ -13,6 +14,9 @@ export interface Finding {
   readonly about: "domain" | "return path" | "SPF" | "DKIM" | "DMARC" | "receivers";
   /** `bad`: letters are likely to be refused or put aside; `weak`: they may be; `unknown`: it could not be looked up. */
   readonly verdict: "good" | "weak" | "bad" | "unknown";
+  /** Which of the things that can be found, and what it is about: a console writes it in its reader's language. */
+  readonly kind: (typeof findingKinds)[number];
+  readonly facts: Readonly<Record<string, string>>;
   readonly found: string;
   readonly advice?: string;
 }
@@ -58,7 +62,8 @@ export async function judgeSender(lookup: Lookup, sender: Sender): Promise<reado
   const { domain, returnDomain } = sender;
   if (!isInternetDomain(domain)) {
     const found = `${domain} is no domain of the internet: no receiver can check letters from it`;
-    return [{ about: "domain", verdict: "bad", found, advice: "set MAIL_FROM to an address of a domain of yours" }];
+    const advice = "set MAIL_FROM to an address of a domain of yours";
+    return [{ about: "domain", verdict: "bad", kind: "no domain", facts: { domain }, found, advice }];
   }
   const spf = await checkRelays(lookup, returnDomain, sender.relayHosts);
   const dkim = await Promise.all(sender.keys.map((key) => judgeKey(lookup, domain, key)));
@@ -121,61 +126,92 @@ async function relayAddresses(lookup: Lookup, host: string): Promise<readonly st
 async function judgeReturn(lookup: Lookup, domain: string): Promise<Finding> {
   const about = "return path";
   const mx = await lookup.mx(domain);
-  if (mx.kind === "failed") return unanswered(about, `MX of ${domain}`);
+  if (mx.kind === "failed") return unanswered(about, domain, `MX of ${domain}`);
   const advice = `publish an MX record for ${domain}, so that bounces arrive and receivers do not refuse the sender`;
   if (mx.kind === "found") {
     const takesNone = mx.values.every(({ exchange }) => exchange === "" || exchange === ".");
     const [first] = mx.values;
     return takesNone || first === undefined
-      ? { about, verdict: "bad", found: `${domain} says that it takes no mail, so no letter can come back`, advice }
+      ? {
+          about,
+          verdict: "bad",
+          kind: "returns refused",
+          facts: { domain },
+          found: `${domain} says that it takes no mail, so no letter can come back`,
+          advice,
+        }
       : {
           about,
           verdict: "good",
+          kind: "returns go to",
+          facts: { domain, host: first.exchange },
           found: `letters that come back go to ${first.exchange}, the mail server of ${domain}`,
         };
   }
   const own = await lookup.addresses(domain);
-  if (own.kind === "failed") return unanswered(about, `address of ${domain}`);
+  if (own.kind === "failed") return unanswered(about, domain, `address of ${domain}`);
   return own.kind === "found"
     ? {
         about,
         verdict: "weak",
+        kind: "no mail server",
+        facts: { domain },
         found: `${domain} has no MX record; letters that come back go to its own address`,
         advice,
       }
-    : { about, verdict: "bad", found: `${domain} has neither MX nor address: receivers refuse such a sender`, advice };
+    : {
+        about,
+        verdict: "bad",
+        kind: "no address",
+        facts: { domain },
+        found: `${domain} has neither MX nor address: receivers refuse such a sender`,
+        advice,
+      };
 }
 
 function spfFinding({ result, hosts }: RelaysChecked, domain: string): Finding {
   const about = "SPF";
+  const facts = { domain, relays: hosts.join(", "), result };
   const relay =
     hosts.length === 0 ? "the relay" : `${hosts.length === 1 ? "the relay" : "each relay"} (${hosts.join(", ")})`;
   const allow = `name what your relay sends from in the SPF record of ${domain}; its operator says which term that is`;
   switch (result) {
     case "pass":
-      return { about, verdict: "good", found: `the SPF record of ${domain} lets ${relay} send` };
+      return {
+        about,
+        verdict: "good",
+        kind: "spf lets",
+        facts,
+        found: `the SPF record of ${domain} lets ${relay} send`,
+      };
     case "open":
       return {
         about,
         verdict: "bad",
+        kind: "spf open",
+        facts,
         found: `the SPF record of ${domain} lets everybody send (+all), which receivers take for no record at all`,
         advice: allow,
       };
     case "none":
-      return { about, verdict: "bad", found: `${domain} has no SPF record`, advice: allow };
+      return { about, verdict: "bad", kind: "spf none", facts, found: `${domain} has no SPF record`, advice: allow };
     case "permerror":
       return {
         about,
         verdict: "bad",
+        kind: "spf broken",
+        facts,
         found: `the SPF record of ${domain} cannot be used: there are two, one has a mistake, or it asks more than ten look-ups`,
         advice: "mend the record: receivers treat a broken one as a failure (RFC 7208 section 4.6)",
       };
     case "temperror":
-      return unanswered(about, `SPF record of ${domain}`);
+      return unanswered(about, domain, `SPF record of ${domain}`);
     case "unknown":
       return {
         about,
         verdict: "unknown",
+        kind: "spf not known",
+        facts,
         found: `${domain} has an SPF record; from which address ${relay} sends is not known here, so whether it may is not either`,
         advice: "send the test letter and read the header Authentication-Results in your mailbox",
       };
@@ -185,6 +221,8 @@ function spfFinding({ result, hosts }: RelaysChecked, domain: string): Finding {
       return {
         about,
         verdict: result === "fail" ? "bad" : "weak",
+        kind: "spf does not let",
+        facts,
         found: `the SPF record of ${domain} does not name the addresses of ${relay} (${result})`,
         advice: allow,
       };
@@ -194,6 +232,8 @@ function spfFinding({ result, hosts }: RelaysChecked, domain: string): Finding {
 const unsigned = (domain: string): Finding => ({
   about: "DKIM",
   verdict: "bad",
+  kind: "unsigned",
+  facts: { domain },
   found: `letters from ${domain} leave unsigned`,
   advice: "houselights mail dkim prints the record that belongs into the DNS",
 });
@@ -207,30 +247,68 @@ async function judgeKey(
   const name = `${selector}._domainkey.${domain}`;
   const advice = "houselights mail dkim prints the record that belongs there";
   const answered = await lookup.txt(name);
-  if (answered.kind === "failed") return unanswered(about, name);
+  if (answered.kind === "failed") return unanswered(about, name, name);
+  const facts = { name };
   if (answered.kind === "none") {
-    return { about, verdict: "bad", found: `there is no record at ${name}: no signature can be checked`, advice };
+    return {
+      about,
+      verdict: "bad",
+      kind: "no key",
+      facts,
+      found: `there is no record at ${name}: no signature can be checked`,
+      advice,
+    };
   }
   const [record = ""] = answered.values;
   const tags = tagsOf(record);
   // RFC 6376 section 3.6.1: white space within the key does not count.
   const key = tags.get("p")?.replace(/\s+/g, "");
   if (answered.values.length > 1 || key === undefined || (tags.get("v") ?? "DKIM1") !== "DKIM1") {
-    return { about, verdict: "bad", found: `the record at ${name} is no DKIM key, or there are two`, advice };
+    return {
+      about,
+      verdict: "bad",
+      kind: "no usable key",
+      facts,
+      found: `the record at ${name} is no DKIM key, or there are two`,
+      advice,
+    };
   }
-  if (key === "") return { about, verdict: "bad", found: `the key at ${name} is withdrawn (an empty p=)`, advice };
+  if (key === "")
+    return {
+      about,
+      verdict: "bad",
+      kind: "key withdrawn",
+      facts,
+      found: `the key at ${name} is withdrawn (an empty p=)`,
+      advice,
+    };
   if (key !== publicKey) {
-    return { about, verdict: "bad", found: `the key at ${name} is not the one that letters are signed with`, advice };
+    return {
+      about,
+      verdict: "bad",
+      kind: "other key",
+      facts,
+      found: `the key at ${name} is not the one that letters are signed with`,
+      advice,
+    };
   }
   const flags = (tags.get("t") ?? "").split(":").map((flag) => flag.trim());
   return flags.includes("y")
     ? {
         about,
         verdict: "weak",
+        kind: "key on trial",
+        facts,
         found: `the key at ${name} is ours, and marked as a trial (t=y): receivers may treat letters as unsigned`,
         advice: "take t=y out of the record",
       }
-    : { about, verdict: "good", found: `the key at ${name} is the one that letters are signed with` };
+    : {
+        about,
+        verdict: "good",
+        kind: "key in order",
+        facts,
+        found: `the key at ${name} is the one that letters are signed with`,
+      };
 }
 
 function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: SpfResult): Finding {
@@ -238,11 +316,13 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
   const { domain, returnDomain } = sender;
   switch (dmarc.kind) {
     case "failed":
-      return unanswered(about, `_dmarc.${domain}`);
+      return unanswered(about, `_dmarc.${domain}`, `_dmarc.${domain}`);
     case "none":
       return {
         about,
         verdict: "bad",
+        kind: "dmarc none",
+        facts: { domain },
         found: `${domain} has no DMARC record`,
         advice: `publish one at _dmarc.${domain}; "v=DMARC1; p=none; rua=mailto:…" is the least`,
       };
@@ -250,6 +330,8 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
       return {
         about,
         verdict: "bad",
+        kind: "dmarc broken",
+        facts: { at: dmarc.at },
         found: `the record at _dmarc.${dmarc.at} cannot be used: there are two, or it names no policy`,
         advice: "mend the record: receivers treat a broken one as none",
       };
@@ -257,23 +339,38 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
       const { policy, at, isTesting, strictSpf } = dmarc.policy;
       const isAligned = strictSpf ? returnDomain === domain : sameOrganisation(returnDomain, domain, at);
       const passes = signed === "yes" || (spf === "pass" && isAligned);
+      const facts = { at, trial: isTesting ? "t=y" : "" };
       const what = `_dmarc.${at} asks receivers to ${asked[policy]}${isTesting ? ", on trial (t=y)" : ""}`;
       if (passes) {
         return policy === "none"
           ? {
               about,
               verdict: "weak",
+              kind: "passes, none asked",
+              facts,
               found: `letters pass; ${what}`,
               advice: "p=reject keeps others from writing in your name, which they will try on such a day",
             }
-          : { about, verdict: "good", found: `letters pass; ${what} what fails` };
+          : {
+              about,
+              verdict: "good",
+              kind: `passes, ${done[policy]}`,
+              facts,
+              found: `letters pass; ${what} what fails`,
+            };
       }
       if (signed === "unknown")
-        return unanswered(about, `DKIM record, without which it is not known whether letters pass; ${what}`);
+        return {
+          ...unanswered(about, at, `DKIM record, without which it is not known whether letters pass; ${what}`),
+          kind: "passes not known",
+          facts,
+        };
       const certain = policy !== "none" && spf !== "unknown" && spf !== "temperror";
       return {
         about,
         verdict: certain ? "bad" : "weak",
+        kind: policy === "none" ? "fails, none asked" : `fails, ${done[policy]}`,
+        facts,
         found: `letters pass neither by DKIM nor, as far as can be seen, by SPF; ${what}${policy === "none" ? "" : " them"}`,
         advice: "publish the DKIM record first: it holds whatever way a letter takes",
       };
@@ -282,6 +379,7 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
 }
 
 const asked = { none: "do nothing with letters that fail", quarantine: "put aside", reject: "refuse" } as const;
+const done = { quarantine: "put aside", reject: "refused" } as const;
 
 /** Relaxed alignment (RFC 9989 section 4.4): both under the name where the record stands. */
 const sameOrganisation = (one: string, other: string, above: string): boolean =>
@@ -300,6 +398,8 @@ function receiversFinding(dmarc: DmarcAnswer, spf: SpfResult, signed: Signed): F
     return {
       about,
       verdict: "bad",
+      kind: "receivers demand more",
+      facts: { missing: missing.join(", ") },
       found: `Gmail, Yahoo and Outlook refuse senders of more than 5,000 letters a day without ${names}`,
       advice: "mend this before the campaign starts: what is refused for it does not arrive later by itself",
     };
@@ -308,14 +408,24 @@ function receiversFinding(dmarc: DmarcAnswer, spf: SpfResult, signed: Signed): F
     ? {
         about,
         verdict: "unknown",
+        kind: "receivers not known",
+        facts: {},
         found: "whether large mailboxes take the letters rests on what could not be looked up",
       }
-    : { about, verdict: "good", found: "what Gmail, Yahoo and Outlook demand of senders in bulk is there" };
+    : {
+        about,
+        verdict: "good",
+        kind: "receivers in order",
+        facts: {},
+        found: "what Gmail, Yahoo and Outlook demand of senders in bulk is there",
+      };
 }
 
-const unanswered = (about: Finding["about"], what: string): Finding => ({
+const unanswered = (about: Finding["about"], name: string, what: string): Finding => ({
   about,
   verdict: "unknown",
+  kind: "no answer",
+  facts: { name },
   found: `no resolver answered for the ${what}`,
   advice: "try the plan again; DNS_SERVER names another resolver",
 });
