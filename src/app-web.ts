@@ -303,7 +303,10 @@ export async function buildWeb(
       });
       await app.listen({ host, port }).catch((thrown: unknown) => {
         if (systemCode(thrown) !== "EADDRINUSE") throw thrown;
-        throw new Fault("CONFIG_INVALID", `port ${port} is in use by another program: PORT names another one`);
+        throw new Fault(
+          "CONFIG_INVALID",
+          `port ${port} is in use by another program\nset PORT to another one, or stop that program`,
+        );
       });
       const address = app.server.address();
       return typeof address === "object" && address !== null ? address.port : port;

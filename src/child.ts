@@ -64,8 +64,9 @@ async function stop(): Promise<void> {
 }
 
 process.on("SIGTERM", () => void stop());
-// A terminal's Ctrl-C reaches every process of the group; the parent decides in which order they stop.
+// A terminal's Ctrl-C, and its end, reach every process of the group; the parent decides in which order they stop.
 process.on("SIGINT", () => undefined);
+process.on("SIGHUP", () => undefined);
 process.on("disconnect", () => void stop());
 process.on("unhandledRejection", (reason) => {
   log.fatal({ reason: messageOf(reason), stack: reason instanceof Error ? reason.stack : undefined }, "unhandled");

@@ -17,8 +17,10 @@ import { readPackedPackages } from "./packed-packages.ts";
 
 readPackedPackages();
 
-// `houselights … | head` closes our output early; that is not an error of ours.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+// `houselights … | head` closes our output early; that is not an error of ours. A closed terminal (EIO) also sends SIGHUP.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EIO") process.exit(error.code === "EPIPE" ? 0 : 1);
+});
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (error: string, hint?: string): void => {

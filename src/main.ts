@@ -26,7 +26,7 @@ interface Part {
 }
 
 /**
- * The service: starts PostgreSQL, the keyholder, web and worker, says where to go, and on SIGTERM or SIGINT stops
+ * The service: starts PostgreSQL, the keyholder, web and worker, says where to go, and on SIGTERM, SIGINT or SIGHUP stops
  * everything it started in the opposite order. This process itself stays small; it holds no key and opens no port.
  */
 export async function serve(config: Config, log: Log, print: (line: string) => void): Promise<void> {
@@ -47,6 +47,8 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
   const signalled = new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
+    // The terminal was closed: what was started from it must not stay behind.
+    process.once("SIGHUP", resolve);
   });
   const leaving = new AbortController();
   void signalled.then(() => leaving.abort());

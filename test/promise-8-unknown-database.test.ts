@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { layGround, type Ground } from "../src/app.ts";
@@ -154,9 +155,13 @@ test("P8: the real service refuses to start on such a database, says what to do,
     const { cookie = "" } = await service.api("POST", "/api/operator-sessions", { body: { secret } });
     expect(await session(service, cookie)).toBe(200);
     expect(await service.command("keys", "adopt-database", "--yes")).toMatchObject({ code: 1 });
-    await service.stop();
-
+    // As by a terminal that is closed: what was started from it does not stay behind.
     const { dataDir } = service;
+    const postmaster = join(dataDir, "postgres", "cluster", "postmaster.pid");
+    expect(existsSync(postmaster)).toBe(true);
+    expect(await service.stop("SIGHUP")).toBe(0);
+    expect(existsSync(postmaster)).toBe(false);
+
     const postgres = await startPostgres({ dataDir, log: silentLog, role: "command" });
     const db = openDb({ connection: postgres.connection, log: silentLog, maxConnections: 1 });
     await renamed(db);

@@ -52,7 +52,7 @@ const shows: Readonly<Record<string, RegExp>> = {
   "incident contain --yes": /^contained at .+, epoch \d+$/m,
   "operator link": /\/operate#[A-Za-z0-9_-]{43}$/m,
   "incident notify --yes": /^ {2}scope +1$/m,
-  "incident report": /^written at /m,
+  "incident report": /^written to report\.html at /m,
   "timeline verify": /^(intact|whole): [\d,]+ entries/m,
   "timeline export": /^[\d,]+ entries; [\d,]+ files written$/m,
   help: /^usage: houselights <command>/m,

@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { generateSync } from "otplib";
@@ -466,6 +468,17 @@ test("SIGTERM while it works: what is under way is answered, nothing is left run
   });
   expect(refused).toBe("ECONNREFUSED");
   said += service.output();
+}, 60_000);
+
+test("a port that another program has is said with the setting that names another, and nothing stays behind", async () => {
+  const port = Number(new URL(service.origin).port);
+  const other = createServer().listen(port, "127.0.0.1");
+  await once(other, "listening");
+  const refused = await service.command("serve");
+  expect(refused).toMatchObject({ code: 1, out: "" });
+  expect(refused.err).toContain(`error: port ${port} is in use by another program\nhint: set PORT to another one`);
+  expect(existsSync(join(service.dataDir, "postgres", "cluster", "postmaster.pid"))).toBe(false);
+  other.close();
 }, 60_000);
 
 test("no log, at any level, has an address, name, network, password, token, grant or code in it", () => {

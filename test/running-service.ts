@@ -28,8 +28,8 @@ export interface RunningService {
   operatorCookie(): Promise<string>;
   pid(): number;
   start(): Promise<void>;
-  /** SIGTERM, and waits. @returns the exit code. */
-  stop(): Promise<number | null>;
+  /** SIGTERM, or what a closed terminal sends, and waits. @returns the exit code. */
+  stop(signal?: "SIGTERM" | "SIGHUP"): Promise<number | null>;
   kill(): Promise<void>;
   /** Stops it and removes its folder. */
   remove(): Promise<void>;
@@ -138,8 +138,8 @@ export async function runningService(
     return operator;
   };
 
-  const stop = async (): Promise<number | null> => {
-    child?.kill("SIGTERM");
+  const stop: RunningService["stop"] = async (signal = "SIGTERM") => {
+    child?.kill(signal);
     const code = await exited;
     // P10, over every test that starts the service: its worker has compared once more.
     if (!surplusIsMeant && output.includes(unannouncedUse)) throw new Error(unannouncedUse);

@@ -115,7 +115,7 @@ function statusLines(status: IncidentStatus): string[] {
     `  renewed               ${figure(status.renewed)}`,
     ...status.signals.map(signalLine),
     ...status.refusedByKind.map(({ kind, refused }) => `  refused (${kind})`.padEnd(24) + figure(refused)),
-    ...status.deadlines.map(({ title, dueAt, state }) => `  due ${dueText(dueAt)}  ${state}  ${title}`),
+    ...status.deadlines.map(({ title, dueAt, state }) => `  due ${dueText(dueAt)}  ${state.padEnd(8)}${title}`),
     ...(status.missing.length === 0 ? [] : ["  before it can close:", ...status.missing.map((line) => `    ${line}`)]),
   ];
 }
@@ -573,7 +573,7 @@ export const incidentCommands: readonly Command[] = [
         }
         const refused = await writeNamed("--output", output, text);
         if (refused !== undefined) return refused;
-        return { kind: "done", lines: [`written at ${toIso(clock.now())}`] };
+        return { kind: "done", lines: [`written to ${output} at ${instant(toIso(clock.now()))}`] };
       }),
   },
 ];

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { DestinationStream, Logger } from "pino";
 import { maskCardNumbers } from "./card-number.ts";
+import { plainLine } from "./plain-line.ts";
 
 export type Log = Logger;
 
@@ -26,11 +27,15 @@ export const redactedNames = [
   "set-cookie",
 ];
 
-/** JSON lines on standard error: standard output belongs to what a command was asked to print. A test reads them elsewhere. */
+/**
+ * Lines on standard error: standard output belongs to what a command was asked to print. JSON for programs, and for who sits at
+ * the terminal one plain line each. A test reads them elsewhere.
+ */
 export function newLog(
   component: string,
   level: string,
-  destination: DestinationStream = pino.destination({ fd: 2, sync: false }),
+  destination?: DestinationStream,
+  isTerminal = destination === undefined && process.stderr.isTTY,
 ): Log {
   return pino(
     {
@@ -38,7 +43,9 @@ export function newLog(
       base: { component },
       timestamp: pino.stdTimeFunctions.isoTime,
       // Whatever it stood in: an error's text quotes what it was about.
-      hooks: { streamWrite: maskCardNumbers },
+      hooks: {
+        streamWrite: isTerminal ? (line) => plainLine(maskCardNumbers(line)) : maskCardNumbers,
+      },
       redact: {
         paths: redactedNames.flatMap((name) => {
           const key = /^\w+$/.test(name) ? name : `["${name}"]`;
@@ -47,8 +54,15 @@ export function newLog(
         censor: "[redacted]",
       },
     },
-    destination,
+    destination ?? standardError(),
   );
+}
+
+/** A terminal that was closed takes nothing more; what writes to it goes on, and stops as it is told to. */
+function standardError(): DestinationStream {
+  const stream = pino.destination({ fd: 2, sync: false });
+  stream.on("error", () => undefined);
+  return stream;
 }
 
 /** For tests and commands that have nothing to say. */

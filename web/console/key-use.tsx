@@ -42,7 +42,7 @@ export function KeyUse({ use, addresses }: KeyUseProps) {
               {use.purposes.map((one) => (
                 <tr key={one.purpose} className={one.surplus > 0 ? "is-surplus" : undefined}>
                   <th scope="row" lang="en">
-                    {one.purpose}
+                    <code>{one.purpose}</code>
                   </th>
                   <td className="number">{showNumber(one.announced)}</td>
                   <td className="number">{showNumber(one.served)}</td>
