@@ -178,7 +178,8 @@ function loggerOf(log: Log): Logger {
       case "error":
         return log.error(message);
       case "warning":
-        return log.warn(message);
+        // More places than connections, on purpose: whoever waits for a relay holds none.
+        return message.startsWith("WARNING: having maxPoolSize") ? log.debug(message) : log.warn(message);
       case "info":
       case "debug":
         return log.debug(message);

@@ -21,7 +21,7 @@ const isSet = (name: string): name is keyof typeof sets => Object.hasOwn(sets, n
  */
 export function detailText(detail: Detail): string {
   return Object.entries(detail)
-    .map(([name, value]) => `${sayOf("fact", name)} ${valueText(name, value)}`)
+    .map(([name, value]) => say("fact.line", { name: sayOf("fact", name), value: valueText(name, value) }))
     .join(" · ")
     .replace(/\b([0-9a-f]{12})[0-9a-f]{20,}\b/g, "$1…")
     .slice(0, 400);

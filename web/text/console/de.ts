@@ -517,6 +517,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "record.witness owed": "Der Zeuge muss es noch erfahren",
   "record.witness paid": "Der Zeuge hat es erfahren",
   "record.alarm": "Alarm",
+  "fact.line": "{name}: {value}",
   "fact.reference": "Zeichen",
   "fact.reason": "Grund",
   "fact.operator": "von",

@@ -499,6 +499,7 @@ export const en = {
   "record.witness owed": "The witness has still to be told",
   "record.witness paid": "The witness was told",
   "record.alarm": "Alarm",
+  "fact.line": "{name}: {value}",
   "fact.reference": "reference",
   "fact.reason": "reason",
   "fact.operator": "by",

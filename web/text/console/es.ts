@@ -517,6 +517,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "record.witness owed": "El testigo aún debe saberlo",
   "record.witness paid": "El testigo ya lo sabe",
   "record.alarm": "Alarma",
+  "fact.line": "{name}: {value}",
   "fact.reference": "referencia",
   "fact.reason": "motivo",
   "fact.operator": "por",

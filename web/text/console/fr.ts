@@ -529,6 +529,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "record.witness owed": "Le témoin doit encore l’apprendre",
   "record.witness paid": "Le témoin l’a appris",
   "record.alarm": "Alarme",
+  "fact.line": "{name} : {value}",
   "fact.reference": "référence",
   "fact.reason": "motif",
   "fact.operator": "par",

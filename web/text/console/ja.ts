@@ -489,6 +489,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "record.witness owed": "証人にまだ伝えていない",
   "record.witness paid": "証人に伝えた",
   "record.alarm": "警報",
+  "fact.line": "{name}：{value}",
   "fact.reference": "照会番号",
   "fact.reason": "理由",
   "fact.operator": "担当",
