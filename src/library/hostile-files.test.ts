@@ -134,6 +134,7 @@ test("a pipe in the place of a film or a picture is not waited for", async () =>
   const picture = join(library.folder, "pipe.jpg");
   await run("mkfifo", [film, picture]);
   expect(await posterOfPicture(picture, never)).toBe("it is no file of at most 20 MB");
+  expect(await inspector.inspect(film, never)).toEqual({ kind: "damaged", reason: "it is not a file" });
   const demux = startDemuxPool({ threads: 1, log: silentLog });
   expect(await demux.describe(film, never)).toMatchObject({ kind: "unreadable", reason: "it is not a file" });
   await demux.close();

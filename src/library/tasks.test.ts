@@ -1,4 +1,5 @@
-import { utimes } from "node:fs/promises";
+import { rmdirSync, writeFileSync } from "node:fs";
+import { mkdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
@@ -70,4 +71,22 @@ test("a new file is noticed without asking, and nothing after the watch is stopp
   await library.put("Late (1999).mp4");
   await sleep(300);
   expect(await waiting()).toEqual([]);
+});
+
+test("a folder that becomes a file while it is watched ends the watch and nothing else, and the watch begins anew", async () => {
+  const folder = join(library.folder, "Swapped (2000).mkv");
+  await mkdir(folder);
+  const needs = { db, clock: systemClock, log: silentLog, libraryDir: library.folder, rewatchMs: 100 };
+  const watch = await startLibraryWatch(needs);
+  await forget();
+  // In one turn: when the system tells of the folder, it is none any more.
+  rmdirSync(folder);
+  writeFileSync(folder, "a film");
+  while ((await waiting()).length === 0) await sleep(50);
+  await sleep(1_500);
+  await forget();
+  await library.put("After (2001).mp4");
+  while ((await waiting()).length === 0) await sleep(50);
+  await watch.stop();
+  await forget();
 });

@@ -1,4 +1,3 @@
-import { watch, type FSWatcher } from "node:fs";
 import { sep } from "node:path";
 import { every, minuteMs, plus, secondMs, sleep, type Clock } from "../kernel/clock.ts";
 import { parseId, type TitleId } from "../kernel/brand.ts";
@@ -10,6 +9,7 @@ import { defineTask, enqueue, type TaskDefinition } from "../jobs/jobs.ts";
 import { kernelFileSystem } from "./kernel-file-system.ts";
 import { readNames } from "./walk.ts";
 import { makeArtwork, type ArtworkNeeds } from "./artwork.ts";
+import { watchFolder, type FolderWatch } from "./watch-folder.ts";
 import { scanLibrary, settleMs, type ScanCounts, type ScanNeeds } from "./scan.ts";
 
 export type LibraryTaskNeeds = ScanNeeds & ArtworkNeeds;
@@ -44,6 +44,8 @@ interface WatchNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly libraryDir: string;
+  /** The pause before a watch that ended begins anew: it reads the whole tree. */
+  readonly rewatchMs?: number;
 }
 
 /** Changes are gathered this long: a folder that is being copied makes thousands. */
@@ -76,8 +78,11 @@ export async function isWatchable(root: string, mostNames = mostWatched): Promis
  * Where the system cannot watch, the rescans remain.
  */
 export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Promise<void> }> {
-  const { log, libraryDir } = needs;
+  const { log, libraryDir, rewatchMs = minuteMs } = needs;
   const stopping = new AbortController();
+  const stopped = new Promise<string>((resolve) => {
+    stopping.signal.addEventListener("abort", () => resolve("it is stopped"), { once: true });
+  });
   let gathering: Promise<void> | undefined;
   const request = async (): Promise<void> => {
     try {
@@ -93,24 +98,39 @@ export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Pr
     });
   };
 
+  let watching: FolderWatch | undefined;
+  const start = async (): Promise<void> => {
+    try {
+      if (!(await isWatchable(libraryDir))) throw new Error("it holds too many names, or folders that are no disk's");
+      watching = await watchFolder(libraryDir, noticed);
+    } catch (thrown) {
+      log.warn({ reason: messageOf(thrown) }, "the library cannot be watched; it is scanned every 15 minutes");
+    }
+  };
+  /** As long as it can be watched at all: what happened in a pause is found by the scan after it. */
+  const keepWatching = async (): Promise<void> => {
+    while (watching !== undefined && !stopping.signal.aborted) {
+      const reason = await Promise.race([watching.ended, stopped]);
+      if (stopping.signal.aborted) return;
+      watching = undefined;
+      log.warn({ reason }, "the watch over the library ended; it begins anew, and the library is scanned");
+      await sleep(rewatchMs, stopping.signal);
+      if (stopping.signal.aborted) return;
+      await start();
+      await request();
+    }
+  };
+
   await makeFolder(libraryDir);
   await request();
-  let watcher: FSWatcher | undefined;
-  try {
-    if (!(await isWatchable(libraryDir))) throw new Error("it holds too many names, or folders that are no disk's");
-    watcher = watch(libraryDir, { recursive: true, persistent: false }, noticed);
-    watcher.on("error", (error) => {
-      log.warn({ reason: messageOf(error) }, "the library cannot be watched any more; it is scanned every 15 minutes");
-      watcher?.close();
-    });
-  } catch (thrown) {
-    log.warn({ reason: messageOf(thrown) }, "the library cannot be watched; it is scanned every 15 minutes");
-  }
+  await start();
+  const keeping = keepWatching();
   const rescan = every(rescanMs, request);
   return {
     stop: async () => {
       stopping.abort();
-      watcher?.close();
+      await keeping;
+      await watching?.stop();
       await gathering;
       await rescan.stop();
     },

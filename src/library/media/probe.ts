@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
+import { stat } from "node:fs/promises";
 import { Type, type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { secondMs } from "../../kernel/clock.ts";
-import { Fault } from "../../kernel/fault.ts";
+import { Fault, messageOf } from "../../kernel/fault.ts";
 import { containers } from "../layout.ts";
 import { displayName } from "../names.ts";
 
@@ -75,6 +76,10 @@ export async function probe(
   path: string,
   signal: AbortSignal,
 ): Promise<Probe | { readonly kind: "damaged"; readonly reason: string }> {
+  // Who opens a pipe waits until somebody writes, and ffprobe would outlive whoever started it.
+  const stats = await stat(path).catch(messageOf);
+  if (typeof stats === "string") return { kind: "damaged", reason: stats };
+  if (!stats.isFile()) return { kind: "damaged", reason: "it is not a file" };
   const shown = ["-show_streams", "-show_format", "-show_chapters"];
   const alone = ["-protocol_whitelist", "file", "-format_whitelist", containers];
   const end = await runFfprobe(["-v", "error", "-of", "json", ...shown, ...alone, "-i", `file:${path}`], signal);
