@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
-import { sessionCookie } from "../src/http/cookies.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
+import { contain, containAccount } from "../src/incidents/contain.ts";
+import { deleteAccount } from "../src/leaving/delete-account.ts";
+import { forgetProgress } from "../src/streaming/progress.ts";
 import { streamsPerSession } from "../src/sessions/push.ts";
-import { goodPassword, testService } from "./service.ts";
+import { containNeedsOf } from "./contain-needs.ts";
+import { peopleOf, type Person } from "./people.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
 
 const service = await testService();
 const port = await service.web.listen("127.0.0.1", 0);
@@ -41,3 +47,84 @@ test("one session holds a few event streams: the oldest ends for the newest, and
   other.leave();
   await expect(other.whole).rejects.toThrow();
 });
+
+const { person } = peopleOf(service);
+const containment = containNeedsOf(service.ground);
+const newPassword = "eleven owls above the orchard";
+
+/** By whom and how a session ends, and what its open streams say of it. */
+const ends: Readonly<Record<string, readonly [reason: string, end: (who: Person) => Promise<unknown>]>> = {
+  "its own sign-out": [
+    "signed-out",
+    async ({ session }) => {
+      const { body } = await service.call("GET", "/api/session", { cookies: asCookie(session) });
+      return asks(session, "DELETE", `/api/sessions/${String(body["sessionId"])}`);
+    },
+  ],
+  "a sign-out of the others": [
+    "signed-out",
+    async ({ address }) => asks(await service.signIn(address, goodPassword), "DELETE", "/api/sessions?except=current"),
+  ],
+  "another sign-in by the same browser": [
+    "signed-out",
+    ({ address, session }) => asks(session, "POST", "/api/sessions", { address, password: goodPassword }),
+  ],
+  "a change of the password": [
+    "signed-out",
+    async ({ address }) =>
+      asks(await service.signIn(address, goodPassword), "POST", "/api/password", {
+        currentPassword: goodPassword,
+        newPassword,
+        signOutDevices: true,
+      }),
+  ],
+  "a renewal": [
+    "renewed",
+    async ({ address }) => {
+      const asked = await service.call("POST", "/api/renewals", { body: { address } });
+      const code = (await service.letters()).find(({ to }) => to === address)?.code;
+      const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
+      return service.call("POST", "/api/renewals/complete", { body: { code, password: newPassword }, cookies });
+    },
+  ],
+  "it was not me": [
+    "signed-out",
+    async ({ address, session }) => {
+      const body = { currentPassword: goodPassword, newPassword, signOutDevices: false };
+      await asks(session, "POST", "/api/password", body);
+      const undo = (await service.letters()).find(({ to, undo: one }) => to === address && one !== undefined)?.undo;
+      return service.call("POST", "/not-me", { body: { token: undo ?? "" } });
+    },
+  ],
+  "the deletion of the account": [
+    "signed-out",
+    ({ accountId }) =>
+      deleteAccount({ ...service.ground, keyholder: service.ground.keyholders.mailer, forgetProgress }, accountId, {
+        by: "host",
+        due: false,
+      }),
+  ],
+  "a containment of the account": [
+    "contained",
+    ({ accountId }) => containAccount(containment, accountId as AccountId, { reason: "test", operator: "test" }),
+  ],
+  "a containment of everybody": [
+    "contained",
+    () => contain(containment, { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" }),
+  ],
+};
+
+const asks = (session: string, method: "POST" | "DELETE", path: string, body?: object) =>
+  service.call(method, path, { ...(body === undefined ? {} : { body }), cookies: asCookie(session) });
+
+// What is not announced would be noticed by the next heartbeat, and called expired.
+test.each(Object.entries(ends))(
+  "%s is told at once to the streams that it ends, with its reason",
+  async (_how, one) => {
+    const [reason, end] = one;
+    const who = await person();
+    const { whole } = await open(who.session);
+    await end(who);
+    expect(await whole).toContain(`event: ended\ndata: {"reason":"${reason}"}`);
+  },
+);

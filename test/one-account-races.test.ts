@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { browserCookie } from "../src/http/cookies.ts";
+import { raiseFloors } from "../src/credentials/floors.ts";
+import { revivable } from "../src/credentials/reconcile.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { containNeedsOf } from "./contain-needs.ts";
@@ -122,6 +124,49 @@ describe("a renewal begun before its account was contained", () => {
     expect(await signs(ada.address, thiefsPassword)).toBe(401);
   });
 });
+
+/** Each begins what a code ends. @returns the ending: a status, and whether it had any effect. */
+const endedByCode: Readonly<Record<string, () => Promise<() => Promise<readonly [number, boolean]>>>> = {
+  "a renewal": async () => {
+    const { address } = await person();
+    const complete = await renewal(address);
+    return async () => [await complete(ownersPassword, false), (await signs(address, ownersPassword)) === 201];
+  },
+  "a registration": async () => {
+    const address = `person-${++people}@example.org`;
+    const asked = await service.call("POST", "/api/accounts", { body: { address, password: goodPassword } });
+    const code = (await service.letters()).find(({ to }) => to === address)?.code;
+    const cookies = { [browserCookie]: asked.cookies[browserCookie] ?? "" };
+    return async () => {
+      const { status } = await service.call("POST", "/api/accounts/confirm", { body: { code }, cookies });
+      return [status, (await signs(address, goodPassword)) === 201];
+    };
+  },
+  "an address": async () => {
+    const { session, accountId } = await person();
+    const address = `second-${people}@example.org`;
+    await service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(session) });
+    const code = (await service.letters()).find(({ to }) => to === address)?.code;
+    return async () => {
+      const confirm = { body: { code }, cookies: asCookie(session) };
+      const { status } = await service.call("POST", "/api/account/addresses/confirm", confirm);
+      const rows = await ground.plainDb.many(`select 1 from account_address where account_id = $1`, [accountId]);
+      return [status, rows.length === 2];
+    };
+  },
+};
+
+// A copy that was put back has every session, ticket and code refused, and its passwords spared.
+test.each(Object.entries(endedByCode))(
+  "%s whose code the repair of a copy refuses meanwhile ends in nothing",
+  async (_what, begin) => {
+    const [first, second] = [await begin(), await begin()];
+    expect(await first()).toEqual([expect.toSatisfy((status: number) => status < 300), true]);
+    const { plainDb, clock } = ground;
+    const repair = () => plainDb.transaction((tx) => raiseFloors(tx, revivable, clock.now()));
+    expect(await overtaken(second, repair)).toEqual([expect.toSatisfy((status: number) => status >= 400), false]);
+  },
+);
 
 describe("a password that is short because there is an app", () => {
   const short = "ox7tides";

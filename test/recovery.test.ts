@@ -383,4 +383,15 @@ describe("a containment that lies between", () => {
     clock.advance(72 * hourMs);
     expect((await complete(await ask(ada.newAddress))).status).toBe(200);
   });
+
+  test("is not got round by an operator's session that it spared", async () => {
+    const [ada, bob] = [await person(), await person()];
+    const session = await service.operator();
+    expect((await start(bob, {}, session)).status).toBe(201);
+    await contain(containment, { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" });
+    expect((await service.call("GET", "/api/incidents", { cookies: asCookie(session) })).status).toBe(200);
+    expect((await start(ada, {}, session)).body["code"]).toBe("renew-first");
+    expect((await lettersTo(ada.address)).filter(({ letter }) => letter === "recovery started")).toEqual([]);
+    expect((await start(ada)).status).toBe(201);
+  });
 });

@@ -7,6 +7,7 @@ import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
 import type { AccountId, SessionClass } from "../kernel/brand.ts";
+import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "../db/db.ts";
 import { testConnection } from "../db/test-database.ts";
@@ -379,6 +380,55 @@ test("what somebody announced and was stopped in is carried out by the next, tho
   expect(first.asked.filter((asked) => asked.startsWith("abandon"))).toEqual([]);
   expect((await remembered(service, witnessOf(service))).floors).toEqual(await readFloors(service.ground.plainDb));
   await db.close();
+});
+
+/** A witness that answers everything but one question, as it does when its process ends in between. */
+const awayAt = (witness: Witness, question: "read" | "confirm"): Witness => ({
+  ...witness,
+  [question]: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "gone")),
+});
+
+test("what was committed with the witness away is told by the next containment, and not done again", async () => {
+  const service = await testService();
+  for (const question of ["read", "confirm"] as const) {
+    const first = await containNow(service, "everyone-out", awayAt(witnessOf(service), question));
+    expect(first.witness, question).toBe("owed");
+    const second = await containNow(service);
+    expect([second.witness, second.epoch], question).toEqual(["told", first.epoch + 1]);
+    const { floors, intent } = await remembered(service, witnessOf(service));
+    expect([floors, intent], question).toEqual([await readFloors(service.ground.plainDb), null]);
+  }
+});
+
+test("an announcement is taken back only if it is certain that nothing came of it", async () => {
+  const service = await testService();
+  const needs = needsOf(service);
+  const lost = new Fault("DB_UNAVAILABLE", "the connection ended");
+  const failing = (fault: Fault, isCommitted: boolean): Db["transaction"] =>
+    isCommitted
+      ? async (work) => {
+          await needs.db.transaction(work);
+          throw fault;
+        }
+      : (work) =>
+          needs.db.transaction(async (tx) => {
+            await work(tx);
+            throw fault;
+          });
+  for (const [what, transaction, isTakenBack] of [
+    ["rolled back", failing(new Fault("DISK_FULL", "no space"), false), true],
+    ["committed, and nobody heard of it", failing(lost, true), false],
+    ["rolled back, and nobody heard of it", failing(lost, false), false],
+  ] as const) {
+    const announced = highest(await readFloors(needs.db)) + 1;
+    await expect(contain({ ...needs, db: { ...needs.db, transaction } }, order), what).rejects.toThrow(Fault);
+    expect((await remembered(service, needs.witness)).intent?.epoch, what).toBe(isTakenBack ? undefined : announced);
+    // Whatever it was, the next one settles it: what was announced is in force, and the next one above it.
+    const { epoch } = await containNow(service);
+    expect(epoch, what).toBe(isTakenBack ? announced : announced + 1);
+    const { floors, intent } = await remembered(service, needs.witness);
+    expect([floors, intent], what).toEqual([await readFloors(needs.db), null]);
+  }
 });
 
 test("with the keyholder down it commits and says that the witness is owed; nothing starts until it is paid; the next start pays", async () => {
