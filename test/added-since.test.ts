@@ -113,6 +113,19 @@ describe("an address added to an account", () => {
     await closeCase();
   });
 
+  test("of one contained account counts if it is older than the copy that the case in hand is about", async () => {
+    const ada = await person();
+    await addAddress(ada.session, "ada.before@example.org");
+    clock.advance(hourMs);
+    await openIncident(ground, { reason: "test", copiedAt: toIso(clock.now()) }, "test");
+    clock.advance(hourMs);
+    await addAddress(ada.session, "ada.behind@example.org");
+    await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    expect(await renews("ada.behind@example.org")).toBe(false);
+    expect(await renews("ada.before@example.org")).toBe(true);
+    await closeCase();
+  });
+
   test("costs one row, whatever the number of addresses", async () => {
     const rows = async () => (await ground.plainDb.one<{ n: number }>(`select count(*) as n from added_since`))?.n ?? 0;
     const before = await rows();

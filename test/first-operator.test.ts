@@ -1,8 +1,13 @@
 import { expect, test } from "vitest";
 import { operatorIds } from "../src/accounts/accounts.ts";
 import { secretText } from "../src/http/cookies.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { addOperator, removeOperator } from "../src/credentials/operators.ts";
+import { containAccount } from "../src/incidents/contain.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
-import { testService } from "./service.ts";
+import { containNeedsOf } from "./contain-needs.ts";
+import { peopleOf, type Person } from "./people.ts";
+import { asCookie, goodPassword, testService } from "./service.ts";
 
 const service = await testService();
 const { db } = service.ground;
@@ -29,4 +34,30 @@ test("of first links used at once, one makes the first operator, who is written 
   const later = await useLink("ja");
   expect((await later()).status).toBe(201);
   expect(await locales()).toEqual(["fr"]);
+});
+
+const { person } = peopleOf(service);
+const keyholder = service.ground.keyholders.web;
+const ends: Readonly<Record<string, (who: Person) => Promise<unknown>>> = {
+  "the account's containment": ({ accountId }) =>
+    containAccount(containNeedsOf(service.ground), accountId, { reason: "test", operator: "test" }),
+  "it was not me": async ({ address, session }) => {
+    const body = { currentPassword: goodPassword, newPassword: "eleven owls above the orchard", signOutDevices: false };
+    await service.call("POST", "/api/password", { body, cookies: asCookie(session) });
+    const undo = (await service.letters()).find(({ to, undo: one }) => to === address && one !== undefined)?.undo;
+    return service.call("POST", "/not-me", { body: { token: undo ?? "" } });
+  },
+  "the operator's being none any more": ({ accountId }) => removeOperator(service.ground, accountId, "host"),
+};
+
+test.each(Object.entries(ends))("a link that waits ends with %s", async (_what, end) => {
+  const who = await person();
+  await addOperator({ ...service.ground, keyholder }, who.address, "host");
+  const make = async () => secretText((await makeOperatorLink(service.ground, who.accountId as AccountId)).secret);
+  const use = async (secret: string) =>
+    (await service.call("POST", "/api/operator-sessions", { body: { secret } })).status;
+  const [used, waiting] = [await make(), await make()];
+  expect(await use(used)).toBe(201);
+  await end(who);
+  expect(await use(waiting)).toBe(400);
 });

@@ -3,13 +3,13 @@ import { buildWeb } from "../src/app-web.ts";
 import { bodyPlace, browserCookie, lineCookie, placeCookie, sessionCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
 import type { IncidentId } from "../src/kernel/brand.ts";
-import { dayMs, hourMs, minuteMs } from "../src/kernel/clock.ts";
-import { systemRandom } from "../src/kernel/random.ts";
+import { dayMs, hourMs, minuteMs, plus } from "../src/kernel/clock.ts";
+import { newSecret, systemRandom } from "../src/kernel/random.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { ordinaryCost } from "../src/credentials/hash-pool.ts";
 import { lanes } from "../src/credentials/lanes.ts";
 import { fullnessOf, readLobbyFullness } from "../src/renewal/lobby/fullness.ts";
-import { noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
+import { enterBy, noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
 import { readPlace, signPlace } from "../src/renewal/lobby/place.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
@@ -326,6 +326,43 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
       body: { address: "lin@example.org", password: "a new and longer sentence" },
     });
     expect(signedIn.cookies[sessionCookie]).toBeDefined();
+  });
+
+  test("a number lets one browser in, and starts the clock of its proved ticket once", async () => {
+    const browsers = [newSecret(systemRandom), newSecret(systemRandom)] as const;
+    const tickets = [newSecret(systemRandom), newSecret(systemRandom)] as const;
+    const start = clock.now();
+    const at = (minutes: number) => new Date(start + minutes * minuteMs);
+    await ground.plainDb.run(
+      `insert into ticket (browser_digest, address_index, code_mac, epoch, created_at, expires_at, proved_at)
+       select digest, '\\x00', '\\x00', 1, $2, $3, case when digest = ($1::bytea[])[1] then $2::timestamptz end
+         from unnest($1::bytea[]) digest`,
+      [tickets.map((one) => one.digest()), at(0), at(1)],
+    );
+    const expiry = async (ticket: Secret) =>
+      (
+        await ground.plainDb.one<{ at: Date }>(`select expires_at as at from ticket where browser_digest = $1`, [
+          ticket.digest(),
+        ])
+      )?.at;
+    const enter = (number: number, browser: Secret, ticketBrowser: Secret, minutes: number) =>
+      enterBy(ground.plainDb, {
+        caseId: noCase,
+        number,
+        browser,
+        ticketBrowser,
+        now: plus(start, minutes * minuteMs),
+        ticketUntil: plus(start, (minutes + 30) * minuteMs),
+      });
+    const number = 1_000_000;
+    expect(await enter(number, browsers[0], tickets[0], 0)).toEqual({ enteredAt: at(0), isFirst: true });
+    expect(await expiry(tickets[0])).toEqual(at(30));
+    expect(await enter(number, browsers[0], tickets[0], 20)).toEqual({ enteredAt: at(0), isFirst: false });
+    expect(await enter(number, browsers[1], tickets[0], 20)).toBeUndefined();
+    expect(await expiry(tickets[0])).toEqual(at(30));
+    // A code that nobody has shown to know lives no longer for a wait.
+    expect(await enter(number + 1, browsers[1], tickets[1], 0)).toEqual({ enteredAt: at(0), isFirst: true });
+    expect(await expiry(tickets[1])).toEqual(at(1));
   });
 
   test("a caller without cookies carries the place itself", async () => {

@@ -174,6 +174,15 @@ test("a freezing that stopped half-way goes on where it stopped; no letter leave
   await Promise.all([1, 2].map(() => freezeScope(needs, incidentId, plus(systemClock.now(), minuteMs))));
   expect(await expectSum(incidentId)).toMatchObject({ scope: 12_000, noAddress: 12_000 });
   expect(await db.one(`select scope_count from incident where id = $1`, [incidentId])).toEqual({ scope_count: 12_000 });
+  // Those that met took turns: no range twice, none empty, and the scope is said once.
+  const empty = `after_id >= up_to_id or after_id <> (select coalesce(max(before.up_to_id::text), $2) from campaign_shard before
+                                                    where before.incident_id = $1 and before.shard < campaign_shard.shard)::uuid`;
+  const ranges = await db.one(
+    `select count(*) as all, count(*) filter (where ${empty}) as wrong from campaign_shard where incident_id = $1`,
+    [incidentId, "00000000-0000-0000-0000-000000000000"],
+  );
+  expect(ranges).toEqual({ all: 3, wrong: 0 });
+  expect(await readTimeline(db, { incidentId, kinds: ["campaign started"], limit: 5 })).toHaveLength(1);
   expect(await walkOnce(incidentId)).toEqual({ kind: "finished" });
 });
 

@@ -7,7 +7,6 @@ import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
 import type { AccountId, SessionClass } from "../kernel/brand.ts";
-import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "../db/db.ts";
 import { testConnection } from "../db/test-database.ts";
@@ -258,10 +257,12 @@ describe("a dry run", () => {
   });
 });
 
-test("twice raises every floor twice and keeps the case's first instant", async () => {
+test("twice raises every floor twice and keeps the case's first instant, how far it is, and that the keys were reachable", async () => {
   const service = await testService();
   await service.account("ada@example.org", goodPassword);
-  const first = await containNow(service);
+  const first = await contain(needsOf(service), { ...order, keysReachable: true });
+  // Its letters go out by now.
+  await service.ground.plainDb.run(`update incident set state = 'notifying'`);
   service.clock.advance(60_000);
   // Somebody is back in between, and out again.
   await service.account("bob@example.org", goodPassword);
@@ -273,10 +274,10 @@ test("twice raises every floor twice and keeps the case's first instant", async 
   expect(second.epoch).toBeGreaterThan(first.epoch);
   expect(await opens(service, bobs)).toBe(false);
   expect(await signsIn(service, "bob@example.org")).toBe(false);
-  const row = await service.ground.plainDb.one<{ at: Date; epoch: number }>(
-    `select contained_at as at, epoch from incident`,
+  const row = await service.ground.plainDb.one(
+    `select contained_at as at, epoch, state, keys_reachable as keys from incident`,
   );
-  expect(row).toEqual({ at: new Date(first.at), epoch: second.epoch });
+  expect(row).toEqual({ at: new Date(first.at), epoch: second.epoch, state: "notifying", keys: "yes" });
   const told = await readTimeline(service.ground.plainDb, { kinds: ["contained"], limit: 5 });
   expect(new Set(told.map(({ detail }) => detail["epoch"]))).toEqual(new Set([first.epoch, second.epoch]));
 });
@@ -380,55 +381,6 @@ test("what somebody announced and was stopped in is carried out by the next, tho
   expect(first.asked.filter((asked) => asked.startsWith("abandon"))).toEqual([]);
   expect((await remembered(service, witnessOf(service))).floors).toEqual(await readFloors(service.ground.plainDb));
   await db.close();
-});
-
-/** A witness that answers everything but one question, as it does when its process ends in between. */
-const awayAt = (witness: Witness, question: "read" | "confirm"): Witness => ({
-  ...witness,
-  [question]: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "gone")),
-});
-
-test("what was committed with the witness away is told by the next containment, and not done again", async () => {
-  const service = await testService();
-  for (const question of ["read", "confirm"] as const) {
-    const first = await containNow(service, "everyone-out", awayAt(witnessOf(service), question));
-    expect(first.witness, question).toBe("owed");
-    const second = await containNow(service);
-    expect([second.witness, second.epoch], question).toEqual(["told", first.epoch + 1]);
-    const { floors, intent } = await remembered(service, witnessOf(service));
-    expect([floors, intent], question).toEqual([await readFloors(service.ground.plainDb), null]);
-  }
-});
-
-test("an announcement is taken back only if it is certain that nothing came of it", async () => {
-  const service = await testService();
-  const needs = needsOf(service);
-  const lost = new Fault("DB_UNAVAILABLE", "the connection ended");
-  const failing = (fault: Fault, isCommitted: boolean): Db["transaction"] =>
-    isCommitted
-      ? async (work) => {
-          await needs.db.transaction(work);
-          throw fault;
-        }
-      : (work) =>
-          needs.db.transaction(async (tx) => {
-            await work(tx);
-            throw fault;
-          });
-  for (const [what, transaction, isTakenBack] of [
-    ["rolled back", failing(new Fault("DISK_FULL", "no space"), false), true],
-    ["committed, and nobody heard of it", failing(lost, true), false],
-    ["rolled back, and nobody heard of it", failing(lost, false), false],
-  ] as const) {
-    const announced = highest(await readFloors(needs.db)) + 1;
-    await expect(contain({ ...needs, db: { ...needs.db, transaction } }, order), what).rejects.toThrow(Fault);
-    expect((await remembered(service, needs.witness)).intent?.epoch, what).toBe(isTakenBack ? undefined : announced);
-    // Whatever it was, the next one settles it: what was announced is in force, and the next one above it.
-    const { epoch } = await containNow(service);
-    expect(epoch, what).toBe(isTakenBack ? announced : announced + 1);
-    const { floors, intent } = await remembered(service, needs.witness);
-    expect([floors, intent], what).toEqual([await readFloors(needs.db), null]);
-  }
 });
 
 test("with the keyholder down it commits and says that the witness is owed; nothing starts until it is paid; the next start pays", async () => {

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { containNeedsOf } from "../../test/contain-needs.ts";
+import { testService } from "../../test/service.ts";
+import { Fault } from "../kernel/fault.ts";
+import type { Db } from "../db/db.ts";
+import type { Witness } from "../keyholder/keyholder.ts";
+import { highest, readFloors } from "../credentials/floors.ts";
+import { readStanding } from "../credentials/standing.ts";
+import { contain } from "./contain.ts";
+
+/** What a containment has announced to the witness is settled, by itself or by the next one, and never done twice. */
+const order = { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "test" } as const;
+const service = await testService();
+const needs = containNeedsOf(service.ground);
+
+/** What the witness remembers, without telling it anything. */
+async function remembered() {
+  const { databaseId, ...standing } = await readStanding(needs.db);
+  return needs.witness.read(databaseId, standing);
+}
+
+/** A witness that answers everything but one question, as it does when its process ends in between. */
+const awayAt = (witness: Witness, question: "read" | "confirm"): Witness => ({
+  ...witness,
+  [question]: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "gone")),
+});
+
+test("what was committed with the witness away is told by the next containment, and not done again", async () => {
+  for (const question of ["read", "confirm"] as const) {
+    const first = await contain({ ...needs, witness: awayAt(needs.witness, question) }, order);
+    expect(first.witness, question).toBe("owed");
+    const second = await contain(needs, order);
+    expect([second.witness, second.epoch], question).toEqual(["told", first.epoch + 1]);
+    const { floors, intent } = await remembered();
+    expect([floors, intent], question).toEqual([await readFloors(needs.db), null]);
+  }
+});
+
+test("an announcement is taken back only if it is certain that nothing came of it", async () => {
+  const lost = new Fault("DB_UNAVAILABLE", "the connection ended");
+  const failing = (fault: Fault, isCommitted: boolean): Db["transaction"] =>
+    isCommitted
+      ? async (work) => {
+          await needs.db.transaction(work);
+          throw fault;
+        }
+      : (work) =>
+          needs.db.transaction(async (tx) => {
+            await work(tx);
+            throw fault;
+          });
+  for (const [what, transaction, isTakenBack] of [
+    ["rolled back", failing(new Fault("DISK_FULL", "no space"), false), true],
+    ["committed, and nobody heard of it", failing(lost, true), false],
+    ["rolled back, and nobody heard of it", failing(lost, false), false],
+  ] as const) {
+    const announced = highest(await readFloors(needs.db)) + 1;
+    await expect(contain({ ...needs, db: { ...needs.db, transaction } }, order), what).rejects.toThrow(Fault);
+    expect((await remembered()).intent?.epoch, what).toBe(isTakenBack ? undefined : announced);
+    // Whatever it was, the next one settles it: what was announced is in force, and the next one above it.
+    const { epoch } = await contain(needs, order);
+    expect(epoch, what).toBe(isTakenBack ? announced : announced + 1);
+    const { floors, intent } = await remembered();
+    expect([floors, intent], what).toEqual([await readFloors(needs.db), null]);
+  }
+});
