@@ -113,6 +113,24 @@ describe("an address added to an account", () => {
     await closeCase();
   });
 
+  test("is told of a change while it is doubted, and can take none back", async () => {
+    const ada = await person();
+    const another = "ada.another@example.org";
+    await addAddress(ada.session, another);
+    // Until its own addition can be taken back no more.
+    clock.advance(8 * dayMs);
+    const buttons = async () => {
+      clock.advance(minuteMs);
+      expect(await renews(ada.address)).toBe(true);
+      const told = (await service.letters()).filter(({ letter }) => letter === "renewed");
+      return [ada.address, another].map((address) => told.find(({ to }) => to === address)?.undo !== undefined);
+    };
+    expect(await buttons()).toEqual([true, true]);
+    await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    expect(await buttons()).toEqual([true, false]);
+    await closeCase();
+  });
+
   test("of one contained account counts if it is older than the copy that the case in hand is about", async () => {
     const ada = await person();
     await addAddress(ada.session, "ada.before@example.org");

@@ -5,6 +5,8 @@ import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { takeBack } from "../src/renewal/not-me.ts";
+import { removeOneAddress } from "../src/credentials/addresses.ts";
+import type { Viewer } from "../src/http/viewer.ts";
 import { forgetChanges } from "../src/credentials/take-back.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { addAddress as add, peopleOf, type Person } from "./people.ts";
@@ -414,6 +416,37 @@ describe("a change on its way while the button is pressed", () => {
     );
     expect(late).toBe(400);
     expect(await signs(ada.address, "renewed by the thief himself")).toBe(401);
+  });
+
+  test("an address that the thief removes in that moment comes back too", async () => {
+    const ada = await person();
+    const second = `second-${count()}@example.org`;
+    await addAddress(ada, second);
+    clock.advance(8 * dayMs);
+    const thiefs = { session: await service.signIn(ada.address, goodPassword) };
+    await changePassword({ ...ada, ...thiefs }, goodPassword, thiefsPassword);
+    const token = await undoIn(ada.address, "password changed");
+    const viewer = await ground.plainDb.one<Viewer>(
+      `select account_id as "accountId", id as "sessionId", epoch, generation from session where account_id = $1
+        order by id desc limit 1`,
+      [ada.accountId],
+    );
+    const address = await ground.plainDb.one<{ id: string }>(
+      `select id from account_address where account_id = $1 order by confirmed_at desc limit 1`,
+      [ada.accountId],
+    );
+    pause.hold();
+    const pressing = press(token);
+    await pause.reached();
+    const removing = { db: ground.plainDb, keyholder: ground.keyholders.web, clock, random: ground.random };
+    try {
+      expect(await removeOneAddress(removing, viewer!, address?.id ?? "")).toBe("removed");
+      expect(await addressesOf(ada.accountId)).toBe(1);
+    } finally {
+      pause.letGo();
+    }
+    expect(await pressing).toBe("/not-me/done");
+    expect(await addressesOf(ada.accountId)).toBe(2);
   });
 
   test("two letters' buttons at one moment end well, and each change is taken back once", async () => {

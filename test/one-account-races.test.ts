@@ -4,6 +4,9 @@ import { raiseFloors } from "../src/credentials/floors.ts";
 import { revivable } from "../src/credentials/reconcile.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
+import type { Viewer } from "../src/http/viewer.ts";
+import { signOutOthers } from "../src/sessions/devices.ts";
+import { readTimeline } from "../src/timeline/read.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { setUpTotp } from "./totp-app.ts";
@@ -104,6 +107,39 @@ describe("a change of password proved by the old one", () => {
   });
 });
 
+describe("a sign-out of the other devices", () => {
+  const alone = (session: string) =>
+    service.call("DELETE", "/api/sessions?except=current", { cookies: asCookie(session) });
+  const isSignedIn = async (session: string): Promise<boolean> =>
+    (await service.call("GET", "/api/session", { cookies: asCookie(session) })).status === 200;
+
+  test("keeps the device that asks", async () => {
+    const ada = await person();
+    expect((await alone(ada.session)).status).toBe(200);
+    expect(await isSignedIn(ada.session)).toBe(true);
+  });
+
+  test("keeps none that its owner has signed out meanwhile", async () => {
+    const ada = await person();
+    // Ids are in the order of time.
+    service.clock.advance(1_000);
+    const owners = await service.signIn(ada.address, goodPassword);
+    const { db, keyholders, clock, random } = { ...ground, db: ground.plainDb };
+    const viewer = await ground.plainDb.one<Viewer>(
+      `select account_id as "accountId", id as "sessionId", generation from session where account_id = $1
+        order by id desc limit 1`,
+      [ada.accountId],
+    );
+    const late = await overtaken(
+      () => alone(ada.session),
+      () => signOutOthers({ db, keyholder: keyholders.web, clock, random }, viewer!),
+    );
+    expect(late.status).toBe(401);
+    expect(await isSignedIn(ada.session)).toBe(false);
+    expect(await isSignedIn(owners)).toBe(true);
+  });
+});
+
 describe("a renewal begun before its account was contained", () => {
   test("works by itself", async () => {
     const ada = await person();
@@ -192,6 +228,8 @@ describe("a password that is short because there is an app", () => {
   test("is not set by a renewal with a recovery code either, whose codes stay good", async () => {
     const [ada, bob] = [await personWithTotp(), await personWithTotp()];
     expect(await (await renewal(bob.address))(short, false, bob.recoveryCodes[0])).toBe(200);
+    const used = await readTimeline(ground.plainDb, { kinds: ["recovery code used"], limit: 5 });
+    expect(used.map(({ detail }) => detail["account"])).toEqual([bob.accountId]);
     const complete = await renewal(ada.address);
     const status = await overtaken(
       () => complete(short, false, ada.recoveryCodes[0]),
@@ -204,6 +242,26 @@ describe("a password that is short because there is an app", () => {
       ada.accountId,
     ]);
     expect(left).toHaveLength(10);
+  });
+
+  test("keeps the app if the password that its removal was asked for with is another one by now", async () => {
+    const [ada, bob] = [await personWithTotp(), await personWithTotp()];
+    const remove = (session: string) =>
+      service.call("POST", "/api/account/totp/remove", {
+        body: { password: goodPassword },
+        cookies: asCookie(session),
+      });
+    expect((await remove(bob.session)).status).toBe(200);
+    const answer = await overtaken(
+      () => remove(ada.session),
+      // Set again, as by somebody who leaves every device signed in.
+      () =>
+        ground.plainDb.run(`update password set set_at = set_at + interval '1 s' where account_id = $1`, [
+          ada.accountId,
+        ]),
+    );
+    expect(answer.status).toBe(401);
+    expect(await signs(ada.address, goodPassword)).toBe(202);
   });
 
   test("keeps the app of an account that had no password when its removal was asked for", async () => {

@@ -132,17 +132,19 @@ test("starting again changes nothing and says so, also at the same moment", asyn
   expect(waiting?.waiting).toBe(2);
 });
 
-test("a case that is not contained, or unknown, has no campaign", async () => {
+test("a case that is not contained, closed, or unknown, has no campaign", async () => {
   const opened = await openIncident(needs, { reason: "an alarm" }, "operator");
   if (opened.kind !== "opened") return expect.fail(opened.kind);
   expect(await start(opened.incidentId)).toEqual({ kind: "refused", reason: "not contained" });
   const unknown = newId<IncidentId>(systemRandom, systemClock.now());
   expect(await start(unknown)).toEqual({ kind: "refused", reason: "no such case" });
+  await db.run(`update incident set state = 'closed', contained_at = opened_at where id = $1`, [opened.incidentId]);
+  expect(await start(opened.incidentId)).toEqual({ kind: "refused", reason: "closed" });
 });
 
 test("in scope is who existed when the copy was made, or else at containment, or else who is named", async () => {
   const now = systemClock.now();
-  const [early] = await people(1, { prefix: "early", at: plus(now, -10 * dayMs) });
+  const [early] = await people(1, { prefix: "early", at: plus(now, -7 * dayMs) });
   await people(2, { prefix: "between", at: plus(now, -5 * dayMs) });
   await people(3, { prefix: "after", at: plus(now, dayMs) });
   const scopeOf = async (incidentId: IncidentId) => {
@@ -329,6 +331,8 @@ test("an address that does not open, and an account deleted meanwhile, have the 
 
 test("each settled letter stands in the timeline, without an address or an account in it", async () => {
   const everybody = await people(6);
+  // Put off at first: what is not settled stands nowhere.
+  relay.script(everybody[0]!.address, { at: "rcpt", code: 450, text: "4.2.1 later" }, "accept");
   const incidentId = await contained();
   await start(incidentId);
   await walkToTheEnd(incidentId);
@@ -339,7 +343,9 @@ test("each settled letter stands in the timeline, without an address or an accou
   const letters = entries.filter(({ kind }) => kind === "letter");
   expect(letters).toHaveLength(6);
   expect(new Set(letters.map(({ detail }) => detail["address"])).size).toBe(6);
-  expect(letters[0]!.detail).toMatchObject({ outcome: "handed over", reply: "250", language: "en", attempts: 1 });
+  expect(letters.map(({ detail }) => detail["attempts"]).toSorted()).toEqual([1, 1, 1, 1, 1, 2]);
+  for (const { detail } of letters)
+    expect(detail).toMatchObject({ outcome: "handed over", reply: "250", language: "en" });
   const text = JSON.stringify(letters);
   for (const { address, accountId } of everybody) {
     expect(text).not.toContain(address);

@@ -6,6 +6,7 @@ import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { testDatabase } from "../db/test-database.ts";
 import { testKeyholder } from "../keyholder/test-keyholder.ts";
+import { readTimeline } from "../timeline/read.ts";
 import { openClaims, readFresh, releaseDue, reserveDue, type WaitingLetter } from "./claims.ts";
 import { judgeOutcome, putOff, type Addressed } from "./judge-outcome.ts";
 import { recordOutcomes, type Outcome } from "./record-outcomes.ts";
@@ -109,6 +110,12 @@ test("a claim that nobody renewed is free, and what its walk says afterwards cou
   await next.renew();
   expect(await rowOf(gone)).toMatchObject({ state: "handed over", leased: false });
   await next.record(judged({ ...letter, attempts: 2 }, taken));
+  // The timeline has what was written, once each.
+  const entries = await readTimeline(db, { incidentId, kinds: ["letter"], limit: 10 });
+  expect(entries.map(({ detail }) => [detail["outcome"], detail["attempts"], detail["possibly twice"]])).toEqual([
+    ["handed over", 2, true],
+    ["handed over", 1, true],
+  ]);
 });
 
 test("what may have gone and is put off counts as possibly twice; what has not does not", async () => {
