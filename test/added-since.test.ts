@@ -113,6 +113,22 @@ describe("an address added to an account", () => {
     await closeCase();
   });
 
+  test("is not added by a session from before a containment that spared it; by one from after it, it is", async () => {
+    const ada = await person();
+    await addAddress(ada.session, "ada.first@example.org");
+    await contain(containNeeds(), { ...order, mode: "with-renewal" });
+    const cookies = asCookie(ada.session);
+    expect((await service.call("GET", "/api/session", { cookies })).status).toBe(200);
+    const late = "ada.late@example.org";
+    clock.advance(1_000);
+    await service.call("POST", "/api/account/addresses", { body: { address: late }, cookies });
+    const code = (await service.letters()).find(({ to }) => to === late)?.code;
+    const confirmed = await service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies });
+    expect(confirmed.body["code"]).toBe("code-refused");
+    expect(await renews(late)).toBe(false);
+    await closeCase();
+  });
+
   test("is told of a change while it is doubted, and can take none back", async () => {
     const ada = await person();
     const another = "ada.another@example.org";
