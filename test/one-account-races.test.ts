@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { browserCookie } from "../src/http/cookies.ts";
+import { browserCookie, passkeyCookie } from "../src/http/cookies.ts";
 import { raiseFloors } from "../src/credentials/floors.ts";
 import { revivable } from "../src/credentials/reconcile.ts";
 import { containAccount } from "../src/incidents/contain.ts";
@@ -8,6 +8,7 @@ import type { Viewer } from "../src/http/viewer.ts";
 import { signOutOthers } from "../src/sessions/devices.ts";
 import { readTimeline } from "../src/timeline/read.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { authenticator } from "./authenticator.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 import { setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
@@ -104,6 +105,30 @@ describe("a change of password proved by the old one", () => {
     expect(answer.status).toBe(401);
     expect(await signs(ada.address, thiefsPassword)).toBe(401);
     expect(await signs(ada.address, goodPassword)).toBe(201);
+  });
+});
+
+describe("a sign-in by a passkey", () => {
+  test("opens nothing when the passkey is removed meanwhile", async () => {
+    const ada = await person();
+    const device = authenticator(ground.config.publicOrigin);
+    const ask = async (path: string, cookies: Readonly<Record<string, string>> = {}) => {
+      const asked = await service.call("POST", `${path}/options`, { body: {}, cookies });
+      const options = asked.body["options"] as Record<string, unknown>;
+      return { options, cookies: { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" } };
+    };
+    const adding = await ask("/api/account/passkeys", asCookie(ada.session));
+    const body = { answer: device.create(adding.options), name: "A telephone" };
+    expect((await service.call("POST", "/api/account/passkeys", { body, cookies: adding.cookies })).status).toBe(201);
+    const signIn = async () => {
+      const { options, cookies } = await ask("/api/sessions/passkey");
+      return () => service.call("POST", "/api/sessions/passkey", { body: { answer: device.get(options) }, cookies });
+    };
+    expect((await (await signIn())()).status).toBe(201);
+    const late = await overtaken(await signIn(), () =>
+      ground.plainDb.run(`update passkey set removed_at = now() where account_id = $1`, [ada.accountId]),
+    );
+    expect(late.status).toBe(401);
   });
 });
 
