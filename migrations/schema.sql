@@ -379,6 +379,7 @@ create table letter (
   sent_to uuid,
   bounced_addresses uuid[] not null default '{}'::uuid[],
   deferred_since timestamp with time zone,
+  entered_at timestamp with time zone,
   constraint letter_pkey PRIMARY KEY (account_id, incident_id),
   constraint letter_state_check CHECK (state = ANY (ARRAY['unclaimed'::text, 'claimed'::text, 'deferred'::text, 'handed over'::text, 'bounced'::text, 'refused'::text, 'suppressed'::text, 'no address'::text]))
 );

@@ -27,9 +27,10 @@ export type LetterProof =
  */
 export async function proveLetter(needs: Needs, incidentId: IncidentId, accountId: AccountId): Promise<LetterProof> {
   const { db } = needs;
-  const letter = await db.one<{ reference: string; settledAt: Date | null }>(
-    `select i.reference, l.settled_at as "settledAt"
-       from letter l join incident i on i.id = l.incident_id where l.account_id = $1 and l.incident_id = $2`,
+  const letter = await db.one<{ reference: string; enteredAt: Date }>(
+    `select i.reference, l.entered_at as "enteredAt"
+       from letter l join incident i on i.id = l.incident_id where l.account_id = $1 and l.incident_id = $2
+        and l.entered_at is not null`,
     [accountId, incidentId],
   );
   const [account] = letter === undefined ? [] : await openAccounts(needs, [accountId]);
@@ -39,16 +40,13 @@ export async function proveLetter(needs: Needs, incidentId: IncidentId, accountI
     const parsed = parseAddress(address);
     return keyed(key, "address", parsed.kind === "address" ? parsed.normalised : address);
   });
-  const find = (at: Date | null) =>
-    db.one<{ index: number | null }>(
-      `select leaf_index as index from timeline_entry
-        where incident_id = $1 and kind = 'letter' and ($3::timestamptz is null or at = $3)
-          and (${detailOf}) ->> 'address' = any($2)
-        order by at desc, id desc limit 1`,
-      [incidentId, hashes, at],
-    );
-  // Its instant is that of its outcome; a letter whose outcome changed afterwards is looked for among all of the case.
-  const found = (letter.settledAt === null ? undefined : await find(letter.settledAt)) ?? (await find(null));
+  // By its instant: a batch of letters has the same, and a case has one for each of millions.
+  const found = await db.one<{ index: number | null }>(
+    `select leaf_index as index from timeline_entry
+      where incident_id = $1 and kind = 'letter' and at = $3 and (${detailOf}) ->> 'address' = any($2)
+      order by id desc limit 1`,
+    [incidentId, hashes, letter.enteredAt],
+  );
   if (found === undefined) return { kind: "no-letter" };
   const proof = found.index === null ? undefined : await prove(db, found.index);
   if (proof === undefined) return { kind: "not-signed-yet" };

@@ -57,10 +57,11 @@ export function recordOutcomes(
             set state = o.state, reply = o.reply, queue_id = o.queue_id, due_at = o.due_at, lease_until = null,
                 settled_at = case when o.state = 'deferred' then null else $9::timestamptz end,
                 possibly_twice = l.possibly_twice or o.may_have_arrived, sent_to = o.sent_to,
-                deferred_since = case when o.put_off then coalesce(l.deferred_since, $9) else l.deferred_since end
+                deferred_since = case when o.put_off then coalesce(l.deferred_since, $9) else l.deferred_since end,
+                entered_at = case when o.entered then $9 else l.entered_at end
            from unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[],
-                       $10::uuid[], $11::boolean[])
-                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to, put_off)
+                       $10::uuid[], $11::boolean[], $12::boolean[])
+                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to, put_off, entered)
           where l.incident_id = $1 and l.account_id = o.account_id
             and l.state in ('unclaimed', 'claimed', 'deferred')
             -- An older claim's outcome is out of date, unless it is that the letter has gone.
@@ -78,12 +79,13 @@ export function recordOutcomes(
           toDate(now),
           batch.map(({ sentTo }) => sentTo),
           batch.map(({ isPutOffByRelay }) => isPutOffByRelay),
+          batch.map(isEntered),
         ],
       );
       const twice = new Map(written.map(({ accountId, possiblyTwice }) => [accountId, possiblyTwice]));
       const entries = batch.flatMap((outcome) => {
         const possiblyTwice = twice.get(outcome.accountId);
-        return possiblyTwice === undefined ? [] : entryOf(incidentId, outcome, possiblyTwice);
+        return possiblyTwice !== undefined && isEntered(outcome) ? [entryOf(incidentId, outcome, possiblyTwice)] : [];
       });
       await appendAll(tx, now, entries, random);
     });
@@ -112,10 +114,15 @@ export function recordOutcomes(
   };
 }
 
-/** One entry for each settled letter: keyed hashes that say nothing without the key, and what was sent to it. */
-function entryOf(incidentId: IncidentId, outcome: Outcome, possiblyTwice: boolean): TimelineEntry[] {
+/** What the timeline has an entry of: a letter that was written, and has its outcome. */
+type Entered = Outcome & { readonly notice: StoredNotice; readonly addressHash: string };
+
+const isEntered = (outcome: Outcome): outcome is Entered =>
+  outcome.state !== "deferred" && outcome.addressHash !== undefined && outcome.notice !== undefined;
+
+/** The entry of a settled letter: keyed hashes that say nothing without the key, and what was sent to it. */
+function entryOf(incidentId: IncidentId, outcome: Entered, possiblyTwice: boolean): TimelineEntry {
   const { state, reply, attempts, notice, addressHash } = outcome;
-  if (state === "deferred" || addressHash === undefined || notice === undefined) return [];
   const detail = {
     address: addressHash,
     outcome: state,
@@ -125,7 +132,7 @@ function entryOf(incidentId: IncidentId, outcome: Outcome, possiblyTwice: boolea
     attempts,
     ...(possiblyTwice ? { "possibly twice": true } : {}),
   };
-  return [{ kind: "letter", incidentId, detail }];
+  return { kind: "letter", incidentId, detail };
 }
 
 /**

@@ -129,6 +129,7 @@ export const cases: Declarations = {
       sent_to: shown("the id of the address it went to", because.id),
       bounced_addresses: shown("the ids of addresses it came back from", because.id),
       deferred_since: step("since when the relay puts it off"),
+      entered_at: step("when its outcome was entered in the record"),
     },
   },
   alarm: {
