@@ -8,6 +8,25 @@ import type { Tx } from "../db/db.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import type { JsonScalar } from "./canonical-json.ts";
 
+/** Those that can belong to a case, but for single letters: its file has them, and a console names them in five languages. */
+export const caseKinds = [
+  "incident opened",
+  "incident changed",
+  "contained",
+  "campaign planned",
+  "campaign started",
+  "campaign paused",
+  "campaign resumed",
+  "campaign finished",
+  "way in recorded",
+  "review recorded",
+  "incident closed",
+  "report made",
+  "signals made",
+  "witness owed",
+  "witness paid",
+] as const;
+
 /** What can be recorded. A reader of an old timeline meets old kinds, so a kind is added here and never renamed. */
 export const timelineKinds = [
   "service started",
@@ -52,20 +71,8 @@ export const timelineKinds = [
   "alarm",
   "alarm acknowledged",
   "canaries planted",
-  "incident opened",
-  "incident changed",
-  "contained",
-  "campaign planned",
-  "campaign started",
-  "campaign paused",
-  "campaign resumed",
   "letter",
   "bounce",
-  "campaign finished",
-  "way in recorded",
-  "review recorded",
-  "incident closed",
-  "report made",
   "key rotated",
   "key retired",
   "relying service added",
@@ -74,30 +81,10 @@ export const timelineKinds = [
   "stream made",
   "stream changed",
   "stream removed",
-  "signals made",
-  "witness owed",
-  "witness paid",
+  ...caseKinds,
 ] as const;
 export type TimelineKind = (typeof timelineKinds)[number];
 
-/** Those that can belong to a case, but for single letters: its file has them, and a console names them in five languages. */
-export const caseKinds = [
-  "incident opened",
-  "incident changed",
-  "contained",
-  "campaign planned",
-  "campaign started",
-  "campaign paused",
-  "campaign resumed",
-  "campaign finished",
-  "way in recorded",
-  "review recorded",
-  "incident closed",
-  "report made",
-  "signals made",
-  "witness owed",
-  "witness paid",
-] as const satisfies readonly TimelineKind[];
 type OfCases = (typeof caseKinds)[number] | "letter" | "bounce";
 
 export type TimelineEntryId = Brand<string, "TimelineEntryId">;
