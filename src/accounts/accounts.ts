@@ -139,10 +139,13 @@ export async function setFirstAddress(tx: Tx, accountId: AccountId, addressId: s
   return touched > 0;
 }
 
+/** SQL: of an account's addresses, rows of `of`, the one that is written to first is the first. */
+export const inOrderOfUse = (of: string): string => `${of}.used_first desc, ${of}.confirmed_at, ${of}.id`;
+
 /** The address of an account that is written to first; `undefined` if it has none. */
 export async function readFirstAddress(tx: Tx, accountId: AccountId): Promise<string | undefined> {
   const row = await tx.one<{ id: string }>(
-    `select id from account_address where account_id = $1 order by used_first desc, confirmed_at, id limit 1`,
+    `select d.id from account_address d where d.account_id = $1 order by ${inOrderOfUse("d")} limit 1`,
     [accountId],
   );
   return row?.id;
@@ -179,7 +182,7 @@ export async function openAccounts(
   const rows = await db.many<AccountRow>(
     `select a.id, a.role, a.locale, a.data_key as "dataKey", a.sealed_name as "sealedName", a.created_at as "createdAt",
             coalesce((select json_agg(json_build_object('id', d.id, 'sealed', encode(d.sealed, 'hex'),
-                                                        'confirmedAt', d.confirmed_at) order by d.used_first desc, d.confirmed_at, d.id)
+                                                        'confirmedAt', d.confirmed_at) order by ${inOrderOfUse("d")})
                         from account_address d where d.account_id = a.id), '[]') as addresses
        from account a where a.id = any($1) order by a.id`,
     [accountIds],
@@ -233,7 +236,7 @@ export async function openAddresses(
   }>(
     `select a.id as "accountId", a.locale, a.data_key as "dataKey", d.id, d.sealed
        from account a left join account_address d on d.account_id = a.id
-      where a.id = any($1) order by a.id, d.used_first desc, d.confirmed_at, d.id`,
+      where a.id = any($1) order by a.id, ${inOrderOfUse("d")}`,
     [accountIds],
   );
   const values = rows.flatMap(({ accountId, dataKey, sealed }) =>

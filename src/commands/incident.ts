@@ -7,7 +7,7 @@ import type { Ground } from "../app.ts";
 import { openCaseFromAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
-import { contain, containAccount } from "../incidents/contain.ts";
+import { contain, containAccount, countWithinMs } from "../incidents/contain.ts";
 import { closeRefusal, reviewRefusal } from "../incidents/refusals.ts";
 import { containedReply, wouldContain } from "../incidents/would-contain.ts";
 import { openIncident } from "../incidents/open.ts";
@@ -34,7 +34,6 @@ import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
 const watchEveryMs = 2 * secondMs;
-const countWithinMs = 3 * secondMs;
 
 function containedLines(contained: Contained, isTelling = false): string[] {
   const head =

@@ -129,13 +129,7 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
     [id],
   );
   if (incident === undefined) return ["there is no such case"];
-  const waits =
-    counted === undefined
-      ? (await tx.one(
-          `select 1 as waits from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred') limit 1`,
-          [id],
-        )) !== undefined
-      : counted.waiting > 0;
+  const waiting = await waitingLetters(tx, id, counted);
   const open = await tx.many<{ item: string }>(
     `select item from incident_review where incident_id = $1 and state = 'todo' order by item`,
     [id],
@@ -143,8 +137,7 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
   const missing: string[] = [];
   if (incident.containedAt === null) missing.push("the theft is not contained");
   if (incident.notifiedAt === null) missing.push("nobody has been told: the campaign was not started");
-  if (waits && counted === undefined) missing.push("letters are waiting");
-  else if (waits) missing.push(`${numbered(counted?.waiting ?? 0, "letter is", "letters are")} waiting`);
+  if (waiting !== undefined) missing.push(waiting);
   if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push("the campaign is not finished");
   if (incident.what === null || incident.evidence === null) {
     missing.push("the way in: what it was, when it was closed, and the evidence");
@@ -154,4 +147,16 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
     missing.push(`review (${item}): ${title}`);
   }
   return missing;
+}
+
+/** `3 letters are waiting`, without the number where nobody has counted them; `undefined` if none is. */
+async function waitingLetters(tx: Tx, id: IncidentId, counted: LetterSum | undefined): Promise<string | undefined> {
+  if (counted !== undefined) {
+    return counted.waiting === 0 ? undefined : `${numbered(counted.waiting, "letter is", "letters are")} waiting`;
+  }
+  const one = await tx.one(
+    `select 1 as waits from letter where incident_id = $1 and state in ('unclaimed', 'claimed', 'deferred') limit 1`,
+    [id],
+  );
+  return one === undefined ? undefined : "letters are waiting";
 }

@@ -109,7 +109,7 @@ export async function contain(needs: Needs, order: ContainOrder): Promise<Contai
 }
 
 /** With millions of accounts a count takes minutes, and whoever contains has other things to do. */
-const countWithinMs = 3 * secondMs;
+export const countWithinMs = 3 * secondMs;
 
 /** Whoever was stopped in the middle of its turn does not keep another operator from containing. */
 const turnWaitMs = 3_000;

@@ -44,7 +44,7 @@ export type IncidentNeeds = Parameters<typeof contain>[0] &
   Parameters<typeof proveLetter>[0] & { readonly db: Db; readonly containDb: Db };
 
 /** A dialog shows the counts beside its question, and proxies give up after a minute. */
-const countWithinMs = 20 * secondMs;
+const countBesideMs = 20 * secondMs;
 
 /**
  * The case file over HTTP: the same operations as the command line. Dangerous acts ask for a strong proof of the last five
@@ -110,7 +110,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       const operator = viewerOf(request).accountId;
       const account = parseId<AccountId>(accountId);
       if (dryRun === true) {
-        const would = await wouldContain(needs, open, { mode, keepTools, account, withinMs: countWithinMs });
+        const would = await wouldContain(needs, open, { mode, keepTools, account, withinMs: countBesideMs });
         if (would === undefined) return refuse(reply, "not-found", { detail: "no such account" });
         return reply.send(would);
       }

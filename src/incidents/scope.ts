@@ -16,6 +16,7 @@ export async function accountsInScope(tx: Tx, incidentId: IncidentId | null): Pr
   return row?.isNamed === true ? named : everybody;
 }
 
+// Both take the same two parameters, of which PostgreSQL has to know the type: the condition on `$2` holds always.
 const named = `(select a.* from account a
     where a.id = any(array(select unnest(i.scope_accounts) from incident i where i.id = $1)) and $2::timestamptz is not null) a`;
 const everybody = `(select a.* from account a

@@ -2,7 +2,7 @@ import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { fromDate, minuteMs, plus, secondMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
-import { addressPlace } from "../accounts/accounts.ts";
+import { addressPlace, inOrderOfUse } from "../accounts/accounts.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { domainOf } from "../mail/address.ts";
 import { isKnownProvider, providerOf } from "../mail/providers.ts";
@@ -151,7 +151,7 @@ async function readPage(tx: Tx, incidentId: IncidentId, after: AccountId | null,
        from ${accounts}
        left join lateral (
          select sealed from account_address d where d.account_id = a.id
-          order by d.used_first desc, d.confirmed_at, d.id limit 1
+          order by ${inOrderOfUse("d")} limit 1
        ) d on true
       where a.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
       order by a.id limit $4`,

@@ -30,14 +30,17 @@ export interface TimelineQuery {
  */
 export const detailOf = `case when body is json then convert_from(body, 'UTF8')::jsonb -> 'detail' end`;
 
+type Row = Omit<RecordedEntry, "at"> & { readonly at: Date };
+const columns = `id, at, kind, incident_id as "incidentId", ${detailOf} as detail, leaf_index as "leafIndex"`;
+const entryOf = (row: Row): RecordedEntry => ({ ...row, at: fromDate(row.at) });
+
 /** The newest entries first: ids are ordered by time. */
 export async function readTimeline(
   tx: Tx,
   { incidentId, kinds, before, limit }: TimelineQuery,
 ): Promise<RecordedEntry[]> {
-  const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
-    `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail,
-            leaf_index as "leafIndex"
+  const rows = await tx.many<Row>(
+    `select ${columns}
        from timeline_entry
       where ($1::uuid is null or incident_id = $1)
         and ($2::text[] is null or kind = any($2))
@@ -45,7 +48,7 @@ export async function readTimeline(
       order by id desc limit $4`,
     [incidentId ?? null, kinds ?? null, before ?? null, Math.min(Math.max(1, limit), 1_000)],
   );
-  return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
+  return rows.map(entryOf);
 }
 
 /**
@@ -53,22 +56,21 @@ export async function readTimeline(
  * account, and of those that came back. At most `limit`.
  */
 export async function readActs(tx: Tx, incidentId: IncidentId, limit: number): Promise<RecordedEntry[]> {
-  const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
-    `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail, leaf_index as "leafIndex"
+  const rows = await tx.many<Row>(
+    `select ${columns}
        from timeline_entry where incident_id = $1 and kind not in ('letter', 'bounce') order by id desc limit $2`,
     [incidentId, limit],
   );
-  return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
+  return rows.map(entryOf);
 }
 
 /** The entries of one kind since an instant, the oldest first. */
 export async function readSince(tx: Tx, kind: TimelineKind, since: EpochMs): Promise<RecordedEntry[]> {
-  const rows = await tx.many<Omit<RecordedEntry, "at"> & { at: Date }>(
-    `select id, at, kind, incident_id as "incidentId", ${detailOf} as detail, leaf_index as "leafIndex"
-       from timeline_entry where kind = $1 and at >= $2 order by at, id`,
+  const rows = await tx.many<Row>(
+    `select ${columns} from timeline_entry where kind = $1 and at >= $2 order by at, id`,
     [kind, toDate(since)],
   );
-  return rows.map((row) => ({ ...row, at: fromDate(row.at) }));
+  return rows.map(entryOf);
 }
 
 /** How many entries of each kind, of one incident or of all. */
