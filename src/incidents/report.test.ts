@@ -6,7 +6,17 @@ import { Value } from "typebox/value";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
-import { dayMs, hourMs, manualClock, plus, secondMs, systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
+import {
+  dayMs,
+  hourMs,
+  manualClock,
+  minuteMs,
+  plus,
+  secondMs,
+  systemClock,
+  toIso,
+  type EpochMs,
+} from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -29,7 +39,7 @@ import { startCampaign } from "./campaign.ts";
 import { deadlineRules, deadlinesOf } from "./deadlines.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { openIncident } from "./open.ts";
-import { reportIncident } from "./report.ts";
+import { reportIncident, sharedReport } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
 import { walk } from "./walk.ts";
 
@@ -49,11 +59,15 @@ async function integrateNow(): Promise<void> {
   await integrate({ db, keyholder: operator, clock, databaseId: instance!.id });
 }
 
-const report = async () =>
-  (await reportIncident(
-    { db, clock, keyholder: operator, log: silentLog, deadlines: deadlineRules, isDecoy: async () => false },
-    incidentId,
-  ))!;
+const reportNeeds = () => ({
+  db,
+  clock,
+  keyholder: operator,
+  log: silentLog,
+  deadlines: deadlineRules,
+  isDecoy: async () => false,
+});
+const report = async () => (await reportIncident(reportNeeds(), incidentId))!;
 
 beforeAll(async () => {
   keyholder = await testKeyholder();
@@ -421,4 +435,21 @@ test("deadlines count from the finding, and are met by letters that had their ou
   expect(stateOf("gdpr-34", null, 400 * dayMs)).toMatchObject({ dueAt: null, state: "running" });
   expect(stateOf("gdpr-34", at(30 * dayMs), 40 * dayMs)).toMatchObject({ dueAt: null, state: "told" });
   expect(stateOf("ca-ag", at(2 * hourMs), dayMs)).toMatchObject({ dueAt: toIso(plus(found, hourMs + 15 * dayMs)) });
+});
+
+test("who asks while a report is being made gets that one; who asks afterwards gets a new one", async () => {
+  const makeReport = sharedReport({ ...reportNeeds(), monotonicMs: () => 0 });
+  const costOf = async (asked: number) => {
+    const before = db.statements();
+    const reports = await Promise.all(Array.from({ length: asked }, () => makeReport(incidentId)));
+    for (const one of reports) expect(one).toEqual(reports[0]);
+    expect(reports[0]?.timeline.verdict).toBe("intact");
+    return { statements: db.statements() - before, madeAt: reports[0]?.madeAt };
+  };
+  const alone = await costOf(1);
+  expect(alone.statements).toBeGreaterThan(10);
+  expect((await costOf(5)).statements).toBe(alone.statements);
+  clock.advance(minuteMs);
+  expect((await costOf(1)).madeAt).not.toBe(alone.madeAt);
+  expect(await makeReport(newId<IncidentId>(systemRandom, clock.now()))).toBeUndefined();
 });

@@ -17,6 +17,7 @@ import type { Report } from "../wire/report.ts";
 import type { DeadlineRule } from "./deadlines.ts";
 import { addsUp } from "./letter-sum.ts";
 import { readNotices } from "./notice.ts";
+import { rareReadingOf, type RareReadingNeeds } from "./rare-reading.ts";
 import { accountsInScope } from "./scope.ts";
 import { draftsOf } from "./report-drafts.ts";
 import { incidentStatus } from "./status.ts";
@@ -67,6 +68,15 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     limits: limitsOf(status),
     drafts: draftsOf({ ...incident, notifiedAt, inScope }),
   };
+}
+
+/**
+ * The same for several who ask at once: whoever asks while a report of the case is being made gets that one. At millions of
+ * accounts it takes minutes, and an impatient click must not have every hash computed twice.
+ */
+export function sharedReport(needs: ReportNeeds & RareReadingNeeds): (id: IncidentId) => Promise<Report | undefined> {
+  const makeOf = rareReadingOf(needs, 0, async (id: IncidentId) => ({ report: await reportIncident(needs, id) }));
+  return async (id) => (await makeOf(id)).report;
 }
 
 /** All that the report reads of one instant; `undefined` for an id that is no case. */

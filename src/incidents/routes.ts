@@ -33,7 +33,7 @@ import { notifyIncident } from "./notify.ts";
 import { sharedScopeCounts } from "./plan.ts";
 import { closeRefusal, noCase, reviewRefusal } from "./refusals.ts";
 import { containedReply, wouldContain } from "./would-contain.ts";
-import { reportIncident, type ReportNeeds } from "./report.ts";
+import { sharedReport, type ReportNeeds } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
 import { pagePolicy } from "./report-markup.ts";
 import type { FastifyReply } from "fastify";
@@ -54,6 +54,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
   const { db } = needs;
   const numbersOf = sharedCaseNumbers(needs);
   const scopeCounts = sharedScopeCounts(needs);
+  const makeReport = sharedReport(needs);
   const idOf = (params: { id: string }): IncidentId => parseId<IncidentId>(params.id) as IncidentId;
 
   app.get(
@@ -193,7 +194,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       },
     },
     async (request, reply) => {
-      const report = await reportIncident(needs, idOf(request.params));
+      const report = await makeReport(idOf(request.params));
       if (report === undefined) return refuse(reply, "not-found");
       const wantsHtml =
         request.query.format === "html" ||
