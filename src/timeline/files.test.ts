@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { cp, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -241,6 +241,48 @@ test("wrong arguments and unreadable files are said, with code 2", async () => {
     expect({ question, code }).toEqual({ question, code: 2 });
     expect(error).not.toBe("");
   }
+});
+
+test("a pipe, an endless device or a folder in a file's place is named and not waited for", async () => {
+  const copy = await copied();
+  const tile = (await filesOf(copy)).find((name) => name.startsWith("tile/0/"))!;
+  const places = ["checkpoint", "cosigned", "policy", tile, "one.tlog-proof"];
+  for (const name of places) {
+    const at = join(copy, name);
+    const before = await readFile(at).catch(() => undefined);
+    for (const put of [
+      () => execFileSync("mkfifo", [at]),
+      () => symlink("/dev/zero", at),
+      () => symlink("/proc/self/mem", at),
+      () => mkdir(at),
+    ]) {
+      await rm(at, { force: true });
+      await put();
+      const question = {
+        folder: copy,
+        ...(name === "policy" ? { policy: undefined } : {}),
+        ...(name === "one.tlog-proof" ? { proofs: [copy] } : {}),
+      };
+      const { code } = await ask(question);
+      const expected = { policy: 2, "one.tlog-proof": 2, cosigned: 0 }[name] ?? 1;
+      expect([name, code]).toEqual([name, expected]);
+      await rm(at, { recursive: true });
+    }
+    if (before !== undefined) await writeFile(at, before);
+  }
+  expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
+  for (const question of [{ policy: "/dev/zero" }, { checkpoints: ["/dev/zero"] }, { report: "/dev/zero" }]) {
+    expect(await ask(question)).toMatchObject({ code: 2 });
+  }
+  await rm(copy, { recursive: true });
+});
+
+test("what is named may be a pipe, as a shell makes of <(…)", async () => {
+  const pipe = path("policy-pipe");
+  execFileSync("mkfifo", [pipe]);
+  const [answer] = await Promise.all([ask({ policy: pipe }), writeFile(pipe, await policy())]);
+  expect(answer).toMatchObject({ code: 0 });
+  await rm(pipe);
 });
 
 test("it runs where nothing is installed: no package, no database, this source and Node", async () => {

@@ -1,9 +1,10 @@
-import { readFile, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { toIso, type EpochMs } from "../kernel/clock.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
 import { cosignedAt, isSignedBy, readNote, type Note } from "./note.ts";
 import { readPolicy, type Policy } from "./policy.ts";
+import { readBoundedText } from "./read-bounded.ts";
 import { readTlogProof } from "./tlog-proof.ts";
 import { hashLeaf, verifyInclusion } from "./tree.ts";
 import { compareReport, readReportClaims, type ReportClaims } from "./verify-claims.ts";
@@ -61,7 +62,9 @@ export async function verifyAlone(question: AloneQuestion): Promise<AloneAnswer>
   try {
     const policy = await policyOf(question, lines);
     const older = await Promise.all(question.checkpoints.map((path) => olderCheckpoint(path, policy)));
-    const proofs = await Promise.all((await proofFiles(question.proofs)).map((path) => proofOf(path, policy)));
+    const proofs: Proved[] = [];
+    // One after the other: there may be one for each account, and a process has so many files open.
+    for (const file of await proofFiles(question.proofs)) proofs.push(await proofOf(file, policy));
     const report = question.report === undefined ? undefined : await reportOf(question.report, policy);
     if (question.folder === undefined) {
       if (proofs.length === 0)
@@ -180,7 +183,7 @@ async function witnessedCheckpoint(
   if (policy.witnesses.length === 0) return undefined;
   let best: { size: number; root: Buffer; by: string[] } | undefined;
   for (const name of ["checkpoint", "cosigned"]) {
-    const text = await readFile(join(folder, name), "utf8").catch(() => "");
+    const text = (await readBoundedText(join(folder, name), mostBytes)) ?? "";
     const note = readNote(text);
     const stated = note === undefined ? undefined : readCheckpointBody(note.body);
     if (note === undefined || stated === undefined) continue;
@@ -252,7 +255,7 @@ async function policyOf({ policy, folder }: AloneQuestion, lines: string[]): Pro
   if (folder !== undefined && !(await isFolder(folder)))
     throw new Answered(aloneCodes.usage, "there is no such folder");
   if (path === undefined) throw new Answered(aloneCodes.usage, "whose signatures count is not known", "--policy FILE");
-  const text = await readFile(path, "utf8").catch(() => undefined);
+  const text = await readBoundedText(path, mostBytes, { pipes: policy !== undefined });
   if (text === undefined) {
     throw new Answered(
       aloneCodes.usage,
@@ -297,8 +300,8 @@ async function reportOf(path: string, policy: Policy): Promise<ReportClaims> {
   return claims;
 }
 
-async function proofOf(path: string, policy: Policy): Promise<Proved> {
-  const proof = readTlogProof(await readGiven(path));
+async function proofOf({ path, pipes }: ProofFile, policy: Policy): Promise<Proved> {
+  const proof = readTlogProof(await readGiven(path, { pipes }));
   const stated = proof === undefined ? undefined : readCheckpointBody(proof.note.body);
   if (proof === undefined || stated === undefined) {
     throw new Answered(aloneCodes.damaged, `${path}: it is no proof with its entry (C2SP tlog-proof)`);
@@ -331,18 +334,29 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
-async function proofFiles(paths: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
+interface ProofFile {
+  readonly path: string;
+  /** Whether it was named itself, and not found in a folder. */
+  readonly pipes: boolean;
+}
+
+async function proofFiles(paths: readonly string[]): Promise<ProofFile[]> {
+  const files: ProofFile[] = [];
   for (const path of paths) {
     const names = await readdir(path).catch(() => undefined);
-    if (names === undefined) files.push(path);
-    else files.push(...names.filter((name) => name.endsWith(".tlog-proof")).map((name) => join(path, name)));
+    if (names === undefined) files.push({ path, pipes: true });
+    for (const name of names ?? []) {
+      if (name.endsWith(".tlog-proof")) files.push({ path: join(path, name), pipes: false });
+    }
   }
   return files;
 }
 
-async function readGiven(path: string): Promise<string> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
+/** No policy, checkpoint, proof or report is larger. */
+const mostBytes = 64 * 1024 * 1024;
+
+async function readGiven(path: string, { pipes } = { pipes: true }): Promise<string> {
+  const text = await readBoundedText(path, mostBytes, { pipes });
   if (text === undefined) throw new Answered(aloneCodes.usage, `${path}: it cannot be read`);
   return text;
 }

@@ -1,8 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readCheckpointBody } from "./checkpoint.ts";
 import { readBundle } from "./entry-bundle.ts";
 import { readNote, type Note } from "./note.ts";
+import { readBounded } from "./read-bounded.ts";
 import { hashesAt, highestLevel, tilePath, tileWidth, type Tile } from "./tile-paths.ts";
 import { emptyFrontier, emptyRoot, grow, hashLeaf, rootOf, type Frontier } from "./tree.ts";
 
@@ -154,13 +154,7 @@ async function readNamed(folder: string, name: string): Promise<Buffer> {
 }
 
 async function readIfThere(folder: string, path: string): Promise<Buffer | undefined> {
-  try {
-    const { size } = await stat(join(folder, path));
-    if (size > mostBytes) throw new Damage(`${path}: it is larger than any such file is`);
-    return await readFile(join(folder, path));
-  } catch (thrown) {
-    if (!(thrown instanceof Error && "code" in thrown)) throw thrown;
-    if (thrown.code === "ENOENT" || thrown.code === "ENOTDIR") return undefined;
-    throw new Damage(`${path}: it cannot be read (${String(thrown.code)})`);
-  }
+  const found = await readBounded(join(folder, path), mostBytes);
+  if (found.kind === "refused") throw new Damage(`${path}: it ${found.why}`);
+  return found.kind === "read" ? found.bytes : undefined;
 }
