@@ -29,6 +29,8 @@ interface Options {
   readonly holdUntil?: number;
   /** Letters that one connection takes; the next one is answered 421 at MAIL and the connection closed. */
   readonly mostLetters?: number;
+  /** It does not know BDAT, and reads what follows as commands. */
+  readonly refusesChunks?: boolean;
   /** Instead of the greeting. */
   readonly greeting?: string;
 }
@@ -41,6 +43,7 @@ export async function startChunkingRelay({
   extensions = ["CHUNKING", "8BITMIME", "SMTPUTF8"],
   holdUntil = 1,
   mostLetters = Infinity,
+  refusesChunks = false,
   greeting = "220 relay.example ESMTP",
 }: Options = {}): Promise<ChunkingRelay> {
   const letters: TakenLetter[] = [];
@@ -129,6 +132,7 @@ export async function startChunkingRelay({
           isData = true;
           return say("354 go on");
         case "BDAT": {
+          if (refusesChunks) return say("502 5.5.2 what?");
           const [size, last] = argument.split(" ");
           if (last !== "LAST") return say("501 5.5.4 chunks come whole here");
           chunk = { left: Number(size), bytes: [], isTaken: rcpt !== undefined };

@@ -71,6 +71,9 @@ interface Options {
   /** Letters that the relay takes over one connection, as far as it has said. */
   readonly mostLetters: number;
   readonly learnMostLetters: (count: number) => void;
+  /** Whether the relay has refused BDAT before, which it offers all the same. */
+  readonly refusesChunks: boolean;
+  readonly learnRefusesChunks: () => void;
 }
 
 /**
@@ -192,7 +195,7 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
   failOpening = undefined;
 
   const isPipelined = extensions.has("PIPELINING");
-  const isChunked = isPipelined && extensions.has("CHUNKING");
+  const isChunked = isPipelined && extensions.has("CHUNKING") && !options.refusesChunks;
   const isUtf8 = extensions.has("SMTPUTF8");
   const mostBytes = Number(extensions.get("SIZE") ?? 0);
   /** Whether the next letter's commands may be written now. */
@@ -237,6 +240,19 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
   function endBy421(reply: Reply): void {
     const answered = taken - started.size;
     if (answered > 0) options.learnMostLetters(answered);
+    endWithoutTaking(reply);
+  }
+
+  /**
+   * It offers CHUNKING and does not know BDAT, as one behind a filter of commands: it reads the content as commands from here
+   * on, so nothing more is said over this connection, and the letters go by DATA over the next.
+   */
+  function endByChunk(reply: Reply): void {
+    options.learnRefusesChunks();
+    endWithoutTaking(reply);
+  }
+
+  function endWithoutTaking(reply: Reply): void {
     for (const one of started) {
       started.delete(one);
       const failure = { reply, isAboutLetter: false };
@@ -266,7 +282,10 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
     if (reset !== "") expect(patience.commandMs, (reply) => void (reply.code === 250 || end(replyText(reply))));
     command(one, false);
     command(one, true);
-    expect(patience.finalMs, (reply) => settleContent(one, reply));
+    expect(patience.finalMs, (reply) => {
+      if (one.failure === undefined && isUnknownCommand(reply)) endByChunk(reply);
+      else settleContent(one, reply);
+    });
     socket.write(`${reset}${mail}${rcpt}BDAT ${letter.head.length + letter.body.length} LAST\r\n`);
     socket.write(letter.head);
     socket.write(letter.body);
@@ -402,10 +421,19 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
 
 const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
 
+/** RFC 5321 section 4.2.4. */
+const isUnknownCommand = ({ code }: Reply): boolean => code === 500 || code === 502;
+
+/**
+ * What is about us whatever it is said of: commands that are unknown or come too soon (RFC 5321 section 4.2.2), a relay that wants
+ * us to sign in first, or by other means (RFC 4954 section 6). Read as a refusal it would end every letter of a campaign at once.
+ */
+const aboutUs: ReadonlySet<number> = new Set([500, 502, 503, 530, 534, 535, 538]);
+
 /** A 5xx to the sender or before is about us and passes; only what is said of recipient and content is about the letter. */
 function outcomeOf({ reply, isAboutLetter }: NonNullable<Started["failure"]>): SendOutcome {
   const text = withoutAddresses(replyText(reply));
-  return isAboutLetter && reply.code >= 500
+  return isAboutLetter && reply.code >= 500 && !aboutUs.has(reply.code)
     ? { kind: "refused", reply: text }
     : { kind: "deferred", reply: text, mayHaveArrived: false, cause: "letter" };
 }

@@ -68,6 +68,8 @@ interface Known {
   restMs: number;
   /** Letters that one connection takes: learnt where the relay ends them earlier (RFC 5321 section 3.8). */
   mostLetters: number;
+  /** It offers CHUNKING and refuses BDAT. */
+  refusesChunks: boolean;
   /** Why it could not be spoken to last. */
   trouble: string | undefined;
 }
@@ -90,6 +92,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
     isResting: false,
     restMs: firstRestMs,
     mostLetters,
+    refusesChunks: false,
     trouble: undefined,
   }));
   const isSigned = keyholder !== undefined && from.domain.includes(".") && isIP(from.domain) === 0;
@@ -148,6 +151,10 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
         mostLetters: known.mostLetters,
         learnMostLetters: (count) => {
           known.mostLetters = Math.min(known.mostLetters, count);
+        },
+        refusesChunks: known.refusesChunks,
+        learnRefusesChunks: () => {
+          known.refusesChunks = true;
         },
       });
       known.restMs = firstRestMs;
