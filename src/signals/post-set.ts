@@ -41,7 +41,10 @@ const listOf = (subnets: readonly (readonly [network: string, bits: number, fami
   return list;
 };
 
-/** Addresses that are nobody's on the internet (RFC 6890): loopback, private, shared, link-local, documentation, multicast. */
+/**
+ * Addresses that are nobody's on the internet (RFC 6890): loopback, private, shared, link-local, documentation, multicast; and
+ * those that a network may lead to any IPv4 address of its own (IPv4-compatible, RFC 8215, Teredo).
+ */
 const nobodys = listOf([
   ["0.0.0.0", 8, "ipv4"],
   ["10.0.0.0", 8, "ipv4"],
@@ -56,9 +59,17 @@ const nobodys = listOf([
   ["198.51.100.0", 24, "ipv4"],
   ["203.0.113.0", 24, "ipv4"],
   ["224.0.0.0", 3, "ipv4"],
-  ["::", 127, "ipv6"],
+  ["192.88.99.0", 24, "ipv4"],
+  ["::", 96, "ipv6"],
+  ["::ffff:0:0:0", 96, "ipv6"],
+  ["64:ff9b:1::", 48, "ipv6"],
+  ["100::", 64, "ipv6"],
+  ["2001::", 23, "ipv6"],
   ["fc00::", 7, "ipv6"],
+  ["3fff::", 20, "ipv6"],
+  ["5f00::", 16, "ipv6"],
   ["fe80::", 10, "ipv6"],
+  ["fec0::", 10, "ipv6"],
   ["2001:db8::", 32, "ipv6"],
   ["2002::", 16, "ipv6"],
   ["ff00::", 8, "ipv6"],
