@@ -17,10 +17,19 @@ import { readPackedPackages } from "./packed-packages.ts";
 
 readPackedPackages();
 
-// `houselights … | head` closes our output early; that is not an error of ours. A closed terminal (EIO) also sends SIGHUP.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EIO") process.exit(error.code === "EPIPE" ? 0 : 1);
+/** As a shell has it for what a closed pipe ended (128 + SIGPIPE). */
+const endedByPipe = 141;
+
+// `houselights … | head` closes our output early. What the command came to stands all the same: a refusal that nobody reads is
+// none the less one, and a command that is ended before it came to anything is not done. A closed terminal (EIO) also sends SIGHUP.
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+  if (code === "EIO") return;
+  if (code !== "EPIPE") complain(`what this command says cannot be written (${code ?? "unknown"})`);
+  if (code === "EPIPE") process.exitCode ??= endedByPipe;
+  else process.exitCode ||= 1;
+  process.exit();
 });
+process.stderr.on("error", () => undefined);
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (error: string, hint?: string): void => {
@@ -101,21 +110,20 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
   return settle(command, outcome, values["json"] === true);
 }
 
+const codeOf = (outcome: Outcome): number =>
+  outcome.kind === "done" ? 0 : outcome.kind === "usage" ? 2 : (outcome.exitCode ?? 1);
+
 function settle(command: Command, outcome: Outcome, json: boolean): number {
+  process.exitCode = codeOf(outcome);
   if (outcome.kind !== "usage") {
     if (json && outcome.json !== undefined) say(JSON.stringify(outcome.json, undefined, 2));
     else for (const line of outcome.lines ?? []) say(line);
   }
-  switch (outcome.kind) {
-    case "done":
-      return 0;
-    case "refused":
-      complain(outcome.error, outcome.hint);
-      return outcome.exitCode ?? 1;
-    case "usage":
-      complain(outcome.error, outcome.hint ?? `houselights ${command.words.join(" ")} --help`);
-      return 2;
+  if (outcome.kind === "refused") complain(outcome.error, outcome.hint);
+  if (outcome.kind === "usage") {
+    complain(outcome.error, outcome.hint ?? `houselights ${command.words.join(" ")} --help`);
   }
+  return codeOf(outcome);
 }
 
 /** What to do about a fault that says only what is so; nothing for one that names a setting. */

@@ -566,10 +566,7 @@ export const incidentCommands: readonly Command[] = [
         if (report === undefined) return { kind: "refused", error: "there is no such case" };
         const text = call.json ? JSON.stringify(report, undefined, 2) : reportHtml(report);
         const output = textOf(call.values, "output");
-        if (output === undefined) {
-          call.say(text);
-          return { kind: "done" };
-        }
+        if (output === undefined) return { kind: "done", lines: [text] };
         const refused = await writeNamed("--output", output, text);
         if (refused !== undefined) return refused;
         return { kind: "done", lines: [`written to ${output} at ${instant(toIso(clock.now()))}`] };

@@ -29,10 +29,7 @@ export const sampleCommand: Command = {
       const facts = { serviceName, origin: publicOrigin, from: mailFrom, reference, sentFrom, madeAt: clock.now() };
       const html = sampleHtml(facts, notices);
       const output = textOf(call.values, "output");
-      if (output === undefined) {
-        call.say(html);
-        return { kind: "done" };
-      }
+      if (output === undefined) return { kind: "done", lines: [html] };
       const refused = await writeNamed("--output", output, html);
       if (refused !== undefined) return refused;
       return { kind: "done", lines: [`written: ${notices.length} languages, reference ${reference}`] };
