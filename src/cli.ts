@@ -42,7 +42,9 @@ const common: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" }, 
 async function run(words: readonly string[]): Promise<number> {
   const noun = words[0];
   if (noun === undefined || noun === "help" || noun === "--help" || noun === "-h") {
-    say(usage(await loadCommands()));
+    const text = usage(await loadCommands());
+    process.exitCode = 0;
+    say(text);
     return 0;
   }
   const ofNoun = await loadCommands(noun);
@@ -53,6 +55,7 @@ async function run(words: readonly string[]): Promise<number> {
   const command = ofNoun.find(({ words: own }) => own.every((word, i) => words[i] === word));
   if (command === undefined) {
     if (words.includes("--help") || words.includes("-h")) {
+      process.exitCode = 0;
       say(usage(ofNoun));
       return 0;
     }
@@ -66,14 +69,19 @@ async function run(words: readonly string[]): Promise<number> {
 }
 
 async function runCommand(command: Command, rest: readonly string[]): Promise<number> {
-  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  const options: ParseArgsOptionsConfig = { ...common, ...command.options };
+  let parsed: { values: Record<string, unknown>; positionals: string[]; twice: string | undefined };
   try {
-    parsed = parseArgs({
+    const { values, positionals, tokens } = parseArgs({
       args: [...rest],
-      options: { ...common, ...command.options },
+      options,
       allowPositionals: true,
       strict: true,
+      tokens: true,
     });
+    const given = tokens.flatMap((token) => (token.kind === "option" && token.value !== undefined ? [token.name] : []));
+    const twice = given.find((name, place) => options[name]?.multiple !== true && given.indexOf(name) !== place);
+    parsed = { values, positionals, twice };
   } catch (thrown) {
     // Node's message quotes the option's name, never its value.
     complain(
@@ -82,10 +90,16 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
     );
     return 2;
   }
-  const { values, positionals } = parsed;
+  const { values, positionals, twice } = parsed;
   if (values["help"] === true) {
+    process.exitCode = 0;
     say(usageOf(command));
     return 0;
+  }
+  // One of two cases, reasons or accounts would be taken, and nobody told which.
+  if (twice !== undefined) {
+    complain(`--${twice} is given twice`, `houselights ${command.words.join(" ")} --help`);
+    return 2;
   }
   if (positionals.length > (command.positionals ?? 0)) {
     complain("there are too many words", `houselights ${command.words.join(" ")} --help`);

@@ -5,7 +5,7 @@ import { numbered } from "../kernel/numbered.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { proveLetter } from "../incidents/letter-proof.ts";
 import { readStanding } from "../credentials/standing.ts";
-import { originOf } from "../timeline/checkpoint.ts";
+import { originOf, readUnsignedCheckpoint } from "../timeline/checkpoint.ts";
 import { isKeyName, verifierKey, verifierKeyText } from "../timeline/note.ts";
 import { policyText, readPolicy, witnessLinesOf } from "../timeline/policy.ts";
 import { publishTiles } from "../timeline/publish.ts";
@@ -104,7 +104,8 @@ async function runWitness({ log, values, say }: Call): Promise<Outcome> {
     ...tls,
     clock: systemClock,
     log,
-  });
+  }).catch(notWitnessing);
+  if ("kind" in witness) return witness;
   const url = `${cert === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${witness.port}`;
   say("witnessing; for the policy of the services that ask it (TIMELINE_POLICY):");
   say(`witness ${name} ${verifierKeyText(witness.key)} ${url}`);
@@ -115,6 +116,18 @@ async function runWitness({ log, values, say }: Call): Promise<Outcome> {
   });
   await witness.close();
   return { kind: "done" };
+}
+
+/** What the system says of a place or a certificate that was named, in words. */
+function notWitnessing(thrown: unknown): Outcome {
+  const { code = "", syscall = "" }: { code?: string; syscall?: string } = thrown instanceof Error ? thrown : {};
+  if (["listen", "bind", "getaddrinfo"].includes(syscall)) {
+    return { kind: "refused", error: `--listen: nothing can be opened there (${code})`, hint: "name another place" };
+  }
+  if (/^ERR_(OSSL|SSL|TLS)/.test(code)) {
+    return { kind: "refused", error: "--tls-cert and --tls-key are no certificate and its key (PEM)" };
+  }
+  return notWritten("--folder", thrown);
 }
 
 async function readOption(values: Call["values"], name: string): Promise<Buffer | undefined> {
@@ -161,8 +174,15 @@ export const timelineCommands: readonly Command[] = [
     positionals: 1,
     examples: ["houselights timeline export /mnt/auditor/timeline"],
     run: async ({ config, log, positionals: [folder] }) => {
-      if (folder === undefined) {
+      // An empty one, as of a variable that nobody set, would be the folder that the command is given in.
+      if (folder === undefined || folder === "") {
         return { kind: "usage", error: "a folder is needed", hint: "houselights timeline export FOLDER" };
+      }
+      // Another timeline is put aside, folder and all; what is no timeline is somebody's, and stays where it is.
+      const there = await readFile(join(folder, "checkpoint"), "utf8").catch(() => undefined);
+      if (there !== undefined && readUnsignedCheckpoint(there) === undefined) {
+        const error = "the folder has a file named checkpoint that is no timeline's; nothing of it was touched";
+        return { kind: "refused", error, hint: "name another place" };
       }
       return withGround(config, log, async ({ db, keyholders }): Promise<Outcome> => {
         const { databaseId } = await readStanding(db);

@@ -176,7 +176,13 @@ async function remember(folder: string, name: string, text: string, mode = 0o600
 
 async function readOrMakeKey(folder: string): Promise<KeyObject> {
   const pem = await readIfThere(join(folder, "witness.key"));
-  if (pem !== undefined) return createPrivateKey(pem);
+  if (pem !== undefined) {
+    try {
+      return createPrivateKey(pem);
+    } catch (thrown) {
+      throw new Fault("SEALED_UNREADABLE", `the witness's key cannot be read in ${folder}`, { cause: thrown });
+    }
+  }
   const { privateKey } = generateKeyPairSync("ed25519");
   await remember(folder, "witness.key", privateKey.export({ type: "pkcs8", format: "pem" }).toString());
   return privateKey;

@@ -1,0 +1,71 @@
+import { execFile } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { signatureTypes, verifierKey, verifierKeyText } from "../timeline/note.ts";
+
+const cli = join(import.meta.dirname, "..", "cli.ts");
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "houselights-arguments-"));
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+  const log = verifierKeyText(verifierKey("log.example", raw, signatureTypes.ed25519));
+  await writeFile(join(folder, "logs"), `log ${log}\nquorum none\n`);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** What a command says on standard error, and its exit code. */
+function said(...words: string[]): Promise<{ code: unknown; error: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, DATA_DIR: join(folder, "data") };
+    execFile(process.execPath, [cli, ...words], { env, cwd: folder }, (error, _stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, error: stderr }),
+    );
+  });
+}
+
+test("an option that is given twice is refused by name, unless it may be; nobody would know which was taken", async () => {
+  const twice = await said("incident", "contain", "--yes", "--reason", "stolen", "--reason", "a slip");
+  expect(twice).toMatchObject({ code: 2, error: expect.stringMatching(/^error: --reason is given twice\n/) });
+  expect(await readdir(folder)).toEqual(["logs"]);
+  const proofs = await said("timeline", "verify", "--policy", "logs", "--proof", "one", "--proof", "two");
+  expect(proofs).toMatchObject({ code: 2, error: expect.stringMatching(/^error: one: it cannot be read/) });
+});
+
+test("an export to no folder, or to one with a checkpoint that is no timeline's, touches nothing", async () => {
+  await mkdir(join(folder, "models"));
+  await writeFile(join(folder, "models", "checkpoint"), "weights");
+  expect(await said("timeline", "export", "")).toMatchObject({ code: 2 });
+  const foreign = await said("timeline", "export", "models");
+  expect(foreign).toMatchObject({ code: 1, error: expect.stringContaining("no timeline's") });
+  expect((await readdir(folder)).toSorted()).toEqual(["logs", "models"]);
+  expect(await readdir(join(folder, "models"))).toEqual(["checkpoint"]);
+});
+
+test("a witness says in words what cannot be opened, read or made", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  const witness = (at: string, ...more: string[]) =>
+    said("timeline", "witness", "--folder", at, "--name", "w.example", "--logs", "logs", ...more);
+  try {
+    const listening = await witness("witness", "--listen", `127.0.0.1:${port}`);
+    expect(listening.error).toMatch(/^error: --listen: nothing can be opened there \(EADDRINUSE\)/);
+    const placed = await witness("logs/witness");
+    expect(placed.error).toMatch(/^error: --folder cannot be written: a part of its path is no folder/);
+    const free = ["--listen", "127.0.0.1:0"];
+    const tls = await witness("witness", ...free, "--tls-cert", "logs", "--tls-key", "logs");
+    expect(tls.error).toMatch(/^error: --tls-cert and --tls-key are no certificate/);
+    await writeFile(join(folder, "witness", "witness.key"), "damaged");
+    const damaged = await witness("witness", ...free);
+    expect(damaged.error).toMatch(/^error: the witness's key cannot be read in /);
+  } finally {
+    taken.close();
+  }
+});
