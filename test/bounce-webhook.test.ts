@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { signedHeaders } from "../src/canaries/webhook.ts";
 import { minuteMs, plus } from "../src/kernel/clock.ts";
@@ -86,4 +88,19 @@ test.each<[string, object]>([
   const answer = await post(body);
   expect(answer).toMatchObject({ status: 400, body: { code: "malformed-request" } });
   expect(answer.text).toMatch(/"field":"body(\.bounces)?/);
+});
+
+test("a body beyond the limit is answered and its connection closed, signed or not, and not kept for what still comes", async () => {
+  const port = await service.web.listen("127.0.0.1", 0);
+  for (const size of ["content-length: 10000000", "transfer-encoding: chunked"]) {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    let answer = "";
+    socket.on("data", (chunk: Buffer) => (answer += chunk.toString()));
+    socket.write(`POST /api/bounces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${size}\r\n\r\n`);
+    const part = " ".repeat(100_000);
+    socket.write(size.startsWith("content") ? part : `${part.length.toString(16)}\r\n${part}\r\n`);
+    await once(socket, "close");
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  }
 });

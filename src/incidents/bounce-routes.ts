@@ -42,7 +42,8 @@ export function bounceRoutes(app: App, { db, clock, secret, address }: Needs): v
       // Before anything parses: what is not signed is not looked into.
       preParsing: async (request, reply, payload) => {
         const body = await bytesOf(payload);
-        if (body === undefined) return refuse(reply, "too-large");
+        // What was not read would otherwise be waited for on a connection that nobody reads any more.
+        if (body === undefined) return refuse(reply.header("connection", "close"), "too-large");
         if (!isSigned(request, body, clock.now())) return refuse(reply, "not-found");
         return Object.assign(Readable.from([body]), { receivedEncodedLength: body.length });
       },
