@@ -135,11 +135,13 @@ async function writeUpTo(
   let batch: Tile[] = [];
   const flush = async (): Promise<void> => {
     const contents = await readTiles(db, batch);
-    await Promise.all(
+    // All of them end before one that failed does: none is still being written when the next call looks.
+    const ends = await Promise.allSettled(
       contents.map(async ({ tile, bytes }) => {
         if (await writeOnce(folder, tilePath(tile), bytes, touched)) written++;
       }),
     );
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
     complete.push(...batch.filter(({ width }) => width === tileWidth));
     batch = [];
     // Folders first, so that no name is removed before the one that replaces it is durable.
@@ -222,14 +224,20 @@ async function replaceFile(folder: string, path: string, bytes: Buffer, touched:
   for (let at = parent; made !== undefined && at.length >= dirname(made).length; at = dirname(at)) touched.add(at);
   touched.add(parent);
   const beside = join(folder, `${unfinished}${randomUUID()}`);
-  const file = await open(beside, "wx", 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.datasync();
-  } finally {
-    await file.close();
+    const file = await open(beside, "wx", 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, target);
+  } catch (thrown) {
+    // On a full disk each try of a second would leave one, and what it holds of the disk.
+    await rm(beside, { force: true });
+    throw thrown;
   }
-  await rename(beside, target);
 }
 
 async function syncFolders(touched: Set<string>): Promise<void> {
