@@ -139,19 +139,22 @@ test.each([
   ["8BITMIME", "rcpt", "503 5.5.1 say who you are first"],
   ["8BITMIME", "rcpt", "500 5.5.2 what?"],
   ["8BITMIME", "data", "538 5.7.11 encryption required"],
-] as const)("with %s a relay that answers %s with what is about us (%s) refuses no letter", async (extension, at, answer) => {
-  const relay = await relayOf({ extensions: [extension] });
-  const transport = await open(relay.url);
-  relay.script("viewer-1@example.org", { at, code: Number(answer.slice(0, 3)), text: answer.slice(4) });
-  expect(await transport.send(letter(1))).toEqual({
-    kind: "deferred",
-    reply: answer,
-    mayHaveArrived: false,
-    cause: "letter",
-  });
-  relay.script("viewer-1@example.org", { at, code: 550, text: "5.1.1 nobody" });
-  expect(await transport.send(letter(1))).toMatchObject({ kind: "refused" });
-});
+] as const)(
+  "with %s a relay that answers %s with what is about us (%s) refuses no letter",
+  async (extension, at, answer) => {
+    const relay = await relayOf({ extensions: [extension] });
+    const transport = await open(relay.url);
+    relay.script("viewer-1@example.org", { at, code: Number(answer.slice(0, 3)), text: answer.slice(4) });
+    expect(await transport.send(letter(1))).toEqual({
+      kind: "deferred",
+      reply: answer,
+      mayHaveArrived: false,
+      cause: "letter",
+    });
+    relay.script("viewer-1@example.org", { at, code: 550, text: "5.1.1 nobody" });
+    expect(await transport.send(letter(1))).toMatchObject({ kind: "refused" });
+  },
+);
 
 test("several relays share the letters; one that is away is rested, and its letters go by the other", async () => {
   const [one, other] = [await relayOf(), await relayOf()];

@@ -25,7 +25,7 @@ export async function readBounded(
     file = await open(path, pipes ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK);
     if (!pipes && !(await file.stat()).isFile()) return { kind: "refused", why: "is no file" };
     const pieces: Buffer[] = [];
-    for (let length = 0; ; ) {
+    for (let length = 0; ;) {
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, null);
       if (bytesRead === 0) return { kind: "read", bytes: Buffer.concat(pieces) };
       length += bytesRead;
