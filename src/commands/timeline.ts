@@ -120,7 +120,7 @@ async function runWitness({ log, values, say }: Call): Promise<Outcome> {
 
 /** What the system says of a place or a certificate that was named, in words. */
 function notWitnessing(thrown: unknown): Outcome {
-  const { code = "", syscall = "" }: { code?: string; syscall?: string } = thrown instanceof Error ? thrown : {};
+  const { code = "", syscall = "" }: Partial<NodeJS.ErrnoException> = thrown instanceof Error ? thrown : {};
   if (["listen", "bind", "getaddrinfo"].includes(syscall)) {
     return { kind: "refused", error: `--listen: nothing can be opened there (${code})`, hint: "name another place" };
   }
