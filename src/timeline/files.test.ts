@@ -198,19 +198,22 @@ const shm = await stat("/dev/shm").catch(() => undefined);
 const isElsewhere = shm !== undefined && shm.dev !== (await stat(tmpdir())).dev;
 
 // A file is not renamed into another file system: it fails a line after a disk that is full does, and needs no such disk.
-test.skipIf(!isElsewhere)("a file that cannot be put in its place leaves nothing beside it, try after try", async () => {
-  const copy = await mkdtemp(join(tmpdir(), "houselights-tiles-copy-"));
-  const elsewhere = await mkdtemp("/dev/shm/houselights-tiles-");
-  await symlink(elsewhere, join(copy, "tile"));
-  for (let tries = 0; tries < 3; tries++) await expect(publish(copy)).rejects.toThrow(/EXDEV/);
-  expect(await readdir(copy)).toEqual(["tile"]);
-  await rm(join(copy, "tile"));
-  await publish(copy);
-  await writeFile(join(copy, "policy"), await policy());
-  expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
-  await rm(elsewhere, { recursive: true });
-  await rm(copy, { recursive: true });
-});
+test.skipIf(!isElsewhere)(
+  "a file that cannot be put in its place leaves nothing beside it, try after try",
+  async () => {
+    const copy = await mkdtemp(join(tmpdir(), "houselights-tiles-copy-"));
+    const elsewhere = await mkdtemp("/dev/shm/houselights-tiles-");
+    await symlink(elsewhere, join(copy, "tile"));
+    for (let tries = 0; tries < 3; tries++) await expect(publish(copy)).rejects.toThrow(/EXDEV/);
+    expect(await readdir(copy)).toEqual(["tile"]);
+    await rm(join(copy, "tile"));
+    await publish(copy);
+    await writeFile(join(copy, "policy"), await policy());
+    expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
+    await rm(elsewhere, { recursive: true });
+    await rm(copy, { recursive: true });
+  },
+);
 
 test("a letter's proof stands alone; with any other entry, place or checkpoint it falls", async () => {
   for (const index of [0, 255, 256, 65_535, 65_536, 66_002]) {
