@@ -384,9 +384,9 @@ test("script and style of the plain pages stay under 15 KB compressed together",
   expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(15_000);
 });
 
-test("well-known addresses: change-password leads to the account, security.txt names a contact and expires", async () => {
+test("well-known addresses: change-password leads to where the account has it, security.txt names a contact and expires", async () => {
   const change = await service.app.inject({ url: "/.well-known/change-password" });
-  expect([change.statusCode, change.headers.location]).toEqual([302, "/account"]);
+  expect([change.statusCode, change.headers.location]).toEqual([302, "/account#password"]);
   const security = await service.app.inject({ url: "/.well-known/security.txt" });
   expect(security.body).toMatch(/^Contact: mailto:help@example.org\nExpires: \d{4}-/);
   expect((await service.app.inject({ url: "/.well-known/resource-that-should-not-exist" })).statusCode).toBe(404);

@@ -190,6 +190,46 @@ test.each([
   await page.context().close();
 });
 
+test("letters that pause are said to, on the console and in the case, and nothing of it is left in English", async () => {
+  await set("case?state=notifying");
+  const head = async (path: string, locale: string) => {
+    const { page } = await open(path, laptop, locale);
+    await page.waitForSelector(".sum-figures");
+    return page;
+  };
+  const going = await head(`/console/incident/${id(7_000)}`, "de");
+  expect(await going.locator(".next-step .lead").innerText()).toBe("Briefe gehen hinaus");
+  await going.context().close();
+
+  await set("letters?state=paused");
+  const file = await head(`/console/incident/${id(7_000)}`, "de");
+  expect(await file.locator(".next-step .lead").innerText()).toBe("Die Briefe sind angehalten");
+  const text = await file.locator("main").innerText();
+  expect(text).toContain("der Brief auf Deutsch: ein Wort darin wurde nicht eingesetzt");
+  expect(text.toLowerCase()).toContain("die briefe sind nicht beendet");
+  expect(await file.locator(".missing [lang=en]").count()).toBe(0);
+  await file.context().close();
+
+  const first = await head("/console", "de");
+  const inHand = first.locator(".case-in-hand");
+  expect(await inHand.innerText()).toContain("Die Briefe sind angehalten");
+  expect(await inHand.innerText()).toContain("Konten haben erneuert");
+  await inHand.locator(".chart canvas").waitFor();
+  const all = await first.locator("main").innerText();
+  expect(all).toContain("nicht fort, was er gegengezeichnet hat");
+  expect(all).toContain("Passwörter versiegeln und vergleichen");
+  expect(await violations(first)).toEqual([]);
+  await first.context().close();
+  await set("letters?state=going");
+});
+
+test("where a password is changed, the address that leads there puts the cursor", async () => {
+  const { page } = await open("/account#password", phone);
+  await page.waitForSelector("[name=currentPassword]:focus");
+  expect(await page.evaluate("document.activeElement.getBoundingClientRect().top < innerHeight")).toBe(true);
+  await page.context().close();
+});
+
 test("the player's controls say their words in Japanese, and where the words cannot be had the page speaks English", async () => {
   const { page } = await open(`/watch/${film}`, laptop, "ja");
   await page.waitForSelector("[data-state=playing]");

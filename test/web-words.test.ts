@@ -4,10 +4,14 @@ import { lanes } from "../src/credentials/lanes.ts";
 import { preferredLocale } from "../src/http/locale.ts";
 import { problems } from "../src/http/problem.ts";
 import { deadlineRules } from "../src/incidents/deadlines.ts";
+import { missingSays } from "../src/incidents/close.ts";
 import { reviewItems } from "../src/incidents/review.ts";
+import { unfitSays } from "../src/incidents/unfit-letter.ts";
 import { floorKinds } from "../src/kernel/brand.ts";
+import { usePurposes } from "../src/keyholder/key-uses.ts";
 import { describeDevice } from "../src/sessions/describe-device.ts";
 import { caseKinds } from "../src/timeline/append.ts";
+import { witnessSays } from "../src/timeline/cosign.ts";
 import { eventKinds } from "../src/wire/account-events.ts";
 import { findingKinds } from "../src/wire/campaign.ts";
 import { DataClass } from "../src/wire/incidents.ts";
@@ -131,6 +135,11 @@ test("whatever the service names has words: events, floors, lanes, data, review 
     ...deadlineRules.map(({ rule }) => `deadline.${rule}`),
     ...caseKinds.map((kind) => `record.${kind}`),
     ...findingKinds.map((kind) => `finding.${kind}`),
+    ...usePurposes.map((purpose) => `key-use.purpose.${purpose}`),
+    // The way in is a link of its own.
+    ...Object.values({ ...missingSays, ...unfitSays, ...witnessSays })
+      .filter((sentence) => sentence !== missingSays.wayIn)
+      .map((sentence) => `said.${sentence}`),
   ];
   expect(named.filter((key) => english[key] === undefined)).toEqual([]);
   for (const { item, title } of reviewItems) expect(english[`review.${item}`]).toBe(title);

@@ -146,7 +146,7 @@ function wellKnownRoutes(app: App, { clock, frame, built, publicOrigin, security
   );
 
   // W3C "A Well-Known URL for Changing Passwords": a temporary redirect to where a signed-in person changes it.
-  app.get("/.well-known/change-password", open, (_request, reply) => reply.redirect("/account", 302));
+  app.get("/.well-known/change-password", open, (_request, reply) => reply.redirect("/account#password", 302));
 
   const { contact, policy, languages } = security;
   if (contact !== null) {

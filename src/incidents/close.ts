@@ -77,6 +77,14 @@ async function writeReview(
   return "recorded";
 }
 
+/** What may be missing besides letters that wait and items of the review; the console has each in its reader's language. */
+export const missingSays = {
+  contained: "the theft is not contained",
+  told: "nobody has been told: the campaign was not started",
+  finished: "the campaign is not finished",
+  wayIn: "the way in: what it was, when it was closed, and the evidence",
+} as const;
+
 export type CloseOutcome =
   | { readonly kind: "closed" }
   | { readonly kind: "missing"; readonly missing: readonly string[] }
@@ -135,13 +143,11 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
     [id],
   );
   const missing: string[] = [];
-  if (incident.containedAt === null) missing.push("the theft is not contained");
-  if (incident.notifiedAt === null) missing.push("nobody has been told: the campaign was not started");
+  if (incident.containedAt === null) missing.push(missingSays.contained);
+  if (incident.notifiedAt === null) missing.push(missingSays.told);
   if (waiting !== undefined) missing.push(waiting);
-  if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push("the campaign is not finished");
-  if (incident.what === null || incident.evidence === null) {
-    missing.push("the way in: what it was, when it was closed, and the evidence");
-  }
+  if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push(missingSays.finished);
+  if (incident.what === null || incident.evidence === null) missing.push(missingSays.wayIn);
   for (const { item } of open) {
     const title = reviewItems.find((one) => one.item === item)?.title ?? item;
     missing.push(`review (${item}): ${title}`);

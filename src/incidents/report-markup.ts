@@ -36,7 +36,13 @@ const css =
   `code,pre{font:8.5pt/1.45 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}` +
   `pre{background:#fafaf9;border:1px solid #e7e5e4;padding:.6rem;margin:.25rem 0 1rem}` +
   `figure{margin:.5rem 0 1rem;break-inside:avoid}svg{display:block;width:100%;height:auto}` +
-  `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}`;
+  `@media print{main{max-width:none;padding:0}h2{border-top-width:1px}}` +
+  // A telephone: what has a name beside it gets the room, and what has four columns goes one below the other.
+  `@media screen and (max-width:40rem){main{padding:1.25rem 1rem}th[scope=row],table.facts th[scope=row]{width:auto;min-width:6.5rem}td.time{white-space:normal}` +
+  `:is(table.timeline,table.copy){display:block;font-size:11pt}:is(table.timeline,table.copy) thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}` +
+  `:is(table.timeline,table.copy) :is(tbody,tr,td,th){display:block}table.copy th[scope=row],table.copy :is(th,td):nth-child(n){width:auto}` +
+  `:is(table.timeline,table.copy) tr{padding:.5rem 0;border-bottom:1px solid #e7e5e4}:is(table.timeline,table.copy) :is(td,th){padding:.1rem 0;border:0}` +
+  `table.timeline code{white-space:normal}.n:not(:last-child){padding-right:.5rem}}`;
 
 /** The content security policy of such a page: its own style, named by its hash, and nothing else. */
 export const pagePolicy =

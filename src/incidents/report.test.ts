@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Value } from "typebox/value";
+import { launchChromium } from "../../test/chromium.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
@@ -411,6 +412,21 @@ test.each([
   expect(broken).toMatchObject({ timeline: { verdict: "broken" } });
   expect((await report()).timeline.verdict).toBe("intact");
 });
+
+test("on a telephone the report is no wider than the screen, and what explains a thing has room for words", async () => {
+  const chrome = await launchChromium();
+  const page = await chrome.newPage({ viewport: { width: 390, height: 844 } });
+  await page.setContent(reportHtml(await report()));
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+  const narrowest = (cells: string) =>
+    page.evaluate(
+      `Math.min(...[...document.querySelectorAll(${JSON.stringify(cells)})].map((cell) => cell.offsetWidth))`,
+    );
+  for (const cells of ["table.timeline td:nth-child(3)", "table.copy td:nth-child(3)"]) {
+    expect(await narrowest(cells), cells).toBeGreaterThan(150);
+  }
+  await chrome.close();
+}, 30_000);
 
 test("deadlines count from the finding, and are met by letters that had their outcome in time", () => {
   const found = 1_700_000_000_000 as EpochMs;

@@ -149,11 +149,22 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
   };
 }
 
-const larger = "it has cosigned a larger tree than this: the database may be an older copy";
-const another = "it has cosigned another tree of this size: the timeline was rewritten, or it witnesses two";
-const noContinuation = "it finds that this tree does not continue what it has cosigned";
+/** Why a witness does not cosign, but that it cannot be reached or has another answer; the console has each in its reader's language. */
+export const witnessSays = {
+  larger: "it has cosigned a larger tree than this: the database may be an older copy",
+  another: "it has cosigned another tree of this size: the timeline was rewritten, or it witnesses two",
+  noContinuation: "it finds that this tree does not continue what it has cosigned",
+  noCosignature: "its answer has no cosignature by its key",
+  noSize: "it does not keep to one size",
+  unknownTimeline: "it does not know this timeline: give it the policy that `timeline policy` prints",
+  unknownKey: "it does not know the key that signs this timeline",
+} as const;
 /** What no outage explains. */
-const contradictions: ReadonlySet<string> = new Set([larger, another, noContinuation]);
+const contradictions: ReadonlySet<string> = new Set([
+  witnessSays.larger,
+  witnessSays.another,
+  witnessSays.noContinuation,
+]);
 
 interface Question {
   readonly key: VerifierKey;
@@ -167,7 +178,7 @@ interface Question {
 async function addCheckpoint(db: Db, { key, url, head, before, signal }: Question): Promise<Asked> {
   let from = before;
   for (let tried = 1; ; tried++) {
-    if (from > head.size) return { kind: "refused", problem: larger };
+    if (from > head.size) return { kind: "refused", problem: witnessSays.larger };
     const hashes = await proveConsistency(db, from, head.size);
     let answer: { readonly status: number; readonly type: string; readonly text: string };
     try {
@@ -184,7 +195,7 @@ async function addCheckpoint(db: Db, { key, url, head, before, signal }: Questio
       case 200: {
         const line = cosignatureIn(answer.text, head.note, key);
         return line === undefined
-          ? { kind: "refused", problem: "its answer has no cosignature by its key" }
+          ? { kind: "refused", problem: witnessSays.noCosignature }
           : { kind: "cosigned", line };
       }
       case 409: {
@@ -192,21 +203,18 @@ async function addCheckpoint(db: Db, { key, url, head, before, signal }: Questio
           ? /^(0|[1-9]\d{0,15})\n$/.exec(answer.text)?.[1]
           : undefined;
         if (has === undefined || (Number(has) === from && from === head.size))
-          return { kind: "refused", problem: another };
+          return { kind: "refused", problem: witnessSays.another };
         // Somebody else asked meanwhile, or one of us has forgotten.
-        if (tried === 3 || Number(has) === from) return { kind: "refused", problem: "it does not keep to one size" };
+        if (tried === 3 || Number(has) === from) return { kind: "refused", problem: witnessSays.noSize };
         from = Number(has);
         continue;
       }
       case 422:
-        return { kind: "refused", problem: noContinuation };
+        return { kind: "refused", problem: witnessSays.noContinuation };
       case 404:
-        return {
-          kind: "refused",
-          problem: "it does not know this timeline: give it the policy that `timeline policy` prints",
-        };
+        return { kind: "refused", problem: witnessSays.unknownTimeline };
       case 403:
-        return { kind: "refused", problem: "it does not know the key that signs this timeline" };
+        return { kind: "refused", problem: witnessSays.unknownKey };
       default:
         return { kind: "refused", problem: `it answered ${answer.status}` };
     }

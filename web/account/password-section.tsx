@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Account } from "../../src/wire/accounts.ts";
 import { send } from "../app/api.ts";
 import { Field, Form, textOf, type Filled } from "../app/form.tsx";
@@ -16,6 +16,14 @@ export function PasswordSection({ account }: { readonly account: Account }) {
   const factor = useQuery(secondFactorQuery);
   const [done, setDone] = useState<string | null>(null);
   const hasPassword = account.passwordSetAt !== null;
+  const section = useRef<HTMLElement>(null);
+
+  // A password manager leads here (`/.well-known/change-password`), before there is anything that the address could name.
+  useEffect(() => {
+    if (location.hash !== "#password") return;
+    section.current?.scrollIntoView({ block: "start" });
+    section.current?.querySelector<HTMLInputElement>("input:not([hidden])")?.focus({ preventScroll: true });
+  }, []);
 
   async function change(filled: Filled, data: FormData) {
     const signOutDevices = data.get("signOutDevices") !== null;
@@ -33,7 +41,7 @@ export function PasswordSection({ account }: { readonly account: Account }) {
   }
 
   return (
-    <section className="card" aria-labelledby="password">
+    <section className="card" aria-labelledby="password" ref={section}>
       <h2 id="password">{say("account.password")}</h2>
       <p className="soft">
         {account.passwordSetAt === null

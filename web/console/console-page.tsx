@@ -16,10 +16,13 @@ import { Alarms } from "./alarms.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
 import { countedAgo } from "./counted-ago.ts";
 import { KeyUse } from "./key-use.tsx";
-import { NextStep, StateSteps } from "./next-step.tsx";
+import { paceText } from "./letters-going-out.tsx";
+import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
 import { OperatorList } from "./operator-list.tsx";
+import { Renewals } from "./renewals.tsx";
 import { RecoveryCard } from "./recovery-card.tsx";
 import { LobbySection } from "./lobby-section.tsx";
+import { SumOfLetters } from "./sum-of-letters.tsx";
 import { SignalsCard } from "./signals-card.tsx";
 import { WitnessesCard } from "./witnesses-card.tsx";
 import "./console.css";
@@ -33,11 +36,13 @@ export function ConsolePage() {
       <div className="console-page">
         <div className="card-heading">
           <h1>{say("console.title")}</h1>
-          <p className={`live${stale ? " is-stale" : ""}`}>
-            {stale
-              ? say("console.stale", { ago: showAgo(new Date(numbers.dataUpdatedAt).toISOString(), now) })
-              : say("console.live")}
-          </p>
+          {numbers.data !== undefined && (
+            <p className={`live${stale ? " is-stale" : ""}`}>
+              {stale
+                ? say("console.stale", { ago: showAgo(new Date(numbers.dataUpdatedAt).toISOString(), now) })
+                : say("console.live")}
+            </p>
+          )}
         </div>
         {numbers.data !== undefined ? (
           <Numbers numbers={numbers.data} now={now} />
@@ -185,7 +190,7 @@ function CaseInHand({ id }: { readonly id: string }) {
       <span className="skeleton is-card" />
     );
   }
-  const { reference, reason, openedAt } = incident.data;
+  const { reference, reason, openedAt, letters, letterPace } = incident.data;
   return (
     <section className="card case-in-hand" aria-labelledby="case">
       <div>
@@ -195,6 +200,19 @@ function CaseInHand({ id }: { readonly id: string }) {
         <h2 id="case">{reason}</h2>
       </div>
       <StateSteps state={incident.data.state} />
+      {letters !== null && (
+        <div className="case-figures">
+          <section aria-labelledby="case-letters">
+            <h3 id="case-letters">{say(letterPace === null ? "case.letters" : stepOf(incident.data))}</h3>
+            <SumOfLetters sum={letters} />
+            {letterPace !== null && <p>{paceText(letterPace)}</p>}
+          </section>
+          <section aria-labelledby="case-renewals">
+            <h3 id="case-renewals">{say("case.renewals")}</h3>
+            <Renewals incident={incident.data} />
+          </section>
+        </div>
+      )}
       <div className="buttons">
         <NextStep incident={incident.data} />
         <Link to="/console/incident/$id" params={{ id }} className="button-quiet">

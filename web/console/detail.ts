@@ -1,4 +1,5 @@
 import { locale, say, sayIfAny, sayOf, showExact, showList, showNumber } from "../text/say.ts";
+import { saidText } from "./said.ts";
 
 type Detail = Readonly<Record<string, unknown>>;
 
@@ -40,5 +41,6 @@ function valueText(name: string, value: unknown): string {
   if (typeof value === "number") return showNumber(value);
   if (typeof value !== "string") return JSON.stringify(value);
   if (instantForm.test(value)) return showExact(value);
+  if (name === "why") return saidText(value).text;
   return isSet(name) ? sayOf(sets[name], value) : value;
 }

@@ -1,7 +1,7 @@
 import "../text/console/load.ts";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { lazy, Suspense, useMemo, useState, type ReactNode } from "react";
+import { lazy, Suspense, useState, type ReactNode } from "react";
 import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { useNow } from "../app/clock.ts";
@@ -10,19 +10,20 @@ import { Field, Form, type Filled } from "../app/form.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { incidentQuery, operatorsQuery } from "../app/queries.ts";
-import { say, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
+import { say, sayCount, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
 import { countedAgo } from "./counted-ago.ts";
 import { detailLanguage, detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
-import { NextStep, StateSteps } from "./next-step.tsx";
+import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
 import { nameOf } from "./operator-list.tsx";
+import { Renewals } from "./renewals.tsx";
 import { ReviewList } from "./review-list.tsx";
+import { saidText } from "./said.ts";
 import { SumOfLetters } from "./sum-of-letters.tsx";
 import "./console.css";
 
 const TimeChart = lazy(() => import("./time-chart.tsx"));
-const hourMs = 3_600_000;
 
 export function IncidentPage() {
   const { id } = useParams({ from: "/console/incident/$id" });
@@ -59,7 +60,7 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
       <section className="card next-step" aria-labelledby="next">
         <div>
           <h2 id="next">{say("case.next")}</h2>
-          <p className="lead">{say(`step.${incident.state}`)}</p>
+          <p className="lead">{say(stepOf(incident))}</p>
         </div>
         <div className="buttons">
           <NextStep incident={incident} />
@@ -74,7 +75,7 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
             <p className="small">
               <strong>{say("case.missing")}</strong>
             </p>
-            <Missing lines={incident.missing} />
+            <Missing lines={incident.missing} waiting={incident.letters?.waiting ?? 0} />
           </div>
         )}
       </section>
@@ -114,7 +115,7 @@ function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
 }
 
 /** What is missing: a line each, and the review, whose card says the rest, in one with its number. */
-function Missing({ lines }: { readonly lines: readonly string[] }) {
+function Missing({ lines, waiting }: { readonly lines: readonly string[]; readonly waiting: number }) {
   const reviews = lines.filter((line) => line.startsWith("review ("));
   return (
     <ul>
@@ -126,9 +127,7 @@ function Missing({ lines }: { readonly lines: readonly string[] }) {
               <a href="#way-in">{say("case.wayin")}</a>
             </li>
           ) : (
-            <li key={line} lang="en">
-              {line}
-            </li>
+            <MissingLine key={line} line={line} waiting={waiting} />
           ),
         )}
       {reviews.length > 0 && (
@@ -138,6 +137,12 @@ function Missing({ lines }: { readonly lines: readonly string[] }) {
       )}
     </ul>
   );
+}
+
+function MissingLine({ line, waiting }: { readonly line: string; readonly waiting: number }) {
+  if (/^(\S+ )?letters? (is|are) waiting$/.test(line)) return <li>{sayCount("case.missing.waiting", waiting)}</li>;
+  const { text, language } = saidText(line);
+  return <li lang={language}>{text}</li>;
 }
 
 interface PartProps {
@@ -254,36 +259,6 @@ function Letters({ incident }: { readonly incident: IncidentStatus }) {
             <TimeChart label={say("case.letters.progress")} points={seen} />
           </Suspense>
         </>
-      )}
-    </>
-  );
-}
-
-/** Hours without a renewal are hours too: the chart shows them as nothing, not as a gap. */
-function everyHour(byHour: IncidentStatus["renewalsByHour"]): readonly (readonly [number, number])[] {
-  const counts = new Map(byHour.map(({ hour, renewed }) => [Date.parse(hour), renewed]));
-  const hours = [...counts.keys()];
-  if (hours.length === 0) return [];
-  const first = Math.min(...hours);
-  const last = Math.max(...hours, first + 5 * hourMs);
-  return Array.from({ length: Math.min(24 * 60, (last - first) / hourMs + 1) }, (_, place) => {
-    const hour = first + place * hourMs;
-    return [hour, counts.get(hour) ?? 0] as const;
-  });
-}
-
-function Renewals({ incident }: { readonly incident: IncidentStatus }) {
-  const points = useMemo(() => everyHour(incident.renewalsByHour), [incident.renewalsByHour]);
-  const label = say("case.renewed", { count: incident.renewed, scope: incident.letters?.scope ?? incident.renewed });
-  return (
-    <>
-      <p>{label}</p>
-      {points.length === 0 ? (
-        <p className="soft">{say("case.renewals.none")}</p>
-      ) : (
-        <Suspense fallback={<div className="chart" />}>
-          <TimeChart label={`${say("case.renewals")}: ${label}`} points={points} bars />
-        </Suspense>
       )}
     </>
   );

@@ -1,6 +1,6 @@
 import { useNow } from "../app/clock.ts";
 import type { ConsoleNumbers } from "../app/queries.ts";
-import { say, sayCount, showAgo, showNumber } from "../text/say.ts";
+import { say, sayCount, sayOf, showAgo, showNumber } from "../text/say.ts";
 
 interface KeyUseProps {
   readonly use: ConsoleNumbers["keyUse"];
@@ -41,9 +41,7 @@ export function KeyUse({ use, addresses }: KeyUseProps) {
             <tbody>
               {use.purposes.map((one) => (
                 <tr key={one.purpose} className={one.surplus > 0 ? "is-surplus" : undefined}>
-                  <th scope="row" lang="en">
-                    <code>{one.purpose}</code>
-                  </th>
+                  <th scope="row">{sayOf("key-use.purpose", one.purpose)}</th>
                   <td className="number">{showNumber(one.announced)}</td>
                   <td className="number">{showNumber(one.served)}</td>
                   <td className="number">{showNumber(one.surplus)}</td>

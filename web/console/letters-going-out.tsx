@@ -5,6 +5,7 @@ import { send } from "../app/api.ts";
 import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { say, sayCount, showExact } from "../text/say.ts";
+import { saidText } from "./said.ts";
 
 const TimeChart = lazy(() => import("./time-chart.tsx"));
 const minuteMs = 60_000;
@@ -30,14 +31,8 @@ export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pa
 
   return (
     <>
-      <p role="status">
-        {pace.pausedAt !== null
-          ? say("letters.paused", { since: showExact(pace.pausedAt) })
-          : pace.endsAt === null
-            ? say("letters.none-lately")
-            : say("letters.rate", { rate: pace.perHour, end: showExact(pace.endsAt) })}
-      </p>
-      {pace.pausedWhy !== null && <p>{say("letters.paused-why", { why: pace.pausedWhy })}</p>}
+      <p role="status">{paceText(pace)}</p>
+      {pace.pausedWhy !== null && <p>{say("letters.paused-why", { why: saidText(pace.pausedWhy).text })}</p>}
       {pace.heldBack !== null && (
         <p>
           {pace.heldBack.percent === 100
@@ -62,6 +57,14 @@ export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pa
     </>
   );
 }
+
+/** Whether letters go out, how fast, and until when. */
+export const paceText = ({ pausedAt, endsAt, perHour }: LetterPace): string =>
+  pausedAt !== null
+    ? say("letters.paused", { since: showExact(pausedAt) })
+    : endsAt === null
+      ? say("letters.none-lately")
+      : say("letters.rate", { rate: perHour, end: showExact(endsAt) });
 
 /** Minutes without a letter are minutes too. */
 function everyMinute(byMinute: LetterPace["byMinute"]): readonly (readonly [number, number])[] {

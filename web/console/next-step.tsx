@@ -31,6 +31,12 @@ export function StateSteps({ state }: { readonly state: State }) {
   );
 }
 
+/** What the case is about now: letters that somebody has paused do not go out. */
+export const stepOf = ({ state, letterPace }: IncidentStatus) =>
+  state === "notifying" && letterPace !== null && letterPace.pausedAt !== null
+    ? ("step.paused" as const)
+    : (`step.${state}` as const);
+
 /** The next step of a case as one button. */
 export function NextStep({ incident }: { readonly incident: IncidentStatus }) {
   const [open, setOpen] = useState<"contain" | "notify" | "close" | null>(null);

@@ -1,6 +1,7 @@
 import { useNow } from "../app/clock.ts";
 import type { ConsoleNumbers } from "../app/queries.ts";
 import { say, showAgo, showNumber } from "../text/say.ts";
+import { saidText } from "./said.ts";
 
 /** Witnesses elsewhere that cosign the timeline, how far each has come, and what keeps one from it. */
 export function WitnessesCard({ witnesses }: { readonly witnesses: ConsoleNumbers["witnesses"] }) {
@@ -17,7 +18,10 @@ export function WitnessesCard({ witnesses }: { readonly witnesses: ConsoleNumber
               <strong>{one.name}</strong>{" "}
               {one.problem !== null && one.failingSince !== null ? (
                 <span className="is-surplus">
-                  {say("witnesses.problem", { ago: showAgo(one.failingSince, now), problem: one.problem })}
+                  {say("witnesses.problem", {
+                    ago: showAgo(one.failingSince, now),
+                    problem: saidText(one.problem).text,
+                  })}
                 </span>
               ) : (
                 <span className="soft">

@@ -33,7 +33,7 @@ const policy =
 /**
  * Development only: the API's replies from memory, so that pages can be built and looked at without the server.
  * `/dev/…` changes its state: `sign-out?reason=contained`, `sign-in`, `case?state=none|open|contained|notifying`,
- * `library?state=empty|full|failed`, `approve`.
+ * `letters?state=paused|going`, `library?state=empty|full|failed`, `approve`.
  */
 export function pretendedApi(): Plugin {
   return {
@@ -55,6 +55,7 @@ function newHandler(strict: boolean) {
   let signedIn = true;
   let library: "full" | "empty" | "failed" = "full";
   let caseState: IncidentStatus["state"] | "none" = "none";
+  let paused = false;
   let approved = false;
   let plans = 0;
   let proved = false;
@@ -92,6 +93,7 @@ function newHandler(strict: boolean) {
       }
       if (pathname === "/dev/approve") approved = true;
       else if (pathname === "/dev/no-address") address = null;
+      else if (pathname === "/dev/letters") paused = url.searchParams.get("state") === "paused";
       else if (pathname === "/dev/case") caseState = (url.searchParams.get("state") ?? "none") as typeof caseState;
       else if (pathname === "/dev/deletion") {
         deleteAfter = url.searchParams.get("state") === "planned" ? ago(-168 * hourMs) : null;
@@ -275,7 +277,7 @@ function newHandler(strict: boolean) {
     if (pathname === "/api/incidents") {
       if (method === "POST") {
         caseState = "open";
-        return answer(response, 201, pretendedCase("open"));
+        return answer(response, 201, pretendedCase("open", paused));
       }
       const incidents =
         caseState === "none"
@@ -330,7 +332,7 @@ function newHandler(strict: boolean) {
             : {}),
         });
       }
-      return answer(response, 200, pretendedCase(caseState));
+      return answer(response, 200, pretendedCase(caseState, paused));
     }
     return refuse(response, 404, "not-found");
   };
@@ -514,7 +516,7 @@ function pretendedReceivers(): Static<typeof Console>["receivers"] {
   ];
 }
 
-function pretendedCase(state: Exclude<IncidentStatus["state"], never>): IncidentStatus {
+function pretendedCase(state: IncidentStatus["state"], paused: boolean): IncidentStatus {
   const contained = state !== "open";
   const sent = state === "notifying" || state === "readmitting" || state === "closed";
   const hour = Math.floor(Date.now() / hourMs) * hourMs;
@@ -541,11 +543,11 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
     letterPace:
       state === "notifying"
         ? {
-            pausedAt: null,
-            pausedWhy: null,
-            heldBack: { waiting: 1_204, percent: 40 },
-            perHour: 86_400,
-            endsAt: ago(-2 * hourMs),
+            pausedAt: paused ? ago(600_000) : null,
+            pausedWhy: paused ? "the letter in de: a word of it was not filled in" : null,
+            heldBack: paused ? null : { waiting: 1_204, percent: 40 },
+            perHour: paused ? 0 : 86_400,
+            endsAt: paused ? null : ago(-2 * hourMs),
             byMinute: Array.from({ length: 30 }, (_, place) => ({
               minute: new Date(Math.floor(Date.now() / 60_000) * 60_000 - (29 - place) * 60_000).toISOString(),
               handedOver: place < 4 ? 240 * place : 1_400 + ((place * 137) % 160),
@@ -578,7 +580,13 @@ function pretendedCase(state: Exclude<IncidentStatus["state"], never>): Incident
       deadline("gdpr-33", "GDPR: tell the authority within 72 hours", ago(-41 * hourMs)),
       deadline("ca-people", "California: tell people within 30 days", ago(-690 * hourMs)),
     ],
-    missing: contained ? ["the way in is not recorded as closed", "1 review item is not done"] : [],
+    missing: contained
+      ? [
+          ...(state === "notifying" ? ["2,044,102 letters are waiting", "the campaign is not finished"] : []),
+          "the way in: what it was, when it was closed, and the evidence",
+          "review (logs): Logs of the time in question are kept where the intruder could not reach them",
+        ]
+      : [],
     timeline: [
       { at: ago(31 * hourMs), kind: "alarm", detail: { canary: "backup 2026-11-20" } },
       {

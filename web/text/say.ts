@@ -57,6 +57,7 @@ export function sayOf(
     | "fact.canary"
     | "fact.way"
     | "floor"
+    | "key-use.purpose"
     | "lane"
     | "record"
     | "review"

@@ -595,4 +595,44 @@ export const de: ConsoleCatalogue<"de"> = {
   "letters.pause": "Briefe anhalten",
   "letters.resume": "Briefe weitergehen lassen",
   "letters.by-minute": "Übergebene Briefe je Minute",
+  "step.paused": "Die Briefe sind angehalten",
+  "case.missing.waiting.one": "1 Brief wartet",
+  "case.missing.waiting.other": "{count} Briefe warten",
+  "said.the theft is not contained": "der Diebstahl ist nicht eingedämmt",
+  "said.nobody has been told: the campaign was not started":
+    "niemand wurde benachrichtigt: die Briefe sind nicht begonnen",
+  "said.the campaign is not finished": "die Briefe sind nicht beendet",
+  "said.it has cosigned a larger tree than this: the database may be an older copy":
+    "er hat einen größeren Baum gegengezeichnet: die Datenbank ist vielleicht eine ältere Kopie",
+  "said.it has cosigned another tree of this size: the timeline was rewritten, or it witnesses two":
+    "er hat einen anderen Baum dieser Größe gegengezeichnet: die Zeitleiste wurde umgeschrieben, oder er bezeugt zwei",
+  "said.it finds that this tree does not continue what it has cosigned":
+    "dieser Baum setzt nach seinem Befund nicht fort, was er gegengezeichnet hat",
+  "said.its answer has no cosignature by its key": "in seiner Antwort fehlt die Gegenzeichnung mit seinem Schlüssel",
+  "said.it does not keep to one size": "er bleibt nicht bei einer Größe",
+  "said.it does not know this timeline: give it the policy that `timeline policy` prints":
+    "er kennt diese Zeitleiste nicht: geben Sie ihm, was „timeline policy“ ausgibt",
+  "said.it does not know the key that signs this timeline":
+    "er kennt den Schlüssel nicht, der diese Zeitleiste unterschreibt",
+  "said.it answered": "er hat mit {status} geantwortet",
+  "said.it could not be reached": "er war nicht zu erreichen ({why})",
+  "said.it cannot be encoded": "er lässt sich nicht kodieren: {why}",
+  "said.the letter in": "der Brief auf {language}: {why}",
+  "said.its subject is empty, too long or more than one line":
+    "sein Betreff ist leer, zu lang oder mehr als eine Zeile",
+  "said.it says nothing": "er sagt nichts",
+  "said.a word of it was not filled in": "ein Wort darin wurde nicht eingesetzt",
+  "key-use.purpose.password": "Passwörter versiegeln und vergleichen",
+  "key-use.purpose.second factor": "zweite Faktoren und Wiederherstellungscodes",
+  "key-use.purpose.code": "Codes per Post und zum Verbinden",
+  "key-use.purpose.index": "Kennzeichen von Adressen und Netzen bilden",
+  "key-use.purpose.seal": "Adressen und Namen versiegeln",
+  "key-use.purpose.open": "Adressen und Namen öffnen",
+  "key-use.purpose.mailer": "Briefe auf dem Weg zum Versand",
+  "key-use.purpose.sign.grant": "das Recht zum Abspielen unterschreiben",
+  "key-use.purpose.sign.checkpoint": "die Zeitleiste unterschreiben",
+  "key-use.purpose.sign.letter": "für Briefe unterschreiben",
+  "key-use.purpose.dkim": "Briefe unterschreiben (DKIM)",
+  "key-use.purpose.signal": "Meldungen an andere Dienste unterschreiben",
+  "key-use.purpose.keys": "Schlüssel wechseln",
 };
