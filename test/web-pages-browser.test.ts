@@ -223,6 +223,18 @@ test("letters that pause are said to, on the console and in the case, and nothin
   await set("letters?state=going");
 });
 
+test("a page whose code cannot be fetched without a network says that, and comes by itself when there is one", async () => {
+  const { page } = await open("/account", phone);
+  await page.waitForSelector("#event-list", { state: "attached" });
+  await page.context().setOffline(true);
+  await page.getByRole("link", { name: "Library" }).first().click();
+  await page.waitForSelector(".failed");
+  expect(await page.locator(".failed h1").innerText()).toBe("The service cannot be reached");
+  await page.context().setOffline(false);
+  await page.waitForSelector(".shelf-grid img", { state: "attached" });
+  await page.context().close();
+});
+
 test("where a password is changed, the address that leads there puts the cursor", async () => {
   const { page } = await open("/account#password", phone);
   await page.waitForSelector("[name=currentPassword]:focus");

@@ -5,8 +5,13 @@ import { NotAnswered } from "./passkeys.ts";
 
 type Kind = "offline" | "broken" | "busy" | "missing" | "operators" | "refused";
 
+/** The code or style of a page could not be fetched, as browsers and Vite say it: there is no network, or a newer version is there. */
+export const isCodeAway = (error: unknown): boolean =>
+  error instanceof Error &&
+  /dynamically imported module|importing a module script failed|unable to preload css/i.test(error.message);
+
 function kindOf(error: unknown): Kind {
-  if (error instanceof Unreachable) return "offline";
+  if (error instanceof Unreachable || isCodeAway(error)) return "offline";
   if (!(error instanceof Refused)) return "broken";
   if (error.status === 404) return "missing";
   if (error.code === "operators-only") return "operators";

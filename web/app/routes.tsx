@@ -12,7 +12,7 @@ import { useEffect, useLayoutEffect, useState } from "react";
 import { say } from "../text/say.ts";
 import { kindsShown, type ShownKind } from "../console/find-columns.ts";
 import { askGrant } from "../player/grant.ts";
-import { Failed, Loading } from "./failed.tsx";
+import { Failed, isCodeAway, Loading } from "./failed.tsx";
 import { lightsOf, setLights } from "./lights.ts";
 import { useOnline } from "./clock.ts";
 import { ProofFrame } from "./proof.tsx";
@@ -151,7 +151,10 @@ export function newRouter(queries: QueryClient) {
     context: { queries },
     scrollRestoration: true,
     defaultPendingComponent: () => <Loading />,
-    defaultErrorComponent: ({ error, reset }) => <Failed error={error} retry={reset} whole />,
+    // Code that could not be fetched is not asked for again by its page: the document is.
+    defaultErrorComponent: ({ error, reset }) => (
+      <Failed error={error} retry={isCodeAway(error) ? () => location.reload() : reset} whole />
+    ),
     // Only a change of lights is a scene change; between two dark pages nothing should move.
     defaultViewTransition: {
       types: ({ fromLocation, toLocation }) => {
