@@ -258,3 +258,10 @@ test("no registry's address stands in the lockfile or in any file of ours", () =
   const own = globSync("{.npmrc,package.json,package-lock.json,src/**/*.ts,docs/**/*.md,README.md}");
   expect(own.filter((file) => hosts.test(codeOf(file)))).toEqual([]);
 });
+
+test("each promise of the product is named by a test that holds it", () => {
+  const tests = globSync("{src,test}/**/*.test.ts").map(codeOf);
+  expect(tests.length).toBeGreaterThan(50);
+  const promises = Array.from({ length: 16 }, (_, place) => `P${place + 1}`);
+  expect(promises.filter((promise) => !tests.some((code) => new RegExp(`\\b${promise}\\b`).test(code)))).toEqual([]);
+});

@@ -105,7 +105,7 @@ test("text and HTML of every letter say the same words", () => {
   for (const { letter, name } of letters) expect(wordsOfText(letter.text), name).toBe(wordsOfHtml(letter.html));
 });
 
-test("no letter has a link, an image, a script, a style sheet or anything else that is fetched", () => {
+test("P12: no letter has a link, an image, a script, a style sheet or anything else that is fetched", () => {
   for (const { letter, name } of letters) {
     expect(letter.html, name).not.toMatch(/<(a|img|script|link|iframe|object|video|form|input|base|style|svg)\b/i);
     expect(letter.html, name).not.toMatch(
@@ -114,7 +114,7 @@ test("no letter has a link, an image, a script, a style sheet or anything else t
   }
 });
 
-test("no letter names a host but the service's own, or an address but its contact", () => {
+test("P12: no letter names a host but the service's own, or an address but its contact", () => {
   for (const { letter, name, from } of letters) {
     for (const [url] of `${letter.text}\n${unescaped(letter.html)}`.matchAll(/\bhttps?:\/\/[^\s<"]+/g)) {
       expect(url.startsWith(from.origin), `${name}: ${url}`).toBe(true);
@@ -148,7 +148,7 @@ const headings: Readonly<Record<string, readonly string[]>> = {
 const headingsOf = (html: string): string[] =>
   [...html.matchAll(/<h[12][^>]*>([^<]*)<\/h[12]>/g)].map(([, text]) => text!);
 
-test("every notice has the title and the five headings of the law, in order, conspicuous and large enough", () => {
+test("P12: every notice has the title and the five headings of the law, in order, conspicuous and large enough", () => {
   for (const { letter, name, locale, content } of letters) {
     if (content.kind !== "incident letter") continue;
     const found = headingsOf(letter.html);
@@ -165,7 +165,7 @@ test("every notice has the title and the five headings of the law, in order, con
   }
 });
 
-test("every notice has at most three numbered steps, the reference, the page to check it, and the promise not to ask", () => {
+test("P12: every notice has at most three numbered steps, the reference, the page to check it, and the promise not to ask", () => {
   for (const { letter, name, content, from } of letters) {
     if (content.kind !== "incident letter") continue;
     const numbered = letter.text.match(/^\d+\. /gm) ?? [];
