@@ -1,0 +1,158 @@
+import { describe, expect, test } from "vitest";
+import { answering } from "../../test/signal-receiver.ts";
+import { signalService, subjectOf } from "../../test/signal-service.ts";
+import type { AccountId } from "../kernel/brand.ts";
+import { hourMs, minuteMs, secondMs } from "../kernel/clock.ts";
+import { sessionRevoked } from "./events.ts";
+import { pushDue } from "./push.ts";
+import { queueSignal } from "./queue-signal.ts";
+import { listReceivers } from "./receivers.ts";
+
+/** P15: what is pushed goes out when its turn is, by one worker at a time, whatever else the receiver does not take. */
+const { service, endpoint, transmitting, transmit, relyingService } = await signalService();
+const { ground, clock } = service;
+const { db, random } = ground;
+
+const push = (): Promise<number> => pushDue(transmitting, new AbortController().signal);
+const happen = async (count = 1): Promise<AccountId[]> => {
+  const ids = Array.from({ length: count }, () => crypto.randomUUID() as AccountId);
+  for (const accountId of ids) {
+    clock.advance(1);
+    await queueSignal(db, random, accountId, ["session revoked"], "devices signed out", clock.now());
+  }
+  return ids;
+};
+async function pushed() {
+  const { receiver, id } = await relyingService();
+  const delivery = { method: "urn:ietf:rfc:8935", endpoint_url: `${endpoint.origin}/events` };
+  const { stream_id } = await receiver.createStream({ delivery, events_requested: [sessionRevoked] });
+  const change = async (method: string, name: string, body: object): Promise<void> => {
+    const { status, text } = await receiver.ask(method, receiver.endpoint(name), { stream_id, ...body });
+    expect(status, text).toBe(200);
+  };
+  const counts = async () => (await listReceivers(db)).find((one) => one.id === id)?.streams[0];
+  return { receiver, stream_id, delivery, change, counts };
+}
+
+describe("whose turn it is", () => {
+  test("a stream that another worker pushes is left to it for a minute, and to nobody longer", async () => {
+    const { stream_id, counts } = await pushed();
+    await happen();
+    endpoint.answer(answering(503));
+    await transmit();
+    endpoint.answer();
+    endpoint.came.splice(0);
+    clock.advance(minuteMs);
+    await db.run(`update signal_stream set lease_until = $2 where id = $1`, [
+      stream_id,
+      new Date(clock.now() + minuteMs),
+    ]);
+    expect(await push()).toBe(0);
+    expect(endpoint.came).toEqual([]);
+    clock.advance(minuteMs);
+    expect(await push()).toBe(1);
+    expect(await counts()).toMatchObject({ taken: 1, waiting: 0 });
+    // It is given back with the end of the round, and not with that minute.
+    await happen();
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: 2, waiting: 0 });
+  });
+
+  test("a paused stream is not pushed, and what came meanwhile goes out once it is enabled", async () => {
+    const { change, counts } = await pushed();
+    await change("POST", "status", { status: "paused" });
+    await happen();
+    await transmit();
+    expect(endpoint.came).toEqual([]);
+    expect(await counts()).toMatchObject({ waiting: 1 });
+    await change("POST", "status", { status: "enabled" });
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: 1, waiting: 0 });
+  });
+
+  test("an hour's pause ends when the receiver enables its stream, or names another address", async () => {
+    const { change, counts, delivery } = await pushed();
+    const again = [
+      () => change("POST", "status", { status: "enabled", reason: "back" }),
+      () => change("PATCH", "configuration", { delivery: { ...delivery, endpoint_url: `${endpoint.origin}/other` } }),
+    ];
+    for (const [n, begin] of again.entries()) {
+      await happen();
+      endpoint.answer(answering(429, undefined, { "retry-after": "3600" }));
+      await transmit();
+      endpoint.answer();
+      await transmit();
+      expect(await counts()).toMatchObject({ taken: n, waiting: 1, failures: 1 });
+      await begin();
+      expect(await counts()).toMatchObject({ failures: 0 });
+      await transmit();
+      expect(await counts()).toMatchObject({ taken: n + 1, waiting: 0 });
+    }
+  });
+
+  test("no receiver is left alone for longer than an hour, whatever it asks for", async () => {
+    const { counts } = await pushed();
+    await happen();
+    endpoint.answer(answering(503, undefined, { "retry-after": "999999" }));
+    await transmit();
+    endpoint.answer();
+    // An hour, and the fifth that is added by chance.
+    clock.advance(hourMs + hourMs / 5);
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: 1, waiting: 0 });
+  });
+});
+
+describe("what a receiver does not take", () => {
+  const claims = (set: string) => JSON.parse(Buffer.from(set.split(".")[1]!, "base64url").toString()) as Claims;
+  type Claims = Parameters<typeof subjectOf>[0];
+  const refusing = (bad: readonly string[]): void =>
+    endpoint.answer((request, response, set) =>
+      bad.includes(subjectOf(claims(set))) ? answering(500)(request, response, set) : false,
+    );
+  const triesOf = (id: string): number => endpoint.came.filter(({ set }) => subjectOf(claims(set)) === id).length;
+
+  test("one bad signal waits by itself, and is tried again after its own pause", async () => {
+    const { counts } = await pushed();
+    const [bad, ...good] = await happen(4);
+    refusing([bad!]);
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: good.length, waiting: 1, failures: 0 });
+    // Others that come do not bring it back before its time.
+    await happen();
+    await transmit();
+    expect(triesOf(bad!)).toBe(1);
+    clock.advance(minuteMs);
+    endpoint.answer();
+    await transmit();
+    expect(triesOf(bad!)).toBe(2);
+    expect(await counts()).toMatchObject({ taken: good.length + 2, waiting: 0 });
+  });
+
+  test("a receiver that takes nothing gets eight at once, and forty bad ones keep none from what comes after them", async () => {
+    const { counts } = await pushed();
+    const bad = await happen(40);
+    refusing(bad);
+    await transmit();
+    expect(endpoint.came).toHaveLength(8);
+    const [good] = await happen();
+    for (let round = 0; round < 6; round++) {
+      clock.advance(2 * hourMs);
+      await transmit();
+    }
+    expect(triesOf(good!)).toBe(1);
+    expect(await counts()).toMatchObject({ taken: 1, waiting: bad.length });
+  });
+
+  test("the secret of an address that was given up goes to no other", async () => {
+    const { change, delivery } = await pushed();
+    await change("PATCH", "configuration", { delivery: { ...delivery, authorization_header: "Bearer of-the-first" } });
+    await happen();
+    await transmit();
+    await change("PATCH", "configuration", { delivery: { ...delivery, endpoint_url: `${endpoint.origin}/other` } });
+    clock.advance(secondMs);
+    await happen();
+    await transmit();
+    expect(endpoint.came.map(({ headers }) => headers.authorization)).toEqual(["Bearer of-the-first", undefined]);
+  });
+});
