@@ -2,11 +2,13 @@ import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { epoch, floorKinds } from "../kernel/brand.ts";
+import { Fault } from "../kernel/fault.ts";
+import { silentLog } from "../kernel/log.ts";
 import type { KeyholderClient } from "./client.ts";
 import { floorsAt, head } from "./test-values.ts";
 import { testKeyholder } from "./test-keyholder.ts";
 import type { TestKeyholder } from "./test-keyholder.ts";
-import { mergeBooks, witnessPath } from "./witness.ts";
+import { followBook, mergeBooks, openWitness, witnessPath, type WitnessBook } from "./witness.ts";
 
 let keyholder: TestKeyholder;
 let operator: KeyholderClient;
@@ -198,6 +200,58 @@ test("merging two books keeps the higher floors, the longer timeline and an inte
   expect(merged.get("b")).toEqual(theirs);
   const settled = mergeBooks(new Map([["a", { ...ours, floors: floorsAt(5) }]]), new Map([["a", theirs]]));
   expect(settled.get("a")).toEqual({ floors: floorsAt(5), head: head(9), intent: null });
+});
+
+test("who follows another takes its timeline and what it announced, and never a lower floor", () => {
+  const ours: WitnessBook = new Map([
+    ["a", { floors: floorsAt(2), head: head(5), intent: { ...intent, epoch: epoch(3) } }],
+  ]);
+  expect(followBook(ours, new Map(ours))).toBe(ours);
+  const theirs = { floors: floorsAt(2, { tv: 3 }), head: head(4), intent: null };
+  const followed = followBook(
+    ours,
+    new Map([
+      ["a", theirs],
+      ["b", { ...first, intent: null }],
+    ]),
+  );
+  expect([followed.get("a"), followed.get("b")]).toEqual([theirs, { ...first, intent: null }]);
+  expect(followBook(ours, new Map([["b", { ...first, intent: null }]])).get("a")).toEqual(ours.get("a"));
+  for (const kind of floorKinds) {
+    const lower = new Map([["a", { ...theirs, floors: floorsAt(9, { [kind]: 1 }) }]]);
+    expect(() => followBook(ours, lower)).toThrow(expect.objectContaining(refused));
+  }
+});
+
+test("what could not be written down is not remembered, and the next is", async () => {
+  let isFull = false;
+  const written: WitnessBook[] = [];
+  const write = async (book: WitnessBook): Promise<void> => {
+    if (isFull) throw new Fault("DISK_FULL", "the disk is full");
+    written.push(book);
+  };
+  const witness = openWitness({ log: silentLog, write }, new Map([["a", { ...first, intent: null }]]));
+  isFull = true;
+  const full = { code: "DISK_FULL" };
+  await expect(witness.advance("a", head(4))).rejects.toMatchObject(full);
+  await expect(witness.confirm("a", raised)).rejects.toMatchObject(full);
+  await expect(witness.enrol("b", first)).rejects.toMatchObject(full);
+  const theirs = new Map([["a", { floors: raised, head: head(9), intent: null }]]);
+  await expect(witness.follow(theirs)).rejects.toMatchObject(full);
+  expect([await witness.read("a", first), witness.knows("b")]).toEqual([{ ...first, intent: null }, false]);
+  isFull = false;
+  // Together: each sees what the one before it has written.
+  await Promise.all([witness.advance("a", head(4)), witness.confirm("a", raised), witness.enrol("b", first)]);
+  expect(await witness.read("a", first)).toEqual({ floors: raised, head: head(4), intent: null });
+  expect(written.at(-1)?.get("a")).toEqual({ floors: raised, head: head(4), intent: null });
+});
+
+test("a thousand databases are remembered, and no more", async () => {
+  const book = new Map(Array.from({ length: 999 }, (_, n) => [`${n}`, { ...first, intent: null }] as const));
+  const witness = openWitness({ log: silentLog, write: async () => undefined }, book);
+  await witness.enrol("the thousandth", first);
+  await expect(witness.enrol("another", first)).rejects.toMatchObject(refused);
+  await witness.advance("the thousandth", head(4));
 });
 
 test("floors that leave no room above them are not remembered, and the true ones still are", async () => {

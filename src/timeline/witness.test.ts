@@ -348,14 +348,16 @@ test("a witness answers with the statuses of the protocol", async () => {
 });
 
 test("a witness that answers nonsense, hangs, redirects or floods is said, and nobody waits for it", async () => {
+  let sizesSaid = 0;
   const answers: Readonly<Record<string, Parameters<typeof createServer>[1]>> = {
     "has no cosignature": (_request, response) => void response.writeHead(200).end("\u2014 x.example AAAAAAAA\n"),
     "answered 302": (_request, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
     "answered 500": (_request, response) => void response.writeHead(500).end("broken"),
     "does not know this timeline": (_request, response) => void response.writeHead(404).end(),
     "does not know the key": (_request, response) => void response.writeHead(403).end(),
+    // Another one each time.
     "does not keep to one size": (_request, response) =>
-      void response.writeHead(409, { "content-type": "text/x.tlog.size" }).end(`${Math.floor(Math.random() * 300)}\n`),
+      void response.writeHead(409, { "content-type": "text/x.tlog.size" }).end(`${++sizesSaid}\n`),
     "could not be reached": (request) => void request.socket.destroy(),
     "its answer is too long": (_request, response) => void response.writeHead(200).end("x".repeat(100_000)),
   };
@@ -372,6 +374,7 @@ test("a witness that answers nonsense, hangs, redirects or floods is said, and n
     await turn(bad);
     expect((await states(bad))[0]!.problem, problem).toContain(problem);
   }
+  expect(sizesSaid).toBe(3);
   // One that never answers is not waited for; stopping ends it.
   const server = createServer(() => undefined);
   servers.push(server);
