@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { epoch, floorKinds } from "../kernel/brand.ts";
+import { epoch, floorKinds, type FloorKind } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import type { KeyholderClient } from "./client.ts";
@@ -180,6 +180,8 @@ test("epochs, floors and heads that are none are refused, and nothing is remembe
     () => operator.witness.advance(id, { size: -1, rootHex: head(1).rootHex }),
     () => operator.witness.advance(id, { size: 9, rootHex: "00" }),
     () => operator.witness.intend(id, { ...intent, kinds: [] }),
+    () => operator.witness.intend(id, { ...intent, kinds: ["password", "another" as FloorKind] }),
+    () => operator.witness.intend(id, { ...intent, kinds: ["password", "password"] }),
     () => operator.witness.read("../etc", first),
   ];
   for (const ask of odd) await expect(ask()).rejects.toMatchObject(refused);

@@ -34,6 +34,9 @@ test("a checkpoint is refused under another key, another name, or with any byte 
   expect(readCheckpoint(note, origin, [key.raw])).toBeDefined();
   expect(readCheckpoint(note, origin, [newKey().raw])).toBeUndefined();
   expect(readCheckpoint(note, `${origin}x`, [key.raw])).toBeUndefined();
+  // Signed with our key under our name, and a checkpoint of another log.
+  const others = checkpointBody(`${origin}x`, 12, root);
+  expect(readCheckpoint(signedNote(others, origin, key.raw, key.sign(others)), origin, [key.raw])).toBeUndefined();
   for (let i = 0; i < note.length; i++) {
     const changed = note.slice(0, i) + String.fromCharCode(note.charCodeAt(i) ^ 1) + note.slice(i + 1);
     expect(readCheckpoint(changed, origin, [key.raw]), `byte ${i}`).toBeUndefined();
