@@ -26,7 +26,7 @@ import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.t
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { append } from "../timeline/append.ts";
-import { originOf } from "../timeline/checkpoint.ts";
+import { checkpointBody, originOf, signedNote } from "../timeline/checkpoint.ts";
 import { integrate } from "../timeline/integrate.ts";
 import { verifierKey } from "../timeline/note.ts";
 import { policyText } from "../timeline/policy.ts";
@@ -247,6 +247,16 @@ test("the report is compared with the timeline's files, and one that says anythi
     bend(said);
     expect({ what, ...(await ask(said)) }).toMatchObject({ code: 7 });
   }
+
+  // Nor is it believed by a checkpoint that another key signed, or that ours signed over other entries.
+  const body = checkpointBody(origin, made.timeline.size, Buffer.alloc(32, 7));
+  const [{ publicKey }] = keys as [(typeof keys)[number]];
+  const signedBy = (signature: Uint8Array) => ({
+    ...made,
+    timeline: { ...made.timeline, checkpoint: signedNote(body, origin, publicKey, signature) },
+  });
+  expect(await ask(signedBy(Buffer.alloc(64)))).toMatchObject({ code: 1 });
+  expect(await ask(signedBy(await operator.sign("checkpoint", Buffer.from(body))))).toMatchObject({ code: 5 });
 
   // What is not signed yet may be counted, and is said to be; as soon as it is signed, the same report is still true.
   await append(db, clock.now(), { kind: "renewed", detail: { account: people[7]!.accountId } }, systemRandom);

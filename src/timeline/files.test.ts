@@ -13,9 +13,9 @@ import type { Db } from "../db/db.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { appendAll, type TimelineEntry } from "./append.ts";
-import { originOf } from "./checkpoint.ts";
+import { originOf, signedNote } from "./checkpoint.ts";
 import { integrate } from "./integrate.ts";
-import { verifierKey } from "./note.ts";
+import { readNote, verifierKey } from "./note.ts";
 import { policyText } from "./policy.ts";
 import { prove } from "./proof.ts";
 import { publishTiles } from "./publish.ts";
@@ -214,6 +214,31 @@ test.skipIf(!isElsewhere)(
     await rm(copy, { recursive: true });
   },
 );
+
+test("what nobody of the policy signed proves nothing, true as it may be, and a proof is of the folder's own timeline", async () => {
+  const proof = (await prove(db, 256))!;
+  const proofOf = (checkpoint: string) => writeTlogProof({ ...proof, checkpoint, entry: proof.body });
+  const { body } = readNote(proof.note)!;
+  const [{ publicKey }] = (await operator.publicKeys("checkpoint")) as [{ publicKey: Buffer }];
+  const unsigned = signedNote(body, originOf(databaseId), publicKey, Buffer.alloc(64));
+  for (const [checkpoint, code] of [
+    [proof.note, 0],
+    [unsigned, 1],
+  ] as const) {
+    await writeFile(path("given"), checkpoint);
+    await writeFile(path("one.tlog-proof"), proofOf(checkpoint));
+    expect(await ask({ checkpoints: [path("given")] })).toMatchObject({ code });
+    expect(await ask({ proofs: [path("one.tlog-proof")] })).toMatchObject({ code });
+    expect(await ask({ folder: undefined, proofs: [path("one.tlog-proof")] })).toMatchObject({ code });
+  }
+  // Signed by the same key over another history, it stands alone, and not beside this one.
+  const other = (await prove(rewritten, 256))!;
+  const text = writeTlogProof({ ...other, checkpoint: other.note, entry: other.body });
+  await writeFile(path("one.tlog-proof"), text);
+  expect(await ask({ folder: undefined, proofs: [path("one.tlog-proof")] })).toMatchObject({ code: 0 });
+  expect(await ask({ proofs: [path("one.tlog-proof")] })).toMatchObject({ code: 5 });
+  await Promise.all([rm(path("given")), rm(path("one.tlog-proof"))]);
+});
 
 test("a letter's proof stands alone; with any other entry, place or checkpoint it falls", async () => {
   for (const index of [0, 255, 256, 65_535, 65_536, 66_002]) {
