@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hourMs, manualClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { addressesPerCall, openAddressLimit } from "./address-limit.ts";
+import { encodeChecked } from "./durable-file.ts";
 import { newAccountId } from "./test-values.ts";
 
 let folder = "";
@@ -71,4 +72,37 @@ test("a damaged count is a full hour", async () => {
   expect(asked(() => limit.admit("web", addresses(1)))).toMatchObject(refused);
   clock.advance(hourMs);
   limit.admit("web", addresses(1));
+});
+
+test("a clock that goes back begins no new hour, in the process or after a restart", async () => {
+  const limit = await open(100);
+  limit.admit("web", addresses(100));
+  await expect.poll(async () => (await open(100)).counts().opened).toBe(100);
+  clock.advance(-hourMs);
+  expect(asked(() => limit.admit("web", addresses(1)))).toMatchObject(refused);
+  const again = await open(100);
+  expect(asked(() => again.admit("web", addresses(1)))).toMatchObject(refused);
+  clock.advance(2 * hourMs);
+  for (const one of [limit, again]) one.admit("web", addresses(1));
+});
+
+test("what was counted while a writing was under way is written after it, and a restart rounds up", async () => {
+  const limit = await open(1_000);
+  limit.admit("web", addresses(10));
+  // A fiftieth more than was written down, since that much may be missing.
+  await expect.poll(async () => (await open(1_000)).counts().opened).toBe(30);
+  limit.admit("web", addresses(20));
+  limit.admit("web", addresses(200));
+  await expect.poll(async () => (await open(1_000)).counts().opened).toBe(250);
+});
+
+test("a count that is none is a full hour", async () => {
+  const limit = await open(10);
+  limit.admit("web", addresses(1));
+  const path = join(folder, "opened.json");
+  await expect.poll(() => readFile(path, "utf8").catch(() => "")).not.toBe("");
+  const { format } = JSON.parse(await readFile(path, "utf8")) as { format: string };
+  await writeFile(path, encodeChecked(format, { hour: clock.now() / hourMs, count: "0" }), { mode: 0o600 });
+  const again = await open(10);
+  expect(asked(() => again.admit("web", addresses(1)))).toMatchObject(refused);
 });

@@ -3,6 +3,7 @@ import { answering } from "../../test/signal-receiver.ts";
 import { signalService, subjectOf } from "../../test/signal-service.ts";
 import type { AccountId } from "../kernel/brand.ts";
 import { hourMs, minuteMs, secondMs } from "../kernel/clock.ts";
+import { newLog } from "../kernel/log.ts";
 import { sessionRevoked } from "./events.ts";
 import { pushDue } from "./push.ts";
 import { queueSignal } from "./queue-signal.ts";
@@ -56,6 +57,17 @@ describe("whose turn it is", () => {
     await happen();
     await transmit();
     expect(await counts()).toMatchObject({ taken: 2, waiting: 0 });
+  });
+
+  test("a polled stream is none that is pushed, whatever waits for it", async () => {
+    const { receiver } = await relyingService();
+    await receiver.createStream({});
+    await happen();
+    await transmit();
+    const said: string[] = [];
+    const log = newLog("worker", "warn", { write: (text) => void said.push(text) });
+    expect(await pushDue({ ...transmitting, log }, new AbortController().signal)).toBe(0);
+    expect(said).toEqual([]);
   });
 
   test("a paused stream is not pushed, and what came meanwhile goes out once it is enabled", async () => {

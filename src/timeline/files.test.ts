@@ -215,6 +215,17 @@ test.skipIf(!isElsewhere)(
   },
 );
 
+test("a folder without a checkpoint whose files are another timeline's is put aside too", async () => {
+  const copy = await copied();
+  await rm(join(copy, "checkpoint"));
+  await writeFile(join(copy, "tile/0/000"), Buffer.alloc((await readFile(join(copy, "tile/0/000"))).length, 7));
+  const { setAside } = await publish(copy);
+  expect(setAside).toBeDefined();
+  expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
+  await rm(copy, { recursive: true });
+  await rm(setAside!, { recursive: true });
+});
+
 test("what nobody of the policy signed proves nothing, true as it may be, and a proof is of the folder's own timeline", async () => {
   const proof = (await prove(db, 256))!;
   const proofOf = (checkpoint: string) => writeTlogProof({ ...proof, checkpoint, entry: proof.body });

@@ -167,6 +167,8 @@ test("killed between the commit and the signature, or before the witness is told
   const silent = { ...keyholder, sign: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "it was killed")) };
   await expect(integrate({ ...needs(), keyholder: silent })).rejects.toThrow("it was killed");
   expect(await verify()).toMatchObject({ kind: "intact", size: 0, unsigned: 3 });
+  // Nothing is proved by a root that nobody has signed.
+  expect(await prove(db, 0)).toBeUndefined();
   await record(2);
   const deaf = { advance: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "killed again")) };
   await expect(

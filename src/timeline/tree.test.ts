@@ -127,3 +127,11 @@ test.each([-1, 5, 1.5, Number.NaN])("a proof for place %d of 5 is refused", (ind
   const leaves = leavesOf(5);
   expect(verifyInclusion(hashLeaf(leaves[0]!), { index, size: 5, hashes: [] }, naiveRoot(leaves))).toBe(false);
 });
+
+test("no leaf stands behind the end of a tree", () => {
+  const leaf = hashLeaf(Buffer.from("only"));
+  expect(verifyInclusion(leaf, { index: 0, size: 1, hashes: [] }, leaf)).toBe(true);
+  for (const index of [1, 5, -1, 0.5]) {
+    expect(verifyInclusion(leaf, { index, size: 1, hashes: [] }, leaf)).toBe(false);
+  }
+});

@@ -190,6 +190,10 @@ test("two of three witnesses cosign; the third is down, which is said and stops 
     "quorum enough",
   );
   expect(await ask(all)).toMatchObject({ code: 6, error: expect.stringContaining("too few witnesses") });
+  const published = (to: string) => readFile(join(folder, to, "cosigned"), "utf8").catch(() => "none");
+  expect(await published("tiles")).toBe(checkpoint);
+  await publishTiles({ db, folder: join(folder, "for-all"), log: silentLog, policy: all });
+  expect(await published("for-all")).toBe("none");
 
   // One stops: the newest checkpoint lacks a signature, the last one that had enough is there still.
   await stop(two);
@@ -197,6 +201,8 @@ test("two of three witnesses cosign; the third is down, which is said and stops 
   await turn(of3);
   expect(await ask(of3)).toMatchObject({ code: 0, json: { size: 320, cosigned: { size: 300 } } });
   expect((await ask(of3)).lines.join("\n")).toContain("up to entry 299: the 20 after it not yet");
+  // What came in since is proved by what is signed.
+  expect(await prove(db, 319)).toMatchObject({ size: 320 });
 
   // A letter's proof goes to the checkpoint that most of them signed.
   const proof = (await prove(db, 7))!;
@@ -436,6 +442,9 @@ test("a policy's groups count members, each once, and its keys are each there on
     [...lines, "group g 0 w1 w2"],
     [...lines, "group g 1 w1 w1"],
     [...lines, "group g any w1", "group h any w1"],
+    [...lines, "group w3 any w1"],
+    [...lines, "group g any w1", "group g any w2"],
+    [...lines, "group none any w1"],
     [`witness w1 ${key(1)} http://elsewhere.example`],
     [`witness w1 ${key(1)} https://user:word@elsewhere.example`],
   ]) {
