@@ -5,6 +5,7 @@ import type { AccountId } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "./client.ts";
+import { addressesPerCall } from "./address-limit.ts";
 import type { KeyholderClient } from "./client.ts";
 import { impossible } from "../kernel/fault.ts";
 import type { KeyPurpose, Role } from "./keyholder.ts";
@@ -60,6 +61,26 @@ test("a sealed value opens where it was sealed, and nowhere else", async () => {
       { dataKey: otherKey, place, sealed },
     ]),
   ).toEqual([null, null, null, null, null]);
+});
+
+test("of a call no value is opened when one is not the role's to see, and of addresses no more than a call may have", async () => {
+  const accountId = newAccountId();
+  const dataKey = await web.newDataKey(accountId);
+  const valueAt = async (table: string, column: string) => {
+    const place = { table, column, accountId };
+    return { dataKey, place, sealed: await web.seal(dataKey, place, "Ada") };
+  };
+  const [signal, address] = [await valueAt("signal_delivery", "sealed"), await valueAt("account_address", "sealed")];
+  expect(await transmitter.open([signal])).toEqual(["Ada"]);
+  for (const values of [[address], [signal, address], [address, signal]]) {
+    await expect(transmitter.open(values)).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  }
+  const most = Array.from({ length: addressesPerCall }, () => address);
+  const { opened } = (await web.counters()).addresses;
+  expect(await web.open(most)).toHaveLength(addressesPerCall);
+  await expect(web.open([...most, address])).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  expect((await web.counters()).addresses).toMatchObject({ opened: opened + addressesPerCall });
+  expect(await mailer.open([...most, address])).toHaveLength(addressesPerCall + 1);
 });
 
 test("one damaged value is null in its place and hides no other", async () => {

@@ -113,6 +113,21 @@ describe("what a poll gives", () => {
     expect((await pollNow(receiver, dead.delivery.endpoint_url)).sets.map(eventOf)).toEqual([streamUpdated]);
   });
 
+  test("a stream that was paused for a week is not disabled for that as soon as it is enabled", async () => {
+    const { receiver, id } = await relyingService();
+    const { stream_id } = await receiver.createStream({});
+    const status = async (to: string): Promise<void> => {
+      const body = { stream_id, status: to };
+      expect((await receiver.ask("POST", receiver.endpoint("status"), body)).status).toBe(200);
+    };
+    await status("paused");
+    await happen(2);
+    clock.advance(7 * dayMs);
+    await status("enabled");
+    expect(await dropAged(db, random, clock.now())).toBe(2);
+    expect(await streamsOf(id)).toMatchObject([{ status: "enabled", dropped: 2, waiting: 0 }]);
+  });
+
   test("a receiver that refuses everything takes nothing, and its stream is disabled", async () => {
     const { receiver, id } = await relyingService();
     const { delivery } = await receiver.createStream({});

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ import type { Db } from "../db/db.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { appendAll, type TimelineEntry } from "./append.ts";
-import { originOf, signedNote } from "./checkpoint.ts";
+import { checkpointBody, originOf, readUnsignedCheckpoint, signedNote } from "./checkpoint.ts";
 import { integrate } from "./integrate.ts";
 import { readNote, verifierKey } from "./note.ts";
 import { policyText } from "./policy.ts";
@@ -224,6 +224,23 @@ test("a folder without a checkpoint whose files are another timeline's is put as
   expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
   await rm(copy, { recursive: true });
   await rm(setAside!, { recursive: true });
+});
+
+test("a root that was signed over other entries is not that of the files, nor is a tile with more in it", async () => {
+  const copy = await copied();
+  const origin = originOf(databaseId);
+  const [{ publicKey }] = (await operator.publicKeys("checkpoint")) as [{ publicKey: Buffer }];
+  const { size } = readUnsignedCheckpoint(await readFile(join(copy, "checkpoint"), "utf8"))!;
+  const body = checkpointBody(origin, size, Buffer.alloc(32, 7));
+  const signature = await operator.sign("checkpoint", Buffer.from(body));
+  const whole = await readFile(join(copy, "checkpoint"));
+  await writeFile(join(copy, "checkpoint"), signedNote(body, origin, publicKey, signature));
+  expect(await ask({ folder: copy })).toMatchObject({ code: 1, error: expect.stringContaining("its root is not") });
+  await writeFile(join(copy, "checkpoint"), whole);
+  expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
+  await appendFile(join(copy, "tile/0/000"), Buffer.alloc(32, 7));
+  expect(await ask({ folder: copy })).toMatchObject({ code: 1, error: expect.stringContaining("tile/0/000") });
+  await rm(copy, { recursive: true });
 });
 
 test("what nobody of the policy signed proves nothing, true as it may be, and a proof is of the folder's own timeline", async () => {

@@ -356,6 +356,22 @@ async function rewrite(count: number): Promise<void> {
   await record(count, { kind: "sign-out", detail: {} });
 }
 
+test("entries whose checkpoint was taken away show without a witness too", async () => {
+  for (const count of [3, 2]) {
+    await record(count);
+    await integrate(needs());
+  }
+  const publicKeys = (await keyholder.publicKeys("checkpoint")).map(({ publicKey }) => publicKey);
+  const alone = () => verifyTimeline({ db, databaseId, publicKeys });
+  expect(await alone()).toMatchObject({ kind: "intact", size: 5 });
+  expect(await tamper(db, "delete from timeline_checkpoint where size = 5")).toBe(1);
+  expect(await alone()).toEqual({
+    kind: "broken",
+    firstBadIndex: 3,
+    reason: "entries stand behind the last checkpoint",
+  });
+});
+
 test("a timeline rewritten and signed anew is not the one the witness has seen", async () => {
   await record(4);
   await integrate(needs());
