@@ -55,6 +55,11 @@ async function useEverything(who: Person): Promise<void> {
      values ($1, 'film', $2, 'Heat', 1995, ' heat', 'heat', $3, true)`,
     [titleId, random.bytes(32), new Date(clock.now())],
   );
+  await db.run(`insert into address_bounce (account_id, address_id, status, at) values ($1, $2, '5.1.1', $3)`, [
+    who.accountId,
+    listed[1]?.id,
+    new Date(clock.now()),
+  ]);
   await db.run(
     `insert into progress (account_id, title_id, position_seconds, duration_seconds, watched, updated_at)
      values ($1, $2, 61, 7200, false, $3)`,
@@ -91,6 +96,7 @@ test("deleting is planned, told to every address, works as before for a week, an
       "account_address.account_id",
       "account_change.account_id",
       "address.account_id",
+      "address_bounce.account_id",
       "address_claim.account_id",
       "link.account_id",
       "password.account_id",

@@ -107,9 +107,14 @@ test("sealing under a data key of another account is a Fault", async () => {
   const accountId = newAccountId();
   const dataKey = await web.newDataKey(accountId);
   await web.seal(dataKey, placeOf(accountId), "works");
-  await expect(web.seal(dataKey, placeOf(newAccountId()), "does not")).rejects.toMatchObject({
-    code: "SEALED_UNREADABLE",
-  });
+  const unreadable = { code: "SEALED_UNREADABLE" };
+  await expect(web.seal(dataKey, placeOf(newAccountId()), "does not")).rejects.toMatchObject(unreadable);
+  // In one frame with a call for whom it is, too.
+  const together = [web.seal(dataKey, placeOf(accountId), "works"), web.seal(dataKey, placeOf(newAccountId()), "not")];
+  expect(await Promise.allSettled(together)).toMatchObject([
+    { status: "fulfilled" },
+    { status: "rejected", reason: unreadable },
+  ]);
 });
 
 test("a password record answers its own tag for its own account only, and a damaged one is a wrong password", async () => {

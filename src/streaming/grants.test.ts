@@ -61,6 +61,18 @@ test("no grant with one bit changed is accepted, while the unchanged one is", as
   expect(await grants.verify(text)).toEqual(claims);
 });
 
+test("a grant has one spelling", async () => {
+  const grants = newGrants({ keyholder, clock: manualClock(start) });
+  const claims = someClaims();
+  const text = await grants.issue(claims);
+  const base64 = Buffer.from(text, "base64url").toString("base64");
+  const others = [`${text}=`, `${text}\n`, ` ${text}`, `${text.slice(0, 90)} ${text.slice(90)}`, `${text}.`];
+  for (const other of base64 === text ? others : [...others, base64]) {
+    expect(await grants.verify(other)).toBeUndefined();
+  }
+  expect(await grants.verify(text)).toEqual(claims);
+});
+
 test("what another purpose's key signed is no grant", async () => {
   const grants = newGrants({ keyholder, clock: manualClock(start) });
   const signed = encodeClaims(someClaims());
@@ -87,6 +99,10 @@ test("forged grants do not make this process ask the keyholder each time", async
   clock.advance(2_000);
   await grants.verify(forged);
   expect(asked).toBe(2);
+  // Nor do many at once.
+  clock.advance(2_000);
+  await Promise.all(Array.from({ length: 50 }, () => grants.verify(forged)));
+  expect(asked).toBe(3);
   expect(await grants.verify(good)).toBeDefined();
 });
 

@@ -283,6 +283,18 @@ const cases: readonly [what: string, sql: string, reason: string, firstBadIndex:
     3,
   ],
   [
+    "the column of its case",
+    "update timeline_entry set incident_id = id where leaf_index = 3",
+    "an entry's row does not agree with its bytes",
+    3,
+  ],
+  [
+    "the column of its instant",
+    "update timeline_entry set at = at + interval '1 second' where leaf_index = 3",
+    "an entry's row does not agree with its bytes",
+    3,
+  ],
+  [
     "one byte of a root",
     "update timeline_checkpoint set root = set_byte(root, 0, get_byte(root, 0) # 1) where size = 5",
     "a checkpoint's root is not that of the entries",
@@ -291,6 +303,13 @@ const cases: readonly [what: string, sql: string, reason: string, firstBadIndex:
   [
     "one character of a note",
     "update timeline_checkpoint set note = overlay(note placing 'x' from length(note) - 20) where size = 5",
+    "a checkpoint's signature is missing or wrong",
+    4,
+  ],
+  [
+    "another checkpoint's note",
+    `update timeline_checkpoint set note = (select note from timeline_checkpoint where size <> 5 order by size limit 1)
+      where size = 5`,
     "a checkpoint's signature is missing or wrong",
     4,
   ],
