@@ -57,7 +57,7 @@ async function useEverything(who: Person): Promise<void> {
   );
   await db.run(`insert into address_bounce (account_id, address_id, status, at) values ($1, $2, '5.1.1', $3)`, [
     who.accountId,
-    listed[1]?.id,
+    listed[1]!.id,
     new Date(clock.now()),
   ]);
   await db.run(

@@ -229,7 +229,7 @@ test("a folder without a checkpoint whose files are another timeline's is put as
 test("a root that was signed over other entries is not that of the files, nor is a tile with more in it", async () => {
   const copy = await copied();
   const origin = originOf(databaseId);
-  const [{ publicKey }] = (await operator.publicKeys("checkpoint")) as [{ publicKey: Buffer }];
+  const { publicKey } = (await operator.publicKeys("checkpoint"))[0]!;
   const { size } = readUnsignedCheckpoint(await readFile(join(copy, "checkpoint"), "utf8"))!;
   const body = checkpointBody(origin, size, Buffer.alloc(32, 7));
   const signature = await operator.sign("checkpoint", Buffer.from(body));
@@ -247,7 +247,7 @@ test("what nobody of the policy signed proves nothing, true as it may be, and a 
   const proof = (await prove(db, 256))!;
   const proofOf = (checkpoint: string) => writeTlogProof({ ...proof, checkpoint, entry: proof.body });
   const { body } = readNote(proof.note)!;
-  const [{ publicKey }] = (await operator.publicKeys("checkpoint")) as [{ publicKey: Buffer }];
+  const { publicKey } = (await operator.publicKeys("checkpoint"))[0]!;
   const unsigned = signedNote(body, originOf(databaseId), publicKey, Buffer.alloc(64));
   for (const [checkpoint, code] of [
     [proof.note, 0],
