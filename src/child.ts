@@ -3,6 +3,7 @@
  * parent is gone, finishes what it has begun, and ends.
  */
 import { readConfig } from "./config/config.ts";
+import { nodeName } from "./db/nodes.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
 import { Secret } from "./kernel/secret.ts";
@@ -23,7 +24,7 @@ const tell = (message: ChildMessage): void => {
 
 async function start({ connection, keyholder, credentials, port }: StartMessage): Promise<() => Promise<void>> {
   const surroundings: Surroundings = {
-    connection: { ...connection, application_name: `houselights ${role}` },
+    connection: { ...connection, application_name: nodeName(role, process.pid) },
     keyholder: {
       ...keyholder,
       // Whichever were given: a role that is added is handed on without anybody remembering it here.

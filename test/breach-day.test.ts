@@ -231,6 +231,8 @@ test("breach day: contained, dark, told, back in, proved", async () => {
   const link = await service.command("operator", "link");
   expect(link.code).toBe(0);
   operator = await operatorCookie(/operate#(\S+)/.exec(link.out)?.[1]);
+  const numbers = await service.api("GET", "/api/console", { cookie: operator });
+  expect((numbers.body["nodes"] as { role: string }[]).map(({ role }) => role).toSorted()).toEqual(["web", "worker"]);
   const started = await service.api("POST", `/api/incidents/${incidentId}/notify`, {
     cookie: operator,
     body: { action: "start" },

@@ -332,7 +332,8 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     together,
     takingTurns,
     builder: <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),
-    listen: (channel, notified, reconnected) => listen({ connection, log }, channel, notified, reconnected),
+    listen: (channel, notified, reconnected) =>
+      listen({ connection, log, applicationName }, channel, notified, reconnected),
     pool,
     connectForCopy: async () => {
       if (pool.ending) throw new Error("the database is closed");
@@ -365,7 +366,7 @@ function toParameter(value: Parameter): unknown {
 }
 
 async function listen(
-  { connection, log }: Pick<DbOptions, "connection" | "log">,
+  { connection, log, applicationName }: Pick<DbOptions, "connection" | "log"> & { readonly applicationName: string },
   channel: string,
   notified: (payload: string) => void,
   reconnected: () => void,
@@ -376,7 +377,7 @@ async function listen(
   async function connect(): Promise<void> {
     const next = new pg.Client({
       ...connection,
-      application_name: `houselights listen ${channel}`,
+      application_name: `${applicationName} listen ${channel}`,
       connectionTimeoutMillis: connectMs,
       // It says nothing for hours: without this, one that a switch has forgotten would never be noticed.
       keepAlive: true,

@@ -1,5 +1,6 @@
 import { dayMs, fromDate, plus, toIso, type Clock } from "../kernel/clock.ts";
 import type { Db } from "../db/db.ts";
+import { connectedNodes } from "../db/nodes.ts";
 import { preferredLocale } from "../http/locale.ts";
 import type { App } from "../http/server.ts";
 import { listReceivers } from "../signals/receivers.ts";
@@ -58,6 +59,7 @@ export function consoleRoutes(
         alarms,
         receivers,
         timeline,
+        nodes,
         owed,
       ] = await Promise.all([
         incidentInHand(db),
@@ -76,6 +78,7 @@ export function consoleRoutes(
         listAlarms(20, preferredLocale(request.headers["accept-language"])),
         listReceivers(db),
         listWitnesses(db, undefined),
+        connectedNodes(db),
         readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
       ]);
       return {
@@ -106,6 +109,7 @@ export function consoleRoutes(
           })),
         })),
         witnesses: [...timeline.witnesses],
+        nodes,
         owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
       };
     },

@@ -247,6 +247,15 @@ export const Console = Closed({
   receivers: Type.Array(ListedReceiver),
   /** Witnesses elsewhere that cosign the timeline, and what keeps one from it. */
   witnesses: Type.Array(ListedWitness),
+  /** Processes of the service that are connected to the database. */
+  nodes: Type.Array(
+    Closed({
+      role: Type.Union([Type.Literal("web"), Type.Literal("worker")]),
+      host: Type.String(),
+      process: Type.Integer(),
+      connectedAt: Instant,
+    }),
+  ),
   /** Containments that the witness was not told of at once. */
   owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
 });

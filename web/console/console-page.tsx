@@ -18,6 +18,7 @@ import { countedAgo } from "./counted-ago.ts";
 import { KeyUse } from "./key-use.tsx";
 import { paceText } from "./letters-going-out.tsx";
 import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
+import { NodesCard } from "./nodes-card.tsx";
 import { OperatorList } from "./operator-list.tsx";
 import { Renewals } from "./renewals.tsx";
 import { RecoveryCard } from "./recovery-card.tsx";
@@ -122,6 +123,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
             <Link to="/console/copy">{say("copy.open")}</Link>
           </p>
         </section>
+        <NodesCard nodes={numbers.nodes} />
         <WitnessesCard witnesses={numbers.witnesses} />
         <LobbySection />
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />

@@ -477,6 +477,11 @@ function pretendedConsole(state: string): Static<typeof Console> {
         problem: "it finds that this tree does not continue what it has cosigned",
       },
     ],
+    nodes: [
+      { role: "web", host: "one.example", process: 4_312, connectedAt: ago(31 * hourMs) },
+      { role: "worker", host: "one.example", process: 4_313, connectedAt: ago(31 * hourMs) },
+      { role: "web", host: "two.example", process: 977, connectedAt: ago(40_000) },
+    ],
     owed: [],
   };
 }

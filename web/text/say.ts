@@ -59,6 +59,7 @@ export function sayOf(
     | "floor"
     | "key-use.purpose"
     | "lane"
+    | "node"
     | "record"
     | "review"
     | "state",

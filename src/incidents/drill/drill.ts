@@ -357,7 +357,7 @@ async function waitForTheEnd(
 /** Whether a worker is connected. Connections of one that was killed go with it; a PostgreSQL that was killed says no. */
 async function isWorking(db: Db): Promise<boolean> {
   const found = await db
-    .one(`select 1 as one from pg_stat_activity where application_name = 'houselights worker' limit 1`)
+    .one(`select 1 as one from pg_stat_activity where application_name like 'houselights worker %' limit 1`)
     .catch(() => undefined);
   return found !== undefined;
 }

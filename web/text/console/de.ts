@@ -65,6 +65,12 @@ export const de: ConsoleCatalogue<"de"> = {
   "signals.never": "nie",
   "signals.what":
     "Was eine Woche wartet, wird verworfen, und ein Strom, der so lange nichts abnimmt, wird ausgeschaltet. Dienste werden mit dem Befehl signals add angeschlossen.",
+  "nodes.title": "Knoten",
+  "nodes.what":
+    "Prozesse des Dienstes, die mit der Datenbank verbunden sind. Einer, der endet, verschwindet sofort; einer mit getrenntem Netz bleibt, bis PostgreSQL es merkt.",
+  "node.web": "Web",
+  "node.worker": "Worker",
+  "nodes.connected": "Prozess {process}, verbunden {ago}",
   "witnesses.title": "Zeugen der Zeitleiste",
   "witnesses.none":
     "Niemand anderswo zeichnet sie gegen. Ein Dieb mit den Schlüsseln könnte sie neu unterschreiben lassen, und niemand würde es merken.",

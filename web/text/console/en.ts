@@ -63,6 +63,12 @@ export const en = {
   "signals.never": "never",
   "signals.what":
     "What waits for a week is dropped, and a stream that takes nothing for as long is turned off. Services are let in by the command signals add.",
+  "nodes.title": "Nodes",
+  "nodes.what":
+    "Processes of the service that are connected to the database. One that ends is gone at once; one whose network is cut stays until PostgreSQL notices.",
+  "node.web": "web",
+  "node.worker": "worker",
+  "nodes.connected": "process {process}, connected {ago}",
   "witnesses.title": "Witnesses of the timeline",
   "witnesses.none":
     "Nobody elsewhere cosigns it. A thief with the keys could have it signed anew, and nobody would notice.",

@@ -65,6 +65,12 @@ export const es: ConsoleCatalogue<"es"> = {
   "signals.never": "nunca",
   "signals.what":
     "Lo que espera una semana se descarta, y un flujo que en ese tiempo no recoge nada se apaga. Los servicios se admiten con la orden signals add.",
+  "nodes.title": "Nodos",
+  "nodes.what":
+    "Procesos del servicio conectados a la base de datos. El que termina desaparece enseguida; el que pierde la red sigue hasta que PostgreSQL lo nota.",
+  "node.web": "web",
+  "node.worker": "worker",
+  "nodes.connected": "proceso {process}, conectado {ago}",
   "witnesses.title": "Testigos de la cronología",
   "witnesses.none":
     "Nadie la cofirma en otra parte. Un ladrón con las claves podría hacerla firmar de nuevo, y nadie lo notaría.",

@@ -66,6 +66,12 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "signals.never": "jamais",
   "signals.what":
     "Ce qui attend une semaine est abandonné, et un flux qui ne prend rien aussi longtemps est coupé. Les services sont admis par la commande signals add.",
+  "nodes.title": "Nœuds",
+  "nodes.what":
+    "Processus du service connectés à la base de données. Celui qui s’arrête disparaît aussitôt ; celui dont le réseau est coupé reste jusqu’à ce que PostgreSQL s’en aperçoive.",
+  "node.web": "web",
+  "node.worker": "worker",
+  "nodes.connected": "processus {process}, connecté {ago}",
   "witnesses.title": "Témoins de la chronologie",
   "witnesses.none":
     "Personne ailleurs ne la cosigne. Un voleur qui a les clés pourrait la faire signer de nouveau sans que personne le remarque.",

@@ -61,6 +61,12 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "signals.never": "なし",
   "signals.what":
     "1週間待っているものは破棄され、その間何も受け取らないストリームは無効になります。サービスの追加はコマンドsignals addで行います。",
+  "nodes.title": "ノード",
+  "nodes.what":
+    "データベースに接続しているサービスのプロセスです。終了したものはすぐに消え、ネットワークが切れたものはPostgreSQLが気づくまで残ります。",
+  "node.web": "ウェブ",
+  "node.worker": "ワーカー",
+  "nodes.connected": "プロセス{process}、{ago}に接続",
   "witnesses.title": "タイムラインの証人",
   "witnesses.none": "外部で連署する証人がいません。鍵を持つ泥棒が署名し直させても、誰も気づきません。",
   "witnesses.cosigned": "{size}件に連署しました（{ago}）",

@@ -1,0 +1,24 @@
+import { useNow } from "../app/clock.ts";
+import type { ConsoleNumbers } from "../app/queries.ts";
+import { say, sayOf, showAgo } from "../text/say.ts";
+
+/** The processes of the service that are connected now. */
+export function NodesCard({ nodes }: { readonly nodes: ConsoleNumbers["nodes"] }) {
+  const now = useNow();
+  return (
+    <section className="card" aria-labelledby="nodes">
+      <h2 id="nodes">{say("nodes.title")}</h2>
+      <p className="soft small">{say("nodes.what")}</p>
+      <ul className="plain-list">
+        {nodes.map((node) => (
+          <li key={`${node.host} ${node.process} ${node.role}`}>
+            <strong>{node.host}</strong> {sayOf("node", node.role)}{" "}
+            <span className="soft">
+              {say("nodes.connected", { process: String(node.process), ago: showAgo(node.connectedAt, now) })}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
