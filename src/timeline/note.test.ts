@@ -116,7 +116,7 @@ test("a key's line is read with the id that it has, and with no other", () => {
       text.replace(id, id === "00000000" ? "00000001" : "00000000"),
       text.replace(key.name, `${key.name}x`),
       text.replace(/.{4}$/, ""),
-      text.replace(/\+[^+]{4}([^+]*)$/, "+AAAA$1"),
+      text.replace(/\+([0-9a-f]{8})\+.{4}/, "+$1+AAAA"),
     ]) {
       expect([wrong, readVerifierKey(wrong)]).toEqual([wrong, undefined]);
     }

@@ -123,9 +123,9 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
             <Link to="/console/copy">{say("copy.open")}</Link>
           </p>
         </section>
-        <NodesCard nodes={numbers.nodes} />
         <WitnessesCard witnesses={numbers.witnesses} />
         <LobbySection />
+        <NodesCard nodes={numbers.nodes} />
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
         <SignalsCard receivers={numbers.receivers} />
         <section className="card is-wide" aria-labelledby="floors">
