@@ -37,15 +37,19 @@ const complain = (error: string, hint?: string): void => {
   if (hint !== undefined) process.stderr.write(`hint: ${hint}\n`);
 };
 
+/** What was asked for, and so a success, also where nobody reads on. */
+function help(text: string): number {
+  process.exitCode = 0;
+  say(text);
+  return 0;
+}
+
 const common: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" }, json: { type: "boolean" } };
 
 async function run(words: readonly string[]): Promise<number> {
   const noun = words[0];
   if (noun === undefined || noun === "help" || noun === "--help" || noun === "-h") {
-    const text = usage(await loadCommands());
-    process.exitCode = 0;
-    say(text);
-    return 0;
+    return help(usage(await loadCommands()));
   }
   const ofNoun = await loadCommands(noun);
   if (ofNoun.length === 0) {
@@ -55,9 +59,7 @@ async function run(words: readonly string[]): Promise<number> {
   const command = ofNoun.find(({ words: own }) => own.every((word, i) => words[i] === word));
   if (command === undefined) {
     if (words.includes("--help") || words.includes("-h")) {
-      process.exitCode = 0;
-      say(usage(ofNoun));
-      return 0;
+      return help(usage(ofNoun));
     }
     complain(
       `${noun} needs one of: ${ofNoun.map(({ words: own }) => own.slice(1).join(" ")).join(", ")}`,
@@ -92,9 +94,7 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
   }
   const { values, positionals, twice } = parsed;
   if (values["help"] === true) {
-    process.exitCode = 0;
-    say(usageOf(command));
-    return 0;
+    return help(usageOf(command));
   }
   // One of two cases, reasons or accounts would be taken, and nobody told which.
   if (twice !== undefined) {

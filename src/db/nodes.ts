@@ -21,7 +21,7 @@ const mostHostLength = 24;
 export const nodeName = (role: NodeRole, process: number, host: string = hostname()): string =>
   `houselights ${role} ${process}@${host.replace(/[^\w.-]/g, "_").slice(0, mostHostLength)}`;
 
-const named = /^houselights (?<role>web|worker) (?<process>\d{1,10})@(?<host>[\w.-]+)/;
+const named = /^houselights (?<role>web|worker) (?<process>\d{1,10})@(?<host>[\w.-]+)$/;
 
 /**
  * The processes of the service that are connected now, by what PostgreSQL knows of its connections, so that nothing is
@@ -29,20 +29,20 @@ const named = /^houselights (?<role>web|worker) (?<process>\d{1,10})@(?<host>[\w
  * PostgreSQL notices. Each listens all the time, so none is missed for being idle.
  */
 export async function connectedNodes(tx: Tx): Promise<ConnectedNode[]> {
-  const rows = await tx.many<{ name: string; since: Date | null }>(
-    `select application_name as name, min(backend_start) as since from pg_stat_activity
-      where datname = current_database() and application_name like 'houselights %@%' group by 1`,
+  const rows = await tx.many<{ name: string; since: Date }>(
+    `select split_part(application_name, ' listen ', 1) as name, min(backend_start) as since from pg_stat_activity
+      where datname = current_database() and application_name like 'houselights %@%' and backend_start is not null
+      group by 1`,
   );
-  const found = new Map<string, ConnectedNode>();
-  for (const { name, since } of rows) {
-    const parts = named.exec(name)?.groups;
-    if (parts === undefined || since === null) continue;
-    const { role, process = "", host = "" } = parts;
-    const key = `${host} ${role} ${process.padStart(10, "0")}`;
-    const connectedAt = toIso(fromDate(since));
-    const other = found.get(key);
-    if (other !== undefined && other.connectedAt <= connectedAt) continue;
-    found.set(key, { role: role === "worker" ? "worker" : "web", host, process: Number(process), connectedAt });
-  }
-  return [...found].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, node]) => node);
+  return rows
+    .flatMap(({ name, since }): ConnectedNode[] => {
+      const { role, process, host } = named.exec(name)?.groups ?? {};
+      if (process === undefined || host === undefined) return [];
+      const connectedAt = toIso(fromDate(since));
+      return [{ role: role === "worker" ? "worker" : "web", host, process: Number(process), connectedAt }];
+    })
+    .toSorted(
+      (one, other) =>
+        one.host.localeCompare(other.host) || one.role.localeCompare(other.role) || one.process - other.process,
+    );
 }
