@@ -162,6 +162,25 @@ test("renewal works without a script, signs connected devices out by default, an
   expect((await other.submit(await other.get("/sign-in"), { address, password: next })).path).toBe("/");
 });
 
+test("somebody's tries at an address slow its password down, and the page says what stays open to its owner", async () => {
+  const { address } = await newPerson();
+  const other = plainBrowser(service);
+  const form = await other.get("/sign-in");
+  for (let tries = 0; tries < 30; tries++) {
+    expect((await other.submit(form, { address, password: `a guess, number ${tries}` })).status).toBe(401);
+  }
+  const slowed = await plainBrowser(service).submit(form, { address, password });
+  expect(slowed.status).toBe(429);
+  expect(slowed.text).toContain("Without waiting: sign in with a passkey, or set a new password");
+  const owner = plainBrowser(service);
+  const asked = await owner.submit(await owner.get("/renew"), { address });
+  const renewed = await owner.submit(asked, {
+    code: await newestCode(address),
+    password: "six slow trams before dawn",
+  });
+  expect(renewed.path).toBe("/renew/done");
+});
+
 test("with the box unticked, devices that are signed in stay", async () => {
   const { browser, address } = await signedInPerson();
   const other = plainBrowser(service);

@@ -41,12 +41,22 @@ export function problemPage(words: Words, problem: ShownProblem): PageContent {
   const { title, what } = explained[code] ?? other;
   const minutes = Math.max(1, Math.ceil((retryAfterSeconds ?? 60) / 60));
   const [path = ""] = url.split("?");
+  // Somebody else's tries slow a password's entry down, and must not keep its owner out.
+  const otherWays = code === "too-many" && path === "/sign-in";
   const again = code === "not-found" || code === "operators-only" ? undefined : nextPath(method === "GET" ? url : path);
   return {
     title: words.say(title),
     body: html`<div class="card">
       <h1>${words.say(title)}</h1>
       <p class="lead">${words.say(what, { minutes: words.minutes(minutes) })}</p>
+      ${
+        otherWays &&
+        html`<p>
+          ${words.mark("problem.too-many.sign-in", {
+            link: html`<a href="/renew">${words.say("sign-in.refused.renew.link")}</a>`,
+          })}
+        </p>`
+      }
       ${reference !== undefined && html`<p class="soft small">${words.say("problem.reference", { reference })}</p>`}
       <div class="buttons">
         ${again !== undefined && html`<a class="button" href="${again}">${words.say("problem.again")}</a>`}

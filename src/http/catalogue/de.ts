@@ -253,6 +253,7 @@ export const de: Catalogue = {
   "problem.too-many.title": "Zu viele Versuche",
   "problem.too-many.what":
     "Zur Sicherheit aller werden Versuche gezählt, Ihre und die der anderen in Ihrem Netz zusammen. Nichts ging verloren. Warten Sie {minutes} und versuchen Sie es dann noch einmal.",
+  "problem.too-many.sign-in": "Ohne Warten: mit einem Passkey anmelden oder {link}.",
   "problem.not-found.title": "Hier ist nichts",
   "problem.not-found.what": "Vielleicht ist die Adresse vertippt, oder was hier war, wurde entfernt.",
   "problem.malformed-request.title": "Dieses Formular war nicht zu lesen",

@@ -238,6 +238,7 @@ export const en = {
   "problem.too-many.title": "Too many tries",
   "problem.too-many.what":
     "For everybody's safety, tries are counted, yours and those of others on your network together. Nothing was lost. Wait {minutes}, then try again.",
+  "problem.too-many.sign-in": "Without waiting: sign in with a passkey, or {link}.",
   "problem.not-found.title": "There is nothing here",
   "problem.not-found.what": "The address may be mistyped, or what was here has been removed.",
   "problem.malformed-request.title": "This form could not be read",

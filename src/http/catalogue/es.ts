@@ -245,6 +245,7 @@ export const es: Catalogue = {
   "problem.too-many.title": "Demasiados intentos",
   "problem.too-many.what":
     "Por la seguridad de todos se cuentan los intentos, los suyos junto con los de otras personas de su red. No se ha perdido nada. Espere {minutes} e inténtelo de nuevo.",
+  "problem.too-many.sign-in": "Sin esperar: entrar con una llave de acceso o {link}.",
   "problem.not-found.title": "Aquí no hay nada",
   "problem.not-found.what": "Quizá la dirección esté mal escrita, o se haya quitado lo que había aquí.",
   "problem.malformed-request.title": "No se ha podido leer este formulario",

@@ -255,6 +255,7 @@ export const fr: Catalogue = {
   "problem.too-many.title": "Trop d’essais",
   "problem.too-many.what":
     "Pour la sécurité de tous, les essais sont comptés, les vôtres et ceux des autres personnes de votre réseau ensemble. Rien n’est perdu. Attendez {minutes}, puis réessayez.",
+  "problem.too-many.sign-in": "Sans attendre : se connecter avec une clé d’accès, ou {link}.",
   "problem.not-found.title": "Il n’y a rien ici",
   "problem.not-found.what": "L’adresse est peut-être mal tapée, ou ce qui était ici a été retiré.",
   "problem.malformed-request.title": "Ce formulaire n’a pas pu être lu",

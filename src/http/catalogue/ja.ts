@@ -245,6 +245,7 @@ export const ja: Catalogue = {
   "problem.too-many.title": "回数が多すぎます",
   "problem.too-many.what":
     "みなさまの安全のため、同じネットワークのほかの方の分も合わせて回数を数えています。失われたものはありません。{minutes}待ってから、もう一度お試しください。",
+  "problem.too-many.sign-in": "待たない方法：パスキーでサインイン、または{link}。",
   "problem.not-found.title": "ここには何もありません",
   "problem.not-found.what": "アドレスが間違っているか、あったものが取り除かれたのかもしれません。",
   "problem.malformed-request.title": "このフォームを読み取れませんでした",
