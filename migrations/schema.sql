@@ -407,7 +407,7 @@ create table link (
   claimed_at timestamp with time zone,
   constraint link_pkey PRIMARY KEY (device_digest),
   constraint link_check CHECK (state <> 'approved'::text OR account_id IS NOT NULL),
-  constraint link_class_check CHECK (class = ANY (ARRAY['tv'::text, 'app'::text])),
+  constraint link_class_check CHECK (class = ANY (ARRAY['tv'::text, 'app'::text, 'tool'::text])),
   constraint link_device_digest_check CHECK (octet_length(device_digest) = 32),
   constraint link_state_check CHECK (state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text]))
 );

@@ -1,4 +1,4 @@
-import type { AccountId, Epoch } from "../kernel/brand.ts";
+import type { AccountId, Epoch, SessionClass } from "../kernel/brand.ts";
 import { fromDate, minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -34,6 +34,9 @@ export const linkLifetimeMs = 10 * minuteMs;
 const labelPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_label", accountId: id });
 const networkPlace = (id: AccountId): Place => ({ table: "link", column: "sealed_network", accountId: id });
 
+/** What can be linked: everything but a browser, which signs in by itself. */
+export type LinkClass = Exclude<SessionClass, "browser">;
+
 export interface AskedLink {
   readonly deviceCode: Secret;
   readonly userCode: Secret;
@@ -50,11 +53,7 @@ export interface AskedLink {
  */
 export async function askLink(
   { db, keyholder, clock, random, waiting }: Needs,
-  {
-    class: linkClass,
-    label,
-    network,
-  }: { readonly class: "tv" | "app"; readonly label: string; readonly network: string },
+  { class: linkClass, label, network }: { readonly class: LinkClass; readonly label: string; readonly network: string },
 ): Promise<AskedLink> {
   const now = clock.now();
   // Read before the codes exist: a link asked for under an older epoch stays old, whenever it is written.
@@ -103,7 +102,7 @@ export async function askLink(
 
 export interface ShownLink {
   readonly userCode: string;
-  readonly class: "tv" | "app";
+  readonly class: LinkClass;
   readonly label: string;
   readonly network: string;
   readonly sameNetwork: boolean;
@@ -122,7 +121,7 @@ export async function showLink(
   const code = readTypedCode(typedCode, userCodeLength);
   if (code === undefined) return undefined;
   const row = await db.one<{
-    class: "tv" | "app";
+    class: LinkClass;
     dataKey: Buffer;
     labelAccountId: AccountId;
     sealedLabel: Buffer;
@@ -215,7 +214,7 @@ export type ClaimOutcome =
 
 interface LinkRow {
   accountId: AccountId | null;
-  class: "tv" | "app";
+  class: LinkClass;
   state: "pending" | "approved" | "denied";
   epoch: Epoch;
   generation: number | null;

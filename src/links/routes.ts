@@ -21,7 +21,7 @@ import {
 import { secondsUntil, toIso, type Clock } from "../kernel/clock.ts";
 import type { SessionLifetimesMs } from "../sessions/open-session.ts";
 import { describeDevice } from "../sessions/describe-device.ts";
-import { askLink, claimLink, decideLink, linkLifetimeMs, showLink, spacedCode } from "./links.ts";
+import { askLink, claimLink, decideLink, linkLifetimeMs, showLink, spacedCode, type LinkClass } from "./links.ts";
 import type { WaitingLinks } from "./waiting-links.ts";
 
 export interface LinkNeeds {
@@ -40,6 +40,12 @@ const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
 /** RFC 8628 section 5.1: wrong codes a person may try in ten minutes before they wait. */
 export const codeTries = { purpose: "user-code", limit: 10, windowMs: 10 * 60_000 } as const;
 
+/** A television and a tool say in their `client_id` what they are; whoever approves is shown it, and decides. */
+function classOf(clientId: string): LinkClass {
+  if (clientId.startsWith("houselights-tv") || /\btv\b/i.test(clientId)) return "tv";
+  return /\btool\b/i.test(clientId) ? "tool" : "app";
+}
+
 export function linkRoutes(app: App, needs: LinkNeeds): void {
   const { clock, publicOrigin } = needs;
 
@@ -53,7 +59,7 @@ export function linkRoutes(app: App, needs: LinkNeeds): void {
       const { client_id: clientId, device_name: deviceName } = request.body;
       const network = { purpose: "link", limit: 60, windowMs: 10 * 60_000, perNetwork: true } as const;
       if (!(await withinLimit(needs, request.ip, network))) return refuse(reply, "too-many", { retryAfterSeconds: 60 });
-      const linkClass = clientId.startsWith("houselights-tv") || /\btv\b/i.test(clientId) ? "tv" : "app";
+      const linkClass = classOf(clientId);
       const label = deviceName ?? describeDevice(request.headers["user-agent"], linkClass);
       const asked = await askLink(needs, { class: linkClass, label, network: request.ip });
       const userCode = spacedCode(asked.userCode);

@@ -41,7 +41,7 @@ export const TokenError = Type.Object({
 export const LinkLookup = Closed({ userCode: Type.String({ minLength: 4, maxLength: 40 }) });
 export const LinkShown = Closed({
   userCode: Type.String(),
-  class: Type.Union([Type.Literal("tv"), Type.Literal("app")]),
+  class: Type.Union([Type.Literal("tv"), Type.Literal("app"), Type.Literal("tool")]),
   label: Type.String(),
   network: Type.String(),
   sameNetwork: Type.Boolean(),

@@ -185,6 +185,7 @@ export const de: Catalogue = {
   "link.show.kind": "Art",
   "link.show.kind.tv": "Fernseher",
   "link.show.kind.app": "App",
+  "link.show.kind.tool": "Programm oder Skript",
   "link.show.network": "Netz",
   "link.show.network.same": "Dasselbe wie Ihres",
   "link.show.network.other": "Ein anderes: {network}",

@@ -172,6 +172,7 @@ export const en = {
   "link.show.kind": "Kind",
   "link.show.kind.tv": "TV",
   "link.show.kind.app": "App",
+  "link.show.kind.tool": "Program or script",
   "link.show.network": "Network",
   "link.show.network.same": "The same as yours",
   "link.show.network.other": "Another one: {network}",

@@ -178,6 +178,7 @@ export const es: Catalogue = {
   "link.show.kind": "Tipo",
   "link.show.kind.tv": "Televisor",
   "link.show.kind.app": "Aplicación",
+  "link.show.kind.tool": "Programa o script",
   "link.show.network": "Red",
   "link.show.network.same": "La misma que la suya",
   "link.show.network.other": "Otra: {network}",

@@ -187,6 +187,7 @@ export const fr: Catalogue = {
   "link.show.kind": "Type",
   "link.show.kind.tv": "Téléviseur",
   "link.show.kind.app": "Application",
+  "link.show.kind.tool": "Programme ou script",
   "link.show.network": "Réseau",
   "link.show.network.same": "Le même que le vôtre",
   "link.show.network.other": "Un autre : {network}",

@@ -179,6 +179,7 @@ export const ja: Catalogue = {
   "link.show.kind": "種類",
   "link.show.kind.tv": "テレビ",
   "link.show.kind.app": "アプリ",
+  "link.show.kind.tool": "プログラム、スクリプト",
   "link.show.network": "ネットワーク",
   "link.show.network.same": "あなたと同じ",
   "link.show.network.other": "別のネットワーク：{network}",
