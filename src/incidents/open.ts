@@ -62,6 +62,10 @@ export async function incidentInHand(tx: Tx): Promise<IncidentId | undefined> {
   return row?.id;
 }
 
+/** Whether there is such a case, open or closed. Cases are never removed. */
+export const isIncident = async (tx: Tx, id: IncidentId): Promise<boolean> =>
+  (await tx.one(`select 1 as it from incident where id = $1`, [id])) !== undefined;
+
 /** What a containment has to know of its case; `undefined` for one that is closed or unknown. */
 export async function readOpenIncident(
   tx: Tx,

@@ -1,7 +1,9 @@
 import { Type } from "typebox";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { secondMs, toIso } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import type { Db } from "../db/db.ts";
+import { longAnswer } from "../http/long-answer.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { preferredLocale } from "../http/locale.ts";
@@ -26,7 +28,7 @@ import { sharedCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
 import { closeIncident, recordReview, recordWayIn } from "./close.ts";
 import { contain, containAccount } from "./contain.ts";
 import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
-import { openIncident, readOpenIncident } from "./open.ts";
+import { isIncident, openIncident, readOpenIncident } from "./open.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
@@ -194,19 +196,25 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       },
     },
     async (request, reply) => {
-      const report = await makeReport(idOf(request.params));
-      if (report === undefined) return refuse(reply, "not-found");
+      const id = idOf(request.params);
+      if (!(await isIncident(db, id))) return refuse(reply, "not-found");
       const wantsHtml =
         request.query.format === "html" ||
         (request.query.format === undefined && (request.headers.accept ?? "").includes("text/html"));
-      if (!wantsHtml) return reply.type("application/json").send(JSON.stringify(report));
+      const answer = await longAnswer(
+        makeReport(id).then((report) => {
+          if (report === undefined) throw new Fault("IMPOSSIBLE", "a case was removed");
+          return wantsHtml ? reportHtml(report) : JSON.stringify(report);
+        }),
+      );
+      if (!wantsHtml) return reply.type("application/json").send(answer);
       // One self-contained file that prints; it has no script, and nothing of it is fetched.
       void reply.headers({
         "content-security-policy": pagePolicy,
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
       });
-      return reply.type("text/html; charset=utf-8").send(reportHtml(report));
+      return reply.type("text/html; charset=utf-8").send(answer);
     },
   );
 }
