@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { listAlarms } from "../src/canaries/alarms.ts";
+import { listAlarms, openCaseFromAlarm } from "../src/canaries/alarms.ts";
+import type { AlarmId } from "../src/canaries/raise-alarm.ts";
 import { plantDecoy } from "../src/canaries/decoy.ts";
 import { canaryAddresses, listCanaries, neverMailed, plantCanaries, rotateCanaries } from "../src/canaries/plant.ts";
 import { liveCanaries, rotateForBackup } from "../src/canaries/rotate-for-backup.ts";
@@ -8,6 +9,10 @@ import { ringForMail } from "../src/canaries/ring.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { startCampaign } from "../src/incidents/campaign.ts";
 import { contain } from "../src/incidents/contain.ts";
+import { noticeFacts } from "../src/incidents/preview.ts";
+import { accountsInScope } from "../src/incidents/scope.ts";
+import { readTimeline } from "../src/timeline/read.ts";
+import { toIso } from "../src/kernel/clock.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
 import { letterMessageId } from "../src/incidents/record-outcomes.ts";
 import { walk } from "../src/incidents/walk.ts";
@@ -78,7 +83,7 @@ test("each way of using a canary rings and names its place; the same of anybody 
   expect(await rung()).toEqual(["backup-2026-11 mail 1"]);
   const [alarm] = await listAlarms(db);
   expect(alarm?.notEvidence).toContain("a physical replica equals its primary");
-  expect(alarm?.proposes).toMatchObject({ copiedAt: "2026-11-22T00:00:00.000Z", keysReachable: "yes" });
+  expect(alarm?.proposes).toMatchObject({ copiedAfter: "2026-11-22T00:00:00.000Z", keysReachable: "yes" });
 });
 
 test("a canary's answer costs what anybody's costs: hashes, statements, keyholder calls and bytes", async () => {
@@ -226,6 +231,41 @@ test("a campaign writes to the relay's canaries alone; the others count as suppr
   const forged = await letterMessageId({ db, keyholder }, contained.incidentId, contained.reference, other!.id);
   expect(await ringForMail(needs, { to: relayed, messageId: `<${forged}@films.example>` })).toBe(true);
   expect(await rung()).toEqual(["relay mail 1"]);
+});
+
+test("a case opened from a canary does not know when the copy was made: who came after the planting is told too, and what they added is doubted", async () => {
+  await clear();
+  await db.run(`update incident set state = 'closed' where state <> 'closed'`);
+  const early = await service.account("early@example.org", goodPassword);
+  clock.advance(86_400_000);
+  const planted = toIso(clock.now()).slice(0, 10);
+  const [canary = ""] = await plantCanaries(needs, order("march", "account"));
+  // The copy is made long after the planting, when somebody else has signed up, and added an address.
+  clock.advance(20 * 86_400_000);
+  const late = await service.account("late@example.org", goodPassword);
+  clock.advance(86_400_000);
+  await rotateCanaries(needs, order("april", "account"));
+  clock.advance(200 * 86_400_000);
+  await trySignIn(canary);
+  const [alarm] = await listAlarms(db);
+  const opened = await openCaseFromAlarm(ground, alarm?.id as AlarmId, "host");
+  if (opened.kind !== "opened") throw new Error(opened.kind);
+  const contained = await contain(containNeedsOf(ground), {
+    mode: "everyone-out",
+    keepTools: false,
+    reason: "test",
+    operator: "test",
+  });
+  expect(contained.incidentId).toBe(opened.incidentId);
+  const since = await db.one(`select since from added_since where epoch = $1`, [contained.epoch]);
+  expect(since).toEqual({ since: new Date(planted) });
+  const accounts = await accountsInScope(db, opened.incidentId);
+  const told = await db.many<{ id: string }>(`select a.id from ${accounts}`, [opened.incidentId, new Date()]);
+  expect(told.map(({ id }) => id)).toEqual(expect.arrayContaining([early, late]));
+  const facts = await noticeFacts(db, opened.incidentId);
+  expect(facts).toMatchObject({ copiedAt: null });
+  const [said] = await readTimeline(db, { kinds: ["incident opened"], limit: 1 });
+  expect(said?.detail).toMatchObject({ "copied at": null, "copied after": `${planted}T00:00:00.000Z` });
 });
 
 test("a decoy is readable on purpose: its addresses ring, its passwords crack, and it goes with backups", async () => {

@@ -26,7 +26,7 @@ export function alarmLetter(
         ? catalogue.noCase
         : catalogue.proposes({
             how: proposes.foundHow,
-            copiedAt: proposes.copiedAt === null ? null : when(proposes.copiedAt),
+            copiedAfter: proposes.copiedAfter === null ? null : when(proposes.copiedAfter),
             data,
             keys: proposes.keysReachable,
           }),

@@ -18,13 +18,13 @@ function found(
     ...more
   }: Pick<AlarmFound, "facts"> &
     Partial<Pick<AlarmFound, "about" | "place">> & {
-      readonly proposes: Omit<AlarmFound["proposes"], "foundHow" | "copiedAt"> &
-        Partial<Pick<AlarmFound["proposes"], "copiedAt">>;
+      readonly proposes: Omit<AlarmFound["proposes"], "foundHow" | "copiedAfter"> &
+        Partial<Pick<AlarmFound["proposes"], "copiedAfter">>;
     },
 ): AlarmFound {
   const { foundHow, ...words } = wordsAbout(en, subject);
   const { kind } = subject;
-  return { kind, about: kind, place: null, ...words, ...more, proposes: { foundHow, copiedAt: null, ...proposes } };
+  return { kind, about: kind, place: null, ...words, ...more, proposes: { foundHow, copiedAfter: null, ...proposes } };
 }
 
 /** An older copy of the database stands in its place: the witness remembers more than it holds. */
@@ -53,7 +53,7 @@ export function canaryUsed(used: Omit<CanarySubject, "kind">, times: number): Al
       place,
       facts: { way, "kind of canary": canary, "planted on": plantedOn, "retired on": retiredOn, "seen at once": times },
       proposes: {
-        copiedAt: isSealed ? parseInstant(plantedOn) : null,
+        copiedAfter: isSealed ? parseInstant(plantedOn) : null,
         dataClasses: canary === "relay" ? ["addresses"] : openedByKeys,
         keysReachable: isSealed ? "yes" : "unknown",
       },

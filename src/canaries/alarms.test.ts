@@ -41,7 +41,12 @@ const found = (about = "something", more: Partial<AlarmFound> = {}): AlarmFound 
   evidence: "a copy was read",
   notEvidence: "when it was made",
   facts: { way: "sign-in" },
-  proposes: { foundHow: "a canary rang", copiedAt: clock.now(), dataClasses: everyDataClass, keysReachable: "unknown" },
+  proposes: {
+    foundHow: "a canary rang",
+    copiedAfter: clock.now(),
+    dataClasses: everyDataClass,
+    keysReachable: "unknown",
+  },
   ...more,
 });
 const ring = (about?: string, more?: Partial<AlarmFound>) =>
@@ -225,7 +230,8 @@ test("one button opens the case that an alarm proposes, filled in; with a case i
     foundHow: "a canary rang",
     foundBy: "alarm",
     foundAt: new Date(foundAt).toISOString(),
-    copiedAt: new Date(foundAt).toISOString(),
+    copiedAt: null,
+    copiedAfter: new Date(foundAt).toISOString(),
     dataClasses: [...everyDataClass],
     keysReachable: "unknown",
   });

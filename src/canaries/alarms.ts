@@ -2,10 +2,10 @@ import type { IncidentId } from "../kernel/brand.ts";
 import { fromDate, toDate, toIso, type Clock } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
-import { incidentInHand, writeIncident } from "../incidents/open.ts";
+import { incidentInHand, writeIncident, type CaseFacts } from "../incidents/open.ts";
 import { append } from "../timeline/append.ts";
 import type { Alarm } from "../wire/alarms.ts";
-import type { DataClass, OpenIncident } from "../wire/incidents.ts";
+import type { DataClass } from "../wire/incidents.ts";
 import type { AlarmId } from "./raise-alarm.ts";
 
 interface Needs {
@@ -29,25 +29,25 @@ interface AlarmRow {
   acknowledgedBy: string | null;
   incidentId: string | null;
   foundHow: string;
-  copiedAt: Date | null;
+  copiedAfter: Date | null;
   dataClasses: string[];
   keysReachable: "no" | "unknown" | "yes";
 }
 
 const columns = `id, kind, place, title, evidence, not_evidence as "notEvidence", facts, at, last_at as "lastAt", times,
   acknowledged_at as "acknowledgedAt", acknowledged_by as "acknowledgedBy", incident_id as "incidentId",
-  found_how as "foundHow", copied_at as "copiedAt", data_classes as "dataClasses", keys_reachable as "keysReachable"`;
+  found_how as "foundHow", copied_after as "copiedAfter", data_classes as "dataClasses", keys_reachable as "keysReachable"`;
 
 const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
 
-function shown({ foundHow, copiedAt, dataClasses, keysReachable, ...row }: AlarmRow): Alarm {
+function shown({ foundHow, copiedAfter, dataClasses, keysReachable, ...row }: AlarmRow): Alarm {
   return {
     ...row,
     language: "en",
     at: toIso(fromDate(row.at)),
     lastAt: toIso(fromDate(row.lastAt)),
     acknowledgedAt: isoOrNull(row.acknowledgedAt),
-    proposes: { foundHow, copiedAt: isoOrNull(copiedAt), dataClasses, keysReachable },
+    proposes: { foundHow, copiedAfter: isoOrNull(copiedAfter), dataClasses, keysReachable },
   };
 }
 
@@ -98,14 +98,14 @@ export async function openCaseFromAlarm(needs: Needs, id: AlarmId, by: string): 
     return await db.transaction(async (tx): Promise<CaseOutcome> => {
       const alarm = await tx.one<AlarmRow>(`select ${columns} from alarm where id = $1 for update`, [id]);
       if (alarm === undefined) return { kind: "no-such-alarm" };
-      const order: OpenIncident = {
+      const order: CaseFacts = {
         reason: alarm.place === null ? alarm.title : `${alarm.title} (${alarm.place})`,
         foundAt: toIso(fromDate(alarm.at)),
         foundBy: "alarm",
         foundHow: alarm.foundHow,
         dataClasses: alarm.dataClasses as DataClass[],
         keysReachable: alarm.keysReachable,
-        ...(alarm.copiedAt === null ? {} : { copiedAt: toIso(fromDate(alarm.copiedAt)) }),
+        copiedAfter: alarm.copiedAfter === null ? null : fromDate(alarm.copiedAfter),
       };
       const { incidentId, reference } = await writeIncident(tx, now, random, order, by);
       await tx.run(

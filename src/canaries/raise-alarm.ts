@@ -26,7 +26,8 @@ export interface AlarmFound {
   /** The case that it proposes. */
   readonly proposes: {
     readonly foundHow: string;
-    readonly copiedAt: EpochMs | null;
+    /** The copy was made then or later, if anything is known of it. */
+    readonly copiedAfter: EpochMs | null;
     readonly dataClasses: readonly DataClass[];
     readonly keysReachable: "no" | "unknown" | "yes";
   };
@@ -54,7 +55,7 @@ const tellAgainMs = dayMs;
 export async function raiseAlarm(tx: Tx, now: EpochMs, random: Random, found: AlarmFound): Promise<boolean> {
   const { proposes } = found;
   const row = await tx.one<{ id: AlarmId; times: number; isTold: boolean }>(
-    `insert into alarm (id, kind, about, place, title, evidence, not_evidence, facts, found_how, copied_at, data_classes,
+    `insert into alarm (id, kind, about, place, title, evidence, not_evidence, facts, found_how, copied_after, data_classes,
                         keys_reachable, at, last_at, told_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $13, $13)
      on conflict (about) where acknowledged_at is null do update
@@ -72,7 +73,7 @@ export async function raiseAlarm(tx: Tx, now: EpochMs, random: Random, found: Al
       found.notEvidence,
       JSON.stringify(found.facts),
       proposes.foundHow,
-      proposes.copiedAt === null ? null : toDate(proposes.copiedAt),
+      proposes.copiedAfter === null ? null : toDate(proposes.copiedAfter),
       proposes.dataClasses,
       proposes.keysReachable,
       toDate(now),

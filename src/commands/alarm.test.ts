@@ -14,7 +14,7 @@ test("facts of an alarm stand beside their names as people read them", () => {
     evidence: "",
     notEvidence: "",
     facts: { "size of the timeline here": 1521, witness: "one.example", since: "2026-11-26T23:14:10.517Z", kept: true },
-    proposes: { foundHow: "", copiedAt: null, dataClasses: [], keysReachable: "unknown" },
+    proposes: { foundHow: "", copiedAfter: null, dataClasses: [], keysReachable: "unknown" },
     acknowledgedAt: null,
     acknowledgedBy: null,
     incidentId: null,

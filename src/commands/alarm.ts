@@ -33,7 +33,7 @@ export function alarmLines(alarm: Alarm): string[] {
     ...(proposes.dataClasses.length === 0
       ? []
       : [
-          `  proposes a case       copied at ${proposes.copiedAt === null ? "an unknown time" : instant(proposes.copiedAt)}; ${proposes.dataClasses.join(", ")}`,
+          `  proposes a case       copied ${proposes.copiedAfter === null ? "at an unknown time" : `at ${instant(proposes.copiedAfter)} or later`}; ${proposes.dataClasses.join(", ")}`,
         ]),
     `  state                 ${state}${alarm.incidentId === null ? "" : `, case ${alarm.incidentId}`}`,
   ];

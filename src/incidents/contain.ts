@@ -21,7 +21,7 @@ import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
-import { incidentInHand, readCopiedAt, writeIncident } from "./open.ts";
+import { copiedSince, incidentInHand, readCopiedSince, writeIncident } from "./open.ts";
 
 interface Needs {
   /** Connections that do not ask the witness first: containment commits even with the keyholder down. */
@@ -136,8 +136,8 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
         inHand === undefined
           ? await writeIncident(tx, at, random, { reason: order.reason }, order.operator)
           : { incidentId: inHand, reference: "" };
-      const { reference, copiedAt } = await noteContained(tx, incident.incidentId, order, epoch, at);
-      const doubtedSince = doubtedFrom(at, copiedAt);
+      const { reference, since } = await noteContained(tx, incident.incidentId, order, epoch, at);
+      const doubtedSince = doubtedFrom(at, since);
       await doubtAddedSince(tx, epoch, doubtedSince);
       const detail = {
         epoch,
@@ -229,7 +229,7 @@ async function confirm(
  * A case that was notifying or readmitting stays so: letters and returns go on. One that was about single accounts is
  * everybody's from now on.
  *
- * @returns the case's reference, and when the copy was taken if the case knows.
+ * @returns the case's reference, and from when on the copy may have been taken, if the case knows.
  */
 async function noteContained(
   tx: Tx,
@@ -237,19 +237,19 @@ async function noteContained(
   order: ContainOrder,
   epoch: Epoch,
   at: EpochMs,
-): Promise<{ readonly reference: string; readonly copiedAt: EpochMs | null }> {
-  const row = await tx.one<{ reference: string; copiedAt: Date | null }>(
+): Promise<{ readonly reference: string; readonly since: EpochMs | null }> {
+  const row = await tx.one<{ reference: string; since: Date | null }>(
     `update incident
         set state = case when state = 'open' then 'contained' else state end, containment = $2,
             contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
             scope_accounts = case when containment = 'account' then null else scope_accounts end,
             epoch = $4, kept_tools = $5,
             keys_reachable = case when $6 then 'yes' else keys_reachable end
-      where id = $1 returning reference, copied_at as "copiedAt"`,
+      where id = $1 returning reference, ${copiedSince} as since`,
     [incidentId, order.mode, toDate(at), epoch, order.keepTools, order.keysReachable === true],
   );
   if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
-  return { reference: row.reference, copiedAt: row.copiedAt === null ? null : fromDate(row.copiedAt) };
+  return { reference: row.reference, since: row.since === null ? null : fromDate(row.since) };
 }
 
 export type ContainAccountOutcome =
@@ -271,7 +271,7 @@ export async function containAccount(
     // Two first containments at once would each open a case.
     await holdFloors(tx);
     const inHand = await incidentInHand(tx);
-    const doubtedSince = doubtedFrom(at, inHand === undefined ? null : await readCopiedAt(tx, inHand));
+    const doubtedSince = doubtedFrom(at, inHand === undefined ? null : await readCopiedSince(tx, inHand));
     const counted = await countRefusedOf(tx, accountId, at, doubtedSince);
     if (counted === undefined) return undefined;
     // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.

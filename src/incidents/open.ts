@@ -74,12 +74,21 @@ export async function readOpenIncident(
   return tx.one(`select id, reference, reason from incident where id = $1 and state <> 'closed'`, [id]);
 }
 
-/** When the copy that a case is about was taken, if the case knows. */
-export async function readCopiedAt(tx: Tx, incidentId: string): Promise<EpochMs | null> {
-  const row = await tx.one<{ copiedAt: Date | null }>(`select copied_at as "copiedAt" from incident where id = $1`, [
+/** SQL: the same of a row of `incident`. */
+export const copiedSince = "coalesce(copied_at, copied_after)";
+
+/** From when on the copy that a case is about may have been taken, if the case knows. */
+export async function readCopiedSince(tx: Tx, incidentId: string): Promise<EpochMs | null> {
+  const row = await tx.one<{ since: Date | null }>(`select ${copiedSince} as since from incident where id = $1`, [
     incidentId,
   ]);
-  return row === undefined || row.copiedAt === null ? null : fromDate(row.copiedAt);
+  return row === undefined || row.since === null ? null : fromDate(row.since);
+}
+
+/** What a case says when it is opened. */
+export interface CaseFacts extends OpenIncident {
+  /** No copy from before then holds what was found. When it was made is not known by that: who came later is in scope all the same. */
+  readonly copiedAfter?: EpochMs | null;
 }
 
 /** Writes the case in the caller's transaction, so that containment can open one in its own commit. */
@@ -87,7 +96,7 @@ export async function writeIncident(
   tx: Tx,
   now: EpochMs,
   random: Random,
-  order: OpenIncident,
+  order: CaseFacts,
   operator: string,
 ): Promise<{ readonly incidentId: IncidentId; readonly reference: string }> {
   const incidentId = newId<IncidentId>(random, now);
@@ -95,10 +104,11 @@ export async function writeIncident(
   const reference = `HL-${letters.slice(0, 4)}-${letters.slice(4)}`;
   const dataClasses = order.dataClasses ?? ["addresses", "names", "password records", "sessions", "viewing history"];
   const foundAt = order.foundAt === undefined ? now : parseInstant(order.foundAt);
+  const copiedAfter = order.copiedAfter ?? null;
   await tx.run(
     `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how, copied_at,
-                           data_classes, keys_reachable)
-     values ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+                           data_classes, keys_reachable, copied_after)
+     values ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       incidentId,
       reference,
@@ -111,6 +121,7 @@ export async function writeIncident(
       order.copiedAt === undefined ? null : toDate(parseInstant(order.copiedAt)),
       dataClasses,
       order.keysReachable ?? "unknown",
+      copiedAfter === null ? null : toDate(copiedAfter),
     ],
   );
   await tx.run(
@@ -124,6 +135,7 @@ export async function writeIncident(
     operator,
     "found at": toIso(foundAt),
     "copied at": order.copiedAt === undefined ? null : toIso(parseInstant(order.copiedAt)),
+    ...(copiedAfter === null ? {} : { "copied after": toIso(copiedAfter) }),
     data: dataClasses,
     "keys reachable": order.keysReachable ?? "unknown",
   };

@@ -6,6 +6,7 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
   readonly foundAt: string;
   readonly foundHow: string;
   readonly copiedAt: string | null;
+  readonly copiedAfter: string | null;
   readonly containedAt: string | null;
   readonly dataClasses: readonly string[];
   readonly keysReachable: string;
@@ -23,7 +24,8 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
 export function draftsOf(facts: DraftFacts): { readonly to: string; readonly text: string }[] {
   const people = facts.inScope.toLocaleString("en");
   const foundAt = minuteOf(facts.foundAt);
-  const copiedAt = facts.copiedAt === null ? "when is not known" : minuteOf(facts.copiedAt);
+  const after = facts.copiedAfter === null ? "when is not known" : `${minuteOf(facts.copiedAfter)} or later`;
+  const copiedAt = facts.copiedAt === null ? after : minuteOf(facts.copiedAt);
   const what = facts.dataClasses.join(", ");
   const measures = [
     facts.containedAt === null

@@ -75,11 +75,17 @@ function minutesBetween(from: string, to: string): string {
   return minutes === 0 ? "less than a minute" : numbered(minutes, "minute");
 }
 
+/** When the copy was made, as far as the case knows. */
+const copyMade = ({ copiedAt, copiedAfter }: Report["incident"]): string => {
+  if (copiedAt !== null) return instant(copiedAt);
+  return copiedAfter === null ? "not known" : `${instant(copiedAfter)} or later`;
+};
+
 function times({ incident, notifiedAt }: Report): string {
   return section(
     "What happened, and when",
     facts([
-      row("Copy made", cell(incident.copiedAt === null ? "not known" : instant(incident.copiedAt))),
+      row("Copy made", cell(copyMade(incident))),
       row("Found", cell(`${instant(incident.foundAt)}, by ${text(incident.foundBy)}: ${text(incident.foundHow)}`)),
       row("Case opened", cell(`${instant(incident.openedAt)}, by ${text(incident.openedBy)}`)),
       row("Contained", cell(instant(incident.containedAt))),

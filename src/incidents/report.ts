@@ -84,8 +84,8 @@ async function readCase(needs: Parameters<typeof incidentStatus>[0], incidentId:
   const { db: tx, clock } = needs;
   const status = await incidentStatus(needs, incidentId);
   if (status === undefined) return undefined;
-  const copiedAt = status.copiedAt === null ? null : parseInstant(status.copiedAt);
-  const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedAt);
+  const copiedSince = status.copiedAt ?? status.copiedAfter;
+  const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedSince === null ? null : parseInstant(copiedSince));
   const usedUntil = status.closedAt === null ? clock.now() : parseInstant(status.closedAt);
   const [notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline] = await Promise.all([
     notifiedAtOf(tx, incidentId),

@@ -22,6 +22,7 @@ interface IncidentRow {
   foundBy: string;
   foundHow: string;
   copiedAt: Date | null;
+  copiedAfter: Date | null;
   dataClasses: string[];
   keysReachable: string;
   containment: IncidentStatus["containment"];
@@ -56,7 +57,7 @@ export async function incidentStatus(
 ): Promise<IncidentStatus | undefined> {
   const row = await db.one<IncidentRow>(
     `select id, reference, state, reason, opened_at as "openedAt", opened_by as "openedBy", found_at as "foundAt",
-            found_by as "foundBy", found_how as "foundHow", copied_at as "copiedAt", data_classes as "dataClasses",
+            found_by as "foundBy", found_how as "foundHow", copied_at as "copiedAt", copied_after as "copiedAfter", data_classes as "dataClasses",
             keys_reachable as "keysReachable", containment, contained_at as "containedAt", epoch,
             kept_tools as "keptTools", way_in_what as "wayInWhat", way_in_closed_at as "wayInClosedAt",
             way_in_evidence as "wayInEvidence", notified_at as "notifiedAt",
@@ -91,6 +92,7 @@ export async function incidentStatus(
     foundBy: row.foundBy,
     foundHow: row.foundHow,
     copiedAt: isoOrNull(row.copiedAt),
+    copiedAfter: isoOrNull(row.copiedAfter),
     dataClasses: row.dataClasses,
     keysReachable: row.keysReachable,
     containment: row.containment,

@@ -7,7 +7,7 @@ import { highest, readFloors } from "../credentials/floors.ts";
 import { kindsOf, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
 import type { DeadlineRule } from "./deadlines.ts";
-import { readCopiedAt } from "./open.ts";
+import { readCopiedSince } from "./open.ts";
 import { planCampaign, type WayOut } from "./plan.ts";
 
 /** A containment in the words of the wire. */
@@ -47,7 +47,7 @@ export async function wouldContain(
 ): Promise<Contained | undefined> {
   const floors = await readFloors(db);
   const at: EpochMs = clock.now();
-  const doubtedSince = doubtedFrom(at, status === null ? null : await readCopiedAt(db, status.id));
+  const doubtedSince = doubtedFrom(at, status === null ? null : await readCopiedSince(db, status.id));
   const answer = {
     kind: "would-contain",
     incidentId: status?.id ?? noId,

@@ -51,6 +51,7 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
       : ([
           ["found at", incident["foundAt"], opened?.detail["found at"]],
           ["copied at", incident["copiedAt"], opened?.detail["copied at"]],
+          ["copied after", incident["copiedAfter"], opened?.detail["copied after"]],
           ["taken:", incident["dataClasses"], opened?.detail["data"]],
           ["keys reachable:", incident["keysReachable"], keysReachable],
         ] as const)),

@@ -23,7 +23,8 @@ export const Alarm = Closed({
   /** The case that one button would open. */
   proposes: Closed({
     foundHow: Type.String(),
-    copiedAt: Type.Union([Instant, Type.Null()]),
+    /** The copy was made then or later. */
+    copiedAfter: Type.Union([Instant, Type.Null()]),
     dataClasses: Type.Array(Type.String()),
     keysReachable: Type.Enum(["no", "unknown", "yes"]),
   }),

@@ -163,6 +163,8 @@ export const IncidentStatus = Closed({
   foundBy: Type.String(),
   foundHow: Type.String(),
   copiedAt: Type.Union([Instant, Type.Null()]),
+  /** Where that is not known: the copy was made then or later, as a canary shows. */
+  copiedAfter: Type.Union([Instant, Type.Null()]),
   dataClasses: Type.Array(Type.String()),
   keysReachable: Type.String(),
   containment: Type.Union([ContainmentMode, Type.Literal("account"), Type.Null()]),

@@ -122,7 +122,9 @@ function OpenAlarm({ alarm, caseInHand }: { readonly alarm: Alarm; readonly case
               {say("console.alarms.proposal", {
                 how: alarm.proposes.foundHow,
                 copied:
-                  alarm.proposes.copiedAt === null ? say("console.alarms.unknown") : showExact(alarm.proposes.copiedAt),
+                  alarm.proposes.copiedAfter === null
+                    ? say("console.alarms.unknown")
+                    : say("case.copied.after", { at: showExact(alarm.proposes.copiedAfter) }),
                 classes: showList(alarm.proposes.dataClasses.map((one) => sayOf("data", one))),
                 keys: say(`console.keys.${alarm.proposes.keysReachable}`),
               })}

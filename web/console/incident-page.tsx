@@ -161,6 +161,12 @@ function Part({ id, heading, children, wide = false }: PartProps) {
   );
 }
 
+/** When the copy was made, as far as the case knows. */
+function copiedText({ copiedAt, copiedAfter }: IncidentStatus): string {
+  if (copiedAt !== null) return showExact(copiedAt);
+  return copiedAfter === null ? say("case.copied.unknown") : say("case.copied.after", { at: showExact(copiedAfter) });
+}
+
 function Known({ incident }: { readonly incident: IncidentStatus }) {
   const operators = useQuery(operatorsQuery);
   const finder = operators.data?.operators.find(({ accountId }) => accountId === incident.foundBy);
@@ -168,7 +174,7 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
     [say("case.found"), showExact(incident.foundAt)],
     [say("case.found.by"), finder === undefined ? incident.foundBy : nameOf(finder)],
     [say("case.found.how"), incident.foundHow],
-    [say("case.copied"), incident.copiedAt === null ? say("case.copied.unknown") : showExact(incident.copiedAt)],
+    [say("case.copied"), copiedText(incident)],
     [
       say("case.classes"),
       showList(incident.dataClasses.map((one) => sayOf("data", one))) || say("case.classes.unknown"),

@@ -460,7 +460,7 @@ function pretendedConsole(state: string): Static<typeof Console> {
         incidentId: state === "none" ? null : caseId,
         proposes: {
           foundHow: "sign-in with a canary address",
-          copiedAt: null,
+          copiedAfter: null,
           dataClasses: ["addresses", "password records"],
           keysReachable: "unknown",
         },
@@ -536,6 +536,7 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     foundBy: "canary",
     foundHow: "sign-in with a canary address",
     copiedAt: ago(80 * hourMs),
+    copiedAfter: null,
     dataClasses: ["addresses", "password records"],
     keysReachable: "no",
     containment: contained ? "everyone-out" : null,

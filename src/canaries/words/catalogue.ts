@@ -76,7 +76,7 @@ export interface AlarmCatalogue {
   readonly noCase: string;
   readonly proposes: (found: {
     readonly how: string;
-    readonly copiedAt: string | null;
+    readonly copiedAfter: string | null;
     readonly data: readonly DataClass[];
     readonly keys: "no" | "unknown" | "yes";
   }) => string;

@@ -103,8 +103,8 @@ export const de: AlarmCatalogue = {
   evidence: (what) => `Worauf es hindeutet: ${what}`,
   notEvidence: (what) => `Worauf es nicht hindeutet: ${what}`,
   noCase: "Er schlägt keinen Fall vor.",
-  proposes: ({ how, copiedAt, data, keys }) =>
-    `Er schlägt einen Fall vor: gefunden durch ${how}; kopiert: ${copiedAt ?? "Zeitpunkt unbekannt"}; Daten: ${data.map((one) => dataNames[one]).join(", ")}; Schlüssel in Reichweite: ${withinReach[keys]}.`,
+  proposes: ({ how, copiedAfter, data, keys }) =>
+    `Er schlägt einen Fall vor: gefunden durch ${how}; kopiert: ${copiedAfter === null ? "Zeitpunkt unbekannt" : `${copiedAfter} oder später`}; Daten: ${data.map((one) => dataNames[one]).join(", ")}; Schlüssel in Reichweite: ${withinReach[keys]}.`,
   look: (console, containing) =>
     `Sehen Sie unter ${console} nach oder auf dem Rechner: houselights alarm list. Die erste Frage ist, ob alle alten Zugänge gesperrt werden sollen; das ist ein Befehl: ${containing}.`,
 };

@@ -101,8 +101,8 @@ export const en: AlarmCatalogue = {
   evidence: (what) => `What it is evidence of: ${what}`,
   notEvidence: (what) => `What it is not evidence of: ${what}`,
   noCase: "It proposes no case.",
-  proposes: ({ how, copiedAt, data, keys }) =>
-    `It proposes a case: found by ${how}; copied at ${copiedAt ?? "an unknown time"}; data: ${data.map((one) => dataNames[one]).join(", ")}; keys within reach: ${keys}.`,
+  proposes: ({ how, copiedAfter, data, keys }) =>
+    `It proposes a case: found by ${how}; copied ${copiedAfter === null ? "at an unknown time" : `on ${copiedAfter} or later`}; data: ${data.map((one) => dataNames[one]).join(", ")}; keys within reach: ${keys}.`,
   look: (console, containing) =>
     `Look at ${console}, or on the host: houselights alarm list. The first question is whether to contain, which is one command: ${containing}.`,
 };

@@ -103,8 +103,8 @@ export const es: AlarmCatalogue = {
   evidence: (what) => `De qué es señal: ${what}`,
   notEvidence: (what) => `De qué no es señal: ${what}`,
   noCase: "No propone ningún caso.",
-  proposes: ({ how, copiedAt, data, keys }) =>
-    `Propone un caso: hallado por ${how}; copia: ${copiedAt ?? "fecha desconocida"}; datos: ${data.map((one) => dataNames[one]).join(", ")}; claves al alcance: ${withinReach[keys]}.`,
+  proposes: ({ how, copiedAfter, data, keys }) =>
+    `Propone un caso: hallado por ${how}; copia: ${copiedAfter === null ? "fecha desconocida" : `el ${copiedAfter} o después`}; datos: ${data.map((one) => dataNames[one]).join(", ")}; claves al alcance: ${withinReach[keys]}.`,
   look: (console, containing) =>
     `Mire en ${console} o, en la máquina: houselights alarm list. La primera pregunta es si hay que cerrar todos los accesos antiguos; es una sola orden: ${containing}.`,
 };

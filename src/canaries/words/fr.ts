@@ -103,8 +103,8 @@ export const fr: AlarmCatalogue = {
   evidence: (what) => `Ce qu’elle indique : ${what}`,
   notEvidence: (what) => `Ce qu’elle n’indique pas : ${what}`,
   noCase: "Elle ne propose aucun dossier.",
-  proposes: ({ how, copiedAt, data, keys }) =>
-    `Elle propose un dossier : trouvé par ${how} ; copie : ${copiedAt ?? "date inconnue"} ; données : ${data.map((one) => dataNames[one]).join(", ")} ; clés à portée : ${withinReach[keys]}.`,
+  proposes: ({ how, copiedAfter, data, keys }) =>
+    `Elle propose un dossier : trouvé par ${how} ; copie : ${copiedAfter === null ? "date inconnue" : `le ${copiedAfter} ou plus tard`} ; données : ${data.map((one) => dataNames[one]).join(", ")} ; clés à portée : ${withinReach[keys]}.`,
   look: (console, containing) =>
     `Voyez ${console} ou, sur la machine : houselights alarm list. La première question est de savoir s’il faut fermer tous les anciens accès ; c’est une seule commande : ${containing}.`,
 };

@@ -101,8 +101,8 @@ export const ja: AlarmCatalogue = {
   evidence: (what) => `示していること：${what}`,
   notEvidence: (what) => `示していないこと：${what}`,
   noCase: "案件は提案していません。",
-  proposes: ({ how, copiedAt, data, keys }) =>
-    `案件を提案しています。見つけたもの：${how}。コピーの時点：${copiedAt ?? "不明"}。データ：${data.map((one) => dataNames[one]).join("、")}。鍵に手が届いたか：${withinReach[keys]}。`,
+  proposes: ({ how, copiedAfter, data, keys }) =>
+    `案件を提案しています。見つけたもの：${how}。コピーの時点：${copiedAfter === null ? "不明" : `${copiedAfter}以降`}。データ：${data.map((one) => dataNames[one]).join("、")}。鍵に手が届いたか：${withinReach[keys]}。`,
   look: (console, containing) =>
     `${console}をご覧になるか、マシン上でhouselights alarm listを実行してください。最初の問いは、これまでのアクセスをすべて閉じるかどうかです。コマンド一つでできます：${containing}`,
 };
