@@ -5,6 +5,10 @@ import type { Locale } from "../wire/common.ts";
 import type { DataClass } from "../wire/incidents.ts";
 import { alarmIn, catalogues } from "./alarm-in.ts";
 
+/** What else containing is told where keys were within reach. */
+export const withKeys = ({ keysReachable }: Pick<Alarm["proposes"], "keysReachable">): string =>
+  keysReachable === "yes" ? " --keys" : "";
+
 /** The letter that tells an alarm, in the reader's language. The reason that its command gives stays that of the record. */
 export function alarmLetter(
   alarm: Alarm,
@@ -30,7 +34,10 @@ export function alarmLetter(
             data,
             keys: proposes.keysReachable,
           }),
-      catalogue.look(`${origin}/console`, `houselights incident contain --reason "${alarm.title}"`),
+      catalogue.look(
+        `${origin}/console`,
+        `houselights incident contain${withKeys(proposes)} --reason "${alarm.title}"`,
+      ),
     ],
   };
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/running-service.ts";
 import { containNeedsOf } from "../../test/contain-needs.ts";
 import { asCookie, goodPassword, testService, type TestService } from "../../test/service.ts";
+import { setUpTotp } from "../../test/totp-app.ts";
 import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
@@ -429,6 +430,49 @@ test("with the keyholder down it commits and says that the witness is owed; noth
   expect(highest(before)).toBeLessThan(contained.epoch);
   expect(floors).toEqual(await readFloors(service.ground.plainDb));
   expect(floors.browser).toBe(contained.epoch);
+});
+
+test("a case that says that keys were within reach has second factors refused, once, also by who only contains", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const operator = await service.operator();
+  const { recoveryCodes } = await setUpTotp(service, await service.signIn("ada@example.org", goodPassword));
+  const opened = await service.call("POST", "/api/incidents", {
+    body: { reason: "keys and a copy are for sale", keysReachable: "yes" },
+    cookies: asCookie(operator),
+  });
+  expect(opened.status, opened.text).toBe(201);
+  const path = `/api/incidents/${String(opened.body["id"])}/contain`;
+  const would = await service.call("POST", path, { body: { dryRun: true }, cookies: asCookie(operator) });
+  expect(would.body).toMatchObject({ counted: { totps: 1, recoveryCodes: recoveryCodes.length } });
+  const before = await readFloors(service.ground.plainDb);
+  const contained = await service.call("POST", path, { body: {}, cookies: asCookie(operator) });
+  expect(contained.body["floors"]).toEqual(expect.arrayContaining(["totp", "recovery"]));
+  const { totp, recovery, passkey, password } = await readFloors(service.ground.plainDb);
+  expect([totp, recovery, passkey]).toEqual([password, password, before.passkey]);
+  // What is set up anew from here on is under what the operator has made of it.
+  service.clock.advance(1_000);
+  expect((await containNow(service)).floors).not.toContain("totp");
+});
+
+test("one account and what spares sessions exclude each other: it is signed out everywhere", async () => {
+  const service = await testService();
+  const accountId = await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const operator = await service.operator();
+  const opened = await service.call("POST", "/api/incidents", {
+    body: { reason: "one was phished" },
+    cookies: asCookie(operator),
+  });
+  const one = (more: object) =>
+    service.call("POST", `/api/incidents/${String(opened.body["id"])}/contain`, {
+      body: { accountId, ...more },
+      cookies: asCookie(operator),
+    });
+  for (const more of [{ keepTools: true }, { mode: "with-renewal" }]) expect((await one(more)).status).toBe(400);
+  expect(await opens(service, token)).toBe(true);
+  expect((await one({})).status).toBe(200);
+  expect(await opens(service, token)).toBe(false);
 });
 
 describe("with renewal", () => {

@@ -21,7 +21,7 @@ import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
-import { copiedSince, incidentInHand, readCopiedSince, writeIncident } from "./open.ts";
+import { copiedSince, incidentInHand, keysCallForRefusal, readCopiedSince, writeIncident } from "./open.ts";
 
 interface Needs {
   /** Connections that do not ask the witness first: containment commits even with the keyholder down. */
@@ -37,7 +37,10 @@ interface Needs {
 export interface ContainOrder {
   readonly mode: ContainmentMode;
   readonly keepTools: boolean;
-  /** The keys could be read: second factors that are sealed or keyed with them are refused too. */
+  /**
+   * The keys could be read: second factors that are sealed or keyed with them are refused too. So they are where the case
+   * says it, at its first containment.
+   */
   readonly keysReachable?: boolean;
   /** What a case opened by this command says; ignored when one is in hand. */
   readonly reason: string;
@@ -123,7 +126,8 @@ type InForce = Pick<Containment, "incidentId" | "reference" | "epoch" | "at" | "
 
 async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce> {
   const { db, clock, monotonicMs, random } = needs;
-  const kinds = kindsOf(order.mode, order.keepTools, order.keysReachable);
+  const keysReachable = order.keysReachable === true || (await keysCallForRefusal(db));
+  const kinds = kindsOf(order.mode, order.keepTools, keysReachable);
   const intent = await announceIntent(needs, kinds);
   const at = clock.now();
   const started = monotonicMs();

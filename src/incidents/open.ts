@@ -74,16 +74,26 @@ export async function readOpenIncident(
   return tx.one(`select id, reference, reason from incident where id = $1 and state <> 'closed'`, [id]);
 }
 
-/** SQL: the same of a row of `incident`. */
+/** SQL: from when on the copy that a row of `incident` is about may have been taken; null if the case does not know. */
 export const copiedSince = "coalesce(copied_at, copied_after)";
 
-/** From when on the copy that a case is about may have been taken, if the case knows. */
+/** The same of a case. */
 export async function readCopiedSince(tx: Tx, incidentId: string): Promise<EpochMs | null> {
   const row = await tx.one<{ since: Date | null }>(`select ${copiedSince} as since from incident where id = $1`, [
     incidentId,
   ]);
   return row === undefined || row.since === null ? null : fromDate(row.since);
 }
+
+/**
+ * Whether the case in hand says that keys were within reach, and what is sealed or keyed with them is accepted still: no
+ * containment has refused it since the case was opened.
+ */
+export const keysCallForRefusal = async (tx: Tx): Promise<boolean> =>
+  (await tx.one(
+    `select 1 as it from incident i join floor f on f.kind = 'totp'
+      where i.state <> 'closed' and i.keys_reachable = 'yes' and coalesce(f.raised_at, '-infinity') < i.opened_at`,
+  )) !== undefined;
 
 /** What a case says when it is opened. */
 export interface CaseFacts extends OpenIncident {

@@ -112,6 +112,11 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       const { mode = "everyone-out", keepTools = false, accountId, dryRun } = request.body;
       const operator = viewerOf(request).accountId;
       const account = parseId<AccountId>(accountId);
+      // Taken in silence, it would sign out what somebody has asked to spare.
+      if (account !== undefined && (keepTools || mode === "with-renewal")) {
+        const rule = "excludes keepTools and with-renewal: one account is signed out everywhere";
+        return refuse(reply, "malformed-request", { fields: [{ field: "body.accountId", rule }] });
+      }
       if (dryRun === true) {
         const would = await wouldContain(needs, open, { mode, keepTools, account, withinMs: countBesideMs });
         if (would === undefined) return refuse(reply, "not-found", { detail: "no such account" });

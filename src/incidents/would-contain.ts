@@ -7,7 +7,7 @@ import { highest, readFloors } from "../credentials/floors.ts";
 import { kindsOf, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
 import type { DeadlineRule } from "./deadlines.ts";
-import { readCopiedSince } from "./open.ts";
+import { keysCallForRefusal, readCopiedSince } from "./open.ts";
 import { planCampaign, type WayOut } from "./plan.ts";
 
 /** A containment in the words of the wire. */
@@ -62,7 +62,7 @@ export async function wouldContain(
     // One account is contained by its generation: no floor is raised.
     return counted && { ...answer, mode: "account", epoch: highest(floors), floors: [], counted };
   }
-  const kinds = kindsOf(mode, keepTools, keysReachable);
+  const kinds = kindsOf(mode, keepTools, keysReachable || (await keysCallForRefusal(db)));
   const epoch = highest(floors) + 1;
   const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
   const incidentId = status === null ? null : (status.id as IncidentId);

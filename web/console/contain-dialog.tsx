@@ -181,6 +181,14 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
         </div>
       )}
       <CountList counts={done.counted} />
+      {done.floors.includes("totp") && (
+        <div className="notice">
+          <span>{say("contain.done.keys")}</span>
+          <pre className="command" tabIndex={0}>
+            houselights keys rotate
+          </pre>
+        </div>
+      )}
       {out && (
         <div className="notice">
           <strong>{say("contain.done.out.title")}</strong>

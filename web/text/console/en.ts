@@ -342,6 +342,8 @@ export const en = {
   "contain.done.what": "At {at}, in one commit of {ms} ms. The epoch is now {epoch}.",
   "contain.done.counted": "Counted afterwards in {ms} ms",
   "contain.done.owed": "The witness could not be told. Nothing else starts until it is.",
+  "contain.done.keys":
+    "The keys were within reach: authenticator apps and recovery codes are refused as well, until they are set up anew. New keys are made on the host:",
   "contain.done.out.title": "You are signed out as well",
   "contain.done.out.what":
     "That is meant: nothing old is accepted, from anybody. To come back, run this on the host and open the link it prints:",

@@ -331,6 +331,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "contain.done.what": "{at}、{ms}ミリ秒のコミットで完了。エポックは{epoch}になりました。",
   "contain.done.counted": "その後{ms}ミリ秒で数えました",
   "contain.done.owed": "証人に知らせることができませんでした。知らせるまで、ほかのことは始まりません。",
+  "contain.done.keys":
+    "鍵に手が届く状態でした。認証アプリと復旧コードも、設定し直すまで受け付けません。新しい鍵はサーバーで作ります：",
   "contain.done.out.title": "あなたもサインアウトされました",
   "contain.done.out.what":
     "意図したものです。誰のものであっても、古いものは受け付けません。戻るには、サービスのマシンで次を実行し、表示されたリンクを開いてください：",
