@@ -2,8 +2,13 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { honeywordTried } from "../src/canaries/alarm-words.ts";
+import { listAlarms } from "../src/canaries/alarms.ts";
+import { raiseAlarm } from "../src/canaries/raise-alarm.ts";
 import { testConnection } from "../src/db/test-database.ts";
 import { forEachRole } from "../src/keyholder/permissions.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { newId } from "../src/kernel/random.ts";
 import { dayMs, systemClock, toIso, type EpochMs } from "../src/kernel/clock.ts";
 import { keysStatus } from "../src/rotation/rotate.ts";
 import { readFloors } from "../src/credentials/floors.ts";
@@ -117,4 +122,28 @@ test("--keys with one account, and an account that is no id, are refused before 
   expect(await command("incident", "contain", "--keys", "--account", account, "--yes")).toMatchObject({ code: 2 });
   expect(await command("incident", "contain", "--keys", "yes please", "--yes")).toMatchObject({ code: 2 });
   expect(await readFloors(ground.plainDb)).toEqual(before);
+}, 60_000);
+
+test("a dry run needs no case; one opened from an alarm that keys were seen at leads to --keys, and without it floors are raised and keys named", async () => {
+  await ground.plainDb.run(`update incident set state = 'closed'`);
+  const before = await readFloors(ground.plainDb);
+  const would = await command("incident", "contain", "--dry-run", "--with-renewal");
+  expect([would.code, would.err]).toEqual([0, ""]);
+  expect(would.out).toMatch(/^ {2}next +houselights incident contain --reason TEXT --with-renewal$/m);
+  expect(would.out).toMatch(/^ {2}floors +password, ticket, code, link$/m);
+  expect(await readFloors(ground.plainDb)).toEqual(before);
+
+  const accountId = newId<AccountId>(ground.random, clock.now());
+  const { random } = ground;
+  await ground.plainDb.transaction((tx) => raiseAlarm(tx, clock.now(), random, honeywordTried(accountId)));
+  const [alarm] = await listAlarms(ground.plainDb);
+  const opened = await command("incident", "open", "--alarm", alarm?.id ?? "");
+  expect(opened.out).toMatch(/^ {2}next +houselights incident contain --keys$/m);
+  const keys = await newest();
+  const contained = await command("incident", "contain", "--keep-tools", "--yes");
+  expect(contained.out).toMatch(/^ {2}floors +password, ticket, code, link, totp, recovery, browser, tv, app$/m);
+  expect(contained.out).toMatch(/^ {2}keys +NOT changed, .*houselights keys rotate$/m);
+  expect(await newest()).toEqual(keys);
+  const again = await command("incident", "contain", "--yes", "--json");
+  expect(JSON.parse(again.out)).toMatchObject({ kind: "contained", floors: expect.not.arrayContaining(["totp"]) });
 }, 60_000);

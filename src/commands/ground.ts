@@ -9,9 +9,9 @@ import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import { openDb } from "../db/db.ts";
+import { openDb, type Tx } from "../db/db.ts";
 import { migrate } from "../db/migrate.ts";
-import { startPostgres } from "../db/embedded.ts";
+import { hasCluster, startPostgres } from "../db/embedded.ts";
 import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
 import { connectKeyholder, type KeyholderClient } from "../keyholder/client.ts";
@@ -28,6 +28,7 @@ export async function withGround<Result>(
   log: Log,
   work: (ground: Ground) => Promise<Result>,
 ): Promise<Result> {
+  await expectService(config);
   return withDatabase(config, log, async (connection) => {
     const keyholder = await findKeyholder(config, log);
     try {
@@ -52,6 +53,24 @@ export async function withGround<Result>(
     }
   });
 }
+
+/**
+ * A command that is given with other settings than the service's would make a database of its own, contain that, and say that
+ * it has.
+ */
+async function expectService({ databaseUrl, dataDir }: Config): Promise<void> {
+  if (databaseUrl !== null || (await hasCluster(dataDir))) return;
+  throw new Fault("CONFIG_INVALID", `there is no service in ${dataDir}; nothing was done\n${sameSettings}`);
+}
+
+/** The same of a database elsewhere: a command that brings tables up to date would make them. */
+export async function expectTables(db: Tx): Promise<void> {
+  const row = await db.one<{ has: boolean }>(`select to_regclass('incident') is not null as has`);
+  if (row?.has === true) return;
+  throw new Fault("CONFIG_INVALID", `this is no database of the service; nothing was done\n${sameSettings}`);
+}
+
+const sameSettings = "give the settings that the service runs with: DATA_DIR, DATABASE_URL";
 
 /** Runs a command over the database alone. */
 export async function withDatabase<Result>(
@@ -151,6 +170,7 @@ export async function withContainmentGround<Result>(
     },
   ) => Promise<Result>,
 ): Promise<Result> {
+  await expectService(config);
   return withDatabase(config, log, async (connection) => {
     const keyholder = await findKeyholder(config, log, urgentMs).catch(
       async (thrown: unknown): Promise<FoundKeyholder> => {

@@ -1,88 +1,35 @@
 import { isDecoy } from "../canaries/decoy.ts";
 import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
-import { Fault, messageOf } from "../kernel/fault.ts";
-import { parseInstant, plus, secondMs, sleep, toIso } from "../kernel/clock.ts";
+import { plus, readInstant, secondMs, sleep, toIso } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
 import type { Ground } from "../app.ts";
-import { openCaseFromAlarm } from "../canaries/alarms.ts";
+import { withKeys } from "../canaries/alarm-letter.ts";
+import { openCaseFromAlarm, readAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
-import { contain, containAccount, countWithinMs } from "../incidents/contain.ts";
 import { closeRefusal, reviewRefusal } from "../incidents/refusals.ts";
-import { containedReply, wouldContain } from "../incidents/would-contain.ts";
 import { openIncident } from "../incidents/open.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
 import { pauseCampaign, resumeCampaign } from "../incidents/pause.ts";
-import { deadlineRules, dueText } from "../incidents/deadlines.ts";
+import { dueText } from "../incidents/deadlines.ts";
 import { readDeadlines } from "../incidents/read-deadlines.ts";
 import { wayOutOf } from "../incidents/plan.ts";
 import { askForSurvey, readSurvey } from "../incidents/survey.ts";
 import { reportIncident } from "../incidents/report.ts";
 import { reportHtml } from "../incidents/report-html.ts";
-import { keyPurposes } from "../keyholder/keys.ts";
-import { rotateKeys } from "../rotation/rotate.ts";
 import { sharedCaseNumbers } from "../incidents/case-numbers.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
-import type { Plan } from "../wire/campaign.ts";
-import type { Contained, IncidentStatus, LetterSum } from "../wire/incidents.ts";
+import type { IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { SignalSum } from "../wire/signals.ts";
+import { containCommand, longestReason } from "./contain.ts";
 import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
-import { withContainmentGround, withGround, withReadingGround } from "./ground.ts";
+import { withGround, withReadingGround } from "./ground.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
 import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
 const watchEveryMs = 2 * secondMs;
-
-function containedLines(contained: Contained, isTelling = false): string[] {
-  const head =
-    contained.kind === "would-contain"
-      ? `would contain, epoch ${contained.epoch}; nothing was touched`
-      : `contained at ${instant(contained.at)} (${Math.max(1, Math.round(contained.commitMs))} ms), epoch ${contained.epoch}`;
-  const after = isTelling ? "houselights incident status" : "houselights incident notify --plan";
-  const next = contained.kind === "would-contain" ? "houselights incident contain" : after;
-  return [
-    head,
-    `  case                  ${contained.reference}`,
-    `  next                  ${next}`,
-    ...countedLines(contained),
-    ...(contained.witness === "owed"
-      ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
-      : []),
-    ...(contained.letters === undefined ? [] : dryRunLines(contained.letters)),
-  ];
-}
-
-function countedLines({ counted, countedMs }: Contained): string[] {
-  if (counted === null) {
-    return [
-      "  counted               not here: that takes longer than containing waits for; " +
-        "`incident contain --dry-run` counts to the end",
-    ];
-  }
-  const { passwords, sessions, links, tickets, totps, recoveryCodes, passkeysStillGood } = counted;
-  const factors =
-    totps + recoveryCodes === 0
-      ? ""
-      : ` · ${numbered(totps, "authenticator app")} · ${numbered(recoveryCodes, "recovery code")}`;
-  return [
-    `  counted (${(countedMs / 1_000).toFixed(1)} s)       refused from now on: ${numbered(passwords, "password")} · ` +
-      `${numbered(sessions, "session")} · ${numbered(links, "link")} · ${numbered(tickets, "ticket")}${factors}`,
-    `                        still good: ${numbered(passkeysStillGood, "passkey")}`,
-  ];
-}
-
-/** What telling everybody would take, before anything is done. */
-function dryRunLines({ inScope, withAddress, withoutAddress, terms, end, cost, deadlines }: Plan): string[] {
-  return [
-    `  to tell               ${numbered(inScope, "account")}: ${figure(withAddress)} by letter, ${figure(withoutAddress)} without an address`,
-    `  letters cost          ${cost.says}`,
-    ...terms.map(({ term, reason }) => `  ${term.padEnd(22)}${reason}`),
-    `  letters end           ${end.says}`,
-    ...deadlines.map(({ title, outlook, says }) => `  ${outlook.padEnd(22)}${title} (${says})`),
-  ];
-}
 
 function sumLines(sum: LetterSum): string[] {
   const rows: readonly (readonly [string, number])[] = [
@@ -119,79 +66,16 @@ function statusLines(status: IncidentStatus): string[] {
   ];
 }
 
-async function runContain(call: Call): Promise<Outcome> {
-  const { config, log, values } = call;
-  // A blank one is none: it stands in the record for good, and in the letter's draft.
-  const given = textOf(values, "reason")?.trim();
-  const reason = given === "" ? undefined : given;
-  const accountText = textOf(values, "account");
-  const account = parseId<AccountId>(accountText);
-  if (accountText !== undefined && account === undefined)
-    return { kind: "usage", error: "--account must be an account id" };
-  const mode = values["with-renewal"] === true ? "with-renewal" : "everyone-out";
-  const keepTools = values["keep-tools"] === true;
-  const keysReachable = values["keys"] === true;
-  if (keysReachable && account !== undefined) {
-    return { kind: "usage", error: "--keys and --account exclude each other: keys are everybody's" };
-  }
-  const contained = await withContainmentGround(config, log, async (ground): Promise<Outcome> => {
-    const { incidents } = await listIncidents(ground.db);
-    const inHand = incidents.find(({ state }) => state !== "closed");
-    if (inHand === undefined && reason === undefined) {
-      return {
-        kind: "usage",
-        error: "--reason is needed to open a case",
-        hint: 'houselights incident contain --reason "database copy offered for sale"',
-      };
-    }
-    if (values["dry-run"] === true || values["yes"] !== true) {
-      // Nobody is kept from containing by a file of deadlines.
-      const deadlines = await readDeadlines(config.deadlines).catch((thrown: unknown) => {
-        log.warn({ reason: messageOf(thrown) }, "deadlines of your own are left out");
-        return deadlineRules;
-      });
-      const needs = { ...ground, wayOut: wayOutOf(config), deadlines };
-      const isDryRun = values["dry-run"] === true;
-      // Who is asked whether to contain is not kept from it by counting.
-      const withinMs = isDryRun ? null : countWithinMs;
-      const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable, withinMs });
-      if (would === undefined) return { kind: "refused", error: "there is no such account" };
-      if (isDryRun) return { kind: "done", json: would, lines: containedLines(would) };
-      for (const line of containedLines(would)) call.say(line);
-      if (!(await confirmed(call, "refuse all of this now? there is no undo"))) {
-        return { kind: "refused", error: "nothing was touched", hint: "--yes contains without asking" };
-      }
-    }
-    const order = { mode, keepTools, keysReachable, reason: reason ?? inHand?.reason ?? "", operator } as const;
-    const outcome = account === undefined ? await contain(ground, order) : await containAccount(ground, account, order);
-    if (outcome.kind === "no-such-account") return { kind: "refused", error: "there is no such account" };
-    const contained = containedReply(outcome);
-    const isTelling = inHand?.state === "notifying" || inHand?.state === "readmitting";
-    return { kind: "done", json: contained, lines: containedLines(contained, isTelling) };
-  });
-  if (!keysReachable || values["dry-run"] === true || contained.kind !== "done") return contained;
-  // After the commit: containing waits for nothing, the keys included.
-  const rotated = await withGround(config, log, ({ db, keyholders, clock, random }) =>
-    rotateKeys({ db, keys: keyholders.keeper.keys, clock, random }),
-  ).catch((thrown: unknown) => {
-    if (thrown instanceof Fault) return { kind: "refused" as const, reason: thrown.message, left: keyPurposes };
-    throw thrown;
-  });
-  const said =
-    rotated.kind === "rotated"
-      ? "new ones are in use; old rows are sealed again: houselights keys status, then keys retire"
-      : rotated.left.length === keyPurposes.length
-        ? `NOT changed: ${rotated.reason}; houselights keys rotate`
-        : `NOT changed for ${rotated.left.join(", ")}: ${rotated.reason}; houselights keys rotate --purpose NAME for each`;
-  return { ...contained, lines: [...(contained.lines ?? []), `  keys                  ${said}`] };
-}
-
 async function runNotify(call: Call): Promise<Outcome> {
   const { config, log, values } = call;
   const asked = (["plan", "preview", "test"] as const).filter((action) => values[action] === true);
   if (asked.length > 1) return { kind: "usage", error: "--plan, --preview and --test exclude each other" };
   const action = asked[0] ?? "start";
   const to = parseId<AccountId>(textOf(values, "to"));
+  // Without it the letter would go to everybody.
+  if (action !== "test" && values["to"] !== undefined) {
+    return { kind: "usage", error: "--to goes with --test: a letter to one operator alone" };
+  }
   if (action === "test" && to === undefined) {
     return { kind: "usage", error: "--test needs --to ID, an operator's account", hint: "houselights operator list" };
   }
@@ -280,12 +164,15 @@ async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
         return { kind: "refused", error: "there is no such alarm", hint: "houselights alarm list" };
       case "in-hand":
         return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
-      case "opened":
+      case "opened": {
+        const alarm = await readAlarm(ground.db, id);
+        const next = `houselights incident contain${alarm === undefined ? "" : withKeys(alarm.proposes)}`;
         return {
           kind: "done",
           json: outcome,
-          lines: [`opened ${outcome.reference}`, "  next                  houselights incident contain"],
+          lines: [`opened ${outcome.reference}`, `  next                  ${next}`],
         };
+      }
     }
   });
 }
@@ -349,15 +236,23 @@ export const incidentCommands: readonly Command[] = [
     examples: ['houselights incident open --reason "database copy offered for sale"'],
     run: async (call) => {
       const alarm = textOf(call.values, "alarm");
-      if (alarm !== undefined) return runOpenFromAlarm(call, alarm);
+      if (alarm !== undefined) {
+        const besides = (["reason", "copied-at", "found-at"] as const).find((name) => call.values[name] !== undefined);
+        if (besides === undefined) return runOpenFromAlarm(call, alarm);
+        return {
+          kind: "usage",
+          error: `--alarm and --${besides} exclude each other: the case says what the alarm says`,
+        };
+      }
       const reason = textOf(call.values, "reason");
-      if (reason === undefined || reason.trim() === "" || reason.length > 500)
-        return { kind: "usage", error: "--reason is needed, at most 500 characters" };
-      const instants = (["copied-at", "found-at"] as const).map((name) => textOf(call.values, name));
-      if (instants.some((text) => text !== undefined && Number.isNaN(parseInstant(text)))) {
+      if (reason === undefined || reason.trim() === "" || reason.length > longestReason)
+        return { kind: "usage", error: `--reason is needed, at most ${longestReason} characters` };
+      const typed = (["copied-at", "found-at"] as const).map((name) => textOf(call.values, name));
+      const instants = typed.map((text) => (text === undefined ? undefined : readInstant(text)));
+      if (typed.some((text, place) => text !== undefined && instants[place] === undefined)) {
         return { kind: "usage", error: "an instant is not ISO 8601", hint: "--copied-at 2026-11-22T20:00:00Z" };
       }
-      const [copiedAt, foundAt] = instants;
+      const [copiedAt, foundAt] = instants.map((one) => (one === undefined ? undefined : toIso(one)));
       return withGround(call.config, call.log, async (ground) => {
         const order = {
           reason,
@@ -380,34 +275,7 @@ export const incidentCommands: readonly Command[] = [
       });
     },
   },
-  {
-    words: ["incident", "contain"],
-    summary: "refuse everything made before now: the one command",
-    arguments: "[--reason TEXT] [--with-renewal] [--keep-tools] [--keys] [--account ID] [--dry-run] [--yes]",
-    options: {
-      reason: { type: "string" },
-      "with-renewal": { type: "boolean" },
-      "keep-tools": { type: "boolean" },
-      keys: { type: "boolean" },
-      account: { type: "string" },
-      "dry-run": { type: "boolean" },
-      yes: { type: "boolean" },
-    },
-    optionHelp: [
-      ["--reason TEXT", "opens the case if none is open"],
-      ["--with-renewal", "spare sessions until their account renews"],
-      ["--keep-tools", "spare tool tokens"],
-      ["--keys", "the keys could be read: refuse TOTP and recovery codes too, and make new keys"],
-      ["--account ID", "this account only"],
-      ["--dry-run", "count, touch nothing"],
-      ["--yes", "do not ask"],
-    ],
-    examples: [
-      'houselights incident contain --reason "database copy offered for sale"',
-      "houselights incident contain --dry-run --json",
-    ],
-    run: runContain,
-  },
+  containCommand,
   {
     words: ["incident", "notify"],
     summary: "tell every account in scope; preview, plan and test first",
@@ -472,18 +340,16 @@ export const incidentCommands: readonly Command[] = [
       'houselights incident way-in --what "leaked key of the backup bucket" --closed-at 2026-11-22T22:00:00Z --evidence "ticket 4711"',
     ],
     run: (call) => {
-      const [what, closedAt, evidence] = ["what", "closed-at", "evidence"].map((name) => textOf(call.values, name));
-      if (
-        what === undefined ||
-        closedAt === undefined ||
-        evidence === undefined ||
-        Number.isNaN(parseInstant(closedAt))
-      ) {
+      const [what, typed, evidence] = ["what", "closed-at", "evidence"].map((name) => textOf(call.values, name));
+      const instant = readInstant(typed ?? "");
+      if (what === undefined || instant === undefined || evidence === undefined) {
         return Promise.resolve({
           kind: "usage",
           error: "--what, --closed-at (ISO 8601) and --evidence are needed",
         } as const);
       }
+      // In UTC: it is signed as it is written, and compared by whoever checks the report elsewhere.
+      const closedAt = toIso(instant);
       return onCase(call, async (ground, id) => {
         const written = await recordWayIn(ground, id, { what, closedAt, evidence }, operator);
         return written ? { kind: "done", lines: ["recorded"] } : { kind: "refused", error: "the case is closed" };

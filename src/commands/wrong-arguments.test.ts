@@ -38,6 +38,45 @@ test("an option that is given twice is refused by name, unless it may be; nobody
   expect(proofs).toMatchObject({ code: 2, error: expect.stringMatching(/^error: one: it cannot be read/) });
 });
 
+test.each([
+  [
+    ["contain", "--account", "00000000-0000-7000-8000-000000000000", "--keep-tools", "--yes"],
+    "--keep-tools and --account",
+  ],
+  [["contain", "--account", "00000000-0000-7000-8000-000000000000", "--with-renewal"], "--with-renewal and --account"],
+  [["contain", "--account", "00000000-0000-7000-8000-000000000000", "--keys"], "--keys and --account"],
+  [["contain", "--account", "ada@example.org", "--yes"], "--account must be an account id"],
+  [["contain", "--reason", "x".repeat(501), "--yes"], "--reason is at most 500 characters"],
+  [["contain", "now"], "there are too many words"],
+  [["open", "--alarm", "00000000-0000-7000-8000-000000000000", "--reason", "stolen"], "--alarm and --reason"],
+  [["open", "--reason", "stolen", "--copied-at", "yesterday"], "an instant is not ISO 8601"],
+  [["open", "--reason", "stolen", "--copied-at", "2026-02-30T00:00:00Z"], "an instant is not ISO 8601"],
+  [["notify", "--to", "00000000-0000-7000-8000-000000000000", "--yes"], "--to goes with --test"],
+])("incident %j is refused before anything is touched", async (words, why) => {
+  expect(await said("incident", ...words)).toMatchObject({
+    code: 2,
+    error: expect.stringMatching(new RegExp(`^error: ${why}`)),
+  });
+  expect(await readdir(folder)).toEqual(["logs"]);
+});
+
+test.each([
+  ["contain", "--reason", "stolen", "--yes"],
+  ["contain", "--dry-run"],
+  ["open", "--reason", "stolen"],
+  ["status"],
+])(
+  "incident %s with settings that are not the service's makes no database of its own, which it would then contain",
+  async (...words) => {
+    const elsewhere = await said("incident", ...words);
+    expect(elsewhere).toMatchObject({
+      code: 1,
+      error: expect.stringMatching(/^error: there is no service in .*\nhint: give the settings/),
+    });
+    expect(await readdir(folder)).toEqual(["logs"]);
+  },
+);
+
 test("an export to no folder, or to one with a checkpoint that is no timeline's, touches nothing", async () => {
   await mkdir(join(folder, "models"));
   await writeFile(join(folder, "models", "checkpoint"), "weights");

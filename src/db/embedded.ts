@@ -260,6 +260,17 @@ const seenSocketFolder = (cluster: Cluster): string =>
     ? cluster.socketFolder.replace(cluster.folder, seenPath(cluster))
     : cluster.socketFolder;
 
+/** Whether a cluster was ever made in the data folder. One that may not be looked into is no absent one. */
+export const hasCluster = async (dataDir: string): Promise<boolean> => {
+  try {
+    await stat(join(dataDir, "postgres", "cluster", "PG_VERSION"));
+    return true;
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    return code !== "ENOENT" && code !== "ENOTDIR";
+  }
+};
+
 /** Into a folder of another name, which becomes the cluster by one rename: killed half-way, it is made anew. */
 async function initialise(cluster: Cluster, binaries: Binaries, options: StartPostgresOptions): Promise<void> {
   if ((await stat(join(cluster.folder, "PG_VERSION")).catch(() => undefined)) !== undefined) return;

@@ -91,3 +91,16 @@ export function every(intervalMs: number, work: () => Promise<void>): { stop(): 
 
 /** Reads what a database's JSON or a wire field says; the schema has already said that it is an instant. */
 export const parseInstant = (text: string): EpochMs => Date.parse(text) as EpochMs;
+
+const typedInstant = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|UTC|[+-]\d\d:\d\d)?)?$/;
+
+/**
+ * Reads an instant as a person types it: ISO 8601, the host's own time where it names no zone, midnight where it names no hour.
+ * `undefined` for a day of no calendar, and for what the language's own parser would guess at: 11/12/2026 is two days.
+ */
+export function readInstant(text: string): EpochMs | undefined {
+  const [, year, month, day, time = "00:00", zone = ""] = typedInstant.exec(text.trim()) ?? [];
+  if (Number(day) > new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()) return undefined;
+  const instant = Date.parse(`${year}-${month}-${day}T${time}${zone === "UTC" ? "Z" : zone}`);
+  return Number.isNaN(instant) ? undefined : (instant as EpochMs);
+}
