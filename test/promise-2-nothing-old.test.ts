@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { findAccount } from "../src/accounts/accounts.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { newId } from "../src/kernel/random.ts";
 import type { AccountId, FileId, SessionId, TitleId } from "../src/kernel/brand.ts";
@@ -128,13 +129,16 @@ async function readyRecovery(): Promise<{ address: string }> {
     cookies: asCookie(await service.operator()),
   });
   expect(started.status, started.text).toBe(201);
-  await ground.plainDb.run(
+  await makeReady(accountId);
+  return { address };
+}
+
+const makeReady = (accountId: string): Promise<number> =>
+  ground.plainDb.run(
     `update recovery set started_at = started_at - interval '4 days', ready_at = ready_at - interval '4 days'
       where account_id = $1`,
     [accountId],
   );
-  return { address };
-}
 
 describe("P2: every session and bearer token, on every route there is", () => {
   test("opened a moment before, and nothing after", async () => {
@@ -463,6 +467,88 @@ describe("P2: the race: paused before its write, containment commits, it resumes
           (await service.call("POST", "/api/account/recovery-codes", { body: {}, cookies })).status === 201,
       };
     },
+    "keeping a second factor": async () => {
+      const { address, session, app } = await personWithTotp();
+      const cookies = asCookie(session);
+      // Doubted by itself, and not by any containment of today: keeping it is all it needs.
+      await ground.plainDb.run(
+        `update totp t set doubted_at = added_at, added_at = added_at - interval '100 days' from address w
+          where w.account_id = t.account_id and w.blind_index = $1`,
+        [await ground.keyholders.web.index("address", address)],
+      );
+      return {
+        run: () => service.call("POST", "/api/account/totp/keep", { body: { code: app.code() }, cookies }),
+        alive: async (made) => made.status === 200 || (await isKept(address)),
+      };
+    },
+    "wanting a second address": async () => {
+      const ada = await person();
+      const cookies = asCookie(await service.signIn(ada.address, ada.password));
+      const wanted = `second-of-${ada.address}`;
+      return {
+        run: () => service.call("POST", "/api/account/addresses", { body: { address: wanted }, cookies }),
+        alive: async () => {
+          const code = (await service.letters()).find(({ to }) => to === wanted)?.code ?? "BBBBBBBBBB";
+          await service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies });
+          return belongs(wanted);
+        },
+      };
+    },
+    "confirming a second address": async () => {
+      const ada = await person();
+      const cookies = asCookie(await service.signIn(ada.address, ada.password));
+      const wanted = `second-of-${ada.address}`;
+      await service.call("POST", "/api/account/addresses", { body: { address: wanted }, cookies });
+      const code = (await service.letters()).find(({ to }) => to === wanted)?.code;
+      return {
+        run: () => service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies }),
+        alive: () => belongs(wanted),
+      };
+    },
+    "naming an operator": async () => {
+      const ada = await person();
+      const operator = await service.operator();
+      return {
+        run: () =>
+          service.call("POST", "/api/operators", { body: { address: ada.address }, cookies: asCookie(operator) }),
+        alive: async () => (await roleOf(ada.address)) === "operator",
+      };
+    },
+    "starting a recovery": async () => {
+      const ada = await person();
+      const operator = await service.operator();
+      const index = await ground.keyholders.web.index("address", ada.address);
+      const { accountId } = await findAccount(ground.plainDb, index);
+      const address = `found-${people}@example.org`;
+      return {
+        run: () =>
+          service.call("POST", "/api/recoveries", { body: { accountId, address }, cookies: asCookie(operator) }),
+        alive: async () => {
+          await makeReady(String(accountId));
+          await service.call("POST", "/api/renewals", { body: { address } });
+          return (await service.letters()).find(({ to }) => to === address)?.letter === "renewal code";
+        },
+      };
+    },
+    "asking for the renewal of a recovery": async () => {
+      const { address } = await readyRecovery();
+      return {
+        run: () => service.call("POST", "/api/renewals", { body: { address } }),
+        alive: async (made) => renewsAt(address, made.cookies[browserCookie] ?? ""),
+      };
+    },
+    "completing the renewal of a recovery": async () => {
+      const { address } = await readyRecovery();
+      const { code, browser } = await codeFor("/api/renewals", address, {});
+      return {
+        run: () =>
+          service.call("POST", "/api/renewals/complete", {
+            body: { code, password: "yet another fresh sentence" },
+            cookies: { [browserCookie]: browser },
+          }),
+        alive: async (made) => made.status === 200 || (await belongs(address)),
+      };
+    },
     "claiming a link": async () => {
       const ada = await person();
       const code = await link(await service.signIn(ada.address, ada.password));
@@ -527,16 +613,7 @@ describe("P2: the race: paused before its write, containment commits, it resumes
       const ada = await person();
       return {
         run: () => service.call("POST", "/api/renewals", { body: { address: ada.address } }),
-        alive: async (made) => {
-          const letter = (await service.letters()).find(
-            ({ to, letter: kind }) => to === ada.address && kind === "renewal code",
-          );
-          const completed = await service.call("POST", "/api/renewals/complete", {
-            body: { code: letter?.code ?? "BBBBBBBBBB", password: "one more fresh sentence" },
-            cookies: { [browserCookie]: made.cookies[browserCookie] ?? "" },
-          });
-          return completed.status === 200;
-        },
+        alive: async (made) => renewsAt(ada.address, made.cookies[browserCookie] ?? ""),
       };
     },
     "completing a renewal": async () => {
@@ -590,6 +667,29 @@ describe("P2: the race: paused before its write, containment commits, it resumes
         alive: async () => (await service.call("GET", "/api/session", { cookies: asCookie(token) })).status === 200,
       };
     },
+  };
+
+  const accountAt = async (address: string) =>
+    findAccount(ground.plainDb, await ground.keyholders.web.index("address", address));
+  const belongs = async (address: string): Promise<boolean> => (await accountAt(address)).accountId !== null;
+  const roleOf = async (address: string): Promise<string | undefined> =>
+    (
+      await ground.plainDb.one<{ role: string }>(`select role from account where id = $1`, [
+        (await accountAt(address)).accountId,
+      ])
+    )?.role;
+  const isKept = async (address: string): Promise<boolean> =>
+    (await ground.plainDb.one(`select 1 as it from totp where account_id = $1 and doubted_at is null`, [
+      (await accountAt(address)).accountId,
+    ])) !== undefined;
+  /** Whether the newest code that was mailed there sets a password, in the browser that asked for it. */
+  const renewsAt = async (address: string, browser: string): Promise<boolean> => {
+    const letter = (await service.letters()).find(({ to, letter: kind }) => to === address && kind === "renewal code");
+    const completed = await service.call("POST", "/api/renewals/complete", {
+      body: { code: letter?.code ?? "BBBBBBBBBB", password: "one more fresh sentence" },
+      cookies: { [browserCookie]: browser },
+    });
+    return completed.status === 200;
   };
 
   /** How many apps and recovery codes the account of an address has, whatever their epoch. */

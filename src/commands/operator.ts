@@ -65,10 +65,10 @@ export const operatorCommands: readonly Command[] = [
       withGround(config, log, async ({ db, keyholders, clock, random }) => {
         if (address === undefined) return { kind: "usage", error: "an address is needed" };
         const added = await addOperator({ db, keyholder: keyholders.operator, clock, random }, address, host);
-        if (added === undefined) {
+        if (added.kind !== "added") {
           return { kind: "refused", error: "no account has this address", hint: "they sign up first, at /sign-up" };
         }
-        return { kind: "done", json: { accountId: added }, lines: [`operator added ${added}`] };
+        return { kind: "done", json: { accountId: added.accountId }, lines: [`operator added ${added.accountId}`] };
       }),
   },
   {

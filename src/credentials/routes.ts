@@ -131,9 +131,15 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
     "/api/operators",
     { config: { access: "fresh operator" }, schema: { body: AddOperator, response: { 200: OperatorChanged } } },
     async (request, reply) => {
-      const added = await addOperator(needs, request.body.address, viewerOf(request).accountId);
-      if (added === undefined) return refuse(reply, "not-found", { detail: "no account has this address" });
-      return reply.send({ kind: "operator-added" });
+      const outcome = await addOperator(needs, request.body.address, viewerOf(request));
+      switch (outcome.kind) {
+        case "added":
+          return reply.send({ kind: "operator-added" });
+        case "no-such-account":
+          return refuse(reply, "not-found", { detail: "no account has this address" });
+        case "contained":
+          return refuse(reply, "renew-first");
+      }
     },
   );
 
