@@ -3,7 +3,8 @@ import { parseInstant, toIso } from "../kernel/clock.ts";
 import type { SurplusFound } from "../key-use/compare.ts";
 import type { Contradiction } from "../timeline/cosign.ts";
 import type { DataClass } from "../wire/incidents.ts";
-import { everyDataClass, type AlarmFound } from "./raise-alarm.ts";
+import { everyDataClass } from "../incidents/open.ts";
+import type { AlarmFound } from "./raise-alarm.ts";
 import { wordsAbout, type AlarmSubject, type CanarySubject, type StuffingSubject } from "./words/catalogue.ts";
 import { en } from "./words/en.ts";
 

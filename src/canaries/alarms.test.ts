@@ -15,7 +15,8 @@ import type { Alarm } from "../wire/alarms.ts";
 import { testAlarm } from "./alarm-words.ts";
 import { acknowledgeAlarm, listAlarms } from "./alarms.ts";
 import { alarmTasks } from "./deliver-alarm.ts";
-import { everyDataClass, raiseAlarm, type AlarmFound, type AlarmId } from "./raise-alarm.ts";
+import { everyDataClass } from "../incidents/open.ts";
+import { raiseAlarm, type AlarmFound, type AlarmId } from "./raise-alarm.ts";
 
 /** P10: an alarm reaches the operators by mail, webhook and console, says what it is worth, and proposes a case. */
 const service = await testService();

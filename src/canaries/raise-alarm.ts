@@ -33,16 +33,6 @@ export interface AlarmFound {
   };
 }
 
-/** Everything that an account database holds. */
-export const everyDataClass: readonly DataClass[] = [
-  "addresses",
-  "names",
-  "password records",
-  "sessions",
-  "second factors",
-  "viewing history",
-];
-
 /** How long an alarm that goes on ringing, and that nobody acknowledges, stays silent between two deliveries. */
 const tellAgainMs = dayMs;
 

@@ -18,6 +18,7 @@ import { readTimeline } from "../timeline/read.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { contain, containAccount } from "./contain.ts";
+import { everyDataClass } from "./open.ts";
 
 const witnessOf = ({ ground }: TestService): Witness => ground.keyholders.operator.witness;
 
@@ -454,6 +455,24 @@ test("a case that says that keys were within reach has second factors refused, o
   service.clock.advance(1_000);
   expect((await containNow(service)).floors).not.toContain("totp");
 });
+
+test.each([{}, { dataClasses: [] }])(
+  "a case that is told nothing of what was taken, %j, tells people of everything there is",
+  async (said) => {
+    const service = await testService();
+    const operator = asCookie(await service.operator());
+    const opened = await service.call("POST", "/api/incidents", {
+      body: { reason: "a copy", ...said },
+      cookies: operator,
+    });
+    expect(opened.body["dataClasses"]).toEqual([...everyDataClass]);
+    const preview = await service.call("POST", `/api/incidents/${String(opened.body["id"])}/notify`, {
+      body: { action: "preview" },
+      cookies: operator,
+    });
+    expect(preview.text).toContain("the record of your second factor");
+  },
+);
 
 test("one account and what spares sessions exclude each other: it is signed out everywhere", async () => {
   const service = await testService();

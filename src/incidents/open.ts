@@ -3,7 +3,7 @@ import { fromDate, minuteMs, parseInstant, plus, toDate, toIso, type Clock, type
 import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
-import type { OpenIncident } from "../wire/incidents.ts";
+import type { DataClass, OpenIncident } from "../wire/incidents.ts";
 import { reviewItems } from "./review.ts";
 
 interface Needs {
@@ -95,6 +95,16 @@ export const keysCallForRefusal = async (tx: Tx): Promise<boolean> =>
       where i.state <> 'closed' and i.keys_reachable = 'yes' and coalesce(f.raised_at, '-infinity') < i.opened_at`,
   )) !== undefined;
 
+/** Everything that an account database holds. */
+export const everyDataClass: readonly DataClass[] = [
+  "addresses",
+  "names",
+  "password records",
+  "sessions",
+  "second factors",
+  "viewing history",
+];
+
 /** What a case says when it is opened. */
 export interface CaseFacts extends OpenIncident {
   /** No copy from before then holds what was found. When it was made is not known by that: who came later is in scope all the same. */
@@ -112,7 +122,9 @@ export async function writeIncident(
   const incidentId = newId<IncidentId>(random, now);
   const letters = newTypedCode(random, 8).revealText();
   const reference = `HL-${letters.slice(0, 4)}-${letters.slice(4)}`;
-  const dataClasses = order.dataClasses ?? ["addresses", "names", "password records", "sessions", "viewing history"];
+  // None is said by a form in which nothing was ticked; the letter would tell people that nothing of theirs was taken.
+  const said = order.dataClasses ?? [];
+  const dataClasses = said.length === 0 ? everyDataClass : said;
   const foundAt = order.foundAt === undefined ? now : parseInstant(order.foundAt);
   const copiedAfter = order.copiedAfter ?? null;
   await tx.run(
