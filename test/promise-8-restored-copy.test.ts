@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { layGround, type Ground } from "../src/app.ts";
+import { listAlarms } from "../src/canaries/alarms.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { openDb } from "../src/db/db.ts";
+import { append } from "../src/timeline/append.ts";
 import { currentHead, integrate, startIntegrator } from "../src/timeline/integrate.ts";
 import { readTimeline } from "../src/timeline/read.ts";
 import { readFloors } from "../src/credentials/floors.ts";
 import { Fault } from "../src/kernel/fault.ts";
+import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { testConnection } from "../src/db/test-database.ts";
 import { sessionCheck } from "../src/sessions/check.ts";
@@ -143,9 +146,54 @@ test("P8: without any containment between, a session that was signed out stays s
   await restore(service, file);
   expect(await opens(service, token)).toBe(false);
   expect(await opensAfresh(service, token)).toBe(false);
-  // No containment lies between: passwords are not refused, and the operator is told what that means.
+  // No containment lies between: passwords are not refused, and the operator is told what that means, and offered to contain.
   expect(await signsIn(service)).toBe(true);
+  const [alarm] = await listAlarms(service.ground.plainDb);
+  expect(alarm).toMatchObject({ kind: "copy detected", facts: { "passwords too": false } });
+  expect(alarm?.evidence).toContain(
+    "those that were changed since are the old ones again, and containing refuses them",
+  );
+  expect(alarm?.proposes.dataClasses).not.toEqual([]);
 });
+
+test.each(["as long", "longer"])(
+  "P8: a copy whose timeline has gone another way, and is %s by now, revives nothing",
+  async (length) => {
+    const service = await testService();
+    const { ground } = service;
+    await service.account("ada@example.org", goodPassword);
+    const token = await service.signIn("ada@example.org", goodPassword);
+    await integrateNow(service);
+    const file = await backup(service, "before");
+    const note = (account: string) =>
+      ground.plainDb.transaction((tx) =>
+        append(tx, ground.clock.now(), { kind: "sign-out", detail: { account } }, ground.random),
+      );
+    await note("here");
+    await integrateNow(service);
+    // The same line, and the database behind no floor: nothing is refused.
+    expect(await opensAfresh(service, token)).toBe(true);
+    const instance = await ground.plainDb.one<{ id: string }>(`select id from instance`);
+    const databaseId = instance?.id ?? "";
+    const head = () => currentHead(ground.plainDb);
+    // The witness has been told of it by the integration.
+    const before = await head();
+
+    await restore(service, file);
+    // Elsewhere, with another keyholder, it was served and grew.
+    await note("elsewhere");
+    if (length === "longer") await note("elsewhere too");
+    const elsewhere = await testKeyholder();
+    const [operator, mailer] = [await elsewhere.connect("operator"), await elsewhere.connect("mailer")];
+    await operator.witness.enrol(databaseId, { floors: await readFloors(ground.plainDb), head: await head() });
+    await integrate({ db: ground.plainDb, keyholder: mailer, clock: ground.clock, databaseId });
+    await elsewhere.stop();
+    const size = (await head()).size;
+    expect(length === "longer" ? size > before.size : size === before.size).toBe(true);
+    expect(await opensAfresh(service, token)).toBe(false);
+    expect((await readTimeline(ground.plainDb, { kinds: ["copy detected"], limit: 5 })).length).toBe(1);
+  },
+);
 
 test("P8: killed between the commit and the witness's confirmation, restored or not, nothing old opens", async () => {
   const service = await testService();

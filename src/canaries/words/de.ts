@@ -40,7 +40,7 @@ const about: AlarmCatalogue["about"] = {
   "copy detected": {
     title: "Diese Datenbank ist eine ältere Kopie",
     evidence:
-      "Die Datenbank enthält weniger, als sich der Schlüsselprozess von ihr gemerkt hat: eine Sicherung wurde zurückgespielt, oder eine andere Kopie steht an ihrer Stelle. Jede Sitzung, jedes Ticket, jeder Code und jeder Link, den sie wiederbeleben könnte, wird abgelehnt.",
+      "Die Datenbank enthält weniger, als sich der Schlüsselprozess von ihr gemerkt hat: eine Sicherung wurde zurückgespielt, oder eine andere Kopie steht an ihrer Stelle. Jede Sitzung, jedes Ticket, jeder Code und jeder Link, den sie wiederbeleben könnte, wird abgelehnt. Passwörter werden ebenfalls abgelehnt, wenn dazwischen eingedämmt wurde. Wenn nicht, gelten seither geänderte wieder wie vorher, und erst Eindämmen lehnt sie ab.",
     notEvidence:
       "Es ist kein Zeichen, dass jemand anders eine Kopie hat. Wenn Sie selbst eine Sicherung zurückgespielt haben, sieht das so aus.",
     foundHow: "den Zeugen, der die Datenbank hinter dem fand, was er sich gemerkt hat",

@@ -40,7 +40,7 @@ const about: AlarmCatalogue["about"] = {
   "copy detected": {
     title: "This database is an older copy",
     evidence:
-      "The database holds less than the keyholder remembers of it: a backup was put back, or another copy stands in its place. Every session, ticket, code and link that it could revive is refused.",
+      "The database holds less than the keyholder remembers of it: a backup was put back, or another copy stands in its place. Every session, ticket, code and link that it could revive is refused. Passwords are refused as well if a containment lies between. If none does, those that were changed since are the old ones again, and containing refuses them.",
     notEvidence:
       "It is no evidence that somebody else has a copy. If you restored a backup yourself, this is what restoring looks like.",
     foundHow: "the witness found the database behind what it remembers",

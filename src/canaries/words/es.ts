@@ -40,7 +40,7 @@ const about: AlarmCatalogue["about"] = {
   "copy detected": {
     title: "Esta base de datos es una copia más antigua",
     evidence:
-      "La base de datos contiene menos de lo que el proceso de claves recuerda de ella: se ha restaurado una copia de seguridad, o hay otra copia en su lugar. Se rechaza toda sesión, todo tique, todo código y todo enlace que pudiera revivir.",
+      "La base de datos contiene menos de lo que el proceso de claves recuerda de ella: se ha restaurado una copia de seguridad, o hay otra copia en su lugar. Se rechaza toda sesión, todo tique, todo código y todo enlace que pudiera revivir. También se rechazan las contraseñas si entretanto se contuvo. Si no, las que se cambiaron desde entonces vuelven a ser las antiguas, y contener las rechaza.",
     notEvidence:
       "No es señal de que otra persona tenga una copia. Si usted mismo restauró una copia de seguridad, este es el aspecto de una restauración.",
     foundHow: "el testigo, que encontró la base de datos por detrás de lo que recuerda",

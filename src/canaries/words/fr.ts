@@ -40,7 +40,7 @@ const about: AlarmCatalogue["about"] = {
   "copy detected": {
     title: "Cette base de données est une copie plus ancienne",
     evidence:
-      "La base contient moins que ce dont le processus des clés se souvient : une sauvegarde a été remise en place, ou une autre copie a pris sa place. Toute session, tout ticket, tout code et tout lien qu’elle pourrait faire revivre est refusé.",
+      "La base contient moins que ce dont le processus des clés se souvient : une sauvegarde a été remise en place, ou une autre copie a pris sa place. Toute session, tout ticket, tout code et tout lien qu’elle pourrait faire revivre est refusé. Les mots de passe sont refusés aussi si l’on a contenu entre-temps. Sinon, ceux qui ont été changés depuis sont redevenus les anciens, et contenir les refuse.",
     notEvidence:
       "Ce n’est pas le signe que quelqu’un d’autre a une copie. Si vous avez restauré une sauvegarde vous-même, c’est l’aspect d’une restauration.",
     foundHow: "le témoin, qui a trouvé la base en retard sur ce dont il se souvient",

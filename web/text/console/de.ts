@@ -351,7 +351,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "contain.done.counted": "Danach gezählt in {ms} ms",
   "contain.done.owed": "Der Zeuge war nicht zu erreichen. Nichts anderes beginnt, bevor er es weiß.",
   "contain.done.keys":
-    "Die Schlüssel waren erreichbar: Auch Authenticator-Apps und Wiederherstellungscodes werden abgewiesen, bis sie neu eingerichtet sind. Neue Schlüssel macht dieser Befehl auf dem Server:",
+    "Die Schlüssel waren erreichbar: Auch Authenticator-Apps und Wiederherstellungscodes werden abgewiesen, bis sie neu eingerichtet sind. Neue Schlüssel macht dieser Befehl auf dem Rechner:",
   "contain.done.out.title": "Auch Sie sind abgemeldet",
   "contain.done.out.what":
     "Das ist Absicht: nichts Altes wird angenommen, von niemandem. Um zurückzukommen, rufen Sie dies auf dem Rechner des Dienstes auf und öffnen den Link, den es druckt:",

@@ -356,7 +356,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "contain.done.counted": "Contado después en {ms} ms",
   "contain.done.owed": "No se pudo avisar al testigo. No empieza nada más hasta que lo sepa.",
   "contain.done.keys":
-    "Las claves estaban al alcance: también se rechazan las aplicaciones de autenticación y los códigos de recuperación, hasta que se configuren de nuevo. Las claves nuevas se crean en el servidor:",
+    "Las claves estaban al alcance: también se rechazan las aplicaciones de autenticación y los códigos de recuperación, hasta que se configuren de nuevo. Las claves nuevas se crean en la máquina:",
   "contain.done.out.title": "También se cerró su sesión",
   "contain.done.out.what":
     "Es a propósito: no se acepta nada antiguo, de nadie. Para volver, ejecute esto en la máquina del servicio y abra el enlace que muestra:",

@@ -359,7 +359,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "contain.done.counted": "Compté ensuite en {ms} ms",
   "contain.done.owed": "Le témoin n’a pas pu être prévenu. Rien d’autre ne commence avant qu’il le soit.",
   "contain.done.keys":
-    "Les clés étaient accessibles : les applications d’authentification et les codes de secours sont refusés aussi, jusqu’à ce qu’ils soient refaits. Les nouvelles clés se font sur le serveur :",
+    "Les clés étaient accessibles : les applications d’authentification et les codes de secours sont refusés aussi, jusqu’à ce qu’ils soient refaits. Les nouvelles clés se font sur la machine :",
   "contain.done.out.title": "Vous êtes déconnecté aussi",
   "contain.done.out.what":
     "C’est voulu : rien d’ancien n’est accepté, de personne. Pour revenir, lancez ceci sur la machine du service et ouvrez le lien affiché :",
