@@ -138,8 +138,9 @@ const isStrong = (proof: Proof): boolean => proof === "passkey" || proof === "pa
 /**
  * Notes that the viewer has proved who they are once more, and gives the session another token: whoever had the one
  * before, by whatever way, does not get what the proof opens. The session's id stays, and so do its place in the list of
- * devices and the grants that play by it. Of two proofs by one token the second finds it replaced. A password that fell below
- * its floor, or was changed, since it was read proves nothing: a containment may have spared the session and not it.
+ * devices and the grants that play by it. Of two proofs by one token the second finds it replaced, and one in a session that
+ * a containment has refused meanwhile finds none. A password that fell below its floor, or was changed, since it was read
+ * proves nothing: a containment may have spared the session and not it.
  *
  * Source: ASVS 5.0 7.2.4.
  */
@@ -150,6 +151,7 @@ export const noteProof: NoteProof = async (tx, viewer, { by, generation, now, ra
     `update session set digest = $7, proved_at = $3, proof = $5, strongly_proved_at = coalesce($6, strongly_proved_at)
       where account_id = $1 and id = $2 and digest = $8 and ended_at is null and generation = $4
         and generation = (select generation from account where id = $1)
+        and epoch >= (select f.epoch from floor f where f.kind = session.class)
         and ($9::timestamptz is null or ${stillStands({ account: "$1", setAt: "$9", epoch: "$10" })})`,
     [
       accountId,
