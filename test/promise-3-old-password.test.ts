@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { containNeedsOf } from "./contain-needs.ts";
 import { costOf } from "./request-cost.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { setUpTotp } from "./totp-app.ts";
 import { contain } from "../src/incidents/contain.ts";
 
 /**
@@ -37,6 +38,33 @@ test("P3: unknown, wrong and right-but-refused are one answer at one cost", asyn
   expect(refused.hashes).toBe(1);
   expect(refused).toEqual(wrong);
   expect(unknown).toEqual(wrong);
+});
+
+test("P3: so they are in the form of the page, and for an account with a second factor", async () => {
+  await service.account("bea@example.org", goodPassword, "Bea");
+  await setUpTotp(service, await service.signIn("bea@example.org", goodPassword));
+  const form = (address: string, password: string) =>
+    costOf(service, () =>
+      service.call("POST", "/sign-in", { body: { address, password }, headers: { accept: "text/html" } }),
+    );
+  const wrongWords = "wrong words, same length here!!";
+  // The right password worked a moment before: it leads to the code.
+  expect((await form("bea@example.org", goodPassword)).headers["location"]).toBe("/sign-in/code");
+  await form("ada@example.org", wrongWords);
+  await containNow();
+  const seen = async (ask: typeof cost, address: string, password: string) => {
+    const { text, headers, ...rest } = await ask(address, password);
+    // The form shows again what was typed into it; all addresses here are as long.
+    return { ...rest, headers, text: text.replaceAll(address, "somebody") };
+  };
+  for (const ask of [cost, form]) {
+    const wrong = await seen(ask, "bea@example.org", wrongWords);
+    expect([wrong.status, wrong.hashes]).toEqual([401, 1]);
+    expect(wrong.text).toContain("HL-");
+    expect(await seen(ask, "bea@example.org", goodPassword)).toEqual(wrong);
+    expect(await seen(ask, "ada@example.org", goodPassword)).toEqual(wrong);
+    expect(await seen(ask, "eve@example.org", wrongWords)).toEqual(wrong);
+  }
 });
 
 test("P3: the old password proves nothing anywhere else either", async () => {

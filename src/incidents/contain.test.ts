@@ -8,6 +8,7 @@ import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
 import type { AccountId, SessionClass } from "../kernel/brand.ts";
+import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "../db/db.ts";
 import { testConnection } from "../db/test-database.ts";
@@ -148,7 +149,10 @@ describe("containing one account", () => {
     await service.account("bob@example.org", goodPassword);
     const operator = await service.operator();
     await containOne(service, ada);
-    const { incidentId } = await containNow(service, "with-renewal");
+    service.clock.advance(60_000);
+    const { incidentId, at } = await containNow(service, "with-renewal");
+    const row = await service.ground.plainDb.one(`select contained_at as at from incident`);
+    expect(row).toEqual({ at: new Date(at) });
     const planned = await service.call("POST", `/api/incidents/${incidentId}/notify`, {
       body: { action: "plan" },
       cookies: asCookie(operator),
@@ -383,6 +387,43 @@ test("what somebody announced and was stopped in is carried out by the next, tho
   expect(first.asked.filter((asked) => asked.startsWith("abandon"))).toEqual([]);
   expect((await remembered(service, witnessOf(service))).floors).toEqual(await readFloors(service.ground.plainDb));
   await db.close();
+});
+
+test.each(["read", "intend", "confirm"] as const)(
+  "what the witness is owed since its %s failed is told by the next containment",
+  async (step) => {
+    const service = await testService();
+    const away = () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "away"));
+    const owed = await containNow(service, "everyone-out", { ...witnessOf(service), [step]: away });
+    expect(owed.witness).toBe("owed");
+    const told = await containNow(service);
+    expect([told.witness, told.epoch]).toEqual(["told", owed.epoch + 1]);
+    const { floors, intent } = await remembered(service, witnessOf(service));
+    expect([floors, intent]).toEqual([await readFloors(service.ground.plainDb), null]);
+  },
+);
+
+test("one that fails and is rolled back takes its announcement back: nobody carries it out", async () => {
+  const service = await testService();
+  const { plainDb } = service.ground;
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const before = await remembered(service, witnessOf(service));
+  const held = heldUp(witnessOf(service));
+  held.goOn();
+  await plainDb.run(`alter table added_since rename to added_once`);
+  try {
+    await expect(contain(needsOf(service, held.witness), order)).rejects.toThrow("added_since");
+  } finally {
+    await plainDb.run(`alter table added_once rename to added_since`);
+  }
+  const epoch = highest(before.floors) + 1;
+  expect(held.asked).toEqual([`intend ${epoch}`, `abandon ${epoch}`]);
+  expect(await remembered(service, witnessOf(service))).toEqual(before);
+  expect(await opens(service, token)).toBe(true);
+  // And the next one is contained with the epoch that was free again.
+  expect(await containNow(service)).toMatchObject({ epoch, witness: "told" });
+  expect(await opens(service, token)).toBe(false);
 });
 
 test("with the keyholder down it commits and says that the witness is owed; nothing starts until it is paid; the next start pays", async () => {
