@@ -147,3 +147,32 @@ test("a dry run needs no case; one opened from an alarm that keys were seen at l
   const again = await command("incident", "contain", "--yes", "--json");
   expect(JSON.parse(again.out)).toMatchObject({ kind: "contained", floors: expect.not.arrayContaining(["totp"]) });
 }, 60_000);
+
+test("a case is told on the host what it can be told in the console", async () => {
+  await ground.plainDb.run(`update incident set state = 'closed'`);
+  const options = {
+    reason: "a backup was public",
+    "found-at": "2026-11-20 08:00 UTC",
+    "copied-at": "2026-11-19T09:00:00+01:00",
+    "found-by": "a reader",
+    "found-how": "a search engine",
+    data: "password records, addresses",
+    keys: "yes",
+  };
+  const opened = await command(
+    "incident",
+    "open",
+    ...Object.entries(options).flatMap(([name, said]) => [`--${name}`, said]),
+  );
+  expect([opened.code, opened.err]).toEqual([0, ""]);
+  expect(opened.out).toMatch(/^ {2}next +houselights incident contain --keys$/m);
+  expect(JSON.parse((await command("incident", "status", "--json")).out)).toMatchObject({
+    reason: "a backup was public",
+    foundAt: "2026-11-20T08:00:00.000Z",
+    copiedAt: "2026-11-19T08:00:00.000Z",
+    foundBy: "a reader",
+    foundHow: "a search engine",
+    dataClasses: ["addresses", "password records"],
+    keysReachable: "yes",
+  });
+}, 60_000);

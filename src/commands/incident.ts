@@ -3,12 +3,8 @@ import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { plus, readInstant, secondMs, sleep, toIso } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
 import type { Ground } from "../app.ts";
-import { withKeys } from "../canaries/alarm-letter.ts";
-import { openCaseFromAlarm, readAlarm } from "../canaries/alarms.ts";
-import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
 import { closeRefusal, reviewRefusal } from "../incidents/refusals.ts";
-import { openIncident } from "../incidents/open.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
 import { pauseCampaign, resumeCampaign } from "../incidents/pause.ts";
 import { dueText } from "../incidents/deadlines.ts";
@@ -21,7 +17,8 @@ import { sharedCaseNumbers } from "../incidents/case-numbers.ts";
 import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { SignalSum } from "../wire/signals.ts";
-import { containCommand, longestReason } from "./contain.ts";
+import { containCommand } from "./contain.ts";
+import { openCommand } from "./open-case.ts";
 import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withGround, withReadingGround } from "./ground.ts";
@@ -153,30 +150,6 @@ async function finishedPlan(
   return notifyIncident(needs, id, "plan", operator);
 }
 
-async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
-  const id = parseId<AlarmId>(text);
-  if (id === undefined)
-    return { kind: "usage", error: "--alarm must be an alarm's id", hint: "houselights alarm list" };
-  return withGround(call.config, call.log, async (ground) => {
-    const outcome = await openCaseFromAlarm(ground, id, operator);
-    switch (outcome.kind) {
-      case "no-such-alarm":
-        return { kind: "refused", error: "there is no such alarm", hint: "houselights alarm list" };
-      case "in-hand":
-        return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
-      case "opened": {
-        const alarm = await readAlarm(ground.db, id);
-        const next = `houselights incident contain${alarm === undefined ? "" : withKeys(alarm.proposes)}`;
-        return {
-          kind: "done",
-          json: outcome,
-          lines: [`opened ${outcome.reference}`, `  next                  ${next}`],
-        };
-      }
-    }
-  });
-}
-
 type CaseGround = Pick<Ground, "db" | "clock" | "config">;
 
 async function showCase(ground: CaseGround, id: IncidentId): Promise<Outcome> {
@@ -217,64 +190,7 @@ const pausing = (action: "pause" | "resume", summary: string, done: string): Com
 });
 
 export const incidentCommands: readonly Command[] = [
-  {
-    words: ["incident", "open"],
-    summary: "open a case without touching anything yet",
-    arguments: "--reason TEXT [--copied-at INSTANT] [--found-at INSTANT] | --alarm ID",
-    options: {
-      reason: { type: "string" },
-      "copied-at": { type: "string" },
-      "found-at": { type: "string" },
-      alarm: { type: "string" },
-    },
-    optionHelp: [
-      ["--alarm ID", "open the case that this alarm proposes, with its evidence"],
-      ["--reason TEXT", "what is known, in a sentence"],
-      ["--copied-at INSTANT", "when the copy was taken, if known (ISO 8601)"],
-      ["--found-at INSTANT", "when it was found; now unless given"],
-    ],
-    examples: ['houselights incident open --reason "database copy offered for sale"'],
-    run: async (call) => {
-      const alarm = textOf(call.values, "alarm");
-      if (alarm !== undefined) {
-        const besides = (["reason", "copied-at", "found-at"] as const).find((name) => call.values[name] !== undefined);
-        if (besides === undefined) return runOpenFromAlarm(call, alarm);
-        return {
-          kind: "usage",
-          error: `--alarm and --${besides} exclude each other: the case says what the alarm says`,
-        };
-      }
-      const reason = textOf(call.values, "reason");
-      if (reason === undefined || reason.trim() === "" || reason.length > longestReason)
-        return { kind: "usage", error: `--reason is needed, at most ${longestReason} characters` };
-      const typed = (["copied-at", "found-at"] as const).map((name) => textOf(call.values, name));
-      const instants = typed.map((text) => (text === undefined ? undefined : readInstant(text)));
-      if (typed.some((text, place) => text !== undefined && instants[place] === undefined)) {
-        return { kind: "usage", error: "an instant is not ISO 8601", hint: "--copied-at 2026-11-22T20:00:00Z" };
-      }
-      const [copiedAt, foundAt] = instants.map((one) => (one === undefined ? undefined : toIso(one)));
-      return withGround(call.config, call.log, async (ground) => {
-        const order = {
-          reason,
-          ...(copiedAt === undefined ? {} : { copiedAt }),
-          ...(foundAt === undefined ? {} : { foundAt }),
-        };
-        const opened = await openIncident(ground, order, operator);
-        if (opened.kind === "in-hand") {
-          return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
-        }
-        if (opened.kind === "impossible") {
-          const name = opened.field === "copiedAt" ? "--copied-at" : "--found-at";
-          return { kind: "usage", error: `${name} ${opened.rule.replace(/^is not/, "must not be")}` };
-        }
-        return {
-          kind: "done",
-          json: opened,
-          lines: [`opened ${opened.reference}`, "  next                  houselights incident contain"],
-        };
-      });
-    },
-  },
+  openCommand,
   containCommand,
   {
     words: ["incident", "notify"],

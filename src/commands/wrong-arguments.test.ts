@@ -51,6 +51,11 @@ test.each([
   [["open", "--alarm", "00000000-0000-7000-8000-000000000000", "--reason", "stolen"], "--alarm and --reason"],
   [["open", "--reason", "stolen", "--copied-at", "yesterday"], "an instant is not ISO 8601"],
   [["open", "--reason", "stolen", "--copied-at", "2026-02-30T00:00:00Z"], "an instant is not ISO 8601"],
+  [["open", "--reason", "stolen", "--data", "addresses, cards"], "--data names something that is not kept"],
+  [["open", "--reason", "stolen", "--data", ""], "--data names something that is not kept"],
+  [["open", "--reason", "stolen", "--keys", "maybe"], "--keys is no, unknown or yes"],
+  [["open", "--reason", "stolen", "--found-by", " "], "--found-by is a text of at most 200 characters"],
+  [["open", "--alarm", "00000000-0000-7000-8000-000000000000", "--keys", "no"], "--alarm and --keys"],
   [["notify", "--to", "00000000-0000-7000-8000-000000000000", "--yes"], "--to goes with --test"],
 ])("incident %j is refused before anything is touched", async (words, why) => {
   expect(await said("incident", ...words)).toMatchObject({

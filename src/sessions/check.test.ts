@@ -25,7 +25,12 @@ async function signedIn(people: number, patience: { readonly lateMs?: number } =
   const checks = sessionCheck(needs, patience);
   const checkOne = (at: number): Promise<Viewer | null> =>
     checks.check({ kind: "bearer", token: writeToken({ ...rows[at]!, secret }) });
-  return { checks, checkOne, good: (all: readonly (Viewer | null)[]) => all.filter((one) => one !== null).length };
+  return {
+    checks,
+    checkOne,
+    rows,
+    good: (all: readonly (Viewer | null)[]) => all.filter((one) => one !== null).length,
+  };
 }
 
 /** Holds every reader of sessions up until it is called. */
@@ -55,6 +60,27 @@ test("checks that arrive together share a statement, two hundred at most, and fo
   await letGo();
   expect(good(await many)).toBe(950);
   expect(checks.statements()).toBe(1 + 5);
+});
+
+test("of checks that share a statement none gets another's session: the account has to be the session's own", async () => {
+  const { checks, rows } = await signedIn(2);
+  const [ada, bob] = rows as [(typeof rows)[number], (typeof rows)[number]];
+  const mixed = { accountId: ada.accountId, sessionId: bob.sessionId };
+  const asked = await Promise.all([
+    checks.check({ kind: "grant", ...ada }),
+    checks.check({ kind: "grant", ...bob }),
+    checks.check({ kind: "grant", ...mixed }),
+    checks.check({ kind: "bearer", token: writeToken({ ...mixed, secret }) }),
+    checks.check({ kind: "bearer", token: writeToken({ ...bob, secret: new Secret(Buffer.alloc(32, 8)) }) }),
+  ]);
+  expect(checks.statements()).toBe(1);
+  expect(asked.map((viewer) => viewer?.accountId)).toEqual([
+    ada.accountId,
+    bob.accountId,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test("a check goes with the next statement while one is under way", async () => {

@@ -1,0 +1,128 @@
+import { withKeys } from "../canaries/alarm-letter.ts";
+import { openCaseFromAlarm, readAlarm } from "../canaries/alarms.ts";
+import type { AlarmId } from "../canaries/raise-alarm.ts";
+import { parseId } from "../kernel/brand.ts";
+import { readInstant, toIso } from "../kernel/clock.ts";
+import { everyDataClass, openIncident } from "../incidents/open.ts";
+import type { OpenIncident } from "../wire/incidents.ts";
+import { longestReason } from "./contain.ts";
+import { textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { withGround } from "./ground.ts";
+
+const operator = "host" as const;
+const keyAnswers = ["no", "unknown", "yes"] as const;
+const facts = ["reason", "copied-at", "found-at", "found-by", "found-how", "data", "keys"] as const;
+
+async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
+  const id = parseId<AlarmId>(text);
+  if (id === undefined)
+    return { kind: "usage", error: "--alarm must be an alarm's id", hint: "houselights alarm list" };
+  return withGround(call.config, call.log, async (ground) => {
+    const outcome = await openCaseFromAlarm(ground, id, operator);
+    switch (outcome.kind) {
+      case "no-such-alarm":
+        return { kind: "refused", error: "there is no such alarm", hint: "houselights alarm list" };
+      case "in-hand":
+        return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
+      case "opened": {
+        const alarm = await readAlarm(ground.db, id);
+        const next = `houselights incident contain${alarm === undefined ? "" : withKeys(alarm.proposes)}`;
+        return {
+          kind: "done",
+          json: outcome,
+          lines: [`opened ${outcome.reference}`, `  next                  ${next}`],
+        };
+      }
+    }
+  });
+}
+
+const usage = (error: string, hint?: string) => ({ kind: "usage", error, ...(hint && { hint }) }) as const;
+
+/** What the options say of the theft, in the words of the wire; or what is wrong with them. */
+function readFacts(values: Call["values"]): OpenIncident | Extract<Outcome, { kind: "usage" }> {
+  const reason = textOf(values, "reason")?.trim() ?? "";
+  if (reason === "" || reason.length > longestReason)
+    return usage(`--reason is needed, at most ${longestReason} characters`);
+  const order: OpenIncident = { reason };
+  for (const [name, field, longest] of [
+    ["found-by", "foundBy", 200],
+    ["found-how", "foundHow", longestReason],
+  ] as const) {
+    const text = textOf(values, name)?.trim();
+    if (text === undefined) continue;
+    if (text === "" || text.length > longest) return usage(`--${name} is a text of at most ${longest} characters`);
+    order[field] = text;
+  }
+  for (const [name, field] of [
+    ["copied-at", "copiedAt"],
+    ["found-at", "foundAt"],
+  ] as const) {
+    const text = textOf(values, name);
+    if (text === undefined) continue;
+    const instant = readInstant(text);
+    if (instant === undefined) return usage("an instant is not ISO 8601", `--${name} 2026-11-22T20:00:00Z`);
+    order[field] = toIso(instant);
+  }
+  const data = textOf(values, "data");
+  if (data !== undefined) {
+    const asked = data.split(",").map((one) => one.trim());
+    if (asked.some((one) => !everyDataClass.some((known) => known === one))) {
+      return usage("--data names something that is not kept", `--data "${everyDataClass.join(", ")}"`);
+    }
+    order.dataClasses = everyDataClass.filter((known) => asked.includes(known));
+  }
+  const keys = textOf(values, "keys");
+  const answer = keyAnswers.find((one) => one === keys);
+  if (keys !== undefined && answer === undefined) return usage("--keys is no, unknown or yes");
+  return answer === undefined ? order : { ...order, keysReachable: answer };
+}
+
+async function runOpen(call: Call): Promise<Outcome> {
+  const alarm = textOf(call.values, "alarm");
+  if (alarm !== undefined) {
+    const besides = facts.find((name) => call.values[name] !== undefined);
+    if (besides === undefined) return runOpenFromAlarm(call, alarm);
+    return usage(`--alarm and --${besides} exclude each other: the case says what the alarm says`);
+  }
+  const order = readFacts(call.values);
+  if ("kind" in order) return order;
+  return withGround(call.config, call.log, async (ground): Promise<Outcome> => {
+    const opened = await openIncident(ground, order, operator);
+    if (opened.kind === "in-hand") {
+      return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
+    }
+    if (opened.kind === "impossible") {
+      const name = opened.field === "copiedAt" ? "--copied-at" : "--found-at";
+      return usage(`${name} ${opened.rule.replace(/^is not/, "must not be")}`);
+    }
+    const next = `houselights incident contain${withKeys({ keysReachable: order.keysReachable ?? "unknown" })}`;
+    return { kind: "done", json: opened, lines: [`opened ${opened.reference}`, `  next                  ${next}`] };
+  });
+}
+
+export const openCommand: Command = {
+  words: ["incident", "open"],
+  summary: "open a case without touching anything yet",
+  arguments:
+    "--reason TEXT [--copied-at INSTANT] [--found-at INSTANT] [--found-by TEXT] [--found-how TEXT] [--data LIST] [--keys no|unknown|yes] | --alarm ID",
+  options: {
+    ...Object.fromEntries(facts.map((name) => [name, { type: "string" } as const])),
+    alarm: { type: "string" },
+  },
+  optionHelp: [
+    ["--alarm ID", "open the case that this alarm proposes, with its evidence"],
+    ["--reason TEXT", "what is known, in a sentence"],
+    ["--copied-at INSTANT", "when the copy was taken, if known (ISO 8601)"],
+    ["--found-at INSTANT", "when it was found; now unless given"],
+    ["--found-by TEXT", "who found it; the host unless given"],
+    ["--found-how TEXT", "how; the reason unless given"],
+    ["--data LIST", "what was taken, with commas between; everything unless given"],
+    ["--keys no|unknown|yes", "whether keys were within reach; unknown unless given"],
+  ],
+  examples: [
+    'houselights incident open --reason "database copy offered for sale"',
+    'houselights incident open --reason "a backup was public" --data "addresses, password records" --keys no',
+  ],
+  run: runOpen,
+};
