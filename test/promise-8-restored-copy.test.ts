@@ -2,6 +2,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { layGround, type Ground } from "../src/app.ts";
 import { listAlarms } from "../src/canaries/alarms.ts";
+import { findAccount } from "../src/accounts/accounts.ts";
+import { doubtedAddresses } from "../src/credentials/added-since.ts";
+import { dayMs } from "../src/kernel/clock.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { openDb } from "../src/db/db.ts";
@@ -112,6 +115,46 @@ test("P8: a backup from before a containment, restored under the running service
   expect(await opens(service, await service.signIn("bob@example.org", goodPassword))).toBe(true);
   await integrateNow(service);
 });
+
+test("P8: with several containments between, the floors rise above them all, and what was added before is doubted", async () => {
+  const service = await testService();
+  const { plainDb, clock } = service.ground;
+  await service.account("ada@example.org", goodPassword);
+  const session = await service.signIn("ada@example.org", goodPassword);
+  await service.call("POST", "/api/account/addresses", {
+    body: { address: "other@example.org" },
+    cookies: asCookie(session),
+  });
+  const code = (await service.letters()).find(({ to }) => to === "other@example.org")?.code;
+  const added = await service.call("POST", "/api/account/addresses/confirm", {
+    body: { code },
+    cookies: asCookie(session),
+  });
+  expect(added.status, added.text).toBeLessThan(300);
+  const mailed = async (address: string) => {
+    await service.call("POST", "/api/renewals", { body: { address } });
+    return (await service.letters()).find(({ to }) => to === address)?.letter;
+  };
+  expect(await mailed("other@example.org")).toBe("renewal code");
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  for (let times = 0; times < 3; times++) await containNow(service);
+  const above = await readFloors(plainDb);
+  await service.ground.db.close();
+  await restore(service, file);
+  expect((await readFloors(plainDb)).password).toBeLessThan(above.password);
+  expect(await opensAfresh(service, session)).toBe(false);
+  const floors = await readFloors(plainDb);
+  for (const kind of ["password", "browser", "code"] as const) expect(floors[kind]).toBeGreaterThan(above[kind]);
+  // Nobody remembers when the copy was taken that those containments were about.
+  const doubted = await plainDb.many(`select epoch, since from added_since`);
+  expect(doubted).toEqual([{ epoch: floors.password, since: new Date(clock.now() - 90 * dayMs) }]);
+  const addresses = await doubtedAddresses(plainDb, (await accountOf(service, "other@example.org"))!);
+  expect(addresses.size).toBe(1);
+});
+
+const accountOf = async ({ ground }: TestService, address: string) =>
+  (await findAccount(ground.plainDb, await ground.keyholders.web.index("address", address))).accountId;
 
 test("P8: the same restored under a stopped service", async () => {
   const service = await testService();
