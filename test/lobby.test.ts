@@ -350,7 +350,7 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
         caseId: noCase,
         number,
         browser,
-        ticketBrowser,
+        ticketBrowsers: [ticketBrowser],
         now: plus(start, minutes * minuteMs),
         ticketUntil: plus(start, (minutes + 30) * minuteMs),
       });

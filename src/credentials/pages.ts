@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
-import { browserBindingOf, newBrowserBinding } from "../http/cookies.ts";
+import { browserBindingsOf, newBrowserBinding } from "../http/cookies.ts";
 import { addressField, codeField, nameField, passwordField, passwordRefusal, rememberedAddress } from "../http/form.ts";
 import { html } from "../http/markup.ts";
 import { preferredLocale } from "../http/locale.ts";
@@ -46,7 +46,7 @@ export function signUpPages(app: App, needs: SignUpPageNeeds): void {
       name: name === "" ? undefined : name,
       locale: preferredLocale(request.headers["accept-language"]),
       network: request.ip,
-      browser: newBrowserBinding(reply, random, codeLifetimeMs / 1_000),
+      browser: newBrowserBinding(request, reply, random, codeLifetimeMs / 1_000),
     });
     switch (outcome.kind) {
       case "code-sent":
@@ -64,14 +64,14 @@ export function signUpPages(app: App, needs: SignUpPageNeeds): void {
 
   app.get("/sign-up/confirm", { config, schema: { hide: true } }, (request, reply) => {
     // A code answers only to the browser that asked for one.
-    if (browserBindingOf(request) === undefined) return goTo(reply, "/sign-up");
+    if (browserBindingsOf(request).length === 0) return goTo(reply, "/sign-up");
     return sendPage(reply, frame, confirmPage(wordsOf(reply)));
   });
 
   app.post("/sign-up/confirm", { config, schema: { hide: true, body: ConfirmForm } }, async (request, reply) => {
-    const browser = browserBindingOf(request);
-    if (browser === undefined) return goTo(reply, "/sign-up");
-    const outcome = await confirmSignUp(needs, { typedCode: request.body.code, browser });
+    const browsers = browserBindingsOf(request);
+    if (browsers.length === 0) return goTo(reply, "/sign-up");
+    const outcome = await confirmSignUp(needs, { typedCode: request.body.code, browsers });
     if (outcome.kind === "refused") {
       return sendPage(reply, frame, confirmPage(wordsOf(reply), request.body.code), 400);
     }

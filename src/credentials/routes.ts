@@ -1,7 +1,7 @@
 import { toIso } from "../kernel/clock.ts";
 import { parseId, type AccountId } from "../kernel/brand.ts";
 import { Secret } from "../kernel/secret.ts";
-import { browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
+import { browserBindingsOf, newBrowserBinding, secretText } from "../http/cookies.ts";
 import { preferredLocale } from "../http/locale.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -38,7 +38,7 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
       const { address, password, name, locale, token } = request.body;
-      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000, token === true);
+      const browser = newBrowserBinding(request, reply, needs.random, codeLifetimeMs / 1_000, token === true);
       const outcome = await beginSignUp(needs, {
         address,
         password: Secret.fromText(password),
@@ -69,9 +69,9 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
     "/api/accounts/confirm",
     { config: { access: "anyone" }, schema: { body: ConfirmSignUp, response: { 201: AccountCreated } } },
     async (request, reply) => {
-      const browser = browserBindingOf(request, request.body.browser);
-      if (browser === undefined) return refuse(reply, "code-refused");
-      const outcome = await confirmSignUp(needs, { typedCode: request.body.code, browser });
+      const browsers = browserBindingsOf(request, request.body.browser);
+      if (browsers.length === 0) return refuse(reply, "code-refused");
+      const outcome = await confirmSignUp(needs, { typedCode: request.body.code, browsers });
       if (outcome.kind === "refused") return refuse(reply, "code-refused");
       return reply.code(201).send({ kind: "account-created", accountId: outcome.accountId });
     },

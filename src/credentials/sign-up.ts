@@ -127,7 +127,7 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
 export type ConfirmOutcome =
   { readonly kind: "account-created"; readonly accountId: AccountId } | { readonly kind: "refused" };
 
-interface WaitingSignUp {
+interface WaitingSignUp extends BoundCode {
   accountId: AccountId;
   addressIndex: Buffer;
   dataKey: Buffer;
@@ -137,35 +137,54 @@ interface WaitingSignUp {
   salt: Buffer;
   parameters: string;
   record: Buffer;
-  codeMac: Buffer;
   epoch: Epoch;
 }
 
+/** A mailed code as its row has it. */
+interface BoundCode {
+  /** Of what the asking browser keeps. */
+  readonly digest: Buffer;
+  readonly codeMac: Buffer;
+}
+
+/** Which of them a typed code is; `undefined` for none. */
+export async function codeIsOf<Row extends BoundCode>(
+  { keyholder }: { readonly keyholder: Pick<Keyholder, "checkCode"> },
+  purpose: "sign-up" | "renewal",
+  typedCode: string,
+  rows: readonly Row[],
+): Promise<Row | undefined> {
+  const code = readTypedCode(typedCode, codeLength);
+  if (code === undefined) return undefined;
+  const are = await Promise.all(rows.map(({ digest, codeMac }) => keyholder.checkCode(purpose, digest, code, codeMac)));
+  return rows.find((_, at) => are[at]);
+}
+
 /**
- * Ends a registration with the mailed code. The try is counted and committed before the code is judged, so that a
+ * Ends a registration with the mailed code, one of those that the browser has asked for. The try is counted and committed before the code is judged, so that a
  * crash gives no free tries; at most one caller creates the account. A wrong code, a used one, an old one, too many
  * tries and an address taken meanwhile all answer `refused`.
  */
 export async function confirmSignUp(
   { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "breached" | "serviceName" | "noteTry">,
-  { typedCode, browser }: { readonly typedCode: string; readonly browser: Secret },
+  { typedCode, browsers }: { readonly typedCode: string; readonly browsers: readonly Secret[] },
 ): Promise<ConfirmOutcome> {
   const now = clock.now();
-  const digest = browser.digest();
-  const waiting = await db.one<WaitingSignUp>(
+  const all = await db.many<WaitingSignUp>(
     `update sign_up set tries = tries + 1
-      where browser_digest = $1 and used_at is null and expires_at > $2 and tries < $3
-        and epoch >= (select epoch from floor where kind = 'code')
-      returning account_id as "accountId", address_index as "addressIndex", data_key as "dataKey",
+      where browser_digest in (select browser_digest from sign_up
+              where browser_digest = any($1) and used_at is null and expires_at > $2 and tries < $3
+                and epoch >= (select epoch from floor where kind = 'code')
+              order by browser_digest for update)
+      returning browser_digest as digest, account_id as "accountId", address_index as "addressIndex", data_key as "dataKey",
                 sealed_address as "sealedAddress", sealed_name as "sealedName", locale, salt, parameters, record,
                 code_mac as "codeMac", epoch`,
-    [digest, toDate(now), codeTries],
+    [browsers.map((one) => one.digest()), toDate(now), codeTries],
   );
-  const code = readTypedCode(typedCode, codeLength);
-  if (waiting === undefined || code === undefined) return { kind: "refused" };
-  if (!(await keyholder.checkCode("sign-up", digest, code, waiting.codeMac))) return { kind: "refused" };
+  const waiting = await codeIsOf({ keyholder }, "sign-up", typedCode, all);
+  if (waiting === undefined) return { kind: "refused" };
 
-  const { accountId, addressIndex, dataKey, sealedAddress, sealedName, locale, epoch } = waiting;
+  const { digest, accountId, addressIndex, dataKey, sealedAddress, sealedName, locale, epoch } = waiting;
   const created = await refusable(() =>
     db.transaction(async (tx) => {
       const claimed = await tx.run(

@@ -108,9 +108,19 @@ export function readCookie(request: FastifyRequest, name: string): string | unde
   return cookie === undefined ? undefined : parseCookie(cookie)[name];
 }
 
-/** The 256 bits that bind a mailed code to the browser that asked for it: from the body, or from the cookie. */
-export function browserBindingOf(request: FastifyRequest, fromBody?: string): Secret | undefined {
-  return readSecret(fromBody) ?? readSecret(readCookie(request, browserCookie));
+/** More than one network is mailed in an hour at one address, and few enough to try each. */
+const bindingsKept = 8;
+
+const bindingsIn = (request: FastifyRequest): Secret[] =>
+  (readCookie(request, browserCookie) ?? "").split(".", bindingsKept).flatMap((text) => readSecret(text) ?? []);
+
+/**
+ * What mailed codes are bound to that this browser has asked for, 256 bits each, the newest first: from the body, which
+ * has one, or from the cookie.
+ */
+export function browserBindingsOf(request: FastifyRequest, fromBody?: string): readonly Secret[] {
+  const one = readSecret(fromBody);
+  return one === undefined ? bindingsIn(request) : [one];
 }
 
 /**
@@ -163,10 +173,19 @@ export function setPlaceCookies(
 
 /**
  * A fresh binding for each request of a code, so that tries are counted per code and old ones stay what they were: in a
- * cookie, or `inBody` for a program, and then in no cookie.
+ * cookie, or `inBody` for a program, and then in no cookie. The cookie keeps those that it has: letters come late, and who
+ * asks again must not make the one that comes first worth nothing.
  */
-export function newBrowserBinding(reply: FastifyReply, random: Random, maxAgeSeconds: number, inBody = false): Secret {
+export function newBrowserBinding(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  random: Random,
+  maxAgeSeconds: number,
+  inBody = false,
+): Secret {
   const binding = newSecret(random);
-  if (!inBody) setCookie(reply, browserCookie, secretText(binding), maxAgeSeconds);
+  if (inBody) return binding;
+  const kept = [binding, ...bindingsIn(request)].slice(0, bindingsKept);
+  setCookie(reply, browserCookie, kept.map(secretText).join("."), maxAgeSeconds);
   return binding;
 }

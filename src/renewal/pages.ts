@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { Secret } from "../kernel/secret.ts";
 import { Closed, limits } from "../wire/common.ts";
-import { browserBindingOf, newBrowserBinding, placeOf } from "../http/cookies.ts";
+import { browserBindingsOf, newBrowserBinding, placeOf } from "../http/cookies.ts";
 import {
   addressField,
   checkRow,
@@ -71,14 +71,14 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
       address: request.body.address,
       locale: preferredLocale(request.headers["accept-language"]),
       network: request.ip,
-      browser: newBrowserBinding(reply, random, codeLifetimeMs / 1_000),
+      browser: newBrowserBinding(request, reply, random, codeLifetimeMs / 1_000),
     });
     return goTo(reply, "/renew/code");
   });
 
   app.get("/renew/code", { config, schema: { hide: true } }, async (request, reply) => {
     // A code answers only to the browser that asked for one.
-    if (browserBindingOf(request) === undefined) return goTo(reply, "/renew");
+    if (browserBindingsOf(request).length === 0) return goTo(reply, "/renew");
     if (placeOf(request) !== undefined) {
       const admission = await askLobby(lobby, "complete", request, reply);
       if (admission.kind === "answered") return admission.answer;
@@ -90,8 +90,8 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
   });
 
   app.post("/renew/code", { config, schema: { hide: true, body: CompleteForm } }, async (request, reply) => {
-    const browser = browserBindingOf(request);
-    if (browser === undefined) return goTo(reply, "/renew");
+    const browsers = browserBindingsOf(request);
+    if (browsers.length === 0) return goTo(reply, "/renew");
     const { code, password, secondFactor } = request.body;
     const signOutDevices = request.body.signOutDevices === "yes";
     const words = wordsOf(reply);
@@ -101,7 +101,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     const admission = await askLobby(lobby, "complete", request, reply);
     if (admission.kind === "answered") return admission.answer;
     if (admission.kind === "waiting") {
-      if (!(await proveMailbox(needs, { typedCode: code, browser }))) {
+      if (!(await proveMailbox(needs, { typedCode: code, browsers }))) {
         return again({ codeError: words.say("refused.code") });
       }
       const line = linePage(words, admission.standing, { path: "/renew/code", codeWasRight: true });
@@ -109,7 +109,7 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
     }
     const outcome = await completeRenewal(needs, {
       typedCode: code,
-      browser,
+      browsers,
       password: Secret.fromText(password),
       secondFactor,
       signOutDevices,

@@ -1,6 +1,6 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
-import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
+import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
@@ -17,7 +17,7 @@ import { readCost, type HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword, tooShort } from "../credentials/password-rules.ts";
 import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
 import { endAddressClaims } from "../credentials/refuse-password.ts";
-import { codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
+import { codeIsOf, codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
 import { mayMail } from "../credentials/letter-limits.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import {
@@ -135,24 +135,22 @@ export async function askRenewal(
  */
 export async function proveMailbox(
   { db, keyholder, clock }: Pick<Needs, "db" | "keyholder" | "clock">,
-  { typedCode, browser }: Pick<CompleteOrder, "typedCode" | "browser">,
+  order: Pick<CompleteOrder, "typedCode" | "browsers">,
 ): Promise<boolean> {
-  const digest = browser.digest();
-  const ticket = await db.one<TicketRow>(countTry, [digest, toDate(clock.now()), codeTries]);
-  const code = readTypedCode(typedCode, codeLength);
-  if (ticket === undefined || code === undefined) return false;
-  if (!(await keyholder.checkCode("renewal", digest, code, ticket.codeMac)) || ticket.accountId === null) return false;
+  const ticket = await tryTickets({ db, keyholder }, order, clock.now());
+  if (ticket === undefined) return false;
   await db.run(
     `update ticket set tries = tries - 1, proved_at = coalesce(proved_at, $2)
       where browser_digest = $1 and used_at is null and tries > 0`,
-    [digest, toDate(clock.now())],
+    [ticket.digest, toDate(clock.now())],
   );
   return true;
 }
 
 export interface CompleteOrder {
   readonly typedCode: string;
-  readonly browser: Secret;
+  /** Of each code that the browser has asked for. */
+  readonly browsers: readonly Secret[];
   readonly password: Secret;
   /** As typed; needed for an account that has one. */
   readonly secondFactor?: string | undefined;
@@ -171,20 +169,39 @@ export type CompleteOutcome =
   | { readonly kind: "second-factor-refused" }
   | { readonly kind: "wait"; readonly seconds: number };
 
-interface TicketRow {
-  accountId: AccountId | null;
+interface Ticket {
+  digest: Buffer;
+  accountId: AccountId;
   codeMac: Buffer;
   epoch: Epoch;
   recoveryId: string | null;
   addressId: string | null;
 }
 
-/** Counts a try at a ticket that is still good, before its code is judged. */
-const countTry = `update ticket set tries = tries + 1
-      where browser_digest = $1 and used_at is null and expires_at > $2 and tries < $3
-        and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))
-      returning account_id as "accountId", code_mac as "codeMac", epoch, recovery_id as "recoveryId",
-                address_id as "addressId"`;
+/**
+ * The ticket that a typed code is of, among those that the browser has asked for and that are still good; `undefined` for
+ * none. Each counts a try before its code is judged. A code that nobody was sent, guessed, is as wrong as any other.
+ */
+async function tryTickets(
+  { db, keyholder }: Pick<Needs, "db" | "keyholder">,
+  { typedCode, browsers }: Pick<CompleteOrder, "typedCode" | "browsers">,
+  now: EpochMs,
+): Promise<Ticket | undefined> {
+  const tickets = await db.many<Omit<Ticket, "accountId"> & { accountId: AccountId | null }>(
+    // In the order of a renewal that ends them all, so that neither waits for the other.
+    `update ticket set tries = tries + 1
+      where browser_digest in (select browser_digest from ticket
+              where browser_digest = any($1) and used_at is null and expires_at > $2 and tries < $3
+                and epoch >= (select max(epoch) from floor where kind in ('code', 'ticket'))
+              order by browser_digest for update)
+      returning browser_digest as digest, account_id as "accountId", code_mac as "codeMac", epoch,
+                recovery_id as "recoveryId", address_id as "addressId"`,
+    [browsers.map((one) => one.digest()), toDate(now), codeTries],
+  );
+  const ticket = await codeIsOf({ keyholder }, "renewal", typedCode, tickets);
+  if (ticket === undefined || ticket.accountId === null) return undefined;
+  return { ...ticket, accountId: ticket.accountId };
+}
 
 /** Whether it is the password that the account has, which a thief may have too. */
 async function isStolenPassword(
@@ -212,15 +229,10 @@ async function isStolenPassword(
 export async function completeRenewal(needs: Needs, order: CompleteOrder): Promise<CompleteOutcome> {
   const { db, keyholder, clock, random } = needs;
   const now = clock.now();
-  const digest = order.browser.digest();
-  const ticket = await db.one<TicketRow>(countTry, [digest, toDate(now), codeTries]);
-  const code = readTypedCode(order.typedCode, codeLength);
-  if (ticket === undefined || code === undefined) return { kind: "refused" };
-  const proved = await keyholder.checkCode("renewal", digest, code, ticket.codeMac);
-  // A code that nobody was sent, guessed: as wrong as any other.
-  if (!proved || ticket.accountId === null) return { kind: "refused" };
+  const ticket = await tryTickets(needs, order, now);
+  if (ticket === undefined) return { kind: "refused" };
 
-  const { accountId, epoch, recoveryId, addressId } = ticket;
+  const { digest, accountId, epoch, recoveryId, addressId } = ticket;
   const reading = db.together();
   const [[account], factorsNow, stolen] = await Promise.all([
     openAccounts({ db: reading, keyholder }, [accountId]),

@@ -1,6 +1,6 @@
 import { toIso } from "../kernel/clock.ts";
 import { Secret } from "../kernel/secret.ts";
-import { bodyPlace, browserBindingOf, newBrowserBinding, secretText } from "../http/cookies.ts";
+import { bodyPlace, browserBindingsOf, newBrowserBinding, secretText } from "../http/cookies.ts";
 import { preferredLocale } from "../http/locale.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -30,7 +30,7 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
       if (!(await withinLimit(needs, request.ip, codesPerNetwork))) {
         return refuse(reply, "too-many", { retryAfterSeconds: 600 });
       }
-      const browser = newBrowserBinding(reply, needs.random, codeLifetimeMs / 1_000, token === true);
+      const browser = newBrowserBinding(request, reply, needs.random, codeLifetimeMs / 1_000, token === true);
       const { expiresAt } = await askRenewal(needs, {
         address: request.body.address,
         locale: preferredLocale(request.headers["accept-language"]),
@@ -71,20 +71,20 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
     { config: { access: "anyone" }, schema: { body: CompleteRenewal, response: { 200: Renewed, 202: InLine } } },
     async (request, reply) => {
       const { code, password, browser: fromBody, place } = request.body;
-      const browser = browserBindingOf(request, fromBody);
-      if (browser === undefined) return refuse(reply, "code-refused");
+      const browsers = browserBindingsOf(request, fromBody);
+      if (browsers.length === 0) return refuse(reply, "code-refused");
       const keepsIt = fromBody !== undefined || place !== undefined;
       const places = { fromBody: place, ticketFromBody: fromBody, keepsIt };
       const admission = await askLobby(lobby, "complete", request, reply, places);
       if (admission.kind === "answered") return admission.answer;
       if (admission.kind === "waiting") {
-        if (!(await proveMailbox(needs, { typedCode: code, browser }))) return refuse(reply, "code-refused");
+        if (!(await proveMailbox(needs, { typedCode: code, browsers }))) return refuse(reply, "code-refused");
         return reply.code(202).send(inLine(reply, admission, keepsIt));
       }
       const signOutDevices = request.body.signOutDevices ?? true;
       const outcome = await completeRenewal(needs, {
         typedCode: code,
-        browser,
+        browsers,
         password: Secret.fromText(password),
         secondFactor: request.body.secondFactor,
         signOutDevices,

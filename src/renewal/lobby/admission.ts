@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { bodyPlace, browserBindingOf, placeOf, setPlaceCookies } from "../../http/cookies.ts";
+import { bodyPlace, browserBindingsOf, placeOf, setPlaceCookies } from "../../http/cookies.ts";
 import { refuse } from "../../http/problem.ts";
 import type { InLine } from "../../wire/accounts.ts";
 import { passLivesMs, type Admission, type Lobby, type LobbyAct } from "./lobby.ts";
@@ -30,7 +30,7 @@ export async function askLobby(
   const admission = await lobby.admit(act, {
     presented: keepsIt && fromBody === undefined ? undefined : placeOf(request, fromBody),
     network: request.ip,
-    ticketBrowser: browserBindingOf(request, ticketFromBody),
+    ticketBrowsers: browserBindingsOf(request, ticketFromBody),
   });
   if (admission.kind === "too-many") {
     const { retryAfterSeconds } = admission;

@@ -128,15 +128,15 @@ export async function enterBy(
     caseId,
     number,
     browser,
-    ticketBrowser,
+    ticketBrowsers,
     now,
     ticketUntil,
   }: {
     readonly caseId: IncidentId;
     readonly number: number;
     readonly browser: Secret;
-    /** What the mailed code is bound to, if the browser has asked for one. */
-    readonly ticketBrowser: Secret | undefined;
+    /** What the mailed codes are bound to that the browser has asked for. */
+    readonly ticketBrowsers: readonly Secret[];
     readonly now: EpochMs;
     readonly ticketUntil: EpochMs;
   },
@@ -148,12 +148,12 @@ export async function enterBy(
        on conflict (case_id, number) do nothing returning entered_at
      ), started as (
        update ticket set expires_at = greatest(expires_at, $6)
-        where browser_digest = $5 and proved_at is not null and used_at is null and exists (select from entered)
+        where browser_digest = any($5) and proved_at is not null and used_at is null and exists (select from entered)
      )
      select entered_at as "enteredAt", true as "isFirst" from entered
      union all
      select entered_at, false from lobby_entry where case_id = $1 and number = $2 and browser_digest = $3`,
-    [caseId, number, digest, toDate(now), ticketBrowser?.digest() ?? null, toDate(ticketUntil)],
+    [caseId, number, digest, toDate(now), ticketBrowsers.map((one) => one.digest()), toDate(ticketUntil)],
   );
   return row;
 }

@@ -55,14 +55,14 @@ export interface Lobby {
   /**
    * Decides whether somebody may go on now, before anything that depends on an account is looked at: who has been called
    * may, for half an hour; while nobody waits and there is room anybody may; everybody else gets a place in line, or is told
-   * how theirs stands. `ticketBrowser` is what a mailed code is bound to.
+   * how theirs stands. `ticketBrowsers` are what mailed codes are bound to.
    */
   admit(
     act: LobbyAct,
     asker: {
       readonly presented: PresentedPlace | undefined;
       readonly network: string;
-      readonly ticketBrowser?: Secret | undefined;
+      readonly ticketBrowsers?: readonly Secret[] | undefined;
     },
   ): Promise<Admission>;
   /** As of half a second ago at most. */
@@ -179,10 +179,10 @@ export async function openLobby(
   const enter = async (
     number: number,
     browser: Secret,
-    ticketBrowser: Secret | undefined,
+    ticketBrowsers: readonly Secret[],
     now: EpochMs,
   ): Promise<Admission | undefined> => {
-    const order = { caseId, number, browser, ticketBrowser, now, ticketUntil: plus(now, passLivesMs) };
+    const order = { caseId, number, browser, ticketBrowsers, now, ticketUntil: plus(now, passLivesMs) };
     // Two requests of one browser in one moment: the second sees what the first has written.
     const entry = (await enterBy(db, order)) ?? (await enterBy(db, order));
     if (entry?.isFirst === true) {
@@ -197,7 +197,7 @@ export async function openLobby(
     return { kind: "in", pass: { text: signPlace(key, { kind: "pass", caseId, number, at }, browser), browser } };
   };
 
-  const admit: Lobby["admit"] = async (act, { presented, network, ticketBrowser }) => {
+  const admit: Lobby["admit"] = async (act, { presented, network, ticketBrowsers = [] }) => {
     const now = clock.now();
     const claims = presented && readPlace(key, caseId, presented.text, presented.browser);
     if (claims !== undefined && presented !== undefined) {
@@ -208,8 +208,8 @@ export async function openLobby(
         if (isCalled) pace.knocked();
         if (isCalled && (await door.knock(claims.number))) {
           // The case was closed, or another opened, while they stood at the door: this line's numbers are not theirs.
-          if (claims.caseId !== caseId) return admit(act, { presented: undefined, network, ticketBrowser });
-          const entered = await enter(claims.number, presented.browser, ticketBrowser, clock.now());
+          if (claims.caseId !== caseId) return admit(act, { presented: undefined, network, ticketBrowsers });
+          const entered = await enter(claims.number, presented.browser, ticketBrowsers, clock.now());
           if (entered !== undefined) return entered;
         } else if (act === "complete" && hasRoom()) {
           return { kind: "in", pass: null };
