@@ -312,6 +312,58 @@ test("a bounce leads to the account's next address, once each, and the account i
   expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 2, bounced: 1, waiting: 0 });
 });
 
+test("a second address gets the relay's patience from its own beginning", async () => {
+  const [person] = await people(1);
+  await secondAddress(person!.accountId, "second@example.net");
+  const later = { at: "rcpt", code: 451, text: "4.7.1 later" } as const;
+  // Eight tries, as many as a letter has at least.
+  relay.script(person!.address, ...Array.from({ length: 8 }, () => later), "accept");
+  const incidentId = await campaign();
+  const first = tokenOf(person!.address);
+  clock.advance(6 * dayMs);
+  relay.script("second@example.net", later, "accept");
+  expect(await bounce(first)).toBe("second address");
+  await walkAll(incidentId);
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, refused: 0, waiting: 0 });
+  expect(relay.letters.map(({ to }) => to)).toEqual([person!.address, "second@example.net"]);
+});
+
+test("what the relay refuses for good goes to the account's next address, and the account is counted once", async () => {
+  const [one, two, alone] = await people(4);
+  await secondAddress(one!.accountId, "one@example.net");
+  await secondAddress(two!.accountId, "two@example.net");
+  relay.script(one!.address, { at: "rcpt", code: 550, text: "5.1.1 unknown" });
+  relay.script(two!.address, { at: "data", code: 554, text: "5.7.1 no" });
+  relay.script("two@example.net", { at: "rcpt", code: 551, text: "5.1.6 moved" });
+  relay.script(alone!.address, { at: "rcpt", code: 550, text: "5.1.1 unknown" });
+  const incidentId = await campaign();
+  expect(await sum(incidentId)).toMatchObject({ scope: 4, handedOver: 2, refused: 2, waiting: 0 });
+  expect(relay.letters.filter(({ to }) => to === "one@example.net")).toHaveLength(1);
+  const replies = await db.many<{ reply: string }>(
+    `select reply from letter where incident_id = $1 and state = 'refused' order by reply`,
+    [incidentId],
+  );
+  expect(replies.map(({ reply }) => reply)).toEqual(["550 5.1.1 unknown", "551 5.1.6 moved"]);
+  const operator = await keyholder.connect("operator");
+  const { letters } = (await reportIncident(
+    { db, clock, keyholder: operator, log: silentLog, deadlines: deadlineRules, isDecoy: async () => false },
+    incidentId,
+  ))!;
+  expect(letters).toMatchObject({
+    agrees: true,
+    addsUp: true,
+    inTimeline: [
+      { outcome: "handed over", count: 2 },
+      { outcome: "refused", count: 2 },
+      { outcome: "second address", count: 2 },
+    ],
+  });
+
+  // The letter to the second address comes back like any other; the first one is not tried again.
+  expect(await bounce(tokenOf("one@example.net"))).toBe("bounced");
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1, refused: 2, waiting: 0 });
+});
+
 test("a campaign whose last letter comes back in the moment in which it ends has not ended", async () => {
   const [person] = await people(1);
   await secondAddress(person!.accountId, "second@example.org");

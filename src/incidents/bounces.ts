@@ -6,7 +6,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { openAccounts } from "../accounts/accounts.ts";
 import { parseAddress } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
-import { suppressedForMs } from "./bounced-addresses.ts";
+import { withFurtherAddress } from "./bounced-addresses.ts";
 import { enqueueWalks } from "./campaign.ts";
 import { campaignKey, keyed } from "./record-outcomes.ts";
 import { findReturned } from "./return-path.ts";
@@ -75,23 +75,26 @@ export async function recordBounce(needs: Needs, token: string, status: string):
       (await tx.one(`select 1 as open from incident where id = $1 and state <> 'closed' for update`, [incidentId])) !==
       undefined;
     if (letter.sentTo !== null) await rememberBounce(tx, accountId, letter.sentTo, status, now);
-    const next = isOpen ? await nextAddress(tx, accountId, incidentId, letter.sentTo, now) : undefined;
+    const tried = isOpen ? [{ accountId, sentTo: letter.sentTo }] : [];
+    const hasNext = (await withFurtherAddress(tx, incidentId, tried, now)).has(accountId);
     await tx.run(
       `update letter
           set bounced_addresses = array_append(bounced_addresses, $3::uuid), reply = $4, queue_id = null,
+              -- The next address has been put off by nobody yet.
+              deferred_since = null,
               state = case when $5 then 'deferred' else 'bounced' end,
               due_at = case when $5 then $6::timestamptz end, settled_at = case when $5 then null else $6::timestamptz end
         where account_id = $1 and incident_id = $2`,
-      [accountId, incidentId, letter.sentTo ?? noAddress, `bounced: ${status}`, next !== undefined, toDate(now)],
+      [accountId, incidentId, letter.sentTo ?? noAddress, `bounced: ${status}`, hasNext, toDate(now)],
     );
     const address = account?.addresses.find(({ id }) => id === letter.sentTo)?.address ?? "";
     const detail = {
       address: keyed(key, "address", normalised(address)),
       status,
-      outcome: next === undefined ? "bounced" : "second address",
+      outcome: hasNext ? "second address" : "bounced",
     };
     await append(tx, now, { kind: "bounce", incidentId, detail }, random);
-    if (next === undefined) return "bounced";
+    if (!hasNext) return "bounced";
     // A campaign that had finished has something waiting again.
     await tx.run(
       `update incident set letters_finished_at = null, state = case when state = 'readmitting' then 'notifying' else state end
@@ -117,15 +120,4 @@ const rememberBounce = (tx: Tx, accountId: AccountId, addressId: string, status:
      select account_id, id, $3, $4 from account_address where account_id = $1 and id = $2
      on conflict (account_id, address_id) do update set status = excluded.status, at = excluded.at`,
     [accountId, addressId, status, toDate(now)],
-  );
-
-/** An address of the account that this campaign has not tried and no bounce speaks against. */
-const nextAddress = (tx: Tx, accountId: AccountId, incidentId: IncidentId, sentTo: string | null, now: EpochMs) =>
-  tx.one<{ id: string }>(
-    `select d.id from account_address d join letter l on l.account_id = d.account_id and l.incident_id = $2
-      where d.account_id = $1 and d.id <> all(l.bounced_addresses) and d.id is distinct from $3::uuid
-        and not exists (select from address_bounce b
-                         where b.account_id = d.account_id and b.address_id = d.id and b.at > $4)
-      limit 1`,
-    [accountId, incidentId, sentTo, toDate(plus(now, -suppressedForMs))],
   );

@@ -8,6 +8,7 @@ import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
 import { appendAll, type TimelineEntry } from "../timeline/append.ts";
+import { withFurtherAddress } from "./bounced-addresses.ts";
 import type { WaitingLetter } from "./claims.ts";
 import type { StoredNotice } from "./notice.ts";
 import { untilItCan } from "./until-it-can.ts";
@@ -38,7 +39,8 @@ interface Needs {
 const gatherMs = 5;
 
 /**
- * Records outcomes as they come, those of one moment in one transaction: the row and its timeline entry together.
+ * Records outcomes as they come, those of one moment in one transaction: the row and its timeline entry together. What was
+ * refused for good waits again if the account has a further address, as it does when it comes back.
  * `record` resolves when its outcome is committed; while the database cannot write it goes on trying, until `signal`.
  */
 export function recordOutcomes(
@@ -52,16 +54,24 @@ export function recordOutcomes(
   async function write(batch: readonly Outcome[]): Promise<void> {
     const now = clock.now();
     await db.transaction(async (tx) => {
+      const refused = batch.filter(({ state }) => state === "refused");
+      const further = await withFurtherAddress(tx, incidentId, refused, now);
+      const goesOn = ({ state, accountId }: Outcome): boolean => state === "refused" && further.has(accountId);
       const written = await tx.many<{ accountId: AccountId; possiblyTwice: boolean }>(
         `update letter l
-            set state = o.state, reply = o.reply, queue_id = o.queue_id, due_at = o.due_at, lease_until = null,
-                settled_at = case when o.state = 'deferred' then null else $9::timestamptz end,
+            set state = case when o.goes_on then 'deferred' else o.state end, reply = o.reply, queue_id = o.queue_id,
+                due_at = case when o.goes_on then $9 else o.due_at end, lease_until = null,
+                settled_at = case when o.goes_on or o.state = 'deferred' then null else $9::timestamptz end,
+                bounced_addresses = case when o.goes_on then array_append(l.bounced_addresses, o.sent_to)
+                                         else l.bounced_addresses end,
                 possibly_twice = l.possibly_twice or o.may_have_arrived, sent_to = o.sent_to,
-                deferred_since = case when o.put_off then coalesce(l.deferred_since, $9) else l.deferred_since end,
+                deferred_since = case when o.goes_on then null when o.put_off then coalesce(l.deferred_since, $9)
+                                      else l.deferred_since end,
                 entered_at = case when o.entered then $9 else l.entered_at end
            from unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[],
-                       $10::uuid[], $11::boolean[], $12::boolean[])
-                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to, put_off, entered)
+                       $10::uuid[], $11::boolean[], $12::boolean[], $13::boolean[])
+                  as o (account_id, attempts, state, reply, queue_id, due_at, may_have_arrived, sent_to, put_off, entered,
+                        goes_on)
           where l.incident_id = $1 and l.account_id = o.account_id
             and l.state in ('unclaimed', 'claimed', 'deferred')
             -- An older claim's outcome is out of date, unless it is that the letter has gone.
@@ -80,12 +90,15 @@ export function recordOutcomes(
           batch.map(({ sentTo }) => sentTo),
           batch.map(({ isPutOffByRelay }) => isPutOffByRelay),
           batch.map(isEntered),
+          batch.map(goesOn),
         ],
       );
       const twice = new Map(written.map(({ accountId, possiblyTwice }) => [accountId, possiblyTwice]));
       const entries = batch.flatMap((outcome) => {
         const possiblyTwice = twice.get(outcome.accountId);
-        return possiblyTwice !== undefined && isEntered(outcome) ? [entryOf(incidentId, outcome, possiblyTwice)] : [];
+        return possiblyTwice !== undefined && isEntered(outcome)
+          ? [entryOf(incidentId, outcome, { possiblyTwice, goesOn: goesOn(outcome) })]
+          : [];
       });
       await appendAll(tx, now, entries, random);
     });
@@ -121,11 +134,15 @@ const isEntered = (outcome: Outcome): outcome is Entered =>
   outcome.state !== "deferred" && outcome.addressHash !== undefined && outcome.notice !== undefined;
 
 /** The entry of a settled letter: keyed hashes that say nothing without the key, and what was sent to it. */
-function entryOf(incidentId: IncidentId, outcome: Entered, possiblyTwice: boolean): TimelineEntry {
+function entryOf(
+  incidentId: IncidentId,
+  outcome: Entered,
+  { possiblyTwice, goesOn }: { readonly possiblyTwice: boolean; readonly goesOn: boolean },
+): TimelineEntry {
   const { state, reply, attempts, notice, addressHash } = outcome;
   const detail = {
     address: addressHash,
-    outcome: state,
+    outcome: goesOn ? "second address" : state,
     reply: replyClass(reply),
     language: notice.locale,
     template: notice.hash.toString("hex"),

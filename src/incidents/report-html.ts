@@ -117,10 +117,14 @@ function containment({ incident }: Report): string {
   );
 }
 
+/** What an entry says became of a letter, in words that stand alone. */
+const entered = (outcome: string): string =>
+  outcome === "second address" ? "refused and sent to another address of the account" : outcome;
+
 function letters({ letters: sent }: Report): string {
   if (sent === null) return section("Letters", "<p>No campaign has been started.</p>");
   const { sum } = sent;
-  const recorded = sent.inTimeline.map(({ outcome, count }) => `${text(outcome)} ${number(count)}`).join(", ");
+  const recorded = sent.inTimeline.map(({ outcome, count }) => `${text(entered(outcome))} ${number(count)}`).join(", ");
   const back = (outcome: string): number => sent.bouncesInTimeline.find((one) => one.outcome === outcome)?.count ?? 0;
   return section(
     "Letters",

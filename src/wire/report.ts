@@ -18,7 +18,7 @@ export const Report = Closed({
       /** scope = handed over + bounced + refused + suppressed + no address + waiting */
       addsUp: Type.Boolean(),
       handedOverByHour: byHour,
-      /** What the timeline says of the same letters, counted there. */
+      /** What the timeline says of the same letters, counted there; a refused one that went on to the account's `second address` has two. */
       inTimeline: Type.Array(Closed({ outcome: Type.String(), count: Type.Integer() })),
       /** And of those that came back: as `bounced`, or sent to the account's `second address`. */
       bouncesInTimeline: Type.Array(Closed({ outcome: Type.String(), count: Type.Integer() })),

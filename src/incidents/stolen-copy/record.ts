@@ -128,7 +128,7 @@ export const cases: Declarations = {
       queue_id: shown("the relay's own id of it", "the relay is asked for a letter by it"),
       settled_at: step("when the outcome was known"),
       sent_to: shown("the id of the address it went to", because.id),
-      bounced_addresses: shown("the ids of addresses it came back from", because.id),
+      bounced_addresses: shown("the ids of addresses where it came back or was refused", because.id),
       deferred_since: step("since when the relay puts it off"),
       entered_at: step("when its outcome was entered in the record"),
     },
