@@ -137,6 +137,10 @@ const gathered: readonly (readonly [what: string, sql: RegExp])[] = [
     /from account a\s.*where a.id = any/s,
   ],
   ["which addresses of a batch of letters came back", /from address_bounce\s+where account_id = any/],
+  [
+    "which of them do not count; or of one person's, by the same statement",
+    /from account_address d where d.account_id = any/,
+  ],
 ];
 
 const hot: Readonly<Record<string, () => Promise<unknown>>> = {

@@ -149,7 +149,7 @@ test("P8: with several containments between, the floors rise above them all, and
   // Nobody remembers when the copy was taken that those containments were about.
   const doubted = await plainDb.many(`select epoch, since from added_since`);
   expect(doubted).toEqual([{ epoch: floors.password, since: new Date(clock.now() - 90 * dayMs) }]);
-  const addresses = await doubtedAddresses(plainDb, (await accountOf(service, "other@example.org"))!);
+  const addresses = await doubtedAddresses(plainDb, [(await accountOf(service, "other@example.org"))!]);
   expect(addresses.size).toBe(1);
 });
 

@@ -47,7 +47,7 @@ export function accountRoutes(app: App, needs: AccountNeeds): void {
       const { name, locale, role, addresses, createdAt } = account;
       const [setAt, doubted] = await Promise.all([
         passwordSetAt(needs.db, accountId),
-        doubtedAddresses(needs.db, accountId),
+        doubtedAddresses(needs.db, [accountId]),
       ]);
       return {
         accountId,

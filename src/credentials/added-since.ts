@@ -94,11 +94,11 @@ export const addressCounts = async (tx: Tx, accountId: AccountId, addressId: str
     [accountId, addressId],
   )) !== undefined;
 
-/** The ids of an account's addresses that do not count: letters go to them, and they prove nothing. */
-export async function doubtedAddresses(tx: Tx, accountId: AccountId): Promise<ReadonlySet<string>> {
+/** The ids of these accounts' addresses that do not count: letters go to them, and they prove nothing. */
+export async function doubtedAddresses(tx: Tx, accountIds: readonly AccountId[]): Promise<ReadonlySet<string>> {
   const rows = await tx.many<{ id: string }>(
-    `select d.id from account_address d where d.account_id = $1 and ${isDoubtedAddress("d")}`,
-    [accountId],
+    `select d.id from account_address d where d.account_id = any($1) and ${isDoubtedAddress("d")}`,
+    [accountIds],
   );
   return new Set(rows.map(({ id }) => id));
 }

@@ -66,7 +66,7 @@ export async function prepareChange(
 ): Promise<PreparedChange> {
   const { accountId, locale } = account;
   const { kind, now, alsoTo, about } = change;
-  const doubted = await doubtedAddresses(needs.db, accountId);
+  const doubted = await doubtedAddresses(needs.db, [accountId]);
   const told = account.addresses
     .filter(({ address }) => address !== "")
     .map((one) => ({

@@ -5,7 +5,7 @@ import { deliveryReport } from "../../test/delivery-reports.ts";
 import { containedCase } from "../../test/contained-case.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
-import { idBytes, type AccountId, type IncidentId } from "../kernel/brand.ts";
+import { idBytes, type AccountId, type Epoch, type IncidentId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, plus, sleep, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
@@ -14,7 +14,8 @@ import { testDatabase } from "../db/test-database.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { countJobs } from "../jobs/queue.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
-import { addAddress, addressPlace, readDataKey } from "../accounts/accounts.ts";
+import { addAddress, addressPlace, readDataKey, setFirstAddress } from "../accounts/accounts.ts";
+import { doubtAddedSince } from "../credentials/added-since.ts";
 import type { MailTransport } from "../mail/mail.ts";
 import { openSmtp } from "../mail/smtp.ts";
 import { readReturnToken, tokenIn } from "../mail/return-token.ts";
@@ -94,7 +95,8 @@ async function walkAll(incidentId: IncidentId): Promise<void> {
 const people = (accounts: number, more = {}): Promise<PersonInPopulation[]> =>
   populate(db, web, { accounts, at: plus(clock.now(), -dayMs), ...more });
 
-async function secondAddress(accountId: AccountId, address: string): Promise<void> {
+/** @returns its id. */
+async function secondAddress(accountId: AccountId, address: string): Promise<string> {
   const dataKey = await readDataKey(db, accountId);
   const sealed = await web.seal(dataKey!, addressPlace(accountId), address);
   const addressIndex = await web.index("address", address);
@@ -102,6 +104,7 @@ async function secondAddress(accountId: AccountId, address: string): Promise<voi
   await db.transaction((tx) =>
     addAddress(tx, { accountId, addressId, addressIndex, sealed, epoch: 1 as never, now: clock.now() }),
   );
+  return addressId;
 }
 
 async function sum(incidentId: IncidentId) {
@@ -362,6 +365,27 @@ test("what the relay refuses for good goes to the account's next address, and th
   // The letter to the second address comes back like any other; the first one is not tried again.
   expect(await bounce(tokenOf("one@example.net"))).toBe("bounced");
   expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1, refused: 2, waiting: 0 });
+});
+
+test("an address that was added since the copy was taken, and is used first, gets the letter only where no other takes it", async () => {
+  const [one] = await people(1);
+  await db.run(`update account_address set founding = true`);
+  const added = await secondAddress(one!.accountId, "thief@example.net");
+  await db.transaction((tx) => setFirstAddress(tx, one!.accountId, added));
+  clock.advance(hourMs);
+  const before = await campaign();
+  expect(relay.letters.map(({ to }) => to)).toEqual(["thief@example.net"]);
+  await db.run(`update incident set state = 'closed' where id = $1`, [before]);
+  relay.letters.length = 0;
+
+  await db.transaction((tx) => doubtAddedSince(tx, 2 as Epoch, plus(clock.now(), -dayMs)));
+  const incidentId = await campaign();
+  expect(relay.letters.map(({ to }) => to)).toEqual([one!.address]);
+  expect(await bounce(tokenOf(one!.address))).toBe("second address");
+  await walkAll(incidentId);
+  expect(relay.letters.map(({ to }) => to)).toEqual([one!.address, "thief@example.net"]);
+  expect(await sum(incidentId)).toMatchObject({ scope: 1, handedOver: 1 });
+  await db.run(`delete from added_since`);
 });
 
 test("a campaign whose last letter comes back in the moment in which it ends has not ended", async () => {

@@ -2,6 +2,7 @@ import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { OpenedAddresses } from "../accounts/accounts.ts";
+import { doubtedAddresses } from "../credentials/added-since.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { domainOf, parseAddress } from "../mail/address.ts";
 import { providerOf } from "../mail/providers.ts";
@@ -31,8 +32,10 @@ interface Needs {
 
 /**
  * Chooses the address of each account's letter: the first that this campaign has not tried and from which nothing came
- * back for good. `bounced` for an account that has none but those; nothing for one that has no readable address. One
- * statement for the letters, one for the bounces, and one call of the keyholder for the Return-Paths of all.
+ * back for good. What was added since the copy was taken comes last: a thief who had slipped an address in, and chosen it to
+ * be written to first, would get the letter in the owner's place. `bounced` for an account that has none but those; nothing
+ * for one that has no readable address. One statement for the letters, one each for doubts and bounces, and one call of the
+ * keyholder for the Return-Paths of all.
  */
 export async function chooseAddresses(
   { db, keyholder, clock, bounceAddress = null }: Needs,
@@ -41,14 +44,17 @@ export async function chooseAddresses(
   accounts: readonly OpenedAddresses[],
 ): Promise<ReadonlyMap<AccountId, Chosen | "bounced">> {
   const ids = accounts.map(({ accountId }) => accountId);
-  const [tried, bounced] = await Promise.all([
+  const [tried, bounced, doubted] = await Promise.all([
     triedAddresses(db, incidentId, ids),
     bouncedAddresses(db, ids, clock.now()),
+    doubtedAddresses(db, ids),
   ]);
   const chosen = new Map<AccountId, Omit<Chosen, "returnPath"> & { failed: number }>();
   const without = new Map<AccountId, "bounced">();
   for (const { accountId, addresses } of accounts) {
-    const readable = addresses.filter(({ address }) => address !== "");
+    const readable = addresses
+      .filter(({ address }) => address !== "")
+      .toSorted((one, other) => Number(doubted.has(one.id)) - Number(doubted.has(other.id)));
     const failed = tried.get(accountId) ?? [];
     const next = readable.find(({ id }) => !failed.includes(id) && !bounced.has(id));
     if (next !== undefined) chosen.set(accountId, { ...whereTo(next), failed: failed.length });
