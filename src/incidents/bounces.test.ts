@@ -296,7 +296,8 @@ test("a bounce leads to the account's next address, once each, and the account i
   expect(reports.toSorted()).toEqual(["not waited for", "not waited for", "second address"]);
   expect(await countJobs(db)).toEqual([expect.objectContaining({ task: "campaign", waiting: walkers })]);
   expect(await sum(incidentId)).toMatchObject({ scope: 3, handedOver: 2, waiting: 1, bounced: 0 });
-  expect(await db.one(`select letters_finished_at from incident where id = $1`, [incidentId])).toEqual({
+  expect(await db.one(`select state, letters_finished_at from incident where id = $1`, [incidentId])).toEqual({
+    state: "notifying",
     letters_finished_at: null,
   });
   // While it waits, a second report of the first letter changes nothing.
@@ -329,6 +330,30 @@ test("a second address gets the relay's patience from its own beginning", async 
   await walkAll(incidentId);
   expect(await sum(incidentId)).toMatchObject({ handedOver: 1, refused: 0, waiting: 0 });
   expect(relay.letters.map(({ to }) => to)).toEqual([person!.address, "second@example.net"]);
+});
+
+test("so does one whose first address was put off for days and then refused", async () => {
+  const [person] = await people(1);
+  await secondAddress(person!.accountId, "second@example.net");
+  const later = { at: "rcpt", code: 451, text: "4.7.1 later" } as const;
+  relay.script(person!.address, ...Array.from({ length: 8 }, () => later), {
+    at: "rcpt",
+    code: 550,
+    text: "5.1.1 gone",
+  });
+  const incidentId = await containedCase(needs);
+  await startCampaign(needs, incidentId, "operator");
+  relay.script("second@example.net", later, "accept");
+  for (let days = 0; days < 10; days++) {
+    await walk(
+      { ...needs, keyholder: mailer, transport, neverMailed: async () => new Set<string>(), bounceAddress },
+      incidentId,
+    );
+    await sum(incidentId);
+    clock.advance(dayMs);
+  }
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, refused: 0, waiting: 0 });
+  expect(relay.letters.map(({ to }) => to)).toEqual(["second@example.net"]);
 });
 
 test("what the relay refuses for good goes to the account's next address, and the account is counted once", async () => {
