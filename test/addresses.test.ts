@@ -190,6 +190,8 @@ describe("a removal that was not the owner's", () => {
   test("is taken back from the removed address: it is a way back again, at its old age", async () => {
     const { ada } = await removedByThief();
     expect(await press(await undoIn(ada.address, "address removed"))).toBe("/not-me/done");
+    const backs = (await service.letters()).filter(({ letter }) => letter === "change taken back");
+    expect(backs.map(({ to }) => to)).toContain(ada.address);
     expect(await renew(ada.address, "eleven owls above the orchard")).toBe(200);
     const session = await service.signIn(ada.address, "eleven owls above the orchard");
     // What the thief had added a moment before the removal is gone as well.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
+import { startTestRelay, type RelayAnswer, type TestRelay } from "../../test/smtp-server.ts";
 import { containedCase } from "../../test/contained-case.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
@@ -220,6 +220,22 @@ test("whatever the relay does to a letter, it ends up handed over or refused, an
   const replies = await db.many<{ reply: string }>(`select reply from letter where incident_id = $1`, [incidentId]);
   expect(replies.filter(({ reply }) => reply.includes("@"))).toEqual([]);
   expect(replies.map(({ reply }) => reply)).toContain("550 5.1.1 (address) unknown");
+});
+
+test("a relay that refuses us refuses five people's letters at most; the others wait, and go once it takes letters again", async () => {
+  const everybody = await people(40);
+  const answer = (how: RelayAnswer) => everybody.forEach(({ address }) => relay.script(address, how));
+  answer({ at: "rcpt", code: 550, text: "5.4.5 daily limit exceeded" });
+  const incidentId = await contained();
+  await start(incidentId);
+  for (let turn = 0; turn < 3; turn++) {
+    expect((await walkOnce(incidentId)).kind).toBe("waiting");
+    expect(await expectSum(incidentId)).toMatchObject({ scope: 40, handedOver: 0, refused: 5, waiting: 35 });
+    await sleep(100);
+  }
+  answer("accept");
+  await walkToTheEnd(incidentId);
+  expect(await expectSum(incidentId)).toMatchObject({ scope: 40, handedOver: 35, refused: 5, waiting: 0 });
 });
 
 test("a relay that is absent at the start defers, the walk pauses, and goes on when it is back", async () => {

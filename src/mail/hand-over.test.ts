@@ -156,6 +156,29 @@ test.each([
   },
 );
 
+test.each([["CHUNKING"], ["8BITMIME"]])(
+  "with %s a relay that refuses one letter after another is believed of five; the others wait until it takes one again",
+  async (extension) => {
+    const relay = await relayOf({ extensions: [extension] });
+    const transport = await open(relay.url);
+    const no = { code: 550, text: "5.1.8 access denied, bad outbound sender" } as const;
+    for (let number = 0; number < 12; number++) {
+      relay.script(`viewer-${number}@example.org`, { at: number % 2 === 0 ? "rcpt" : "data", ...no }, "accept");
+    }
+    const outcomes = await sendMany(transport, 12);
+    expect(outcomes.map(({ kind }) => kind)).toEqual([
+      ...Array.from({ length: 5 }, () => "refused"),
+      ...Array.from({ length: 7 }, () => "deferred"),
+    ]);
+    expect(outcomes[5]).toEqual({ kind: "deferred", reply: `550 ${no.text}`, mayHaveArrived: false, cause: "letter" });
+    // It takes letters again, and is believed again.
+    const again = await Promise.all(outcomes.slice(5).map((_, number) => transport.send(letter(number + 5))));
+    expect(again.map(({ kind }) => kind)).toEqual(Array.from({ length: 7 }, () => "handed over"));
+    relay.script("viewer-20@example.org", { at: "rcpt", code: 550, text: "5.1.1 nobody" });
+    expect(await transport.send(letter(20))).toMatchObject({ kind: "refused" });
+  },
+);
+
 test("several relays share the letters; one that is away is rested, and its letters go by the other", async () => {
   const [one, other] = [await relayOf(), await relayOf()];
   const both = await open(`${one.url} ${other.url}`, { maxConnections: 4 });

@@ -74,6 +74,8 @@ interface Options {
   /** Whether the relay has refused BDAT before, which it offers all the same. */
   readonly refusesChunks: boolean;
   readonly learnRefusesChunks: () => void;
+  /** What is made of the relay's answer to a letter, beside its answers to others. */
+  readonly judge: (outcome: SendOutcome) => SendOutcome;
 }
 
 /**
@@ -111,7 +113,7 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
       letter.settle(
         failure === undefined
           ? { kind: "deferred", reply: ended, mayHaveArrived: isContentWritten, cause: "letter" }
-          : outcomeOf(failure),
+          : options.judge(outcomeOf(failure)),
       );
     }
     closing.resolve();
@@ -205,7 +207,7 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
 
   function finished(one: Started, outcome: SendOutcome): void {
     started.delete(one);
-    one.letter.settle(outcome);
+    one.letter.settle(options.judge(outcome));
   }
 
   function refuse(one: Started, reply: Reply, isAboutLetter: boolean): void {
@@ -256,7 +258,7 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
     for (const one of started) {
       started.delete(one);
       const failure = { reply, isAboutLetter: false };
-      if (!options.takeBack(one.letter)) one.letter.settle(outcomeOf(one.failure ?? failure));
+      if (!options.takeBack(one.letter)) one.letter.settle(options.judge(outcomeOf(one.failure ?? failure)));
     }
     end(replyText(reply));
   }

@@ -72,7 +72,12 @@ interface Known {
   refusesChunks: boolean;
   /** Why it could not be spoken to last. */
   trouble: string | undefined;
+  /** Letters that it has refused since it took one. */
+  refusedInARow: number;
 }
+
+/** What refuses so many one after another has something against us, whatever it says of the letters. */
+const mostRefusedInARow = 5;
 
 /**
  * Hands letters to one or several relays over connections that stay. Letters carry From, To, Subject, Date, a Message-ID
@@ -80,7 +85,8 @@ interface Known {
  * reader; they are signed by DKIM, twice (`dkim.ts`), when the sender's domain is a domain of the internet.
  *
  * A relay that is not reached rests, for longer each time, and the others take its letters; when none can be spoken to,
- * what waits is deferred at once, with the reason. A letter is never sent again by itself.
+ * what waits is deferred at once, with the reason. One that refuses letter after letter is not believed of all of them. A
+ * letter is never sent again by itself.
  */
 export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
   const { url, keyholder, clock, log, maxConnections = 5, ca } = options;
@@ -94,6 +100,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
     mostLetters,
     refusesChunks: false,
     trouble: undefined,
+    refusedInARow: 0,
   }));
   const isSigned = keyholder !== undefined && from.domain.includes(".") && isIP(from.domain) === 0;
   const signer = isSigned ? await openDkimSigner(keyholder, from.domain) : undefined;
@@ -140,6 +147,26 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
     known.restMs = Math.min(known.restMs * 2, longestRestMs);
   }
 
+  /**
+   * A day's limit that is used up or a sender that is shut out is told by many relays as a refusal of the letter, and no code
+   * tells the two apart. Believed of every letter, it would end a campaign in minutes with nobody told; so one that has refused
+   * so many in a row, and taken none, is asked again until it takes letters, or the caller's patience ends.
+   */
+  function judge(known: Known, outcome: SendOutcome): SendOutcome {
+    if (outcome.kind === "handed over") known.refusedInARow = 0;
+    if (outcome.kind !== "refused") return outcome;
+    known.refusedInARow++;
+    if (known.refusedInARow <= mostRefusedInARow) return outcome;
+    const { reply } = outcome;
+    if (known.refusedInARow === mostRefusedInARow + 1) {
+      log.error(
+        { relay: known.relay.host, reply },
+        "a relay refuses one letter after another; they wait until it takes one",
+      );
+    }
+    return { kind: "deferred", reply, mayHaveArrived: false, cause: "letter" };
+  }
+
   async function connect(known: Known): Promise<void> {
     known.connections++;
     try {
@@ -156,6 +183,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
         learnRefusesChunks: () => {
           known.refusesChunks = true;
         },
+        judge: (outcome) => judge(known, outcome),
       });
       known.restMs = firstRestMs;
       connections.add(connection);
