@@ -20,7 +20,7 @@ import { forgetProgress } from "../streaming/progress.ts";
 import { freezeScope, resumeCampaigns, startCampaign } from "./campaign.ts";
 import { deadlineRules } from "./deadlines.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
-import { currentNotice, readNotice } from "./notice.ts";
+import { currentNotice, noticeHash, readNotice } from "./notice.ts";
 import { notifyIncident } from "./notify.ts";
 import { openIncident } from "./open.ts";
 import { planCampaign } from "./plan.ts";
@@ -362,8 +362,14 @@ test("each settled letter stands in the timeline, without an address or an accou
   expect(letters.map(({ detail }) => detail["attempts"]).toSorted((one, other) => Number(one) - Number(other))).toEqual(
     [1, 1, 1, 1, 1, 2],
   );
+  // The hash is of the very words that arrived.
+  const english = (await previewNotices(needs, incidentId))!.find(({ locale }) => locale === "en")!;
+  const template = noticeHash(english).toString("hex");
+  for (const { subject, text, html } of relay.letters) {
+    expect([subject, text.trimEnd(), html.trimEnd()]).toEqual([english.subject, english.text.trimEnd(), english.html]);
+  }
   for (const { detail } of letters)
-    expect(detail).toMatchObject({ outcome: "handed over", reply: "250", language: "en" });
+    expect(detail).toMatchObject({ outcome: "handed over", reply: "250", language: "en", template });
   const text = JSON.stringify(letters);
   for (const { address, accountId } of everybody) {
     expect(text).not.toContain(address);
@@ -448,9 +454,39 @@ test("the preview is the letter in every language, and the plan counts without p
   expect(sent).toMatchObject({ kind: "test-sent", outcome: { kind: "handed over" } });
   expect(relay.letters.map(({ to }) => to)).toEqual([operator!.address]);
   expect(await letterSum(db, incidentId)).toBeUndefined();
+  // Marked as a test, and never the same letter: the real one must not look like a repetition of it.
+  expect(relay.letters[0]).toMatchObject({
+    subject: expect.stringMatching(/^\[Test/),
+    messageId: expect.stringMatching(/^<test\.[0-9a-f]{32}@films\.example>$/),
+  });
+  await sendTestLetter({ ...needs, keyholder: mailer, transport }, incidentId, operator!.accountId);
+  expect(relay.duplicates()).toBe(0);
   // An operator that the link on the terminal made has none yet: nothing is promised that cannot arrive.
   await db.run(`delete from account_address where account_id = $1`, [operator!.accountId]);
   expect(await test()).toMatchObject({ kind: "refused", reason: expect.stringContaining("no address") });
+});
+
+test("what was fixed at the start is what the preview shows from then on, whatever the service is called by then", async () => {
+  await people(1);
+  const incidentId = await contained();
+  const renamed = { ...needs, service: { ...service, name: "House of Plays" } };
+  expect((await previewNotices(renamed, incidentId))![0]!.text).toContain("House of Plays");
+  const fixed = await previewNotices(needs, incidentId);
+  await start(incidentId);
+  const shown = await previewNotices(renamed, incidentId);
+  const words = (notices: typeof fixed) =>
+    new Map(notices!.map(({ locale, subject, text, html }) => [locale, [subject, text, html]]));
+  expect(words(shown)).toEqual(words(fixed));
+});
+
+test("the scope is the number that was frozen: a letter that got lost shows in the sum", async () => {
+  await people(3);
+  const incidentId = await contained();
+  await start(incidentId);
+  await expectSum(incidentId);
+  await db.run(`delete from letter where account_id = (select min(account_id::text)::uuid from letter)`);
+  expect(await letterSum(db, incidentId)).toMatchObject({ scope: 3, waiting: 2 });
+  expect(addsUp((await letterSum(db, incidentId))!)).toBe(false);
 });
 
 test("a start after a lost queue queues the walks again", async () => {

@@ -346,6 +346,23 @@ test.each<[string, Partial<WalkNeeds>, { readonly relayMs: number; readonly turn
   },
 );
 
+test("walks share the relay's allowance, of which a tenth is left to mail that somebody waits for", async () => {
+  await people(120, { domains: Array.from({ length: 40 }, (_, number) => `mail-${number}.example`) });
+  const incidentId = await campaign();
+  // On a clock that stands still an allowance is worth what may go in a tenth of a second: of 1,000 a second, a walk of two
+  // has 450.
+  const start = systemClock.now();
+  const clock: Clock = { now: () => start };
+  const stopping = new AbortController();
+  const walking = walkOnce(incidentId, { clock, allowancePerSecond: 1_000 }, { signal: stopping.signal });
+  await expect.poll(() => relay.letters.length).toBeGreaterThan(40);
+  await sleep(300);
+  stopping.abort();
+  expect(await walking).toEqual({ kind: "stopped" });
+  expect(relay.letters.length).toBeLessThanOrEqual(46);
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: relay.letters.length });
+});
+
 test("a provider with more letters than it takes has them put off, each to a place of its own, and none is lost", async () => {
   await people(150, { domains: ["mail.example"] });
   const incidentId = await campaign();
