@@ -29,6 +29,10 @@ test("P11: an owner gets the receipt of their own letter and nobody else's, an o
     (await service.call("GET", "/api/notice", { headers: { "accept-language": language } })).body["notice"];
   expect(await notice("en")).toMatchObject({ letter: null });
 
+  // What came before the letters is signed.
+  const instance = (await db.one<{ id: string }>(`select id from instance`))!;
+  const sign = () => integrate({ db, keyholder: keyholders.operator, clock, databaseId: instance.id });
+  await sign();
   const relay = await startTestRelay();
   const from = "no-reply@films.example";
   const transport = await openSmtp({ url: Secret.fromText(relay.url), from, clock: systemClock, log });
@@ -47,8 +51,7 @@ test("P11: an owner gets the receipt of their own letter and nobody else's, an o
   const any = (accountId: string) => `/api/incidents/${incidentId}/letters/${accountId}/proof`;
   // Sent, and not signed yet.
   expect((await service.call("GET", own, { cookies: adas })).status).toBe(503);
-  const instance = (await db.one<{ id: string }>(`select id from instance`))!;
-  await integrate({ db, keyholder: keyholders.operator, clock, databaseId: instance.id });
+  await sign();
 
   const receipt = await service.call("GET", own, { cookies: adas });
   expect(receipt.status, receipt.text).toBe(200);

@@ -7,6 +7,7 @@ import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import { idBytes, type AccountId, type Epoch, type IncidentId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, plus, sleep, systemClock } from "../kernel/clock.ts";
+import type { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -23,6 +24,7 @@ import { readTimeline } from "../timeline/read.ts";
 import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
 import { startCampaign, walkers } from "./campaign.ts";
+import { bouncesTask } from "./campaign-tasks.ts";
 import { deadlineRules } from "./deadlines.ts";
 import { finish } from "./finish.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
@@ -240,6 +242,35 @@ test.each([{ tries: 1 }, { tries: 2 }])(
     expect(await sum(incidentId)).toMatchObject({ handedOver: 0, bounced: 1 });
   },
 );
+
+test("a relay's report that overtakes the record of one letter counts for the others, and is tried again for that one", async () => {
+  const [early, other] = await people(2);
+  const incidentId = await containedCase(needs);
+  await startCampaign(needs, incidentId, "operator");
+  const task = bouncesTask({ ...needs, keyholder: mailer });
+  const context = { log: silentLog, signal: new AbortController().signal, attempt: 1, maxAttempts: 25, jobId: "1" };
+  const report = () =>
+    task.run({ bounces: [early, other].map((one) => ({ token: tokenOf(one!.address), status: "5.1.1" })) }, context);
+  const outcomes: unknown[] = [];
+  const overtaken: MailTransport = {
+    ...transport,
+    send: async (letter) => {
+      const sent = await transport.send(letter);
+      if (letter.to !== early!.address) return sent;
+      // The other letter's record first.
+      while ((await sum(incidentId)).handedOver === 0) await sleep(20);
+      await report().catch((thrown: unknown) => outcomes.push((thrown as Fault).code));
+      outcomes.push(await sum(incidentId));
+      return sent;
+    },
+  };
+  const neverMailed = async () => new Set<string>();
+  await walk({ ...needs, keyholder: mailer, transport: overtaken, neverMailed, bounceAddress }, incidentId);
+  expect(outcomes).toEqual(["BUSY", expect.objectContaining({ bounced: 1, handedOver: 0, waiting: 1 })]);
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 1, bounced: 1 });
+  await report();
+  expect(await sum(incidentId)).toMatchObject({ handedOver: 0, bounced: 2 });
+});
 
 /** A token's bytes as text: base32 in lower case (RFC 4648 section 6). */
 function spelled(bytes: Uint8Array): string {
