@@ -543,6 +543,22 @@ test("the next campaign leaves an address out that bounced, until half a year is
   expect(relay.letters.map(({ to }) => to).toSorted()).toEqual([fine!.address, "second@example.net"].toSorted());
 });
 
+test("the next campaign leaves an address out for what was said of the mailbox, and not for what was said of us", async () => {
+  const said = ["5.1.1", "5.1.2", "5.1.10", "5.2.1", "5.1.8", "5.2.2", "5.4.4", "5.7.1", "5.7.26", "5.0.0"];
+  const everybody = await people(said.length);
+  const first = await campaign();
+  for (const [at, status] of said.entries())
+    expect(await bounce(tokenOf(everybody[at]!.address), status)).toBe("bounced");
+  expect(await sum(first)).toMatchObject({ bounced: said.length });
+  await db.run(`update incident set state = 'closed' where id = $1`, [first]);
+  relay.letters.length = 0;
+  expect(await sum(await campaign())).toMatchObject({ suppressed: 4, handedOver: 6 });
+  const written = relay.letters.map(({ to }) => to);
+  expect(
+    everybody.filter(({ address }) => !written.includes(address)).map((one) => said[everybody.indexOf(one)]),
+  ).toEqual(said.slice(0, 4));
+});
+
 test("a token of one campaign is none of another, and a closed case sends nothing to a second address", async () => {
   const [one] = await people(1);
   await secondAddress(one!.accountId, "second@example.net");

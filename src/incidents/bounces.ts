@@ -74,7 +74,7 @@ export async function recordBounce(needs: Needs, token: string, status: string):
     const isOpen =
       (await tx.one(`select 1 as open from incident where id = $1 and state <> 'closed' for update`, [incidentId])) !==
       undefined;
-    if (letter.sentTo !== null) await rememberBounce(tx, accountId, letter.sentTo, status, now);
+    if (letter.sentTo !== null && isOfMailbox(status)) await rememberBounce(tx, accountId, letter.sentTo, status, now);
     const tried = isOpen ? [{ accountId, sentTo: letter.sentTo }] : [];
     const hasNext = (await withFurtherAddress(tx, incidentId, tried, now)).has(accountId);
     await tx.run(
@@ -112,6 +112,13 @@ function normalised(address: string): string {
   const parsed = parseAddress(address);
   return parsed.kind === "address" ? parsed.normalised : address;
 }
+
+/**
+ * What is said of the mailbox itself: it is not there, has moved, takes no mail at all, or is disabled (RFC 3463 sections 3.2
+ * and 3.3; 5.1.10 is RFC 7505). A sender who is not trusted, a policy, a route or a full mailbox says nothing of the next campaign,
+ * and whoever is left out of it for that is not told.
+ */
+const isOfMailbox = (status: string): boolean => /^5\.(?:1\.(?:[0-46]|10)|2\.1)$/.test(status);
 
 const rememberBounce = (tx: Tx, accountId: AccountId, addressId: string, status: string, now: EpochMs) =>
   tx.run(
