@@ -4,7 +4,7 @@ import { plus, readInstant, secondMs, sleep, toIso } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
 import type { Ground } from "../app.ts";
 import { closeIncident, recordReview, recordWayIn } from "../incidents/close.ts";
-import { closeRefusal, reviewRefusal } from "../incidents/refusals.ts";
+import { closeRefusal, reviewRefusal, wayInRefusal } from "../incidents/refusals.ts";
 import { notifyIncident, type NotifyOutcome } from "../incidents/notify.ts";
 import { pauseCampaign, resumeCampaign } from "../incidents/pause.ts";
 import { dueText } from "../incidents/deadlines.ts";
@@ -268,7 +268,14 @@ export const incidentCommands: readonly Command[] = [
       const closedAt = toIso(instant);
       return onCase(call, async (ground, id) => {
         const written = await recordWayIn(ground, id, { what, closedAt, evidence }, operator);
-        return written ? { kind: "done", lines: ["recorded"] } : { kind: "refused", error: "the case is closed" };
+        switch (written) {
+          case "recorded":
+            return { kind: "done", lines: ["recorded"] };
+          case "not-open":
+            return { kind: "refused", error: "the case is closed" };
+          default:
+            return { kind: "refused", error: wayInRefusal(written) };
+        }
       });
     },
   },

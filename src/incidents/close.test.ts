@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { populateSynthetic } from "../../test/population.ts";
-import { dayMs, manualClock, plus, systemClock, toDate, toIso } from "../kernel/clock.ts";
+import { dayMs, manualClock, minuteMs, plus, systemClock, toDate, toIso } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { testDatabase } from "../db/test-database.ts";
 import { readTimeline } from "../timeline/read.ts";
@@ -66,6 +66,18 @@ test("each thing that is missing is named until it is there; then the case close
   await db.run(`update incident set way_in_what = 'a leaked key' where id = $1`, [id]);
   expect(await missing()).toEqual([wayIn, ...notDone]);
   const evidence = { what: "a leaked key", closedAt: toIso(clock.now()), evidence: "it was revoked" };
+  // What will be closed is not closed yet, and nothing is no evidence. A clock may be minutes ahead.
+  const tomorrow = { ...evidence, closedAt: toIso(plus(clock.now(), 10 * minuteMs + 1)) };
+  expect(await close({ wayIn: tomorrow })).toEqual({ kind: "way-in-refused", reason: "in-the-future" });
+  for (const blank of [
+    { ...evidence, evidence: " \n" },
+    { ...evidence, what: "" },
+  ]) {
+    expect(await close({ wayIn: blank })).toEqual({ kind: "way-in-refused", reason: "evidence-needed" });
+  }
+  expect(await missing()).toEqual([wayIn, ...notDone]);
+  const ahead = { ...evidence, closedAt: toIso(plus(clock.now(), 10 * minuteMs)) };
+  expect(await recordWayIn(needs, id, ahead, "operator")).toBe("recorded");
   expect(await close({ wayIn: evidence })).toEqual({ kind: "missing", missing: notDone });
 
   const refused = (item: string, reason: string) => ({ kind: "review-refused", item, reason });
@@ -121,7 +133,7 @@ test("each thing that is missing is named until it is there; then the case close
   const before = await row();
   expect(before).toMatchObject({ state: "closed", closed_at: toDate(at), way_in_evidence: "it was revoked" });
   clock.advance(dayMs);
-  expect(await recordWayIn(needs, id, { ...evidence, what: "another" }, "operator")).toBe(false);
+  expect(await recordWayIn(needs, id, { ...evidence, what: "another" }, "operator")).toBe("not-open");
   expect(await recordReview(needs, id, { item: last.item, state: "done" }, "operator")).toBe("not-open");
   expect(await close({ wayIn: { ...evidence, closedAt: toIso(plus(at, 1)) } })).toEqual({ kind: "not-open" });
   expect(await row()).toEqual(before);

@@ -1,10 +1,11 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { parseInstant, toDate, type Clock } from "../kernel/clock.ts";
+import { parseInstant, plus, toDate, type Clock } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import type { CloseIncident, LetterSum } from "../wire/incidents.ts";
+import { clocksApartMs } from "./open.ts";
 import { reviewItems } from "./review.ts";
 
 interface Needs {
@@ -16,8 +17,14 @@ interface Needs {
 type WayIn = NonNullable<CloseIncident["wayIn"]>;
 type Review = NonNullable<CloseIncident["review"]>[number];
 
-/** Records how the thief got in and the evidence that this is closed; the same again writes nothing. @returns false if the case is closed or unknown. */
-export async function recordWayIn(needs: Needs, id: IncidentId, wayIn: WayIn, operator: string): Promise<boolean> {
+export type WayInOutcome = "recorded" | "not-open" | WayInRefusal;
+/** What was said shows no closed way in: nothing, or an instant that has not come. */
+export type WayInRefusal = "evidence-needed" | "in-the-future";
+
+/** Records how the thief got in and the evidence that this is closed; the same again writes nothing. */
+export async function recordWayIn(needs: Needs, id: IncidentId, wayIn: WayIn, operator: string): Promise<WayInOutcome> {
+  if (wayIn.what.trim() === "" || wayIn.evidence.trim() === "") return "evidence-needed";
+  if (parseInstant(wayIn.closedAt) > plus(needs.clock.now(), clocksApartMs)) return "in-the-future";
   return needs.db.transaction((tx) => writeWayIn(needs, tx, id, wayIn, operator));
 }
 
@@ -27,17 +34,17 @@ async function writeWayIn(
   id: IncidentId,
   wayIn: WayIn,
   operator: string,
-): Promise<boolean> {
-  if (!(await holdOpenCase(tx, id))) return false;
+): Promise<"recorded" | "not-open"> {
+  if (!(await holdOpenCase(tx, id))) return "not-open";
   const written = await tx.run(
     `update incident set way_in_what = $2, way_in_closed_at = $3, way_in_evidence = $4
       where id = $1 and (way_in_what, way_in_closed_at, way_in_evidence) is distinct from ($2, $3::timestamptz, $4)`,
     [id, wayIn.what, toDate(parseInstant(wayIn.closedAt)), wayIn.evidence],
   );
-  if (written === 0) return true;
+  if (written === 0) return "recorded";
   const detail = { what: wayIn.what, "closed at": wayIn.closedAt, operator };
   await append(tx, clock.now(), { kind: "way in recorded", incidentId: id, detail }, random);
-  return true;
+  return "recorded";
 }
 
 /** Whoever records something of a case takes turns: what is sent twice is recorded once. @returns false if it is closed or unknown. */
@@ -89,6 +96,7 @@ export type CloseOutcome =
   | { readonly kind: "closed" }
   | { readonly kind: "missing"; readonly missing: readonly string[] }
   | { readonly kind: "review-refused"; readonly item: string; readonly reason: ReviewOutcome }
+  | { readonly kind: "way-in-refused"; readonly reason: WayInRefusal }
   | { readonly kind: "not-open" };
 
 /**
@@ -107,7 +115,9 @@ export async function closeIncident(
     const reason = await recordReview(needs, id, review, operator);
     if (reason !== "recorded") return { kind: "review-refused", item: review.item, reason };
   }
-  if (order.wayIn !== undefined && !(await recordWayIn(needs, id, order.wayIn, operator))) return { kind: "not-open" };
+  const wayIn = order.wayIn === undefined ? "recorded" : await recordWayIn(needs, id, order.wayIn, operator);
+  if (wayIn === "not-open") return { kind: "not-open" };
+  if (wayIn !== "recorded") return { kind: "way-in-refused", reason: wayIn };
   return db.transaction(async (tx): Promise<CloseOutcome> => {
     const row = await tx.one<{ state: string }>(`select state from incident where id = $1 for update`, [id]);
     if (row === undefined || row.state === "closed") return { kind: "not-open" };

@@ -18,8 +18,8 @@ export type OpenOutcome =
   /** Instants that do not fit together; `field` and `rule` say which, and why. */
   | { readonly kind: "impossible"; readonly field: "copiedAt" | "foundAt"; readonly rule: string };
 
-/** How far ahead of ours the clock of whoever found it may be. */
-const clocksApartMs = 10 * minuteMs;
+/** How far ahead of ours the clock may be of whoever says when something was. */
+export const clocksApartMs = 10 * minuteMs;
 
 /**
  * What does not fit in the order of a case's instants: a copy is taken before it is found, and found before its case is

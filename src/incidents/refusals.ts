@@ -1,4 +1,4 @@
-import type { CloseOutcome, ReviewOutcome } from "./close.ts";
+import type { CloseOutcome, ReviewOutcome, WayInRefusal } from "./close.ts";
 
 export const noCase = { detail: "there is no such case, or it is closed" };
 
@@ -14,6 +14,16 @@ export function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): stri
   }
 }
 
+/** Why a way in was not recorded as closed. */
+export function wayInRefusal(reason: WayInRefusal): string {
+  switch (reason) {
+    case "evidence-needed":
+      return "say what the way in was, and the evidence that it is closed";
+    case "in-the-future":
+      return "the way in cannot have been closed in the future";
+  }
+}
+
 /** Why a case stays open, in one line for a problem's detail or a terminal. */
 export function closeRefusal(outcome: Exclude<CloseOutcome, { kind: "closed" }>): string {
   switch (outcome.kind) {
@@ -21,6 +31,8 @@ export function closeRefusal(outcome: Exclude<CloseOutcome, { kind: "closed" }>)
       return `missing: ${outcome.missing.join("; ")}`;
     case "review-refused":
       return outcome.reason === "recorded" ? "recorded" : `${outcome.item}: ${reviewRefusal(outcome.reason)}`;
+    case "way-in-refused":
+      return wayInRefusal(outcome.reason);
     case "not-open":
       return noCase.detail;
   }

@@ -160,7 +160,7 @@ test("a report that is made while something is done in the case says nothing of 
       .poll(async () => (await db.many(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length)
       .toBe(1);
     const wayIn = { what: "a key", closedAt: toIso(clock.now()), evidence: "changed" };
-    expect(await recordWayIn(needs, incidentId, wayIn, "operator")).toBe(true);
+    expect(await recordWayIn(needs, incidentId, wayIn, "operator")).toBe("recorded");
   } finally {
     await holder.query("rollback");
     holder.release();

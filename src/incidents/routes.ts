@@ -33,7 +33,7 @@ import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
 import { sharedScopeCounts } from "./plan.ts";
-import { closeRefusal, noCase, reviewRefusal } from "./refusals.ts";
+import { closeRefusal, noCase, reviewRefusal, wayInRefusal } from "./refusals.ts";
 import { containedReply, wouldContain } from "./would-contain.ts";
 import { sharedReport, type ReportNeeds } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
@@ -154,9 +154,9 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
     },
     async (request, reply) => {
       const id = idOf(request.params);
-      if (!(await recordWayIn(needs, id, request.body, viewerOf(request).accountId))) {
-        return refuse(reply, "wrong-state", noCase);
-      }
+      const outcome = await recordWayIn(needs, id, request.body, viewerOf(request).accountId);
+      if (outcome === "not-open") return refuse(reply, "wrong-state", noCase);
+      if (outcome !== "recorded") return refuse(reply, "wrong-state", { detail: wayInRefusal(outcome) });
       return answerStatus(needs, numbersOf, reply, id);
     },
   );
