@@ -96,12 +96,21 @@ test("the plan names each term with its reason, and promises nothing that nobody
   expect(allowed.end.isLikely).toBe(false);
   expect(allowed.end.kind).toBe("allowance alone");
   expect(allowed.end.says).toContain("cannot be promised");
+  // Nor of a limit that lies weeks behind that instant.
+  const within = allowed.deadlines.filter(({ dueAt, outlook }) => dueAt !== null && outlook !== "yours");
+  expect(within.length).toBeGreaterThan(0);
+  expect(new Set(within.map(({ outlook, kind }) => `${outlook}, ${kind}`))).toEqual(new Set(["not known, unpromised"]));
   expect(allowed.allowance).toEqual({ letters: 10, per: "hour", campaignPercent: 90 });
   expect(allowed.cost.amount).toBe("0.01 EUR");
   expect(allowed.terms[0]!.reason).toBe("36 letters at 10 an hour, of which a campaign uses 90 %: 4 h");
   const perDay = await planned({ ...relayed, allowance: { letters: 20, per: "day" } }, incidentId);
   expect(Date.parse(perDay.end.notBefore!) - clock.now()).toBe(2 * dayMs);
 
+  // A campaign of fewer than a hundred letters has measured nothing.
+  await measured(incidentId);
+  await db.run(`delete from letter where account_id in (select account_id from letter limit 2)`);
+  expect((await planned(relayed, incidentId)).measured).toBeNull();
+  await db.run(`delete from letter`);
   await measured(incidentId);
   const known = await planned({ ...relayed, allowance: { letters: 100_000, per: "hour" } }, incidentId);
   expect(known.measured?.lettersPerHour).toBeGreaterThan(500);
