@@ -5,7 +5,7 @@ import { containNeedsOf } from "../../test/contain-needs.ts";
 import { answering, type Misbehave } from "../../test/signal-receiver.ts";
 import { claimsOf, eventOf, pollNow, signalService, subjectOf } from "../../test/signal-service.ts";
 import { setUpTotp } from "../../test/totp-app.ts";
-import { passkeyCookie } from "../http/cookies.ts";
+import { browserCookie, passkeyCookie } from "../http/cookies.ts";
 import { contain, containAccount } from "../incidents/contain.ts";
 import { deadlineRules } from "../incidents/deadlines.ts";
 import { incidentStatus } from "../incidents/status.ts";
@@ -56,6 +56,21 @@ describe("what is told, and when", () => {
     });
     expect(takenBack.statusCode).toBe(303);
     expect(await told()).toEqual([credentialCompromise, sessionRevoked].toSorted());
+    for (const [signOutDevices, events] of [
+      [true, [credentialChange, sessionRevoked]],
+      [false, [credentialChange]],
+    ] as const) {
+      const asked = await service.call("POST", "/api/renewals", { body: { address: ada.address } });
+      const isCode = ({ to, letter }: { to: string; letter: string }) =>
+        to === ada.address && letter === "renewal code";
+      const code = (await service.letters()).find(isCode)?.code;
+      const renewed = await service.call("POST", "/api/renewals/complete", {
+        body: { code, password: `nine lanterns, devices out: ${signOutDevices}`, signOutDevices },
+        cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+      });
+      expect(renewed.status, renewed.text).toBe(200);
+      expect(await told()).toEqual(events.toSorted());
+    }
 
     const bob = await person();
     await setUpTotp(service, bob.cookie);
