@@ -1,4 +1,4 @@
-import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, fromDate, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
