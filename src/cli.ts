@@ -12,6 +12,7 @@ import { isShowable } from "./kernel/shown-text.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
 import { loadCommands } from "./commands/all.ts";
+import { Ended } from "./commands/endings.ts";
 import { usageOf, type Command, type Outcome } from "./commands/command.ts";
 import { readPackedPackages } from "./packed-packages.ts";
 
@@ -162,10 +163,13 @@ function usage(some: readonly Command[]): string {
   ].join("\n");
 }
 
+let ended: Ended | undefined;
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (thrown) {
-  if (thrown instanceof Fault) {
+  if (thrown instanceof Ended) {
+    ended = thrown;
+  } else if (thrown instanceof Fault) {
     const [first = "", ...more] = thrown.message.split("\n");
     complain(
       // The name of a setting stays as it is written.
@@ -181,4 +185,6 @@ try {
 // What was said goes out whole, however slowly it is read; connections that are still closing must not hold the terminal.
 const saidWhole = (stream: NodeJS.WriteStream) => new Promise<void>((resolve) => stream.write("", () => resolve()));
 await Promise.all([saidWhole(process.stdout), saidWhole(process.stderr)]);
-process.exit();
+// By the signal itself, so that a shell's loop over commands ends with the command.
+if (ended !== undefined) process.kill(process.pid, ended.by);
+else process.exit();

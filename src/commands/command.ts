@@ -71,7 +71,13 @@ export async function confirmed({ values, say }: Call, question: string): Promis
   }
   const { createInterface } = await import("node:readline/promises");
   const lines = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await lines.question(`${question} [yes/no] `);
+  // A terminal that is gone cannot be set back.
+  lines.on("error", () => undefined);
+  // Ctrl-C and Ctrl-D are no answer, and so no yes; the terminal's line is left as after one.
+  const answer = await lines.question(`${question} [yes/no] `).catch(() => {
+    say("");
+    return "";
+  });
   lines.close();
   return answer.trim().toLowerCase() === "yes";
 }

@@ -17,6 +17,7 @@ import { socketPathFor } from "../keyholder/socket-path.ts";
 import { connectKeyholder, type KeyholderClient } from "../keyholder/client.ts";
 import { readGeneration } from "../rotation/key-versions.ts";
 import { keysDirOf, readCredentials } from "../main.ts";
+import { watchEndings } from "./endings.ts";
 import { readSealing } from "../read-sealing.ts";
 
 /**
@@ -26,10 +27,10 @@ import { readSealing } from "../read-sealing.ts";
 export async function withGround<Result>(
   config: Config,
   log: Log,
-  work: (ground: Ground) => Promise<Result>,
+  work: (ground: Ground, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   await expectService(config);
-  return withDatabase(config, log, async (connection) => {
+  return withDatabase(config, log, async (connection, signal) => {
     const keyholder = await findKeyholder(config, log);
     try {
       const { at, credential } = keyholder;
@@ -44,7 +45,7 @@ export async function withGround<Result>(
         maxConnections: 4,
       });
       try {
-        return await work(ground);
+        return await work(ground, signal);
       } finally {
         await ground.close();
       }
@@ -72,20 +73,30 @@ export async function expectTables(db: Tx): Promise<void> {
 
 const sameSettings = "give the settings that the service runs with: DATA_DIR, DATABASE_URL";
 
-/** Runs a command over the database alone. */
+/**
+ * Runs a command over the database alone. A command that is ended on the way (`Ended`) stops the PostgreSQL that it started; what
+ * it was writing is rolled back with its connections. `signal` aborts then, for what has to be removed besides.
+ */
 export async function withDatabase<Result>(
   config: Config,
   log: Log,
-  work: (connection: PoolConfig) => Promise<Result>,
+  work: (connection: PoolConfig, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  if (config.databaseUrl !== null) {
-    return work({ connectionString: config.databaseUrl.revealText(), application_name: "houselights command" });
-  }
-  const postgres = await startPostgres({ dataDir: config.dataDir, log, role: "command" });
+  const endings = watchEndings();
+  const over = (connection: PoolConfig): Promise<Result> =>
+    endings.orEnded(work({ ...connection, application_name: "houselights command" }, endings.signal));
   try {
-    return await work({ ...postgres.connection, application_name: "houselights command" });
+    if (config.databaseUrl !== null) return await over({ connectionString: config.databaseUrl.revealText() });
+    // Not left in the middle: what has been started by then is known and stopped.
+    const postgres = await startPostgres({ dataDir: config.dataDir, log, role: "command" });
+    try {
+      endings.signal.throwIfAborted();
+      return await over(postgres.connection);
+    } finally {
+      await postgres.stop();
+    }
   } finally {
-    await postgres.stop();
+    endings.close();
   }
 }
 

@@ -76,18 +76,18 @@ export const keepingCommands: readonly Command[] = [
         return { kind: "done", lines: ["keys written: keep them apart from the database's backup"] };
       }
       if (file === undefined) return { kind: "usage", error: "a file is needed", hint: "houselights backup FILE" };
-      const plain = await withDatabase(config, log, async (connection) => {
+      const plain = await withDatabase(config, log, async (connection, signal) => {
         const db = openDb({ connection, log, maxConnections: 2 });
-        const written = async () => ((await liveCanaries(db)).length > 0 ? null : backupDatabase(db, file));
+        const written = async () => ((await liveCanaries(db)).length > 0 ? null : backupDatabase(db, file, signal));
         return written().finally(() => db.close());
       });
       // With canaries in it a backup gets its own, for which the keyholder is needed.
       const { summary, canaries } =
         plain !== null
           ? { summary: plain, canaries: null }
-          : await withGround(config, log, async (ground) => {
+          : await withGround(config, log, async (ground, signal) => {
               const rotated = await rotateForBackup(plantNeeds(ground), "host");
-              return { summary: await backupDatabase(ground.db, file), canaries: rotated };
+              return { summary: await backupDatabase(ground.db, file, signal), canaries: rotated };
             });
       await backUpKeys();
       return {

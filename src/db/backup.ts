@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
@@ -45,9 +46,12 @@ const hints = {
  * Not in it: the keys (they are backed up apart, or the backup would open itself), and graphile-worker's jobs, which
  * are made anew from the tables' state.
  *
+ * When `signal` aborts, what is written so far is removed at once: the process may be about to end, and each further try
+ * would leave as much again.
+ *
  * @throws Fault DISK_FULL; CONFIG_INVALID when the folder does not exist or cannot be written.
  */
-export async function backupDatabase(db: Db, path: string): Promise<BackupSummary> {
+export async function backupDatabase(db: Db, path: string, signal?: AbortSignal): Promise<BackupSummary> {
   const target = resolve(path);
   const draft = `${target}.${process.pid}.partial`;
   let file: FileHandle;
@@ -59,7 +63,10 @@ export async function backupDatabase(db: Db, path: string): Promise<BackupSummar
       cause: thrown,
     });
   }
+  const giveUp = (): void => rmSync(draft, { force: true });
+  signal?.addEventListener("abort", giveUp);
   try {
+    signal?.throwIfAborted();
     const summary = await writeSnapshot(db, file);
     await file.sync();
     await file.close();
@@ -73,6 +80,8 @@ export async function backupDatabase(db: Db, path: string): Promise<BackupSummar
       throw new Fault("DISK_FULL", `the disk is full; ${basename(target)} was not written`, { cause: thrown });
     }
     throw thrown;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 

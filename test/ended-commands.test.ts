@@ -1,0 +1,106 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+import { openDb } from "../src/db/db.ts";
+import { startPostgres } from "../src/db/embedded.ts";
+import { processesIn } from "../src/db/embedded-process.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import { programEnvironment } from "./program-environment.ts";
+import { eventually, runningService } from "./running-service.ts";
+
+/** A command that is ended half-way: nothing that it started or was writing stays behind, and it can be run again. */
+const service = await runningService({}, async (libraryDir) => {
+  await mkdir(libraryDir, { recursive: true });
+  await writeFile(join(libraryDir, "Heat (1995).mp4"), "not a film");
+});
+afterAll(() => service.remove());
+const cli = join(import.meta.dirname, "../src/cli.ts");
+const environment = {
+  ...programEnvironment,
+  HOME: service.folder,
+  DATA_DIR: service.dataDir,
+  LIBRARY_DIR: service.libraryDir,
+};
+
+test("a backup that is ended leaves no half of a file, and the next one is whole", async () => {
+  const { connection } = await startPostgres({ dataDir: service.dataDir, log: silentLog, role: "command" });
+  const db = openDb({ connection, log: silentLog, maxConnections: 1 });
+  const folder = join(service.folder, "backups");
+  await mkdir(folder);
+  try {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      // Held up in the middle of its tables.
+      await db.transaction(async (tx) => {
+        await tx.run(`lock table title in access exclusive mode`);
+        const backup = spawn(process.execPath, [cli, "backup", join(folder, "db")], { env: environment });
+        const ended = once(backup, "exit");
+        await eventually("a part of the backup", async () => ((await readdir(folder)).length > 0 ? true : undefined));
+        backup.kill(signal);
+        expect(await ended).toEqual([null, signal]);
+      });
+      expect([signal, await readdir(folder)]).toEqual([signal, []]);
+    }
+  } finally {
+    await db.close();
+  }
+  expect((await service.command("backup", join(folder, "db"))).code).toBe(0);
+  expect(await readdir(folder)).toEqual(["db"]);
+});
+
+/** `script` gives a program a terminal. */
+const hasTerminals = await promisify(execFile)("script", ["--version"]).then(
+  () => true,
+  () => false,
+);
+
+describe.skipIf(!hasTerminals)("while the service is stopped, a command at its question", () => {
+  const ownerFile = join(service.dataDir, "postgres.owner");
+
+  /** Starts a containment on a terminal and waits until it asks. */
+  async function asked() {
+    if (service.pid() > 0) await service.stop();
+    const words = `'${process.execPath}' '${cli}' incident contain --reason test`;
+    const terminal = spawn("script", ["-qfec", words, "/dev/null"], { env: environment });
+    let out = "";
+    terminal.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
+    const exited = once(terminal, "exit");
+    await eventually("the question", async () => (out.includes("[yes/no]") ? true : undefined));
+    const pid = Number((await readFile(ownerFile, "utf8")).split(" ")[0]);
+    return { terminal, pid, exited, out: () => out };
+  }
+  async function expectNothingLeft(): Promise<void> {
+    await eventually("the end of its database", async () => (existsSync(ownerFile) ? undefined : true));
+    expect(await processesIn(join(service.dataDir, "postgres", "cluster"))).toEqual([]);
+  }
+
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("ended by %s leaves no PostgreSQL behind", async (signal) => {
+    const { pid, exited } = await asked();
+    process.kill(pid, signal);
+    await exited;
+    await expectNothingLeft();
+  });
+
+  test("ended with its terminal leaves none either", async () => {
+    const { terminal, exited } = await asked();
+    terminal.kill("SIGKILL");
+    await exited;
+    await expectNothingLeft();
+  });
+
+  test.each([
+    ["Ctrl-C", "\u0003"],
+    ["Ctrl-D", "\u0004"],
+    ["no", "no\r"],
+  ])("that is answered with %s touches nothing, and says so", async (_key, typed) => {
+    const { terminal, exited, out } = await asked();
+    terminal.stdin.write(typed);
+    expect(await exited).toEqual([1, null]);
+    expect(out()).toContain("error: nothing was touched");
+    expect(out()).not.toContain("unexpected");
+    await expectNothingLeft();
+  });
+});
