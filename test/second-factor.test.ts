@@ -262,6 +262,28 @@ describe("signing in", () => {
     expect(await failures(accountId)).toBe(0);
   });
 
+  test("a clock that was hours ahead, under which right codes were refused, leaves nobody waiting once it is set right", async () => {
+    const { address, app, accountId } = await personWithTotp();
+    const code = app.code();
+    const started = clock.now();
+    clock.advance(3 * hourMs);
+    let step = await beginSignIn(service, address);
+    for (let tries = 0; tries < 5; tries++) expect((await completeSignIn(service, step, code)).status).toBe(400);
+    step = await beginSignIn(service, address);
+    expect((await completeSignIn(service, step, code)).body["code"]).toBe("too-many");
+    clock.set(started);
+    step = await beginSignIn(service, address);
+    expect((await completeSignIn(service, step, code)).status).toBe(201);
+    expect(await failures(accountId)).toBe(0);
+    // Set back by a little, within one step, just after a code was used.
+    clock.advance(minuteMs + 20 * secondMs - (clock.now() % (30 * secondMs)));
+    step = await beginSignIn(service, address);
+    expect((await completeSignIn(service, step, app.code())).status).toBe(201);
+    clock.advance(-5 * secondMs);
+    step = await beginSignIn(service, address);
+    expect((await completeSignIn(service, step, app.code(1))).status).toBe(201);
+  });
+
   test("a recovery code works once, in any spelling, and a new set ends the old one", async () => {
     const { address, session, recoveryCodes } = await personWithTotp();
     const [first = "", second = "", third = ""] = recoveryCodes;

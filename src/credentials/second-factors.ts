@@ -146,6 +146,8 @@ const longestWaitSeconds = 3_600;
  * Wrong codes of the app are counted for the account, whoever types them, and only ever slow down. Who has the password
  * gets a try an hour, right 3 times in a million; the owner meanwhile has recovery codes, which are beyond guessing and
  * wait for nobody, and every device that is signed in (NIST SP 800-63B-4 section 3.2.2; ASVS 5.0 6.1.1 and 6.6.3).
+ *
+ * A wait longer than there is was written by a clock that was ahead and has been set right: it is none.
  */
 export async function judgeFactor(needs: Needs, accountId: AccountId, typed: string): Promise<FactorOutcome> {
   const factor = readTypedFactor(typed);
@@ -178,7 +180,8 @@ async function judgeTotp(
               else $2::timestamptz
                    + least($6::float8, $5::float8 * power(2, least(failures + 1 - $4, 20))) * interval '1 second' end
        from account a
-      where t.account_id = $1 and a.id = t.account_id and ${which("t", "$3")} and t.next_try_at <= $2
+      where t.account_id = $1 and a.id = t.account_id and ${which("t", "$3")}
+        and (t.failures < $4 or t.next_try_at <= $2 or t.next_try_at > $2::timestamptz + $6::float8 * interval '1 second')
       returning t.id, t.sealed_seed as "sealedSeed", a.data_key as "dataKey"`,
     [accountId, toDate(now), seen.of("totp"), freeTries, firstWaitSeconds, longestWaitSeconds],
   );

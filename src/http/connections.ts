@@ -88,7 +88,7 @@ function sayDropped({ log, clock }: Pick<Needs, "log" | "clock">, most: number, 
   let saidAt = Number.NEGATIVE_INFINITY;
   return () => {
     dropped += 1;
-    if (clock.now() < saidAt + minuteMs) return;
+    if (Math.abs(clock.now() - saidAt) < minuteMs) return;
     saidAt = clock.now();
     log.warn({ most: Math.floor(most), dropped }, words);
     dropped = 0;

@@ -4,7 +4,7 @@ import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startChunkingRelay, type ChunkingRelay } from "../../test/chunking-relay.ts";
 import { progressLine } from "../commands/follow-letters.ts";
 import type { IncidentId } from "../kernel/brand.ts";
-import { dayMs, minuteMs, plus, sleep, systemClock, type Clock } from "../kernel/clock.ts";
+import { dayMs, hourMs, minuteMs, plus, sleep, systemClock, type Clock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -259,6 +259,26 @@ test("a letter that the relay leaves without an answer holds up no other, also w
   while ((await walking).kind !== "finished" && (await walkOnce(incidentId)).kind !== "finished") await sleep(20);
   expect(await expectSum(incidentId)).toMatchObject({ handedOver: 80, possiblyTwice: 0 });
   expect(relay.letters).toHaveLength(79);
+});
+
+test("a clock that is set back by an hour in its middle holds up no letter", async () => {
+  await people(80);
+  const incidentId = await campaign();
+  let aheadMs = hourMs;
+  const clock: Clock = { now: () => plus(systemClock.now(), aheadMs) };
+  const setBack: MailTransport = {
+    ...transport,
+    send: (letter) => {
+      if (relay.letters.length >= 20) aheadMs = 0;
+      return transport.send(letter);
+    },
+  };
+  const needs = { clock, transport: setBack, providers: providerPace(), allowancePerSecond: 400 };
+  const turn = () => walkOnce(incidentId, needs, { until: plus(clock.now(), minuteMs / 2) });
+  while ((await turn()).kind !== "finished") await sleep(5);
+  expect(aheadMs).toBe(0);
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 80, possiblyTwice: 0 });
+  expect(relay.letters).toHaveLength(80);
 });
 
 test("a campaign that is paused in its middle takes no further letter and loses none", async () => {

@@ -167,8 +167,10 @@ export async function walk(
 
   /** For good, as opposed to a turn or a rest. */
   const isEnding = (): boolean => signal?.aborted === true || failure !== undefined || claims.isPaused();
-  const isStopped = (): boolean =>
-    isEnding() || brake.resting() !== undefined || (turnEnds !== undefined && clock.now() >= turnEnds);
+  /** Also when the clock was set back to before it began: it would last as much longer. */
+  const isTurnOver = (now: EpochMs): boolean =>
+    turnEnds !== undefined && (now >= turnEnds || now < plus(turnEnds, -turnMs));
+  const isStopped = (): boolean => isEnding() || brake.resting() !== undefined || isTurnOver(clock.now());
 
   let wake = (): void => undefined;
   /** Until something has happened, or so long. */

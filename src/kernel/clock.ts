@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Brand } from "./brand.ts";
 
 /** Milliseconds since the Unix epoch, UTC. Durations in ms are plain numbers, so the two cannot be swapped. */
@@ -9,6 +10,12 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => Date.now() as EpochMs };
+
+/**
+ * A clock that nobody sets, back or forward: for how long something lasts or has not been used, within one process. What is
+ * stored, or told, is an instant of `systemClock`.
+ */
+export const steadyClock: Clock = { now: () => (performance.timeOrigin + performance.now()) as EpochMs };
 
 /** A clock for tests: it stands still until it is moved. */
 export interface ManualClock extends Clock {

@@ -132,3 +132,16 @@ test("an allowance is kept over any stretch of time, and none is no limit", () =
   expect(now - start).toBeLessThan(10_100);
   expect(steadyPace().take(start, undefined)).toBe(0);
 });
+
+test("a clock that is set back holds up neither a provider's letters nor the relay's", () => {
+  const hourBack = plus(start, -hourMs);
+  const pace = providerPace();
+  const steady = steadyPace();
+  // As many as go ahead of the rate, until the next has to wait.
+  while (pace.turn("mail.example", start, false).kind === "go");
+  while (steady.take(start, 10) === 0);
+  expect(pace.turn("mail.example", hourBack, false)).toMatchObject({ kind: "wait" });
+  expect(pace.turn("mail.example", plus(hourBack, secondMs), false)).toEqual({ kind: "go" });
+  expect(steady.take(hourBack, 10)).toBeLessThanOrEqual(100);
+  expect(steady.take(plus(hourBack, secondMs), 10)).toBe(0);
+});

@@ -87,7 +87,13 @@ export function providerPace(): ProviderPace {
       firstTakenShare: 0,
       usedAt: now,
     };
-    if (known !== undefined && now - known.usedAt < secondMs) return known;
+    const backMs = state.usedAt - now;
+    if (backMs > 0) {
+      // The clock was set back: what lay ahead lies as far ahead as it did, or nothing would go until it is caught up.
+      state.nextAt -= backMs;
+      state.bookedUntil -= backMs;
+      state.cutAt -= backMs;
+    } else if (known !== undefined && -backMs < secondMs) return known;
     state.usedAt = now;
     states.delete(provider);
     states.set(provider, state);
@@ -143,9 +149,13 @@ function isGreylisting({ firstTakenShare }: State, answer: Later, waitedMs: numb
  */
 export function steadyPace(): { take(now: EpochMs, perSecond: number | undefined): number } {
   let nextAt = 0;
+  let askedAt = 0;
   return {
     take: (now, perSecond) => {
       if (perSecond === undefined) return 0;
+      // As above, for a clock that was set back.
+      nextAt -= Math.max(0, askedAt - now);
+      askedAt = now;
       if (nextAt > now) return nextAt - now;
       nextAt = Math.max(nextAt, now - burstMs) + secondMs / perSecond;
       return 0;

@@ -29,7 +29,7 @@ export function startTransmitter(needs: PushNeeds): { stop(): Promise<void> } {
       try {
         // By the clock and not when there is nothing else to do: on a large service there always is.
         const now = needs.clock.now();
-        if (now >= agedAt + minuteMs) {
+        if (Math.abs(now - agedAt) >= minuteMs) {
           while ((await dropAged(needs.db, needs.random, now)) > 0 && !signal.aborted);
           agedAt = now;
         }

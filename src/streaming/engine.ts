@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { systemClock, type Clock } from "../kernel/clock.ts";
+import { steadyClock, type Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { startDemuxPool } from "../library/media/demux-pool.ts";
 import type { AudioCopy, MediaIndex, VideoIndex } from "../library/media/media-index.ts";
@@ -78,7 +78,7 @@ interface Plan {
 
 /** Playlists and segments of files: copied from them where a browser can decode them, else transcoded by ffmpeg. */
 export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
-  const { log, libraryDir, environment, clock = systemClock } = options;
+  const { log, libraryDir, environment, clock = steadyClock } = options;
   const cores = availableParallelism();
   const demux = startDemuxPool({ threads: options.demuxThreads ?? Math.min(4, Math.max(2, cores - 1)), log });
   const ffmpeg = { ffmpegPath: options.ffmpegPath ?? "ffmpeg", childEnvironment: environment };

@@ -148,7 +148,7 @@ export function newGrants({ keyholder, clock }: Needs): Grants {
       const now = clock.now();
       if (grant.claims.expiresAt <= now) return undefined;
       // With the key process away, what was read before still counts: people who are watching notice nothing.
-      if (now - readAt > keysLiveMs)
+      if (now < readAt || now - readAt > keysLiveMs)
         await read().catch((thrown: unknown) => {
           if (keys.length === 0) throw thrown;
         });

@@ -132,7 +132,9 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
     cosign: async (patienceMs) => {
       for (const witness of witnesses) {
         const id = witnessKey(witness.key);
-        if (asking.has(id) || (away.get(id)?.until ?? 0) > clock.now()) continue;
+        const restMs = (away.get(id)?.until ?? 0) - clock.now();
+        // One that is longer than any was begun before the clock was set back.
+        if (asking.has(id) || (restMs > 0 && restMs <= longestPauseMs)) continue;
         const answer = ask(witness)
           .catch((thrown: unknown) => log.warn({ witness: id, reason: messageOf(thrown) }, "a witness was not asked"))
           .finally(() => asking.delete(id));

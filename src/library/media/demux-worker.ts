@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { Logging, LogLevel } from "mediabunny";
-import { secondMs, systemClock } from "../../kernel/clock.ts";
+import { secondMs, steadyClock } from "../../kernel/clock.ts";
 import { messageOf } from "../../kernel/fault.ts";
 import type { DemuxAnswer, DemuxJob, DemuxMessage } from "./demux-jobs.ts";
 import { describeMedia } from "./describe-media.ts";
@@ -30,7 +30,7 @@ async function mediaOf(path: string, fingerprint: string): Promise<OpenMedia> {
   const before = open.get(path);
   if (before !== undefined && before.media.fingerprint === fingerprint) {
     open.delete(path);
-    open.set(path, { media: before.media, usedAt: systemClock.now() });
+    open.set(path, { media: before.media, usedAt: steadyClock.now() });
     return before.media;
   }
   if (before !== undefined) shut(path);
@@ -39,7 +39,7 @@ async function mediaOf(path: string, fingerprint: string): Promise<OpenMedia> {
     media.close();
     throw new UnreadableMedia("the file has changed", true);
   }
-  open.set(path, { media, usedAt: systemClock.now() });
+  open.set(path, { media, usedAt: steadyClock.now() });
   const [oldest] = open.keys();
   if (open.size > maxOpen && oldest !== undefined) shut(oldest);
   return media;
@@ -78,6 +78,6 @@ parentPort?.on("message", (job: DemuxJob | "tidy") => {
     void run(job);
     return;
   }
-  for (const [path, { usedAt }] of open) if (systemClock.now() - usedAt > idleMs) shut(path);
+  for (const [path, { usedAt }] of open) if (steadyClock.now() - usedAt > idleMs) shut(path);
 });
 say({ kind: "ready" });
