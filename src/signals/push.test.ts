@@ -1,13 +1,16 @@
+import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { answering } from "../../test/signal-receiver.ts";
 import { signalService, subjectOf } from "../../test/signal-service.ts";
 import type { AccountId } from "../kernel/brand.ts";
 import { hourMs, minuteMs, secondMs } from "../kernel/clock.ts";
 import { newLog } from "../kernel/log.ts";
+import { distributeSignals } from "./distribute.ts";
 import { sessionRevoked } from "./events.ts";
 import { pushDue } from "./push.ts";
 import { queueSignal } from "./queue-signal.ts";
 import { listReceivers } from "./receivers.ts";
+import { startTransmitter } from "./transmit.ts";
 
 /** P15: what is pushed goes out when its turn is, by one worker at a time, whatever else the receiver does not take. */
 const { service, endpoint, transmitting, transmit, relyingService } = await signalService();
@@ -23,9 +26,10 @@ const happen = async (count = 1): Promise<AccountId[]> => {
   }
   return ids;
 };
-async function pushed() {
+const deliveryTo = (path: string) => ({ method: "urn:ietf:rfc:8935", endpoint_url: `${endpoint.origin}${path}` });
+async function pushed(path = "/events") {
   const { receiver, id } = await relyingService();
-  const delivery = { method: "urn:ietf:rfc:8935", endpoint_url: `${endpoint.origin}/events` };
+  const delivery = deliveryTo(path);
   const { stream_id } = await receiver.createStream({ delivery, events_requested: [sessionRevoked] });
   const change = async (method: string, name: string, body: object): Promise<void> => {
     const { status, text } = await receiver.ask(method, receiver.endpoint(name), { stream_id, ...body });
@@ -34,6 +38,7 @@ async function pushed() {
   const counts = async () => (await listReceivers(db)).find((one) => one.id === id)?.streams[0];
   return { receiver, stream_id, delivery, change, counts };
 }
+type Change = Awaited<ReturnType<typeof pushed>>["change"];
 
 describe("whose turn it is", () => {
   test("a stream that another worker pushes is left to it for a minute, and to nobody longer", async () => {
@@ -167,4 +172,81 @@ describe("what a receiver does not take", () => {
     await transmit();
     expect(endpoint.came.map(({ headers }) => headers.authorization)).toEqual(["Bearer of-the-first", undefined]);
   });
+});
+
+describe("of several streams", () => {
+  /** What has come so far at each path, counted as it comes. */
+  const count = (path: string, counts: Map<string, number>): void => void counts.set(path, (counts.get(path) ?? 0) + 1);
+
+  test("a receiver that is slow to answer holds up no other", async () => {
+    await pushed("/slow");
+    const { counts } = await pushed("/fast");
+    const held: ServerResponse[] = [];
+    let isGivenUp = false;
+    endpoint.answer((request, response) => {
+      if (request.url !== "/slow") return false;
+      held.push(response);
+      response.once("close", () => {
+        if (!response.writableEnded) isGivenUp = true;
+      });
+      return true;
+    });
+    await happen(100);
+    const transmitter = startTransmitter(transmitting);
+    try {
+      await expect.poll(async () => (await counts())?.taken, { timeout: 20_000 }).toBe(100);
+      expect(held.length).toBe(8);
+      expect(isGivenUp).toBe(false);
+    } finally {
+      endpoint.answer();
+      for (const response of held) response.writeHead(202).end();
+      await transmitter.stop();
+    }
+  });
+
+  test("each has its turn, however many there are", async () => {
+    const { receiver } = await pushed("/0");
+    const { receiver: other } = await pushed("/1");
+    for (const [at, path] of ["/2", "/3", "/4", "/5"].entries()) {
+      const order = { delivery: deliveryTo(path), events_requested: [sessionRevoked] };
+      await (at % 2 === 0 ? receiver : other).createStream(order);
+    }
+    const counts = new Map<string, number>();
+    let streamsAtThirdRound: number | undefined;
+    endpoint.answer((request) => {
+      count(request.url ?? "", counts);
+      // A round has 32.
+      if ((counts.get(request.url ?? "") ?? 0) > 64) streamsAtThirdRound ??= counts.size;
+      return false;
+    });
+    await happen(70);
+    const transmitter = startTransmitter(transmitting);
+    try {
+      await expect.poll(() => [...counts.values()], { timeout: 20_000 }).toEqual(Array<number>(6).fill(70));
+      expect(streamsAtThirdRound).toBe(6);
+    } finally {
+      await transmitter.stop();
+    }
+  });
+});
+
+test.each([
+  ["paused", async (change: Change) => change("POST", "status", { status: "paused" })],
+  ["moved", async (change: Change) => change("PATCH", "configuration", { delivery: deliveryTo("/other") })],
+])("a stream that is %s in the middle of a round is told nothing more where it was", async (_what, how) => {
+  const { change, counts } = await pushed();
+  await happen(20);
+  await distributeSignals(transmitting);
+  let changed: Promise<void> | undefined;
+  endpoint.answer((_request, response) => {
+    changed ??= how(change);
+    void changed.then(() => response.writeHead(202).end());
+    return true;
+  });
+  await push();
+  expect(endpoint.came).toHaveLength(8);
+  await change("POST", "status", { status: "enabled" });
+  endpoint.answer();
+  await transmit();
+  expect(await counts()).toMatchObject({ taken: 20, waiting: 0 });
 });

@@ -1,4 +1,4 @@
-import { minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { minuteMs, plus, secondMs, sleep, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -30,9 +30,12 @@ const atOnce = 8;
 const leaseMs = minuteMs;
 /** Streams that one worker pushes at once. */
 const streamsAtOnce = 4;
+/** Streams whose last turn is remembered. */
+const mostRemembered = 1_000;
 
 interface PushStream extends SetStream {
   readonly failures: number;
+  readonly status: string;
   readonly sealedEndpoint: Buffer;
   readonly sealedAuthorization: Buffer | null;
   readonly privateNetwork: boolean;
@@ -45,22 +48,58 @@ interface PushStream extends SetStream {
  * @returns how many signals were taken or refused.
  */
 export async function pushDue(needs: PushNeeds, signal: AbortSignal): Promise<number> {
-  const streams = await leaseStreams(needs);
-  const settled = await Promise.all(
-    streams.map((stream) =>
-      pushStream(needs, stream, signal)
-        .catch((thrown: unknown) => {
-          needs.log.warn({ stream: stream.streamId, reason: messageOf(thrown) }, "a stream could not be pushed");
-          return 0;
-        })
-        .finally(() => release(needs, stream.streamId)),
-    ),
-  );
+  const streams = await leaseStreams(needs, streamsAtOnce, []);
+  const settled = await Promise.all(streams.map((stream) => pushRound(needs, stream, signal)));
   return settled.reduce((sum, one) => sum + one, 0);
 }
 
-/** Takes push streams that have something due, for as long as a round takes. */
-async function leaseStreams({ db, clock }: PushNeeds): Promise<PushStream[]> {
+/**
+ * Pushes whatever is due, until `signal` aborts: each stream for itself, so that a receiver which takes ten seconds for each
+ * answer holds up no other, and those that were pushed last come last, so that each has its turn however many there are.
+ */
+export async function keepPushing(needs: PushNeeds, signal: AbortSignal): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  /** Streams in the order of their last turn. */
+  let pushed: StreamId[] = [];
+  while (!signal.aborted) {
+    const free = streamsAtOnce - underWay.size;
+    const leased = free === 0 ? [] : await leaseNow(needs, free, pushed);
+    const ids = leased.map(({ streamId }) => streamId);
+    pushed = [...pushed.filter((id) => !ids.includes(id)), ...ids].slice(-mostRemembered);
+    for (const stream of leased) {
+      const round = pushRound(needs, stream, signal).then(() => void underWay.delete(round));
+      underWay.add(round);
+    }
+    const waited = new AbortController();
+    await Promise.race([...underWay, ...(underWay.size < streamsAtOnce ? [sleep(secondMs, waited.signal)] : [])]);
+    waited.abort();
+  }
+  await Promise.all(underWay);
+}
+
+async function leaseNow(needs: PushNeeds, most: number, pushed: readonly StreamId[]): Promise<PushStream[]> {
+  try {
+    return await leaseStreams(needs, most, pushed);
+  } catch (thrown) {
+    needs.log.warn({ reason: messageOf(thrown) }, "signals are pushed again in a second");
+    return [];
+  }
+}
+
+const pushRound = (needs: PushNeeds, stream: PushStream, signal: AbortSignal): Promise<number> =>
+  pushStream(needs, stream, signal)
+    .catch((thrown: unknown) => {
+      needs.log.warn({ stream: stream.streamId, reason: messageOf(thrown) }, "a stream could not be pushed");
+      return 0;
+    })
+    .finally(() => release(needs, stream.streamId));
+
+/** Takes push streams that have something due, for as long as a round takes; last those of `pushed`, in that order. */
+async function leaseStreams(
+  { db, clock }: PushNeeds,
+  most: number,
+  pushed: readonly StreamId[],
+): Promise<PushStream[]> {
   const now = clock.now();
   return db.many<PushStream>(
     `with leased as (
@@ -72,14 +111,15 @@ async function leaseStreams({ db, clock }: PushNeeds): Promise<PushStream[]> {
              and exists (select from signal_delivery d
                           where d.stream_id = s.id and d.due_at <= $1
                             and (s.status = 'enabled' or (s.status = 'disabled' and d.kind = 'stream updated')))
-           order by s.due_at nulls first, s.id limit $3 for update skip locked)
-       returning id, receiver_id, subject_format, failures, sealed_endpoint, sealed_authorization
+           order by array_position($4::uuid[], s.id) nulls first, s.due_at nulls first, s.id
+           limit $3 for update skip locked)
+       returning id, receiver_id, subject_format, failures, status, sealed_endpoint, sealed_authorization
      )
      select l.id as "streamId", r.id as "receiverId", r.audience, r.data_key as "dataKey", l.subject_format as format,
-            l.failures, l.sealed_endpoint as "sealedEndpoint", l.sealed_authorization as "sealedAuthorization",
+            l.failures, l.status, l.sealed_endpoint as "sealedEndpoint", l.sealed_authorization as "sealedAuthorization",
             r.private_network as "privateNetwork"
        from leased l join signal_receiver r on r.id = l.receiver_id`,
-    [toDate(now), toDate(plus(now, leaseMs)), streamsAtOnce],
+    [toDate(now), toDate(plus(now, leaseMs)), most, pushed],
   );
 }
 
@@ -97,7 +137,7 @@ async function pushStream(needs: PushNeeds, stream: PushStream, signal: AbortSig
   const endpoint = await openEndpoint(needs, stream);
   if (endpoint === undefined || signal.aborted) return 0;
   const { signed, unmade } = await signDeliveries(needs, stream, rows);
-  const answers = await postAll(endpoint, signed, signal);
+  const answers = await postAll(endpoint, signed, () => mayGoOn(needs, stream, signal));
   const idsOf = (kind: Posted["kind"]): string[] =>
     answers.filter((one) => one.posted.kind === kind).map(({ id }) => id);
   const [taken, refused, later] = [idsOf("taken"), [...idsOf("refused"), ...unmade], idsOf("later")];
@@ -111,10 +151,26 @@ interface Answered {
   readonly posted: Posted;
 }
 
+/** Whether the stream is still pushed as it was when its round began: a receiver that has paused or moved it is told nothing more. */
+const mayGoOn = async (
+  { db }: PushNeeds,
+  { streamId, status, sealedEndpoint }: PushStream,
+  signal: AbortSignal,
+): Promise<boolean> =>
+  !signal.aborted &&
+  (await db.one(
+    `select 1 as same from signal_stream where id = $1 and status = $2 and method = 'push' and sealed_endpoint = $3`,
+    [streamId, status, sealedEndpoint],
+  )) !== undefined;
+
 /** Hands over several at once, and no more once none of those under way was taken. */
-async function postAll(endpoint: Endpoint, signed: readonly SignedSet[], signal: AbortSignal): Promise<Answered[]> {
+async function postAll(
+  endpoint: Endpoint,
+  signed: readonly SignedSet[],
+  mayGo: () => Promise<boolean>,
+): Promise<Answered[]> {
   const answers: Answered[] = [];
-  for (let from = 0; from < signed.length && !signal.aborted; from += atOnce) {
+  for (let from = 0; from < signed.length && (await mayGo()); from += atOnce) {
     const some = signed.slice(from, from + atOnce);
     const got = await Promise.all(some.map(async ({ id, token }) => ({ id, posted: await postSet(endpoint, token) })));
     answers.push(...got);
