@@ -4,6 +4,7 @@ import pg from "pg";
 import { every, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { GrowingPool } from "./growing-pool.ts";
 import { translate } from "./unavailable.ts";
 
 /** A value that goes into a statement as `$n`. */
@@ -147,7 +148,7 @@ const quietMs = 10_000;
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
 export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
   const applicationName = connection.application_name ?? "houselights";
-  const pool = new pg.Pool({
+  const pool = new GrowingPool({
     ...connection,
     max: maxConnections,
     connectionTimeoutMillis: connectMs,
@@ -404,7 +405,9 @@ async function listen(
     client = next;
   }
 
-  await connect();
+  await connect().catch((thrown: unknown) => {
+    throw translate(thrown);
+  });
   const keeper = every(500, async () => {
     if (client !== undefined || closed) return;
     try {

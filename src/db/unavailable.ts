@@ -4,6 +4,9 @@ import { Fault } from "../kernel/fault.ts";
 const unavailable =
   /^(08...|53...|57P0[1-3]|ECONN.*|E(HOST|NET)(UNREACH|DOWN|RESET)|ENOTFOUND|EAI_AGAIN|ENOENT|EPIPE|ETIMEDOUT)$/;
 
+/** A role or a database that is not there, another password: it may be put right while processes run, as when one is changed. */
+const notLetIn = /^(28000|28P01|3D000)$/;
+
 /**
  * What a statement threw, as the rest of the service knows it: a Fault when it is not the statement's fault. Literal
  * statements are translated where they run; what the query builder throws comes as the driver threw it, so whoever
@@ -11,6 +14,23 @@ const unavailable =
  */
 export function translate(thrown: unknown): unknown {
   const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
+  const text = thrown instanceof Error ? thrown.message : "";
+  if (code === "53300") {
+    const hint =
+      "others have used up its max_connections, or its role's; docs/design/connections.md says how many are needed";
+    return new Fault("DB_UNAVAILABLE", `the database takes no further connection (${code})\n${hint}`, {
+      cause: thrown,
+    });
+  }
+  if (code !== undefined && notLetIn.test(code)) {
+    return new Fault("DB_UNAVAILABLE", `the database lets nobody in: ${text} (${code})\nlook at DATABASE_URL`, {
+      cause: thrown,
+    });
+  }
+  if (code === "42501") {
+    const hint = "the role of DATABASE_URL must own the database and whatever is in it";
+    return new Fault("DB_REFUSED", `the database refuses this: ${text} (${code})\n${hint}`, { cause: thrown });
+  }
   if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
   const lost =
     thrown instanceof Error &&

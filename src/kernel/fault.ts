@@ -2,6 +2,7 @@
 export type FaultCode =
   | "CONFIG_INVALID"
   | "DB_UNAVAILABLE"
+  | "DB_REFUSED"
   | "DB_NEWER"
   | "DB_START_FAILED"
   | "DATABASE_UNKNOWN"

@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, expect, test } from "vitest";
+import { silentLog } from "../kernel/log.ts";
+import { openDb, type Db } from "./db.ts";
+import { testConnection, testDatabase } from "./test-database.ts";
+
+/** A role that PostgreSQL refuses further connections as it refuses everybody's when all are taken: with SQLSTATE 53300. */
+const db = await testDatabase();
+const role = `limited_${randomBytes(6).toString("hex")}`;
+const limit = async (connections: number): Promise<void> => {
+  await db.run(`alter role ${role} connection limit ${connections}`);
+};
+await db.run(`create role ${role} login`);
+afterAll(async () => {
+  await db.run(`drop role ${role}`);
+});
+const openLimited = (maxConnections: number): Db =>
+  openDb({
+    connection: { ...testConnection(db.pool.options.database ?? ""), user: role },
+    log: silentLog,
+    maxConnections,
+  });
+
+test("while PostgreSQL takes no further connection, whoever comes waits for those that are there, and more are made later", async () => {
+  await limit(2);
+  const limited = openLimited(10);
+  try {
+    const ask = () => limited.one<{ pid: number }>(`select pg_backend_pid() as pid, pg_sleep(0.02)`);
+    const askInTransaction = () =>
+      limited.transaction((tx) => tx.one<{ pid: number }>(`select pg_backend_pid() as pid`));
+    const pidsOf = async (times: number) => {
+      const rows = await Promise.all(
+        Array.from({ length: times }, (_none, n) => (n % 2 === 0 ? ask() : askInTransaction())),
+      );
+      return new Set(rows.map((row) => row?.pid)).size;
+    };
+    await ask();
+    expect(await pidsOf(40)).toBeLessThanOrEqual(2);
+    await limit(-1);
+    await expect.poll(() => pidsOf(40), { timeout: 20_000 }).toBeGreaterThan(2);
+  } finally {
+    await limited.close();
+  }
+});
+
+test("without any connection of its own everybody is told so, and the next who comes when there is room is served", async () => {
+  await limit(0);
+  const limited = openLimited(4);
+  try {
+    const refused = { code: "DB_UNAVAILABLE", message: expect.stringContaining("takes no further connection") };
+    const asked = Array.from({ length: 20 }, () =>
+      expect(limited.one("select 1 as here")).rejects.toMatchObject(refused),
+    );
+    await Promise.all(asked);
+    await limit(1);
+    expect(await limited.one("select 1 as here")).toEqual({ here: 1 });
+  } finally {
+    await limited.close();
+  }
+});
+
+test.each([
+  ["a role that is not there", { user: "nobody-of-that-name" }, "DB_UNAVAILABLE", "look at DATABASE_URL"],
+  ["a database that is not there", { database: "none-of-that-name" }, "DB_UNAVAILABLE", "look at DATABASE_URL"],
+  ["a role without a right", { user: role }, "DB_REFUSED", "must own the database"],
+])("%s is said in words, with what to do", async (_what, other, code, hint) => {
+  await limit(-1);
+  const refused = openDb({
+    connection: { ...testConnection(db.pool.options.database ?? ""), ...other },
+    log: silentLog,
+  });
+  try {
+    const said = { code, message: expect.stringContaining(hint) };
+    await expect(refused.one("select id from account")).rejects.toMatchObject(said);
+  } finally {
+    await refused.close();
+  }
+});
