@@ -19,15 +19,22 @@ async function remembered() {
   return needs.witness.read(databaseId, standing);
 }
 
-/** A witness that answers everything but one question, as it does when its process ends in between. */
-const awayAt = (witness: Witness, question: "read" | "confirm"): Witness => ({
+/** A witness that answers everything but one question, as it does when its process ends in between, or its disk is full. */
+const awayAt = (witness: Witness, question: "read" | "intend" | "confirm", fault = gone): Witness => ({
   ...witness,
-  [question]: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "gone")),
+  [question]: () => Promise.reject(fault),
 });
+const gone = new Fault("KEYHOLDER_UNAVAILABLE", "gone");
+const isFull = new Fault("DISK_FULL", "keyholder: cannot write witness.json: ENOSPC");
 
 test("what was committed with the witness away is told by the next containment, and not done again", async () => {
-  for (const question of ["read", "confirm"] as const) {
-    const first = await contain({ ...needs, witness: awayAt(needs.witness, question) }, order);
+  for (const [question, fault] of [
+    ["read", gone],
+    ["confirm", gone],
+    ["intend", isFull],
+    ["confirm", isFull],
+  ] as const) {
+    const first = await contain({ ...needs, witness: awayAt(needs.witness, question, fault) }, order);
     expect(first.witness, question).toBe("owed");
     const second = await contain(needs, order);
     expect([second.witness, second.epoch], question).toEqual(["told", first.epoch + 1]);

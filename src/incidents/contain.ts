@@ -178,12 +178,18 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   return { ...committed, at, kinds, floors, commitMs, witness };
 }
 
+/** What keeps the witness from being told, besides a keyholder that is away; a disk that is full may be its alone. */
+const notTold: ReadonlySet<string> = new Set(["DATABASE_UNKNOWN", "DISK_FULL"]);
+
 interface Intent {
   readonly databaseId: string;
   readonly epoch: Epoch;
 }
 
-/** Tells the witness what is about to happen. `undefined` if the keyholder does not answer: the witness is owed. */
+/**
+ * Tells the witness what is about to happen. `undefined` if the keyholder does not answer, or has no room to write it down: the
+ * witness is owed.
+ */
 async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
   const { db, witness, log } = needs;
   const { databaseId, head, ...standing } = await readStanding(db);
@@ -203,9 +209,7 @@ async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promis
     await witness.intend(databaseId, { epoch, kinds, head });
     return { databaseId, epoch };
   } catch (thrown) {
-    if (!(thrown instanceof Fault) || !(thrown.code.startsWith("KEYHOLDER") || thrown.code === "DATABASE_UNKNOWN")) {
-      throw thrown;
-    }
+    if (!(thrown instanceof Fault) || !(thrown.code.startsWith("KEYHOLDER") || notTold.has(thrown.code))) throw thrown;
     log.error(
       { fault: thrown.code, reason: thrown.message },
       "the witness cannot be told now; containing all the same",
