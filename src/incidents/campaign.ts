@@ -32,7 +32,8 @@ const freezeWithinMs = 5 * secondMs;
 
 /**
  * Starts the campaign of a contained case: fixes the letter's words, freezes the scope and queues the walk. Once: a
- * second start, also one that comes at the same moment, answers "already-started" and changes nothing.
+ * second start, also one that comes at the same moment, answers "already-started" and changes nothing. A case that has become
+ * about more accounts since is started once more, for those who have no letter yet.
  *
  * What was decided commits first, with the queued walk; then the scope is frozen in batches. Killed in between, the walk
  * goes on freezing where it stopped, and hands no letter over before it is done.
@@ -48,19 +49,25 @@ export async function startCampaign(
   if (unfits.some((why) => why !== undefined)) return { kind: "refused", reason: "unfit letter" };
   const now = clock.now();
   const begun = await db.transaction(async (tx): Promise<"started" | "already-started" | StartRefusal> => {
-    const incident = await tx.one<{ state: string; isContained: boolean }>(
-      `select state, contained_at is not null as "isContained" from incident where id = $1 for update`,
+    const incident = await tx.one<{ state: string; isContained: boolean; isTold: boolean }>(
+      `select state, contained_at is not null as "isContained", notified_at is not null as "isTold"
+         from incident where id = $1 for update`,
       [incidentId],
     );
     if (incident === undefined || notices === undefined) return "no such case";
     // A statement of its own, after the lock: one that waited for the lock would look with the eyes of before.
     const campaign = await tx.one(`select 1 as started from campaign where incident_id = $1`, [incidentId]);
-    if (campaign !== undefined) return "already-started";
+    if (campaign !== undefined && incident.isTold) return "already-started";
     if (incident.state === "closed") return "closed";
     if (!incident.isContained) return "not contained";
+    await tx.run(`delete from campaign_shard where incident_id = $1`, [incidentId]);
+    // One that begins once more keeps when it began, and its key: letters of it have gone.
     await tx.run(
       `insert into campaign (incident_id, started_at, started_by, scope_at)
-       select id, $2, $3, coalesce(copied_at, contained_at) from incident where id = $1`,
+       select id, $2, $3, coalesce(copied_at, contained_at) from incident where id = $1
+       on conflict (incident_id) do update
+         set started_by = excluded.started_by, scope_at = excluded.scope_at, frozen_up_to = null, frozen_at = null,
+             paused_at = null, paused_by = null, paused_why = null`,
       [incidentId, toDate(now), operator],
     );
     await storeNotices(tx, incidentId, notices);

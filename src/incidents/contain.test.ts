@@ -7,7 +7,7 @@ import { setUpTotp } from "../../test/totp-app.ts";
 import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
-import type { AccountId, SessionClass } from "../kernel/brand.ts";
+import type { AccountId, IncidentId, SessionClass } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "../db/db.ts";
@@ -18,7 +18,9 @@ import { currentHead } from "../timeline/integrate.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
+import { missingSays } from "./close.ts";
 import { contain, containAccount } from "./contain.ts";
+import { finish } from "./finish.ts";
 import { everyDataClass } from "./open.ts";
 
 const witnessOf = ({ ground }: TestService): Witness => ground.keyholders.operator.witness;
@@ -162,6 +164,54 @@ describe("containing one account", () => {
     await containOne(service, ada);
     expect((await caseOf(service))?.scope).toBeNull();
   });
+
+  test.each([
+    ["everybody", (service: TestService) => containNow(service, "with-renewal"), 3],
+    ["another", (service: TestService, other: string) => containOne(service, other), 2],
+  ])(
+    "then %s, once the letters have gone: nobody is told until they are started once more, and then whoever was not yet",
+    async (_whom, containMore, scope) => {
+      const service = await testService();
+      const [ada, bob] = [
+        await service.account("ada@example.org", goodPassword),
+        await service.account("bob@example.org", goodPassword),
+      ];
+      const cookies = asCookie(await service.operator());
+      await containOne(service, ada);
+      const { id = "" } = (await caseOf(service)) ?? {};
+      const tell = async (action: "start" | "preview") =>
+        (await service.call("POST", `/api/incidents/${id}/notify`, { body: { action }, cookies })).body;
+      const status = async () => (await service.call("GET", `/api/incidents/${id}`, { cookies })).body;
+      /** As a walk does it, without a relay. */
+      const letGo = async (): Promise<void> => {
+        await service.ground.db.run(
+          `update letter set state = 'handed over', settled_at = $1 where state = 'unclaimed'`,
+          [new Date(service.clock.now())],
+        );
+        expect(await finish(needsOf(service), id as IncidentId)).toEqual({ kind: "finished" });
+      };
+      expect(await tell("start")).toMatchObject({ kind: "started", sum: { scope: 1 } });
+      const first = (await tell("preview"))["text"];
+      await letGo();
+      service.clock.advance(1_000);
+      // Whom it is about already makes it no wider.
+      await containOne(service, ada);
+      expect(await tell("start")).toMatchObject({ kind: "already-started", sum: { scope: 1 } });
+
+      await containMore(service, bob);
+      expect(await status()).toMatchObject({ state: "contained", missing: expect.arrayContaining([missingSays.told]) });
+      expect(await tell("start")).toMatchObject({
+        kind: "started",
+        sum: { scope, waiting: scope - 1 - (scope === 3 ? 1 : 0) },
+      });
+      expect(await status()).toMatchObject({ state: "notifying" });
+      if (scope === 3) expect((await tell("preview"))["text"]).not.toBe(first);
+      await letGo();
+      expect(await status()).toMatchObject({ state: "readmitting" });
+      expect(await tell("start")).toMatchObject({ kind: "already-started", sum: { scope } });
+      expect((await status())["missing"]).not.toEqual(expect.arrayContaining([missingSays.told]));
+    },
+  );
 
   test("several at once, without a case before: one case, each contained", async () => {
     const service = await testService();

@@ -234,8 +234,18 @@ async function confirm(
 }
 
 /**
+ * SQL: what becomes of a case whose letters have begun, once it is about more accounts than they were for (`isWider`): it is
+ * contained again and nobody is told, until an operator starts the letters once more. Those that went stay gone.
+ */
+const untoldIf = (isWider: string): string =>
+  `state = case when state = 'open' or (${isWider}) then 'contained' else state end,
+   notified_at = case when ${isWider} then null else notified_at end,
+   letters_finished_at = case when ${isWider} then null else letters_finished_at end,
+   scope_count = case when ${isWider} then null else scope_count end`;
+
+/**
  * A case that was notifying or readmitting stays so: letters and returns go on. One that was about single accounts is
- * everybody's from now on.
+ * everybody's from now on, and everybody is still to be told.
  *
  * @returns the case's reference, and from when on the copy may have been taken, if the case knows.
  */
@@ -248,7 +258,7 @@ async function noteContained(
 ): Promise<{ readonly reference: string; readonly since: EpochMs | null }> {
   const row = await tx.one<{ reference: string; since: Date | null }>(
     `update incident
-        set state = case when state = 'open' then 'contained' else state end, containment = $2,
+        set ${untoldIf(`containment = 'account' and notified_at is not null`)}, containment = $2,
             contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
             scope_accounts = case when containment = 'account' then null else scope_accounts end,
             epoch = $4, kept_tools = $5,
@@ -292,7 +302,7 @@ export async function containAccount(
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
     const row = await tx.one<{ reference: string; epoch: Epoch }>(
       `update incident
-          set state = case when state = 'open' then 'contained' else state end,
+          set ${untoldIf(`containment = 'account' and notified_at is not null and $2 <> all(scope_accounts)`)},
               scope_accounts = case when $2 = any(scope_accounts) then scope_accounts
                                     when containment is null or containment = 'account'
                                     then array_append(coalesce(scope_accounts, '{}'), $2) end,

@@ -52,15 +52,17 @@ export async function finish({ db, clock, random }: Needs, incidentId: IncidentI
   });
   if (isFinished) return { kind: "finished" };
   if (await isPaused(db, incidentId)) return { kind: "paused" };
-  const left = await db.one<{ dueAt: Date | null; leaseUntil: Date | null; isFinished: boolean }>(
+  const left = await db.one<{ dueAt: Date | null; leaseUntil: Date | null; isFinished: boolean; isTold: boolean }>(
     `select (select min(due_at) from letter where incident_id = $1 and state = 'deferred') as "dueAt",
             (select min(lease_until) from letter where incident_id = $1 and state = 'claimed') as "leaseUntil",
-            letters_finished_at is not null as "isFinished"
+            letters_finished_at is not null as "isFinished", notified_at is not null as "isTold"
        from incident where id = $1`,
     [incidentId],
   );
   if (left === undefined || left.isFinished) return { kind: "finished" };
   const next = [left.dueAt, left.leaseUntil].filter((date) => date !== null).map(fromDate);
+  // The case has become about more accounts: starting the letters once more queues the walks again.
+  if (!left.isTold && next.length === 0) return { kind: "paused" };
   return { kind: "waiting", until: soonest(Math.min(...next, plus(now, elsewhereMs)) as EpochMs, now) };
 }
 

@@ -19,7 +19,7 @@ export async function letterPace(
   const campaign = await tx.one<{ startedAt: Date; pausedAt: Date | null; pausedWhy: string | null }>(
     `select c.started_at as "startedAt", c.paused_at as "pausedAt", c.paused_why as "pausedWhy"
        from campaign c join incident i on i.id = c.incident_id
-      where c.incident_id = $1 and i.letters_finished_at is null and i.state <> 'closed'`,
+      where c.incident_id = $1 and i.notified_at is not null and i.letters_finished_at is null and i.state <> 'closed'`,
     [incidentId],
   );
   if (campaign === undefined || sum === undefined) return undefined;

@@ -34,7 +34,9 @@ export function noticeHash({ subject, text, html }: Pick<NoticeText, "subject" |
 export async function storeNotices(tx: Tx, incidentId: IncidentId, notices: readonly NoticeText[]): Promise<void> {
   await tx.run(
     `insert into notice (incident_id, locale, subject, text, html, hash)
-     select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])`,
+     select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+     on conflict (incident_id, locale) do update
+       set subject = excluded.subject, text = excluded.text, html = excluded.html, hash = excluded.hash`,
     [
       incidentId,
       notices.map(({ locale }) => locale),
@@ -170,7 +172,8 @@ export async function currentLetter(
 ): Promise<Pick<NoticeText, "locale" | "subject" | "text"> | null> {
   const row = await tx.one<Pick<NoticeText, "locale" | "subject" | "text">>(
     `select n.locale, n.subject, n.text from notice n join incident i on i.id = n.incident_id
-      where i.state <> 'closed' and i.containment in ('everyone-out', 'with-renewal') and n.locale in ($1, 'en')
+      where i.state <> 'closed' and i.containment in ('everyone-out', 'with-renewal') and i.notified_at is not null
+        and n.locale in ($1, 'en')
       order by n.locale = $1 desc limit 1`,
     [locale],
   );

@@ -46,7 +46,10 @@ export async function noticeFacts(tx: Tx, incidentId: IncidentId): Promise<Notic
  * now. `undefined` for an id that is no case.
  */
 export async function previewNotices(needs: NoticeNeeds, incidentId: IncidentId): Promise<NoticeText[] | undefined> {
-  const stored = await readNotices(needs.db, incidentId);
+  const told = await needs.db.one(`select 1 as told from incident where id = $1 and notified_at is not null`, [
+    incidentId,
+  ]);
+  const stored = told === undefined ? [] : await readNotices(needs.db, incidentId);
   if (stored.length > 0) return stored;
   const facts = await noticeFacts(needs.db, incidentId);
   if (facts === undefined) return undefined;

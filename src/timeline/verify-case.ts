@@ -28,6 +28,22 @@ const lastOf = (acts: readonly Act[], ...kinds: readonly string[]): Act | undefi
   acts.findLast(({ kind }) => kinds.includes(kind));
 const firstOf = (acts: readonly Act[], kind: string): Act | undefined => acts.find((act) => act.kind === kind);
 
+/** The start of the letters; none once the case has become about more accounts than they were for, until they are started once more. */
+function plannedFor(acts: readonly Act[]): Act | undefined {
+  const accounts = new Set<unknown>();
+  let planned: Act | undefined;
+  for (const act of acts) {
+    if (act.kind === "campaign planned") planned ??= act;
+    if (act.kind !== "contained") continue;
+    const whom = act.detail["mode"] === "account" ? act.detail["account"] : everybody;
+    if (!accounts.has(whom) && !accounts.has(everybody)) planned = undefined;
+    accounts.add(whom);
+  }
+  return planned;
+}
+
+const everybody = "everybody";
+
 function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
   const incident = fieldsOf(report["incident"]);
   const opened = firstOf(acts, "incident opened");
@@ -59,7 +75,7 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
     ["contained:", incident["containment"], last?.detail["mode"]],
     ["the epoch is", incident["epoch"], last?.detail["epoch"] ?? null],
     ["tools were kept:", incident["keptTools"], last?.detail["kept tools"] ?? false],
-    ["letters started at", report["notifiedAt"], firstOf(acts, "campaign planned")?.at],
+    ["letters started at", report["notifiedAt"], plannedFor(acts)?.at],
     // A letter that came back may set a finished campaign going again.
     ...(incident["lettersFinishedAt"] === null
       ? []
@@ -98,7 +114,7 @@ function sumsOf(report: Fields, acts: readonly Act[]): Claim[] {
   const renewals = listOf(incident["renewalsByHour"]).reduce((sum, { renewed }) => sum + wholeOf(renewed), 0);
   const renewed: Claim = ["accounts have renewed:", incident["renewed"], renewals];
   if (report["letters"] === null) {
-    return [renewed, ["letters were planned:", false, firstOf(acts, "campaign planned") !== undefined]];
+    return [renewed, ["letters were planned:", false, plannedFor(acts) !== undefined]];
   }
   const letters = fieldsOf(report["letters"]);
   const sum = fieldsOf(letters["sum"]);
@@ -107,9 +123,10 @@ function sumsOf(report: Fields, acts: readonly Act[]): Claim[] {
   const bounced = entries(letters["bouncesInTimeline"], "bounced");
   const elsewhere = entries(letters["bouncesInTimeline"], "second address");
   const handedOver = entries(letters["inTimeline"], "handed over") - elsewhere - bounced;
-  const started = firstOf(acts, "campaign started");
+  const last = acts.findLastIndex(({ kind }) => kind === "campaign planned");
+  const started = firstOf(acts.slice(Math.max(0, last)), "campaign started");
   const templates = listOf(letters["templates"]).map((one) => `${textOf(one["locale"])} ${textOf(one["sha256Hex"])}`);
-  const planned = firstOf(acts, "campaign planned")?.detail["templates"];
+  const planned = acts[last]?.detail["templates"];
   return [
     renewed,
     ["letters handed over:", sum["handedOver"], handedOver],
