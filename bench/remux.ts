@@ -29,6 +29,7 @@ export async function measureRemux(bench: Bench): Promise<Measured> {
   const engine = await openEngine({
     log: silentLog,
     libraryDir: dirname(mp4),
+    dataDir: dirname(mp4),
     environment: { PATH: process.env["PATH"] ?? "" },
   });
   onEnd(() => engine.close());

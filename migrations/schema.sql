@@ -629,6 +629,21 @@ create table scan (
 );
 CREATE INDEX scan_newest ON public.scan USING btree (started_at DESC);
 
+create table scrub (
+  file_id uuid not null,
+  fingerprint text not null,
+  state text not null,
+  tries integer not null,
+  tried_at timestamp with time zone not null,
+  problem text,
+  away_since timestamp with time zone,
+  constraint scrub_pkey PRIMARY KEY (file_id),
+  constraint scrub_file_id_fkey FOREIGN KEY (file_id) REFERENCES file(id),
+  constraint scrub_check CHECK ((state = 'failed'::text) = (problem IS NOT NULL)),
+  constraint scrub_state_check CHECK (state = ANY (ARRAY['making'::text, 'made'::text, 'failed'::text])),
+  constraint scrub_tries_check CHECK (tries > 0)
+);
+
 create table security_event (
   account_id uuid not null,
   id uuid not null,

@@ -231,6 +231,7 @@ export async function buildWeb(
   const media = await openEngine({
     log,
     libraryDir: config.libraryDir,
+    dataDir: config.dataDir,
     environment: childEnvironment(),
     hotBytes: config.segmentCacheMebibytes * 2 ** 20,
   });

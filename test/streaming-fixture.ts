@@ -24,7 +24,7 @@ export async function testStreaming({
   /** What the engine's programs see. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly ffmpegPath?: string;
-}): Promise<{ readonly db: Db; readonly app: App; readonly viewers: TestViewers }> {
+}): Promise<{ readonly db: Db; readonly app: App; readonly viewers: TestViewers; readonly library: TestLibrary }> {
   const viewers = testViewers(systemClock);
   const inspector = openInspector({ log: silentLog });
   const db = await testDatabase();
@@ -36,6 +36,7 @@ export async function testStreaming({
   const engine = await openEngine({
     log: silentLog,
     libraryDir: library.folder,
+    dataDir: library.needs.dataDir,
     environment,
     ...(ffmpegPath === undefined ? {} : { ffmpegPath }),
   });
@@ -48,5 +49,5 @@ export async function testStreaming({
     await keys.stop();
     await library.remove();
   });
-  return { db, app, viewers };
+  return { db, app, viewers, library };
 }

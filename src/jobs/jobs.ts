@@ -69,8 +69,8 @@ interface TaskShape {
   readonly priority: number;
   /** Tries before a job is given up; the pauses between them grow (e^n seconds, at most 6.1 hours). */
   readonly maxAttempts: number;
-  /** Jobs of the letter lane never wait behind jobs of the other: each lane has workers of its own. */
-  readonly lane: "letters" | "work";
+  /** Jobs of one lane never wait behind jobs of another: each has workers of its own. Nobody waits for what is `idle`. */
+  readonly lane: "letters" | "work" | "idle";
 }
 
 /** Every task there is. A payload carries ids, and what is sealed; it is a row that a copy of the database contains. */
@@ -147,6 +147,7 @@ export const tasks = {
   },
   "keep-keys": { payload: Type.Object({}, exactly), priority: 15, maxAttempts: 25, lane: "work" },
   "clean-up": { payload: Type.Object({}, exactly), priority: 20, maxAttempts: 3, lane: "work" },
+  "scrub-pictures": { payload: Type.Object({}, exactly), priority: 30, maxAttempts: 25, lane: "idle" },
 } as const satisfies Record<string, TaskShape>;
 
 export type TaskName = keyof typeof tasks;

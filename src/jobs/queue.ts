@@ -20,6 +20,16 @@ export async function countJobs(tx: Tx): Promise<QueueCount[]> {
   );
 }
 
+/** Whether a job that was queued under this key runs, or could run now. One that waits for its time, or was given up, does not count. */
+export async function isUnderWay(tx: Tx, key: string): Promise<boolean> {
+  const found = await tx.one(
+    `select 1 as found from graphile_worker._private_jobs
+      where key = $1 and (locked_at is not null or (run_at <= now() and attempts < max_attempts))`,
+    [key],
+  );
+  return found !== undefined;
+}
+
 /** How long a job that was given up stays readable, with its last error. */
 const keepGivenUpMs = 7 * dayMs;
 

@@ -21,7 +21,7 @@ export interface WorkerOptions {
   readonly db: Db;
   readonly tasks: readonly TaskDefinition[];
   readonly log: Log;
-  /** Jobs at once, for each lane: letters, and everything else. */
+  /** Jobs at once, for each lane: letters, and what somebody waits for. What nobody waits for is done one after the other. */
   readonly concurrency: { readonly letters: number; readonly work: number };
   readonly schedule?: readonly ScheduledTask[];
   /** How long a job may take to return after `stop` before it is handed back for another worker; 10 s by default. */
@@ -39,12 +39,14 @@ export interface Worker {
 }
 
 /**
- * Runs jobs until stopped. Letters have a lane of their own, so that a code never waits behind a campaign or a scan.
- * A job whose worker was killed is taken up by another within about half a minute. Holds up to three connections of the
+ * Runs jobs until stopped. Letters have a lane of their own, so that a code never waits behind a campaign or a scan; so has what
+ * nobody waits for, which takes no place of either.
+ * A job whose worker was killed is taken up by another within about half a minute. Holds up to four connections of the
  * pool besides those of the jobs.
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { db, tasks, log, concurrency, schedule = [], stopWithinMs = 10_000 } = options;
+  const placesOf: Readonly<Record<Lane, number>> = { ...concurrency, idle: 1 };
   const stopping = new AbortController();
   const liveness = await keepAlive(db, log, options.sweepMs);
   const runners = new Map<Lane, Runner>();
@@ -59,14 +61,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     liveness.watch(events);
     const runner = await run({
       pgPool: patientPool(db.pool, stopping.signal),
-      concurrency: concurrency[lane],
+      concurrency: placesOf[lane],
       taskList,
       parsedCronItems: cronItems(schedule.filter(({ task }) => task in taskList)),
       // The process handles its signals itself: first the requests, then the jobs, then the database.
       noHandleSignals: true,
       gracefulShutdownAbortTimeout: stopWithinMs,
       // Each of a lane's places asks by itself; what is queued for now is announced, so only retries wait for it.
-      pollInterval: Math.max(1_000, pollMsForEach * concurrency[lane]),
+      pollInterval: lane === "idle" ? idlePollMs : Math.max(1_000, pollMsForEach * placesOf[lane]),
       logger: loggerOf(log.child({ lane })),
       events,
     });
@@ -103,8 +105,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   }
 
   try {
-    const [letters, work] = [await startLane("letters"), await startLane("work")];
-    keepers = [keepLane("letters", letters), keepLane("work", work)];
+    const lanes = ["letters", "work", "idle"] as const;
+    const started: (readonly [Lane, Runner | undefined])[] = [];
+    for (const lane of lanes) started.push([lane, await startLane(lane)]);
+    keepers = started.map(([lane, first]) => keepLane(lane, first));
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -112,8 +116,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return { stop };
 }
 
-type Lane = keyof WorkerOptions["concurrency"];
+type Lane = (typeof knownTasks)[TaskName]["lane"];
 const pollMsForEach = 250;
+const idlePollMs = 10_000;
 
 /**
  * Ends a lane that failed in its first question to the queue. graphile-worker asks once which tasks the database knows, and keeps

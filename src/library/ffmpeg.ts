@@ -17,6 +17,10 @@ export interface FfmpegLimits {
   readonly signal: AbortSignal;
   /** Goes into pipe:0. */
   readonly input?: Uint8Array;
+  /** Nobody waits for it: it gets what time every other process leaves. */
+  readonly isIdle?: boolean;
+  /** Processor time it may use: a machine that is busy makes it slow, and only a hostile file makes it use much. */
+  readonly cpuSeconds?: number;
 }
 
 /** 3 GB of address space: enough for any picture we allow, and not enough to take the machine along. */
@@ -24,17 +28,18 @@ const addressSpaceKb = 3_000_000;
 
 /**
  * Runs ffmpeg on hostile input: arguments as an array, no environment of ours, address space and time limited, at low
- * priority, killed when the time is over, the output too long or the signal aborts.
+ * priority (the lowest if nobody waits for it), killed when the time is over, the output too long or the signal aborts.
  *
  * @throws Fault MEDIA_TOOL_MISSING when there is no ffmpeg on this machine.
  */
 export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): Promise<FfmpegRun> {
   const own = ["-hide_banner", "-loglevel", "error", "-y", ...(limits.input === undefined ? ["-nostdin"] : [])];
   // The shell only lowers its own limits and becomes ffmpeg; nothing of ours is ever part of its script.
+  const time = limits.cpuSeconds === undefined ? "" : ` ulimit -t ${limits.cpuSeconds} 2>/dev/null;`;
   const [program, before] =
     process.platform === "win32"
       ? ["ffmpeg", []]
-      : ["/bin/sh", ["-c", `ulimit -v ${addressSpaceKb} 2>/dev/null; exec ffmpeg "$@"`, "ffmpeg"]];
+      : ["/bin/sh", ["-c", `ulimit -v ${addressSpaceKb} 2>/dev/null;${time} exec ffmpeg "$@"`, "ffmpeg"]];
   const timeout = AbortSignal.timeout(limits.timeoutMs);
   const child = spawn(program, [...before, ...own, ...parameters], {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
@@ -45,19 +50,24 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
   });
   if (child.pid !== undefined) {
     try {
-      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+      const { PRIORITY_LOW, PRIORITY_BELOW_NORMAL } = constants.priority;
+      setPriority(child.pid, limits.isIdle === true ? PRIORITY_LOW : PRIORITY_BELOW_NORMAL);
     } catch {
       // It is over already, or we may not: it works all the same.
     }
   }
 
+  let failure = "";
   const collect = (stream: NodeJS.ReadableStream | null | undefined): { take(): Buffer } => {
     const parts: Buffer[] = [];
     let bytes = 0;
     stream?.on("data", (part: Buffer) => {
       bytes += part.length;
       if (bytes <= limits.maxOutputBytes) parts.push(part);
-      else child.kill("SIGKILL");
+      else {
+        failure = "ffmpeg made more than it should";
+        child.kill("SIGKILL");
+      }
     });
     stream?.on("error", () => undefined);
     return { take: () => (bytes <= limits.maxOutputBytes ? Buffer.concat(parts) : Buffer.alloc(0)) };
@@ -74,12 +84,13 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
   child.stdin?.end(limits.input);
 
   return new Promise((resolve, reject) => {
-    let failure = "";
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed", { cause: error }));
       failure = timeout.aborted ? "ffmpeg took too long" : messageOf(error);
     });
-    child.on("close", (code) => {
+    child.on("close", (code, endedBy) => {
+      // Not by us: by the limit of its processor time, or by a system that has no memory left.
+      if (endedBy !== null) failure ||= "ffmpeg took too much time or memory";
       if (code === 127)
         reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed; hint: install ffmpeg 5 or newer"));
       const isDone = code === 0 && failure === "";

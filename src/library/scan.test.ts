@@ -27,7 +27,7 @@ afterAll(async () => {
 beforeEach(async () => {
   await rm(library.folder, { recursive: true, force: true });
   await mkdir(library.folder);
-  await db.run(`truncate series, title, file, artwork, scan`);
+  await db.run(`truncate series, title, file, artwork, scan, scrub`);
 });
 
 const titles = () =>

@@ -10,20 +10,26 @@ import { kernelFileSystem } from "./kernel-file-system.ts";
 import { readNames } from "./walk.ts";
 import { makeArtwork, type ArtworkNeeds } from "./artwork.ts";
 import { watchFolder, type FolderWatch } from "./watch-folder.ts";
+import { requestPictures, scrubTask } from "./scrub/scrub-task.ts";
 import { scanLibrary, settleMs, type ScanCounts, type ScanNeeds } from "./scan.ts";
 
 export type LibraryTaskNeeds = ScanNeeds & ArtworkNeeds;
 
-/** The library's work for the worker: `scan-library` brings the tables in line with the folder and makes posters. */
+/**
+ * The library's work for the worker: `scan-library` brings the tables in line with the folder and makes posters; scrub
+ * pictures come after it, when nothing else is to be done.
+ */
 export function libraryTasks(needs: LibraryTaskNeeds): readonly TaskDefinition[] {
   return [
     defineTask("scan-library", async (payload, { signal }) => {
       const outcome = await scanLibrary(needs, signal, parseId<TitleId>(payload.titleId));
       if (outcome.kind === "away") return;
       await makeArtwork(needs, signal);
+      await requestPictures(needs);
       const { waiting, failed } = outcome.counts;
       if (waiting > 0 || failed > 0) await requestScan(needs, failed > 0 ? minuteMs : settleMs + secondMs);
     }),
+    scrubTask(needs),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Viewer } from "../http/viewer.ts";
 import type { TitleDetail, TitleList, TitleQuery, TitleSummary } from "../wire/titles.ts";
 import type { Static } from "typebox";
 import { fold } from "./names.ts";
+import { hasScrubPictures } from "./scrub/keep-pictures.ts";
 import type { Facts, LibraryTables } from "./tables.ts";
 import type { Sidecar } from "./beside.ts";
 
@@ -289,17 +290,20 @@ export async function chooseFile(
   db: Db,
   titleId: TitleId,
 ): Promise<
-  { readonly kind: "playable"; readonly fileId: FileId } | { readonly kind: "damaged" } | { readonly kind: "missing" }
+  | { readonly kind: "playable"; readonly fileId: FileId; readonly hasPictures: boolean }
+  | { readonly kind: "damaged" }
+  | { readonly kind: "missing" }
 > {
-  const row = await db.one<{ fileId: FileId; state: "playable" | "damaged" }>(
-    `select id as "fileId", state from file
+  const row = await db.one<{ fileId: FileId; state: "playable" | "damaged"; hasPictures: boolean }>(
+    `select id as "fileId", state, ${hasScrubPictures} as "hasPictures" from file
       where title_id = $1 and state <> 'missing'
       order by (state = 'playable') desc, (facts->>'height')::float8 desc nulls last, path
       limit 1`,
     [titleId],
   );
   if (row === undefined) return { kind: "missing" };
-  return row.state === "playable" ? { kind: "playable", fileId: row.fileId } : { kind: "damaged" };
+  const { state, fileId, hasPictures } = row;
+  return state === "playable" ? { kind: "playable", fileId, hasPictures } : { kind: "damaged" };
 }
 
 /** What a stream is cut from; `undefined` once the file is away, damaged or another title's. */

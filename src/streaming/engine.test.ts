@@ -25,6 +25,7 @@ const newEngine = (): Promise<MediaEngine> =>
   openEngine({
     log: silentLog,
     libraryDir: dir,
+    dataDir: dir,
     environment: { PATH: process.env["PATH"] ?? "" },
     demuxThreads: 1,
     maxVideoRuns: 2,

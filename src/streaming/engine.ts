@@ -21,6 +21,7 @@ import {
   writeVideoSegment,
   type Boundary,
 } from "./segments.ts";
+import { scrubAnswer } from "./scrub-answers.ts";
 import { startSubtitles, subtitleTracksOf, type SubtitleFile } from "./subtitles.ts";
 import { startTranscoder } from "./transcode.ts";
 import { renditionsOf, type TranscodeFile } from "./transcode-plan.ts";
@@ -29,6 +30,8 @@ export interface EngineOptions {
   readonly log: Log;
   /** Files' paths are relative to it. */
   readonly libraryDir: string;
+  /** Where scrub pictures lie. */
+  readonly dataDir: string;
   /** What ffmpeg may see of our environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly clock?: Clock;
@@ -49,6 +52,7 @@ export interface MediaEngine {
    * - `video/` and `audio/<track>/`: `playlist.m3u8`, `init.mp4`, `<n>.m4s`, cut from the file while it is asked for, and
    *   kept a while for who asks next
    * - `subtitles/<number>/`: `playlist.m3u8`, `0.vtt`
+   * - `scrub/`: `cues.vtt`, which says what part of `<n>.jpg` is the picture of which time
    * - `transcode/<rendition>/`: `playlist.m3u8`, `init.mp4`, `s<n>.m4s`, encoded for `owner`
    *
    * The same name gives the same bytes in any order and on any node, transcodes apart. `unreadable` when the file is not
@@ -78,7 +82,7 @@ interface Plan {
 
 /** Playlists and segments of files: copied from them where a browser can decode them, else transcoded by ffmpeg. */
 export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
-  const { log, libraryDir, environment, clock = steadyClock } = options;
+  const { log, libraryDir, dataDir, environment, clock = steadyClock } = options;
   const cores = availableParallelism();
   const demux = startDemuxPool({ threads: options.demuxThreads ?? Math.min(4, Math.max(2, cores - 1)), log });
   const ffmpeg = { ffmpegPath: options.ffmpegPath ?? "ffmpeg", childEnvironment: environment };
@@ -224,6 +228,8 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
           if (parts.length !== 3 || number === undefined) return missing;
           return subtitles.resource(plan.subtitles, number, last, signal);
         }
+        case "scrub":
+          return parts.length === 2 ? scrubAnswer(dataDir, file, last) : missing;
         case "transcode":
           if (parts.length !== 3 || parts[1] === undefined) return missing;
           if (last === "playlist.m3u8") return transcoder.playlist(plan.transcode, parts[1]);

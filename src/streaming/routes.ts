@@ -74,9 +74,11 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
         case "damaged":
           return refuse(reply, "unplayable");
         case "issued":
-          return reply
-            .code(201)
-            .send({ playlist: `/media/${issued.grant}/master.m3u8`, expiresAt: toIso(issued.expiresAt) });
+          return reply.code(201).send({
+            playlist: `/media/${issued.grant}/master.m3u8`,
+            pictures: issued.hasPictures ? `/media/${issued.grant}/scrub/cues.vtt` : null,
+            expiresAt: toIso(issued.expiresAt),
+          });
       }
     },
   );
@@ -107,7 +109,7 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
     {
       config: { access: "grant" },
       schema: {
-        summary: "A playlist, segment or subtitle of what a grant names",
+        summary: "A playlist, segment, subtitle or scrub picture of what a grant names",
         // No schema for the parameters: both are text whatever is sent, and both are parsed below.
         security: [],
       },
@@ -175,7 +177,7 @@ function answersUnderWay(): { begin(accountId: AccountId): (() => void) | undefi
 }
 
 type Issued =
-  | { readonly kind: "issued"; readonly grant: string; readonly expiresAt: EpochMs }
+  | { readonly kind: "issued"; readonly grant: string; readonly hasPictures: boolean; readonly expiresAt: EpochMs }
   | { readonly kind: "missing" | "damaged" };
 
 /** A grant never outlives its session; the check would refuse it anyway. */
@@ -189,7 +191,7 @@ async function issueGrant(
   const latest = plus(clock.now(), grantLifeMs);
   const expiresAt = sessionEndsAt < latest ? sessionEndsAt : latest;
   const grant = await grants.issue({ accountId, sessionId, titleId, fileId: file.fileId, expiresAt });
-  return { kind: "issued", grant, expiresAt };
+  return { kind: "issued", grant, hasPictures: file.hasPictures, expiresAt };
 }
 
 /**

@@ -73,6 +73,10 @@ export type TitleDetail = Static<typeof TitleDetail>;
 /** POST /api/titles/{id}/grants: the right of this session to play this title, in the playlist's path. */
 export const Grant = Closed({
   playlist: Type.String({ description: "path of the HLS master playlist" }),
+  pictures: Type.Union([
+    Type.String({ description: "path of a WebVTT file whose cues name scrub pictures" }),
+    Type.Null(),
+  ]),
   expiresAt: Instant,
 });
 export type Grant = Static<typeof Grant>;

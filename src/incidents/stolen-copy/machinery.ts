@@ -64,6 +64,18 @@ export const machinery: Declarations = {
       made_at: library("when it was made"),
     },
   },
+  scrub: {
+    holds: "the making of a film's scrub pictures",
+    columns: {
+      file_id: library("its file"),
+      fingerprint: library("a digest of parts of it"),
+      state: library("whether they are made"),
+      tries: library("how often it was tried"),
+      tried_at: library("when it was tried last"),
+      problem: library("why it failed"),
+      away_since: library("since when the file is away"),
+    },
+  },
   scan: {
     holds: "a look through the library",
     columns: {

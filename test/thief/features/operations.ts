@@ -105,7 +105,7 @@ export const operationFeatures: readonly Feature[] = [
   {
     name: "a library",
     phase: "first",
-    fills: ["series", "title", "file", "artwork", "scan", "graphile_worker._private_job_queues"],
+    fills: ["series", "title", "file", "artwork", "scan", "scrub", "graphile_worker._private_job_queues"],
     once: async (world, _people, spare) => {
       const inspector = openInspector({ log: silentLog });
       const library = await testLibrary(world.db, inspector);
@@ -119,7 +119,7 @@ export const operationFeatures: readonly Feature[] = [
           concurrency: { letters: 1, work: 1 },
         });
         await requestScan(library.needs);
-        const made = () => world.db.one<{ digest: string }>(`select digest from artwork where digest is not null`);
+        const made = () => world.db.one(`select 1 as made from scrub where state = 'made'`);
         while ((await made()) === undefined) await sleep(25);
         await worker.stop();
         const film = await world.db.one<{ id: string }>(`select id from title where kind = 'film'`);
