@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import type { Plugin } from "vite";
 import type { Console, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
@@ -110,7 +110,7 @@ function newHandler(strict: boolean) {
       media ??= await makeMedia();
       const file = join(media, pathname.split("/").at(-1) ?? "");
       if (!existsSync(file)) return refuse(response, 404, "not-found");
-      response.setHeader("content-type", file.endsWith(".m3u8") ? "application/vnd.apple.mpegurl" : "video/mp4");
+      response.setHeader("content-type", mediaTypes[extname(file)] ?? "video/mp4");
       return createReadStream(file).pipe(response);
     }
     if (!pathname.startsWith("/api/") && !pathname.startsWith("/oauth/")) return next();
@@ -191,7 +191,11 @@ function newHandler(strict: boolean) {
         return response.end(pretendedPoster(Number(id.slice(-4)), detail.seriesName ?? detail.name));
       }
       if (title[2] === "grants") {
-        return answer(response, 200, { playlist: "/media/pretended/master.m3u8", expiresAt: ago(-4 * hourMs) });
+        return answer(response, 200, {
+          playlist: "/media/pretended/master.m3u8",
+          pictures: "/media/pretended/scrub/cues.vtt",
+          expiresAt: ago(-4 * hourMs),
+        });
       }
       if (title[2] === "progress") return answer(response, 204);
       return answer(response, 200, { ...detail, progress: null });
@@ -627,6 +631,12 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
   };
 }
 
+const mediaTypes: Readonly<Record<string, string>> = {
+  ".m3u8": "application/vnd.apple.mpegurl",
+  ".vtt": "text/vtt",
+  ".jpg": "image/jpeg",
+};
+
 /** A minute of test picture with a second audio language and subtitles, made once and removed with the server. */
 async function makeMedia(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "houselights-web-"));
@@ -685,6 +695,13 @@ async function makeMedia(): Promise<string> {
       ...hls(name),
     ]);
   }
+  const places = "testsrc2=size=256x144:rate=1/10:duration=60";
+  await ffmpeg(["-f", "lavfi", "-i", places, "-vf", "tile=5x2", "-frames:v", "1", join(folder, "0.jpg")]);
+  const cues = [0, 1, 2, 3, 4, 5].map(
+    (at) =>
+      `00:00:${at}0.000 --> 00:0${at === 5 ? "1:0" : `0:${at + 1}`}0.000\n0.jpg#xywh=${(at % 5) * 256},${at === 5 ? 144 : 0},256,144\n`,
+  );
+  writeFileSync(join(folder, "cues.vtt"), ["WEBVTT\n", ...cues].join("\n"));
   writeFileSync(join(folder, "words.vtt"), "WEBVTT\n\n00:00:01.000 --> 00:00:20.000\nDas Licht geht aus.\n");
   writeFileSync(
     join(folder, "words.m3u8"),

@@ -50,6 +50,8 @@ export interface Player {
   readonly setSubtitle: (index: number) => void;
   readonly toggleSubtitle: () => void;
   readonly setRate: (rate: number) => void;
+  /** The service has refused something of the film: its session or its grant is over. */
+  readonly refused: () => void;
 }
 
 const initial: PlayerState = {
@@ -327,5 +329,6 @@ export function newPlayer({ titleId, grant, startSeconds }: PlayerOptions): Play
     setRate: (rate) => {
       if (video !== undefined) video.playbackRate = rate;
     },
+    refused: () => goDark("refused"),
   };
 }

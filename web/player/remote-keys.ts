@@ -10,6 +10,8 @@ interface RemoteKeys {
   readonly root: RefObject<HTMLElement | null>;
   readonly tv: boolean;
   readonly onLeave: () => void;
+  /** Told of the place to which a key has moved the film. */
+  readonly sought: RefObject<(seconds: number) => void>;
 }
 
 const leavingKeys = new Set(["GoBack", "BrowserBack", "XF86Back", "Backspace"]);
@@ -17,7 +19,7 @@ const buttons =
   "button, a, [role='menuitemradio'], media-play-button, media-seek-backward-button, media-seek-forward-button, media-mute-button, media-pip-button, media-fullscreen-button";
 
 /** Keys of a keyboard and of a remote control, unless a menu or a dialog has them. */
-export function useRemoteKeys({ player, root, tv, onLeave }: RemoteKeys): void {
+export function useRemoteKeys({ player, root, tv, onLeave, sought }: RemoteKeys): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -33,6 +35,11 @@ export function useRemoteKeys({ player, root, tv, onLeave }: RemoteKeys): void {
       const onButton = target.closest(buttons) !== null;
       // Keys move no pointer: the controls have to be told that somebody is there.
       root.current?.querySelector("media-controller")?.removeAttribute("userinactive");
+      const skip = (seconds: number): true => {
+        player.seekBy(seconds);
+        sought.current(video.currentTime);
+        return true;
+      };
       switch (event.key) {
         case " ":
         case "Enter":
@@ -48,16 +55,13 @@ export function useRemoteKeys({ player, root, tv, onLeave }: RemoteKeys): void {
         case "ArrowLeft":
         case "ArrowRight":
           if (tv && onButton) return moveInBar(event.key);
-          player.seekBy(event.key === "ArrowLeft" ? -skipSeconds : skipSeconds);
-          return true;
+          return skip(event.key === "ArrowLeft" ? -skipSeconds : skipSeconds);
         case "MediaRewind":
         case "j":
-          player.seekBy(-skipSeconds);
-          return true;
+          return skip(-skipSeconds);
         case "MediaFastForward":
         case "l":
-          player.seekBy(skipSeconds);
-          return true;
+          return skip(skipSeconds);
         case "ArrowUp":
         case "ArrowDown":
           if (tv) return moveInBar(event.key);
@@ -94,5 +98,5 @@ export function useRemoteKeys({ player, root, tv, onLeave }: RemoteKeys): void {
 
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
-  }, [player, root, tv, onLeave]);
+  }, [player, root, tv, onLeave, sought]);
 }

@@ -6,6 +6,7 @@ import { addChapters } from "./chapters.ts";
 import { LightsUp } from "./lights-up.tsx";
 import { newPlayer } from "./player-store.ts";
 import { useRemoteKeys } from "./remote-keys.ts";
+import { useScrubPictures } from "./scrub-pictures.tsx";
 import { TheEnd } from "./the-end.tsx";
 import "./player.css";
 
@@ -44,7 +45,8 @@ export function Screen(props: ScreenProps) {
     if (video.current === null || title === undefined) return;
     addChapters(video.current, title.chapters, title.durationSeconds);
   }, [title]);
-  useRemoteKeys({ player, root, tv: onLinkAgain !== undefined, onLeave });
+  const { pointed, reached, range, sought } = useScrubPictures(player, grant);
+  useRemoteKeys({ player, root, tv: onLinkAgain !== undefined, onLeave, sought });
 
   const shown = state.phase === "dark" ? "dark" : state.playing ? "playing" : "paused";
   const name = title?.name ?? "";
@@ -80,7 +82,9 @@ export function Screen(props: ScreenProps) {
             </div>
             <div className="screen-controls" role="group" aria-label={say("player.controls")}>
               <media-control-bar class="bar-time">
-                <media-time-range>
+                <media-time-range ref={range}>
+                  <canvas slot="preview" ref={pointed} className="scrub-picture" aria-hidden="true" hidden />
+                  <canvas slot="current" ref={reached} className="scrub-picture" aria-hidden="true" hidden />
                   <media-preview-chapter-display slot="preview" />
                   <media-preview-time-display slot="preview" />
                 </media-time-range>
