@@ -1,6 +1,7 @@
 import { toDate, plus, dayMs } from "../kernel/clock.ts";
 import type { EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
+import type { TaskName } from "./jobs.ts";
 
 /** How many jobs of a task wait (running ones included) and how many were given up. */
 export interface QueueCount {
@@ -20,12 +21,17 @@ export async function countJobs(tx: Tx): Promise<QueueCount[]> {
   );
 }
 
-/** Whether a job that was queued under this key runs, or could run now. One that waits for its time, or was given up, does not count. */
-export async function isUnderWay(tx: Tx, key: string): Promise<boolean> {
+/**
+ * Whether a job of a task that has a queue and a key of its own name runs, or could run now. One that waits for its time, or
+ * was given up, does not count. A job that runs while another is asked for has no key any more; its queue is locked.
+ */
+export async function isUnderWay(tx: Tx, task: TaskName): Promise<boolean> {
   const found = await tx.one(
-    `select 1 as found from graphile_worker._private_jobs
-      where key = $1 and (locked_at is not null or (run_at <= now() and attempts < max_attempts))`,
-    [key],
+    `select 1 as found from graphile_worker._private_job_queues where queue_name = $1 and locked_at is not null
+     union all
+     select 1 from graphile_worker._private_jobs where key = $1 and run_at <= now() and attempts < max_attempts
+      limit 1`,
+    [task],
   );
   return found !== undefined;
 }

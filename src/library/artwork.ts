@@ -9,7 +9,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import { runFfmpeg } from "./ffmpeg.ts";
-import { demuxerOf, splitExtension } from "./layout.ts";
+import { containers, splitExtension } from "./layout.ts";
 
 export interface ArtworkNeeds {
   readonly db: Db;
@@ -205,10 +205,17 @@ export async function posterOfFilm(
   durationSeconds: number,
   signal: AbortSignal,
 ): Promise<Poster | string> {
-  const demuxer = demuxerOf[splitExtension(path).extension];
-  if (demuxer === undefined) return "not a film by its name";
   const seek = Math.max(0, Math.min(durationSeconds * 0.2, 1_800));
-  const place = ["-ss", seek.toFixed(3), "-protocol_whitelist", "file", "-f", demuxer, "-threads", "2"];
+  const place = [
+    "-ss",
+    seek.toFixed(3),
+    "-protocol_whitelist",
+    "file",
+    "-format_whitelist",
+    containers,
+    "-threads",
+    "2",
+  ];
   return render([...place, "-max_pixels", "60000000", "-i", `file:${path}`], "thumbnail=48", signal);
 }
 

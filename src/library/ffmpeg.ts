@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { Fault, messageOf } from "../kernel/fault.ts";
+import { fileProblems } from "./file-problems.ts";
 
 export interface FfmpegRun {
   readonly kind: "done" | "failed";
@@ -65,7 +66,7 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
       bytes += part.length;
       if (bytes <= limits.maxOutputBytes) parts.push(part);
       else {
-        failure = "ffmpeg made more than it should";
+        failure = fileProblems.large;
         child.kill("SIGKILL");
       }
     });
@@ -86,11 +87,11 @@ export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): 
   return new Promise((resolve, reject) => {
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed", { cause: error }));
-      failure = timeout.aborted ? "ffmpeg took too long" : messageOf(error);
+      failure = timeout.aborted ? fileProblems.slow : messageOf(error);
     });
     child.on("close", (code, endedBy) => {
       // Not by us: by the limit of its processor time, or by a system that has no memory left.
-      if (endedBy !== null) failure ||= "ffmpeg took too much time or memory";
+      if (endedBy !== null) failure ||= fileProblems.heavy;
       if (code === 127)
         reject(new Fault("MEDIA_TOOL_MISSING", "ffmpeg is not installed; hint: install ffmpeg 5 or newer"));
       const isDone = code === 0 && failure === "";

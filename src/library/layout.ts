@@ -15,23 +15,6 @@ export type Placement =
       readonly name: string;
     };
 
-/** With the demuxer ffmpeg is told to use: it is not left to guess what a hostile file would like to be. */
-export const demuxerOf: Readonly<Record<string, string>> = {
-  mp4: "mov",
-  m4v: "mov",
-  mov: "mov",
-  "3gp": "mov",
-  mkv: "matroska",
-  webm: "matroska",
-  ts: "mpegts",
-  m2ts: "mpegts",
-  mts: "mpegts",
-  avi: "avi",
-  mpg: "mpeg",
-  mpeg: "mpeg",
-  wmv: "asf",
-  ogv: "ogg",
-};
 /**
  * The containers that ffmpeg and ffprobe may open at all, by the names of their demuxers: a playlist in a film's clothes
  * would open other files, inside the library or not.
@@ -39,7 +22,9 @@ export const demuxerOf: Readonly<Record<string, string>> = {
 export const containers =
   "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,asf,flv,ogg,rm,nut,mxf,wtv,dv,h264,hevc,m4v";
 
-export const videoExtensions: ReadonlySet<string> = new Set(Object.keys(demuxerOf));
+export const videoExtensions: ReadonlySet<string> = new Set(
+  "mp4 m4v mov 3gp mkv webm ts m2ts mts avi mpg mpeg wmv ogv".split(" "),
+);
 export const subtitleExtensions: ReadonlySet<string> = new Set(["srt", "vtt"]);
 export const pictureExtensions: ReadonlySet<string> = new Set(["jpg", "jpeg", "png", "webp"]);
 

@@ -60,6 +60,18 @@ test("the task scans, makes posters, and asks for another scan only while someth
   await forget();
 });
 
+test("a film under another container's name, which plays, has a poster too", async () => {
+  await library.put("Misnamed (2001).mp4", library.otherClip);
+  const [task] = libraryTasks(library.needs);
+  await task?.run({}, context);
+  expect(
+    await db.one(
+      `select file.state, digest is not null as "hasPoster" from file join artwork using (title_id) where path like 'Misnamed%'`,
+    ),
+  ).toEqual({ state: "playable", hasPoster: true });
+  await forget();
+});
+
 test("a new file is noticed without asking, and nothing after the watch is stopped", async () => {
   const watch = await startLibraryWatch({ db, clock: systemClock, log: silentLog, libraryDir: library.folder });
   expect(await waiting()).toHaveLength(1);

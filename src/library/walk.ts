@@ -2,6 +2,7 @@ import type { BigIntStats, Dirent } from "node:fs";
 import { lstat, opendir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { minuteMs, sleep } from "../kernel/clock.ts";
+import { fileProblems } from "./file-problems.ts";
 import { kernelFileSystem } from "./kernel-file-system.ts";
 import {
   entersFolder,
@@ -226,7 +227,7 @@ export async function walkLibrary(
           modifiedMs: Number(stats.mtimeMs),
           fingerprint: fingerprintOf(stats),
           beside,
-          problem: name === undefined ? "its name is not UTF-8; rename it" : null,
+          problem: name === undefined ? fileProblems.notUtf8 : null,
         });
       }
     }

@@ -1,4 +1,5 @@
 import type { Log } from "../../kernel/log.ts";
+import { fileProblems } from "../file-problems.ts";
 import type { Facts } from "../tables.ts";
 import type { AudioDescription, Description, VideoDescription } from "./demux-jobs.ts";
 import type { DemuxPool } from "./demux-pool.ts";
@@ -32,7 +33,6 @@ const largestGroupBytes = 40 * 1_048_576;
 /** A picture that begins this much after the sound is shown early, or players would cut the early sound. */
 const lateSeconds = 0.1;
 const latestSoundSeconds = 1;
-const oversized = "its headers say more than a film has";
 const textSubtitles = new Set(["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]);
 
 /**
@@ -45,8 +45,8 @@ export async function inspect({ demux, log }: InspectNeeds, path: string, signal
   const probed = await probe(path, signal);
   if (probed.kind === "damaged") return probed;
   const picture = probed.streams.find(isPicture);
-  if (picture === undefined) return { kind: "damaged", reason: "it has no video track" };
-  if (!picture.width || !picture.height) return { kind: "damaged", reason: "its picture has no size" };
+  if (picture === undefined) return { kind: "damaged", reason: fileProblems.noVideo };
+  if (!picture.width || !picture.height) return { kind: "damaged", reason: fileProblems.noSize };
   const container = containerOf(probed.format);
   let described: Description | string = "its container is neither MP4 nor Matroska";
   if (container !== "other") {
@@ -56,11 +56,11 @@ export async function inspect({ demux, log }: InspectNeeds, path: string, signal
   }
   const copied = makeIndex(probed, picture, container, described);
   // What cannot be read back would be listed as playable and refused at every play.
-  const index = readMediaIndex(copied) ?? makeIndex(probed, picture, container, oversized);
-  if (readMediaIndex(index) === undefined) return { kind: "damaged", reason: oversized };
-  if (index.durationSeconds === 0) return { kind: "damaged", reason: "its length is not known" };
+  const index = readMediaIndex(copied) ?? makeIndex(probed, picture, container, fileProblems.oversized);
+  if (readMediaIndex(index) === undefined) return { kind: "damaged", reason: fileProblems.oversized };
+  if (index.durationSeconds === 0) return { kind: "damaged", reason: fileProblems.noLength };
   if (index.video === null && picture.codec_name === undefined)
-    return { kind: "damaged", reason: "its video codec is not known" };
+    return { kind: "damaged", reason: fileProblems.noCodec };
   return { kind: "playable", index, facts: factsOf(probed, index) };
 }
 

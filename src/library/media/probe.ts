@@ -5,6 +5,7 @@ import { Compile } from "typebox/compile";
 import { secondMs } from "../../kernel/clock.ts";
 import { Fault, messageOf } from "../../kernel/fault.ts";
 import { containers } from "../layout.ts";
+import { fileProblems } from "../file-problems.ts";
 import { displayName } from "../names.ts";
 
 const Maybe = <Schema extends Type.TSchema>(schema: Schema) => Type.Optional(schema);
@@ -79,7 +80,7 @@ export async function probe(
   // Who opens a pipe waits until somebody writes, and ffprobe would outlive whoever started it.
   const stats = await stat(path).catch(messageOf);
   if (typeof stats === "string") return { kind: "damaged", reason: stats };
-  if (!stats.isFile()) return { kind: "damaged", reason: "it is not a file" };
+  if (!stats.isFile()) return { kind: "damaged", reason: fileProblems.notAFile };
   const shown = ["-show_streams", "-show_format", "-show_chapters"];
   const alone = ["-protocol_whitelist", "file", "-format_whitelist", containers];
   const end = await runFfprobe(["-v", "error", "-of", "json", ...shown, ...alone, "-i", `file:${path}`], signal);
@@ -88,9 +89,9 @@ export async function probe(
   try {
     parsed = JSON.parse(end.output);
   } catch {
-    return { kind: "damaged", reason: "ffprobe's answer cannot be read" };
+    return { kind: "damaged", reason: fileProblems.probeUnreadable };
   }
-  if (!report.Check(parsed)) return { kind: "damaged", reason: "ffprobe's answer cannot be read" };
+  if (!report.Check(parsed)) return { kind: "damaged", reason: fileProblems.probeUnreadable };
   const { streams = [], chapters = [], format = {} } = parsed;
   return {
     kind: "probed",
@@ -154,8 +155,8 @@ function runFfprobe(parameters: readonly string[], signal: AbortSignal): Promise
     child.on("close", (code) => {
       if (signal.aborted) reject(new Fault("BUSY", "nobody waits any more"));
       else if (code === 127) reject(new Fault("MEDIA_TOOL_MISSING", missing));
-      else if (timeout.aborted) resolve({ kind: "failed", reason: "ffprobe took too long" });
-      else if (bytes > maxOutputBytes) resolve({ kind: "failed", reason: "ffprobe had too much to say" });
+      else if (timeout.aborted) resolve({ kind: "failed", reason: fileProblems.probeSlow });
+      else if (bytes > maxOutputBytes) resolve({ kind: "failed", reason: fileProblems.probeTalks });
       else if (code === 0) resolve({ kind: "done", output: Buffer.concat(parts).toString("utf8") });
       else resolve({ kind: "failed", reason: lastWords(said) || `ffprobe ended with ${code}` });
     });

@@ -28,7 +28,7 @@ export interface ScrubCandidate {
 
 /** A film whose pictures failed is tried so often, with such a pause, and then left until it changes. */
 export const mostTries = 3;
-const pauseMs = 6 * hourMs;
+export const pauseMs = 6 * hourMs;
 /** The pictures of a film that is away are kept so long: a disk that was not there for a night costs nothing. */
 const awayMs = dayMs;
 

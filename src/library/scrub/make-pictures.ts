@@ -1,6 +1,7 @@
 import { minuteMs, secondMs, type Clock } from "../../kernel/clock.ts";
+import { fileProblems, undecodable } from "../file-problems.ts";
 import { runFfmpeg, type FfmpegRun } from "../ffmpeg.ts";
-import { demuxerOf, splitExtension } from "../layout.ts";
+import { containers } from "../layout.ts";
 import { mostPictures, mostSheetBytes, picturesInSheet, sheetColumns, type ScrubPictures } from "./picture-file.ts";
 
 /** A film as its pictures are taken. */
@@ -46,8 +47,6 @@ export async function makePictures(
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "stopped" }
 > {
-  const demuxer = demuxerOf[splitExtension(source.path).extension];
-  if (demuxer === undefined) return { kind: "failed", reason: "it is no film by its name" };
   const { durationSeconds } = source;
   const size = sizeOf(source);
   const { everySeconds, count } = placesOf(durationSeconds);
@@ -61,13 +60,13 @@ export async function makePictures(
     const begins = place * everySeconds;
     const middle = (begins + Math.min(begins + everySeconds, durationSeconds)) / 2;
     const startedAt = clock.now();
-    const run = await takePicture(source, demuxer, middle, size, signal);
+    const run = await takePicture(source, middle, size, signal);
     tookMs += clock.now() - startedAt;
     if (signal.aborted) return { kind: "stopped" };
     if (run.output.length === pixelBytes(size)) taken.push({ place, pixels: run.output });
-    else lastReason = run.reason || "there is no picture at a place that it should have";
+    else lastReason = reasonOf(run);
     if (place + 1 - taken.length > mostMissing) return { kind: "failed", reason: lastReason };
-    if (tookMs > filmTimeoutMs) return { kind: "failed", reason: "its pictures take too long" };
+    if (tookMs > filmTimeoutMs) return { kind: "failed", reason: fileProblems.longMaking };
   }
 
   const sheets: Buffer[] = [];
@@ -80,6 +79,12 @@ export async function makePictures(
   }
   const places = taken.map(({ place }) => place);
   return { kind: "made", pictures: { layout: { durationSeconds, everySeconds, places, ...size }, sheets } };
+}
+
+/** In words of our own as far as there are any; a decoder's hold addresses and the file's path. */
+function reasonOf({ reason }: FfmpegRun): string {
+  if (reason === "") return fileProblems.noPicture;
+  return Object.values(fileProblems).some((own) => own === reason) ? reason : undecodable(reason);
 }
 
 /** Into how many places a film is cut, and how long one is. A second that is left over at the end belongs to the last. */
@@ -107,7 +112,6 @@ const idle = { isIdle: true, cpuSeconds: pictureCpuSeconds, timeoutMs: pictureTi
 
 async function takePicture(
   { path, startSeconds }: ScrubSource,
-  demuxer: string,
   seconds: number,
   size: Size,
   signal: AbortSignal,
@@ -119,7 +123,18 @@ async function takePicture(
   const parameters = [
     // Nothing but the key frame that the container's index leads to is decoded.
     ["-skip_frame", "nokey", "-noaccurate_seek", ...seek],
-    ["-protocol_whitelist", "file", "-f", demuxer, "-threads", "1", "-max_pixels", "60000000", "-i", `file:${path}`],
+    [
+      "-protocol_whitelist",
+      "file",
+      "-format_whitelist",
+      containers,
+      "-threads",
+      "1",
+      "-max_pixels",
+      "60000000",
+      "-i",
+      `file:${path}`,
+    ],
     // That key frame lies before the time that was sought: a constant rate would drop it and take the next one.
     ["-map", "0:V:0", "-an", "-sn", "-dn", "-fps_mode", "passthrough", "-frames:v", "1"],
     ["-vf", `scale=${size.width}:${size.height}:flags=area,format=yuvj420p`],

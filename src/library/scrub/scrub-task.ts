@@ -2,11 +2,11 @@ import { lstat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileId } from "../../kernel/brand.ts";
 import { minuteMs, secondMs, sleep, type Clock } from "../../kernel/clock.ts";
-import { Fault } from "../../kernel/fault.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Db } from "../../db/db.ts";
 import { defineTask, enqueue, type TaskDefinition } from "../../jobs/jobs.ts";
 import { isUnderWay } from "../../jobs/queue.ts";
+import { fileProblems } from "../file-problems.ts";
 import { fingerprintOf } from "../walk.ts";
 import {
   beginTry,
@@ -50,8 +50,7 @@ export function scrubTask(needs: ScrubTaskNeeds, turn = turnMs): TaskDefinition 
         return;
       }
       forget(missing, candidate.fileId);
-      const outcome = await makeOne(needs, candidate, signal);
-      if (outcome === "no ffmpeg") return;
+      await makeOne(needs, candidate, signal);
     }
   });
 }
@@ -61,11 +60,7 @@ function forget(files: FileId[], fileId: FileId): void {
   if (at >= 0) files.splice(at, 1);
 }
 
-async function makeOne(
-  needs: ScrubTaskNeeds,
-  candidate: ScrubCandidate,
-  signal: AbortSignal,
-): Promise<"over" | "no ffmpeg"> {
+async function makeOne(needs: ScrubTaskNeeds, candidate: ScrubCandidate, signal: AbortSignal): Promise<void> {
   const { db, clock, libraryDir, log } = needs;
   const { path, fileId, fingerprint } = candidate;
   const full = join(libraryDir, path);
@@ -74,27 +69,25 @@ async function makeOne(
     // A pipe or a link put there since the scan is not opened; a film that changed is the next scan's.
     const before = await lstat(full, { bigint: true }).catch(() => undefined);
     if (before === undefined || !before.isFile() || fingerprintOf(before) !== fingerprint) {
-      await endTry(db, candidate, "it is not what the scan found");
-      return "over";
+      await endTry(db, candidate, fileProblems.changed);
+      return;
     }
     const pause = waitForScans(needs, signal);
     const outcome = await makePictures({ clock, pause }, { ...candidate, path: full }, signal);
     if (outcome.kind === "stopped") {
       await forgetTry(db, candidate);
-      return "over";
+      return;
     }
     if (outcome.kind === "failed") {
       log.info({ path, reason: outcome.reason }, "no scrub pictures could be made");
       await endTry(db, candidate, outcome.reason);
-      return "over";
+      return;
     }
     await writePictures(needs, scrubName(fileId, fingerprint), outcome.pictures);
     await endTry(db, candidate, null);
-    return "over";
   } catch (thrown) {
-    // Of our own making: a full disk, a database that is away, no ffmpeg. The film is not to blame.
+    // Of our own making: a full disk, a database that is away, no ffmpeg. The film is not to blame, and the job is tried again.
     await forgetTry(db, candidate).catch(() => undefined);
-    if (thrown instanceof Fault && thrown.code === "MEDIA_TOOL_MISSING") return "no ffmpeg";
     throw thrown;
   }
 }
