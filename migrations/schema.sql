@@ -220,6 +220,8 @@ create table file (
   constraint file_state_check CHECK (state = ANY (ARRAY['playable'::text, 'damaged'::text, 'missing'::text]))
 );
 CREATE INDEX file_by_fingerprint ON public.file USING btree (fingerprint);
+CREATE INDEX file_by_state ON public.file USING btree (state);
+CREATE INDEX file_damaged ON public.file USING btree (inspected_at DESC) WHERE (state = 'damaged'::text);
 CREATE INDEX file_of_title ON public.file USING btree (title_id);
 
 create table floor (
@@ -625,6 +627,8 @@ create table scan (
   started_at timestamp with time zone not null,
   finished_at timestamp with time zone,
   counts jsonb not null,
+  inspecting text[] not null default '{}'::text[],
+  to_inspect integer not null default 0,
   constraint scan_pkey PRIMARY KEY (id)
 );
 CREATE INDEX scan_newest ON public.scan USING btree (started_at DESC);
@@ -643,6 +647,7 @@ create table scrub (
   constraint scrub_state_check CHECK (state = ANY (ARRAY['making'::text, 'made'::text, 'failed'::text])),
   constraint scrub_tries_check CHECK (tries > 0)
 );
+CREATE INDEX scrub_failed ON public.scrub USING btree (tried_at DESC) WHERE (state = 'failed'::text);
 
 create table security_event (
   account_id uuid not null,

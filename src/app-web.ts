@@ -63,7 +63,7 @@ import { timelineFolder } from "./timeline/publish.ts";
 import { timelineRoutes } from "./timeline/routes.ts";
 import { titleNames } from "./library/titles.ts";
 import { libraryRoutes } from "./library/routes.ts";
-import { countTitles } from "./library/count-titles.ts";
+import { readLibraryJobs } from "./library/library-jobs.ts";
 import { openEngine } from "./streaming/engine.ts";
 import { newGrants } from "./streaming/grants.ts";
 import { progressReader, watchedBy } from "./streaming/progress.ts";
@@ -203,12 +203,22 @@ export async function buildWeb(
     keysKeptSeconds: setKeysKeptMs / 1_000,
   });
   noticePages(app, { db, frame });
+  const media = await openEngine({
+    log,
+    libraryDir: config.libraryDir,
+    dataDir: config.dataDir,
+    environment: childEnvironment(),
+    hotBytes: config.segmentCacheMebibytes * 2 ** 20,
+  });
   consoleRoutes(app, {
     db,
     clock,
     monotonicMs,
     mail,
-    countTitles: () => countTitles(db),
+    readLibrary: async () => {
+      const { titles, jobs } = await readLibraryJobs(db);
+      return { titles, jobs: { ...jobs, transcoding: [...media.transcoding()] } };
+    },
     listAlarms: async (limit, locale) => (await listAlarms(db, limit)).map((alarm) => alarmIn(alarm, locale)),
     readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
@@ -228,13 +238,6 @@ export async function buildWeb(
     noticesTo: (accountId) => noticesTo(db, accountId),
   });
   libraryRoutes(app, { db, dataDir: config.dataDir, progress });
-  const media = await openEngine({
-    log,
-    libraryDir: config.libraryDir,
-    dataDir: config.dataDir,
-    environment: childEnvironment(),
-    hotBytes: config.segmentCacheMebibytes * 2 ** 20,
-  });
   const grants = newGrants({ keyholder, clock });
   const streaming = streamingRoutes(app, { db, clock, log, check: checks.check, grants, media });
 

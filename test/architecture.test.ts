@@ -211,6 +211,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   timeline_cosignature: ["timeline"],
   mailbox_letter: ["mail"],
   title: ["library", "streaming"],
+  scrub: ["library"],
   progress: ["streaming"],
 };
 

@@ -1,3 +1,4 @@
+import { fileProblems, undecodable } from "../src/library/file-problems.ts";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { lanes } from "../src/credentials/lanes.ts";
@@ -137,7 +138,13 @@ test("whatever the service names has words: events, floors, lanes, data, review 
     ...findingKinds.map((kind) => `finding.${kind}`),
     ...usePurposes.map((purpose) => `key-use.purpose.${purpose}`),
     // The way in is a link of its own.
-    ...Object.values({ ...missingSays, ...unfitSays, ...witnessSays })
+    ...Object.values({
+      ...missingSays,
+      ...unfitSays,
+      ...witnessSays,
+      ...fileProblems,
+      undecodable: undecodable("").split(":")[0] ?? "",
+    })
       .filter((sentence) => sentence !== missingSays.wayIn)
       .map((sentence) => `said.${sentence}`),
   ];

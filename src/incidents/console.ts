@@ -22,7 +22,7 @@ export interface ConsoleNeeds {
   readonly clock: Clock;
   readonly monotonicMs: () => number;
   /** The library knows no console and the console no library: `app.ts` ties them. */
-  readonly countTitles: () => Promise<{ readonly state: string; readonly count: number }[]>;
+  readonly readLibrary: () => Promise<Pick<ConsoleAnswer, "titles"> & { readonly jobs: ConsoleAnswer["library"] }>;
   readonly mail: "mailbox" | "relay";
   /** How much web has opened of what it may; `null` while the keyholder does not answer. */
   readonly readAddressLimit: () => Promise<ConsoleAnswer["addresses"]>;
@@ -37,7 +37,7 @@ export interface ConsoleNeeds {
  */
 export function consoleRoutes(
   app: App,
-  { db, clock, monotonicMs, countTitles, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
+  { db, clock, monotonicMs, readLibrary, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
 ): void {
   const countLarge = largeCounts({ db, clock, monotonicMs });
   app.get(
@@ -49,7 +49,7 @@ export function consoleRoutes(
         incident,
         { accounts, sessions, countedAt },
         floors,
-        titles,
+        library,
         head,
         waiting,
         checkpoint,
@@ -65,7 +65,7 @@ export function consoleRoutes(
         incidentInHand(db),
         countLarge(),
         readFloors(db),
-        countTitles(),
+        readLibrary(),
         currentHead(db),
         db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
         db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
@@ -88,7 +88,8 @@ export function consoleRoutes(
         countedAt: toIso(countedAt),
         epoch: highest(floors),
         floors: Object.entries(floors).map(([kind, epoch]) => ({ kind, epoch })),
-        titles,
+        titles: library.titles,
+        library: library.jobs,
         timeline: {
           size: head.size,
           waiting: waiting?.count ?? 0,

@@ -270,12 +270,22 @@ async function inspectAll(
   signal: AbortSignal,
 ): Promise<void> {
   const { db, libraryDir, log } = needs;
+  const inspecting = new Set<string>();
+  const note = (): Promise<number> =>
+    db.run(`update scan set counts = $2, inspecting = $3, to_inspect = $4 where id = $1`, [
+      scanId,
+      JSON.stringify(counts),
+      [...inspecting],
+      files.length,
+    ]);
   let next = 0;
   const work = async (): Promise<void> => {
     for (;;) {
       const file = files[next++];
       if (file === undefined || signal.aborted) return;
       let inspection: Inspection;
+      inspecting.add(file.path);
+      await note();
       try {
         inspection =
           file.problem === null
@@ -289,6 +299,8 @@ async function inspectAll(
           continue;
         }
         inspection = { kind: "damaged", reason: `it could not be read: ${messageOf(thrown)}` };
+      } finally {
+        inspecting.delete(file.path);
       }
       if (file.problem === null && (await changedMeanwhile(libraryDir, file))) {
         counts.waiting++;
@@ -310,9 +322,6 @@ async function inspectAll(
       if (inspection.kind === "damaged") {
         counts.damaged++;
         log.warn({ path: file.path, reason: inspection.reason }, "a file is damaged");
-      }
-      if (counts.inspected % 10 === 0) {
-        await db.run(`update scan set counts = $2 where id = $1`, [scanId, JSON.stringify(counts)]);
       }
     }
   };
@@ -368,7 +377,7 @@ async function recordFile({ db, clock, random }: ScanNeeds, file: FoundFile, ins
 }
 
 async function finishScan(db: Db, scanId: string, counts: ScanCounts, finishedAt: Date): Promise<void> {
-  await db.run(`update scan set finished_at = $2, counts = $3 where id = $1`, [
+  await db.run(`update scan set finished_at = $2, counts = $3, inspecting = '{}' where id = $1`, [
     scanId,
     finishedAt,
     JSON.stringify(counts),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { steadyClock, type Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { startDemuxPool } from "../library/media/demux-pool.ts";
@@ -61,6 +61,8 @@ export interface MediaEngine {
   resource(file: PlayableFile, name: string, owner: string, signal: AbortSignal): Promise<MediaAnswer>;
   /** Ends what an owner has started, at once. */
   release(owner: string): void;
+  /** Which films are encoded now, by how many processes. Paths are relative to the library's folder. */
+  transcoding(): readonly { readonly path: string; readonly encoders: number }[];
   /** What is kept for the next viewer, and how often that served. */
   hot(): HotCounts;
   close(): Promise<void>;
@@ -239,6 +241,11 @@ export async function openEngine(options: EngineOptions): Promise<MediaEngine> {
       }
     },
     release: (owner) => transcoder.release(owner),
+    transcoding: () => {
+      const encoders = new Map<string, number>();
+      for (const path of transcoder.running()) encoders.set(path, (encoders.get(path) ?? 0) + 1);
+      return [...encoders].map(([path, count]) => ({ path: relative(libraryDir, path), encoders: count }));
+    },
     hot: () => hot.counts(),
     close: async () => {
       await Promise.all([demux.close(), transcoder.close(), subtitles.close(), hot.close()]);

@@ -36,6 +36,8 @@ export interface Transcoder {
   release(owner: string): void;
   /** Ends everything; resolves when no process is left. */
   close(): Promise<void>;
+  /** The films that are encoded now, one for each process. */
+  running(): readonly string[];
   /** Processes that run now, for metrics and tests. */
   pids(): readonly number[];
 }
@@ -258,6 +260,8 @@ export function startTranscoder(needs: Needs): Transcoder {
       await sweeping.stop();
       await Promise.all(leaving);
     },
+
+    running: () => [...entries.values()].filter(isRunning).map(({ file }) => file.path),
 
     pids: () =>
       [...entries.values()].flatMap((entry) =>

@@ -5,6 +5,7 @@ import { ListedReceiver } from "./signals.ts";
 import { ListedWitness } from "./timeline.ts";
 import { KeyUse } from "./key-use.ts";
 import { Closed, Id, Instant, SentInstant } from "./common.ts";
+import { LibraryJobs } from "./library-jobs.ts";
 import { SignalSum } from "./signals.ts";
 
 export const DataClass = Type.Union([
@@ -229,6 +230,8 @@ export const Console = Closed({
   epoch: Type.Integer(),
   floors: Type.Array(Closed({ kind: Type.String(), epoch: Type.Integer() })),
   titles: Type.Array(Closed({ state: Type.String(), count: Type.Integer() })),
+  /** What the worker does with the library. */
+  library: LibraryJobs,
   timeline: Closed({
     size: Type.Integer(),
     waiting: Type.Integer(),

@@ -22,6 +22,7 @@ import { NodesCard } from "./nodes-card.tsx";
 import { OperatorList } from "./operator-list.tsx";
 import { Renewals } from "./renewals.tsx";
 import { RecoveryCard } from "./recovery-card.tsx";
+import { LibraryCard } from "./library-card.tsx";
 import { LobbySection } from "./lobby-section.tsx";
 import { SumOfLetters } from "./sum-of-letters.tsx";
 import { SignalsCard } from "./signals-card.tsx";
@@ -125,6 +126,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         </section>
         <WitnessesCard witnesses={numbers.witnesses} />
         <LobbySection />
+        <LibraryCard titles={numbers.titles} jobs={numbers.library} />
         <NodesCard nodes={numbers.nodes} />
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
         <SignalsCard receivers={numbers.receivers} />

@@ -9,6 +9,7 @@ interface Said {
 const withPlace = [
   { form: /^it answered (?<status>\d+)$/, key: "said.it answered" },
   { form: /^it could not be reached \((?<why>.*)\)$/s, key: "said.it could not be reached" },
+  { form: /^ffmpeg cannot decode it: (?<why>.*)$/s, key: "said.ffmpeg cannot decode it" },
   { form: /^it cannot be encoded: (?<why>.*)$/s, key: "said.it cannot be encoded" },
 ] as const;
 

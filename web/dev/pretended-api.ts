@@ -427,6 +427,38 @@ function pretendedConsole(state: string): Static<typeof Console> {
       { state: "playable", count: 33 },
       { state: "damaged", count: 1 },
     ],
+    library: {
+      scan: {
+        isRunning: true,
+        isWaiting: false,
+        startedAt: ago(40_000),
+        finishedAt: null,
+        files: 36,
+        toInspect: 5,
+        inspected: 2,
+        inspecting: ["Gathering/Season 02/Gathering S02E04 - The.Longest.Name.Without.A.Space.1080p.WEB-DL.x264.mkv"],
+        stillWritten: 1,
+        notInspected: 1,
+      },
+      transcoding: [{ path: "Old Broadcast (1998).ts", encoders: 2 }],
+      pictures: {
+        now: { path: "Slow Light (2024)/Slow Light (2024).mkv", since: ago(9_000) },
+        made: 20,
+        waiting: 11,
+        failed: 12,
+      },
+      failed: [
+        { kind: "film", path: "Half (2020).mp4", problem: "Invalid data found when processing input", againAt: null },
+        { kind: "pictures", path: "Torn (1999).avi", problem: "its pictures take too long", againAt: ago(-3 * hourMs) },
+        {
+          kind: "pictures",
+          path: "Torn Twice (1999).avi",
+          problem: "ffmpeg cannot decode it: no frame",
+          againAt: null,
+        },
+      ],
+      broken: [{ task: "scrub-pictures", error: "ffmpeg is not installed; hint: install ffmpeg 5 or newer" }],
+    },
     timeline: {
       size: 1_204_551 + (Math.floor(Date.now() / 2_000) % 1_000),
       waiting: 3,

@@ -59,6 +59,7 @@ export function sayOf(
     | "floor"
     | "key-use.purpose"
     | "lane"
+    | "library-jobs.broken"
     | "node"
     | "record"
     | "review"

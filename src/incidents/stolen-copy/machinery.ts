@@ -83,6 +83,8 @@ export const machinery: Declarations = {
       started_at: library("when it began"),
       finished_at: library("when it ended"),
       counts: library("what it found, in numbers"),
+      inspecting: library("the files that are looked into"),
+      to_inspect: library("how many were to be looked into"),
     },
   },
   instance: {
