@@ -63,8 +63,8 @@ const grant = async (): Promise<Grant> => {
   return body as unknown as Grant;
 };
 
-async function open(width: number, height: number, path: string): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width, height } });
+async function open(width: number, height: number, path: string, hasTouch = false): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width, height }, hasTouch });
   const domain = new URL(service.origin).hostname;
   await context.addCookies([
     { name: sessionCookie, value: cookie, domain, path: "/", secure: true, httpOnly: true, sameSite: "Lax" },
@@ -150,6 +150,34 @@ test.each([
   },
   90_000,
 );
+
+test("a finger that drags along the time line shows the place under it, until it is lifted", async () => {
+  const page = await open(390, 780, `/watch/${titleId}?from=start`, true);
+  await playing(page);
+  const line = (await page.locator("media-time-range").boundingBox()) ?? expect.fail("no time line");
+  const touches = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", share?: number) =>
+    touches.send("Input.dispatchTouchEvent", {
+      type,
+      touchPoints:
+        share === undefined ? [] : [{ x: line.x + 10 + share * (line.width - 20), y: line.y + line.height / 2 }],
+    });
+  // The controls are hidden until the film is touched.
+  await page.touchscreen.tap(195, 390);
+  await expect.poll(() => page.locator("media-controller").getAttribute("userinactive")).toBeNull();
+  await touch("touchStart", 0.5 / 6);
+  for (const place of [1, 4, 2]) {
+    await touch("touchMove", (place + 0.5) / 6);
+    await expect.poll(() => shown(page, "preview"), { timeout: 10_000 }).toBe(place);
+  }
+  await touch("touchEnd");
+  await expect.poll(() => shown(page, "preview")).toBeUndefined();
+  await expect
+    .poll(async () => Math.trunc(((await page.evaluate("document.querySelector('video').currentTime")) as number) / 10))
+    .toBe(2);
+  expect(faultsOf.get(page)).toEqual([]);
+  await page.context().close();
+}, 90_000);
 
 test("keys show the place that they reach, for a while", async () => {
   const page = await open(1280, 720, `/watch/${titleId}?from=start`);

@@ -158,6 +158,32 @@ test("stopping tells a running job, waits for it, and leaves the rest for the ne
   await expect.poll(() => countJobs(db)).toEqual([{ task: "campaign", waiting: 1, givenUp: 0 }]);
 });
 
+test("what nobody waits for runs while every place is taken, and takes none itself", async () => {
+  const seen: string[] = [];
+  let finish = (): void => {};
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  const holding = (name: "campaign" | "scrub-pictures") =>
+    defineTask(name, async () => {
+      seen.push(name);
+      await held;
+    });
+  await work([
+    holding("campaign"),
+    holding("scrub-pictures"),
+    defineTask("scan-library", async () => void seen.push("scan-library")),
+  ]);
+  await enqueue(db, "scrub-pictures", {});
+  await until(() => seen.length === 1);
+  await enqueue(db, "scrub-pictures", {});
+  await enqueue(db, "scan-library", {});
+  await until(() => seen.length === 2);
+  await enqueue(db, "campaign", { incidentId: id });
+  await until(() => seen.length === 3);
+  finish();
+  await until(() => seen.length === 4);
+  expect(seen).toEqual(["scrub-pictures", "scan-library", "campaign", "scrub-pictures"]);
+});
+
 test("a job of a killed worker is unlocked; one of a living worker is not", async () => {
   let finish = (): void => {};
   const held = new Promise<void>((resolve) => (finish = resolve));

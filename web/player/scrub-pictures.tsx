@@ -81,7 +81,6 @@ function newDrawing(canvas: HTMLCanvasElement, sheets: ScrubSheets): (seconds: n
       const surface = canvas.getContext("2d");
       if (picture === undefined) surface?.clearRect(0, 0, canvas.width, canvas.height);
       else surface?.drawImage(picture, 0, 0);
-      canvas.dataset["seconds"] = picture === undefined ? "" : String(Math.round(seconds));
     }
     picture?.close();
   };
