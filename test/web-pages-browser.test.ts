@@ -352,6 +352,159 @@ test("the letter is read in each language and the plan says what it cannot promi
   }
 }, 60_000);
 
+/** Holds what the page asks for by this until it is let go. */
+async function held(page: Page, url: string, action: string): Promise<() => void> {
+  let letGo = () => {};
+  const waits = new Promise<void>((resolve) => (letGo = resolve));
+  await page.route(url, async (route) => {
+    const asked: unknown = route.request().postDataJSON();
+    if (typeof asked === "object" && asked !== null && "action" in asked && asked.action === action) await waits;
+    await route.continue();
+  });
+  return letGo;
+}
+
+test("no letter can be sent before it stands there to how many, and then only after a second look", async () => {
+  await set("case?state=contained");
+  const { page } = await open(`/console/incident/${id(7_000)}`, laptop);
+  const started: unknown[] = [];
+  page.on("request", (request) => {
+    if (request.url().endsWith("/notify") && request.postData()?.includes("start") === true)
+      started.push(request.url());
+  });
+  const countedNow = await held(page, "**/notify", "plan");
+  await page.getByRole("button", { name: "Write the letters" }).click();
+  await page.getByText("Counting").waitFor();
+  const dialog = page.locator("dialog[open]");
+  expect(await dialog.locator("[type=submit]").count()).toBe(0);
+  await dialog.getByRole("button", { name: "Cancel" }).waitFor();
+  countedNow();
+  const send = dialog.getByRole("button", { name: "Send the letters" });
+  await send.click();
+  expect(await dialog.locator("[type=checkbox]:invalid").count()).toBe(1);
+  expect(started).toEqual([]);
+  await dialog.getByText("I have read the letter and mean to send it to 4,790,310 accounts").click();
+  await send.click();
+  await dialog.waitFor({ state: "detached" });
+  expect(started).toHaveLength(1);
+  await page.context().close();
+});
+
+test("the numbers of the console and of a case say so when they are no longer live", async () => {
+  await set("case?state=notifying");
+  for (const path of ["/console", `/console/incident/${id(7_000)}`]) {
+    const { page } = await open(path, phone);
+    const mark = (text: string) => page.locator(".live", { hasText: text }).waitFor();
+    await mark("Live");
+    await page.context().setOffline(true);
+    await mark("Numbers stopped");
+    await page.context().setOffline(false);
+    await mark("Live");
+    await page.route("**/api/**", (route) => route.fulfill({ status: 503, body: "{}" }));
+    await mark("Numbers stopped");
+    // The case stays to be read.
+    expect(await page.getByText("database copy offered for sale").first().isVisible()).toBe(true);
+    await page.context().close();
+  }
+});
+
+test("the console says that the keyholder does not answer, and that its cases cannot be read", async () => {
+  const { page } = await open("/console", laptop);
+  await page.waitForSelector(".figures");
+  const away = page.getByText("Until it does nobody signs in");
+  expect(await away.count()).toBe(0);
+  await page.route("**/api/incidents", (route) => route.fulfill({ status: 503, body: "{}" }));
+  await page.route("**/api/console", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ json: { ...(await response.json()), addresses: null } });
+  });
+  await away.waitFor();
+  await page.reload();
+  await page.locator("[aria-labelledby=cases] [role=alert]").waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.context().close();
+});
+
+async function prove(page: Page): Promise<void> {
+  await page.locator("dialog[open] [name=password]").fill("a password");
+  await page.locator("dialog[open] [name=code]").fill("123456");
+  await page.keyboard.press("Enter");
+}
+
+test("whoever leaves the proof that containing asks for leaves it at once, and one who contained meanwhile is named", async () => {
+  await set("case?state=open");
+  const { page } = await open(`/console/incident/${id(7_000)}`, laptop);
+  const contain = page.getByRole("button", { name: "Contain now" });
+  await contain.click();
+  const proof = page.locator("dialog[open]").last();
+  await proof.locator("[name=password]").waitFor();
+  await proof.getByRole("button", { name: "Cancel" }).click();
+  await expect.poll(() => page.locator("dialog[open]").count()).toBe(0);
+
+  await contain.click();
+  await prove(page);
+  await page.locator("dialog[open] .counts", { hasText: "4,812,077" }).waitFor();
+  const already = page.getByText("was contained at");
+  expect(await already.count()).toBe(0);
+  await set("case?state=contained");
+  await already.waitFor();
+  await page.context().close();
+});
+
+test("containing goes from what was heard to what it refuses with the focus in the dialog", async () => {
+  const { page } = await open("/console", laptop);
+  await page.getByRole("button", { name: "Contain now" }).click();
+  await page.keyboard.type("a copy is for sale");
+  await page.keyboard.press("Enter");
+  await prove(page);
+  await page.locator("dialog[open] .counts", { hasText: "4,812,077" }).waitFor();
+  expect(await page.evaluate("document.querySelector('dialog[open]').contains(document.activeElement)")).toBe(true);
+  await page.context().close();
+});
+
+test("under bars of minutes stand minutes", async () => {
+  await set("case?state=notifying");
+  const { page } = await open("/", laptop);
+  await page.addInitScript(`
+    globalThis.drawn = [];
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+      drawn.push(text);
+      fillText.call(this, text, ...rest);
+    };
+  `);
+  await page.goto(`/console/incident/${id(7_000)}`);
+  await page.locator("section[aria-labelledby=letters] .chart canvas").waitFor();
+  const minutes = "drawn.filter((text) => /^\\d+:\\d\\d/.test(text) && !/:00/.test(text)).length";
+  await expect.poll(() => page.evaluate(minutes)).toBeGreaterThan(1);
+  await page.context().close();
+});
+
+test("a TV that gets no code is helped by OK and arrows alone, and gets one by itself when the service is back", async () => {
+  await set("case?state=notifying");
+  await set("sign-out?reason=silent");
+  const { page } = await open("/tv", { width: 1_920, height: 1_080 });
+  await page.waitForSelector(".tv-qr img");
+  await page.route("**/oauth/device_authorization", (route) => route.abort());
+  await page.goto("/tv");
+  await page.waitForSelector(".failed button:focus");
+  expect(await page.locator(".failed a").count()).toBe(0);
+  await page.keyboard.press("ArrowUp");
+  await page.waitForSelector(".tv-link .notice button:focus");
+  await page.keyboard.press("ArrowDown");
+  await page.waitForSelector(".failed button:focus");
+  await page.unroute("**/oauth/device_authorization");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".tv-qr img");
+
+  await page.route("**/oauth/device_authorization", (route) => route.abort());
+  await page.goto("/tv");
+  await page.waitForSelector(".failed");
+  await page.unroute("**/oauth/device_authorization");
+  await page.waitForSelector(".tv-qr img");
+  await page.context().close();
+});
+
 /** What is left of the film in the page, and how the room is lit. */
 const room = `({
   films: document.querySelectorAll("video").length,

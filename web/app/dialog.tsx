@@ -25,9 +25,14 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false, 
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
   }, [opener]);
+  // What had the focus may give way to the next step: then it is the dialog's, and not the page's behind it.
+  useEffect(() => {
+    if (document.activeElement === document.body) dialog.current?.focus();
+  });
   return (
     <dialog
       ref={dialog}
+      tabIndex={-1}
       className={`dialog${alarm ? " is-alarm" : ""}${wide ? " is-wide" : ""}`}
       aria-labelledby={heading}
       data-stays={stays ? "" : undefined}

@@ -24,10 +24,12 @@ interface FailedProps {
   readonly retry?: () => void;
   /** Stands alone on the page instead of inside a frame. */
   readonly whole?: boolean;
+  /** On a television: OK on the remote tries again, and there is no other page to go to. */
+  readonly onTv?: boolean;
 }
 
 /** The failed state of a page: what happened, that nothing was lost, what to do, and the reference for the operator. */
-export function Failed({ error, retry, whole = false }: FailedProps) {
+export function Failed({ error, retry, whole = false, onTv = false }: FailedProps) {
   const kind = error === "missing" ? "missing" : kindOf(error);
   const reference = error instanceof Refused ? error.reference : undefined;
   const Frame = whole ? "main" : "section";
@@ -48,13 +50,15 @@ export function Failed({ error, retry, whole = false }: FailedProps) {
       {reference !== undefined && <p className="soft small">{say("failed.reference", { reference })}</p>}
       <div className="buttons">
         {retry !== undefined && kind !== "missing" && kind !== "operators" && (
-          <button className="button" type="button" autoFocus={whole} onClick={retry}>
+          <button className="button" type="button" autoFocus={whole || onTv} onClick={retry}>
             {say("failed.retry")}
           </button>
         )}
-        <a className="button-quiet" href="/">
-          {say("failed.home")}
-        </a>
+        {!onTv && (
+          <a className="button-quiet" href="/">
+            {say("failed.home")}
+          </a>
+        )}
       </div>
     </Frame>
   );

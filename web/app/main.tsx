@@ -6,6 +6,7 @@ import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-qu
 import { RouterProvider } from "@tanstack/react-router";
 import { createRoot } from "react-dom/client";
 import { goSignIn, isSignedOut, Refused } from "./api.ts";
+import { Cancelled } from "./proof.tsx";
 import { lightsOf, setLights } from "./lights.ts";
 import { newRouter } from "./routes.tsx";
 import { locale } from "../text/say.ts";
@@ -26,8 +27,9 @@ const queries = new QueryClient({
   }),
   defaultOptions: {
     queries: {
-      // A refusal stays one; only a missing answer is worth asking for again.
-      retry: (count, error) => count < 2 && !(error instanceof Refused && error.status < 500),
+      // A refusal stays one, and so does a person's no; only a missing answer is worth asking for again.
+      retry: (count, error) =>
+        count < 2 && !(error instanceof Cancelled) && !(error instanceof Refused && error.status < 500),
       retryDelay: (count) => 400 * 2 ** count,
       staleTime: 5_000,
     },

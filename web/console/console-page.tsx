@@ -17,6 +17,7 @@ import { ContainDialog } from "./contain-dialog.tsx";
 import { countedAgo } from "./counted-ago.ts";
 import { KeyUse } from "./key-use.tsx";
 import { paceText } from "./letters-going-out.tsx";
+import { Live } from "./live.tsx";
 import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
 import { NodesCard } from "./nodes-card.tsx";
 import { OperatorList } from "./operator-list.tsx";
@@ -32,19 +33,12 @@ import "./console.css";
 export function ConsolePage() {
   const numbers = useQuery(consoleQuery);
   const now = useNow();
-  const stale = numbers.data !== undefined && numbers.isError;
   return (
     <PageFrame title={say("console.title")} className="console">
       <div className="console-page">
         <div className="card-heading">
           <h1>{say("console.title")}</h1>
-          {numbers.data !== undefined && (
-            <p className={`live${stale ? " is-stale" : ""}`}>
-              {stale
-                ? say("console.stale", { ago: showAgo(new Date(numbers.dataUpdatedAt).toISOString(), now) })
-                : say("console.live")}
-            </p>
-          )}
+          {numbers.data !== undefined && <Live numbers={numbers} />}
         </div>
         {numbers.data !== undefined ? (
           <Numbers numbers={numbers.data} now={now} />
@@ -70,6 +64,11 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
   const titles = numbers.titles.reduce((sum, one) => sum + one.count, 0);
   return (
     <>
+      {numbers.addresses === null && (
+        <div className="notice is-alarm" role="status">
+          <strong>{say("console.keyholder-away")}</strong>
+        </div>
+      )}
       {numbers.incident === null ? (
         <Calm rings={rings} onContain={() => setContaining(true)} />
       ) : (
@@ -301,7 +300,15 @@ function Cases() {
   return (
     <section className="card" aria-labelledby="cases">
       <h2 id="cases">{say("console.cases")}</h2>
-      {incidents.data !== undefined && all.length === 0 && <p className="soft">{say("console.cases.none")}</p>}
+      {incidents.data !== undefined ? (
+        all.length === 0 && <p className="soft">{say("console.cases.none")}</p>
+      ) : incidents.isError ? (
+        <p className="error-text" role="alert">
+          {say("lobby.away")}
+        </p>
+      ) : (
+        <span className="skeleton is-card" role="status" aria-label={say("console.loading")} />
+      )}
       {all.length > 0 && (
         <ul className="plain-list">
           {all.map((one) => (

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { Plan } from "../../src/wire/campaign.ts";
 import type { Contained, ContainmentMode, Counts, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
@@ -7,7 +7,8 @@ import { goSignIn, send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
 import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
-import { useProved } from "../app/proof.tsx";
+import { Cancelled, useProved } from "../app/proof.tsx";
+import { incidentQuery } from "../app/queries.ts";
 import { say, showDecimal, showExact, showNumber } from "../text/say.ts";
 import { costText, endText } from "./plan-view.tsx";
 
@@ -30,8 +31,11 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
   const [keepTools, setKeepTools] = useState(false);
   const [openedId, setOpenedId] = useState(incident?.id ?? null);
   const [done, setDone] = useState<Done | null>(null);
+  // Somebody else may contain it while this is being read.
+  const incidentNow = useQuery({ ...incidentQuery(openedId ?? ""), enabled: openedId !== null && done === null });
+  const containedAt = incidentNow.data?.containedAt ?? null;
   const counts = useQuery({
-    queryKey: ["contain-counts", openedId, mode, keepTools],
+    queryKey: ["contain-counts", openedId, mode, keepTools, containedAt],
     queryFn: () =>
       proved(() =>
         send<Done>("POST", `/api/incidents/${openedId ?? ""}/contain`, { body: { mode, keepTools, dryRun: true } }),
@@ -40,6 +44,11 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
     gcTime: 0,
     placeholderData: (before) => before,
   });
+
+  const isLeft = counts.error instanceof Cancelled;
+  useEffect(() => {
+    if (isLeft) onClose();
+  }, [isLeft, onClose]);
 
   async function openFirst(filled: Filled) {
     const opened = await proved(() =>
@@ -86,6 +95,11 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
   return (
     <Dialog alarm wide title={say("contain.title")} onClose={onClose}>
       <p className="lead">{say("contain.what")}</p>
+      {containedAt !== null && (
+        <div className="notice is-alarm" role="status">
+          <strong>{say("contain.already", { at: showExact(containedAt) })}</strong>
+        </div>
+      )}
       <Form action={contain} submit={say("contain.go")} onCancel={onClose} danger>
         <fieldset className="choice is-columns">
           <legend className="visually-hidden">{say("case.mode")}</legend>

@@ -14,6 +14,7 @@ import { say, sayCount, sayOf, showExact, showList, showNumber, showSpan } from 
 import { countedAgo } from "./counted-ago.ts";
 import { detailLanguage, detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
+import { Live } from "./live.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
 import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
 import { nameOf } from "./operator-list.tsx";
@@ -32,7 +33,7 @@ export function IncidentPage() {
     <PageFrame title={incident.data?.reference ?? say("console.title")} className="console">
       <div className="console-page">
         {incident.data !== undefined ? (
-          <CaseFile incident={incident.data} />
+          <CaseFile incident={incident.data} live={<Live numbers={incident} />} />
         ) : incident.isError ? (
           <Failed error={incident.error} retry={() => void incident.refetch()} />
         ) : (
@@ -47,13 +48,16 @@ export function IncidentPage() {
   );
 }
 
-function CaseFile({ incident }: { readonly incident: IncidentStatus }) {
+function CaseFile({ incident, live }: { readonly incident: IncidentStatus; readonly live: ReactNode }) {
   return (
     <>
       <header className="case-head">
-        <p className="case-label">
-          {say("case.reference", { reference: incident.reference })} · {showExact(incident.openedAt)}
-        </p>
+        <div className="card-heading">
+          <p className="case-label">
+            {say("case.reference", { reference: incident.reference })} · {showExact(incident.openedAt)}
+          </p>
+          {live}
+        </div>
         <h1>{incident.reason}</h1>
         <StateSteps state={incident.state} />
       </header>

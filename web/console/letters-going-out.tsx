@@ -50,7 +50,7 @@ export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pa
         <>
           <p className="small soft">{say("letters.by-minute")}</p>
           <Suspense fallback={<div className="chart" />}>
-            <TimeChart label={say("letters.by-minute")} points={points} bars />
+            <TimeChart label={say("letters.by-minute")} points={points} bars="minute" />
           </Suspense>
         </>
       )}

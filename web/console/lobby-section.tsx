@@ -88,7 +88,7 @@ function Shown({ lobby }: { readonly lobby: LobbyNumbers }) {
         <p className="soft">{say("lobby.chart.none")}</p>
       ) : (
         <Suspense fallback={<span className="skeleton is-card" />}>
-          <TimeChart label={say("lobby.chart.label", { count: showNumber(letIn) })} points={points} bars />
+          <TimeChart label={say("lobby.chart.label", { count: showNumber(letIn) })} points={points} bars="minute" />
         </Suspense>
       )}
     </>

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { IncidentStatus, Notified } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
@@ -34,7 +34,11 @@ export function NotifyDialog({
     refetchInterval: ({ state }) => (state.data !== undefined && isWhole(state.data) ? false : lookAgainMs),
     gcTime: 0,
   });
-  const scope = plan.data?.plan?.withAddress ?? 0;
+  const planned = plan.data?.plan;
+  const isLeft = preview.error instanceof Cancelled;
+  useEffect(() => {
+    if (isLeft) onClose();
+  }, [isLeft, onClose]);
 
   return (
     <Dialog wide title={say("notify.title")} onClose={onClose}>
@@ -64,27 +68,36 @@ export function NotifyDialog({
             <span role="status">{told}</span>
           </div>
           <h3>{say("notify.plan")}</h3>
-          {plan.isError ? (
+          {planned !== undefined ? (
+            <PlanView plan={planned} />
+          ) : plan.isError ? (
             <Failed error={plan.error} retry={() => void plan.refetch()} />
-          ) : plan.data?.plan === undefined ? (
-            <p role="status">{say("plan.counting")}</p>
           ) : (
-            <PlanView plan={plan.data.plan} />
+            <p role="status">{say("plan.counting")}</p>
           )}
-          <Form
-            submit={say("notify.start")}
-            onCancel={onClose}
-            action={async () => {
-              await notify("start");
-              await queries.invalidateQueries({ queryKey: ["incident", incident.id] });
-              onClose();
-            }}
-          >
-            <label className="check">
-              <input type="checkbox" required disabled={plan.data === undefined} />
-              <span>{sayCount("notify.second-look", scope)}</span>
-            </label>
-          </Form>
+          {/* Nothing can be sent before it is known to how many: browsers do not ask for a box that is disabled. */}
+          {planned === undefined ? (
+            <div className="buttons">
+              <button className="button-quiet" type="button" onClick={onClose}>
+                {say("cancel")}
+              </button>
+            </div>
+          ) : (
+            <Form
+              submit={say("notify.start")}
+              onCancel={onClose}
+              action={async () => {
+                await notify("start");
+                await queries.invalidateQueries({ queryKey: ["incident", incident.id] });
+                onClose();
+              }}
+            >
+              <label className="check">
+                <input type="checkbox" required />
+                <span>{sayCount("notify.second-look", planned.withAddress)}</span>
+              </label>
+            </Form>
+          )}
         </>
       )}
     </Dialog>

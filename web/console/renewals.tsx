@@ -24,12 +24,13 @@ export function Renewals({ incident }: { readonly incident: IncidentStatus }) {
   const label = say("case.renewed", { count: incident.renewed, scope: incident.letters?.scope ?? incident.renewed });
   return (
     <>
-      <p>{label}</p>
+      {/* Before the letters there is no scope to be a part of. */}
+      {(incident.letters !== null || incident.renewed > 0) && <p>{label}</p>}
       {points.length === 0 ? (
         <p className="soft">{say("case.renewals.none")}</p>
       ) : (
         <Suspense fallback={<div className="chart" />}>
-          <TimeChart label={`${say("case.renewals")}: ${label}`} points={points} bars />
+          <TimeChart label={`${say("case.renewals")}: ${label}`} points={points} bars="hour" />
         </Suspense>
       )}
     </>

@@ -8,13 +8,17 @@ interface TimeChartProps {
   readonly label: string;
   /** Epoch milliseconds, ascending, and a value for each. */
   readonly points: readonly (readonly [number, number])[];
-  readonly bars?: boolean;
+  /** Counts, so long each: between two minutes, or two hours, there is nothing to name. A line otherwise. */
+  readonly bars?: "minute" | "hour";
 }
 
 const height = 200;
+/** How far apart the ticks under bars may be, in seconds. */
+const minuteSteps = [1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60);
+const hourSteps = [1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * 3_600);
 
 /** A time series: bars for counts by hour, a line for something that grows. Redraws with its room and its data. */
-export default function TimeChart({ label, points, bars = false }: TimeChartProps) {
+export default function TimeChart({ label, points, bars }: TimeChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(points);
@@ -41,8 +45,7 @@ export default function TimeChart({ label, points, bars = false }: TimeChartProp
           {
             ...axis,
             grid: { show: false },
-            // Bars count by the hour: between two hours there is nothing to name.
-            ...(bars ? { incrs: [1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * 3_600) } : {}),
+            ...(bars === undefined ? {} : { incrs: bars === "hour" ? hourSteps : [...minuteSteps, ...hourSteps] }),
             values: (_plot, splits, _axis, _space, step) => timeLabels(splits, step),
           },
           {
@@ -56,10 +59,10 @@ export default function TimeChart({ label, points, bars = false }: TimeChartProp
           {},
           {
             stroke: colour("--accent-ink"),
-            width: bars ? 0 : 2,
-            fill: bars ? colour("--accent") : colour("--accent-wash"),
+            width: bars === undefined ? 2 : 0,
+            fill: bars === undefined ? colour("--accent-wash") : colour("--accent"),
             points: { show: false },
-            ...(bars && uPlot.paths.bars !== undefined
+            ...(bars !== undefined && uPlot.paths.bars !== undefined
               ? { paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }) }
               : {}),
           },

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useLayoutEffect, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { toString as drawQr } from "qrcode";
 import type { DeviceAuthorization } from "../../src/wire/links.ts";
+import { moveFocus } from "../app/arrow-focus.ts";
 import { useNow } from "../app/clock.ts";
 import { send } from "../app/api.ts";
 import { Failed } from "../app/failed.tsx";
@@ -12,6 +13,8 @@ import { LetterScreen } from "./letter-screen.tsx";
 
 const clientId = "houselights-tv-web";
 const grantType = "urn:ietf:params:oauth:grant-type:device_code";
+
+const askAgainMs = 15_000;
 
 interface Asked extends DeviceAuthorization {
   readonly askedAtMs: number;
@@ -43,7 +46,15 @@ async function poll(deviceCode: string): Promise<{ readonly state: Poll; readonl
 
 /** What a TV that is not signed in shows: three steps, a code that can be read across a room, and a QR of the same. */
 export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
-  const link = useQuery({ queryKey: ["tv-link"], queryFn: ask, staleTime: Infinity, gcTime: 0, retry: 2 });
+  const link = useQuery({
+    queryKey: ["tv-link"],
+    queryFn: ask,
+    staleTime: Infinity,
+    gcTime: 0,
+    retry: 2,
+    // Nobody stands before it when the service is there again.
+    refetchInterval: ({ state }) => (state.status === "error" ? askAgainMs : false),
+  });
   const notice = useQuery({ ...noticeQuery, refetchInterval: 30_000, retry: false });
   const [denied, setDenied] = useState(false);
   const [reads, setReads] = useState(false);
@@ -51,6 +62,14 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
   useLayoutEffect(() => {
     setLights("up");
     return () => setLights("down");
+  }, []);
+  const frame = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (frame.current !== null && moveFocus(frame.current, event.key)) event.preventDefault();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
   }, []);
   const now = useNow();
   const asked = link.data;
@@ -89,7 +108,7 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
   const leftMinutes =
     asked === undefined ? 0 : Math.max(1, Math.round((asked.askedAtMs + asked.expires_in * 1_000 - now) / 60_000));
   return (
-    <main id="main" className="tv tv-link" tabIndex={-1}>
+    <main ref={frame} id="main" className="tv tv-link" tabIndex={-1}>
       <span className="wordmark">{say("app.name")}</span>
       {notice.data != null && (
         <div className="notice" role="status">
@@ -123,7 +142,7 @@ export function LinkScreen({ onLinked }: { readonly onLinked: () => void }) {
           </button>
         </div>
       ) : link.isError ? (
-        <Failed error={link.error} retry={() => void again()} />
+        <Failed error={link.error} retry={() => void again()} onTv />
       ) : (
         <div className="tv-link-parts">
           <div>

@@ -25,6 +25,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "console.keys.yes": "Ja",
   "console.start.go": "Fall öffnen",
   "console.live": "Laufend",
+  "console.keyholder-away":
+    "Der Schlüsselprozess antwortet nicht. Bis er es tut, meldet sich niemand an, erneuert niemand und geht kein Brief hinaus. Eindämmen geht ohne ihn.",
   "console.stale": "Zahlen stehen still seit {ago}",
   "console.accounts": "Konten",
   "console.counted": "gezählt {ago}",
@@ -380,6 +382,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "contain.keep-tools.hint": "Skripte und Übersichten behalten ihre Token. Der Bericht sagt es.",
   "contain.uncounted":
     "Hier nicht gezählt: Bei so vielen Konten dauert das Minuten. Das Eindämmen wartet nicht darauf.",
+  "contain.already":
+    "Dieser Fall wurde schon eingedämmt: {at}. Noch einmal einzudämmen weist zurück, was seither entstanden ist.",
   "contain.second-look": "Ich habe das gelesen und meine es",
   "contain.go": "Eindämmen",
   "contain.done.title": "Eingedämmt",

@@ -24,6 +24,8 @@ export const en = {
   "console.keys.yes": "Yes",
   "console.start.go": "Open the case",
   "console.live": "Live",
+  "console.keyholder-away":
+    "The keyholder does not answer. Until it does nobody signs in, renews or is written to. Containing works without it.",
   "console.stale": "Numbers stopped {ago}",
   "console.accounts": "Accounts",
   "console.counted": "counted {ago}",
@@ -372,6 +374,7 @@ export const en = {
   "contain.keep-tools": "Keep tools",
   "contain.keep-tools.hint": "Scripts and dashboards keep their tokens. The report says so.",
   "contain.uncounted": "Not counted here: with so many accounts that takes minutes. Containing does not wait for it.",
+  "contain.already": "This case was contained at {at} already. Containing again refuses what was made since.",
   "contain.second-look": "I have read this and mean it",
   "contain.go": "Contain",
   "contain.done.title": "Contained",

@@ -24,6 +24,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "console.keys.yes": "Sí",
   "console.start.go": "Abrir el caso",
   "console.live": "En vivo",
+  "console.keyholder-away":
+    "El proceso de claves no responde. Hasta que lo haga, nadie entra ni renueva y no sale ninguna carta. La contención funciona sin él.",
   "console.stale": "Cifras paradas {ago}",
   "console.accounts": "Cuentas",
   "console.counted": "contado {ago}",
@@ -389,6 +391,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "contain.keep-tools": "Conservar las herramientas",
   "contain.keep-tools.hint": "Los scripts y paneles conservan sus tokens. El informe lo dice.",
   "contain.uncounted": "No se cuenta aquí: con tantas cuentas lleva minutos. La contención no espera.",
+  "contain.already": "Este caso ya se contuvo: {at}. Contener otra vez rechaza lo que se haya hecho desde entonces.",
   "contain.second-look": "He leído esto y es lo que quiero",
   "contain.go": "Contener",
   "contain.done.title": "Contenido",

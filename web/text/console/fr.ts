@@ -25,6 +25,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "console.keys.yes": "Oui",
   "console.start.go": "Ouvrir le dossier",
   "console.live": "En direct",
+  "console.keyholder-away":
+    "Le processus des clés ne répond pas. Jusque-là, personne ne se connecte ni ne renouvelle, et aucune lettre ne part. Le confinement marche sans lui.",
   "console.stale": "Chiffres arrêtés {ago}",
   "console.accounts": "Comptes",
   "console.counted": "compté {ago}",
@@ -392,6 +394,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "contain.keep-tools": "Garder les outils",
   "contain.keep-tools.hint": "Les scripts et tableaux de bord gardent leurs jetons. Le rapport le dit.",
   "contain.uncounted": "Non compté ici : avec autant de comptes, cela prend des minutes. Le confinement n’attend pas.",
+  "contain.already": "Ce dossier a déjà été contenu : {at}. Contenir encore une fois refuse ce qui a été fait depuis.",
   "contain.second-look": "J’ai lu ceci et c’est ce que je veux",
   "contain.go": "Contenir",
   "contain.done.title": "Contenu",

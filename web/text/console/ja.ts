@@ -24,6 +24,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "console.keys.yes": "はい",
   "console.start.go": "事案を開く",
   "console.live": "更新中",
+  "console.keyholder-away":
+    "鍵プロセスが応答しません。応答するまで、誰もサインインや更新ができず、手紙も送られません。封じ込めは鍵プロセスなしでできます。",
   "console.stale": "数字の更新が止まりました：{ago}",
   "console.accounts": "アカウント",
   "console.counted": "{ago}に集計",
@@ -357,6 +359,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "contain.keep-tools": "ツールを継続する",
   "contain.keep-tools.hint": "スクリプトやダッシュボードはトークンを保ちます。報告書に記されます。",
   "contain.uncounted": "アカウントが多く、数えるのに数分かかるため、ここでは数えません。封じ込めはそれを待ちません。",
+  "contain.already": "この事案はすでに封じ込め済みです：{at}。もう一度封じ込めると、その後に作られたものを拒否します。",
   "contain.second-look": "内容を確認し、実行する意思があります",
   "contain.go": "封じ込める",
   "contain.done.title": "封じ込めました",
