@@ -391,6 +391,11 @@ test("the notice page shows the letter as it was sent, in the reader's language,
   expect(told.text).toContain("The way in was closed on 22 November 2026 at 18:00 UTC");
   expect(told.text).not.toContain("It is still being examined");
   expect(told.text).not.toContain("bucket");
+  // A genuine reference is not called a fraud for how it is typed.
+  for (const typed of ["hl2026 9xyz", "HL20269XYZ", " hl 2026 9xyz ", "HL\u20132026\u20139XYZ"]) {
+    const found = await browser.get(`/notice?reference=${encodeURIComponent(typed)}`);
+    expect(found.text, typed).toContain("This reference is genuine");
+  }
   for (const bad of ["%00", "..%2F..%2Fetc", "a".repeat(199), "%F0%9F%92%A9", "HL-2026-9XY"]) {
     expect((await browser.get(`/notice/${bad}`)).status, bad).toBe(404);
   }

@@ -81,13 +81,21 @@ export type PublicNotice =
     }
   | { readonly kind: "not found" };
 
-const referencePattern = /^[A-Za-z0-9._-]{1,60}$/;
+const referencePattern = /^[A-Z0-9._-]{1,60}$/;
+
+/** As the letter prints it, whatever people put between its letters: a genuine one that is typed otherwise must not be called a fraud. */
+const asPrinted = (typed: string): string => {
+  const text = typed.toUpperCase();
+  const [, first, last] = /^HL([A-Z0-9]{4})([A-Z0-9]{4})$/.exec(text.replace(/[\s\p{Pd}]/gu, "")) ?? [];
+  return first === undefined || last === undefined ? text : `HL-${first}-${last}`;
+};
 
 /**
  * Looks a reference up as anybody may. A case that is open and not contained is not found: nothing has been said of it
  * yet. Nothing personal is in the answer.
  */
-export async function readNotice(tx: Tx, reference: string): Promise<PublicNotice> {
+export async function readNotice(tx: Tx, typed: string): Promise<PublicNotice> {
+  const reference = asPrinted(typed);
   if (!referencePattern.test(reference)) return { kind: "not found" };
   const row = await tx.one<{
     id: IncidentId;
@@ -100,7 +108,7 @@ export async function readNotice(tx: Tx, reference: string): Promise<PublicNotic
   }>(
     `select id, reference, state, contained_at as "containedAt", notified_at as "notifiedAt",
             way_in_closed_at as "wayInClosedAt", closed_at as "closedAt"
-       from incident where reference = upper($1) and state <> 'open' and contained_at is not null`,
+       from incident where reference = $1 and state <> 'open' and contained_at is not null`,
     [reference],
   );
   if (row === undefined) return { kind: "not found" };
