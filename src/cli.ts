@@ -13,7 +13,7 @@ import { Fault, messageOf } from "./kernel/fault.ts";
 import { newLog } from "./kernel/log.ts";
 import { loadCommands } from "./commands/all.ts";
 import { Ended } from "./commands/endings.ts";
-import { usageOf, type Command, type Outcome } from "./commands/command.ts";
+import { usageOf, usageOfSeveral, type Command, type Outcome } from "./commands/command.ts";
 import { readPackedPackages } from "./packed-packages.ts";
 
 readPackedPackages();
@@ -50,7 +50,7 @@ const common: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" }, 
 async function run(words: readonly string[]): Promise<number> {
   const noun = words[0];
   if (noun === undefined || noun === "help" || noun === "--help" || noun === "-h") {
-    return help(usage(await loadCommands()));
+    return help(usageOfSeveral(await loadCommands()));
   }
   const ofNoun = await loadCommands(noun);
   if (ofNoun.length === 0) {
@@ -60,7 +60,7 @@ async function run(words: readonly string[]): Promise<number> {
   const command = ofNoun.find(({ words: own }) => own.every((word, i) => words[i] === word));
   if (command === undefined) {
     if (words.includes("--help") || words.includes("-h")) {
-      return help(usage(ofNoun));
+      return help(usageOfSeveral(ofNoun));
     }
     complain(
       `${noun} needs one of: ${ofNoun.map(({ words: own }) => own.slice(1).join(" ")).join(", ")}`,
@@ -121,8 +121,18 @@ async function runCommand(command: Command, rest: readonly string[]): Promise<nu
   }
   const config = readConfig();
   const log = newLog(command.words.join(" "), command.isDaemon === true ? config.logLevel : "error");
-  const outcome = await command.run({ config, log, values, positionals, say, json: values["json"] === true });
-  return settle(command, outcome, values["json"] === true);
+  const json = values["json"] === true;
+  // Standard output is for one JSON object then; what is said meanwhile is for whoever watches.
+  const aside = (line: string): void => void process.stderr.write(`${line}\n`);
+  const outcome = await command.run({
+    config,
+    log,
+    values,
+    positionals,
+    say: json && command.isDaemon !== true ? aside : say,
+    json,
+  });
+  return settle(command, outcome, json);
 }
 
 const codeOf = (outcome: Outcome): number =>
@@ -149,18 +159,6 @@ function hintFor({ code, message }: Fault): string | undefined {
   return message.includes("(it is a standby)")
     ? "if the first is gone for good: houselights keyholder promote, on the standby's host; incident contain works without"
     : "start the keyholder; incident contain works without";
-}
-
-function usage(some: readonly Command[]): string {
-  const lines = some.map(({ words, summary }) => `  ${words.join(" ").padEnd(22)} ${summary}`);
-  return [
-    "usage: houselights <command> [options]",
-    "",
-    ...lines,
-    "",
-    "each takes --help; settings come from the environment (README)",
-    "exit codes: 0 done, 1 refused or failed, 2 the command line was wrong, 3 the service is not reachable",
-  ].join("\n");
 }
 
 let ended: Ended | undefined;

@@ -56,13 +56,33 @@ export function usageOf({ words, summary, arguments: args = "", optionHelp = [],
   ].join("\n");
 }
 
+/** What several commands are for, an example of each noun or verb, and what their exit codes mean. */
+export function usageOfSeveral(some: readonly Command[]): string {
+  const isOneNoun = some.every(({ words }) => words[0] === some[0]?.words[0]);
+  // Of one noun every verb; of all the first of each noun, which is what its people come for.
+  const shown = some.filter(
+    ({ words }, place) => isOneNoun || some.findIndex((one) => one.words[0] === words[0]) === place,
+  );
+  return [
+    "usage: houselights <command> [options]",
+    "",
+    ...some.map(({ words, summary }) => `  ${words.join(" ").padEnd(22)} ${summary}`),
+    "",
+    "examples:",
+    ...shown.flatMap(({ examples }) => examples.slice(0, 1)).map((line) => `  ${line}`),
+    "",
+    "each takes --help; settings come from the environment (README)",
+    "exit codes: 0 done, 1 refused or failed, 2 the command line was wrong, 3 the service is not reachable",
+  ].join("\n");
+}
+
 /** The text of an option, or `undefined` if it was not given. */
 export const textOf = (values: Call["values"], name: string): string | undefined => {
   const value = values[name];
   return typeof value === "string" ? value : undefined;
 };
 
-/** Asks on the terminal; without one, only `--yes` goes on. */
+/** Asks on the terminal, wherever standard output goes; without one, only `--yes` goes on. */
 export async function confirmed({ values, say }: Call, question: string): Promise<boolean> {
   if (values["yes"] === true) return true;
   if (!process.stdin.isTTY) {
@@ -70,7 +90,7 @@ export async function confirmed({ values, say }: Call, question: string): Promis
     return false;
   }
   const { createInterface } = await import("node:readline/promises");
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
   // A terminal that is gone cannot be set back.
   lines.on("error", () => undefined);
   // Ctrl-C and Ctrl-D are no answer, and so no yes; the terminal's line is left as after one.

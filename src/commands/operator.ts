@@ -1,12 +1,15 @@
-import { operatorIds } from "../accounts/accounts.ts";
+import { operatorIds, type OpenedAccount } from "../accounts/accounts.ts";
 import { parseId, type AccountId } from "../kernel/brand.ts";
 import { secretText } from "../http/cookies.ts";
 import { addOperator, listOperators, removeOperator } from "../credentials/operators.ts";
 import { makeOperatorLink } from "../sessions/operator-link.ts";
 import { withGround } from "./ground.ts";
-import { textOf, type Command } from "./command.ts";
+import { confirmed, textOf, type Command } from "./command.ts";
 
 const host = "host";
+
+const operatorLine = ({ accountId, name, addresses }: OpenedAccount): string =>
+  `${accountId}  ${name}  ${addresses.map(({ address }) => address).join(", ") || "no address"}`;
 
 export const operatorCommands: readonly Command[] = [
   {
@@ -48,10 +51,7 @@ export const operatorCommands: readonly Command[] = [
           lines:
             operators.length === 0
               ? ["no operator yet; `houselights operator link` makes the first"]
-              : operators.map(
-                  ({ accountId, name, addresses }) =>
-                    `${accountId}  ${name}  ${addresses.map(({ address }) => address).join(", ") || "no address"}`,
-                ),
+              : operators.map(operatorLine),
         };
       }),
   },
@@ -74,14 +74,24 @@ export const operatorCommands: readonly Command[] = [
   {
     words: ["operator", "remove"],
     summary: "make an operator a viewer again",
-    arguments: "ID",
+    arguments: "ID [--yes]",
     positionals: 1,
+    options: { yes: { type: "boolean" } },
+    optionHelp: [["--yes", "do not ask"]],
     examples: ["houselights operator remove 0199c0de-0000-7000-8000-000000000000"],
-    run: ({ config, log, positionals: [id] }) =>
-      withGround(config, log, async ({ db, clock, random }) => {
-        const accountId = parseId<AccountId>(id);
+    run: (call) =>
+      withGround(call.config, call.log, async ({ db, clock, random, keyholders }) => {
+        const accountId = parseId<AccountId>(call.positionals[0]);
         if (accountId === undefined) {
           return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
+        }
+        if (call.values["yes"] !== true) {
+          const operators = await listOperators({ db, keyholder: keyholders.operator });
+          const one = operators.find((operator) => operator.accountId === accountId);
+          if (one !== undefined) call.say(operatorLine(one));
+          if (!(await confirmed(call, "it may run the service no longer; go on?"))) {
+            return { kind: "refused", error: "nobody was removed", hint: "--yes removes without asking" };
+          }
         }
         switch (await removeOperator({ db, clock, random }, accountId, host)) {
           case "demoted":
