@@ -390,7 +390,7 @@ test("no letter can be sent before it stands there to how many, and then only af
   await page.context().close();
 });
 
-test("the numbers of the console and of a case say so when they are no longer live", async () => {
+test("the numbers of the console and of a case say so when they are no longer live", { timeout: 90_000 }, async () => {
   await set("case?state=notifying");
   for (const path of ["/console", `/console/incident/${id(7_000)}`]) {
     const { page } = await open(path, phone);
@@ -480,30 +480,34 @@ test("under bars of minutes stand minutes", async () => {
   await page.context().close();
 });
 
-test("a TV that gets no code is helped by OK and arrows alone, and gets one by itself when the service is back", async () => {
-  await set("case?state=notifying");
-  await set("sign-out?reason=silent");
-  const { page } = await open("/tv", { width: 1_920, height: 1_080 });
-  await page.waitForSelector(".tv-qr img");
-  await page.route("**/oauth/device_authorization", (route) => route.abort());
-  await page.goto("/tv");
-  await page.waitForSelector(".failed button:focus");
-  expect(await page.locator(".failed a").count()).toBe(0);
-  await page.keyboard.press("ArrowUp");
-  await page.waitForSelector(".tv-link .notice button:focus");
-  await page.keyboard.press("ArrowDown");
-  await page.waitForSelector(".failed button:focus");
-  await page.unroute("**/oauth/device_authorization");
-  await page.keyboard.press("Enter");
-  await page.waitForSelector(".tv-qr img");
+test(
+  "a TV that gets no code is helped by OK and arrows alone, and gets one by itself when the service is back",
+  { timeout: 90_000 },
+  async () => {
+    await set("case?state=notifying");
+    await set("sign-out?reason=silent");
+    const { page } = await open("/tv", { width: 1_920, height: 1_080 });
+    await page.waitForSelector(".tv-qr img");
+    await page.route("**/oauth/device_authorization", (route) => route.abort());
+    await page.goto("/tv");
+    await page.waitForSelector(".failed button:focus");
+    expect(await page.locator(".failed a").count()).toBe(0);
+    await page.keyboard.press("ArrowUp");
+    await page.waitForSelector(".tv-link .notice button:focus");
+    await page.keyboard.press("ArrowDown");
+    await page.waitForSelector(".failed button:focus");
+    await page.unroute("**/oauth/device_authorization");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".tv-qr img");
 
-  await page.route("**/oauth/device_authorization", (route) => route.abort());
-  await page.goto("/tv");
-  await page.waitForSelector(".failed");
-  await page.unroute("**/oauth/device_authorization");
-  await page.waitForSelector(".tv-qr img");
-  await page.context().close();
-});
+    await page.route("**/oauth/device_authorization", (route) => route.abort());
+    await page.goto("/tv");
+    await page.waitForSelector(".failed");
+    await page.unroute("**/oauth/device_authorization");
+    await page.waitForSelector(".tv-qr img");
+    await page.context().close();
+  },
+);
 
 /** What is left of the film in the page, and how the room is lit. */
 const room = `({
