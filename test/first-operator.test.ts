@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { operatorIds } from "../src/accounts/accounts.ts";
 import { secretText } from "../src/http/cookies.ts";
-import type { AccountId } from "../src/kernel/brand.ts";
+import type { AccountId, Epoch } from "../src/kernel/brand.ts";
+import { minuteMs } from "../src/kernel/clock.ts";
 import { addOperator, removeOperator } from "../src/credentials/operators.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
@@ -36,6 +37,14 @@ test("of first links used at once, one makes the first operator, who is written 
   expect(await locales()).toEqual(["fr"]);
 });
 
+test("a link is good for ten minutes, and no longer", async () => {
+  const [inTime, late] = [await useLink("en"), await useLink("en")];
+  service.clock.advance(10 * minuteMs - 1);
+  expect((await inTime()).status).toBe(201);
+  service.clock.advance(1);
+  expect((await late()).status).toBe(400);
+});
+
 const { person } = peopleOf(service);
 const keyholder = service.ground.keyholders.web;
 const ends: Readonly<Record<string, (who: Person) => Promise<unknown>>> = {
@@ -60,4 +69,20 @@ test.each(Object.entries(ends))("a link that waits ends with %s", async (_what, 
   expect(await use(used)).toBe(201);
   await end(who);
   expect(await use(waiting)).toBe(400);
+});
+
+test("who is an operator no more by the time it is written names nobody", async () => {
+  const [ada, bob] = [await person(), await person()];
+  const needs = { ...service.ground, keyholder };
+  await addOperator(needs, ada.address, "host");
+  const asking = await db.one<{ epoch: Epoch; generation: number }>(
+    `select max(f.epoch) as epoch, a.generation from floor f, account a where a.id = $1 group by a.generation`,
+    [ada.accountId],
+  );
+  const by = { accountId: ada.accountId, ...asking! };
+  expect(await addOperator(needs, bob.address, by)).toMatchObject({ kind: "added" });
+  expect(await removeOperator(needs, bob.accountId, "host")).toBe("demoted");
+  expect(await removeOperator(needs, ada.accountId, "host")).toBe("demoted");
+  expect(await addOperator(needs, bob.address, by)).toEqual({ kind: "contained" });
+  expect(await operatorIds(db)).not.toContain(bob.accountId);
 });

@@ -378,6 +378,17 @@ describe("a second factor that does not count", () => {
     const ada = await personWithTotp();
     const bob = await personWithTotp();
     await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    const codes = await ground.db.many<{ accountId: string; isSetAside: boolean }>(
+      `select distinct account_id as "accountId", doubted_at is not null as "isSetAside" from recovery_code
+        where account_id = any($1)`,
+      [[ada.accountId, bob.accountId]],
+    );
+    expect(new Map(codes.map((one) => [one.accountId, one.isSetAside]))).toEqual(
+      new Map([
+        [ada.accountId, true],
+        [bob.accountId, false],
+      ]),
+    );
     const counting = await ground.db.many<{ accountId: string }>(
       `select account_id as "accountId" from totp where doubted_at is null and proved_at is not null`,
     );
