@@ -36,8 +36,10 @@ function plannedFor(acts: readonly Act[]): Act | undefined {
     if (act.kind === "campaign planned") planned ??= act;
     if (act.kind !== "contained") continue;
     const whom = act.detail["mode"] === "account" ? act.detail["account"] : everybody;
-    if (!accounts.has(whom) && !accounts.has(everybody)) planned = undefined;
+    const isWider = !accounts.has(whom) && !accounts.has(everybody);
     accounts.add(whom);
+    // Of one instant the order is chance: what was contained then was contained before anybody was told.
+    if (isWider && planned !== undefined && act.at > planned.at) planned = undefined;
   }
   return planned;
 }
