@@ -400,6 +400,11 @@ const recipes: Readonly<Record<string, Recipe>> = {
   "POST /api/incidents": once(
     asOperator((operator) => shot("POST", "/api/incidents", by(operator, { reason: "a copy is for sale" }))),
   ),
+  "PUT /api/incidents/:id/facts": once(
+    asOperator(async (operator) =>
+      shot("PUT", `/api/incidents/${await openCase(operator)}/facts`, by(operator, { foundBy: "a reader" })),
+    ),
+  ),
   "PUT /api/incidents/:id/way-in": once(
     asOperator(async (operator) =>
       shot(

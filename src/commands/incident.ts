@@ -18,7 +18,7 @@ import { incidentStatus, listIncidents } from "../incidents/status.ts";
 import type { IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { SignalSum } from "../wire/signals.ts";
 import { containCommand } from "./contain.ts";
-import { openCommand } from "./open-case.ts";
+import { amendCommand, openCommand } from "./open-case.ts";
 import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withGround, withReadingGround } from "./ground.ts";
@@ -191,6 +191,7 @@ const pausing = (action: "pause" | "resume", summary: string, done: string): Com
 
 export const incidentCommands: readonly Command[] = [
   openCommand,
+  amendCommand,
   containCommand,
   {
     words: ["incident", "notify"],

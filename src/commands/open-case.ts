@@ -3,8 +3,11 @@ import { openCaseFromAlarm, readAlarm } from "../canaries/alarms.ts";
 import type { AlarmId } from "../canaries/raise-alarm.ts";
 import { parseId } from "../kernel/brand.ts";
 import { readInstant, toIso } from "../kernel/clock.ts";
+import { amendIncident } from "../incidents/amend.ts";
 import { everyDataClass, openIncident } from "../incidents/open.ts";
+import { noCase, toldRefusal } from "../incidents/refusals.ts";
 import type { OpenIncident } from "../wire/incidents.ts";
+import { idHelp, idOption, onCase } from "./case.ts";
 import { longestReason } from "./contain.ts";
 import { textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withGround } from "./ground.ts";
@@ -37,14 +40,14 @@ async function runOpenFromAlarm(call: Call, text: string): Promise<Outcome> {
   });
 }
 
+/** What may be known of a theft, when its case is opened or later. */
+type Known = Omit<OpenIncident, "reason">;
+
 const usage = (error: string, hint?: string) => ({ kind: "usage", error, ...(hint && { hint }) }) as const;
 
 /** What the options say of the theft, in the words of the wire; or what is wrong with them. */
-function readFacts(values: Call["values"]): OpenIncident | Extract<Outcome, { kind: "usage" }> {
-  const reason = textOf(values, "reason")?.trim() ?? "";
-  if (reason === "" || reason.length > longestReason)
-    return usage(`--reason is needed, at most ${longestReason} characters`);
-  const order: OpenIncident = { reason };
+function readFacts(values: Call["values"]): Known | Extract<Outcome, { kind: "usage" }> {
+  const order: Known = {};
   for (const [name, field, longest] of [
     ["found-by", "foundBy", 200],
     ["found-how", "foundHow", longestReason],
@@ -78,6 +81,11 @@ function readFacts(values: Call["values"]): OpenIncident | Extract<Outcome, { ki
   return answer === undefined ? order : { ...order, keysReachable: answer };
 }
 
+function impossible({ field, rule }: { readonly field: "copiedAt" | "foundAt"; readonly rule: string }) {
+  const name = field === "copiedAt" ? "--copied-at" : "--found-at";
+  return usage(`${name} ${rule.replace(/^is not/, "must not be")}`);
+}
+
 async function runOpen(call: Call): Promise<Outcome> {
   const alarm = textOf(call.values, "alarm");
   if (alarm !== undefined) {
@@ -85,17 +93,18 @@ async function runOpen(call: Call): Promise<Outcome> {
     if (besides === undefined) return runOpenFromAlarm(call, alarm);
     return usage(`--alarm and --${besides} exclude each other: the case says what the alarm says`);
   }
-  const order = readFacts(call.values);
-  if ("kind" in order) return order;
+  const reason = textOf(call.values, "reason")?.trim() ?? "";
+  if (reason === "" || reason.length > longestReason)
+    return usage(`--reason is needed, at most ${longestReason} characters`);
+  const known = readFacts(call.values);
+  if ("kind" in known) return known;
+  const order: OpenIncident = { reason, ...known };
   return withGround(call.config, call.log, async (ground): Promise<Outcome> => {
     const opened = await openIncident(ground, order, operator);
     if (opened.kind === "in-hand") {
       return { kind: "refused", error: "a case is already open", hint: "houselights incident status" };
     }
-    if (opened.kind === "impossible") {
-      const name = opened.field === "copiedAt" ? "--copied-at" : "--found-at";
-      return usage(`${name} ${opened.rule.replace(/^is not/, "must not be")}`);
-    }
+    if (opened.kind === "impossible") return impossible(opened);
     const next = `houselights incident contain${withKeys({ keysReachable: order.keysReachable ?? "unknown" })}`;
     return { kind: "done", json: opened, lines: [`opened ${opened.reference}`, `  next                  ${next}`] };
   });
@@ -125,4 +134,54 @@ export const openCommand: Command = {
     'houselights incident open --reason "a backup was public" --data "addresses, password records" --keys no',
   ],
   run: runOpen,
+};
+
+async function runAmend(call: Call): Promise<Outcome> {
+  const known = readFacts(call.values);
+  if ("kind" in known) return known;
+  if (Object.keys(known).length === 0) return usage("nothing was said that is known by now");
+  return onCase(call, async (ground, id): Promise<Outcome> => {
+    const outcome = await amendIncident(ground, id, known, operator);
+    switch (outcome.kind) {
+      case "amended": {
+        const lines = ["recorded"];
+        if (known.copiedAt !== undefined || known.keysReachable === "yes") {
+          const again = `houselights incident contain${withKeys({ keysReachable: known.keysReachable ?? "unknown" })}`;
+          lines.push(`  next                  ${again}, for what counts less by it`);
+        }
+        return { kind: "done", lines, json: outcome };
+      }
+      case "not-open":
+        return { kind: "refused", error: noCase.detail };
+      case "told":
+        return { kind: "refused", error: toldRefusal };
+      case "impossible":
+        return impossible(outcome);
+    }
+  });
+}
+
+export const amendCommand: Command = {
+  words: ["incident", "amend"],
+  summary: "say what has become known of a case, until its letters are started",
+  arguments:
+    "[--copied-at INSTANT] [--found-at INSTANT] [--found-by TEXT] [--found-how TEXT] [--data LIST] [--keys no|unknown|yes] [--incident ID]",
+  options: {
+    ...Object.fromEntries(facts.filter((name) => name !== "reason").map((name) => [name, { type: "string" } as const])),
+    ...idOption,
+  },
+  optionHelp: [
+    ["--copied-at INSTANT", "when the copy was taken (ISO 8601)"],
+    ["--found-at INSTANT", "when it was found: deadlines count from then"],
+    ["--found-by TEXT", "who found it"],
+    ["--found-how TEXT", "how"],
+    ["--data LIST", "what was taken, with commas between"],
+    ["--keys no|unknown|yes", "whether keys were within reach"],
+    idHelp,
+  ],
+  examples: [
+    "houselights incident amend --copied-at 2026-11-20T03:00:00Z",
+    'houselights incident amend --data "addresses, password records" --keys no',
+  ],
+  run: runAmend,
 };

@@ -25,7 +25,7 @@ export const clocksApartMs = 10 * minuteMs;
  * What does not fit in the order of a case's instants: a copy is taken before it is found, and found before its case is
  * opened. An instant with the wrong year would decide wrongly who is written to, and which credentials count.
  */
-function impossibleIn({ copiedAt, foundAt }: OpenIncident, now: EpochMs) {
+export function impossibleIn({ copiedAt, foundAt }: Pick<OpenIncident, "copiedAt" | "foundAt">, now: EpochMs) {
   const found = foundAt === undefined ? now : parseInstant(foundAt);
   if (found > plus(now, clocksApartMs)) return { field: "foundAt", rule: "is not in the future" } as const;
   if (copiedAt === undefined || parseInstant(copiedAt) <= found) return undefined;

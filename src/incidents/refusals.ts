@@ -2,6 +2,9 @@ import type { CloseOutcome, ReviewOutcome, WayInRefusal } from "./close.ts";
 
 export const noCase = { detail: "there is no such case, or it is closed" };
 
+/** Why what is known of a case can be changed no more. */
+export const toldRefusal = "the letters have been started; what they say stands";
+
 /** Why an item of the review was not recorded. */
 export function reviewRefusal(outcome: Exclude<ReviewOutcome, "recorded">): string {
   switch (outcome) {

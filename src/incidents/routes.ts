@@ -11,6 +11,7 @@ import { viewerOf } from "../http/viewer.ts";
 import { CurrentNotice } from "../wire/accounts.ts";
 import { IdParams } from "../wire/common.ts";
 import {
+  AmendIncident,
   CloseIncident,
   Contain,
   Contained,
@@ -25,6 +26,7 @@ import {
   RecordWayIn,
 } from "../wire/incidents.ts";
 import { sharedCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
+import { amendIncident } from "./amend.ts";
 import { closeIncident, recordReview, recordWayIn } from "./close.ts";
 import { contain, containAccount } from "./contain.ts";
 import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
@@ -33,7 +35,7 @@ import { proveLetter } from "./letter-proof.ts";
 import { listIncidents, incidentStatus } from "./status.ts";
 import { notifyIncident } from "./notify.ts";
 import { sharedScopeCounts } from "./plan.ts";
-import { closeRefusal, noCase, reviewRefusal, wayInRefusal } from "./refusals.ts";
+import { closeRefusal, noCase, reviewRefusal, toldRefusal, wayInRefusal } from "./refusals.ts";
 import { containedReply, wouldContain } from "./would-contain.ts";
 import { sharedReport, type ReportNeeds } from "./report.ts";
 import { reportHtml } from "./report-html.ts";
@@ -143,6 +145,30 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       );
       if (outcome.kind === "refused") return refuse(reply, "wrong-state", { detail: outcome.reason });
       return reply.send(outcome);
+    },
+  );
+
+  app.put(
+    "/api/incidents/:id/facts",
+    {
+      config: { access: "operator act" },
+      schema: { params: IdParams, body: AmendIncident, response: { 200: IncidentStatus } },
+    },
+    async (request, reply) => {
+      const id = idOf(request.params);
+      const outcome = await amendIncident(needs, id, request.body, viewerOf(request).accountId);
+      switch (outcome.kind) {
+        case "amended":
+          return answerStatus(needs, numbersOf, reply, id);
+        case "not-open":
+          return refuse(reply, "wrong-state", noCase);
+        case "told":
+          return refuse(reply, "wrong-state", { detail: toldRefusal });
+        case "impossible":
+          return refuse(reply, "malformed-request", {
+            fields: [{ field: `body.${outcome.field}`, rule: outcome.rule }],
+          });
+      }
     },
   );
 

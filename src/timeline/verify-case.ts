@@ -26,6 +26,7 @@ const shown = (value: unknown): string => (value == null ? "none" : (JSON.string
 
 const lastOf = (acts: readonly Act[], ...kinds: readonly string[]): Act | undefined =>
   acts.findLast(({ kind }) => kinds.includes(kind));
+const isKnown = (kind: string): boolean => kind === "incident opened" || kind === "incident changed";
 const firstOf = (acts: readonly Act[], kind: string): Act | undefined => acts.find((act) => act.kind === kind);
 
 /** The start of the letters; none once the case has become about more accounts than they were for, until they are started once more. */
@@ -49,6 +50,8 @@ const everybody = "everybody";
 function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
   const incident = fieldsOf(report["incident"]);
   const opened = firstOf(acts, "incident opened");
+  // What was learnt later replaces what the case was opened with.
+  const known = acts.findLast(({ kind }) => isKnown(kind));
   const contained = acts.filter(({ kind }) => kind === "contained");
   // A case about single accounts is everybody's from the first containment of everybody on.
   const everybody = contained.filter(({ detail }) => detail["mode"] !== "account");
@@ -56,21 +59,22 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
   const last = counted.at(-1);
   const closed = lastOf(acts, "incident closed");
   const finished = lastOf(acts, "campaign finished");
-  const keysReachable = contained.some(({ detail }) => detail["keys reachable"] === "yes")
-    ? "yes"
-    : opened?.detail["keys reachable"];
+  // A containment says so only where they were; what it says counts until the case is told something else.
+  const keysReachable = acts.findLast(
+    ({ kind, detail }) => (kind === "contained" && detail["keys reachable"] === "yes") || isKnown(kind),
+  )?.detail["keys reachable"];
   return [
     ["its reference is", incident["reference"], opened?.detail["reference"]],
     ["its reason is", incident["reason"], opened?.detail["reason"]],
     ["opened at", incident["openedAt"], opened?.at],
     // An entry that was signed before these were written into it says nothing of them.
-    ...(opened !== undefined && !("found at" in opened.detail)
+    ...(known !== undefined && !("found at" in known.detail)
       ? []
       : ([
-          ["found at", incident["foundAt"], opened?.detail["found at"]],
-          ["copied at", incident["copiedAt"], opened?.detail["copied at"]],
-          ["copied after", incident["copiedAfter"], opened?.detail["copied after"]],
-          ["taken:", incident["dataClasses"], opened?.detail["data"]],
+          ["found at", incident["foundAt"], known?.detail["found at"]],
+          ["copied at", incident["copiedAt"], known?.detail["copied at"]],
+          ["copied after", incident["copiedAfter"], known?.detail["copied after"]],
+          ["taken:", incident["dataClasses"], known?.detail["data"]],
           ["keys reachable:", incident["keysReachable"], keysReachable],
         ] as const)),
     ["contained at", incident["containedAt"], counted[0]?.at],

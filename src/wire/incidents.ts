@@ -33,6 +33,14 @@ export const OpenIncident = Closed({
 });
 export type OpenIncident = Static<typeof OpenIncident>;
 
+/** PUT /api/incidents/{id}/facts: what is known by now, until the letters are started. What is left out stays as it was. */
+export const AmendIncident = Closed({
+  ...Type.Omit(OpenIncident, ["reason", "copiedAt"]).properties,
+  /** Null: it is not known. */
+  copiedAt: Type.Optional(Type.Union([SentInstant, Type.Null()])),
+});
+export type AmendIncident = Static<typeof AmendIncident>;
+
 export const ContainmentMode = Type.Union([Type.Literal("everyone-out"), Type.Literal("with-renewal")]);
 export type ContainmentMode = Static<typeof ContainmentMode>;
 

@@ -13,6 +13,7 @@ import { useProved } from "../app/proof.tsx";
 import { consoleQuery, incidentQuery, incidentsQuery, type ConsoleNumbers } from "../app/queries.ts";
 import { say, sayOf, showAgo, showInstant, showNumber } from "../text/say.ts";
 import { Alarms } from "./alarms.tsx";
+import { CaseFields, readCaseFields } from "./case-fields.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
 import { countedAgo } from "./counted-ago.ts";
 import { KeyUse } from "./key-use.tsx";
@@ -226,33 +227,13 @@ function CaseInHand({ id }: { readonly id: string }) {
   );
 }
 
-const classes = [
-  "addresses",
-  "names",
-  "password records",
-  "sessions",
-  "second factors",
-  "viewing history",
-] as const satisfies OpenIncident["dataClasses"];
-
-const keyAnswers = ["no", "unknown", "yes"] as const;
-
 function OpenCase({ onClose }: { readonly onClose: () => void }) {
   const proved = useProved();
   const navigate = useNavigate();
   const queries = useQueryClient();
 
   async function open(filled: Filled, data: FormData) {
-    const copiedAt = filled("copiedAt");
-    const foundHow = filled("foundHow");
-    const keysReachable = keyAnswers.find((answer) => answer === filled("keysReachable"));
-    const body: OpenIncident = {
-      reason: filled("reason"),
-      dataClasses: classes.filter((one) => data.getAll("dataClasses").includes(one)),
-      ...(foundHow === "" ? {} : { foundHow }),
-      ...(copiedAt === "" ? {} : { copiedAt: new Date(copiedAt).toISOString() }),
-      ...(keysReachable === undefined ? {} : { keysReachable }),
-    };
+    const body: OpenIncident = { reason: filled("reason"), ...readCaseFields(filled, data) };
     const { id } = await proved(() => send<IncidentStatus>("POST", "/api/incidents", { body }));
     await queries.invalidateQueries({ queryKey: consoleQuery.queryKey });
     await navigate({ to: "/console/incident/$id", params: { id } });
@@ -269,26 +250,7 @@ function OpenCase({ onClose }: { readonly onClose: () => void }) {
           maxLength={500}
           autoFocus
         />
-        <Field label={say("console.start.how")} name="foundHow" maxLength={500} required={false} />
-        <Field label={say("console.start.copied")} name="copiedAt" type="datetime-local" required={false} />
-        <fieldset className="choice is-columns">
-          <legend>{say("console.start.classes")}</legend>
-          {classes.map((one) => (
-            <label key={one} className="check">
-              <input type="checkbox" name="dataClasses" value={one} />
-              <span>{say(`data.${one}`)}</span>
-            </label>
-          ))}
-        </fieldset>
-        <fieldset className="choice is-columns">
-          <legend>{say("console.start.keys")}</legend>
-          {keyAnswers.map((one) => (
-            <label key={one} className="check">
-              <input type="radio" name="keysReachable" value={one} defaultChecked={one === "unknown"} />
-              <span>{say(`console.keys.${one}`)}</span>
-            </label>
-          ))}
-        </fieldset>
+        <CaseFields />
       </Form>
     </Dialog>
   );

@@ -5,12 +5,14 @@ import { lazy, Suspense, useState, type ReactNode } from "react";
 import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { useNow } from "../app/clock.ts";
+import { Dialog } from "../app/dialog.tsx";
 import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { incidentQuery, operatorsQuery } from "../app/queries.ts";
 import { say, sayCount, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
+import { CaseFields, readCaseFields } from "./case-fields.tsx";
 import { countedAgo } from "./counted-ago.ts";
 import { detailLanguage, detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
@@ -172,6 +174,7 @@ function copiedText({ copiedAt, copiedAfter }: IncidentStatus): string {
 }
 
 function Known({ incident }: { readonly incident: IncidentStatus }) {
+  const [changing, setChanging] = useState(false);
   const operators = useQuery(operatorsQuery);
   const finder = operators.data?.operators.find(({ accountId }) => accountId === incident.foundBy);
   const facts: readonly (readonly [string, string])[] = [
@@ -197,16 +200,47 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
     ...(incident.epoch === null ? [] : [[say("case.epoch"), showNumber(incident.epoch)] as const]),
   ];
   return (
-    <dl className="facts-list">
-      {facts
-        .filter(([, value]) => value !== "")
-        .map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-    </dl>
+    <>
+      <dl className="facts-list">
+        {facts
+          .filter(([, value]) => value !== "")
+          .map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+      </dl>
+      {(incident.state === "open" || incident.state === "contained") && (
+        <div className="buttons">
+          <button className="button-quiet" type="button" onClick={() => setChanging(true)}>
+            {say("case.wayin.change")}
+          </button>
+        </div>
+      )}
+      {changing && <ChangeFacts incident={incident} onClose={() => setChanging(false)} />}
+    </>
+  );
+}
+
+function ChangeFacts({ incident, onClose }: { readonly incident: IncidentStatus; readonly onClose: () => void }) {
+  const proved = useProved();
+  const queries = useQueryClient();
+
+  async function change(filled: Filled, data: FormData) {
+    const body = readCaseFields(filled, data, incident);
+    await proved(() => send("PUT", `/api/incidents/${incident.id}/facts`, { body }));
+    await queries.invalidateQueries({ queryKey: ["incident", incident.id] });
+    onClose();
+  }
+
+  return (
+    <Dialog title={say("case.known")} onClose={onClose}>
+      <p className="soft">{say("case.known.what")}</p>
+      <Form action={change} submit={say("case.wayin.save")} onCancel={onClose}>
+        <CaseFields known={incident} />
+      </Form>
+    </Dialog>
   );
 }
 

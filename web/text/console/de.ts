@@ -279,6 +279,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "case.report": "Bericht",
   "case.reference": "Fall {reference}",
   "case.known": "Was bekannt ist",
+  "case.known.what":
+    "Briefe und Fristen folgen dem, was hier steht, bis die Briefe abgehen. Ist die Kopie älter als gedacht, oder waren Schlüssel erreichbar, dämmen Sie noch einmal ein.",
   "case.found": "Gefunden",
   "case.found.by": "Gefunden von",
   "case.found.how": "Wie",

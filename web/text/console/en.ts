@@ -274,6 +274,8 @@ export const en = {
   "case.report": "Report",
   "case.reference": "Case {reference}",
   "case.known": "What is known",
+  "case.known.what":
+    "Letters and deadlines follow what stands here, until the letters are sent. If the copy is older than was thought, or keys were within reach, contain once more.",
   "case.found": "Found",
   "case.found.by": "Found by",
   "case.found.how": "How",

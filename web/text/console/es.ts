@@ -289,6 +289,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "case.report": "Informe",
   "case.reference": "Caso {reference}",
   "case.known": "Qué se sabe",
+  "case.known.what":
+    "Las cartas y los plazos siguen lo que consta aquí, hasta que salgan las cartas. Si la copia es más antigua de lo que se creía, o las claves estaban al alcance, contenga otra vez.",
   "case.found": "Descubierto",
   "case.found.by": "Descubierto por",
   "case.found.how": "Cómo",

@@ -291,6 +291,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "case.report": "Rapport",
   "case.reference": "Dossier {reference}",
   "case.known": "Ce qui est connu",
+  "case.known.what":
+    "Les lettres et les délais suivent ce qui est écrit ici, jusqu’au départ des lettres. Si la copie est plus ancienne qu’on ne pensait, ou si des clés étaient à portée, contenez encore une fois.",
   "case.found": "Trouvé",
   "case.found.by": "Trouvé par",
   "case.found.how": "Comment",

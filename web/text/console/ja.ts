@@ -260,6 +260,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "case.report": "報告書",
   "case.reference": "事案 {reference}",
   "case.known": "わかっていること",
+  "case.known.what":
+    "お知らせと期限は、お知らせを送るまで、ここに書かれていることに従います。コピーが思っていたより古い場合や、鍵に手が届いた場合は、もう一度封じ込めてください。",
   "case.found": "発見",
   "case.found.by": "発見者",
   "case.found.how": "経緯",
