@@ -156,3 +156,19 @@ test("a connection that may not listen is closed", async () => {
     (await target.many(`select 1 from pg_stat_activity where application_name = 'houselights listen '`)).length;
   await expect.poll(open, { timeout: 5_000 }).toBe(0);
 });
+
+test("whoever waits for a connection has theirs before the pool is closed", async () => {
+  const { host, port, database, user } = target.pool.options;
+  const one = openDb({ connection: { host, port, database, user }, log: silentLog, maxConnections: 1 });
+  const held = Promise.withResolvers<void>();
+  const holding = one.transaction(async (tx) => {
+    await say(tx, "first");
+    await held.promise;
+  });
+  await sleep(20);
+  const waiting = say(one, "second");
+  const closed = one.close();
+  held.resolve();
+  await Promise.all([holding, waiting, closed]);
+  expect(await target.many("select word from said order by word")).toEqual([{ word: "first" }, { word: "second" }]);
+});

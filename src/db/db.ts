@@ -79,6 +79,7 @@ export interface Db extends Tx {
   /** How many statements ran so far; tests compare the work of different refusals by it. */
   statements(): number;
 
+  /** Ends when what is under way has ended, and whoever waits for a connection has had theirs (5 s at most). */
   close(): Promise<void>;
 }
 
@@ -137,6 +138,7 @@ export function sqlState(thrown: unknown): string | undefined {
 }
 
 const turnStepMs = 25;
+const closeStepMs = 10;
 const connectMs = 5_000;
 const deadlockDetected = "40P01";
 const queryCanceled = "57014";
@@ -354,7 +356,12 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
       return client;
     },
     statements: () => statementCount,
-    close: () => pool.end(),
+    close: async () => {
+      // The driver's pool forgets who still waits for a connection, and tells them seconds later, when nobody may listen any more.
+      for (let waitedMs = 0; pool.waitingCount > 0 && waitedMs < connectMs; waitedMs += closeStepMs)
+        await sleep(closeStepMs);
+      await pool.end();
+    },
   };
 }
 
