@@ -57,7 +57,7 @@ test.each([
   [["open", "--reason", "stolen", "--found-by", " "], "--found-by is a text of at most 200 characters"],
   [["open", "--alarm", "00000000-0000-7000-8000-000000000000", "--keys", "no"], "--alarm and --keys"],
   [["amend"], "nothing was said that is known by now"],
-  [["amend", "--reason", "another"], "there is no option --reason"],
+  [["amend", "--reason", "another"], "unknown option '--reason'"],
   [["amend", "--copied-at", "yesterday"], "an instant is not ISO 8601"],
   [["notify", "--to", "00000000-0000-7000-8000-000000000000", "--yes"], "--to goes with --test"],
 ])("incident %j is refused before anything is touched", async (words, why) => {
