@@ -126,7 +126,11 @@ async function withPasskey(): Promise<{ readonly address: string; readonly own: 
 /** Signed out, with the authenticator waiting for a touch, at the sign-in page. */
 async function backAtSignIn({ context, page, touch }: Device): Promise<void> {
   // The application would leave for the sign-in page by itself once it notices.
-  await page.goto("about:blank");
+  await page.goto("about:blank").catch(async () => {
+    // It was leaving at this very moment.
+    await page.waitForURL(/\/sign-in/);
+    await page.goto("about:blank");
+  });
   await context.clearCookies();
   await touch(false);
   await page.goto(`${origin}/sign-in`);
