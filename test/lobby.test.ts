@@ -246,10 +246,10 @@ describe("how full the line is", () => {
 
 describe("while every lane is full", { timeout: 90_000 }, () => {
   /** As many hashes as are taken; they are made while the test goes on. */
-  function fillLane(lane: "sign-in" | "renewal"): Promise<unknown> {
+  function fillLane(lane: "sign-in" | "renewal"): Promise<readonly PromiseSettledResult<unknown>[]> {
     const salt = systemRandom.bytes(16);
     const one = () => web.hashPool.hash(lane, Secret.fromText("somebody else"), salt, web.hashPool.cost);
-    return Promise.allSettled(Array.from({ length: 256 }, one));
+    return Promise.allSettled(Array.from({ length: 2_000 }, one));
   }
 
   test("signing in is told to come again before anything is looked at; signing out and the account's pages do not wait", async () => {
@@ -305,6 +305,8 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
     const hashes = web.work().hashes;
     const wrong = await complete("BBBBBBBBBB", twin.browser);
     expect([wrong.status, wrong.body["code"]]).toEqual([400, "code-refused"]);
+    // On a busy machine the lane has emptied by now.
+    const refilled = fillLane("renewal");
     const waiting = await complete(proved.code, proved.browser);
     expect(waiting.status).toBe(202);
     expect(waiting.body["kind"]).toBe("in-line");
@@ -313,8 +315,8 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
     for (let again = 0; again < 4; again++) expect((await complete(proved.code, jar)).status).toBe(202);
     const page = await service.call("GET", "/renew/code", { cookies: jar });
     expect(page.text).toContain("data-line");
-    expect(web.work().hashes - hashes).toBeLessThan(257);
-    await filled;
+    const made = (await Promise.all([filled, refilled])).flat().filter(({ status }) => status === "fulfilled");
+    expect(web.work().hashes - hashes).toBeLessThanOrEqual(made.length);
 
     // The code is a day old now, and its holder was in line in time.
     clock.advance(hourMs);
