@@ -1,4 +1,4 @@
-import { chromium, type Browser } from "playwright-core";
+import { chromium, type Browser, type Page } from "playwright-core";
 
 /** Debian's Chromium without a screen, playing at once and asking nobody on the network for anything. */
 export const launchChromium = (): Promise<Browser> =>
@@ -15,3 +15,16 @@ export const launchChromium = (): Promise<Browser> =>
       "--autoplay-policy=no-user-gesture-required",
     ],
   });
+
+/**
+ * Loses the page's session as a browser does whose cookies are cleared, outside of the application: there it would notice, and leave for the
+ * sign-in page by itself while the test leads it elsewhere.
+ */
+export async function loseSession(page: Page): Promise<void> {
+  await page.goto("about:blank").catch(async () => {
+    // It was leaving at this very moment, for another reason.
+    await page.waitForURL(/\/sign-in/);
+    await page.goto("about:blank");
+  });
+  await page.context().clearCookies();
+}

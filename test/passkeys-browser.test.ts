@@ -9,7 +9,7 @@ import { hourMs, minuteMs, toIso } from "../src/kernel/clock.ts";
 import { secretText } from "../src/http/cookies.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { containNeedsOf } from "./contain-needs.ts";
-import { launchChromium } from "./chromium.ts";
+import { launchChromium, loseSession } from "./chromium.ts";
 import { goodPassword, testService } from "./service.ts";
 import { freePort } from "../src/incidents/drill/free-port.ts";
 
@@ -124,14 +124,8 @@ async function withPasskey(): Promise<{ readonly address: string; readonly own: 
 }
 
 /** Signed out, with the authenticator waiting for a touch, at the sign-in page. */
-async function backAtSignIn({ context, page, touch }: Device): Promise<void> {
-  // The application would leave for the sign-in page by itself once it notices.
-  await page.goto("about:blank").catch(async () => {
-    // It was leaving at this very moment.
-    await page.waitForURL(/\/sign-in/);
-    await page.goto("about:blank");
-  });
-  await context.clearCookies();
+async function backAtSignIn({ page, touch }: Device): Promise<void> {
+  await loseSession(page);
   await touch(false);
   await page.goto(`${origin}/sign-in`);
   await page.waitForSelector("[data-passkey=sign-in] button:visible");
@@ -148,7 +142,7 @@ test("a passkey is offered after sign-up, may be left for later, and signs in by
   expect(await own.credentials()).toBe(0);
 
   await own.page.goto("about:blank");
-  await own.context.clearCookies();
+  await loseSession(own.page);
   await signInByPassword(own.page, address, "/sign-in?done=renewed");
   await own.page.waitForURL(/\/passkey/);
   await own.page.click("text=Add a passkey");
@@ -167,7 +161,7 @@ test("a passkey is offered after sign-up, may be left for later, and signs in by
 test("a passkey signs in by autofill, without any button", async () => {
   const { own } = await withPasskey();
   await own.page.goto("about:blank");
-  await own.context.clearCookies();
+  await loseSession(own.page);
   await own.page.goto(`${origin}/sign-in?next=%2Faccount`);
   // The page asks by itself; the virtual authenticator answers what autofill would have offered.
   await own.page.waitForURL(`${origin}/account`);

@@ -3,7 +3,7 @@ import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { secondMs } from "../src/kernel/clock.ts";
-import { launchChromium } from "./chromium.ts";
+import { launchChromium, loseSession } from "./chromium.ts";
 import { goodPassword, testService } from "./service.ts";
 import { authenticatorOf } from "./totp-app.ts";
 import { freePort } from "../src/incidents/drill/free-port.ts";
@@ -76,7 +76,7 @@ test("set up in the account, asked for at sign-in and at renewal, a recovery cod
   await page.getByText("10 codes left").waitFor();
   await looks(page, "second-factor-account");
 
-  await context.clearCookies();
+  await loseSession(page);
   await signIn(goodPassword);
   await page.waitForURL("**/sign-in/code?next=*");
   await looks(page, "second-factor-step");
@@ -89,14 +89,14 @@ test("set up in the account, asked for at sign-in and at renewal, a recovery cod
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL("**/account");
 
-  await context.clearCookies();
+  await loseSession(page);
   await signIn(goodPassword);
   await page.getByLabel("Code", { exact: true }).fill(codes[0] ?? "");
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL("**/account");
   await page.getByText("9 codes left").waitFor();
 
-  await context.clearCookies();
+  await loseSession(page);
   await page.goto("/renew");
   await page.getByLabel("E-mail address").fill(address);
   await page.getByRole("button", { name: "Mail me the code" }).click();
