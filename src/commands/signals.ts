@@ -170,12 +170,11 @@ export const signalCommands: readonly Command[] = [
     examples: ["houselights signals remove --name Music --yes"],
     run: (call) =>
       withGround(call.config, call.log, async (ground): Promise<Outcome> => {
-        const id = await findReceiver(call, await listReceivers(ground.db));
+        const receivers = await listReceivers(ground.db);
+        const id = await findReceiver(call, receivers);
         if (typeof id === "object") return id;
         if (call.values["yes"] !== true) {
-          for (const line of (await listReceivers(ground.db)).filter((one) => one.id === id).flatMap(receiverLines)) {
-            call.say(line);
-          }
+          for (const line of receivers.filter((one) => one.id === id).flatMap(receiverLines)) call.say(line);
         }
         if (!(await confirmed(call, "it is told nothing more from then on; go on?"))) {
           return { kind: "refused", error: "nothing was removed", hint: "--yes removes without asking" };

@@ -161,9 +161,9 @@ export async function codeIsOf<Row extends BoundCode>(
 }
 
 /**
- * Ends a registration with the mailed code, one of those that the browser has asked for. The try is counted and committed before the code is judged, so that a
- * crash gives no free tries; at most one caller creates the account. A wrong code, a used one, an old one, too many
- * tries and an address taken meanwhile all answer `refused`.
+ * Ends a registration with the mailed code, one of those that the browser has asked for. The try is counted and committed
+ * before the code is judged, so that a crash gives no free tries; at most one caller creates the account. A wrong code, a used
+ * one, an old one, too many tries and an address taken meanwhile all answer `refused`.
  */
 export async function confirmSignUp(
   { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "breached" | "serviceName" | "noteTry">,

@@ -4,7 +4,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import type { AmendIncident, DataClass, IncidentStatus } from "../wire/incidents.ts";
-import { everyDataClass, impossibleIn } from "./open.ts";
+import { factsOf, impossibleIn, takenOf } from "./open.ts";
 
 interface Needs {
   readonly db: Db;
@@ -67,14 +67,15 @@ export async function amendIncident(
       [id, foundAt, foundBy, foundHow, copiedAt, copiedAfter, dataClasses, keysReachable],
     );
     if (written === 0) return { kind: "amended" };
-    // As at its opening: a report that says other facts than the last ones is found out by its timeline.
     const detail = {
       operator,
-      "found at": toIso(fromDate(foundAt)),
-      "copied at": copiedAt === null ? null : toIso(fromDate(copiedAt)),
-      ...(copiedAfter === null ? {} : { "copied after": toIso(fromDate(copiedAfter)) }),
-      data: dataClasses,
-      "keys reachable": keysReachable,
+      ...factsOf({
+        foundAt: fromDate(foundAt),
+        copiedAt: copiedAt === null ? null : fromDate(copiedAt),
+        copiedAfter: copiedAfter === null ? null : fromDate(copiedAfter),
+        dataClasses,
+        keysReachable,
+      }),
     };
     await append(tx, now, { kind: "incident changed", incidentId: id, detail }, random);
     return { kind: "amended" };
@@ -99,7 +100,7 @@ function amended(row: Facts, said: AmendIncident): Facts {
     copiedAt: copiedAt === undefined ? row.copiedAt : copiedAt === null ? null : toDate(parseInstant(copiedAt)),
     // When it was made says more than from when on it can have been.
     copiedAfter: copiedAt == null ? row.copiedAfter : null,
-    dataClasses: dataClasses === undefined ? row.dataClasses : dataClasses.length === 0 ? everyDataClass : dataClasses,
+    dataClasses: dataClasses === undefined ? row.dataClasses : takenOf(dataClasses),
     keysReachable: said.keysReachable ?? row.keysReachable,
   };
 }

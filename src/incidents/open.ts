@@ -3,7 +3,7 @@ import { fromDate, minuteMs, parseInstant, plus, toDate, toIso, type Clock, type
 import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
-import type { DataClass, OpenIncident } from "../wire/incidents.ts";
+import { DataClass, type IncidentStatus, type OpenIncident } from "../wire/incidents.ts";
 import { reviewItems } from "./review.ts";
 
 interface Needs {
@@ -96,14 +96,26 @@ export const keysCallForRefusal = async (tx: Tx): Promise<boolean> =>
   )) !== undefined;
 
 /** Everything that an account database holds. */
-export const everyDataClass: readonly DataClass[] = [
-  "addresses",
-  "names",
-  "password records",
-  "sessions",
-  "second factors",
-  "viewing history",
-];
+export const everyDataClass: readonly DataClass[] = DataClass.anyOf.map((one) => one.const);
+
+/** None is said by a form in which nothing was ticked; the letter would tell people that nothing of theirs was taken. */
+export const takenOf = (said: readonly DataClass[]): readonly DataClass[] =>
+  said.length === 0 ? everyDataClass : said;
+
+/** What an entry says of a case. Deadlines, scope and what counts follow from it: a report that says other facts is found out. */
+export const factsOf = (facts: {
+  readonly foundAt: EpochMs;
+  readonly copiedAt: EpochMs | null;
+  readonly copiedAfter: EpochMs | null;
+  readonly dataClasses: readonly DataClass[];
+  readonly keysReachable: IncidentStatus["keysReachable"];
+}) => ({
+  "found at": toIso(facts.foundAt),
+  "copied at": facts.copiedAt === null ? null : toIso(facts.copiedAt),
+  ...(facts.copiedAfter === null ? {} : { "copied after": toIso(facts.copiedAfter) }),
+  data: facts.dataClasses,
+  "keys reachable": facts.keysReachable,
+});
 
 /** What a case says when it is opened. */
 export interface CaseFacts extends OpenIncident {
@@ -122,11 +134,14 @@ export async function writeIncident(
   const incidentId = newId<IncidentId>(random, now);
   const letters = newTypedCode(random, 8).revealText();
   const reference = `HL-${letters.slice(0, 4)}-${letters.slice(4)}`;
-  // None is said by a form in which nothing was ticked; the letter would tell people that nothing of theirs was taken.
-  const said = order.dataClasses ?? [];
-  const dataClasses = said.length === 0 ? everyDataClass : said;
-  const foundAt = order.foundAt === undefined ? now : parseInstant(order.foundAt);
-  const copiedAfter = order.copiedAfter ?? null;
+  const facts = {
+    foundAt: order.foundAt === undefined ? now : parseInstant(order.foundAt),
+    copiedAt: order.copiedAt === undefined ? null : parseInstant(order.copiedAt),
+    copiedAfter: order.copiedAfter ?? null,
+    dataClasses: takenOf(order.dataClasses ?? []),
+    keysReachable: order.keysReachable ?? "unknown",
+  };
+  const { foundAt, copiedAt, copiedAfter } = facts;
   await tx.run(
     `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how, copied_at,
                            data_classes, keys_reachable, copied_after)
@@ -140,9 +155,9 @@ export async function writeIncident(
       toDate(foundAt),
       order.foundBy ?? operator,
       order.foundHow ?? order.reason,
-      order.copiedAt === undefined ? null : toDate(parseInstant(order.copiedAt)),
-      dataClasses,
-      order.keysReachable ?? "unknown",
+      copiedAt === null ? null : toDate(copiedAt),
+      facts.dataClasses,
+      facts.keysReachable,
       copiedAfter === null ? null : toDate(copiedAfter),
     ],
   );
@@ -150,17 +165,7 @@ export async function writeIncident(
     `insert into incident_review (incident_id, item, state, note) select $1, item, 'todo', '' from unnest($2::text[]) item`,
     [incidentId, reviewItems.map(({ item }) => item)],
   );
-  // Deadlines, scope and what counts follow from these: a report that says other ones is found out by its timeline.
-  const detail = {
-    reference,
-    reason: order.reason,
-    operator,
-    "found at": toIso(foundAt),
-    "copied at": order.copiedAt === undefined ? null : toIso(parseInstant(order.copiedAt)),
-    ...(copiedAfter === null ? {} : { "copied after": toIso(copiedAfter) }),
-    data: dataClasses,
-    "keys reachable": order.keysReachable ?? "unknown",
-  };
+  const detail = { reference, reason: order.reason, operator, ...factsOf(facts) };
   await append(tx, now, { kind: "incident opened", incidentId, detail }, random);
   return { incidentId, reference };
 }

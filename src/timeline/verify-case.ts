@@ -26,7 +26,9 @@ const shown = (value: unknown): string => (value == null ? "none" : (JSON.string
 
 const lastOf = (acts: readonly Act[], ...kinds: readonly string[]): Act | undefined =>
   acts.findLast(({ kind }) => kinds.includes(kind));
-const isKnown = (kind: string): boolean => kind === "incident opened" || kind === "incident changed";
+/** Those that say what is known of a case. */
+const isFacts = (kind: string): boolean => kind === "incident opened" || kind === "incident changed";
+const allAccounts = "everybody";
 const firstOf = (acts: readonly Act[], kind: string): Act | undefined => acts.find((act) => act.kind === kind);
 
 /** The start of the letters; none once the case has become about more accounts than they were for, until they are started once more. */
@@ -36,8 +38,8 @@ function plannedFor(acts: readonly Act[]): Act | undefined {
   for (const act of acts) {
     if (act.kind === "campaign planned") planned ??= act;
     if (act.kind !== "contained") continue;
-    const whom = act.detail["mode"] === "account" ? act.detail["account"] : everybody;
-    const isWider = !accounts.has(whom) && !accounts.has(everybody);
+    const whom = act.detail["mode"] === "account" ? act.detail["account"] : allAccounts;
+    const isWider = !accounts.has(whom) && !accounts.has(allAccounts);
     accounts.add(whom);
     // Of one instant the order is chance: what was contained then was contained before anybody was told.
     if (isWider && planned !== undefined && act.at > planned.at) planned = undefined;
@@ -45,13 +47,11 @@ function plannedFor(acts: readonly Act[]): Act | undefined {
   return planned;
 }
 
-const everybody = "everybody";
-
 function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
   const incident = fieldsOf(report["incident"]);
   const opened = firstOf(acts, "incident opened");
   // What was learnt later replaces what the case was opened with.
-  const known = acts.findLast(({ kind }) => isKnown(kind));
+  const known = acts.findLast(({ kind }) => isFacts(kind));
   const contained = acts.filter(({ kind }) => kind === "contained");
   // A case about single accounts is everybody's from the first containment of everybody on.
   const everybody = contained.filter(({ detail }) => detail["mode"] !== "account");
@@ -61,7 +61,7 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
   const finished = lastOf(acts, "campaign finished");
   // A containment says so only where they were; what it says counts until the case is told something else.
   const keysReachable = acts.findLast(
-    ({ kind, detail }) => (kind === "contained" && detail["keys reachable"] === "yes") || isKnown(kind),
+    ({ kind, detail }) => (kind === "contained" && detail["keys reachable"] === "yes") || isFacts(kind),
   )?.detail["keys reachable"];
   return [
     ["its reference is", incident["reference"], opened?.detail["reference"]],
