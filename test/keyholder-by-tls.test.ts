@@ -102,6 +102,10 @@ function connect(
   return connectKeyholder({ tls: { addresses, files }, role, credential, waitMs, log: silentLog });
 }
 
+/** The operator on a keyholder's own host. */
+const operatorOf = ({ keyholder: { socketPath } }: Started, credential: Secret) =>
+  connectKeyholder({ socketPath, role: "operator", credential, waitMs: 10_000, log: silentLog });
+
 /** A client that asks of each keyholder what a service's does: what the database has met, and whatever it met since. */
 async function generationAware(to: readonly Started[], known: number, waitMs = 10_000) {
   const met: number[] = [];
@@ -258,13 +262,7 @@ test("a standby follows, serves nobody, and takes over by a command with all tha
   await restoreKeys(keysFile, join(folder, "second"));
   await restoreExactKeys(exactFile, join(folder, "second"));
   const second = await start("second", good, { follows: first, credentials });
-  const local = await connectKeyholder({
-    socketPath: second.keyholder.socketPath,
-    role: "operator",
-    credential: credentials.operator,
-    waitMs: 10_000,
-    log: silentLog,
-  });
+  const local = await operatorOf(second, credentials.operator);
   await eventually("the standby to be in step", async () =>
     (await local.standing.read()).inStepAt === null ? undefined : true,
   );
@@ -333,21 +331,42 @@ test("a standby follows, serves nobody, and takes over by a command with all tha
     (await readBook(back.keysDir))?.get(db)?.floors.password === 5 ? true : undefined,
   );
   for (const each of [web, operator, local]) await each.close();
+
+  // And it takes over in its turn: above the generation of the one that it followed, which was above its own.
+  await second.keyholder.stop();
+  const turned = await operatorOf(back, credentials.operator);
+  await eventually("the first to be promoted", () =>
+    turned.standing.promote(false).then(
+      () => true,
+      () => undefined,
+    ),
+  );
+  expect((await turned.keys.states()).generation).toBeGreaterThan(generation);
+  await turned.close();
 }, 90_000);
+
+test("keys of the same numbers that are not the same keys are told apart", async () => {
+  const [first, second] = [await start("twin", good), await start("other twin", good)];
+  for (const each of [first, second]) {
+    const operator = await operatorOf(each, each.keyholder.credentials.operator);
+    await operator.keys.rotate("index.throttle", 1);
+    await operator.close();
+  }
+  await second.keyholder.stop();
+  const { credentials } = first.keyholder;
+  const following = await start("other twin", good, { follows: first, credentials });
+  const local = await operatorOf(following, credentials.operator);
+  expect(
+    await eventually("the standby to have heard", async () => (await local.standing.read()).hasSameKeys ?? undefined),
+  ).toBe(false);
+  await local.close();
+}, 60_000);
 
 test("a standby that may know less, or has other keys, is promoted only by whoever says so, or not at all", async () => {
   const first = await start("one", good);
   const { credentials } = first.keyholder;
   const second = await start("other", good, { follows: first, credentials, isOwn: true });
-  const operatorOf = ({ keyholder }: Started) =>
-    connectKeyholder({
-      socketPath: keyholder.socketPath,
-      role: "operator",
-      credential: credentials.operator,
-      waitMs: 10_000,
-      log: silentLog,
-    });
-  const local = await operatorOf(second);
+  const local = await operatorOf(second, credentials.operator);
   await eventually("the standby to have heard", async () =>
     (await local.standing.read()).hasSameKeys === false ? true : undefined,
   );
@@ -361,14 +380,20 @@ test("a standby that may know less, or has other keys, is promoted only by whoev
   await local.close();
   await second.keyholder.stop();
   const again = await start("other", good, { follows: first, credentials });
-  const now = await operatorOf(again);
+  const now = await operatorOf(again, credentials.operator);
   await expect(now.standing.promote(false)).rejects.toThrow("has not been in step since it was started");
   await now.standing.promote(true);
   expect(await now.standing.read()).toMatchObject({ isStandby: false });
   await now.close();
   await again.keyholder.stop();
   const demoted = await start("other", good, { follows: first, credentials, demote: true });
-  const last = await operatorOf(demoted);
+  const last = await operatorOf(demoted, credentials.operator);
   expect(await last.standing.read()).toMatchObject({ isStandby: true });
   await last.close();
+  // It stays one, whoever starts it again.
+  await demoted.keyholder.stop();
+  const restarted = await start("other", good, { follows: first, credentials });
+  const latest = await operatorOf(restarted, credentials.operator);
+  expect(await latest.standing.read()).toMatchObject({ isStandby: true });
+  await latest.close();
 }, 60_000);

@@ -89,7 +89,9 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
     const change: OpenFolder["change"] = (next, first) => {
       const run = async (): Promise<Keys> => {
         const changed = await next(keys);
-        if (changed !== keys) await write({ ...changed, generation: keys.generation + 1 }, first);
+        // One that takes over has set it to that of the one it followed, which may be ahead of its own.
+        const generation = Math.max(keys.generation, changed.generation) + 1;
+        if (changed !== keys) await write({ ...changed, generation }, first);
         return keys;
       };
       const result = last.then(run);
