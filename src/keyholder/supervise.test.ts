@@ -10,7 +10,7 @@ import { epoch } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "./client.ts";
-import { encodeFrame } from "./frames.ts";
+import { encodeFrame, frameReader, maxAnswerFrameBytes } from "./frames.ts";
 import { readGeneration } from "./generation.ts";
 import { keysPath } from "./keys.ts";
 import { socketPathFor } from "./socket-path.ts";
@@ -323,6 +323,39 @@ test("strangers that say nothing, too much or nonsense are cut off, and others a
     expect(received).toBe(answer);
     await client.index("address", "x");
   }
+});
+
+test("who does not read its answers is not read either, and gets all of them once it does", async () => {
+  const keyholder = await start(join(await temporaryFolder(), "keys"));
+  const credential = Buffer.from(keyholder.credentials.web.reveal()).toString("base64");
+  const [frames, callsInFrame] = [300, 500];
+  const socket = connect(keyholder.socketPath);
+  toEnd.push(async () => void socket.destroy());
+  socket.write(encodeFrame(JSON.stringify({ role: "web", credential })));
+  for (let frame = 0; frame < frames; frame++) {
+    const calls = Array.from({ length: callsInFrame }, (_, at) => [frame * callsInFrame + at, "counters", []]);
+    socket.write(encodeFrame(JSON.stringify({ calls })));
+  }
+  const waiting: number[] = [];
+  // Until nothing has been taken for half a second.
+  while (waiting.length < 10 || waiting.at(-10) !== socket.writableLength) {
+    waiting.push(socket.writableLength);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(socket.writableLength).toBeGreaterThan(0);
+
+  const others = await connectWeb(keyholder);
+  await others.index("address", "x");
+  const reader = frameReader(maxAnswerFrameBytes);
+  let answered = 0;
+  for await (const chunk of socket) {
+    reader.push(chunk as Buffer);
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      answered += (frame.value as { answers?: unknown[] }).answers?.length ?? 0;
+    }
+    if (answered === frames * callsInFrame) break;
+  }
+  expect(answered).toBe(frames * callsInFrame);
 });
 
 test("nothing secret is in arguments, environment, log or error text", async () => {
