@@ -102,12 +102,17 @@ test("a credential without a name, with a name of its own, and with a name read 
   await forged.index("address", "forged");
   expect(await compare()).toMatchObject([{ added: 2, callers: 3 }]);
 
-  // The caller's own secret, beyond what it announced: only a process that was captured has it, and that announces.
+  // The caller's own secret within what it announced: a number that it had used for something else gives it away.
+  const within = await connect({ ...named(announcer.secret), cover: () => undefined });
+  await within.codeMac("sign-up", Buffer.alloc(32), Secret.fromText("BCDF"));
+  expect(await compare()).toMatchObject([{ byPurpose: { code: 2 }, added: 1, callers: 4 }]);
+
+  // The same, beyond what it announced: only a process that was captured has it, and that announces.
   const beyond = await connect({ ...named(announcer.secret), cover: () => undefined });
   for (let n = 0; n < 260; n++) await beyond.index("address", "beyond");
   expect(await compare()).toMatchObject([{ added: 3, callers: 4 }]);
-  expect(await surplus()).toBe(9);
-  for (const client of [web, nameless, own, forged, beyond]) await client.close();
+  expect(await surplus()).toBe(10);
+  for (const client of [web, nameless, own, forged, within, beyond]) await client.close();
   await announcer.close();
 }, 60_000);
 
@@ -130,6 +135,37 @@ test("a database under which an older one was put explains what was announced to
   await thief.index("address", "after the restore");
   expect(await compare()).toMatchObject([{ added: 1 }]);
   await thief.close();
+  await web.close();
+  await announcer.close();
+});
+
+test("a caller of before that older one goes on unannounced for an hour and no longer", async () => {
+  const announcer = announceUse(needs, "web", databaseId);
+  const web = await connect(announcer);
+  await web.index("address", "ada@example.org");
+  await db.run(`delete from key_caller`);
+  const now = systemClock.now();
+  clock.set(now);
+  await db.transaction((tx) =>
+    append(tx, now, { kind: "copy detected", detail: { epoch: 2, kinds: [] } }, systemRandom),
+  );
+  // The keyholder's own clock cannot be set: what it says is moved.
+  const usedFor = async (durationMs: number): Promise<readonly SurplusFound[]> => {
+    const callers = async (id: string) => {
+      const snapshot = await keeper.uses.callers(id);
+      const moved = snapshot.callers.map((of) => ({
+        ...of,
+        firstAt: plus(of.firstAt, -dayMs),
+        lastAt: plus(of.lastAt, durationMs),
+      }));
+      return { ...snapshot, callers: moved };
+    };
+    rung = [];
+    await compareKeyUse({ ...compareNeeds, uses: { ...keeper.uses, callers } });
+    return rung;
+  };
+  expect(await usedFor(hourMs)).toEqual([]);
+  expect(await usedFor(2 * hourMs)).toMatchObject([{ byPurpose: { index: expect.any(Number) } }]);
   await web.close();
   await announcer.close();
 });
