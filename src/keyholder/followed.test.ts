@@ -5,7 +5,7 @@ import { floorsAt, head } from "./test-values.ts";
 import type { WitnessBook } from "./witness.ts";
 
 const bookAt = (epoch: number): WitnessBook =>
-  new Map([["a-database", { floors: floorsAt(epoch), head: head(epoch) }]]);
+  new Map([["a-database", { floors: floorsAt(epoch), head: head(epoch), intent: null }]]);
 
 /** Whether a promise has resolved once everything that was due has run. */
 async function isDone(promise: Promise<unknown>): Promise<boolean> {
