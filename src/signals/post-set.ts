@@ -22,8 +22,11 @@ export type Posted =
   | { readonly kind: "taken" }
   /** It will never take this token: RFC 8935 section 2.4 with a reason that lies in the token. */
   | { readonly kind: "refused"; readonly err: string }
-  /** To be tried again; `why` names no address and nothing that the receiver said but its status and error code. */
-  | { readonly kind: "later"; readonly why: string; readonly afterMs?: number };
+  /**
+   * To be tried again; `why` names no address and nothing that the receiver said but its status and error code. An answer is
+   * what a receiver says by itself, and not that it, or what stands before it, is away (RFC 9110 section 15.6.3 and after).
+   */
+  | { readonly kind: "later"; readonly why: string; readonly isAnswer?: true; readonly afterMs?: number };
 
 const answerWithinMs = 10 * secondMs;
 /** An answer is empty, or a short error. */
@@ -171,18 +174,22 @@ export function postSet(endpoint: Endpoint, token: string): Promise<Posted> {
 /** Errors that lie in the token, so that another try would fare no better (RFC 8935 section 2.4, Table 1). */
 const aboutToken: readonly string[] = ["invalid_request", "invalid_issuer", "invalid_audience", "invalid_state"];
 
+/** Nobody there, or too much to do. */
+const isAway: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
 function judge(status: number, body: string, retryAfter: string | undefined): Posted {
   if (status >= 200 && status < 300) return { kind: "taken" };
   if (status === 400) {
     const err = errorOf(body);
     if (err !== undefined && aboutToken.includes(err)) return { kind: "refused", err };
     // A key that is not known yet, or a receiver that is set up wrong, may be put right.
-    return { kind: "later", why: `it answered 400${err === undefined ? "" : ` ${err}`}` };
+    return { kind: "later", why: `it answered 400${err === undefined ? "" : ` ${err}`}`, isAnswer: true };
   }
   const seconds = /^\d{1,6}$/.test(retryAfter ?? "") ? Number(retryAfter) : undefined;
   return {
     kind: "later",
     why: `it answered ${status}`,
+    ...(isAway.has(status) ? {} : { isAnswer: true }),
     ...(seconds === undefined ? {} : { afterMs: Math.min(seconds, 3_600) * secondMs }),
   };
 }

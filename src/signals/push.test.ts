@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { answering } from "../../test/signal-receiver.ts";
-import { signalService, subjectOf } from "../../test/signal-service.ts";
+import { claimsOf, eventOf, signalService, subjectOf } from "../../test/signal-service.ts";
 import type { AccountId } from "../kernel/brand.ts";
 import { hourMs, minuteMs, secondMs } from "../kernel/clock.ts";
 import { newLog } from "../kernel/log.ts";
 import { distributeSignals } from "./distribute.ts";
-import { sessionRevoked } from "./events.ts";
+import { accountPurged, credentialChange, sessionRevoked } from "./events.ts";
 import { pushDue } from "./push.ts";
 import { queueSignal } from "./queue-signal.ts";
 import { listReceivers } from "./receivers.ts";
@@ -249,4 +249,109 @@ test.each([
   endpoint.answer();
   await transmit();
   expect(await counts()).toMatchObject({ taken: 20, waiting: 0 });
+});
+
+describe("order and trouble", () => {
+  const claims = (set: string) => JSON.parse(Buffer.from(set.split(".")[1]!, "base64url").toString()) as Claims;
+  type Claims = Parameters<typeof subjectOf>[0];
+
+  test("what happened to one account is handed over one by one, in that order, also after a pause", async () => {
+    const { receiver } = await relyingService();
+    const { stream_id } = await receiver.createStream({ delivery: deliveryTo("/events") });
+    const status = (to: string) => receiver.ask("POST", receiver.endpoint("status"), { stream_id, status: to });
+    await status("paused");
+    const [ada, bob] = [crypto.randomUUID() as AccountId, crypto.randomUUID() as AccountId];
+    const changes = ["authenticator added", "authenticator removed", "password changed", "account purged"] as const;
+    for (const kind of changes) {
+      for (const accountId of [ada, bob]) {
+        clock.advance(1);
+        await queueSignal(db, random, accountId, [kind], "second factor changed", clock.now());
+      }
+    }
+    await transmit();
+    await status("enabled");
+    const underWay = new Map<string, number>();
+    let mostOfOne = 0;
+    let mostAtOnce = 0;
+    endpoint.answer((_request, response, set) => {
+      const subject = subjectOf(claims(set));
+      underWay.set(subject, (underWay.get(subject) ?? 0) + 1);
+      mostOfOne = Math.max(mostOfOne, ...underWay.values());
+      mostAtOnce = Math.max(
+        mostAtOnce,
+        [...underWay.values()].reduce((sum, one) => sum + one, 0),
+      );
+      // Long enough for whatever else is sent in the same moment to come.
+      setTimeout(() => {
+        underWay.set(subject, underWay.get(subject)! - 1);
+        response.writeHead(202).end();
+      }, 50);
+      return true;
+    });
+    await transmit();
+    expect([mostOfOne, mostAtOnce]).toEqual([1, 2]);
+    const told = endpoint.came.map(({ set }) => claims(set)).filter((one) => subjectOf(one) === ada);
+    expect(told.map((one) => [eventOf(one), claimsOf(one)["change_type"]])).toEqual([
+      [credentialChange, "create"],
+      [credentialChange, "revoke"],
+      [credentialChange, "update"],
+      [accountPurged, undefined],
+    ]);
+  });
+
+  test("a bad signal that waits alone keeps one that comes hours later waiting for no longer than a minute", async () => {
+    const { counts } = await pushed();
+    const [bad] = await happen();
+    endpoint.answer((request, response, set) =>
+      subjectOf(claims(set)) === bad ? answering(500)(request, response, set) : false,
+    );
+    for (let hour = 0; hour < 20; hour++) {
+      clock.advance(2 * hourMs);
+      await transmit();
+    }
+    expect(await counts()).toMatchObject({ taken: 0, waiting: 1, failures: 20 });
+    await happen();
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: 0, waiting: 2 });
+    clock.advance(minuteMs + minuteMs / 5);
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: 1, waiting: 1, failures: 0 });
+  });
+
+  test("a stream whose address does not open is left alone for longer each time, and said", async () => {
+    const { stream_id, counts } = await pushed();
+    await happen();
+    await db.run(`update signal_stream set sealed_endpoint = '\\x01' where id = $1`, [stream_id]);
+    const said: string[] = [];
+    const log = newLog("worker", "warn", { write: (text) => void said.push(text) });
+    const tryNow = () => pushDue({ ...transmitting, log }, new AbortController().signal);
+    await distributeSignals(transmitting);
+    for (let n = 0; n < 3; n++) await tryNow();
+    expect(await counts()).toMatchObject({ waiting: 1, failures: 1 });
+    expect(said).toEqual([expect.stringContaining("its address does not open")]);
+    clock.advance(2 * secondMs);
+    await tryNow();
+    expect(await counts()).toMatchObject({ waiting: 1, failures: 2 });
+  });
+
+  test("a keyholder that refuses is not asked as fast as it can refuse", async () => {
+    const { counts } = await pushed();
+    await happen();
+    await distributeSignals(transmitting);
+    let asked = 0;
+    const refusing = {
+      ...transmitting.keyholder,
+      signSets: (claimed: readonly string[]) => {
+        asked++;
+        return ground.keyholders.mailer.signSets(claimed);
+      },
+    };
+    const tryNow = () => pushDue({ ...transmitting, keyholder: refusing }, new AbortController().signal);
+    for (let n = 0; n < 3; n++) await tryNow();
+    expect(asked).toBe(1);
+    await transmit();
+    clock.advance(2 * secondMs);
+    await transmit();
+    expect(await counts()).toMatchObject({ taken: 1, waiting: 0 });
+  });
 });

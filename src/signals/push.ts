@@ -30,6 +30,8 @@ const atOnce = 8;
 const leaseMs = minuteMs;
 /** Streams that one worker pushes at once. */
 const streamsAtOnce = 4;
+/** How long a stream waits after trouble that is our own. */
+const troubleMs = secondMs;
 /** Streams whose last turn is remembered. */
 const mostRemembered = 1_000;
 
@@ -88,8 +90,10 @@ async function leaseNow(needs: PushNeeds, most: number, pushed: readonly StreamI
 
 const pushRound = (needs: PushNeeds, stream: PushStream, signal: AbortSignal): Promise<number> =>
   pushStream(needs, stream, signal)
-    .catch((thrown: unknown) => {
+    .catch(async (thrown: unknown) => {
       needs.log.warn({ stream: stream.streamId, reason: messageOf(thrown) }, "a stream could not be pushed");
+      // Without it the stream is due at once, and is tried as fast as it fails.
+      await pause(needs, stream.streamId, troubleMs, 0).catch(() => undefined);
       return 0;
     })
     .finally(() => release(needs, stream.streamId));
@@ -135,9 +139,14 @@ async function pushStream(needs: PushNeeds, stream: PushStream, signal: AbortSig
     [stream.streamId, toDate(now), batch],
   );
   const endpoint = await openEndpoint(needs, stream);
-  if (endpoint === undefined || signal.aborted) return 0;
+  if (signal.aborted) return 0;
+  if (endpoint === undefined) {
+    await noteFailure(needs, stream, [{ kind: "later", why: "its address does not open" }]);
+    return 0;
+  }
   const { signed, unmade } = await signDeliveries(needs, stream, rows);
-  const answers = await postAll(endpoint, signed, () => mayGoOn(needs, stream, signal));
+  const accountOf = new Map(rows.map(({ id, accountId }) => [id, accountId]));
+  const answers = await postAll(endpoint, inParts(signed, accountOf), () => mayGoOn(needs, stream, signal));
   const idsOf = (kind: Posted["kind"]): string[] =>
     answers.filter((one) => one.posted.kind === kind).map(({ id }) => id);
   const [taken, refused, later] = [idsOf("taken"), [...idsOf("refused"), ...unmade], idsOf("later")];
@@ -166,17 +175,40 @@ const mayGoOn = async (
 /** Hands over several at once, and no more once none of those under way was taken. */
 async function postAll(
   endpoint: Endpoint,
-  signed: readonly SignedSet[],
+  parts: readonly (readonly SignedSet[])[],
   mayGo: () => Promise<boolean>,
 ): Promise<Answered[]> {
   const answers: Answered[] = [];
-  for (let from = 0; from < signed.length && (await mayGo()); from += atOnce) {
-    const some = signed.slice(from, from + atOnce);
-    const got = await Promise.all(some.map(async ({ id, token }) => ({ id, posted: await postSet(endpoint, token) })));
+  for (const part of parts) {
+    if (!(await mayGo())) break;
+    const got = await Promise.all(part.map(async ({ id, token }) => ({ id, posted: await postSet(endpoint, token) })));
     answers.push(...got);
     if (got.every(({ posted }) => posted.kind === "later")) break;
   }
   return answers;
+}
+
+/**
+ * What goes at once: of each account one, in the order in which it happened, so that a receiver never hears that something was
+ * removed before it hears that it was added (SSF 1.0 section 8.1.2.1 asks that of what was held). What does not fit goes
+ * with the next round.
+ */
+function inParts(signed: readonly SignedSet[], accountOf: ReadonlyMap<string, string | null>): SignedSet[][] {
+  const parts: SignedSet[][] = [];
+  let left = signed;
+  while (left.length > 0 && parts.length < batch / atOnce) {
+    const seen = new Set<string>();
+    const part: SignedSet[] = [];
+    const rest: SignedSet[] = [];
+    for (const one of left) {
+      const subject = accountOf.get(one.id) ?? one.id;
+      (part.length < atOnce && !seen.has(subject) ? part : rest).push(one);
+      seen.add(subject);
+    }
+    parts.push(part);
+    left = rest;
+  }
+  return parts;
 }
 
 async function openEndpoint(
@@ -201,36 +233,56 @@ async function openEndpoint(
 
 /** What was put off waits longer each time; a receiver that took nothing at all is left alone for a while. */
 async function noteRound(
-  { db, clock, random, log }: PushNeeds,
-  { streamId, failures }: PushStream,
+  needs: PushNeeds,
+  stream: PushStream,
   answers: readonly Answered[],
   later: readonly string[],
   anyTaken: boolean,
 ): Promise<void> {
+  const { db, clock } = needs;
   const now = clock.now();
   if (later.length > 0) {
     await db.run(
       `update signal_delivery set attempts = attempts + 1, due_at = $3 where stream_id = $1 and id = any($2)`,
-      [streamId, later, toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6)))],
+      [stream.streamId, later, toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6)))],
     );
   }
   const isFailing = answers.length > 0 && later.length === answers.length;
-  if (!isFailing) {
-    if (failures > 0 && anyTaken) {
-      await db.run(`update signal_stream set failures = 0, due_at = null where id = $1`, [streamId]);
-    }
-    return;
+  if (isFailing) {
+    const put = answers.map(({ posted }) => posted).filter((posted) => posted.kind === "later");
+    await noteFailure(needs, stream, put);
+  } else if (stream.failures > 0 && anyTaken) {
+    await db.run(`update signal_stream set failures = 0, due_at = null where id = $1`, [stream.streamId]);
   }
-  const put = answers.map(({ posted }) => posted).filter((posted) => posted.kind === "later");
+}
+
+type PutOff = Extract<Posted, { readonly kind: "later" }>;
+
+/**
+ * Leaves a receiver alone for longer each time. One that answers may be well and choke on the signals that it was given: it is
+ * asked again within a minute, since what comes after them may be of somebody who is robbed.
+ */
+async function noteFailure(needs: PushNeeds, { streamId, failures }: PushStream, put: readonly PutOff[]): Promise<void> {
   const asked = Math.max(0, ...put.map(({ afterMs = 0 }) => afterMs));
-  const pauseMs = Math.max(asked, pauseAfterMs(failures + 1));
-  // Up to a fifth more, so that streams which failed together do not come back together.
-  const dueAt = plus(now, pauseMs + random.below(Math.ceil(pauseMs / 5))) as EpochMs;
-  await db.run(`update signal_stream set failures = failures + 1, due_at = $2 where id = $1`, [
+  const grown = pauseAfterMs(failures + 1);
+  const pauseMs = Math.max(asked, put.some(({ isAnswer }) => isAnswer) ? Math.min(grown, minuteMs) : grown);
+  await pause(needs, streamId, pauseMs, 1);
+  if (((failures + 1) & failures) === 0) {
+    needs.log.warn({ stream: streamId, failures: failures + 1, why: put[0]?.why }, "a receiver takes no signals");
+  }
+}
+
+/** Up to a fifth longer, so that streams which failed together do not come back together. */
+async function pause(
+  { db, clock, random }: PushNeeds,
+  streamId: StreamId,
+  pauseMs: number,
+  failures: 0 | 1,
+): Promise<void> {
+  const dueAt = plus(clock.now(), pauseMs + random.below(Math.ceil(pauseMs / 5))) as EpochMs;
+  await db.run(`update signal_stream set failures = failures + $3, due_at = $2 where id = $1`, [
     streamId,
     toDate(dueAt),
+    failures,
   ]);
-  if (((failures + 1) & failures) === 0) {
-    log.warn({ stream: streamId, failures: failures + 1, why: put[0]?.why }, "a receiver takes no signals");
-  }
 }
