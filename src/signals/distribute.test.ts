@@ -3,13 +3,15 @@ import { containNeedsOf } from "../../test/contain-needs.ts";
 import { eventOf, pollNow, signalService, subjectOf } from "../../test/signal-service.ts";
 import { contain } from "../incidents/contain.ts";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
-import { secondMs } from "../kernel/clock.ts";
+import { dayMs, secondMs } from "../kernel/clock.ts";
 import { newId } from "../kernel/random.ts";
 import { readTimeline } from "../timeline/read.ts";
+import { distributeSignals } from "./distribute.ts";
 import { credentialChange, sessionRevoked, type SignalKind } from "./events.ts";
 import { beginFanOuts, signalSums, stepAccounts, stepFanOut } from "./fan-out.ts";
 import { queueFanOut, queueSignal } from "./queue-signal.ts";
 import { listReceivers } from "./receivers.ts";
+import { dropAged } from "./settle.ts";
 
 /** P15: a stream is given what its receiver asked for, of the accounts that it asked about, and nothing else. */
 const { service, transmit, relyingService, person } = await signalService();
@@ -156,5 +158,108 @@ describe("everybody's signals", () => {
     await transmit();
     expect(await signalSums(db, second)).toMatchObject([{ accounts: ids.length + 1, made: ids.length + 1 }]);
     await close();
+  });
+
+  test("a stream that is paused is given nothing of it, however long it is, and everything once it is enabled again", async () => {
+    const { receiver, id } = await relyingService();
+    const stream = await receiver.createStream({ events_requested: [sessionRevoked] });
+    await person();
+    await change(receiver, "status", { stream_id: stream.stream_id, status: "paused" });
+    const incidentId = await containEverybody();
+    await transmit();
+    clock.advance(8 * dayMs);
+    expect(await dropAged(db, random, clock.now())).toBe(0);
+    await change(receiver, "status", { stream_id: stream.stream_id, status: "enabled" });
+    await transmit();
+    const [sum] = await signalSums(db, incidentId);
+    expect(sum).toMatchObject({ dropped: 0, made: sum!.waiting, accounts: sum!.made });
+    expect(sum!.made).toBeGreaterThan(0);
+    expect(await streamsOf(id)).toMatchObject([{ dropped: 0 }]);
+    await close();
+  });
+});
+
+describe("a stream that is taken away while it is given something", () => {
+  const waitingForLocks = async (): Promise<number> =>
+    (
+      await db.many(
+        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and state = 'active'`,
+      )
+    ).length;
+  const takingAway = [
+    [
+      "removed",
+      (receiver: Receiver, id: string) =>
+        receiver.ask("DELETE", `${receiver.endpoint("configuration")}?stream_id=${id}`),
+    ],
+    ["disabled", (receiver: Receiver, id: string) => change(receiver, "status", { stream_id: id, status: "disabled" })],
+  ] as const;
+
+  test.each(takingAway)("holds nothing of it afterwards: %s", async (_how, takeAway) => {
+    const { receiver } = await relyingService();
+    const { stream_id } = await receiver.createStream({ events_requested: [sessionRevoked] });
+    const { accountId } = await person();
+    await happen(accountId);
+    const [signal] = await db.many<{ id: string }>(`select id from signal`);
+    // A row of the same key that may yet be rolled back holds the statement up, after it has read the streams.
+    const rolledBack = Promise.withResolvers<void>();
+    const written = Promise.withResolvers<void>();
+    const holding = db.transaction(async (tx) => {
+      await tx.run(
+        `insert into signal_delivery (stream_id, id, kind, cause, at, txn, made_at, due_at)
+         values ($1, $2, 'session revoked', '', $3, $2, $3, $3)`,
+        [stream_id, signal!.id, new Date(clock.now())],
+      );
+      written.resolve();
+      await rolledBack.promise;
+      throw new Error("rolled back");
+    });
+    holding.catch(() => undefined);
+    await written.promise;
+    const given = distributeSignals({ db, clock });
+    await expect.poll(waitingForLocks).toBe(1);
+    let isDone = false;
+    const taken = Promise.resolve(takeAway(receiver, stream_id)).then(() => (isDone = true));
+    await expect.poll(async () => isDone || (await waitingForLocks()) === 2).toBe(true);
+    rolledBack.resolve();
+    expect(await given).toBe(1);
+    await taken;
+    await expect(holding).rejects.toThrow("rolled back");
+    expect(await waitingOf(stream_id)).toBe(0);
+  });
+
+  test("a step of a walk that is under way is waited for, and what it made is counted as dropped", async () => {
+    const { receiver } = await relyingService();
+    const { stream_id } = await receiver.createStream({ events_requested: [sessionRevoked] });
+    await person();
+    const order = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
+    const { incidentId } = await contain(containNeedsOf(ground), order);
+    await beginFanOuts({ db, clock, random });
+    const made = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const slow: typeof db = {
+      ...db,
+      transaction: (work) =>
+        db.transaction(async (tx) => {
+          const result = await work(tx);
+          made.resolve();
+          await goOn.promise;
+          return result;
+        }),
+    };
+    const step = stepFanOut({ db: slow, clock, random });
+    await made.promise;
+    let isDone = false;
+    const removed = receiver.ask("DELETE", `${receiver.endpoint("configuration")}?stream_id=${stream_id}`);
+    void removed.then(() => (isDone = true));
+    await expect.poll(async () => isDone || (await waitingForLocks()) === 1).toBe(true);
+    goOn.resolve();
+    expect(await step).toBe(true);
+    expect((await removed).status).toBe(204);
+    expect(await waitingOf(stream_id)).toBe(0);
+    const [sum] = await signalSums(db, incidentId);
+    expect(sum).toMatchObject({ waiting: 0, taken: 0, dropped: sum!.made, finished: true });
+    expect(sum!.made).toBeGreaterThan(0);
+    await db.run(`update incident set state = 'closed'`);
   });
 });

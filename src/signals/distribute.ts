@@ -8,7 +8,7 @@ const batch = 500;
  * Gives what happened to accounts to every stream that wants it: takes signals and writes their deliveries in one
  * statement, so that a kill loses none and doubles none. Any number of workers may do it at once. A stream that names
  * accounts by address gets those that its receiver added, any other all but those removed. Who is gone is forgotten with
- * the last signal.
+ * the last signal. Who disables or deletes a stream meanwhile waits, and drops what it was given.
  *
  * @returns how many signals it took.
  */
@@ -25,6 +25,7 @@ export async function distributeSignals({ db, clock }: { readonly db: Db; readon
          join signal_stream s on s.status <> 'disabled' and t.kind = any(s.kinds)
          left join signal_subject u on u.account_id = t.account_id and u.stream_id = s.id
         where case when s.subject_format = 'email' then u.state = 'added' else u.state is distinct from 'removed' end
+          for key share of s
        on conflict do nothing
      ), gone as (
        delete from signal_subject where account_id in (select account_id from taken where kind = 'account purged')

@@ -43,7 +43,9 @@ interface Step {
 /**
  * One step of one walk: takes a walk that nobody else has, makes the signals of the next accounts in order of id, and
  * moves its resume point, all in one transaction. The row's lock is the lease: it ends with whoever is killed, the step is
- * then as if it had never begun, and the next worker takes it. So each account has its signals once.
+ * then as if it had never begun, and the next worker takes it. So each account has its signals once. The walk of a stream that
+ * is paused stands still: what it made would be dropped after a week. Who disables or deletes the stream meanwhile waits
+ * for the step, and drops what it made.
  *
  * @returns whether anything was done.
  */
@@ -59,10 +61,10 @@ export async function stepFanOut(needs: Needs): Promise<boolean> {
          from signal_fan_out_stream w
          join signal_fan_out f on f.id = w.fan_out_id
          join signal_stream s on s.id = w.stream_id
-        where w.finished_at is null and s.status <> 'disabled'
+        where w.finished_at is null and s.status = 'enabled'
           and (select count(*) from (select from signal_delivery d where d.stream_id = w.stream_id limit $1) waiting) < $1
         order by w.fan_out_id, w.made limit 1
-          for update of w skip locked`,
+          for update of w skip locked for key share of s skip locked`,
       [mostWaiting],
     );
     if (step === undefined) return false;

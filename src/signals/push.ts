@@ -262,7 +262,11 @@ type PutOff = Extract<Posted, { readonly kind: "later" }>;
  * Leaves a receiver alone for longer each time. One that answers may be well and choke on the signals that it was given: it is
  * asked again within a minute, since what comes after them may be of somebody who is robbed.
  */
-async function noteFailure(needs: PushNeeds, { streamId, failures }: PushStream, put: readonly PutOff[]): Promise<void> {
+async function noteFailure(
+  needs: PushNeeds,
+  { streamId, failures }: PushStream,
+  put: readonly PutOff[],
+): Promise<void> {
   const asked = Math.max(0, ...put.map(({ afterMs = 0 }) => afterMs));
   const grown = pauseAfterMs(failures + 1);
   const pauseMs = Math.max(asked, put.some(({ isAnswer }) => isAnswer) ? Math.min(grown, minuteMs) : grown);
