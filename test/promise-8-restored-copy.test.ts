@@ -12,6 +12,7 @@ import { append } from "../src/timeline/append.ts";
 import { currentHead, integrate, startIntegrator } from "../src/timeline/integrate.ts";
 import { readTimeline } from "../src/timeline/read.ts";
 import { readFloors } from "../src/credentials/floors.ts";
+import { turnKey } from "../src/credentials/reconcile.ts";
 import { Fault } from "../src/kernel/fault.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
 import { silentLog } from "../src/kernel/log.ts";
@@ -155,6 +156,23 @@ test("P8: with several containments between, the floors rise above them all, and
 
 const accountOf = async ({ ground }: TestService, address: string) =>
   (await findAccount(ground.plainDb, await ground.keyholders.web.index("address", address))).accountId;
+
+test("P8: a process that was cut off while it repaired a copy keeps no other from repairing it", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const token = await service.signIn("ada@example.org", goodPassword);
+  expect(await opensAfresh(service, token)).toBe(true);
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  await containNow(service);
+  await service.ground.db.close();
+  await restore(service, file);
+  const cutOff = openDb({ connection: testConnection(databaseOf(service)), log: silentLog, maxConnections: 1 });
+  await cutOff.one(`select pg_advisory_lock($1)`, [turnKey]);
+  expect(await opensAfresh(service, token)).toBe(false);
+  expect(await readTimeline(cutOff, { kinds: ["copy detected"], limit: 5 })).toHaveLength(1);
+  await cutOff.close();
+}, 60_000);
 
 test("P8: the same restored under a stopped service", async () => {
   const service = await testService();

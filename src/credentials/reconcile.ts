@@ -38,7 +38,10 @@ export const revivable: readonly FloorKind[] = ["browser", "tv", "app", "tool", 
 /** How long a containment under way in another process is given to settle by itself. */
 const settleMs = 3_000;
 const settleStepMs = 100;
-const lockKey = 0x484c_5749; // "HLWI"
+/** The turn of whoever repairs. */
+export const turnKey = 0x484c_5749; // "HLWI"
+/** A process that was cut off while it repaired keeps its turn for as long as PostgreSQL takes it to be there, which may be hours. */
+const turnWaitMs = 10_000;
 
 /**
  * Compares the database behind a new connection with what the witness remembers, before the connection serves anything.
@@ -51,7 +54,8 @@ const lockKey = 0x484c_5749; // "HLWI"
  * never seen, while it has seen another, may be a copy under a changed identity: DATABASE_UNKNOWN is thrown, and it
  * serves nothing until an operator says that it may (`adoptDatabase`).
  *
- * `connection` is one connection, not a pool: it takes an advisory lock, so that one process repairs and others wait.
+ * `connection` is one connection, not a pool: it takes an advisory lock, so that one process repairs and others wait, though
+ * none for ever: repaired twice, a database asks people for one sign-in more.
  */
 export async function reconcile(needs: Needs, connection: Tx): Promise<Reconciled> {
   const { witness, seen } = needs;
@@ -66,7 +70,7 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
     return { kind: "in order" };
   }
 
-  await connection.run(`select pg_advisory_lock($1)`, [lockKey]);
+  const hasTurn = await takeTurn(connection);
   try {
     const settled = await waitForIntent(needs, connection, databaseId);
     if (settled.intent !== null) {
@@ -80,7 +84,16 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
     }
     return await repair(needs, connection, databaseId);
   } finally {
-    await connection.run(`select pg_advisory_unlock($1)`, [lockKey]);
+    if (hasTurn) await connection.run(`select pg_advisory_unlock($1)`, [turnKey]);
+  }
+}
+
+async function takeTurn(connection: Tx): Promise<boolean> {
+  for (let waitedMs = 0; ; waitedMs += settleStepMs) {
+    const turn = await connection.one<{ taken: boolean }>(`select pg_try_advisory_lock($1) as taken`, [turnKey]);
+    if (turn?.taken === true) return true;
+    if (waitedMs >= turnWaitMs) return false;
+    await sleep(settleStepMs);
   }
 }
 

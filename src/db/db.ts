@@ -144,6 +144,11 @@ const deadlockDetected = "40P01";
 const queryCanceled = "57014";
 const deadlockTries = 3;
 const promptMs = 3_000;
+/**
+ * How long PostgreSQL waits for the next statement of a transaction. A node whose network is cut in the middle of one would keep
+ * its locks for hours, the floors' among them, and nobody could contain; a node that lives asks its next within milliseconds.
+ */
+const silentMs = 10_000;
 /** A connection that listens is asked for a sign of life after this. */
 const quietMs = 10_000;
 
@@ -159,7 +164,11 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     // A statement is sent without waiting for the answer to the one before.
     pipeline: true,
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
-    ...(onConnect === undefined ? {} : { onConnect: (client: pg.ClientBase) => onConnect(statementsOn(client)) }),
+    onConnect: async (client: pg.ClientBase) => {
+      // By a statement: a proxy before the database refuses to be started with it.
+      await client.query(`set idle_in_transaction_session_timeout = ${silentMs}`);
+      await onConnect?.(statementsOn(client));
+    },
   });
   pool.on("error", (error) => log.warn({ reason: messageOf(error) }, "an idle database connection was lost"));
   // A connection lost while it is lent out fails the statement under way; without a listener it would end the process.

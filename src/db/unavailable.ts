@@ -1,8 +1,8 @@
 import { Fault } from "../kernel/fault.ts";
 
-/** SQLSTATE classes and socket errors that mean "not now": the server is starting, stopping, full or gone. */
+/** SQLSTATE classes and socket errors that mean "not now": the server is starting, stopping, full or gone, or has given us up. */
 const unavailable =
-  /^(08...|53...|57P0[1-3]|ECONN.*|E(HOST|NET)(UNREACH|DOWN|RESET)|ENOTFOUND|EAI_AGAIN|ENOENT|EPIPE|ETIMEDOUT)$/;
+  /^(08...|53...|25P03|57P0[1-3]|ECONN.*|E(HOST|NET)(UNREACH|DOWN|RESET)|ENOTFOUND|EAI_AGAIN|ENOENT|EPIPE|ETIMEDOUT)$/;
 
 /** A role or a database that is not there, another password: it may be put right while processes run, as when one is changed. */
 const notLetIn = /^(28000|28P01|3D000)$/;
