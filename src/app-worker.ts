@@ -1,10 +1,11 @@
-import { layGround, type GroundOptions } from "./app.ts";
+import { layGround, type Ground, type GroundOptions } from "./app.ts";
 import { perSecond } from "./config/mail-settings.ts";
 import { cleanUp } from "./clean-up.ts";
 import { every, minuteMs, secondMs } from "./kernel/clock.ts";
 import type { Secret } from "./kernel/secret.ts";
 import { messageOf } from "./kernel/fault.ts";
 import { defineTask } from "./jobs/jobs.ts";
+import { workWhileClockAgrees } from "./jobs/keep-time.ts";
 import { startWorker } from "./jobs/worker.ts";
 import { letterTasks } from "./mail/letter-tasks.ts";
 import type { MailTransport } from "./mail/mail.ts";
@@ -40,9 +41,22 @@ import { libraryTasks, requestScan, startLibraryWatch } from "./library/tasks.ts
 /** How long the timeline's files wait for cosignatures, so that the checkpoint usually has them; then it goes without. */
 const witnessPatienceMs = 500;
 
-/** A whole worker process: letters, campaigns, scans, the timeline's integration, clean-up. @returns how to stop it. */
+/**
+ * A whole worker process: letters, campaigns, scans, the timeline's integration, clean-up, while its clock is right.
+ *
+ * @returns how to stop it.
+ */
 export async function startWorkerProcess(options: GroundOptions): Promise<() => Promise<void>> {
   const ground = await layGround({ ...options, maxConnections: 12 });
+  const working = await workWhileClockAgrees(ground, () => startWork(ground));
+  return async () => {
+    await working.stop();
+    await ground.close();
+  };
+}
+
+/** All that a worker does. @returns how to stop it. */
+async function startWork(ground: Ground): Promise<() => Promise<void>> {
   const { config, db, keyholders, clock, random, log } = ground;
   const { libraryDir, dataDir } = config;
   const keyholder = keyholders.mailer;
@@ -206,6 +220,5 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
     await cosigner.stop();
     await integrator.stop();
     await Promise.all([transport.close(), campaignTransport.close()]);
-    await ground.close();
   };
 }

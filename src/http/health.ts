@@ -2,9 +2,10 @@ import { collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client
 import type { FastifyRequest } from "fastify";
 import { isIP } from "node:net";
 import { Type } from "typebox";
-import { fromDate, type Clock } from "../kernel/clock.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
+import { clockSkewLimitMs, readClockSkew } from "../db/clock-skew.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { refuse } from "./problem.ts";
@@ -118,9 +119,6 @@ function brings({ headers: { authorization = "" } }: FastifyRequest, expected: U
   return authorization.startsWith("Bearer ") && Secret.fromText(authorization.slice(7)).matches(expected);
 }
 
-/** A node whose clock is further than this from the database's must not decide what has expired. */
-const clockSkewLimitMs = 2_000;
-
 /**
  * `/healthz`: the process answers. `/readyz`: it can serve, which needs the database, the keyholder and a clock within two
  * seconds of the database's. `/metrics` tells how busy a service is: whoever brings the `token` may know (RFC 6750), or,
@@ -155,10 +153,8 @@ export function healthRoutes(
     { config: { access: "anyone" }, schema: { response: { 200: Health } } },
     async (request, reply) => {
       try {
-        const before = clock.now();
-        const row = await db.one<{ now: Date }>(`select clock_timestamp() as now`);
-        const skewMs = row === undefined ? Infinity : Math.abs(fromDate(row.now) - (before + clock.now()) / 2);
-        if (skewMs > clockSkewLimitMs) {
+        const { apartMs } = await readClockSkew(db, clock);
+        if (apartMs > clockSkewLimitMs) {
           return refuse(reply, "busy", {
             detail: "this node's clock and the database's differ",
             reference: request.id,

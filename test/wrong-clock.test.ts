@@ -1,0 +1,92 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { startWorkerProcess } from "../src/app-worker.ts";
+import { parseConfig } from "../src/config/config.ts";
+import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { dayMs, secondMs, systemClock, type Clock, type EpochMs } from "../src/kernel/clock.ts";
+import { newLog } from "../src/kernel/log.ts";
+import { queueSignal } from "../src/signals/queue-signal.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
+import { createStream } from "../src/signals/streams.ts";
+import { addReceiver, receiverOf } from "../src/signals/receivers.ts";
+import { openService } from "./open-service.ts";
+import { startTestRelay } from "./smtp-server.ts";
+import { goodPassword } from "./service.ts";
+
+/** A worker on a host whose clock is not the database's decides nothing: much of what it decides is for good. */
+const template = await testDatabase();
+const connection = testConnection(String(template.pool.options.database));
+const service = await openService({ connection, startAt: systemClock.now() });
+const relay = await startTestRelay();
+const folder = await mkdtemp(join(tmpdir(), "houselights-clock-"));
+// A library that has something in it gets no films drawn.
+await writeFile(join(folder, "nothing.txt"), "");
+const { credentials, socketPath } = service.keyholder;
+afterAll(async () => {
+  await Promise.all([service.close(), relay.stop()]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("a worker whose clock runs a month ahead drops nothing and sends nothing, and works once it is right, until it is wrong again", async () => {
+  const { db, keyholders, clock, random } = service.ground;
+  const needs = { db, keyholder: keyholders.operator, clock, random, issuer: "http://localhost:8400" };
+  const order = { name: "Rely", audience: "https://rely.example", addressesBecause: null, privateNetwork: false };
+  const added = await addReceiver(needs, { ...order, pushOrigin: null, by: "test" });
+  const receiver = await receiverOf(db, added!.token, clock.now());
+  expect((await createStream({ ...needs, keyholder: keyholders.web }, receiver!, {})).kind).toBe("created");
+  const happen = () =>
+    queueSignal(db, random, crypto.randomUUID() as AccountId, ["session revoked"], "devices signed out", clock.now());
+  await happen();
+  const waiting = async () =>
+    (await db.one<{ signals: number; given: number; dropped: number }>(
+      `select (select count(*) from signal) as signals, (select count(*) from signal_delivery) as given,
+              (select sum(dropped)::bigint from signal_stream) as dropped`,
+    ))!;
+  const address = "ada@example.org";
+  await service.account(address, goodPassword);
+  const ask = () => service.call("POST", "/api/renewals", { body: { address } });
+  await ask();
+
+  let aheadMs = 30 * dayMs;
+  const wrong: Clock = { now: () => (systemClock.now() + aheadMs) as EpochMs };
+  const said: string[] = [];
+  const stop = await startWorkerProcess({
+    config: parseConfig(
+      {
+        DATA_DIR: folder,
+        LIBRARY_DIR: folder,
+        LOG_LEVEL: "silent",
+        SMTP_URL: relay.url,
+        MAIL_FROM: "no-reply@films.example",
+      },
+      folder,
+    ),
+    surroundings: { connection, keyholder: { socketPath, credentials } },
+    log: newLog("worker", "error", { write: (text) => void said.push(text) }),
+    clock: wrong,
+  });
+  const differs = (): number => said.filter((text) => text.includes("clock and the database's differ")).length;
+  try {
+    expect(differs()).toBe(1);
+    // It is still so when it looks again, and nothing of what waits was touched.
+    await expect.poll(differs, { timeout: 20_000 }).toBeGreaterThan(1);
+    expect(await waiting()).toEqual({ signals: 1, given: 0, dropped: 0 });
+    expect(relay.letters).toEqual([]);
+
+    aheadMs = 0;
+    await expect.poll(waiting, { timeout: 20_000 }).toEqual({ signals: 0, given: 1, dropped: 0 });
+    await expect.poll(() => relay.letters.length, { timeout: 20_000 }).toBeGreaterThan(0);
+
+    const before = differs();
+    aheadMs = -10 * secondMs;
+    await expect.poll(differs, { timeout: 20_000 }).toBeGreaterThan(before + 1);
+    await happen();
+    expect(await waiting()).toEqual({ signals: 1, given: 1, dropped: 0 });
+    await expect.poll(differs, { timeout: 20_000 }).toBeGreaterThan(before + 2);
+    expect(await waiting()).toEqual({ signals: 1, given: 1, dropped: 0 });
+  } finally {
+    await stop();
+  }
+}, 120_000);
