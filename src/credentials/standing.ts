@@ -1,3 +1,4 @@
+import { Fault } from "../kernel/fault.ts";
 import type { Tx } from "../db/db.ts";
 import type { Floors, TimelineHead } from "../keyholder/keyholder.ts";
 import { currentHead } from "../timeline/integrate.ts";
@@ -10,10 +11,19 @@ export interface Standing {
   readonly head: TimelineHead;
 }
 
-/** The database's identity, under which the keyholder knows it. */
+/**
+ * The database's identity, under which the keyholder knows it. A server that follows another one is refused (DB_UNAVAILABLE): it
+ * answers as the other did a moment, or an hour, ago, and a check would find what has been contained since still good.
+ */
 export async function readDatabaseId(tx: Tx): Promise<string> {
-  const instance = await tx.one<{ id: string }>(`select id from instance`);
+  const instance = await tx.one<{ id: string; isStandby: boolean }>(
+    `select id, pg_is_in_recovery() as "isStandby" from instance`,
+  );
   if (instance === undefined) throw new Error("the instance table is empty: run the migrations first");
+  if (instance.isStandby) {
+    const hint = "DATABASE_URL must lead to the server that takes writes";
+    throw new Fault("DB_UNAVAILABLE", `this PostgreSQL follows another one, and may be behind it\n${hint}`);
+  }
   return instance.id;
 }
 
