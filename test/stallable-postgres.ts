@@ -9,6 +9,8 @@ export interface StallablePostgres {
   readonly folder: string;
   /** From now on nothing passes, in either direction; connections stay open, and new ones are taken and not answered. */
   stall(): void;
+  /** What stands goes silent for good, as behind a firewall that has forgotten it; new connections pass. */
+  lose(): void;
   /** From now on every connection is closed, and so is every new one. */
   cut(): void;
   /** Lets everything pass again, what was held up first. */
@@ -19,6 +21,7 @@ export interface StallablePostgres {
 export async function stallablePostgres(upstreamFolder: string): Promise<StallablePostgres> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-way-"));
   const sockets = new Set<Socket>();
+  const lost = new Set<Socket>();
   let state: "open" | "stalled" | "cut" = "open";
   const keep = (socket: Socket): void => {
     sockets.add(socket);
@@ -45,6 +48,13 @@ export async function stallablePostgres(upstreamFolder: string): Promise<Stallab
       state = "stalled";
       for (const socket of sockets) socket.pause();
     },
+    lose: () => {
+      for (const socket of sockets) {
+        socket.pause();
+        sockets.delete(socket);
+        lost.add(socket);
+      }
+    },
     cut: () => {
       state = "cut";
       for (const socket of sockets) socket.destroy();
@@ -54,7 +64,7 @@ export async function stallablePostgres(upstreamFolder: string): Promise<Stallab
       for (const socket of sockets) socket.resume();
     },
     close: async () => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of [...sockets, ...lost]) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
       await rm(folder, { recursive: true, force: true });
     },

@@ -45,5 +45,8 @@ test("a database that follows another one is not served from, though it is in st
   await writeFile(join(dataDir, "postgres", "cluster", "standby.signal"), "");
   postgres = await start();
   const said = await reads().catch((thrown: unknown) => thrown);
-  expect(said).toMatchObject({ code: "DB_UNAVAILABLE", message: expect.stringContaining("follows another") as unknown });
+  expect(said).toMatchObject({
+    code: "DB_UNAVAILABLE",
+    message: expect.stringContaining("follows another") as unknown,
+  });
 });

@@ -5,6 +5,7 @@ import { every, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { GrowingPool } from "./growing-pool.ts";
+import { endLostConnections } from "./lost-connections.ts";
 import { translate } from "./unavailable.ts";
 
 /** A value that goes into a statement as `$n`. */
@@ -93,6 +94,8 @@ export interface DbOptions {
    * asked here, so that a database swapped under a running process is noticed with its first connection.
    */
   readonly onConnect?: (tx: Tx) => Promise<void>;
+  /** How often connections that went silent are looked for. */
+  readonly lookEveryMs?: number;
 }
 
 /** What takes a statement: a connection, or the pool. */
@@ -144,6 +147,7 @@ const deadlockDetected = "40P01";
 const queryCanceled = "57014";
 const deadlockTries = 3;
 const promptMs = 3_000;
+const usualLookMs = 5_000;
 /**
  * How long PostgreSQL waits for the next statement of a transaction. A node whose network is cut in the middle of one would keep
  * its locks for hours, the floors' among them, and nobody could contain; a node that lives asks its next within milliseconds.
@@ -153,8 +157,9 @@ const silentMs = 10_000;
 const quietMs = 10_000;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
-export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOptions): Db {
+export function openDb({ connection, log, maxConnections = 10, onConnect, lookEveryMs = usualLookMs }: DbOptions): Db {
   const applicationName = connection.application_name ?? "houselights";
+  const processes = new WeakMap<pg.ClientBase, number>();
   const pool = new GrowingPool({
     ...connection,
     max: maxConnections,
@@ -165,8 +170,13 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     pipeline: true,
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
     onConnect: async (client: pg.ClientBase) => {
-      // By a statement: a proxy before the database refuses to be started with it.
-      await client.query(`set idle_in_transaction_session_timeout = ${silentMs}`);
+      // By a statement: a proxy before the database refuses to be started with it, and has process ids of its own.
+      const { rows } = await client.query<{ process: number }>(
+        `select pg_backend_pid() as process, set_config('idle_in_transaction_session_timeout', $1, false)`,
+        [String(silentMs)],
+      );
+      const [row] = rows;
+      if (row !== undefined) processes.set(client, row.process);
       await onConnect?.(statementsOn(client));
     },
   });
@@ -174,6 +184,14 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
   // A connection lost while it is lent out fails the statement under way; without a listener it would end the process.
   const noteLost = (error: Error): void => log.debug({ reason: messageOf(error) }, "connection lost");
   pool.on("connect", (client) => client.on("error", noteLost));
+
+  const stopLooking = endLostConnections({
+    pool,
+    connection: { ...connection, application_name: applicationName },
+    log,
+    processOf: (client) => processes.get(client),
+    everyMs: lookEveryMs,
+  });
 
   let statementCount = 0;
   const names = new Map<string, string>();
@@ -367,6 +385,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect }: DbOp
     statements: () => statementCount,
     close: async () => {
       // The driver's pool forgets who still waits for a connection, and tells them seconds later, when nobody may listen any more.
+      stopLooking();
       for (let waitedMs = 0; pool.waitingCount > 0 && waitedMs < connectMs; waitedMs += closeStepMs)
         await sleep(closeStepMs);
       await pool.end();
