@@ -5,7 +5,8 @@ import { listAlarms } from "../src/canaries/alarms.ts";
 import { findAccount } from "../src/accounts/accounts.ts";
 import { doubtedAddresses } from "../src/credentials/added-since.ts";
 import { dayMs } from "../src/kernel/clock.ts";
-import { contain } from "../src/incidents/contain.ts";
+import { contain, containAccount } from "../src/incidents/contain.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { openDb } from "../src/db/db.ts";
 import { append } from "../src/timeline/append.ts";
@@ -347,3 +348,28 @@ test("P8: the integrator goes on after a restore under it, so that a second rest
     await integrator.stop();
   }
 }, 60_000);
+
+test.each(["told", "owed"])(
+  "P8: a backup from before one account was contained, with the witness %s, revives neither its password nor its sessions",
+  async (witness) => {
+    const service = await testService();
+    const accountId = (await service.account("ada@example.org", goodPassword)) as AccountId;
+    const token = await service.signIn("ada@example.org", goodPassword);
+    await integrateNow(service);
+    const file = await backup(service, "before");
+    expect(await signsIn(service)).toBe(true);
+    const dies = { ...witnessOf(service), confirm: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "killed")) };
+    const needs = containNeedsOf(service.ground, witness === "told" ? witnessOf(service) : dies);
+    const contained = await containAccount(needs, accountId, { reason: "test", operator: "test" });
+    expect(contained).toMatchObject({ kind: "contained", witness });
+    expect([await signsIn(service), await opens(service, token)]).toEqual([false, false]);
+    // Any new connection pays what is owed. Nothing is integrated: the timeline does not give the copy away yet.
+    expect(await opensAfresh(service, token)).toBe(false);
+
+    await restore(service, file);
+    expect(await opensAfresh(service, token)).toBe(false);
+    expect([await signsIn(service), await opens(service, token)]).toEqual([false, false]);
+    const [alarm] = await listAlarms(service.ground.plainDb);
+    expect(alarm).toMatchObject({ kind: "copy detected", facts: { "passwords too": true } });
+  },
+);

@@ -7,7 +7,7 @@ import type { Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors } from "./floors.ts";
-import { revivable } from "./reconcile.ts";
+import { refusedOfCopy } from "./reconcile.ts";
 import { readStanding } from "./standing.ts";
 
 interface Needs {
@@ -45,8 +45,8 @@ export async function adoptDatabase({ db, witness, clock, random }: Needs, opera
   const remembered = await witness.highestFloors();
   const before = await readStanding(db);
   const behind = floorKinds.filter((kind) => remembered !== null && before.floors[kind] < remembered[kind]);
-  const kinds = floorKinds.filter((kind) => revivable.includes(kind) || behind.includes(kind));
-  const passwordsToo = behind.includes("password");
+  const kinds = refusedOfCopy(behind);
+  const passwordsToo = kinds.includes("password");
   const epoch = await db.transaction(async (tx) => {
     const now = clock.now();
     const raised = await raiseFloors(tx, kinds, now, remembered === null ? 0 : highest(remembered) + 1);

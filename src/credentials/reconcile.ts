@@ -35,6 +35,17 @@ export type Reconciled =
 /** Sessions, and whatever leads to one without a password. */
 export const revivable: readonly FloorKind[] = ["browser", "tv", "app", "tool", "ticket", "code", "link"];
 
+/**
+ * What a copy that lies behind the witness in these kinds must not revive. Behind a containment of a single account it has
+ * a password that was refused, and nobody knows whose: all are.
+ */
+export function refusedOfCopy(behind: readonly FloorKind[]): FloorKind[] {
+  const passwordsToo = behind.includes("account");
+  return floorKinds.filter(
+    (kind) => revivable.includes(kind) || behind.includes(kind) || (kind === "password" && passwordsToo),
+  );
+}
+
 /** How long a containment under way in another process is given to settle by itself. */
 const settleMs = 3_000;
 const settleStepMs = 100;
@@ -47,7 +58,7 @@ const turnWaitMs = 10_000;
  * Compares the database behind a new connection with what the witness remembers, before the connection serves anything.
  *
  * A database that is behind (a lower floor, a shorter timeline, or another root at the same size) is a copy: every
- * session, ticket, code and link floor is raised above both, the password floor too if a containment lies between, and
+ * session, ticket, code and link floor is raised above both, the password floor too if a containment lies between, be it of a single account, and
  * an alarm is recorded; only then does the witness follow the copy's timeline. An announced containment that nobody
  * settles is carried out, since a crash between its commit and a restore cannot be told from a crash before it, and
  * raising once too often only costs a sign-in. A witness that is behind (owed) is paid. A database that the witness has
@@ -171,8 +182,8 @@ async function repair(needs: Needs, connection: Tx, databaseId: string): Promise
   if (await inOrder(connection, now, state)) return { kind: "in order" };
 
   const behind = floorKinds.filter((kind) => now.floors[kind] < state.floors[kind]);
-  const passwordsToo = behind.includes("password");
-  const kinds = floorKinds.filter((kind) => revivable.includes(kind) || behind.includes(kind));
+  const kinds = refusedOfCopy(behind);
+  const passwordsToo = kinds.includes("password");
   const detail = {
     "size here": now.head.size,
     "size remembered": state.head.size,

@@ -131,9 +131,8 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   const intent = await announceIntent(needs, kinds);
   const at = clock.now();
   const started = monotonicMs();
-  let committed: Pick<InForce, "incidentId" | "reference" | "epoch" | "doubtedSince">;
-  try {
-    committed = await db.transaction(async (tx) => {
+  const committed = await unlessRolledBack(needs, intent, () =>
+    db.transaction(async (tx): Promise<Pick<InForce, "incidentId" | "reference" | "epoch" | "doubtedSince">> => {
       const epoch = await raiseFloors(tx, kinds, at, intent?.epoch ?? 0);
       const inHand = await incidentInHand(tx);
       const incident =
@@ -158,16 +157,8 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
       await queueFanOut(tx, random, incident.incidentId, signalledBy(order.mode), at);
       await announce(tx, { accountId: null, reason: "contained" });
       return { incidentId: incident.incidentId, reference, epoch, doubtedSince };
-    });
-  } catch (thrown) {
-    // Only what certainly rolled back is taken back; an unknown outcome stays announced and is settled at next start.
-    if (intent !== undefined && !(thrown instanceof Fault && thrown.code === "DB_UNAVAILABLE")) {
-      await needs.witness.abandon(intent.databaseId, intent.epoch).catch((error: unknown) => {
-        needs.log.error({ reason: messageOf(error) }, "the witness keeps an intent that was rolled back");
-      });
-    }
-    throw thrown;
-  }
+    }),
+  );
   const commitMs = monotonicMs() - started;
 
   // A read of its own on another connection: what it sees, every node sees.
@@ -216,6 +207,28 @@ async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promis
     );
     return undefined;
   }
+}
+
+/** Does what was announced. */
+async function unlessRolledBack<Result>(
+  needs: Needs,
+  intent: Intent | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (thrown) {
+    // Only what certainly rolled back is taken back; an unknown outcome stays announced and is settled at next start.
+    if (!(thrown instanceof Fault && thrown.code === "DB_UNAVAILABLE")) await takeBackIntent(needs, intent);
+    throw thrown;
+  }
+}
+
+async function takeBackIntent({ witness, log }: Needs, intent: Intent | undefined): Promise<void> {
+  if (intent === undefined) return;
+  await witness.abandon(intent.databaseId, intent.epoch).catch((error: unknown) => {
+    log.error({ reason: messageOf(error) }, "the witness keeps an intent that was rolled back");
+  });
 }
 
 async function confirm(
@@ -276,16 +289,26 @@ export type ContainAccountOutcome =
 
 /**
  * Contains one account: its sessions and links end by its generation, its password is refused from now on, and its
- * codes with it, and a deletion that was asked for is called off. It leaves by renewal, like everybody after a theft.
+ * codes with it, and a deletion that was asked for is called off. It leaves by renewal, like everybody after a theft. The
+ * witness is told as it is of every containment, so that a copy from before it does not bring the password back.
  */
-export async function containAccount(
-  { db, clock, monotonicMs, random }: Needs,
+export const containAccount = (
+  needs: Needs,
+  accountId: AccountId,
+  order: Pick<ContainOrder, "reason" | "operator">,
+): Promise<ContainAccountOutcome> =>
+  needs.db.takingTurns(turnKey, turnWaitMs, () => containAccountInTurn(needs, accountId, order));
+
+async function containAccountInTurn(
+  needs: Needs,
   accountId: AccountId,
   order: Pick<ContainOrder, "reason" | "operator">,
 ): Promise<ContainAccountOutcome> {
+  const { db, clock, monotonicMs, random } = needs;
+  const intent = await announceIntent(needs, ["account"]);
   const at = clock.now();
   const started = monotonicMs();
-  const contained = await db.transaction(async (tx) => {
+  const work = async (tx: Tx) => {
     // Two first containments at once would each open a case.
     await holdFloors(tx);
     const inHand = await incidentInHand(tx);
@@ -297,17 +320,18 @@ export async function containAccount(
     await endOperatorLinks(tx, accountId, at);
     await refusePassword(tx, accountId, at);
     if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
+    const epoch = await raiseFloors(tx, ["account"], at, intent?.epoch ?? 0);
     await callOffDeletion(tx, random, accountId, at);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
-    const row = await tx.one<{ reference: string; epoch: Epoch }>(
+    const row = await tx.one<{ reference: string }>(
       `update incident
           set ${untoldIf(`containment = 'account' and notified_at is not null and $2 <> all(scope_accounts)`)},
               scope_accounts = case when $2 = any(scope_accounts) then scope_accounts
                                     when containment is null or containment = 'account'
                                     then array_append(coalesce(scope_accounts, '{}'), $2) end,
               containment = coalesce(containment, 'account'), contained_at = coalesce(contained_at, $3)
-        where id = $1 returning reference, (select max(epoch) from floor) as epoch`,
+        where id = $1 returning reference`,
       [incidentId, accountId, toDate(at)],
     );
     if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
@@ -317,9 +341,15 @@ export async function containAccount(
     await recordEvent(tx, bareEvent(random, accountId, "contained", at));
     await queueSignal(tx, random, accountId, ["password compromised", "session revoked"], "account contained", at);
     await announce(tx, { accountId, reason: "contained" });
-    return { incidentId, reference: row.reference, epoch: row.epoch, counted };
-  });
-  if (contained === undefined) return { kind: "no-such-account" };
+    if (intent === undefined) await append(tx, at, { kind: "witness owed", incidentId, detail: { epoch } }, random);
+    return { incidentId, reference: row.reference, epoch, counted };
+  };
+  const contained = await unlessRolledBack(needs, intent, () => db.transaction(work));
+  if (contained === undefined) {
+    await takeBackIntent(needs, intent);
+    return { kind: "no-such-account" };
+  }
   const commitMs = monotonicMs() - started;
-  return { kind: "contained", ...contained, at, mode: "account", floors: [], commitMs, countedMs: 0, witness: "told" };
+  const witness = await confirm(needs, intent, await readFloors(db));
+  return { kind: "contained", ...contained, at, mode: "account", floors: [], commitMs, countedMs: 0, witness };
 }

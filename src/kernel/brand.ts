@@ -45,6 +45,8 @@ export const floorKinds = [
   "passkey",
   "totp",
   "recovery",
+  /** Rises with each account that is contained by itself. Nothing has its epoch: a copy from before it shows itself by it. */
+  "account",
 ] as const;
 export type FloorKind = (typeof floorKinds)[number];
 

@@ -417,12 +417,23 @@ function pretendedConsole(state: string): Static<typeof Console> {
       { class: "tool", live: 204 },
     ],
     epoch: 7,
-    floors: ["password", "browser", "tv", "app", "tool", "ticket", "code", "link", "passkey", "totp", "recovery"].map(
-      (kind) => ({
-        kind,
-        epoch: kind === "passkey" || kind === "totp" ? 1 : 7,
-      }),
-    ),
+    floors: [
+      "password",
+      "browser",
+      "tv",
+      "app",
+      "tool",
+      "ticket",
+      "code",
+      "link",
+      "passkey",
+      "totp",
+      "recovery",
+      "account",
+    ].map((kind) => ({
+      kind,
+      epoch: kind === "passkey" || kind === "totp" ? 1 : 7,
+    })),
     titles: [
       { state: "playable", count: 33 },
       { state: "damaged", count: 1 },

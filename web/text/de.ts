@@ -462,6 +462,7 @@ export const de: Catalogue<"de"> = {
   "floor.passkey": "Passkey",
   "floor.totp": "Authenticator-App",
   "floor.recovery": "Wiederherstellungscode",
+  "floor.account": "einzelne Konten",
 
   "state.open": "Offen",
   "state.contained": "Eingedämmt",

@@ -445,6 +445,7 @@ export const en = {
   "floor.passkey": "passkey",
   "floor.totp": "authenticator app",
   "floor.recovery": "recovery code",
+  "floor.account": "single accounts",
 
   "state.open": "Open",
   "state.contained": "Contained",

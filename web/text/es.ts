@@ -460,6 +460,7 @@ export const es: Catalogue<"es"> = {
   "floor.passkey": "llave de acceso",
   "floor.totp": "aplicación de autenticación",
   "floor.recovery": "código de recuperación",
+  "floor.account": "cuentas sueltas",
 
   "state.open": "Abierto",
   "state.contained": "Contenido",

@@ -465,6 +465,7 @@ export const fr: Catalogue<"fr"> = {
   "floor.passkey": "clé d’accès",
   "floor.totp": "application d’authentification",
   "floor.recovery": "code de secours",
+  "floor.account": "comptes isolés",
 
   "state.open": "Ouvert",
   "state.contained": "Contenu",

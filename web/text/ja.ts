@@ -444,6 +444,7 @@ export const ja: Catalogue<"ja"> = {
   "floor.passkey": "パスキー",
   "floor.totp": "認証アプリ",
   "floor.recovery": "復旧コード",
+  "floor.account": "個別のアカウント",
 
   "state.open": "開始",
   "state.contained": "封じ込め",
