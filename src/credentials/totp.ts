@@ -6,6 +6,7 @@ import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { NoteProof, Viewer } from "../http/viewer.ts";
+import type { SignalKind } from "../signals/events.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
@@ -153,7 +154,7 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
   const token = await unlessRefused(() =>
     db.transaction(async (tx) => {
       if (!(await changed(tx, change))) throw new Refused();
-      await tx.run(
+      const replaced = await tx.run(
         `update totp set removed_at = $2 where account_id = $1 and proved_at is not null and removed_at is null`,
         [accountId, toDate(now)],
       );
@@ -169,7 +170,8 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
       const next = await needs.noteProof(tx, viewer, { by: "password+totp", generation, now, random });
       if (next === undefined) throw new Refused();
       await append(tx, now, { kind: "second factor added", detail: { account: accountId, epoch } }, random);
-      await queueSignal(tx, random, accountId, ["authenticator added"], "second factor changed", now);
+      const told: SignalKind[] = [...(replaced > 0 ? (["authenticator removed"] as const) : []), "authenticator added"];
+      await queueSignal(tx, random, accountId, told, "second factor changed", now);
       return next;
     }),
   );

@@ -15,6 +15,7 @@ import { passkeySignal, roamingPasskeys } from "../credentials/passkeys.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { claimChange, findChange, takeBackSince } from "../credentials/take-back.ts";
+import { totpInUse } from "../credentials/totp.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
 import { announce } from "../sessions/announce.ts";
@@ -82,7 +83,9 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
       const aside = await removedAddressIds(tx, accountId);
       isOvertaken = aside.some((id) => account.addresses.some((one) => one.id === id));
       if (isOvertaken) throw new Refused();
+      const appBefore = await totpInUse(tx, accountId);
       const { takenBack, left } = await takeBackSince(tx, accountId, change, removed, now);
+      const appAfter = await totpInUse(tx, accountId);
       complete = left.length === 0;
       await callOffDeletion(tx, random, accountId, now);
       const detail = { account: accountId, change: change.kind, "taken back": takenBack.map(({ kind }) => kind), left };
@@ -94,6 +97,9 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
         if (kind === "passkey added") told.push(passkeySignal("removed", isRoaming));
         if (kind === "passkey removed") told.push(passkeySignal("added", isRoaming));
       }
+      // By what is asked for, before and after: one that had taken another's place gives it back.
+      if (appBefore !== null && appBefore !== appAfter) told.push("authenticator removed");
+      if (appAfter !== null && appBefore !== appAfter) told.push("authenticator added");
       await queueSignal(tx, random, accountId, told, "not me", now);
       await announce(tx, { accountId, reason: "signed-out" });
       for (const letter of letters) await enqueue(tx, "send-letter", letter);

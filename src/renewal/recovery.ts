@@ -13,6 +13,7 @@ import { addAddress, addressPlace, findAccount, openAccounts, type OpenedAccount
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { changed, prepareChange, type PreparedChange } from "../credentials/changed.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
+import { queueSignal } from "../signals/queue-signal.ts";
 import { totpInUse, turnTotpOff } from "../credentials/totp.ts";
 
 interface Needs {
@@ -255,6 +256,7 @@ export async function prepareRecovery(
       if (totpId === null || waived === null) return;
       if (!(await changed(tx, waived)) || !(await turnTotpOff(tx, accountId, totpId, now))) throw new Refused();
       await append(tx, now, { kind: "second factor removed", detail }, random);
+      await queueSignal(tx, random, accountId, ["authenticator removed"], "renewed", now);
     },
   };
 }
