@@ -608,6 +608,16 @@ create table refusal_count (
   constraint refusal_count_pkey PRIMARY KEY (kind, hour, node)
 );
 
+create table refused_password (
+  account_id uuid not null,
+  salt bytea not null,
+  parameters text not null,
+  record bytea not null,
+  replaced_at timestamp with time zone not null,
+  constraint refused_password_pkey PRIMARY KEY (account_id, salt)
+);
+CREATE INDEX refused_password_in_order ON public.refused_password USING btree (replaced_at);
+
 create table removed_address (
   account_id uuid not null,
   id uuid not null,

@@ -24,7 +24,9 @@ function watched(db: Db, deleted: (deletion: Deletion) => void): Tx {
     },
     one: async <Row extends object>(sql: string, parameters?: Parameters<Tx["one"]>[1]) => {
       const row = await db.one<Row>(sql, parameters);
-      deleted({ table: tableOf(sql), rows: Number(row !== undefined && "count" in row ? row.count : NaN) });
+      // Whether a case is in hand is read, and removes nothing.
+      if (sql.includes("delete from"))
+        deleted({ table: tableOf(sql), rows: Number(row !== undefined && "count" in row ? row.count : NaN) });
       return row;
     },
   };

@@ -5,12 +5,14 @@ import { forgetCounts, forgetKnown } from "./http/throttle.ts";
 import { cleanUpMailbox } from "./mail/mailbox.ts";
 import { forgetEvents } from "./accounts/security-events.ts";
 import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
+import { forgetRefused } from "./credentials/refused-passwords.ts";
 import { forgetChanges } from "./credentials/take-back.ts";
 import { forgetSessions } from "./sessions/clean-up.ts";
 import { forgetLinks } from "./links/clean-up.ts";
 import { forgetKeyUse } from "./key-use/read.ts";
 import { forgetSignInWindows } from "./canaries/stuffing.ts";
 import { forgetBounceReports } from "./incidents/bounce-routes.ts";
+import { incidentInHand } from "./incidents/open.ts";
 import { forgetLines, forgetTickets } from "./renewal/clean-up.ts";
 
 const forgettings = [
@@ -28,6 +30,8 @@ const forgettings = [
   forgetSignInWindows,
   forgetKeyUse,
   forgetBounceReports,
+  // Nobody chooses a password again that was taken while the case of it is in hand.
+  async (tx: Tx, now: EpochMs) => ((await incidentInHand(tx)) === undefined ? forgetRefused(tx, now) : 0),
 ];
 
 /** Removes what is over, of every room, batch by batch until nothing is left or `signal` ends it; the next run goes on there. */

@@ -162,6 +162,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   security_event: ["accounts"],
   account_change: ["credentials"],
   password: ["credentials", "incidents"],
+  refused_password: ["credentials"],
   added_since: ["credentials"],
   passkey: ["credentials", "incidents"],
   passkey_way: ["credentials"],

@@ -24,6 +24,7 @@ import {
   storePassword,
   type Decoy,
 } from "./passwords.ts";
+import { isAnyOf, readRefused } from "./refused-passwords.ts";
 import { isStillLongEnough, leastPasswordLength, readSecondFactors } from "./second-factors.ts";
 import { Refused, refusable } from "./sign-up.ts";
 
@@ -46,6 +47,8 @@ export type ChangeOutcome =
   | { readonly kind: "wrong-password" }
   /** The session was made before a containment that spared sessions: its password is changed by renewal. */
   | { readonly kind: "renew-first" }
+  /** One that a containment refused, and that somebody else may have. */
+  | { readonly kind: "password-is-old" }
   | { readonly kind: "refused"; readonly rule: string; readonly detail: string }
   | { readonly kind: "session-ended" };
 
@@ -87,7 +90,12 @@ export async function changePassword(
     if (verdict.kind === "refused") return verdict;
   }
 
-  const sealed = await sealNewPassword(needs, "second factor", accountId, order.next);
+  const refused = await readRefused(db, accountId);
+  const [isOld, sealed] = await Promise.all([
+    isAnyOf(needs, "second factor", accountId, refused, order.next),
+    sealNewPassword(needs, "second factor", accountId, order.next),
+  ]);
+  if (isOld) return { kind: "password-is-old" };
   // The lowest epoch of what proved it: the session, and the password as it was read.
   const epoch = Math.min(viewer.epoch, proof.epoch) as Epoch;
   const { generation } = viewer;

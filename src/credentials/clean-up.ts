@@ -47,6 +47,7 @@ export async function forgetTotp(tx: Tx, now: EpochMs): Promise<number> {
  */
 export async function forgetCredentials(tx: Tx, accountId: AccountId): Promise<void> {
   await tx.run(`delete from password where account_id = $1`, [accountId]);
+  await tx.run(`delete from refused_password where account_id = $1`, [accountId]);
   await tx.run(`delete from address_claim where account_id = $1`, [accountId]);
   await tx.run(`delete from account_change where account_id = $1`, [accountId]);
   await tx.run(`delete from sign_up where account_id = $1`, [accountId]);

@@ -230,11 +230,8 @@ export async function passwordSetAt(tx: Tx, accountId: AccountId): Promise<Epoch
   return row === undefined ? null : fromDate(row.setAt);
 }
 
-/**
- * The record of a password that is refused by now, for the one question that renewal asks of it: is the new password
- * the stolen one? `null` where there is none. Never used to let anybody in.
- */
-export async function readStolenRecord(
+/** The record of the account's password, whether or not it is refused, for who must not choose it again; `null` without one. */
+export async function readRecord(
   tx: Tx,
   accountId: AccountId,
 ): Promise<Pick<PasswordProof, "salt" | "parameters" | "record"> | null> {

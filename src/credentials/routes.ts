@@ -98,7 +98,8 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
         case "wrong-password":
           return refuse(reply, "wrong-password");
         case "renew-first":
-          return refuse(reply, "renew-first");
+        case "password-is-old":
+          return refuse(reply, outcome.kind);
         case "session-ended":
           return refuse(reply, "not-signed-in");
         case "refused":

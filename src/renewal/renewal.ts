@@ -13,10 +13,11 @@ import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
 import { addressCounts, findRenewable } from "../credentials/added-since.ts";
 import { changed, prepareChange } from "../credentials/changed.ts";
 import type { BreachedPasswords } from "../credentials/breached/breached.ts";
-import { readCost, type HashPool } from "../credentials/hash-pool.ts";
+import type { HashPool } from "../credentials/hash-pool.ts";
 import { judgePassword, tooShort } from "../credentials/password-rules.ts";
-import { readStolenRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
+import { readRecord, sealNewPassword, storePassword } from "../credentials/passwords.ts";
 import { endAddressClaims } from "../credentials/refuse-password.ts";
+import { isAnyOf, keepRefused, readRefused } from "../credentials/refused-passwords.ts";
 import { codeIsOf, codeLength, codeLifetimeMs, codeTries, Refused, refusable } from "../credentials/sign-up.ts";
 import { mayMail } from "../credentials/letter-limits.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
@@ -203,18 +204,6 @@ async function tryTickets(
   return { ...ticket, accountId: ticket.accountId };
 }
 
-/** Whether it is the password that the account has, which a thief may have too. */
-async function isStolenPassword(
-  { keyholder, hashPool }: Pick<Needs, "keyholder" | "hashPool">,
-  accountId: AccountId,
-  stolen: Awaited<ReturnType<typeof readStolenRecord>>,
-  password: Secret,
-): Promise<boolean> {
-  if (stolen === null) return false;
-  const tag = await hashPool.hash("renewal", password, stolen.salt, readCost(stolen.parameters));
-  return keyholder.verifyPassword(accountId, stolen.record, tag);
-}
-
 /**
  * Sets a new password, proved by the mailed code in the browser that asked for it, and by the second factor of an account
  * that has one: a renewal is no way round it. The try is counted before the code is judged. The new password carries
@@ -234,10 +223,11 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
 
   const { digest, accountId, epoch, recoveryId, addressId } = ticket;
   const reading = db.together();
-  const [[account], factorsNow, stolen] = await Promise.all([
+  const [[account], factorsNow, present, refused] = await Promise.all([
     openAccounts({ db: reading, keyholder }, [accountId]),
     readSecondFactors(reading, accountId, needs.seen),
-    readStolenRecord(reading, accountId),
+    readRecord(reading, accountId),
+    readRefused(reading, accountId),
   ]);
   if (account === undefined) return { kind: "refused" };
   const recovery = recoveryId === null ? null : await readRecovery(needs, account, recoveryId, now);
@@ -252,9 +242,10 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   }
   const factor = await judgeSecond(needs, digest, accountId, asksSecondFactor(factors), order.secondFactor);
   if (factor.kind !== "proved") return factor;
-  // Both hashes at once: one after the other, somebody would wait in the lane twice.
+  // What a thief may have too. All hashes at once: one after the other, somebody would wait in the lane twice.
+  const stolen = present === null ? refused : [present, ...refused];
   const [isOld, sealed] = await Promise.all([
-    isStolenPassword(needs, accountId, stolen, order.password),
+    isAnyOf(needs, "renewal", accountId, stolen, order.password),
     sealNewPassword(needs, "renewal", accountId, order.password),
   ]);
   if (isOld) {
@@ -285,12 +276,13 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
       if (!ended.some(({ isThis }) => isThis)) throw new Refused();
       if (recovering !== null && !(await recovering.claim(tx))) throw new Refused();
       // Judged together afterwards, since a refusal takes all of it back: so all of it leaves in one write.
-      const [, , , isStored, isFactorClaimed, isHeld, isProved] = await Promise.all([
+      const [, , , , isStored, isFactorClaimed, isHeld, isProved] = await Promise.all([
         // Who renews by an address of the account has not lost everything.
         recovering === null && noteRecoveryEnded(tx, random, accountId, now, "owner"),
         endAddressClaims(tx, accountId, now),
         // Step, password, factor: in the order in which a sign-in that is completed takes them.
         endSteps(tx, accountId, now),
+        keepRefused(tx, accountId, now),
         storePassword(tx, accountId, sealed, epoch, now),
         factor.factor?.claim(tx) ?? true,
         changed(tx, change),

@@ -43,6 +43,17 @@ export const rewrappedColumns: readonly RewrappedColumn[] = [
     context: "account_id::text",
   },
   {
+    table: "refused_password",
+    column: "record",
+    purpose: "password",
+    rewrap: "password",
+    key: [
+      ["account_id", "uuid"],
+      ["salt", "bytea"],
+    ],
+    context: "account_id::text",
+  },
+  {
     table: "sign_up",
     column: "data_key",
     purpose: "wrap",
@@ -177,6 +188,7 @@ export const unkeyed: readonly string[] = [
   "passkey_challenge.challenge_digest",
   "passkey_way.credential_digest",
   "password.salt",
+  "refused_password.salt",
   "series.identity",
   "session.digest",
   "sign_in_step.digest",

@@ -67,6 +67,16 @@ export const people: Declarations = {
       set_at: shown("when it was set", because.time),
     },
   },
+  refused_password: {
+    holds: "a password that was refused, until its case is closed",
+    columns: {
+      account_id: account,
+      salt: random("the salt of its hash"),
+      parameters,
+      record: sealed("the hash of the password"),
+      replaced_at: shown("when another took its place", because.time),
+    },
+  },
   sign_up: {
     holds: "a sign-up, until a day after its code expired",
     columns: {

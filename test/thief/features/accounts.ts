@@ -139,7 +139,7 @@ export const accountFeatures: readonly Feature[] = [
   {
     name: "renewing after the theft",
     phase: "after",
-    fills: ["ticket"],
+    fills: ["ticket", "refused_password"],
     each: async (world, person) => {
       const refused = await world.service.call("GET", "/api/session", { cookies: asCookie(person.cookie) });
       if (refused.status !== 401) throw new Error("a session from before the containment was served");
