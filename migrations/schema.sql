@@ -789,10 +789,11 @@ CREATE INDEX signal_delivery_of_fan_out ON public.signal_delivery USING btree (f
 
 create table signal_fan_out (
   id uuid not null,
-  incident_id uuid not null,
+  incident_id uuid,
   kinds text[] not null,
   at timestamp with time zone not null,
   begun_at timestamp with time zone,
+  cause text not null,
   constraint signal_fan_out_pkey PRIMARY KEY (id)
 );
 CREATE INDEX signal_fan_out_of_incident ON public.signal_fan_out USING btree (incident_id);

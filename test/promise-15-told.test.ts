@@ -1,15 +1,20 @@
 import { expect, test } from "vitest";
+import { layGround } from "../src/app.ts";
+import { readStanding } from "../src/credentials/standing.ts";
+import { testConnection } from "../src/db/test-database.ts";
 import { browserCookie } from "../src/http/cookies.ts";
+import type { Epoch } from "../src/kernel/brand.ts";
 import { dayMs, minuteMs } from "../src/kernel/clock.ts";
+import { silentLog } from "../src/kernel/log.ts";
 import { startRecovery } from "../src/renewal/recovery.ts";
-import { credentialChange } from "../src/signals/events.ts";
+import { credentialChange, credentialCompromise, sessionRevoked } from "../src/signals/events.ts";
 import { asCookie, goodPassword } from "./service.ts";
-import { claimsOf, eventOf, pollNow, signalService } from "./signal-service.ts";
+import { claimsOf, eventOf, pollNow, signalService, subjectOf } from "./signal-service.ts";
 import { setUpTotp } from "./totp-app.ts";
 
 /**
- * P15: relying services are told of an authenticator app whichever way it comes or goes: also where it is one part of
- * another change, and not what somebody asked for.
+ * P15: relying services are told of what nobody asked for by name as well: an authenticator app that comes or goes as one
+ * part of another change, and sessions that end because an older copy of the database was put back.
  */
 const { service, transmit, relyingService, person } = await signalService();
 const { ground, clock } = service;
@@ -36,6 +41,19 @@ async function listening(): Promise<() => Promise<string[]>> {
 async function notMe(address: string, letter: string): Promise<void> {
   const { undo } = (await service.letters()).find((one) => one.to === address && one.letter === letter) ?? {};
   expect((await service.call("POST", "/not-me", { body: { token: undo ?? "" } })).status).toBe(303);
+}
+
+/** A process that starts beside this one, and compares what it finds with the witness. */
+async function startBeside(): Promise<void> {
+  const { credentials, socketPath } = service.keyholder;
+  const connection = testConnection(String(ground.db.pool.options.database));
+  const surroundings = { connection, keyholder: { socketPath, credentials } };
+  const beside = await layGround({ config: ground.config, surroundings, log: silentLog, clock });
+  try {
+    await beside.db.one(`select 1 as it`);
+  } finally {
+    await beside.close();
+  }
 }
 
 test("P15: an app that takes another's place, and the one whose place it took, when either is taken back", async () => {
@@ -92,4 +110,33 @@ test("P15: an app that a recovery waives", async () => {
   });
   expect(renewed.status, renewed.text).toBe(200);
   expect(await told()).toEqual([removed, "password update"]);
+});
+
+test.each([
+  ["sessions alone, where no containment lies between", "browser", [sessionRevoked]],
+  ["passwords too, where one does", "password", [sessionRevoked, credentialCompromise]],
+] as const)("P15: everybody, of an older copy that was put back: %s", async (_what, behind, events) => {
+  const { receiver } = await relyingService();
+  const stream = await receiver.createStream({ events_requested: [sessionRevoked, credentialCompromise] });
+  const told = async () => {
+    await transmit();
+    const { sets } = await pollNow(receiver, stream.delivery.endpoint_url);
+    return sets.map((set) => `${subjectOf(set)} ${eventOf(set)} ${JSON.stringify(claimsOf(set)["reason_admin"])}`);
+  };
+  const ada = await person();
+  expect(await told()).toEqual([]);
+  // The witness remembers more than the database has, as after a restore.
+  const { databaseId, floors } = await readStanding(ground.plainDb);
+  const next = (Math.max(...Object.values(floors)) + 1) as Epoch;
+  await ground.keyholders.operator.witness.confirm(databaseId, { ...floors, [behind]: next });
+  await startBeside();
+  const accounts = await ground.plainDb.many<{ id: string }>(`select id from account`);
+  expect(accounts.map(({ id }) => id)).toContain(ada.accountId);
+  const sets = await told();
+  for (const { id } of accounts) {
+    const itsOwn = sets.filter((set) => set.startsWith(id));
+    expect(new Set(itsOwn.map((set) => set.split(" ")[1]))).toEqual(new Set(events));
+    expect(itsOwn).toHaveLength(events.length);
+    for (const set of itsOwn) expect(set).toContain("An older copy of the database was put back");
+  }
 });

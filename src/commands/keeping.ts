@@ -6,7 +6,8 @@ import { systemRandom } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
 import { openDb } from "../db/db.ts";
 import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
-import { revivable } from "../credentials/reconcile.ts";
+import { revivable, toldOf } from "../credentials/reconcile.ts";
+import { queueFanOut } from "../signals/queue-signal.ts";
 import { append } from "../timeline/append.ts";
 import { copyDetected } from "../canaries/alarm-words.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
@@ -167,6 +168,7 @@ export const keepingCommands: readonly Command[] = [
             const epoch = await raiseFloors(tx, revivable, now, before + 1);
             const detail = { "restored by": "host", epoch, kinds: revivable };
             await append(tx, now, { kind: "copy detected", detail }, systemRandom);
+            await queueFanOut(tx, systemRandom, null, toldOf(revivable), now, "copy refused");
             await raiseAlarm(tx, now, systemRandom, copyDetected({ "restored by": "host", epoch }));
           });
         } finally {

@@ -7,7 +7,8 @@ import type { Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors } from "./floors.ts";
-import { refusedOfCopy } from "./reconcile.ts";
+import { queueFanOut } from "../signals/queue-signal.ts";
+import { refusedOfCopy, toldOf } from "./reconcile.ts";
 import { readStanding } from "./standing.ts";
 
 interface Needs {
@@ -53,6 +54,7 @@ export async function adoptDatabase({ db, witness, clock, random }: Needs, opera
     if (passwordsToo) await doubtAddedSince(tx, raised, doubtedFrom(now, null));
     const detail = { adopted: true, "passwords too": passwordsToo, epoch: raised, kinds, operator };
     await append(tx, now, { kind: "copy detected", detail }, random);
+    await queueFanOut(tx, random, null, toldOf(kinds), now, "copy refused");
     return raised;
   });
   const { databaseId, ...now } = await readStanding(db);

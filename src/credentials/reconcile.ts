@@ -5,6 +5,8 @@ import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Floors, Witness, WitnessState } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
+import type { SignalKind } from "../signals/events.ts";
+import { queueFanOut } from "../signals/queue-signal.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
 import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
@@ -45,6 +47,12 @@ export function refusedOfCopy(behind: readonly FloorKind[]): FloorKind[] {
     (kind) => revivable.includes(kind) || behind.includes(kind) || (kind === "password" && passwordsToo),
   );
 }
+
+/** What other services are told of every account once these kinds are refused. */
+export const toldOf = (kinds: readonly FloorKind[]): SignalKind[] => [
+  ...(kinds.includes("password") ? (["password compromised"] as const) : []),
+  ...(kinds.includes("browser") ? (["session revoked"] as const) : []),
+];
 
 /** How long a containment under way in another process is given to settle by itself. */
 const settleMs = 3_000;
@@ -216,6 +224,7 @@ async function raise(
     // A containment that this database does not know of: nor does it know when the copy was taken.
     if (kinds.includes("password")) await doubtAddedSince(tx, epoch, doubtedFrom(now, null));
     await append(tx, now, { kind, detail: { ...detail, epoch, kinds } }, random);
+    await queueFanOut(tx, random, null, toldOf(kinds), now, kind === "contained" ? kind : "copy refused");
     await found?.(tx, now, { ...detail, epoch });
     return { epoch, floors: await readFloors(tx) };
   });

@@ -35,6 +35,10 @@ export type StreamSignalKind = "verification" | "stream updated";
 /** Why it happened, and who began it (CAEP 1.0 section 2): what a receiver may show to its own operators. */
 const causes = {
   contained: { by: "admin", says: "Everything made before a containment is refused" },
+  "copy refused": {
+    by: "system",
+    says: "An older copy of the database was put back, and what it brought back is refused",
+  },
   "account contained": { by: "admin", says: "The account was contained" },
   "devices signed out": { by: "user", says: "The owner signed out every other device" },
   "not me": { by: "user", says: "The owner took back a change that was not theirs" },

@@ -34,7 +34,8 @@ interface Step {
   fanOutId: string;
   streamId: StreamId;
   after: AccountId;
-  incidentId: IncidentId;
+  incidentId: IncidentId | null;
+  cause: string;
   kinds: string[];
   at: Date;
   byAddress: boolean;
@@ -55,7 +56,7 @@ export async function stepFanOut(needs: Needs): Promise<boolean> {
   return db.transaction(async (tx) => {
     const step = await tx.one<Step>(
       `select w.fan_out_id as "fanOutId", w.stream_id as "streamId", w.after_account as after,
-              f.incident_id as "incidentId", f.at,
+              f.incident_id as "incidentId", f.at, f.cause,
               array(select unnest(f.kinds) intersect select unnest(s.kinds)) as kinds,
               s.subject_format = 'email' as "byAddress"
          from signal_fan_out_stream w
@@ -77,7 +78,7 @@ export async function stepFanOut(needs: Needs): Promise<boolean> {
     if (rows.length > 0) {
       await tx.run(
         `insert into signal_delivery (stream_id, id, account_id, kind, cause, at, txn, fan_out_id, sealed, made_at, due_at)
-         select $1, id, account_id, kind, 'contained', $2, txn, $3, sealed, $4, $4
+         select $1, id, account_id, kind, $10, $2, txn, $3, sealed, $4, $4
            from unnest($5::uuid[], $6::uuid[], $7::text[], $8::uuid[], $9::bytea[]) as made (id, account_id, kind, txn, sealed)`,
         [
           step.streamId,
@@ -89,6 +90,7 @@ export async function stepFanOut(needs: Needs): Promise<boolean> {
           rows.map(({ kind }) => kind),
           rows.map(({ txn }) => txn),
           rows.map(({ sealed }) => sealed),
+          step.cause,
         ],
       );
     }
@@ -108,7 +110,8 @@ export async function stepFanOut(needs: Needs): Promise<boolean> {
     );
     if (isLast) {
       const detail = { stream: step.streamId, accounts: walk?.accounts ?? 0, signals: walk?.made ?? 0 };
-      await append(tx, now, { kind: "signals made", incidentId: step.incidentId, detail }, random);
+      const ofCase = step.incidentId === null ? {} : { incidentId: step.incidentId };
+      await append(tx, now, { kind: "signals made", ...ofCase, detail }, random);
     }
     return true;
   });

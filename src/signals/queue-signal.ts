@@ -31,20 +31,23 @@ export async function queueSignal(
 }
 
 /**
- * Queues what a containment did to everybody: one row, whatever the number of accounts. The worker walks the accounts and
- * makes their signals (`fan-out.ts`).
+ * Queues what happened to everybody at once: one row, whatever the number of accounts. The worker walks the accounts and
+ * makes their signals (`fan-out.ts`). A copy that is noticed belongs to no case: `null`.
  */
 export async function queueFanOut(
   tx: Tx,
   random: Random,
-  incidentId: IncidentId,
+  incidentId: IncidentId | null,
   kinds: readonly SignalKind[],
   now: EpochMs,
+  cause: SignalCause = "contained",
 ): Promise<void> {
-  await tx.run(`insert into signal_fan_out (id, incident_id, kinds, at) values ($1, $2, $3, $4)`, [
+  if (kinds.length === 0) return;
+  await tx.run(`insert into signal_fan_out (id, incident_id, kinds, at, cause) values ($1, $2, $3, $4, $5)`, [
     newId(random, now),
     incidentId,
     kinds,
     toDate(now),
+    cause,
   ]);
 }

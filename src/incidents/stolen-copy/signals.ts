@@ -60,8 +60,9 @@ export const signals: Declarations = {
     holds: "a containment that is told of account by account",
     columns: {
       id,
-      incident_id: shown("its case", because.id),
+      incident_id: shown("its case, if it has one", because.id),
       kinds: event("what happened to everybody"),
+      cause: event("why"),
       at: when("when"),
       begun_at: when("when it was given to the streams"),
     },
