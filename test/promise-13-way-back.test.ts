@@ -6,7 +6,7 @@ import { authenticator } from "./authenticator.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { addAddress, peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
-import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
+import { authenticatorOf, beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 
 /**
  * P13: after everyone was signed out, everyone has a way back, and none is weaker than the one it replaces. Who has lost
@@ -156,4 +156,35 @@ test("P13: the password that everybody had sets nothing right by itself: it is r
   expect(
     (await service.call("POST", "/api/sessions", { body: { address: ada.address, password: newPassword } })).status,
   ).toBe(201);
+});
+
+test("P13: an app that was half set up before is refused as a code, not as a session, and is set up anew", async () => {
+  const ada = await person();
+  const begun = await service.call("POST", "/api/account/totp", { body: {}, cookies: asCookie(ada.session) });
+  const half = authenticatorOf(service, String(begun.body["key"]));
+  await containNow();
+  expect((await renew(ada.address)).status).toBe(200);
+  const back = await service.signIn(ada.address, newPassword);
+  const confirmed = await service.call("POST", "/api/account/totp/confirm", {
+    body: { code: half.code() },
+    cookies: asCookie(back),
+  });
+  expect([confirmed.status, confirmed.body["code"]]).toEqual([400, "second-factor-refused"]);
+  await setUpTotp(service, back);
+});
+
+test("P13: who kept a session through a renewal is told at once that it adds no address, and adds it after signing in", async () => {
+  const ada = await person();
+  const wanted = "second-of-kept@example.net";
+  const order = { mode: "with-renewal", keepTools: false, reason: "test", operator: "test" } as const;
+  await contain(containNeedsOf(ground), order);
+  expect((await renew(ada.address, { signOutDevices: false })).status).toBe(200);
+  const asked = await service.call("POST", "/api/account/addresses", {
+    body: { address: wanted },
+    cookies: asCookie(ada.session),
+  });
+  // A code that was mailed could only be refused.
+  expect([asked.status, asked.body["code"]]).toEqual([403, "renew-first"]);
+  expect((await service.letters()).some(({ to }) => to === wanted)).toBe(false);
+  await addAddress(service, { session: await service.signIn(ada.address, newPassword) }, wanted);
 });

@@ -98,6 +98,8 @@ export function accountRoutes(app: App, needs: AccountNeeds): void {
           return refuse(reply, "address-refused", { detail: outcome.reason });
         case "full":
           return refuse(reply, "too-many-addresses");
+        case "renew-first":
+          return refuse(reply, "renew-first");
         case "code-sent":
           return reply.code(202).send({ kind: "code-sent", expiresAt: toIso(outcome.expiresAt) });
       }

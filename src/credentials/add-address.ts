@@ -32,7 +32,9 @@ export type ClaimAddressOutcome =
   | { readonly kind: "code-sent"; readonly expiresAt: EpochMs }
   | { readonly kind: "address-refused"; readonly reason: string }
   /** The account has as many addresses as it may have. */
-  | { readonly kind: "full" };
+  | { readonly kind: "full" }
+  /** The session is from before a containment that spared it: no code would add the address. */
+  | { readonly kind: "renew-first" };
 
 /**
  * Mails a code to an address that the viewer wants for the account. The answer, the row and the work are the same
@@ -52,6 +54,8 @@ export async function claimAddress(
   const addressIndex = await keyholder.index("address", parsed.normalised);
   const within = await mayMail({ db, clock, keyholder }, "sign-up", parsed.normalised, network);
   const existing = await findAccount(db, addressIndex);
+  const floor = await db.one<{ epoch: Epoch }>(`select epoch from floor where kind = 'code'`);
+  if (floor === undefined || viewer.epoch < floor.epoch) return { kind: "renew-first" };
   const [account] = await openAccounts({ db, keyholder }, [viewer.accountId]);
   if (account === undefined) return { kind: "address-refused", reason: "no such account" };
   if (account.addresses.length >= limits.addressesPerAccount) return { kind: "full" };

@@ -131,6 +131,7 @@ export async function confirmTotp(needs: Needs, viewer: Viewer, typed: string): 
   const waiting = await db.one<{ id: string; sealedSeed: Buffer; dataKey: Buffer }>(
     `update totp t set failures = failures + 1 from account a
       where t.account_id = $1 and a.id = t.account_id and t.proved_at is null and t.added_at > $2 and t.failures < $3
+        and t.epoch >= (select max(f.epoch) from floor f where f.kind in ('password', 'totp', 'recovery'))
       returning t.id, t.sealed_seed as "sealedSeed", a.data_key as "dataKey"`,
     [accountId, toDate(plus(now, -setUpLifetimeMs)), setUpTries],
   );

@@ -383,7 +383,8 @@ export const de: Catalogue<"de"> = {
   "passkey-refused": "Dieser Passkey kann dafür jetzt nicht benutzt werden.",
   "passkey-not-added": "Der Passkey wurde nicht hinzugefügt. Beginnen Sie von vorn.",
   "too-many-passkeys": "Sie haben so viele Passkeys, wie ein Konto haben kann. Entfernen Sie zuerst einen.",
-  "renew-first": "Erneuern Sie zuerst Ihr Passwort: diese Anmeldung ist von vor einem Sicherheitsvorfall.",
+  "renew-first":
+    "Diese Anmeldung ist von vor einem Sicherheitsvorfall. Erneuern Sie Ihr Passwort und melden Sie sich neu an; wenn Sie es schon erneuert haben, melden Sie sich nur neu an.",
 
   "class.tv": "Fernseher",
   "device.on": "{browser} auf {system}",

@@ -368,7 +368,8 @@ export const en = {
   "passkey-refused": "This passkey cannot be used for this now.",
   "passkey-not-added": "The passkey was not added. Begin again.",
   "too-many-passkeys": "You have as many passkeys as an account can have. Remove one first.",
-  "renew-first": "Renew your password first: this session is from before a security incident.",
+  "renew-first":
+    "This session is from before a security incident. Renew your password and sign in again; if you have renewed it already, just sign in again.",
 
   "class.tv": "TV",
   "device.on": "{browser} on {system}",

@@ -381,7 +381,8 @@ export const es: Catalogue<"es"> = {
   "passkey-refused": "Esta llave de acceso no se puede usar ahora para esto.",
   "passkey-not-added": "La llave de acceso no se ha añadido. Empiece de nuevo.",
   "too-many-passkeys": "Tiene tantas llaves de acceso como puede tener una cuenta. Quite una primero.",
-  "renew-first": "Renueve primero su contraseña: esta sesión es de antes de un incidente de seguridad.",
+  "renew-first":
+    "Esta sesión es de antes de un incidente de seguridad. Renueve su contraseña y vuelva a iniciar sesión; si ya la renovó, basta con volver a iniciar sesión.",
 
   "class.tv": "Televisor",
   "device.on": "{browser} en {system}",

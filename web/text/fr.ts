@@ -387,7 +387,8 @@ export const fr: Catalogue<"fr"> = {
   "passkey-refused": "Cette clé d’accès ne peut pas servir à cela pour l’instant.",
   "passkey-not-added": "La clé d’accès n’a pas été ajoutée. Recommencez.",
   "too-many-passkeys": "Vous avez autant de clés d’accès qu’un compte peut en avoir. Retirez-en une d’abord.",
-  "renew-first": "Renouvelez d’abord votre mot de passe : cette connexion date d’avant un incident de sécurité.",
+  "renew-first":
+    "Cette connexion date d’avant un incident de sécurité. Renouvelez votre mot de passe et reconnectez-vous ; si vous l’avez déjà renouvelé, reconnectez-vous simplement.",
 
   "class.tv": "Téléviseur",
   "device.on": "{browser} sur {system}",
