@@ -20,6 +20,7 @@ import type { Keyholder } from "../../keyholder/keyholder.ts";
 import { isThisMachine, networkOf } from "../../http/network.ts";
 import type { HashPool } from "../../credentials/hash-pool.ts";
 import { longestWaitMs } from "../../credentials/lanes.ts";
+import { newCameIn } from "./came-in.ts";
 import { newDoor } from "./door.ts";
 import { callNumbers, enterBy, noCase, noteMinute, openLine, takeNumbers, windowOf, type LineCounts } from "./line.ts";
 import { comeBackSeconds, newPace } from "./pace.ts";
@@ -134,6 +135,9 @@ export async function openLobby(
   let noted = { given: 0, called: 0, entered: 0, walkedIn: 0 };
 
   const door = newDoor({ isOpen: () => pace.open(monotonicMs(), hashPool.waitMs("renewal")), monotonicMs });
+  const cameIn = newCameIn();
+  /** Numbers that have knocked since the pace moved on: who asks a thousand times is one who is there. */
+  const knockers = new Set<number>();
   const hasRoom = (): boolean => hashPool.waitMs("renewal") <= longestWaitMs;
   const inLine = (): number => Math.max(0, line.given - line.called);
 
@@ -176,9 +180,15 @@ export async function openLobby(
       if (!isTaking) void takeAll();
     });
 
+  /** Of who came in at `at`; `undefined` once its half hour is over. */
+  const passOf = (number: number, browser: Secret, at: EpochMs, now: EpochMs): Admission | undefined =>
+    plus(at, passLivesMs) <= now
+      ? undefined
+      : { kind: "in", pass: { text: signPlace(key, { kind: "pass", caseId, number, at }, browser), browser } };
+
   const enter = async (
     number: number,
-    browser: Secret,
+    { text, browser }: PresentedPlace,
     ticketBrowsers: readonly Secret[],
     now: EpochMs,
   ): Promise<Admission | undefined> => {
@@ -193,8 +203,29 @@ export async function openLobby(
     }
     if (entry === undefined) return undefined;
     const at = fromDate(entry.enteredAt);
-    if (plus(at, passLivesMs) <= now) return undefined;
-    return { kind: "in", pass: { text: signPlace(key, { kind: "pass", caseId, number, at }, browser), browser } };
+    cameIn.note(text, at);
+    return passOf(number, browser, at, now);
+  };
+
+  /** Turns that are being taken, by place. However many requests show one at once, it knocks once and comes in once. */
+  const turns = new Map<string, Promise<Admission | "not-now" | undefined>>();
+  const takeTurn = async (
+    number: number,
+    place: PresentedPlace,
+    ticketBrowsers: readonly Secret[],
+  ): Promise<Admission | "not-now" | undefined> => {
+    const asked = caseId;
+    if (!knockers.has(number)) pace.knocked();
+    knockers.add(number);
+    if (!(await door.knock(number))) return "not-now";
+    return asked === caseId ? enter(number, place, ticketBrowsers, clock.now()) : undefined;
+  };
+  const turnOf = (number: number, place: PresentedPlace, ticketBrowsers: readonly Secret[]) => {
+    const same = turns.get(place.text);
+    if (same !== undefined) return same;
+    const turn = takeTurn(number, place, ticketBrowsers).finally(() => turns.delete(place.text));
+    turns.set(place.text, turn);
+    return turn;
   };
 
   const admit: Lobby["admit"] = async (act, { presented, network, ticketBrowsers = [] }) => {
@@ -204,17 +235,19 @@ export async function openLobby(
       const isPass = claims.kind === "pass";
       if (plus(claims.at, isPass ? passLivesMs : placeLivesMs) > now) {
         if (isPass) return { kind: "in", pass: null };
-        const isCalled = claims.number <= line.called;
-        if (isCalled) pace.knocked();
-        if (isCalled && (await door.knock(claims.number))) {
+        const cameInAt = cameIn.at(presented.text);
+        if (cameInAt !== undefined) {
+          const pass = passOf(claims.number, presented.browser, cameInAt, now);
+          if (pass !== undefined) return pass;
+        } else {
+          const turn = claims.number <= line.called ? await turnOf(claims.number, presented, ticketBrowsers) : "not-now";
           // The case was closed, or another opened, while they stood at the door: this line's numbers are not theirs.
           if (claims.caseId !== caseId) return admit(act, { presented: undefined, network, ticketBrowsers });
-          const entered = await enter(claims.number, presented.browser, ticketBrowsers, clock.now());
-          if (entered !== undefined) return entered;
-        } else if (act === "complete" && hasRoom()) {
-          return { kind: "in", pass: null };
-        } else {
-          return { kind: "waiting", place: presented, standing: standingOf(claims.number) };
+          if (turn === "not-now") {
+            if (act === "complete" && hasRoom()) return { kind: "in", pass: null };
+            return { kind: "waiting", place: presented, standing: standingOf(claims.number) };
+          }
+          if (turn !== undefined) return turn;
         }
       }
     }
@@ -243,7 +276,9 @@ export async function openLobby(
       const opened = await openLine(needs, current, clock.now());
       [caseId, key, line] = [current, opened.key, { given: opened.given, called: opened.called }];
       calledPerSecond = 0;
+      cameIn.clear();
     }
+    knockers.clear();
     const calls = pace.advance(seconds, {
       hashesPerSecond: hashesPerSecond(),
       otherHashes: hashPool.hashes() - hashPool.lane("renewal").made,
