@@ -50,7 +50,7 @@ async function comeIn(
         void look(place).then((answer) => {
           if (answer.kind !== "in") return;
           entered.push(place);
-          delete waiting[index];
+          waiting[index] = undefined;
         });
       }
       await sleep(12);

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { DestinationStream, Logger } from "pino";
 import { maskCardNumbers } from "./card-number.ts";
+import { logStream } from "./log-stream.ts";
 import { plainLine } from "./plain-line.ts";
 
 export type Log = Logger;
@@ -37,7 +38,7 @@ export function newLog(
   destination?: DestinationStream,
   isTerminal = destination === undefined && process.stderr.isTTY,
 ): Log {
-  return pino(
+  const log: Log = pino(
     {
       level,
       base: { component },
@@ -54,15 +55,12 @@ export function newLog(
         censor: "[redacted]",
       },
     },
-    destination ?? standardError(),
+    destination ??
+      logStream(2, {
+        lost: (lines) => log.warn({ lines }, "the log could not be written for a while, and lines are lost"),
+      }),
   );
-}
-
-/** A terminal that was closed takes nothing more; what writes to it goes on, and stops as it is told to. */
-function standardError(): DestinationStream {
-  const stream = pino.destination({ fd: 2, sync: false });
-  stream.on("error", () => undefined);
-  return stream;
+  return log;
 }
 
 /** For tests and commands that have nothing to say. */

@@ -240,7 +240,8 @@ export async function openLobby(
           const pass = passOf(claims.number, presented.browser, cameInAt, now);
           if (pass !== undefined) return pass;
         } else {
-          const turn = claims.number <= line.called ? await turnOf(claims.number, presented, ticketBrowsers) : "not-now";
+          const turn =
+            claims.number <= line.called ? await turnOf(claims.number, presented, ticketBrowsers) : "not-now";
           // The case was closed, or another opened, while they stood at the door: this line's numbers are not theirs.
           if (claims.caseId !== caseId) return admit(act, { presented: undefined, network, ticketBrowsers });
           if (turn === "not-now") {

@@ -1,0 +1,109 @@
+import { write, writeSync } from "node:fs";
+import { after, secondMs, steadyClock } from "./clock.ts";
+
+/** Lines that wait to be written, in bytes; what comes beyond is dropped and counted. */
+const mostWaiting = 4 * 2 ** 20;
+const mostAtOnce = 64 * 1_024;
+/** A disk may be freed. */
+const againMs = secondMs;
+/** A pipe that gives no blocking is full until somebody has read. */
+const againSoonMs = 20;
+/** A write to a file or to somebody who reads takes less by far. */
+const stuckAfterMs = secondMs / 4;
+
+/** Where a log's lines go; what pino writes to. */
+export interface LogStream {
+  write(line: string): void;
+  /** Writes what waits before it returns, as far as that goes: once, and not at all while a write is stuck. */
+  flushSync(): void;
+}
+
+/**
+ * Writes lines to a file that is open, one write at a time and in the background. A disk that is full, a terminal that is gone or a
+ * reader who has stopped holds up nothing but the lines: so many wait, and are written once there is room; `lost` is told then
+ * how many did not. Nor does it hold up the end of the process, which a write that is stuck would otherwise wait for for ever.
+ */
+export function logStream(
+  fd: number,
+  { lost, most = mostWaiting }: { readonly lost: (lines: number) => void; readonly most?: number },
+): LogStream {
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  let dropped = 0;
+  /** What is being written, since when, and whether it waits to be tried again. */
+  let underWay: { bytes: Buffer; readonly since: number; resting: boolean } | undefined;
+
+  const writeNext = (): void => {
+    let [count, bytes] = [0, 0];
+    while (count < waiting.length && (count === 0 || bytes + waiting[count]!.length <= mostAtOnce)) {
+      bytes += waiting[count++]!.length;
+    }
+    if (count === 0) return;
+    waitingBytes -= bytes;
+    put(Buffer.concat(waiting.splice(0, count)));
+  };
+  const put = (bytes: Buffer): void => {
+    const now = { bytes, since: steadyClock.now(), resting: false };
+    underWay = now;
+    write(fd, bytes, 0, bytes.length, null, (error, written) => {
+      if (error !== null) {
+        now.resting = true;
+        after(isFullPipe(error) ? againSoonMs : againMs, () => {
+          if (underWay === now) put(bytes);
+        });
+        return;
+      }
+      if (written < bytes.length) return put(bytes.subarray(written));
+      underWay = undefined;
+      if (dropped > 0 && waitingBytes < most / 2) {
+        const lines = dropped;
+        dropped = 0;
+        lost(lines);
+      }
+      if (underWay === undefined) writeNext();
+    });
+  };
+  const isStuck = (): boolean =>
+    underWay !== undefined && !underWay.resting && steadyClock.now() - underWay.since > stuckAfterMs;
+
+  const flushSync = (): void => {
+    if (isStuck()) return;
+    const begun = underWay?.resting === true ? underWay.bytes : Buffer.alloc(0);
+    if (begun.length > 0) underWay = undefined;
+    let rest = Buffer.concat([begun, ...waiting]);
+    [waiting, waitingBytes] = [[], 0];
+    for (let waits = 0; rest.length > 0 && waits * againSoonMs <= stuckAfterMs;) {
+      try {
+        rest = rest.subarray(writeSync(fd, rest));
+        waits = 0;
+      } catch (thrown) {
+        // Whoever could be told of anything else reads it nowhere.
+        if (!isFullPipe(thrown)) return;
+        waits++;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, againSoonMs);
+      }
+    }
+  };
+  process.on("exit", () => {
+    flushSync();
+    // The process's end waits for every write of it. What was to be done is done.
+    if (isStuck()) process.kill(process.pid, "SIGKILL");
+  });
+
+  return {
+    write: (line) => {
+      const bytes = Buffer.from(line);
+      if (waitingBytes + bytes.length > most) {
+        dropped++;
+        return;
+      }
+      waiting.push(bytes);
+      waitingBytes += bytes.length;
+      if (underWay === undefined) writeNext();
+    },
+    flushSync,
+  };
+}
+
+const isFullPipe = (thrown: unknown): boolean =>
+  thrown instanceof Error && "code" in thrown && (thrown.code === "EAGAIN" || thrown.code === "EBUSY");
