@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
@@ -8,6 +9,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openDb } from "../src/db/db.ts";
 import { startPostgres } from "../src/db/embedded.ts";
 import { processesIn } from "../src/db/embedded-process.ts";
+import { sleep } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { programEnvironment } from "./program-environment.ts";
 import { eventually, runningService } from "./running-service.ts";
@@ -49,6 +51,23 @@ test("a backup that is ended leaves no half of a file, and the next one is whole
   }
   expect((await service.command("backup", join(folder, "db"))).code).toBe(0);
   expect(await readdir(folder)).toEqual(["db"]);
+});
+
+test("a load of breached passwords that is ended leaves no half of a list beside the database, and the next one is whole", async () => {
+  const list = join(service.folder, "pwned.txt");
+  const digests = Array.from({ length: 500_000 }, () => randomBytes(20).toString("hex").toUpperCase()).toSorted();
+  await writeFile(list, digests.map((digest) => `${digest}:1\n`).join(""));
+  const ofLists = async () => (await readdir(service.dataDir)).filter((name) => /^breached.*(?<!\.lock)$/.test(name));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    const load = spawn(process.execPath, [cli, "passwords", "load", list], { env: environment });
+    const ended = once(load, "exit");
+    while (!existsSync(join(service.dataDir, "breached-passwords.new"))) await sleep(1);
+    load.kill(signal);
+    expect(await ended).toEqual([null, signal]);
+    expect([signal, await ofLists()]).toEqual([signal, []]);
+  }
+  expect((await service.command("passwords", "load", list)).out).toContain("500,000 breached passwords loaded");
+  expect(await ofLists()).toEqual(["breached-passwords"]);
 });
 
 /** `script` gives a program a terminal. */

@@ -5,6 +5,7 @@ import { breachedFileIn } from "../credentials/breached/breached.ts";
 import { openFilterFile } from "../credentials/breached/file.ts";
 import { loadBreached } from "../credentials/breached/load.ts";
 import { figure, type Command } from "./command.ts";
+import { watchEndings } from "./endings.ts";
 
 const allRanges = 2 ** 20;
 const saidEveryMs = 5_000;
@@ -34,7 +35,8 @@ export const passwordCommands: readonly Command[] = [
       await makeFolder(config.dataDir, 0o700);
       const begun = performance.now();
       let said = begun;
-      const outcome = await loadBreached({
+      const endings = watchEndings();
+      const loading = loadBreached({
         lists: positionals,
         path: breachedFileIn(config.dataDir),
         now: systemClock.now(),
@@ -44,7 +46,9 @@ export const passwordCommands: readonly Command[] = [
           said = now;
           say(`  ${numbered(passwords, "password")}, ${figure(Math.round((passwords * 1_000) / (now - begun)))}/s`);
         },
+        signal: endings.signal,
       });
+      const outcome = await endings.orEnded(loading).finally(() => endings.close());
       if (outcome.kind === "refused") {
         const { reason, hint = "nothing was changed" } = outcome;
         return { kind: "refused", error: reason, hint };

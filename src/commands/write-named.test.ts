@@ -1,6 +1,8 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeNamed } from "./write-named.ts";
 
@@ -36,4 +38,45 @@ test.runIf(process.platform === "linux")("a disk that is full is said, and is no
   expect(refused).toMatchObject({ kind: "refused", error: "--output cannot be written: its disk is full" });
   // What stood there before stands there still.
   expect((await stat("/dev/full")).isCharacterDevice()).toBe(true);
+});
+
+// A shell's limit on the size of files, which meets a write as a disk does that is full.
+test.runIf(process.platform === "linux")(
+  "a report that cannot be written leaves the one before as it was, and nothing beside it",
+  async () => {
+    const place = join(folder, "reports");
+    await mkdir(place);
+    const report = join(place, "report.html");
+    await writeFile(report, "the report of yesterday");
+    const program = `
+    import { writeNamed } from ${JSON.stringify(join(import.meta.dirname, "write-named.ts"))};
+    const text = "x".repeat(Number(process.argv[1]));
+    console.log(JSON.stringify(await writeNamed("--output", ${JSON.stringify(report)}, text)));
+  `;
+    const write = async (bytes: number) => {
+      const words = [
+        "-c",
+        'ulimit -f 8; exec "$@"',
+        "sh",
+        process.execPath,
+        "--input-type=module",
+        "-e",
+        program,
+        `${bytes}`,
+      ];
+      return (await promisify(execFile)("sh", words)).stdout;
+    };
+    expect(await write(100_000)).toContain("--output cannot be written: its disk takes no file of this size");
+    expect(await readFile(report, "utf8")).toBe("the report of yesterday");
+    expect(await readdir(place)).toEqual(["report.html"]);
+    await write(1_000);
+    expect(await readFile(report, "utf8")).toBe("x".repeat(1_000));
+  },
+);
+
+test("a link that somebody made is written through", async () => {
+  await writeFile(join(folder, "elsewhere"), "");
+  await symlink(join(folder, "elsewhere"), join(folder, "link"));
+  expect(await writeNamed("--output", join(folder, "link"), "text")).toBeUndefined();
+  expect(await readFile(join(folder, "elsewhere"), "utf8")).toBe("text");
 });

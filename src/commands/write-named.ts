@@ -1,4 +1,6 @@
-import { rm, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { lstat, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Outcome } from "./command.ts";
 
 /** What the system says of a file or folder that somebody named, in words; anything else is not theirs to mend. */
@@ -26,21 +28,40 @@ export function notWritten(name: string, thrown: unknown): Outcome {
 }
 
 /**
- * Writes a file for this user alone. `wx` leaves one that is there as it is. @returns why it could not be written, if the
- * reason is in what was named.
+ * Writes a file for this user alone. `wx` leaves one that is there as it is; otherwise one that is there is replaced as a whole, or
+ * stays as it was. @returns why it could not be written, if the reason is in what was named.
  */
-export const writeNamed = (
+export async function writeNamed(
   name: string,
   path: string,
   text: string,
   flag: "w" | "wx" = "w",
-): Promise<Outcome | undefined> =>
-  writeFile(path, text, { flag, mode: 0o600 }).then(
-    () => undefined,
-    async (thrown: NodeJS.ErrnoException) => {
-      // What a full disk left of a file that was made for it would stand in the way of the next try.
-      const isLeft = flag === "wx" && (thrown.code === "ENOSPC" || thrown.code === "EDQUOT");
-      if (isLeft) await rm(path, { force: true });
-      return notWritten(name, thrown);
-    },
-  );
+): Promise<Outcome | undefined> {
+  try {
+    if (flag === "w" && (await isReplaceable(path))) await replace(path, text);
+    else await writeFile(path, text, { flag, mode: 0o600 });
+    return undefined;
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    // What a full disk left of a file that was made for it would stand in the way of the next try.
+    if (flag === "wx" && (code === "ENOSPC" || code === "EDQUOT")) await rm(path, { force: true });
+    return notWritten(name, thrown);
+  }
+}
+
+/** A plain file, or none yet. A device, a pipe or a link is what somebody chose, and is written to. */
+async function isReplaceable(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found === undefined || found.isFile();
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  const draft = join(dirname(path), `.${randomUUID()}.partial`);
+  try {
+    await writeFile(draft, text, { flag: "wx", mode: 0o600, flush: true });
+    await rename(draft, path);
+  } catch (thrown) {
+    await rm(draft, { force: true });
+    throw thrown;
+  }
+}

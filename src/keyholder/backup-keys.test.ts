@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { epoch } from "../kernel/brand.ts";
@@ -8,6 +8,7 @@ import { Secret } from "../kernel/secret.ts";
 import { backupKeys, restoreKeys } from "./backup-keys.ts";
 import { connectKeyholder } from "./client.ts";
 import type { KeyholderClient } from "./client.ts";
+import { writeDurably } from "./durable-file.ts";
 import { backupExactKeys, exactKeyPath, restoreExactKeys } from "./exact-key.ts";
 import { keysPath } from "./keys.ts";
 import { startKeyholder } from "./supervise.ts";
@@ -100,6 +101,31 @@ test("lost keys come back beside a witness that is still there, which stays ahea
   await restoreKeys(file, keysDir);
   expect((await readBook(keysDir))?.get("db")).toEqual({ ...first, intent: null });
   expect(await whileRunning(keysDir, (operator) => operator.index("address", "ada@example.org"))).toEqual(index);
+});
+
+test("keys that are being replaced stay in their place until the restored ones are, also where those cannot be written", async () => {
+  const folder = await temporaryFolder();
+  const [one, other, file] = [join(folder, "one"), join(folder, "other"), join(folder, "keys.backup")];
+  for (const keysDir of [one, other]) await whileRunning(keysDir, (operator) => operator.newDataKey(accountId));
+  await backupKeys(one, file);
+  const before = await readFile(keysPath(other), "utf8");
+  // In the way of the unfinished file, as a disk that takes nothing more.
+  const inTheWay = join(other, ".keys.json.new");
+  await mkdir(inTheWay);
+  await expect(restoreKeys(file, other, { replace: true })).rejects.toMatchObject({ name: "Fault" });
+  expect(await readFile(keysPath(other), "utf8")).toBe(before);
+  await rmdir(inTheWay);
+  await restoreKeys(file, other, { replace: true });
+  expect(await readFile(keysPath(other), "utf8")).not.toBe(before);
+  const [replaced] = (await readdir(other)).filter((name) => name.startsWith("keys.replaced-"));
+  expect(await readFile(join(other, replaced ?? ""), "utf8")).toBe(before);
+});
+
+test("what cannot be put in its place leaves no part of itself beside it", async () => {
+  const folder = await temporaryFolder();
+  await mkdir(join(folder, "keys.backup"));
+  await expect(writeDurably(join(folder, "keys.backup"), "keys")).rejects.toMatchObject({ name: "Fault" });
+  expect(await readdir(folder)).toEqual(["keys.backup"]);
 });
 
 test("a damaged backup, an unreadable witness in the way and a running keyholder are refused, and nothing changes", async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { rename } from "node:fs/promises";
+import { copyFile, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Fault } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 import {
   decodeChecked,
   encodeChecked,
@@ -10,6 +10,7 @@ import {
   isRecord,
   readPrivateFile,
   syncFolder,
+  systemCode,
   writeDurably,
 } from "./durable-file.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -72,8 +73,8 @@ export async function restoreKeys(
     if (inTheWay !== undefined) {
       // Named by their content, so that restoring twice keeps both.
       const name = createHash("sha256").update(inTheWay).digest("hex").slice(0, 12);
-      await rename(keysPath(keysDir), join(keysDir, `keys.replaced-${name}.json`));
-      await syncFolder(dirname(keysPath(keysDir)));
+      // A copy: what is there stays in its place until the restored keys are, whatever comes between.
+      await keepCopy(keysPath(keysDir), join(keysDir, `keys.replaced-${name}.json`));
     }
     // Going back to older keys is what was asked for: the file is newer than any before, and says so.
     const generation = Math.max(keys.generation, await readGeneration(keysDir)) + 1;
@@ -81,5 +82,19 @@ export async function restoreKeys(
     await writeGeneration(keysDir, generation);
   } finally {
     lock.release();
+  }
+}
+
+async function keepCopy(path: string, beside: string): Promise<void> {
+  try {
+    await copyFile(path, beside);
+    const copy = await open(beside, "r+");
+    await copy.sync().finally(() => copy.close());
+    await syncFolder(dirname(beside));
+  } catch (thrown) {
+    const isFull = systemCode(thrown) === "ENOSPC" || systemCode(thrown) === "EDQUOT";
+    throw new Fault(isFull ? "DISK_FULL" : "CONFIG_INVALID", `cannot write ${beside}: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
   }
 }

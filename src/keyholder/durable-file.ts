@@ -37,6 +37,8 @@ export async function writeDurably(path: string, text: string): Promise<void> {
     await rename(unfinished, path);
     await syncFolder(folder);
   } catch (error) {
+    // It may be a part of keys, on a medium that is carried away; and a full disk needs what it holds.
+    await unlink(unfinished).catch(() => undefined);
     const full = systemCode(error) === "ENOSPC" || systemCode(error) === "EDQUOT";
     throw new Fault(full ? "DISK_FULL" : "KEYHOLDER_UNAVAILABLE", `cannot write ${path}: ${messageOf(error)}`, {
       cause: error,

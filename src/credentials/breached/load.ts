@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { rename, unlink, open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -24,6 +25,8 @@ export interface LoadOrder {
   readonly now: EpochMs;
   /** Called after each part with the passwords so far. */
   readonly progress?: (passwords: number) => void;
+  /** When it aborts, what is written so far is removed at once: the process may be about to end, and it can be a gigabyte. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -33,12 +36,16 @@ export interface LoadOrder {
  *
  * @throws Fault when the disk is full or another load is under way.
  */
-export async function loadBreached({ lists, path, now, progress }: LoadOrder): Promise<LoadOutcome> {
+export async function loadBreached({ lists, path, now, progress, signal }: LoadOrder): Promise<LoadOutcome> {
   const lock = lockLoading(`${path}.lock`);
   const unfinished = `${path}.new`;
+  const giveUp = (): void => rmSync(unfinished, { force: true });
+  signal?.addEventListener("abort", giveUp);
   try {
+    signal?.throwIfAborted();
     const { runs, ranges } = await findLists(lists);
     await removed(unfinished);
+    signal?.throwIfAborted();
     const file = await open(unfinished, "wx", 0o600);
     try {
       await writeParts(file, now, (take) => merge(runs, take), progress);
@@ -63,6 +70,7 @@ export async function loadBreached({ lists, path, now, progress }: LoadOrder): P
     if (isFull) throw new Fault("DISK_FULL", `cannot write ${unfinished}: the disk is full`, { cause: thrown });
     throw thrown;
   } finally {
+    signal?.removeEventListener("abort", giveUp);
     await removed(unfinished);
     lock.close();
   }
