@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { sleep } from "../kernel/clock.ts";
 
 /** Whether a process exists and is more than a zombie. */
@@ -80,8 +80,14 @@ export async function readOwner(file: string): Promise<Owner | undefined> {
 
 export async function recordOwner(file: string, role: Owner["role"]): Promise<void> {
   const draft = `${file}.${process.pid}`;
-  await writeFile(draft, `${process.pid} ${await startOf(process.pid)} ${role}\n`, { mode: 0o600 });
-  await rename(draft, file);
+  try {
+    await writeFile(draft, `${process.pid} ${await startOf(process.pid)} ${role}\n`, { mode: 0o600 });
+    await rename(draft, file);
+  } catch (thrown) {
+    // On a full disk each try would leave one.
+    await rm(draft, { force: true });
+    throw thrown;
+  }
 }
 
 const startOf = async (pid: number): Promise<string> => (await statOf(pid))?.start ?? "-";

@@ -159,6 +159,30 @@ test("beside a running service a second one is refused, and a command uses its s
   await (await start()).stop();
 });
 
+test("a command leaves the service's server running that lets nobody in, and says why it does not", async () => {
+  const service = await start();
+  const clients: pg.Client[] = [];
+  try {
+    for (let taken = 0; taken < 100; taken++) {
+      const client = new pg.Client(service.connection);
+      client.on("error", () => undefined);
+      clients.push(client);
+      await client.connect();
+    }
+    await expect(start({ role: "command" })).rejects.toMatchObject({
+      code: "DB_START_FAILED",
+      message: expect.stringMatching(/^PostgreSQL runs and lets nobody in: .*too many clients/) as unknown,
+    });
+    // Whoever is connected is served.
+    expect((await clients[0]?.query("select 1 as one"))?.rows).toEqual([{ one: 1 }]);
+    expect(await isAlive(service.pid)).toBe(true);
+  } finally {
+    for (const client of clients) await client.end().catch(() => undefined);
+  }
+  const command = await start({ role: "command" });
+  expect(command.pid).toBe(service.pid);
+});
+
 test("a service that starts during a command keeps the server when the command is done", async () => {
   const command = await startElsewhere("command");
   const service = await start();

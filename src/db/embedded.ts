@@ -116,7 +116,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
         `another service (process ${owner.pid}) runs on this data folder; hint: stop it, or set another DATA_DIR`,
       );
     }
-    const found = await findRunning(cluster, log);
+    const found = await findRunning(cluster, log, owner?.role === "service" && role === "command");
     if (found !== undefined) {
       const isOurs = owner === undefined || role === "service";
       if (isOurs) await recordOwner(cluster.ownerFile, role);
@@ -340,6 +340,7 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
 
   let endedWith: string | undefined;
   void ended.then((how) => (endedWith = how));
+  let refusals = 0;
   // Recovery after a crash may take its time; a server that has ended is noticed at once.
   for (let tries = 0; tries < 6_000; tries++) {
     if (endedWith !== undefined || child.pid === undefined) {
@@ -347,14 +348,23 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
       const reason = said === "" ? (endedWith ?? (await ended)) : said;
       throw new Fault("DB_START_FAILED", `PostgreSQL did not start: ${reason}${hintFor(reason)}`);
     }
-    if ((await knock(cluster)) === "ready") return child.pid;
+    const knocked = await knock(cluster);
+    if (knocked === "ready") return child.pid;
+    refusals = typeof knocked === "object" ? refusals + 1 : 0;
+    if (typeof knocked === "object" && refusals >= refusalsBelieved) {
+      await end(cluster, child.pid);
+      throw new Fault("DB_START_FAILED", `PostgreSQL did not start: ${knocked.refusal}${hintFor(knocked.refusal)}`);
+    }
     await sleep(20);
   }
   await end(cluster, child.pid ?? 0);
   throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
 }
 
-type Knock = "ready" | "not yet" | "nobody";
+type Knock = "ready" | "not yet" | "nobody" | { readonly refusal: string };
+
+/** So often in a row, and at least a second long, a server that runs has refused to let us in: it is not that it starts or stops. */
+const refusalsBelieved = 50;
 
 async function knock(cluster: Cluster): Promise<Knock> {
   const client = new pg.Client({ ...connectionTo(cluster), database: "postgres", connectionTimeoutMillis: 2_000 });
@@ -364,7 +374,10 @@ async function knock(cluster: Cluster): Promise<Knock> {
     return "ready";
   } catch (thrown) {
     const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-    return code === "ENOENT" || code === "ECONNREFUSED" ? "nobody" : "not yet";
+    if (code === "ENOENT" || code === "ECONNREFUSED") return "nobody";
+    // It says so itself, as on a disk that is full, or when all its connections are taken. 57P03: it starts, or stops.
+    if (thrown instanceof pg.DatabaseError && code !== "57P03") return { refusal: thrown.message };
+    return "not yet";
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -373,20 +386,34 @@ async function knock(cluster: Cluster): Promise<Knock> {
 /**
  * The postmaster that an earlier life left on this folder, once it answers. Anything else of that life is ended and
  * its pid file removed, since a pid that now belongs to another process would keep PostgreSQL from starting.
+ *
+ * That of a running service is no remains. One that lets nobody in, or is slow, is left as it is: who is connected is served, and
+ * another in its place would find what it finds.
  */
-async function findRunning(cluster: Cluster, log: Log): Promise<number | undefined> {
+async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Promise<number | undefined> {
   const pidFile = join(cluster.folder, "postmaster.pid");
   const firstLine = (await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0];
   const pid = Number(firstLine);
   const inFolder = await processesIn(cluster.folder);
   const known = process.platform === "linux" ? inFolder.includes(pid) : pid > 0 && (await isAlive(pid));
   if (known) {
+    let refusals = 0;
     for (let tries = 0; tries < 3_000; tries++) {
-      if ((await knock(cluster)) === "ready") return pid;
+      const knocked = await knock(cluster);
+      if (knocked === "ready") return pid;
+      refusals = typeof knocked === "object" ? refusals + 1 : 0;
+      if (typeof knocked === "object" && refusals >= refusalsBelieved) {
+        const { refusal } = knocked;
+        if (!isAnothers) break;
+        throw new Fault("DB_START_FAILED", `PostgreSQL runs and lets nobody in: ${refusal}${hintFor(refusal)}`);
+      }
       if (!(await isAlive(pid))) break;
       await sleep(20);
       // It listens before it recovers, so a live one that nobody can reach has lost its socket.
       if (tries > 250 && (await knock(cluster)) === "nobody") break;
+    }
+    if (isAnothers && (await isAlive(pid))) {
+      throw new Fault("DB_START_FAILED", "the service's PostgreSQL does not answer; hint: look at the service's log");
     }
     if (process.platform === "linux") await end(cluster, pid);
   }
