@@ -58,44 +58,76 @@ export const windowOf = (now: EpochMs): EpochMs => plus(now, -(now % placesPerNe
 
 /** Places of one network in ten minutes: a household or an office, and not a machine that takes the line over. */
 export const placesPerNetwork = { limit: 300, windowMs: 10 * minuteMs } as const;
+/**
+ * And of all networks of one IPv6 /48 together: a rented machine may have 65,536 of them, and a mobile carrier's is a town. As
+ * many shares as `http/throttle.ts` gives one.
+ */
+export const placesPerSite = 100 * placesPerNetwork.limit;
+
+/** Where somebody asks from: keyed marks of the network, and of the IPv6 /48 around it. */
+export interface Counted {
+  readonly network: Buffer;
+  readonly site: Buffer | null;
+}
 
 /**
  * Gives the next numbers out, for many who came in the same moment, in one statement: each number goes to one of them, on
- * whatever node. `networks` holds one keyed mark for each, or `null` for who is not counted. @returns for each its
- * number, or `null` when its network has as many as it may have; and the counters afterwards.
+ * whatever node. `askers` holds for each where they ask from, or `null` for who is not counted. What a network is refused counts
+ * for no /48: one machine cannot use up a town's. @returns for each its number, or `null` when its network, or the /48 around it,
+ * has as many as it may have; and the counters afterwards.
  */
 export async function takeNumbers(
   tx: Tx,
   caseId: IncidentId,
-  networks: readonly (Buffer | null)[],
+  askers: readonly (Counted | null)[],
   now: EpochMs,
 ): Promise<LineCounts & { readonly numbers: readonly (number | null)[] }> {
-  const counted = networks.filter((one) => one !== null);
+  const counted = askers.filter((one) => one !== null);
   const rows = await tx.many<LineCounts & { network: Buffer | null; places: number | null }>(
     `with asked as (
-       -- Every node takes the rows in one order, so that none waits for another.
-       select network, count(*)::int as wanted from unnest($3::bytea[]) as one (network) group by network order by network
+       -- Every node takes the rows in one order, so that none waits for another: networks, then sites.
+       select network, site, count(*)::int as wanted
+         from unnest($3::bytea[], $4::bytea[]) as one (network, site) group by network, site order by network
      ), counted as (
        insert into lobby_network as before (case_id, window_start, network, taken)
        select $1, $2, network, wanted from asked
        on conflict (case_id, window_start, network) do update set taken = before.taken + excluded.taken
        returning network, taken
-     ), allowed as (
-       select network, least(wanted, greatest(0, $4 - (taken - wanted)))::int as places
+     ), own as (
+       select network, site, least(wanted, greatest(0, $5 - (taken - wanted)))::int as places
          from counted join asked using (network)
+     ), of_sites as (
+       insert into lobby_network as before (case_id, window_start, network, taken)
+       select $1, $2, site, sum(places)::int from own where site is not null group by site having sum(places) > 0 order by site
+       on conflict (case_id, window_start, network) do update set taken = before.taken + excluded.taken
+       returning network as site, taken
+     ), allowed as (
+       -- Of what a site has left, the networks before take theirs first.
+       select network, least(places, greatest(0, coalesce(
+                $6 - (taken - sum(places) over (partition by site)) - (sum(places) over (partition by site order by network) - places),
+                places)))::int as places
+         from own left join of_sites using (site)
      ), moved as (
-       update lobby set given = given + $5 + (select coalesce(sum(places), 0) from allowed) where case_id = $1
+       update lobby set given = given + $7 + (select coalesce(sum(places), 0) from allowed) where case_id = $1
        returning given, called
      )
      select given, called, network, places from moved left join allowed on true`,
-    [caseId, toDate(windowOf(now)), counted, placesPerNetwork.limit, networks.length - counted.length],
+    [
+      caseId,
+      toDate(windowOf(now)),
+      counted.map(({ network }) => network),
+      counted.map(({ site }) => site),
+      placesPerNetwork.limit,
+      placesPerSite,
+      askers.length - counted.length,
+    ],
   );
   const [first] = rows;
   if (first === undefined) throw new Fault("IMPOSSIBLE", "the line is gone");
   const left = new Map(rows.map(({ network, places }) => [network?.toString("hex") ?? "", places ?? 0]));
-  const isGiven = networks.map((network) => {
-    if (network === null) return true;
-    const key = network.toString("hex");
+  const isGiven = askers.map((asker) => {
+    if (asker === null) return true;
+    const key = asker.network.toString("hex");
     const places = left.get(key) ?? 0;
     left.set(key, places - 1);
     return places > 0;

@@ -17,12 +17,22 @@ import { newSecret, type Random } from "../../kernel/random.ts";
 import type { Secret } from "../../kernel/secret.ts";
 import type { Db } from "../../db/db.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
-import { isThisMachine, networkOf } from "../../http/network.ts";
+import { isThisMachine, networkOf, siteOf } from "../../http/network.ts";
 import type { HashPool } from "../../credentials/hash-pool.ts";
 import { longestWaitMs } from "../../credentials/lanes.ts";
 import { newCameIn } from "./came-in.ts";
 import { newDoor } from "./door.ts";
-import { callNumbers, enterBy, noCase, noteMinute, openLine, takeNumbers, windowOf, type LineCounts } from "./line.ts";
+import {
+  callNumbers,
+  enterBy,
+  noCase,
+  noteMinute,
+  openLine,
+  takeNumbers,
+  windowOf,
+  type Counted,
+  type LineCounts,
+} from "./line.ts";
 import { comeBackSeconds, newPace } from "./pace.ts";
 import { readPlace, signPlace } from "./place.ts";
 
@@ -46,7 +56,7 @@ export type Admission =
   /** `pass` is new, and to be kept by the browser. */
   | { readonly kind: "in"; readonly pass: PresentedPlace | null }
   | { readonly kind: "waiting"; readonly place: PresentedPlace; readonly standing: Standing }
-  /** The network holds as many places as it may. */
+  /** The network, or the IPv6 /48 around it, holds as many places as it may. */
   | { readonly kind: "too-many"; readonly retryAfterSeconds: number };
 
 /** What somebody is about to do: look at the page, ask for a code, or set the password with one. */
@@ -95,8 +105,8 @@ export interface LobbyNeeds {
 }
 
 interface Asking {
-  /** Keyed; `null` for who is counted nowhere. */
-  readonly network: Buffer | null;
+  /** `null` for who is counted nowhere. */
+  readonly from: Counted | null;
   readonly settle: (number: number | null) => void;
   readonly fail: (thrown: unknown) => void;
 }
@@ -158,8 +168,8 @@ export async function openLobby(
       const batch = asking;
       asking = [];
       try {
-        const networks = batch.map(({ network }) => network);
-        const taken = await takeNumbers(db, caseId, networks, clock.now());
+        const askers = batch.map(({ from }) => from);
+        const taken = await takeNumbers(db, caseId, askers, clock.now());
         line = { given: Math.max(line.given, taken.given), called: Math.max(line.called, taken.called) };
         noted.given += taken.numbers.filter((number) => number !== null).length;
         batch.forEach(({ settle }, index) => settle(taken.numbers[index] ?? null));
@@ -169,14 +179,17 @@ export async function openLobby(
     }
     isTaking = false;
   };
-  const takeNumber = (network: string): Promise<number | null> =>
+  const markOf = (network: string): Buffer =>
+    createHmac("sha256", key.reveal())
+      .update(`network ${network} at ${windowOf(clock.now())}`)
+      .digest();
+  const countedOf = (address: string): Counted => {
+    const site = siteOf(address);
+    return { network: markOf(networkOf(address)), site: site === undefined ? null : markOf(site) };
+  };
+  const takeNumber = (address: string): Promise<number | null> =>
     new Promise((resolve, reject) => {
-      const counted = isThisMachine(network)
-        ? null
-        : createHmac("sha256", key.reveal())
-            .update(`network ${networkOf(network)} at ${windowOf(clock.now())}`)
-            .digest();
-      asking.push({ network: counted, settle: resolve, fail: reject });
+      asking.push({ from: isThisMachine(address) ? null : countedOf(address), settle: resolve, fail: reject });
       if (!isTaking) void takeAll();
     });
 
