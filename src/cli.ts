@@ -170,8 +170,8 @@ try {
   } else if (thrown instanceof Fault) {
     const [first = "", ...more] = thrown.message.split("\n");
     complain(
-      // The name of a setting stays as it is written.
-      /^[A-Z][a-z]/.test(first) ? first.charAt(0).toLowerCase() + first.slice(1) : first,
+      // A name (a setting's, PostgreSQL) stays as it is written.
+      /^[A-Z][a-z]+\b/.test(first) ? first.charAt(0).toLowerCase() + first.slice(1) : first,
       more.join("\n") || hintFor(thrown),
     );
     process.exitCode = thrown.code === "DB_UNAVAILABLE" || thrown.code.startsWith("KEYHOLDER") ? 3 : 1;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { sleep } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { isAlive, processesIn, signal, waitForEnd } from "./embedded-process.ts";
 import { startPostgres } from "./embedded.ts";
@@ -159,16 +160,23 @@ test("beside a running service a second one is refused, and a command uses its s
   await (await start()).stop();
 });
 
+test("a command waits for a service that starts its server again, and starts none beside it", async () => {
+  const before = await start();
+  signal(before.pid, "SIGKILL");
+  expect(await waitForEnd(before.pid, 10_000)).toBe(true);
+  const command = start({ role: "command" });
+  // Long enough for one of its own to be there, which would be ended by what follows.
+  await sleep(1_000);
+  expect(await processesIn(cluster())).toEqual([]);
+  const again = await start();
+  expect((await command).pid).toBe(again.pid);
+});
+
 test("a command leaves the service's server running that lets nobody in, and says why it does not", async () => {
-  const service = await start();
-  const clients: pg.Client[] = [];
+  const service = await start({ settings: { max_connections: "3", superuser_reserved_connections: "0" } });
+  const clients = Array.from({ length: 3 }, () => new pg.Client(service.connection));
   try {
-    for (let taken = 0; taken < 100; taken++) {
-      const client = new pg.Client(service.connection);
-      client.on("error", () => undefined);
-      clients.push(client);
-      await client.connect();
-    }
+    for (const client of clients) await client.connect();
     await expect(start({ role: "command" })).rejects.toMatchObject({
       code: "DB_START_FAILED",
       message: expect.stringMatching(/^PostgreSQL runs and lets nobody in: .*too many clients/) as unknown,
@@ -177,10 +185,9 @@ test("a command leaves the service's server running that lets nobody in, and say
     expect((await clients[0]?.query("select 1 as one"))?.rows).toEqual([{ one: 1 }]);
     expect(await isAlive(service.pid)).toBe(true);
   } finally {
-    for (const client of clients) await client.end().catch(() => undefined);
+    for (const client of clients) await client.end();
   }
-  const command = await start({ role: "command" });
-  expect(command.pid).toBe(service.pid);
+  expect((await start({ role: "command" })).pid).toBe(service.pid);
 });
 
 test("a service that starts during a command keeps the server when the command is done", async () => {

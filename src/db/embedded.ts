@@ -26,6 +26,7 @@ import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-bina
 import type { Binaries, RunAs } from "./embedded-binaries.ts";
 import { isAlive, processesIn, readOwner, recordOwner, signal, waitForEnd } from "./embedded-process.ts";
 import { complaintIn, hintFor } from "./embedded-reason.ts";
+import { readDatabaseDisk } from "./reserve.ts";
 
 const run = promisify(execFile);
 
@@ -84,6 +85,9 @@ const port = 5432;
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included. */
 const longestSocketPathBytes = 100;
 const stopLimitMs = 30_000;
+/** What keeps it tries every five seconds at the least. */
+const serviceLimitMs = 8_000;
+const serviceStepMs = 100;
 
 /** Everything about one cluster that its parts below need. */
 interface Cluster {
@@ -116,7 +120,9 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
         `another service (process ${owner.pid}) runs on this data folder; hint: stop it, or set another DATA_DIR`,
       );
     }
-    const found = await findRunning(cluster, log, owner?.role === "service" && role === "command");
+    const isAnothers = owner?.role === "service" && role === "command";
+    if (isAnothers) await untilServiceHasIt(cluster, dataDir);
+    const found = await findRunning(cluster, log, isAnothers);
     if (found !== undefined) {
       const isOurs = owner === undefined || role === "service";
       if (isOurs) await recordOwner(cluster.ownerFile, role);
@@ -128,7 +134,11 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     await initialise(cluster, binaries, options);
     await recordOwner(cluster.ownerFile, role);
     const pid = await launch(cluster, binaries, options);
-    await ensureDatabase(cluster);
+    await ensureDatabase(cluster).catch(async (thrown: unknown) => {
+      // Nobody would stop it.
+      await end(cluster, pid);
+      throw thrown;
+    });
     log.info({ pid }, "PostgreSQL is ready");
     return running(cluster, pid, true);
   } catch (thrown) {
@@ -142,6 +152,28 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     );
   }
 }
+
+/**
+ * A service that lives starts its server again by itself. A command that took a server between two of those for none would start
+ * another one at the same moment, and the first thing each does is to end what it finds.
+ */
+async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < serviceLimitMs; waitedMs += serviceStepMs) {
+    const knocked = await knock(cluster);
+    if (knocked === "ready" || typeof knocked === "object") return;
+    if ((await readOwner(cluster.ownerFile))?.role !== "service") return;
+    if ((await readDatabaseDisk(dataDir))?.state === "full") {
+      throw new Fault("DB_UNAVAILABLE", `the service's PostgreSQL does not start: its disk is full\n${makeRoom}`);
+    }
+    await sleep(serviceStepMs);
+  }
+  throw new Fault(
+    "DB_UNAVAILABLE",
+    "the service's PostgreSQL does not answer\nread postgres.log in DATA_DIR, and what the service says",
+  );
+}
+
+const makeRoom = "free space on it: it starts again by itself; incident contain works without";
 
 function running(cluster: Cluster, pid: number, isOurs: boolean): RunningPostgres {
   let isToStop = isOurs;

@@ -31,6 +31,10 @@ export function translate(thrown: unknown): unknown {
     const hint = "the role of DATABASE_URL must own the database and whatever is in it";
     return new Fault("DB_REFUSED", `the database refuses this: ${text} (${code})\n${hint}`, { cause: thrown });
   }
+  // The server ends with it, and nobody knows yet whether what was under way is in its log: on a full disk it cannot begin a segment.
+  if (thrown instanceof Error && "severity" in thrown && thrown.severity === "PANIC") {
+    return new Fault("DB_UNAVAILABLE", `the database has stopped: ${text} (${code ?? "no code"})`, { cause: thrown });
+  }
   if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
   const lost =
     thrown instanceof Error &&
