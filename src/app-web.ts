@@ -6,6 +6,7 @@ import { systemCode } from "./keyholder/durable-file.ts";
 import { childEnvironment } from "./config/config.ts";
 import { migrate } from "./db/migrate.ts";
 import { openDb } from "./db/db.ts";
+import { openReserve, readDatabaseDisk } from "./db/reserve.ts";
 import { signInLog } from "./http/sign-in-log.ts";
 import { secretText } from "./http/cookies.ts";
 import { healthRoutes, newMetrics } from "./http/health.ts";
@@ -188,6 +189,7 @@ export async function buildWeb(
     log,
     service,
     wayOut: wayOutOf(config),
+    reserve: config.databaseUrl === null ? openReserve({ dataDir: config.dataDir, log }) : undefined,
     deadlines,
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
   });
@@ -210,6 +212,7 @@ export async function buildWeb(
     environment: childEnvironment(),
     hotBytes: config.segmentCacheMebibytes * 2 ** 20,
   });
+  const readDisk = async () => (config.databaseUrl === null ? await readDatabaseDisk(config.dataDir) : undefined);
   consoleRoutes(app, {
     db,
     clock,
@@ -222,6 +225,7 @@ export async function buildWeb(
     listAlarms: async (limit, locale) => (await listAlarms(db, limit)).map((alarm) => alarmIn(alarm, locale)),
     readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
+    readDisk: async () => (await readDisk()) ?? null,
   });
   alarmRoutes(app, { db, clock, random });
   timelineRoutes(app, { folder: timelineFolder(config.dataDir) });
@@ -294,6 +298,16 @@ export async function buildWeb(
   metrics.gauge("houselights_hot_segment_bytes", "Made segments kept in memory", () => media.hot().bytes);
   metrics.gauge("houselights_hot_segments_sent", "Segments sent from memory since the start", () => media.hot().sent);
   metrics.gauge("houselights_segments_made", "Segments cut from files since the start", () => media.hot().made);
+  // Not numbers where the database is elsewhere.
+  const diskGauge = (name: string, help: string, of: "sizeBytes" | "freeBytes" | "reserveBytes") =>
+    metrics.gauge(name, help, async () => (await readDisk())?.[of] ?? Number.NaN);
+  diskGauge("houselights_database_disk_bytes", "Size of the built-in database's disk", "sizeBytes");
+  diskGauge("houselights_database_disk_free_bytes", "What is free on the built-in database's disk", "freeBytes");
+  diskGauge(
+    "houselights_database_reserve_bytes",
+    "What is kept on that disk to contain on when it is full",
+    "reserveBytes",
+  );
   metrics.gauge("houselights_check_statements", "Statements that session checks have cost", () => checks.statements());
 
   return {

@@ -7,9 +7,11 @@ import type { Config } from "./config/config.ts";
 import type { KeyholderAt } from "./config/keyholder-place.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
+import { systemRandom } from "./kernel/random.ts";
 import { Secret } from "./kernel/secret.ts";
 import { makeFolder } from "./kernel/make-folder.ts";
 import { keepPostgres } from "./db/keep-postgres.ts";
+import { keepReserve } from "./db/keep-reserve.ts";
 import { openBreached } from "./credentials/breached/breached.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { forEachRole } from "./keyholder/permissions.ts";
@@ -82,6 +84,7 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
     // After web, which brings the schema up to date.
     const worker = await supervise("worker", messageFor("worker"), log, leaving.signal);
     parts.push(worker);
+    if (config.databaseUrl === null) parts.push(keepReserve({ dataDir: config.dataDir, log, random: systemRandom }));
     announce(config, web, print);
   })();
 

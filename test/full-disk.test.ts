@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
-import { appendFile, mkdir, mkdtemp, rm, statfs, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { globSync } from "node:fs";
+import { appendFile, mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { openDb } from "../src/db/db.ts";
 import { startPostgres } from "../src/db/embedded.ts";
+import { readDatabaseDisk, reserveBytes, stepBytes } from "../src/db/reserve.ts";
 import { browserCookie } from "../src/http/cookies.ts";
 import { letterSum } from "../src/incidents/letter-sum.ts";
 import type { IncidentId } from "../src/kernel/brand.ts";
@@ -15,26 +14,7 @@ import { readOperatorCredential } from "../src/keyholder/supervise.ts";
 import { startCountingRelay } from "./counting-relay.ts";
 import { populate } from "./population.ts";
 import { eventually, runningService } from "./running-service.ts";
-
-const run = promisify(execFile);
-
-/** A disk of its own for the data, of so many MiB; `undefined` where this user may not have one. */
-async function smallDisk(mebibytes: number): Promise<{ folder: string; remove: () => Promise<void> } | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), "houselights-disk-"));
-  try {
-    await run("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m,mode=0755`, "houselights-test", folder]);
-  } catch {
-    await rm(folder, { recursive: true });
-    return undefined;
-  }
-  return {
-    folder,
-    remove: async () => {
-      await run("umount", ["-l", folder]);
-      await rm(folder, { recursive: true });
-    },
-  };
-}
+import { smallDisk } from "./small-disk.ts";
 
 /** No film, and yet not empty: nothing is rendered, which is not what this is about. */
 async function oneFile(libraryDir: string): Promise<void> {
@@ -104,10 +84,119 @@ test.skipIf(disk === undefined)(
   240_000,
 );
 
+const containDisk = await smallDisk(240);
+
+test.skipIf(containDisk === undefined)(
+  "containing works on a full disk: by route, by command, without room for a connection, and after PostgreSQL panicked",
+  async () => {
+    if (containDisk === undefined) return;
+    const { folder } = containDisk;
+    const dataDir = join(folder, "data");
+    const filler = join(folder, "filler");
+    const fill = async (): Promise<void> => {
+      const { bavail, bsize } = await statfs(folder);
+      await appendFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined);
+    };
+    const kept = async () => (await readDatabaseDisk(dataDir))?.reserveBytes;
+    const makeRoom = async (): Promise<void> => {
+      await rm(filler);
+      await eventually("the reserve", async () => ((await kept()) === reserveBytes ? true : undefined), 30_000);
+    };
+    const service = await runningService({ DATA_DIR: dataDir }, oneFile);
+    const signUp = (address: string) =>
+      service.api("POST", "/api/accounts", { body: { address, password: "seven lanterns over the harbour" } });
+    // Until nothing more is written: what PostgreSQL still had room for is used up first.
+    const fillUntilRefused = () =>
+      eventually(
+        "a refusal",
+        async () => {
+          await fill();
+          return (await signUp("somebody@example.org")).status === 202 ? undefined : true;
+        },
+        60_000,
+      );
+    const contain = (...options: string[]) => service.command("incident", "contain", "--yes", "--json", ...options);
+    const givenUp = (text: string) => JSON.parse(text) as { witness: string; reserve?: { givenUpBytes: number } };
+    try {
+      await eventually("the reserve", async () => ((await kept()) === reserveBytes ? true : undefined), 30_000);
+      const secret = service.operatorLink();
+      const operator = (await service.api("POST", "/api/operator-sessions", { body: { secret } })).cookie ?? "";
+      const opened = await service.api("POST", "/api/incidents", { body: { reason: "test" }, cookie: operator });
+      expect(opened.status, opened.text).toBe(201);
+
+      // What an operator is told before: there is less than 1 GiB on this disk.
+      const disk = { state: "low", reserveBytes, wantedReserveBytes: reserveBytes };
+      const told = await service.api("GET", "/api/console", { cookie: operator });
+      expect(told.body["disk"]).toMatchObject(disk);
+      expect((await service.api("GET", "/metrics")).text).toMatch(
+        new RegExp(`^houselights_database_reserve_bytes\\{.*\\} ${reserveBytes}$`, "m"),
+      );
+      expect((await service.command("incident", "status")).out).toMatch(
+        /low: \d+ MiB are free; 64 MiB of 64 MiB are kept/,
+      );
+      expect(service.output()).toContain("less than 1 GiB is free on the database's disk");
+
+      await fillUntilRefused();
+      // Nothing but containing touches it.
+      expect(await kept()).toBe(reserveBytes);
+      const path = `/api/incidents/${String(opened.body["id"])}/contain`;
+      const byRoute = await service.api("POST", path, { body: {}, cookie: operator });
+      expect([byRoute.status, byRoute.text]).toEqual([200, expect.stringContaining(`"witness":"told"`)]);
+      expect(byRoute.body["reserve"]).toEqual({ givenUpBytes: stepBytes, leftBytes: reserveBytes - stepBytes });
+      expect((await service.api("GET", "/api/session", { cookie: operator })).status).toBe(401);
+
+      await makeRoom();
+      await fillUntilRefused();
+      const byCommand = await service.command("incident", "contain", "--yes");
+      expect([byCommand.code, byCommand.out]).toEqual([0, expect.stringContaining("32 MiB of reserve were given up")]);
+
+      // What PostgreSQL removes when a catalogue changes, and writes again for the next connection: none is let in meanwhile.
+      await makeRoom();
+      await fillUntilRefused();
+      for (const file of globSync(join(dataDir, "postgres/cluster/{base/*,global}/pg_internal.init"))) await rm(file);
+      // What that freed.
+      await fill();
+      expect((await service.command("incident", "list")).err).toContain("disk is full");
+      const unconnected = await contain();
+      expect([unconnected.code, unconnected.err]).toEqual([0, expect.anything()]);
+      expect(givenUp(unconnected.out)).toMatchObject({ witness: "told", reserve: { givenUpBytes: stepBytes } });
+
+      await makeRoom();
+      const { connection } = await startPostgres({ dataDir, log: silentLog, role: "command" });
+      const db = openDb({ connection, log: silentLog, maxConnections: 1 });
+      await db.one("select 1 as here");
+      await fill();
+      // No transaction and no row: WAL alone, until there is no room for a segment of it.
+      const writeWal = async (): Promise<void> => {
+        for (;;) await db.one("select pg_logical_emit_message(false, 'test', repeat('x', 4000000), true)");
+      };
+      await expect(writeWal()).rejects.toMatchObject({ code: "DB_UNAVAILABLE" });
+      await db.close();
+      await fill();
+      const panicked = await contain();
+      expect([panicked.code, panicked.err]).toEqual([0, expect.anything()]);
+      expect(givenUp(panicked.out)).toMatchObject({ witness: "told", reserve: { givenUpBytes: stepBytes } });
+
+      await rm(filler);
+      await eventually(
+        "the service to be well",
+        async () => ((await signUp("other@example.org")).status === 202 ? true : undefined),
+        60_000,
+      );
+      expect((await service.command("timeline", "verify")).code).toBe(0);
+      expect(service.output()).toContain("the database's disk is full");
+    } finally {
+      await service.remove();
+    }
+  },
+  240_000,
+);
+
 const campaignDisk = process.env["FULL_DISK_CAMPAIGN"] === undefined ? undefined : await smallDisk(240);
 // Also where a test was left out.
 afterAll(async () => {
   await disk?.remove();
+  await containDisk?.remove();
   await campaignDisk?.remove();
 });
 const accounts = 600;

@@ -2,8 +2,10 @@ import { parseId, type AccountId } from "../kernel/brand.ts";
 import { messageOf } from "../kernel/fault.ts";
 import { numbered } from "../kernel/numbered.ts";
 import { migrate } from "../db/migrate.ts";
+import { mebibytes, openReserve } from "../db/reserve.ts";
 import { contain, containAccount, countWithinMs } from "../incidents/contain.ts";
 import { containedReply, wouldContain } from "../incidents/would-contain.ts";
+import { despiteFullDisk } from "../incidents/despite-full-disk.ts";
 import { deadlineRules } from "../incidents/deadlines.ts";
 import { readDeadlines } from "../incidents/read-deadlines.ts";
 import { wayOutOf } from "../incidents/plan.ts";
@@ -13,6 +15,7 @@ import { listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
 import type { Contained } from "../wire/incidents.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { diskLines } from "./disk-lines.ts";
 import { expectTables, withContainmentGround, withGround } from "./ground.ts";
 
 const operator = "host" as const;
@@ -36,6 +39,13 @@ function containedLines(contained: Contained, { isTelling = false, given = "" } 
     ...(contained.witness === "owed"
       ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
       : []),
+    ...(contained.reserve === undefined
+      ? []
+      : [
+          `  disk                  it was full: ${mebibytes(contained.reserve.givenUpBytes)} of reserve were given up, ` +
+            `${mebibytes(contained.reserve.leftBytes)} are left`,
+          "                        free 128 MiB or more before anything else: until then nobody can renew, and no letter goes",
+        ]),
     ...(contained.letters === undefined ? [] : dryRunLines(contained.letters)),
   ];
 }
@@ -70,6 +80,13 @@ function dryRunLines({ inScope, withAddress, withoutAddress, terms, end, cost, d
   ];
 }
 
+type ContainmentGround = Parameters<typeof contain>[0];
+interface Contains {
+  readonly kind: "contained";
+  readonly outcome: Parameters<typeof containedReply>[0];
+  readonly isTelling: boolean;
+}
+
 async function runContain(call: Call): Promise<Outcome> {
   const { config, log, values } = call;
   // A blank one is none: it stands in the record for good, and in the letter's draft.
@@ -99,7 +116,8 @@ async function runContain(call: Call): Promise<Outcome> {
       };
     }
   }
-  const contained = await withContainmentGround(config, log, async (ground): Promise<Outcome> => {
+  let hasAgreed = values["yes"] === true;
+  const containOnce = async (ground: ContainmentGround): Promise<Outcome | Contains> => {
     await expectTables(ground.db);
     // As every command does: this one is given by whatever version stands on the host at that hour.
     await migrate(ground.db);
@@ -112,7 +130,7 @@ async function runContain(call: Call): Promise<Outcome> {
         hint: 'houselights incident contain --reason "database copy offered for sale"',
       };
     }
-    if (isDryRun || values["yes"] !== true) {
+    if (isDryRun || !hasAgreed) {
       // Nobody is kept from containing by a file of deadlines.
       const deadlines = await readDeadlines(config.deadlines).catch((thrown: unknown) => {
         log.warn({ reason: messageOf(thrown) }, "deadlines of your own are left out");
@@ -124,23 +142,30 @@ async function runContain(call: Call): Promise<Outcome> {
       const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable, withinMs });
       if (would === undefined) return { kind: "refused", error: "there is no such account" };
       const lines = containedLines(would, { given: optionsOf(call, inHand === undefined) });
-      if (isDryRun) return { kind: "done", json: would, lines };
+      if (isDryRun) return { kind: "done", json: would, lines: [...lines, ...(await diskLines(config))] };
       for (const line of lines) call.say(line);
       if (!(await confirmed(call, "refuse all of this now? there is no undo"))) {
         return { kind: "refused", error: "nothing was touched", hint: "--yes contains without asking" };
       }
+      // Begun again on a full disk, it does not ask again.
+      hasAgreed = true;
     }
     const order = { mode, keepTools, keysReachable, reason: reason ?? inHand?.reason ?? "", operator } as const;
     const outcome = account === undefined ? await contain(ground, order) : await containAccount(ground, account, order);
     if (outcome.kind === "no-such-account") return { kind: "refused", error: "there is no such account" };
-    const contained = containedReply(outcome);
     const isTelling = inHand?.state === "notifying" || inHand?.state === "readmitting";
-    return { kind: "done", json: contained, lines: containedLines(contained, { isTelling }) };
-  });
-  if (isDryRun || contained.kind !== "done") return contained;
+    return { kind: "contained", outcome, isTelling };
+  };
+  // Looking gives nothing up.
+  const kept = isDryRun || config.databaseUrl !== null ? undefined : openReserve({ dataDir: config.dataDir, log });
+  const { result, givenUp } = await despiteFullDisk({ reserve: kept, log }, (reserve) =>
+    withContainmentGround(config, log, (ground) => containOnce({ ...ground, reserve })),
+  );
+  if (result.kind !== "contained") return result;
+  const reply = containedReply(result.outcome, givenUp);
+  const contained = { kind: "done", json: reply, lines: containedLines(reply, result) } as const;
   if (!keysReachable) {
-    const { floors } = contained.json as Contained;
-    if (!floors.includes("totp")) return contained;
+    if (!reply.floors.includes("totp")) return contained;
     // The case said it, and nobody has asked for new keys.
     return withKeysLine(contained, "NOT changed, and the case says they were within reach: houselights keys rotate");
   }

@@ -21,6 +21,7 @@ import { containCommand } from "./contain.ts";
 import { amendCommand, openCommand } from "./open-case.ts";
 import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { diskLines } from "./disk-lines.ts";
 import { withGround, withReadingGround } from "./ground.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
 import { writeNamed } from "./write-named.ts";
@@ -155,7 +156,7 @@ type CaseGround = Pick<Ground, "db" | "clock" | "config">;
 async function showCase(ground: CaseGround, id: IncidentId): Promise<Outcome> {
   const status = await incidentStatus({ ...ground, deadlines: await readDeadlines(ground.config.deadlines) }, id);
   if (status === undefined) return { kind: "refused", error: "there is no such case" };
-  return { kind: "done", json: status, lines: statusLines(status) };
+  return { kind: "done", json: status, lines: [...statusLines(status), ...(await diskLines(ground.config))] };
 }
 
 /** Follows the letters until nothing goes out any more; then the case as it stands. */

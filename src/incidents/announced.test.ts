@@ -25,14 +25,14 @@ const awayAt = (witness: Witness, question: "read" | "intend" | "confirm", fault
   [question]: () => Promise.reject(fault),
 });
 const gone = new Fault("KEYHOLDER_UNAVAILABLE", "gone");
-const isFull = new Fault("DISK_FULL", "keyholder: cannot write witness.json: ENOSPC");
+const noRoom = new Fault("DISK_FULL", "keyholder: cannot write witness.json: ENOSPC");
 
 test("what was committed with the witness away is told by the next containment, and not done again", async () => {
   for (const [question, fault] of [
     ["read", gone],
     ["confirm", gone],
-    ["intend", isFull],
-    ["confirm", isFull],
+    ["intend", noRoom],
+    ["confirm", noRoom],
   ] as const) {
     const first = await contain({ ...needs, witness: awayAt(needs.witness, question, fault) }, order);
     expect(first.witness, question).toBe("owed");
@@ -70,4 +70,52 @@ test("an announcement is taken back only if it is certain that nothing came of i
     const { floors, intent } = await remembered();
     expect([floors, intent], what).toEqual([await readFloors(needs.db), null]);
   }
+});
+
+/** A reserve of two steps; `isFull`: whether the database's disk is. */
+function reserveOf(isFull: boolean) {
+  let given = 0;
+  return {
+    given: () => given,
+    isDiskFull: async () => isFull && given === 0,
+    giveUp: async () => (given === 2 ? 0 : (given++, 1)),
+  };
+}
+
+test("what the database has no room for is done again in what the reserve gives up: once, and the witness is told", async () => {
+  const before = highest(await readFloors(needs.db));
+  let tries = 0;
+  // Most of it is written when the room ends, as on a disk.
+  const transaction: Db["transaction"] = (work) =>
+    needs.db.transaction(async (tx) => {
+      const done = await work(tx);
+      if (tries++ === 0) throw new Fault("DISK_FULL", "no space");
+      return done;
+    });
+  const db = { ...needs.db, transaction };
+  await expect(contain({ ...needs, db }, order)).rejects.toMatchObject({ code: "DISK_FULL" });
+  expect(highest(await readFloors(needs.db))).toBe(before);
+
+  tries = 0;
+  const reserve = reserveOf(true);
+  const { epoch, witness } = await contain({ ...needs, db, reserve }, order);
+  expect([epoch, witness, tries, reserve.given()]).toEqual([before + 1, "told", 2, 1]);
+  expect(await remembered()).toMatchObject({ floors: await readFloors(needs.db), intent: null });
+});
+
+test("a witness without room is told in what the reserve gives up, if its disk is the database's, and owed otherwise", async () => {
+  for (const question of ["intend", "confirm"] as const) {
+    for (const isFull of [true, false]) {
+      const reserve = reserveOf(isFull);
+      const tell = needs.witness[question] as (...said: unknown[]) => Promise<never>;
+      const witness: Witness = {
+        ...needs.witness,
+        [question]: (...said: unknown[]) => (reserve.given() === 0 ? Promise.reject(noRoom) : tell(...said)),
+      };
+      const contained = await contain({ ...needs, witness, reserve }, order);
+      const what = `${question}, ${isFull ? "the same disk" : "a disk of its own"}`;
+      expect([contained.witness, reserve.given()], what).toEqual(isFull ? ["told", 1] : ["owed", 0]);
+    }
+  }
+  expect((await contain(needs, order)).witness).toBe("told");
 });

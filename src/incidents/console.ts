@@ -29,6 +29,8 @@ export interface ConsoleNeeds {
   /** Alarms stand after this room; `app-web.ts` ties them. */
   readonly listAlarms: (limit: number, locale: Locale) => Promise<Alarm[]>;
   readonly isDecoy: IsDecoy;
+  /** `null` where the database is elsewhere. */
+  readonly readDisk: () => Promise<ConsoleAnswer["disk"]>;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ConsoleNeeds {
  */
 export function consoleRoutes(
   app: App,
-  { db, clock, monotonicMs, readLibrary, mail, readAddressLimit, listAlarms, isDecoy }: ConsoleNeeds,
+  { db, clock, monotonicMs, readLibrary, mail, readAddressLimit, listAlarms, isDecoy, readDisk }: ConsoleNeeds,
 ): void {
   const countLarge = largeCounts({ db, clock, monotonicMs });
   app.get(
@@ -61,6 +63,7 @@ export function consoleRoutes(
         timeline,
         nodes,
         owed,
+        disk,
       ] = await Promise.all([
         incidentInHand(db),
         countLarge(),
@@ -80,6 +83,7 @@ export function consoleRoutes(
         listWitnesses(db, undefined),
         connectedNodes(db),
         readTimeline(db, { kinds: ["witness owed"], limit: 5 }),
+        readDisk(),
       ]);
       return {
         incident: incident ?? null,
@@ -111,6 +115,7 @@ export function consoleRoutes(
         })),
         witnesses: [...timeline.witnesses],
         nodes,
+        disk,
         owed: owed.map(({ at, kind, detail }) => ({ at: toIso(at), kind, detail: { ...detail } })),
       };
     },

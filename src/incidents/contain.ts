@@ -4,6 +4,7 @@ import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
+import type { Reserve } from "../db/reserve.ts";
 import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { raiseGeneration } from "../accounts/accounts.ts";
@@ -32,6 +33,8 @@ interface Needs {
   readonly monotonicMs: () => number;
   readonly random: Random;
   readonly log: Log;
+  /** Given up where the witness cannot be told for want of room on the database's disk: see `despiteFullDisk`. */
+  readonly reserve?: Pick<Reserve, "isDiskFull" | "giveUp"> | undefined;
 }
 
 export interface ContainOrder {
@@ -91,7 +94,9 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
  */
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
   const { db, monotonicMs, log } = needs;
-  const inForce = await db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order));
+  const inForce = await inRoomGivenUp(needs, () =>
+    db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order)),
+  );
   const { floors, doubtedSince, ...contained } = inForce;
   const countStarted = monotonicMs();
   const counted = await db
@@ -201,6 +206,7 @@ async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promis
     return { databaseId, epoch };
   } catch (thrown) {
     if (!(thrown instanceof Fault) || !(thrown.code.startsWith("KEYHOLDER") || notTold.has(thrown.code))) throw thrown;
+    if (await hasMadeRoom(needs, thrown)) return announceIntent(needs, kinds);
     log.error(
       { fault: thrown.code, reason: thrown.message },
       "the witness cannot be told now; containing all the same",
@@ -231,16 +237,35 @@ async function takeBackIntent({ witness, log }: Needs, intent: Intent | undefine
   });
 }
 
-async function confirm(
-  { witness, log }: Needs,
-  intent: Intent | undefined,
-  floors: Floors,
-): Promise<Containment["witness"]> {
+/**
+ * What the database has no room for is done again in what the reserve gives up, at once: whatever filled the disk may be at work
+ * still, and take that too. What else a full disk does is `despiteFullDisk`'s.
+ */
+async function inRoomGivenUp<Result>({ reserve }: Needs, work: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const isFull = thrown instanceof Fault && thrown.code === "DISK_FULL";
+      if (!isFull || reserve === undefined || (await reserve.giveUp()) === 0) throw thrown;
+    }
+  }
+}
+
+/** What could not be written for want of room is tried again in what was given up, if its disk is the database's. */
+async function hasMadeRoom({ reserve }: Needs, thrown: unknown): Promise<boolean> {
+  if (reserve === undefined || !(thrown instanceof Fault) || thrown.code !== "DISK_FULL") return false;
+  return (await reserve.isDiskFull()) && (await reserve.giveUp()) > 0;
+}
+
+async function confirm(needs: Needs, intent: Intent | undefined, floors: Floors): Promise<Containment["witness"]> {
+  const { witness, log } = needs;
   if (intent === undefined) return "owed";
   try {
     await witness.confirm(intent.databaseId, floors);
     return "told";
   } catch (thrown) {
+    if (await hasMadeRoom(needs, thrown)) return confirm(needs, intent, floors);
     log.error({ reason: messageOf(thrown) }, "contained; the witness could not be told and is owed");
     return "owed";
   }
@@ -297,7 +322,9 @@ export const containAccount = (
   accountId: AccountId,
   order: Pick<ContainOrder, "reason" | "operator">,
 ): Promise<ContainAccountOutcome> =>
-  needs.db.takingTurns(turnKey, turnWaitMs, () => containAccountInTurn(needs, accountId, order));
+  inRoomGivenUp(needs, () =>
+    needs.db.takingTurns(turnKey, turnWaitMs, () => containAccountInTurn(needs, accountId, order)),
+  );
 
 async function containAccountInTurn(
   needs: Needs,

@@ -3,6 +3,7 @@ import { parseId, type AccountId, type IncidentId } from "../kernel/brand.ts";
 import { secondMs, toIso } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Db } from "../db/db.ts";
+import type { Reserve } from "../db/reserve.ts";
 import { longAnswer } from "../http/long-answer.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
@@ -29,6 +30,7 @@ import { sharedCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
 import { amendIncident } from "./amend.ts";
 import { closeIncident, recordReview, recordWayIn } from "./close.ts";
 import { contain, containAccount } from "./contain.ts";
+import { despiteFullDisk } from "./despite-full-disk.ts";
 import { currentLetter, currentNotice, incidentOf } from "./notice.ts";
 import { isIncident, openIncident, readOpenIncident } from "./open.ts";
 import { proveLetter } from "./letter-proof.ts";
@@ -45,7 +47,12 @@ import type { FastifyReply } from "fastify";
 export type IncidentNeeds = Parameters<typeof contain>[0] &
   Parameters<typeof notifyIncident>[0] &
   ReportNeeds &
-  Parameters<typeof proveLetter>[0] & { readonly db: Db; readonly containDb: Db };
+  Parameters<typeof proveLetter>[0] & {
+    readonly db: Db;
+    readonly containDb: Db;
+    /** `undefined` where the database is elsewhere. */
+    readonly reserve: Reserve | undefined;
+  };
 
 /** A dialog shows the counts beside its question, and proxies give up after a minute. */
 const countBesideMs = 20 * secondMs;
@@ -125,11 +132,13 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
         return reply.send(would);
       }
       const order = { mode, keepTools, reason: open.reason, operator };
-      const containNeeds = { ...needs, db: needs.containDb };
-      const contained =
-        account === undefined ? await contain(containNeeds, order) : await containAccount(containNeeds, account, order);
+      const { result: contained, givenUp } = await despiteFullDisk(needs, async (reserve) => {
+        const containNeeds = { ...needs, db: needs.containDb, reserve };
+        if (account !== undefined) return containAccount(containNeeds, account, order);
+        return contain(containNeeds, order);
+      });
       if (contained.kind === "no-such-account") return refuse(reply, "not-found", { detail: "no such account" });
-      return reply.send(containedReply(contained));
+      return reply.send(containedReply(contained, givenUp));
     },
   );
 

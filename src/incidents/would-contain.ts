@@ -6,13 +6,22 @@ import { doubtedFrom } from "../credentials/added-since.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { kindsOf, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
+import type { GivenUp } from "./despite-full-disk.ts";
 import type { DeadlineRule } from "./deadlines.ts";
 import { keysCallForRefusal, readCopiedSince } from "./open.ts";
 import { planCampaign, type WayOut } from "./plan.ts";
 
 /** A containment in the words of the wire. */
-export function containedReply(contained: Exclude<Containment, { kind: "no-such-account" }>): Contained {
-  return { ...contained, at: toIso(contained.at), floors: [...contained.floors] };
+export function containedReply(
+  contained: Exclude<Containment, { kind: "no-such-account" }>,
+  givenUp: GivenUp | undefined,
+): Contained {
+  return {
+    ...contained,
+    at: toIso(contained.at),
+    floors: [...contained.floors],
+    ...(givenUp === undefined ? {} : { reserve: givenUp }),
+  };
 }
 
 interface Needs {

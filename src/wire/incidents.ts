@@ -80,6 +80,8 @@ export const Contained = Closed({
   counted: Type.Union([Counts, Type.Null()]),
   countedMs: Type.Number(),
   witness: Type.Union([Type.Literal("told"), Type.Literal("owed")]),
+  /** The disk was full, and this much of the reserve was given up for it; absent on any other day. */
+  reserve: Type.Optional(Closed({ givenUpBytes: Type.Integer(), leftBytes: Type.Integer() })),
   /** What telling everybody would take, in a dry run. */
   letters: Type.Optional(Plan),
 });
@@ -269,6 +271,17 @@ export const Console = Closed({
       connectedAt: Instant,
     }),
   ),
+  /** The disk of the built-in database, with what is kept there to contain on when it is full; null where the database is elsewhere. */
+  disk: Type.Union([
+    Closed({
+      sizeBytes: Type.Integer(),
+      freeBytes: Type.Integer(),
+      reserveBytes: Type.Integer(),
+      wantedReserveBytes: Type.Integer(),
+      state: Type.Union([Type.Literal("well"), Type.Literal("low"), Type.Literal("full")]),
+    }),
+    Type.Null(),
+  ]),
   /** Containments that the witness was not told of at once. */
   owed: Type.Array(Closed({ at: Instant, kind: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()) })),
 });

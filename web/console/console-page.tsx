@@ -16,6 +16,7 @@ import { Alarms } from "./alarms.tsx";
 import { CaseFields, readCaseFields } from "./case-fields.tsx";
 import { ContainDialog } from "./contain-dialog.tsx";
 import { countedAgo } from "./counted-ago.ts";
+import { DiskCard, DiskNotice } from "./disk-notice.tsx";
 import { KeyUse } from "./key-use.tsx";
 import { paceText } from "./letters-going-out.tsx";
 import { Live } from "./live.tsx";
@@ -70,6 +71,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
           <strong>{say("console.keyholder-away")}</strong>
         </div>
       )}
+      <DiskNotice disk={numbers.disk} />
       {numbers.incident === null ? (
         <Calm rings={rings} onContain={() => setContaining(true)} />
       ) : (
@@ -128,6 +130,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         <LobbySection />
         <LibraryCard titles={numbers.titles} jobs={numbers.library} />
         <NodesCard nodes={numbers.nodes} />
+        {numbers.disk !== null && <DiskCard disk={numbers.disk} />}
         <KeyUse use={numbers.keyUse} addresses={numbers.addresses} />
         <SignalsCard receivers={numbers.receivers} />
         <section className="card is-wide" aria-labelledby="floors">

@@ -10,6 +10,7 @@ import { Field, Form, type Filled } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { incidentQuery } from "../app/queries.ts";
 import { say, showDecimal, showExact, showNumber } from "../text/say.ts";
+import { roomText } from "./disk-notice.tsx";
 import { costText, endText } from "./plan-view.tsx";
 
 type Done = Static<typeof Contained>;
@@ -192,6 +193,16 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
       {done.witness === "owed" && (
         <div className="notice is-alarm" role="alert">
           <strong>{say("contain.done.owed")}</strong>
+        </div>
+      )}
+      {done.reserve !== undefined && (
+        <div className="notice is-alarm" role="alert">
+          <strong>
+            {say("contain.done.disk", {
+              given: roomText(done.reserve.givenUpBytes),
+              left: roomText(done.reserve.leftBytes),
+            })}
+          </strong>
         </div>
       )}
       <CountList counts={done.counted} />

@@ -529,6 +529,13 @@ function pretendedConsole(state: string): Static<typeof Console> {
       { role: "worker", host: "one.example", process: 4_313, connectedAt: ago(31 * hourMs) },
       { role: "web", host: "two.example", process: 977, connectedAt: ago(40_000) },
     ],
+    disk: {
+      sizeBytes: 400 * 2 ** 30,
+      freeBytes: (state === "none" ? 212 : 0.4) * 2 ** 30,
+      reserveBytes: 64 * 2 ** 20,
+      wantedReserveBytes: 64 * 2 ** 20,
+      state: state === "none" ? "well" : "low",
+    },
     owed: [],
   };
 }

@@ -67,6 +67,15 @@ export const de: ConsoleCatalogue<"de"> = {
   "signals.never": "nie",
   "signals.what":
     "Was eine Woche wartet, wird verworfen, und ein Strom, der so lange nichts abnimmt, wird ausgeschaltet. Dienste werden mit dem Befehl signals add angeschlossen.",
+  "disk.title": "Platz auf der Platte der Datenbank",
+  "disk.free": "{free} von {size} sind frei",
+  "disk.reserve": "{reserve} von {wanted} freigehalten, um bei voller Platte einzudämmen",
+  "disk.full":
+    "Die Platte der Datenbank ist voll: niemand kann sich anmelden oder erneuern, und kein Brief geht hinaus. Schaffen Sie Platz darauf. Auch der Nachweis, wer Sie sind, und das Eröffnen eines Falls brauchen Platz; dämmen Sie deshalb auf dem Rechner selbst ein, dort ist er freigehalten:",
+  "disk.low":
+    "Auf der Platte der Datenbank ist weniger als 1 GiB frei. Ist sie voll, kann sich niemand anmelden oder erneuern.",
+  "disk.short":
+    "Was auf der Platte der Datenbank freigehalten wird, um bei voller Platte einzudämmen, ist nicht vollständig. Es wird von selbst angelegt, sobald 128 MiB frei sind.",
   "nodes.title": "Knoten",
   "nodes.what":
     "Prozesse des Dienstes, die mit der Datenbank verbunden sind. Einer, der endet, verschwindet sofort; einer mit getrenntem Netz bleibt, bis PostgreSQL es merkt.",
@@ -391,6 +400,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "contain.done.title": "Eingedämmt",
   "contain.done.what": "{at}, in einem Commit von {ms} ms. Die Epoche ist jetzt {epoch}.",
   "contain.done.counted": "Danach gezählt in {ms} ms",
+  "contain.done.disk":
+    "Die Platte der Datenbank war voll: {given}, die dafür freigehalten werden, wurden hergegeben, {left} sind übrig. Schaffen Sie zuerst Platz darauf: bis dahin kann niemand erneuern, und kein Brief geht hinaus.",
   "contain.done.owed": "Der Zeuge war nicht zu erreichen. Nichts anderes beginnt, bevor er es weiß.",
   "contain.done.keys":
     "Die Schlüssel waren erreichbar: Auch Authenticator-Apps und Wiederherstellungscodes werden abgewiesen, bis sie neu eingerichtet sind. Neue Schlüssel macht dieser Befehl auf dem Rechner:",

@@ -65,6 +65,14 @@ export const en = {
   "signals.never": "never",
   "signals.what":
     "What waits for a week is dropped, and a stream that takes nothing for as long is turned off. Services are let in by the command signals add.",
+  "disk.title": "Room on the database’s disk",
+  "disk.free": "{free} of {size} are free",
+  "disk.reserve": "{reserve} of {wanted} kept to contain on when it is full",
+  "disk.full":
+    "The database’s disk is full: nobody can sign in or renew, and no letter goes. Free space on it. Proving who you are and opening a case need room too, so contain on the host, where it is kept:",
+  "disk.low": "Less than 1 GiB is free on the database’s disk. When it is full, nobody can sign in or renew.",
+  "disk.short":
+    "What is kept on the database’s disk to contain on when it is full is not whole. It is made by itself as soon as 128 MiB are free.",
   "nodes.title": "Nodes",
   "nodes.what":
     "Processes of the service that are connected to the database. One that ends is gone at once; one whose network is cut stays until PostgreSQL notices.",
@@ -382,6 +390,8 @@ export const en = {
   "contain.done.title": "Contained",
   "contain.done.what": "At {at}, in one commit of {ms} ms. The epoch is now {epoch}.",
   "contain.done.counted": "Counted afterwards in {ms} ms",
+  "contain.done.disk":
+    "The database’s disk was full: {given} that are kept for this were given up, {left} are left. Free space on it before anything else: until then nobody can renew, and no letter goes.",
   "contain.done.owed": "The witness could not be told. Nothing else starts until it is.",
   "contain.done.keys":
     "The keys were within reach: authenticator apps and recovery codes are refused as well, until they are set up anew. New keys are made on the host:",

@@ -67,6 +67,15 @@ export const es: ConsoleCatalogue<"es"> = {
   "signals.never": "nunca",
   "signals.what":
     "Lo que espera una semana se descarta, y un flujo que en ese tiempo no recoge nada se apaga. Los servicios se admiten con la orden signals add.",
+  "disk.title": "Espacio en el disco de la base de datos",
+  "disk.free": "{free} libres de {size}",
+  "disk.reserve": "{reserve} de {wanted} guardados para contener cuando esté lleno",
+  "disk.full":
+    "El disco de la base de datos está lleno: nadie puede iniciar sesión ni renovar, y no sale ninguna carta. Libere espacio en él. Demostrar quién es y abrir un caso también necesitan espacio; por eso contenga en la propia máquina, donde está guardado:",
+  "disk.low":
+    "Queda menos de 1 GiB libre en el disco de la base de datos. Cuando se llene, nadie podrá iniciar sesión ni renovar.",
+  "disk.short":
+    "Lo que se guarda en el disco de la base de datos para contener cuando esté lleno no está completo. Se vuelve a crear solo en cuanto haya 128 MiB libres.",
   "nodes.title": "Nodos",
   "nodes.what":
     "Procesos del servicio conectados a la base de datos. El que termina desaparece enseguida; el que pierde la red sigue hasta que PostgreSQL lo nota.",
@@ -399,6 +408,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "contain.done.title": "Contenido",
   "contain.done.what": "{at}, en un commit de {ms} ms. La época es ahora {epoch}.",
   "contain.done.counted": "Contado después en {ms} ms",
+  "contain.done.disk":
+    "El disco de la base de datos estaba lleno: se cedieron {given} guardados para esto y quedan {left}. Libere espacio en él antes que nada: hasta entonces nadie puede renovar y no sale ninguna carta.",
   "contain.done.owed": "No se pudo avisar al testigo. No empieza nada más hasta que lo sepa.",
   "contain.done.keys":
     "Las claves estaban al alcance: también se rechazan las aplicaciones de autenticación y los códigos de recuperación, hasta que se configuren de nuevo. Las claves nuevas se crean en la máquina:",

@@ -68,6 +68,15 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "signals.never": "jamais",
   "signals.what":
     "Ce qui attend une semaine est abandonné, et un flux qui ne prend rien aussi longtemps est coupé. Les services sont admis par la commande signals add.",
+  "disk.title": "Place sur le disque de la base de données",
+  "disk.free": "{free} libres sur {size}",
+  "disk.reserve": "{reserve} sur {wanted} gardés pour contenir quand il est plein",
+  "disk.full":
+    "Le disque de la base de données est plein : personne ne peut se connecter ni renouveler, et aucune lettre ne part. Libérez-y de la place. Prouver qui vous êtes et ouvrir un dossier en demandent aussi ; contenez donc sur la machine elle-même, où elle est gardée :",
+  "disk.low":
+    "Il reste moins de 1 Gio sur le disque de la base de données. Une fois plein, personne ne peut se connecter ni renouveler.",
+  "disk.short":
+    "Ce qui est gardé sur le disque de la base de données pour contenir quand il est plein n’est pas entier. C’est refait tout seul dès que 128 Mio sont libres.",
   "nodes.title": "Nœuds",
   "nodes.what":
     "Processus du service connectés à la base de données. Celui qui s’arrête disparaît aussitôt ; celui dont le réseau est coupé reste jusqu’à ce que PostgreSQL s’en aperçoive.",
@@ -402,6 +411,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "contain.done.title": "Contenu",
   "contain.done.what": "{at}, en un commit de {ms} ms. L’époque est maintenant {epoch}.",
   "contain.done.counted": "Compté ensuite en {ms} ms",
+  "contain.done.disk":
+    "Le disque de la base de données était plein : {given} gardés pour cela ont été cédés, il en reste {left}. Libérez-y de la place avant toute chose : d’ici là personne ne peut renouveler, et aucune lettre ne part.",
   "contain.done.owed": "Le témoin n’a pas pu être prévenu. Rien d’autre ne commence avant qu’il le soit.",
   "contain.done.keys":
     "Les clés étaient accessibles : les applications d’authentification et les codes de secours sont refusés aussi, jusqu’à ce qu’ils soient refaits. Les nouvelles clés se font sur la machine :",
