@@ -408,6 +408,32 @@ test("the numbers of the console and of a case say so when they are no longer li
   }
 });
 
+test("the console says that room is scarce on the database's disk, and where to contain when it is full", async () => {
+  const { page } = await open("/console", laptop);
+  await page.waitForSelector("#disk");
+  const [full, short] = ["The database’s disk is full", "to contain on when it is full is not whole"].map((text) =>
+    page.getByText(text),
+  );
+  expect([await full?.count(), await short?.count()]).toEqual([0, 0]);
+  await page.route("**/api/console", async (route) => {
+    const answer = (await (await route.fetch()).json()) as { disk: object };
+    await route.fulfill({
+      json: { ...answer, disk: { ...answer.disk, freeBytes: 0, reserveBytes: 0, state: "full" } },
+    });
+  });
+  await full?.waitFor();
+  await short?.waitFor();
+  await page.getByText("houselights incident contain --reason TEXT").waitFor();
+  // A database elsewhere.
+  await page.unroute("**/api/console");
+  await page.route("**/api/console", async (route) => {
+    await route.fulfill({ json: { ...((await (await route.fetch()).json()) as object), disk: null } });
+  });
+  await full?.waitFor({ state: "detached" });
+  expect(await page.locator("#disk").count()).toBe(0);
+  await page.context().close();
+});
+
 test("the console says that the keyholder does not answer, and that its cases cannot be read", async () => {
   const { page } = await open("/console", laptop);
   await page.waitForSelector(".figures");
