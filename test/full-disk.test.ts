@@ -208,7 +208,12 @@ test.skipIf(campaignDisk === undefined)(
     if (campaignDisk === undefined) return;
     const relay = await startCountingRelay();
     const dataDir = join(campaignDisk.folder, "data");
-    const settings = { DATA_DIR: dataDir, SMTP_URL: relay.url, RELAY_ALLOWANCE: "72000/hour" };
+    const settings = {
+      DATA_DIR: dataDir,
+      SMTP_URL: relay.url,
+      CONTACT_ADDRESS: "help@films.example",
+      RELAY_ALLOWANCE: "72000/hour",
+    };
     // The population's keys are used from here, by nobody who announces it.
     const service = await runningService(settings, oneFile, { surplusIsMeant: true });
     const { connection } = await startPostgres({ dataDir, log: silentLog, role: "command" });

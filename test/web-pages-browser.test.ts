@@ -390,6 +390,34 @@ test("no letter can be sent before it stands there to how many, and then only af
   await page.context().close();
 });
 
+test("letters that lack something they must have are not offered to be sent, and the plan says what it is", async () => {
+  await set("case?state=contained");
+  for (const viewport of [phone, laptop]) {
+    const { page, complaints } = await open(`/console/incident/${id(7_000)}`, viewport, "de-DE");
+    await page.route("**/notify", async (route) => {
+      const response = await route.fetch();
+      const answer = await response.json();
+      if (answer.plan !== undefined)
+        answer.plan.lacks = [{ kind: "contact", stops: true, says: "nobody is named", advice: "name somebody" }];
+      await route.fulfill({ response, json: answer });
+    });
+    await page.getByRole("button", { name: "Briefe schreiben" }).click();
+    const dialog = page.locator("dialog[open]");
+    await dialog.locator(".findings [data-verdict=bad]", { hasText: "CONTACT_ADDRESS" }).waitFor();
+    const shots = process.env["SHOTS"];
+    if (shots !== undefined) {
+      await dialog.locator("h4").first().scrollIntoViewIfNeeded();
+      await page.screenshot({ path: `${shots}/lacks-${viewport.width}.png` });
+    }
+    expect(await dialog.locator("[type=checkbox]").count()).toBe(0);
+    await dialog.getByText("Die Briefe können noch nicht hinausgehen").waitFor();
+    expect([await violations(page), complaints]).toEqual([[], []]);
+    await dialog.getByRole("button", { name: "Abbrechen" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await page.context().close();
+  }
+});
+
 test("the numbers of the console and of a case say so when they are no longer live", { timeout: 90_000 }, async () => {
   await set("case?state=notifying");
   for (const path of ["/console", `/console/incident/${id(7_000)}`]) {

@@ -95,7 +95,9 @@ async function runNotify(call: Call): Promise<Outcome> {
     if (action === "start" && values["yes"] !== true) {
       const plan = await finishedPlan(needs, id, call);
       if (plan.kind !== "refused" && plan.text !== undefined) call.say(plan.text);
-      if (!(await confirmed(call, "send these letters now?"))) {
+      // What cannot be started is refused by the start, in its words, and not asked about.
+      const canStart = plan.kind === "refused" || plan.plan?.lacks.some(({ stops }) => stops) !== true;
+      if (canStart && !(await confirmed(call, "send these letters now?"))) {
         return { kind: "refused", error: "no letter was sent", hint: "--yes sends without asking" };
       }
     }

@@ -58,7 +58,7 @@ test("workers carry a campaign from its start to its end by themselves, in the o
     ...needs,
     keyholder: operator,
     deadlines: deadlineRules,
-    wayOut: { leavesBy: "relay", allowance: null, price: null },
+    wayOut: { leavesBy: "relay", contact: "help@films.example", allowance: null, price: null },
   } as const;
   const { incidentId } = contained;
   await notifyIncident(asked, incidentId, "test", people[0]!.accountId);

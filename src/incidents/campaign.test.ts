@@ -433,7 +433,14 @@ test("the preview is the letter in every language, and the plan counts without p
   const previewed = await previewNotices(needs, incidentId);
   expect(previewed!.map(({ locale }) => locale)).toEqual(["en", "de", "fr", "es", "ja"]);
   const plan = await planCampaign(
-    { ...needs, deadlines: deadlineRules, leavesBy: "relay", allowance: null, price: null },
+    {
+      ...needs,
+      deadlines: deadlineRules,
+      leavesBy: "relay",
+      contact: "help@films.example",
+      allowance: null,
+      price: null,
+    },
     incidentId,
   );
   expect(plan).toMatchObject({ inScope: 4, withAddress: 4, withoutAddress: 0, leavesBy: "relay", measured: null });
@@ -442,7 +449,7 @@ test("the preview is the letter in every language, and the plan counts without p
     ...needs,
     keyholder: web,
     deadlines: deadlineRules,
-    wayOut: { leavesBy: "relay", allowance: null, price: null },
+    wayOut: { leavesBy: "relay", contact: "help@films.example", allowance: null, price: null },
   } as const;
   const preview = await notifyIncident(asked, incidentId, "preview", operator!.accountId);
   expect(preview).toMatchObject({ kind: "preview", subject: previewed![0]!.subject });

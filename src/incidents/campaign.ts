@@ -6,6 +6,7 @@ import type { Db, Tx } from "../db/db.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { append } from "../timeline/append.ts";
 import type { LetterSum } from "../wire/incidents.ts";
+import { letterLacks, type LetterSettings } from "./letter-lacks.ts";
 import { letterSum } from "./letter-sum.ts";
 import { noticeHash, storeNotices } from "./notice.ts";
 import { previewNotices, type NoticeNeeds } from "./preview.ts";
@@ -17,12 +18,17 @@ export interface CampaignNeeds extends NoticeNeeds {
   readonly db: Db;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where letters go out to people, and whether they name somebody to ask. */
+  readonly wayOut?: LetterSettings;
 }
 
 export type StartOutcome =
   /** `sum.scope` is still growing when `isFrozen` is false: the walk goes on with the freezing. */
   | { readonly kind: "started" | "already-started"; readonly isFrozen: boolean; readonly sum: LetterSum }
-  | { readonly kind: "refused"; readonly reason: "no such case" | "not contained" | "closed" | "unfit letter" };
+  | {
+      readonly kind: "refused";
+      readonly reason: "no such case" | "not contained" | "closed" | "unfit letter" | "no contact";
+    };
 
 /** Walks that share a campaign; each is a job of its own, so that several workers take part. */
 export const walkers = 2;
@@ -43,7 +49,8 @@ export async function startCampaign(
   incidentId: IncidentId,
   operator: string,
 ): Promise<StartOutcome> {
-  const { db, clock, random } = needs;
+  const { db, clock, random, wayOut } = needs;
+  const lacks = wayOut === undefined ? [] : letterLacks(wayOut);
   const notices = await previewNotices(needs, incidentId);
   const unfits = await Promise.all((notices ?? []).map(unfit));
   if (unfits.some((why) => why !== undefined)) return { kind: "refused", reason: "unfit letter" };
@@ -60,6 +67,7 @@ export async function startCampaign(
     if (campaign !== undefined && incident.isTold) return "already-started";
     if (incident.state === "closed") return "closed";
     if (!incident.isContained) return "not contained";
+    if (lacks.some(({ stops }) => stops)) return "no contact";
     await tx.run(`delete from campaign_shard where incident_id = $1`, [incidentId]);
     // One that begins once more keeps when it began, and its key: letters of it have gone.
     await tx.run(

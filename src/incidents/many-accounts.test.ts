@@ -23,7 +23,7 @@ const keyholder = await testKeyholder();
 const { witness } = await keyholder.connect("operator");
 afterAll(() => keyholder.stop());
 const needs = { db, clock: systemClock, random: systemRandom, log: silentLog, monotonicMs: () => 0, witness };
-const way = { leavesBy: "relay", allowance: null, price: null, deadlines: deadlineRules } as const;
+const way = { leavesBy: "relay", contact: null, allowance: null, price: null, deadlines: deadlineRules } as const;
 
 beforeEach(async () => {
   await db.run(

@@ -97,5 +97,7 @@ function startRefusal(reason: StartRefusal): string {
       return "the case is closed";
     case "unfit letter":
       return "the letter cannot be written in every language: the preview shows where a word is missing";
+    case "no contact":
+      return "the letter names nobody to ask: CONTACT_ADDRESS has to name an address that somebody reads, in the settings of the service and of this command";
   }
 }

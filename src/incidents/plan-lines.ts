@@ -13,6 +13,11 @@ export function planLines(plan: Plan): string[] {
     plan.leavesBy === "relay"
       ? "letters leave by the relay"
       : "there is no relay: letters stay in the built-in mailbox",
+    ...(plan.lacks.length === 0 ? [] : ["what the letter lacks"]),
+    ...plan.lacks.flatMap(({ kind, stops, says, advice }) => [
+      `  ${kind.padEnd(12)} ${marks[stops ? "bad" : "weak"].padEnd(6)}${says}`,
+      `  ${" ".repeat(19)}${advice}`,
+    ]),
     ...surveyLines(plan.survey),
     "how long it takes",
     ...plan.terms.map(({ term, reason }) => `  ${term.padEnd(24)}${reason}`),

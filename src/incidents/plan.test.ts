@@ -48,7 +48,12 @@ beforeEach(async () => {
   await db.run(`delete from graphile_worker._private_jobs`);
 });
 
-const relayed: WayOut = { leavesBy: "relay", allowance: { letters: 10, per: "hour" }, price: null };
+const relayed: WayOut = {
+  leavesBy: "relay",
+  contact: "help@films.example",
+  allowance: { letters: 10, per: "hour" },
+  price: null,
+};
 
 async function openCase(): Promise<IncidentId> {
   const opened = await openIncident(needs, { reason: "a copy is for sale" }, "operator");
@@ -81,7 +86,7 @@ async function measured(incidentId: IncidentId): Promise<void> {
 test("the plan names each term with its reason, and promises nothing that nobody measured", async () => {
   await people(40, { withoutAddress: 4, locales: ["en", "de"] });
   const incidentId = await openCase();
-  const unknown = await planned({ leavesBy: "relay", allowance: null, price: null }, incidentId);
+  const unknown = await planned({ ...relayed, allowance: null }, incidentId);
   expect(unknown).toMatchObject({ inScope: 40, withAddress: 36, withoutAddress: 4, measured: null });
   expect(unknown.end).toMatchObject({ notBefore: null, isLikely: false });
   expect(unknown.end.kind).toBe("nothing known");
@@ -140,9 +145,34 @@ test("a deadline that the letters cannot meet is said to be out of reach, whatev
   expect(late.deadlines.find(({ rule }) => rule === "gdpr-33")?.outlook).toBe("yours");
 });
 
+test("letters that nobody is named in to ask are not started by a relay, whose plan says why, and are once somebody is", async () => {
+  await people(2);
+  const { incidentId } = await contain(
+    { ...needs, witness: (await keyholder.connect("operator")).witness, monotonicMs: () => 0 },
+    { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "operator" },
+  );
+  const ask = (action: "plan" | "start", wayOut: WayOut) =>
+    notifyIncident({ ...needs, keyholder: web, deadlines: deadlineRules, wayOut }, incidentId, action, "host");
+  const nobody = { ...relayed, contact: null };
+  const plan = await ask("plan", nobody);
+  expect(plan).toMatchObject({ plan: { lacks: [{ kind: "contact", stops: true }] } });
+  expect(plan).toMatchObject({ text: expect.stringMatching(/BAD +the letter names nobody to ask/) });
+  expect(await ask("start", nobody)).toMatchObject({
+    kind: "refused",
+    reason: expect.stringContaining("CONTACT_ADDRESS"),
+  });
+  expect(await db.many(`select 1 from campaign`)).toEqual([]);
+  // In the built-in mailbox nobody is told anything: it is said, and tried out all the same.
+  expect((await planned({ ...nobody, leavesBy: "mailbox" }, incidentId)).lacks).toMatchObject([{ stops: false }]);
+  expect((await planned(relayed, incidentId)).lacks).toEqual([]);
+  expect(await ask("start", relayed)).toMatchObject({ kind: "started" });
+  // What was started stays so, whatever the settings are by then.
+  expect(await ask("start", nobody)).toMatchObject({ kind: "already-started" });
+});
+
 test("without a relay nothing is promised, and letters cost nothing", async () => {
   await people(2);
-  const plan = await planned({ leavesBy: "mailbox", allowance: null, price: null }, await openCase());
+  const plan = await planned({ ...relayed, leavesBy: "mailbox", allowance: null }, await openCase());
   expect(plan.end).toMatchObject({ notBefore: null, isLikely: false });
   expect(plan.end.says).toContain("no letter leaves this machine");
 });
@@ -271,6 +301,7 @@ test("what the settings say of relay and price is read, and what is no allowance
   );
   expect(way).toEqual({
     leavesBy: "relay",
+    contact: null,
     allowance: { letters: 20_000, per: "hour" },
     price: { perThousand: 0.1, currency: "USD" },
   });

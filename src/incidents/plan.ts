@@ -17,19 +17,20 @@ import type { Db, Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
 import { campaignShare, campaignShareText } from "./campaign-share.ts";
 import { deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
+import { letterLacks, type LetterSettings } from "./letter-lacks.ts";
 import { rareReadingOf, type RareReadingNeeds } from "./rare-reading.ts";
 import { accountsInScope } from "./scope.ts";
 import type { Survey } from "./survey.ts";
 
 /** What is known of the way out before anything is sent. */
-export interface WayOut {
-  readonly leavesBy: "relay" | "mailbox";
+export interface WayOut extends LetterSettings {
   readonly allowance: RelayAllowance | null;
   readonly price: LetterPrice | null;
 }
 
-export const wayOutOf = ({ smtpUrl, relayAllowance, letterPrice }: Config): WayOut => ({
+export const wayOutOf = ({ smtpUrl, contactAddress, relayAllowance, letterPrice }: Config): WayOut => ({
   leavesBy: smtpUrl === null ? "mailbox" : "relay",
+  contact: contactAddress,
   allowance: relayAllowance,
   price: letterPrice,
 });
@@ -81,11 +82,11 @@ export function sharedScopeCounts(needs: RareReadingNeeds & { readonly db: Db })
  * everybody. No figure that was not counted, measured or set. `undefined` for an id that is no case.
  */
 export async function planCampaign(
-  { db, clock, leavesBy, allowance, price, deadlines, scopeCounts }: Needs,
+  { db, clock, leavesBy, contact, allowance, price, deadlines, scopeCounts }: Needs,
   incidentId: IncidentId | null,
   survey?: Survey,
 ): Promise<Plan | undefined> {
-  const way = { leavesBy, allowance, price };
+  const way = { leavesBy, contact, allowance, price };
   const now = clock.now();
   const rows = await (scopeCounts?.(incidentId) ?? countScope(db, incidentId, now));
   const times = await caseTimes(db, incidentId, now);
@@ -99,6 +100,7 @@ export async function planCampaign(
     inScope,
     withAddress,
     withoutAddress: inScope - withAddress,
+    lacks: letterLacks(way),
     byLocale: rows.map(({ locale, accounts }) => ({ locale, accounts })),
     leavesBy,
     allowance: allowance === null ? null : { ...allowance, campaignPercent: campaignShare * 100 },

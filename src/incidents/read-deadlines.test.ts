@@ -45,7 +45,7 @@ test("the file that the page shows is read, and its rules stand beside the other
     source: "Data Act, section 12",
   });
   expect(status?.deadlines).toContainEqual(expect.objectContaining({ rule: "my-people", dueAt: null }));
-  const way = { leavesBy: "relay", allowance: null, price: null } as const;
+  const way = { leavesBy: "relay", contact: null, allowance: null, price: null } as const;
   const plan = await planCampaign({ db, clock, deadlines: rules, ...way }, incidentId);
   const lines = planLines(plan!).join("\n");
   expect(lines).toContain("Exampleland: tell the authority");

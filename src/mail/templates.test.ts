@@ -165,6 +165,17 @@ test("P12: every notice has the title and the five headings of the law, in order
   }
 });
 
+test("P12: a notice of a service that names nobody to ask promises nobody, here or on its page", () => {
+  for (const locale of locales)
+    for (const kind of ["incident letter", "incident test send"] as const) {
+      const [named, unnamed] = [service, { ...service, contact: null }].map((from) =>
+        writeLetter(from, locale, { kind, notice: full }).text.split("\n\n"),
+      );
+      expect(unnamed, locale).toEqual(named!.filter((part) => !part.includes("help@films.example")));
+      expect(named!.length - unnamed!.length, locale).toBe(1);
+    }
+});
+
 test("P12: every notice has at most three numbered steps, the reference, the page to check it, and the promise not to ask", () => {
   for (const { letter, name, content, from } of letters) {
     if (content.kind !== "incident letter") continue;

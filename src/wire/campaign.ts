@@ -63,6 +63,10 @@ export const Plan = Closed({
   inScope: Type.Integer(),
   withAddress: Type.Integer(),
   withoutAddress: Type.Integer(),
+  /** What the letter lacks of what laws want in it; what `stops` keeps it from being started. */
+  lacks: Type.Array(
+    Closed({ kind: Type.Enum(["contact"]), stops: Type.Boolean(), says: Type.String(), advice: Type.String() }),
+  ),
   /** How many accounts read the letter in which language. */
   byLocale: Type.Array(Closed({ locale: Type.String(), accounts: Type.Integer() })),
   leavesBy: Type.Union([Type.Literal("relay"), Type.Literal("mailbox")]),

@@ -35,6 +35,7 @@ export function NotifyDialog({
     gcTime: 0,
   });
   const planned = plan.data?.plan;
+  const isLacking = planned?.lacks.some(({ stops }) => stops) === true;
   const isLeft = preview.error instanceof Cancelled;
   useEffect(() => {
     if (isLeft) onClose();
@@ -75,8 +76,9 @@ export function NotifyDialog({
           ) : (
             <p role="status">{say("plan.counting")}</p>
           )}
+          {isLacking && <p className="error-text">{say("notify.lacking")}</p>}
           {/* Nothing can be sent before it is known to how many: browsers do not ask for a box that is disabled. */}
-          {planned === undefined ? (
+          {planned === undefined || isLacking ? (
             <div className="buttons">
               <button className="button-quiet" type="button" onClick={onClose}>
                 {say("cancel")}

@@ -19,6 +19,28 @@ export function PlanView({ plan }: { readonly plan: Plan }) {
           {plan.byLocale.map(({ locale: one, accounts }) => `${showLanguage(one)} ${showNumber(accounts)}`).join(" · ")}
         </span>
       </p>
+      {plan.lacks.length > 0 && (
+        <>
+          <h4>{say("plan.lacks")}</h4>
+          <ul className="findings">
+            {plan.lacks.map(({ kind, stops }) => (
+              <li key={kind} data-verdict={stops ? "bad" : "weak"}>
+                <span aria-hidden="true" className="finding-mark">
+                  {marks[stops ? "bad" : "weak"]}
+                </span>
+                <strong>
+                  {say(`plan.lacks.${kind}`)}{" "}
+                  <span className="visually-hidden">{say(`plan.verdict.${stops ? "bad" : "weak"}`)}</span>
+                </strong>
+                <span>
+                  {say(`plan.lacks.${kind}.why`)}{" "}
+                  <span className="soft small">{say(`plan.lacks.${kind}.${stops ? "stops" : "advice"}`)}</span>
+                </span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <div className={`plan-end${plan.end.isLikely ? "" : " is-open"}`}>
         <strong>{say(plan.end.isLikely ? "plan.end.likely" : "plan.end.open")}</strong>
         <span>{endText(plan)}</span>

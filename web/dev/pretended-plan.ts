@@ -12,6 +12,7 @@ export function pretendedPlan(isWhole: boolean): Plan {
       { locale: "de", accounts: 1_204_331 },
       { locale: "fr", accounts: 706_306 },
     ],
+    lacks: [],
     leavesBy: "relay",
     measured: null,
     allowance: { letters: 20_000, per: "hour", campaignPercent: 90 },

@@ -94,6 +94,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
         SMTP_URL: relay.url,
         MAIL_FROM: "Drill <no-reply@drill.example>",
         SERVICE_NAME: "Drill",
+        CONTACT_ADDRESS: "help@drill.example",
         // Nobody outside is asked about a domain that does not exist.
         DNS_SERVER: "127.0.0.1:9",
         BOUNCE_ADDRESS: "back@drill.example",

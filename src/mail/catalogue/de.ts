@@ -239,11 +239,7 @@ export const de: Catalogue = {
       paragraph(
         `Diese Nachricht hat die Nummer ${facts.reference}. Geben Sie ${facts.site}/notice/${facts.reference} in Ihren Browser ein, um zu sehen, dass sie echt ist: Dort steht derselbe Text.`,
       ),
-      paragraph(
-        facts.contact === null
-          ? "Auf derselben Seite steht, wen Sie fragen können."
-          : `Wenn Sie eine Frage haben, schreiben Sie an ${facts.contact}.`,
-      ),
+      ...(facts.contact === null ? [] : [paragraph(`Wenn Sie eine Frage haben, schreiben Sie an ${facts.contact}.`)]),
     ],
   }),
   testSend: {

@@ -232,11 +232,7 @@ export const en: Catalogue = {
       paragraph(
         `The reference of this letter is ${facts.reference}. Type ${facts.site}/notice/${facts.reference} into your browser to see that the letter is genuine: the same text stands there.`,
       ),
-      paragraph(
-        facts.contact === null
-          ? "The same page says whom to ask."
-          : `If you have a question, write to ${facts.contact}.`,
-      ),
+      ...(facts.contact === null ? [] : [paragraph(`If you have a question, write to ${facts.contact}.`)]),
     ],
   }),
   testSend: {

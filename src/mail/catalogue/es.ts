@@ -235,11 +235,7 @@ export const es: Catalogue = {
       paragraph(
         `La referencia de este mensaje es ${facts.reference}. Escriba ${facts.site}/notice/${facts.reference} en su navegador para comprobar que es auténtico: allí está el mismo texto.`,
       ),
-      paragraph(
-        facts.contact === null
-          ? "La misma página dice a quién puede preguntar."
-          : `Si tiene alguna pregunta, escriba a ${facts.contact}.`,
-      ),
+      ...(facts.contact === null ? [] : [paragraph(`Si tiene alguna pregunta, escriba a ${facts.contact}.`)]),
     ],
   }),
   testSend: {

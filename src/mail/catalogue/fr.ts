@@ -235,11 +235,7 @@ export const fr: Catalogue = {
       paragraph(
         `Ce message porte la référence ${facts.reference}. Tapez ${facts.site}/notice/${facts.reference} dans votre navigateur pour vérifier qu’il est authentique : le même texte s’y trouve.`,
       ),
-      paragraph(
-        facts.contact === null
-          ? "La même page indique à qui vous adresser."
-          : `Si vous avez une question, écrivez à ${facts.contact}.`,
-      ),
+      ...(facts.contact === null ? [] : [paragraph(`Si vous avez une question, écrivez à ${facts.contact}.`)]),
     ],
   }),
   testSend: {

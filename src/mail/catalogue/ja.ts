@@ -234,11 +234,7 @@ export const ja: Catalogue = {
       paragraph(
         `このお知らせの番号は ${facts.reference} です。ブラウザに ${facts.site}/notice/${facts.reference} と入力すると、本物であることを確かめられます。同じ文面が掲載されています。`,
       ),
-      paragraph(
-        facts.contact === null
-          ? "お問い合わせ先も同じページにあります。"
-          : `ご質問は ${facts.contact} までお送りください。`,
-      ),
+      ...(facts.contact === null ? [] : [paragraph(`ご質問は ${facts.contact} までお送りください。`)]),
     ],
   }),
   testSend: {

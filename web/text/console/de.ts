@@ -427,6 +427,14 @@ export const de: ConsoleCatalogue<"de"> = {
   "plan.end.likely": "Wahrscheinliches Ende",
   "plan.end.open": "Nicht versprochen",
   "plan.cost": "Kosten",
+  "plan.lacks": "Was dem Brief fehlt",
+  "plan.lacks.contact": "Ansprechpartner",
+  "plan.lacks.contact.why":
+    "Er nennt niemanden, den man fragen kann. Die DSGVO (Artikel 34 Absatz 2) und Kalifornien (Civ. Code 1798.82(d)(2)(A)) verlangen das.",
+  "plan.lacks.contact.stops":
+    "Setzen Sie CONTACT_ADDRESS auf eine Adresse, die jemand liest, und starten Sie den Dienst neu: Ohne sie geht kein Brief hinaus.",
+  "plan.lacks.contact.advice": "Setzen Sie CONTACT_ADDRESS auf eine Adresse, die jemand liest.",
+  "notify.lacking": "Die Briefe können noch nicht hinausgehen: Es fehlt etwas darin, wie der Plan sagt.",
   "plan.looking": "Der Worker sieht sich Adressen und die Domain des Absenders an: bisher {count} Konten",
   "plan.sender": "Die Domain des Absenders, wie Empfänger sie sehen",
   "plan.verdict.good": "in Ordnung",

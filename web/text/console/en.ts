@@ -417,6 +417,14 @@ export const en = {
   "plan.end.likely": "Likely end",
   "plan.end.open": "Not promised",
   "plan.cost": "cost",
+  "plan.lacks": "What the letter lacks",
+  "plan.lacks.contact": "Whom to ask",
+  "plan.lacks.contact.why":
+    "It names nobody to ask. The GDPR (article 34(2)) and California (Civ. Code 1798.82(d)(2)(A)) want it.",
+  "plan.lacks.contact.stops":
+    "Set CONTACT_ADDRESS to an address that somebody reads, and start the service again: no letter goes out without.",
+  "plan.lacks.contact.advice": "Set CONTACT_ADDRESS to an address that somebody reads.",
+  "notify.lacking": "The letters cannot be started yet: something is missing in them, as the plan says.",
   "plan.looking": "The worker looks at addresses and at the sender's domain: {count} accounts so far",
   "plan.sender": "The sender's domain, as receivers see it",
   "plan.verdict.good": "in order",

@@ -436,6 +436,14 @@ export const es: ConsoleCatalogue<"es"> = {
   "plan.end.likely": "Fin probable",
   "plan.end.open": "Sin promesa",
   "plan.cost": "coste",
+  "plan.lacks": "Lo que le falta a la carta",
+  "plan.lacks.contact": "A quién preguntar",
+  "plan.lacks.contact.why":
+    "No dice a quién preguntar. El RGPD (artículo 34, apartado 2) y California (Civ. Code 1798.82(d)(2)(A)) lo exigen.",
+  "plan.lacks.contact.stops":
+    "Ponga en CONTACT_ADDRESS una dirección que alguien lea y vuelva a iniciar el servicio: sin ella no sale ninguna carta.",
+  "plan.lacks.contact.advice": "Ponga en CONTACT_ADDRESS una dirección que alguien lea.",
+  "notify.lacking": "Las cartas no pueden salir todavía: les falta algo, como dice el plan.",
   "plan.looking": "El worker mira las direcciones y el dominio del remitente: {count} cuentas hasta ahora",
   "plan.sender": "El dominio del remitente, como lo ven los receptores",
   "plan.verdict.good": "en orden",

@@ -439,6 +439,14 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "plan.end.likely": "Fin probable",
   "plan.end.open": "Pas promis",
   "plan.cost": "coût",
+  "plan.lacks": "Ce qui manque à la lettre",
+  "plan.lacks.contact": "À qui s’adresser",
+  "plan.lacks.contact.why":
+    "Elle ne dit pas à qui s’adresser. Le RGPD (article 34, paragraphe 2) et la Californie (Civ. Code 1798.82(d)(2)(A)) l’exigent.",
+  "plan.lacks.contact.stops":
+    "Indiquez dans CONTACT_ADDRESS une adresse que quelqu’un lit, puis redémarrez le service : sans elle, aucune lettre ne part.",
+  "plan.lacks.contact.advice": "Indiquez dans CONTACT_ADDRESS une adresse que quelqu’un lit.",
+  "notify.lacking": "Les lettres ne peuvent pas encore partir : il leur manque quelque chose, comme le dit le plan.",
   "plan.looking": "Le worker regarde les adresses et le domaine de l’expéditeur : {count} comptes jusqu’ici",
   "plan.sender": "Le domaine de l’expéditeur, vu par les destinataires",
   "plan.verdict.good": "en ordre",

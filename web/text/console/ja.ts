@@ -401,6 +401,14 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "plan.end.likely": "終了の見込み",
   "plan.end.open": "約束できません",
   "plan.cost": "費用",
+  "plan.lacks": "お知らせに足りないもの",
+  "plan.lacks.contact": "問い合わせ先",
+  "plan.lacks.contact.why":
+    "問い合わせ先が書かれていません。GDPR（第34条第2項）とカリフォルニア州法（Civ. Code 1798.82(d)(2)(A)）が求めています。",
+  "plan.lacks.contact.stops":
+    "CONTACT_ADDRESS に人が読むアドレスを設定し、サービスを起動し直してください。なければお知らせは送られません。",
+  "plan.lacks.contact.advice": "CONTACT_ADDRESS に人が読むアドレスを設定してください。",
+  "notify.lacking": "お知らせはまだ送れません。計画にあるとおり、足りないものがあります。",
   "plan.looking": "ワーカーがアドレスと差出人のドメインを調べています：これまでに{count}件",
   "plan.sender": "受信側から見た差出人のドメイン",
   "plan.verdict.good": "良好",
