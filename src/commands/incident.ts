@@ -48,12 +48,18 @@ const signalLine = ({ receiver, made, taken, waiting, refused, dropped, finished
   `${figure(taken)} of ${numbered(made, "signal")} taken · ${figure(waiting)} waiting · ${figure(refused)} refused · ` +
   `${figure(dropped)} dropped${finished ? "" : " · under way"}`;
 
+function containedText({ containedAt, containment, containmentAt, keptTools }: IncidentStatus): string {
+  if (containedAt === null || containment === null || containmentAt === null) return "not yet";
+  const later = containmentAt === containedAt ? "" : ` since ${instant(containmentAt)}`;
+  return `${instant(containedAt)}, ${containment}${later}${keptTools ? ", tools kept" : ""}`;
+}
+
 function statusLines(status: IncidentStatus): string[] {
   return [
     `${status.reference}  ${status.state}`,
     `  reason                ${status.reason}`,
     `  found                 ${instant(status.foundAt)} by ${status.foundBy}`,
-    `  contained             ${status.containedAt === null ? "not yet" : `${instant(status.containedAt)}, ${status.containment ?? ""}`}`,
+    `  contained             ${containedText(status)}`,
     ...(status.letters === null ? ["  letters               not started"] : sumLines(status.letters)),
     ...(status.letterPace === null ? [] : [`  going out             ${progressLine(status)}`]),
     `  renewed               ${figure(status.renewed)}`,

@@ -19,6 +19,9 @@ import { readTimeline } from "../timeline/read.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { missingSays } from "./close.ts";
+import { minuteOf } from "../kernel/clock.ts";
+import { writtenInstant } from "../mail/templates.ts";
+import { caseDifferences, type Act } from "../timeline/verify-case.ts";
 import { contain, containAccount } from "./contain.ts";
 import { finish } from "./finish.ts";
 import { everyDataClass } from "./open.ts";
@@ -337,6 +340,65 @@ test("twice raises every floor twice and keeps the case's first instant, how far
   expect(row).toEqual({ at: new Date(first.at), epoch: second.epoch, state: "notifying", keys: "yes" });
   const told = await readTimeline(service.ground.plainDb, { kinds: ["contained"], limit: 5 });
   expect(new Set(told.map(({ detail }) => detail["epoch"]))).toEqual(new Set([first.epoch, second.epoch]));
+});
+
+test("a weaker containment that follows takes nothing back: case, letter, report and command say what stands for what was copied", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const stolen = await service.signIn("ada@example.org", goodPassword);
+  expect(await opens(service, stolen)).toBe(true);
+  const first = await contain(needsOf(service), order);
+  service.clock.advance(60_000);
+  await contain(needsOf(service), { ...order, keepTools: true });
+  service.clock.advance(60_000);
+  await contain(needsOf(service), { ...order, mode: "with-renewal" });
+  expect(await opens(service, stolen)).toBe(false);
+
+  const cookies = asCookie(await service.operator());
+  const url = `/api/incidents/${first.incidentId}`;
+  const at = new Date(first.at).toISOString();
+  const stands = { containment: "everyone-out", containedAt: at, containmentAt: at, keptTools: false };
+  expect((await service.call("GET", url, { cookies })).body).toMatchObject(stands);
+  const preview = await service.call("POST", `${url}/notify`, { body: { action: "preview" }, cookies });
+  expect(preview.body["text"]).toContain("we signed out every device");
+  expect(preview.body["text"]).not.toMatch(/stay so until|keep working/);
+  const report = (await service.call("GET", `${url}/report?format=json`, { cookies })).body;
+  expect(report["incident"]).toMatchObject(stands);
+  expect(JSON.stringify([report["limits"], report["drafts"]])).not.toMatch(
+    /kept on purpose|stayed signed in|but for scripts/,
+  );
+  const acts = (report["timeline"] as { entries: Act[] }).entries;
+  expect([...caseDifferences(report, acts)]).toEqual([]);
+  const page = await service.call("GET", `${url}/report?format=html`, { cookies });
+  expect(page.text.includes("Everyone out:"), "the page").toBe(true);
+  expect(page.text.includes("kept on purpose"), "the page").toBe(false);
+});
+
+test("a stronger containment that follows is what stands, and the letter names its instant and not the first", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  const stolen = await service.signIn("ada@example.org", goodPassword);
+  const first = await contain(needsOf(service), { ...order, mode: "with-renewal" });
+  expect(await opens(service, stolen)).toBe(true);
+  service.clock.advance(26 * 3_600_000);
+  const second = await contain(needsOf(service), { ...order, keepTools: true });
+  expect(await opens(service, stolen)).toBe(false);
+  const cookies = asCookie(await service.operator());
+  const url = `/api/incidents/${first.incidentId}`;
+  const [from, since] = [first.at, second.at].map((at) => new Date(at).toISOString());
+  expect((await service.call("GET", url, { cookies })).body).toMatchObject({
+    containment: "everyone-out",
+    containedAt: from,
+    containmentAt: since,
+    keptTools: true,
+  });
+  const preview = await service.call("POST", `${url}/notify`, { body: { action: "preview" }, cookies });
+  const sentence = String(preview.body["text"])
+    .split("\n")
+    .find((line) => line.includes("we signed out every device"));
+  expect(sentence).toContain(writtenInstant("en", second.at));
+  const report = (await service.call("GET", `${url}/report?format=json`, { cookies })).body;
+  expect(JSON.stringify(report["drafts"])).toContain(`Since ${minuteOf(since!)} every password from before is refused`);
 });
 
 test("ten at once take turns: ten epochs, one case, and the witness knows the last", async () => {

@@ -1,5 +1,5 @@
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
-import { fromDate, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, parseInstant, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { openAccounts } from "../accounts/accounts.ts";
@@ -8,6 +8,7 @@ import type { Random } from "../kernel/random.ts";
 import { locales } from "../mail/locale.ts";
 import { writeLetter, type NoticeFacts, type ServiceFacts } from "../mail/templates.ts";
 import { readNotices, type NoticeText } from "./notice.ts";
+import { readContainment } from "./read-containment.ts";
 
 export interface NoticeNeeds {
   readonly db: Tx;
@@ -17,7 +18,7 @@ export interface NoticeNeeds {
 /** What the letter of this case has to say; `undefined` for an id that is no case. */
 export async function noticeFacts(tx: Tx, incidentId: IncidentId): Promise<NoticeFacts | undefined> {
   const row = await tx.one<
-    Omit<NoticeFacts, "foundAt" | "copiedAt" | "containedAt" | "wayInClosedAt"> & {
+    Omit<NoticeFacts, "foundAt" | "copiedAt" | "containedAt" | "wayInClosedAt" | "keptTools"> & {
       foundAt: Date;
       copiedAt: Date | null;
       containedAt: Date | null;
@@ -25,18 +26,22 @@ export async function noticeFacts(tx: Tx, incidentId: IncidentId): Promise<Notic
     }
   >(
     `select reference, found_at as "foundAt", copied_at as "copiedAt", contained_at as "containedAt", containment,
-            way_in_closed_at as "wayInClosedAt", data_classes as "dataClasses", keys_reachable as "keysReachable", coalesce(kept_tools, false) as "keptTools"
+            way_in_closed_at as "wayInClosedAt", data_classes as "dataClasses", keys_reachable as "keysReachable"
        from incident where id = $1`,
     [incidentId],
   );
   if (row === undefined) return undefined;
-  const { foundAt, copiedAt, containedAt, wayInClosedAt, ...rest } = row;
+  const { foundAt, copiedAt, wayInClosedAt, ...rest } = row;
+  const { containment, containmentAt, keptTools } = await readContainment(tx, incidentId, row);
   const orNull = (date: Date | null): EpochMs | null => (date === null ? null : fromDate(date));
   return {
     ...rest,
     foundAt: fromDate(foundAt),
     copiedAt: orNull(copiedAt),
-    containedAt: orNull(containedAt),
+    containment,
+    // The instant of what it says: earlier ones may have refused less.
+    containedAt: containmentAt === null ? null : parseInstant(containmentAt),
+    keptTools,
     wayInClosedAt: orNull(wayInClosedAt),
   };
 }

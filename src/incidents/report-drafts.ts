@@ -1,4 +1,5 @@
 import { minuteOf } from "../kernel/clock.ts";
+import type { IncidentStatus } from "../wire/incidents.ts";
 import type { Report } from "../wire/report.ts";
 
 interface DraftFacts extends Pick<Report, "notifiedAt"> {
@@ -7,12 +8,27 @@ interface DraftFacts extends Pick<Report, "notifiedAt"> {
   readonly foundHow: string;
   readonly copiedAt: string | null;
   readonly copiedAfter: string | null;
-  readonly containedAt: string | null;
+  readonly containment: IncidentStatus["containment"];
+  readonly containmentAt: string | null;
+  readonly keptTools: boolean;
   readonly dataClasses: readonly string[];
   readonly keysReachable: string;
   /** Accounts that the case is about: as the campaign froze them, or would now. */
   readonly inScope: number;
   readonly wayIn: { readonly what: string; readonly closedAt: string } | null;
+}
+
+function contained({ containment, containmentAt, keptTools }: DraftFacts): string {
+  if (containment === null || containmentAt === null) return "[not contained yet]";
+  const since = `Since ${minuteOf(containmentAt)}`;
+  switch (containment) {
+    case "everyone-out":
+      return `${since} every password from before is refused, and so is what it had opened${keptTools ? ", but for scripts and other tools of the people's own" : ""}.`;
+    case "with-renewal":
+      return `${since} every password from before is refused; what it had opened ends when its account sets a new one.`;
+    case "account":
+      return `${since} the passwords of the accounts concerned are refused, and so is what they had opened.`;
+  }
 }
 
 /**
@@ -28,9 +44,7 @@ export function draftsOf(facts: DraftFacts): { readonly to: string; readonly tex
   const copiedAt = facts.copiedAt === null ? after : minuteOf(facts.copiedAt);
   const what = facts.dataClasses.join(", ");
   const measures = [
-    facts.containedAt === null
-      ? "[not contained yet]"
-      : `Since ${minuteOf(facts.containedAt)} every password from before is refused, and so is what it had opened.`,
+    contained(facts),
     facts.notifiedAt === null
       ? "[people not told yet]"
       : `The people concerned are being told since ${minuteOf(facts.notifiedAt)}.`,

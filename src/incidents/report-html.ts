@@ -88,7 +88,7 @@ function times({ incident, notifiedAt }: Report): string {
       row("Copy made", cell(copyMade(incident))),
       row("Found", cell(`${instant(incident.foundAt)}, by ${text(incident.foundBy)}: ${text(incident.foundHow)}`)),
       row("Case opened", cell(`${instant(incident.openedAt)}, by ${text(incident.openedBy)}`)),
-      row("Contained", cell(instant(incident.containedAt))),
+      row("First contained", cell(instant(incident.containedAt))),
       row("Letters started", cell(instant(notifiedAt))),
       row("Letters finished", cell(instant(incident.lettersFinishedAt))),
       row("Case closed", cell(instant(incident.closedAt))),
@@ -112,7 +112,10 @@ function containment({ incident }: Report): string {
     `<p>${text(modes[incident.containment] ?? incident.containment)}</p>` +
       facts([
         row("Epoch", cell(incident.epoch === null ? "\u2014" : String(incident.epoch))),
-        row("Tools", cell(incident.keptTools ? "kept on purpose" : "refused like everything else")),
+        row("In force since", cell(instant(incident.containmentAt))),
+        ...(incident.containment === "with-renewal"
+          ? []
+          : [row("Tools", cell(incident.keptTools ? "kept on purpose" : "refused like everything else"))]),
       ]),
   );
 }

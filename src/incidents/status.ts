@@ -9,6 +9,7 @@ import { readCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
 import { whatIsMissing } from "./close.ts";
 import { deadlinesOf, type DeadlineRule } from "./deadlines.ts";
 import { letterPace } from "./letter-pace.ts";
+import { readContainment } from "./read-containment.ts";
 import { reviewItems } from "./review.ts";
 
 interface IncidentRow {
@@ -28,7 +29,6 @@ interface IncidentRow {
   containment: IncidentStatus["containment"];
   containedAt: Date | null;
   epoch: number | null;
-  keptTools: boolean | null;
   wayInWhat: string | null;
   wayInClosedAt: Date | null;
   wayInEvidence: string | null;
@@ -59,7 +59,7 @@ export async function incidentStatus(
     `select id, reference, state, reason, opened_at as "openedAt", opened_by as "openedBy", found_at as "foundAt",
             found_by as "foundBy", found_how as "foundHow", copied_at as "copiedAt", copied_after as "copiedAfter", data_classes as "dataClasses",
             keys_reachable as "keysReachable", containment, contained_at as "containedAt", epoch,
-            kept_tools as "keptTools", way_in_what as "wayInWhat", way_in_closed_at as "wayInClosedAt",
+            way_in_what as "wayInWhat", way_in_closed_at as "wayInClosedAt",
             way_in_evidence as "wayInEvidence", notified_at as "notifiedAt",
             letters_finished_at as "finishedAt", closed_at as "closedAt"
        from incident where id = $1`,
@@ -69,7 +69,8 @@ export async function incidentStatus(
   const { containedAt, notifiedAt, finishedAt, closedAt } = row;
   const numbers = await numbersOf({ id, containedAt, notifiedAt, finishedAt, closedAt });
   const { letters, renewalsByHour: hours, countedAt } = numbers;
-  const [review, missing, signals, refused, timeline, pace] = await Promise.all([
+  const [inForce, review, missing, signals, refused, timeline, pace] = await Promise.all([
+    readContainment(db, id, row),
     db.many<{ item: string; state: "todo" | "done" | "explained"; note: string }>(
       `select item, state, note from incident_review where incident_id = $1`,
       [id],
@@ -95,10 +96,9 @@ export async function incidentStatus(
     copiedAfter: isoOrNull(row.copiedAfter),
     dataClasses: row.dataClasses,
     keysReachable: row.keysReachable,
-    containment: row.containment,
+    ...inForce,
     containedAt: isoOrNull(row.containedAt),
     epoch: row.epoch,
-    keptTools: row.keptTools ?? false,
     letters: letters ?? null,
     lettersFinishedAt: isoOrNull(row.finishedAt),
     letterPace: pace ?? null,

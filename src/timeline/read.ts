@@ -1,7 +1,8 @@
-import { fromDate, toDate } from "../kernel/clock.ts";
+import { fromDate, toDate, toIso } from "../kernel/clock.ts";
 import type { EpochMs } from "../kernel/clock.ts";
 import type { IncidentId } from "../kernel/brand.ts";
 import type { Tx } from "../db/db.ts";
+import type { ContainedAct } from "./containment-in-force.ts";
 import type { TimelineEntryId, TimelineKind } from "./append.ts";
 
 /** An entry as reports and the console show it. */
@@ -62,6 +63,19 @@ export async function readActs(tx: Tx, incidentId: IncidentId, limit: number): P
     [incidentId, limit],
   );
   return rows.map(entryOf);
+}
+
+/** The containments of everybody in an incident, in the order of their instants. */
+export async function readContainments(tx: Tx, incidentId: IncidentId): Promise<ContainedAct[]> {
+  const rows = await tx.many<{ at: Date; detail: ContainedAct["detail"] }>(
+    `with acts as materialized (
+       select id, at, kind, ${detailOf} as detail
+         from timeline_entry where incident_id = $1 and kind not in ('letter', 'bounce')
+     )
+     select at, detail from acts where kind = 'contained' and detail ->> 'mode' <> 'account' order by at, id`,
+    [incidentId],
+  );
+  return rows.map(({ at, detail }) => ({ at: toIso(fromDate(at)), detail }));
 }
 
 /** The entries of one kind since an instant, the oldest first. */

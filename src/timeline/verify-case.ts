@@ -1,3 +1,4 @@
+import { containmentInForce } from "./containment-in-force.ts";
 import { fieldsOf, listOf, textOf, wholeOf, type Fields } from "./plain-fields.ts";
 
 /** An act of a case as the timeline has it, in the order in which they were signed. */
@@ -57,6 +58,8 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
   const everybody = contained.filter(({ detail }) => detail["mode"] !== "account");
   const counted = everybody.length > 0 ? everybody : contained;
   const last = counted.at(-1);
+  const copiedAt = textOf(known?.detail["copied at"]);
+  const inForce = containmentInForce(everybody, copiedAt === "" ? null : copiedAt);
   const closed = lastOf(acts, "incident closed");
   const finished = lastOf(acts, "campaign finished");
   // A containment says so only where they were; what it says counts until the case is told something else.
@@ -78,9 +81,10 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
           ["keys reachable:", incident["keysReachable"], keysReachable],
         ] as const)),
     ["contained at", incident["containedAt"], counted[0]?.at],
-    ["contained:", incident["containment"], last?.detail["mode"]],
+    ["contained:", incident["containment"], inForce?.mode ?? last?.detail["mode"]],
+    ["that is in force since", incident["containmentAt"], inForce?.at ?? counted[0]?.at],
     ["the epoch is", incident["epoch"], last?.detail["epoch"] ?? null],
-    ["tools were kept:", incident["keptTools"], last?.detail["kept tools"] ?? false],
+    ["tools were kept:", incident["keptTools"], inForce?.keptTools ?? false],
     ["letters started at", report["notifiedAt"], plannedFor(acts)?.at],
     // A letter that came back may set a finished campaign going again.
     ...(incident["lettersFinishedAt"] === null

@@ -178,9 +178,14 @@ export const IncidentStatus = Closed({
   copiedAfter: Type.Union([Instant, Type.Null()]),
   dataClasses: Type.Array(Type.String()),
   keysReachable: Type.String(),
+  /** For whatever was copied: of several containments the strongest stands. */
   containment: Type.Union([ContainmentMode, Type.Literal("account"), Type.Null()]),
+  /** The first of all. */
   containedAt: Type.Union([Instant, Type.Null()]),
+  /** Since when `containment` is in force. */
+  containmentAt: Type.Union([Instant, Type.Null()]),
   epoch: Type.Union([Type.Integer(), Type.Null()]),
+  /** Tools were spared by it; where sessions are, they are too. */
   keptTools: Type.Boolean(),
   letters: Type.Union([LetterSum, Type.Null()]),
   lettersFinishedAt: Type.Union([Instant, Type.Null()]),

@@ -173,6 +173,12 @@ function copiedText({ copiedAt, copiedAfter }: IncidentStatus): string {
   return copiedAfter === null ? say("case.copied.unknown") : say("case.copied.after", { at: showExact(copiedAfter) });
 }
 
+/** How it is contained, and since when, if that is not when it was first. */
+function modeText({ containment, containedAt, containmentAt }: IncidentStatus): string {
+  const mode = say(`case.mode.${containment ?? "account"}`);
+  return containmentAt === null || containmentAt === containedAt ? mode : `${mode}, ${showExact(containmentAt)}`;
+}
+
 function Known({ incident }: { readonly incident: IncidentStatus }) {
   const [changing, setChanging] = useState(false);
   const operators = useQuery(operatorsQuery);
@@ -194,8 +200,11 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
     ...(incident.containment === null
       ? []
       : [
-          [say("case.mode"), say(`case.mode.${incident.containment}`)] as const,
-          [say("case.tools"), say(incident.keptTools ? "case.tools.kept" : "case.tools.out")] as const,
+          [say("case.mode"), modeText(incident)] as const,
+          // Where sessions are spared, so are those of tools.
+          ...(incident.containment === "with-renewal"
+            ? []
+            : [[say("case.tools"), say(incident.keptTools ? "case.tools.kept" : "case.tools.out")] as const]),
         ]),
     ...(incident.epoch === null ? [] : [[say("case.epoch"), showNumber(incident.epoch)] as const]),
   ];

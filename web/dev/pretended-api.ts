@@ -595,6 +595,7 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     keysReachable: "no",
     containment: contained ? "everyone-out" : null,
     containedAt: contained ? ago(29 * hourMs) : null,
+    containmentAt: contained ? ago(29 * hourMs) : null,
     epoch: contained ? 7 : null,
     keptTools: false,
     letters: sent ? sumOf(31_000 + (Math.floor(Date.now() / 1_000) % 9_000)) : null,

@@ -1,0 +1,31 @@
+import type { IncidentId } from "../kernel/brand.ts";
+import { fromDate, toIso } from "../kernel/clock.ts";
+import type { Tx } from "../db/db.ts";
+import { containmentInForce } from "../timeline/containment-in-force.ts";
+import { readContainments } from "../timeline/read.ts";
+import type { IncidentStatus } from "../wire/incidents.ts";
+
+interface CaseRow {
+  readonly containment: IncidentStatus["containment"];
+  /** The first one's instant. */
+  readonly containedAt: Date | null;
+  readonly copiedAt: Date | null;
+}
+
+const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
+
+/**
+ * How a case is contained, for whatever was copied, and since when: what its containments have come to, as the timeline has them.
+ * The row has the last that was ordered.
+ */
+export async function readContainment(
+  tx: Tx,
+  incidentId: IncidentId,
+  { containment, containedAt, copiedAt }: CaseRow,
+): Promise<Pick<IncidentStatus, "containment" | "containmentAt" | "keptTools">> {
+  const acts = containment === null || containment === "account" ? [] : await readContainments(tx, incidentId);
+  const inForce = containmentInForce(acts, isoOrNull(copiedAt));
+  return inForce === undefined
+    ? { containment, containmentAt: isoOrNull(containedAt), keptTools: false }
+    : { containment: inForce.mode, containmentAt: inForce.at, keptTools: inForce.keptTools };
+}
