@@ -58,3 +58,15 @@ test("with --json nothing but JSON is on standard output, whatever is asked or s
   const plan = await service.command("incident", "notify", "--plan", "--json");
   expect(JSON.parse(plan.out)).toMatchObject({ plan: { inScope: 1 } });
 });
+
+test("when the copy was taken can be said and taken back by amend, and only a word that says so takes it back", async () => {
+  const copiedAt = async (): Promise<unknown> =>
+    JSON.parse((await service.command("incident", "status", "--json")).out).copiedAt;
+  const said = await service.command("incident", "amend", "--copied-at", "2026-01-02T03:04:05Z");
+  expect(said).toMatchObject({ code: 0, out: expect.stringContaining("houselights incident contain") });
+  expect(await copiedAt()).toBe("2026-01-02T03:04:05.000Z");
+  expect(await service.command("incident", "amend", "--copied-at", "")).toMatchObject({ code: 2 });
+  expect(await copiedAt()).toBe("2026-01-02T03:04:05.000Z");
+  expect(await service.command("incident", "amend", "--copied-at", "unknown")).toMatchObject({ code: 0 });
+  expect(await copiedAt()).toBeNull();
+});

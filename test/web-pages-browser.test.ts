@@ -390,6 +390,61 @@ test("no letter can be sent before it stands there to how many, and then only af
   await page.context().close();
 });
 
+test("what is known of a case is said in its dialog: what was not touched is left out, and the copy's instant can be taken back", async () => {
+  await set("case?state=contained");
+  for (const viewport of [phone, laptop]) {
+    const { page, complaints } = await open(`/console/incident/${id(7_000)}`, viewport, "de-DE");
+    const said: unknown[] = [];
+    page.on("request", (request) => {
+      if (request.url().endsWith("/facts")) said.push(request.postDataJSON());
+    });
+    const known = page.locator("section[aria-labelledby=known]");
+    const copied = known.locator("dd").nth(3);
+    const dialog = page.locator("dialog[open]").first();
+    const change = async () => {
+      await known.getByRole("button", { name: "Ändern" }).click();
+      await dialog.locator("[name=copiedAt]").waitFor();
+    };
+    const save = async () => {
+      await dialog.getByRole("button", { name: "Festhalten" }).click();
+      if (said.length <= 1) await prove(page);
+      await dialog.waitFor({ state: "detached" });
+    };
+    await set("sign-in");
+    await change();
+    expect([await violations(page), await dialog.locator("[name=dataClasses]:checked").count()]).toEqual([[], 2]);
+    const shots = process.env["SHOTS"];
+    if (shots !== undefined) await page.screenshot({ path: `${shots}/amend-${viewport.width}.png` });
+    await dialog.locator("[name=foundHow]").fill("ein Leser hat das Angebot gesehen");
+    await dialog.locator("[name=dataClasses]").first().uncheck();
+    await save();
+    // Asked who it is, and sent once more.
+    expect(said.at(-1)).toEqual({ foundHow: "ein Leser hat das Angebot gesehen", dataClasses: ["password records"] });
+    await known.getByText("ein Leser hat das Angebot gesehen").waitFor();
+    expect(await copied.textContent()).not.toBe("nicht bekannt");
+
+    await change();
+    // Somebody else says something meanwhile, which this dialog does not take back.
+    const body = JSON.stringify({ foundHow: "die Presse hat gefragt" });
+    await fetch(`${origin}/api/incidents/${id(7_000)}/facts`, { method: "PUT", body });
+    await known.getByText("die Presse hat gefragt").waitFor();
+    await dialog.locator("[name=copiedAt]").fill("");
+    await save();
+    expect(said.at(-1)).toEqual({ copiedAt: null });
+    await expect.poll(() => copied.textContent()).toBe("nicht bekannt");
+    await change();
+    await dialog.locator("[name=copiedAt]").fill("2026-11-20T03:00");
+    await save();
+    expect(said.at(-1)).toEqual({ copiedAt: await page.evaluate("new Date('2026-11-20T03:00').toISOString()") });
+    // Once letters go out nothing is offered to be changed.
+    await set("case?state=notifying");
+    await known.getByRole("button", { name: "Ändern" }).waitFor({ state: "detached" });
+    expect(complaints).toEqual([]);
+    await page.context().close();
+    await set("case?state=contained");
+  }
+});
+
 test("letters that lack something they must have are not offered to be sent, and the plan says what it is", async () => {
   await set("case?state=contained");
   for (const viewport of [phone, laptop]) {

@@ -6,7 +6,7 @@ import { readInstant, toIso } from "../kernel/clock.ts";
 import { amendIncident } from "../incidents/amend.ts";
 import { everyDataClass, openIncident } from "../incidents/open.ts";
 import { noCase, toldRefusal } from "../incidents/refusals.ts";
-import type { OpenIncident } from "../wire/incidents.ts";
+import type { AmendIncident, OpenIncident } from "../wire/incidents.ts";
 import { idHelp, idOption, onCase } from "./case.ts";
 import { longestReason } from "./contain.ts";
 import { textOf, type Call, type Command, type Outcome } from "./command.ts";
@@ -136,9 +136,15 @@ export const openCommand: Command = {
   run: runOpen,
 };
 
+/** Takes back when the copy was taken. */
+const unknown = "unknown";
+
 async function runAmend(call: Call): Promise<Outcome> {
-  const known = readFacts(call.values);
-  if ("kind" in known) return known;
+  const { "copied-at": copiedAt, ...others } = call.values;
+  const isTakenBack = copiedAt === unknown;
+  const said = readFacts(isTakenBack ? others : call.values);
+  if ("kind" in said) return said;
+  const known: AmendIncident = isTakenBack ? { ...said, copiedAt: null } : said;
   if (Object.keys(known).length === 0) return usage("nothing was said that is known by now");
   return onCase(call, async (ground, id): Promise<Outcome> => {
     const outcome = await amendIncident(ground, id, known, operator);
@@ -165,13 +171,13 @@ export const amendCommand: Command = {
   words: ["incident", "amend"],
   summary: "say what has become known of a case, until its letters are started",
   arguments:
-    "[--copied-at INSTANT] [--found-at INSTANT] [--found-by TEXT] [--found-how TEXT] [--data LIST] [--keys no|unknown|yes] [--incident ID]",
+    "[--copied-at INSTANT|unknown] [--found-at INSTANT] [--found-by TEXT] [--found-how TEXT] [--data LIST] [--keys no|unknown|yes] [--incident ID]",
   options: {
     ...Object.fromEntries(facts.filter((name) => name !== "reason").map((name) => [name, { type: "string" } as const])),
     ...idOption,
   },
   optionHelp: [
-    ["--copied-at INSTANT", "when the copy was taken (ISO 8601)"],
+    ["--copied-at INSTANT", "when the copy was taken (ISO 8601); unknown takes it back"],
     ["--found-at INSTANT", "when it was found: deadlines count from then"],
     ["--found-by TEXT", "who found it"],
     ["--found-how TEXT", "how"],

@@ -5,6 +5,8 @@ import { setUpTotp } from "../../test/totp-app.ts";
 import { dayMs, hourMs, minuteMs } from "../kernel/clock.ts";
 import { caseDifferences, type Act } from "../timeline/verify-case.ts";
 import { readFloors } from "../credentials/floors.ts";
+import type { IncidentId } from "../kernel/brand.ts";
+import { amendIncident } from "./amend.ts";
 import { contain } from "./contain.ts";
 
 const ago = ({ clock }: TestService, ms: number): string => new Date(clock.now() - ms).toISOString();
@@ -96,7 +98,58 @@ test("instants that cannot be are refused by name, an unknown copy's instant can
   });
 });
 
-test("once the letters have been started what they say stands, and so does a case that is closed or unknown", async () => {
+test("what is left out stays as it was, and the entry names who said the rest", async () => {
+  const { service, read, amend } = await containedFirst();
+  const known = { copiedAt: ago(service, dayMs), dataClasses: ["addresses"], keysReachable: "no" };
+  expect((await amend(known)).status).toBe(200);
+  expect((await amend({ foundHow: "it was offered for sale", foundBy: "a reader" })).status).toBe(200);
+  const now = await read();
+  expect(now).toMatchObject({ ...known, foundHow: "it was offered for sale", foundBy: "a reader" });
+  const [last] = (now["timeline"] as Act[]).filter(({ kind }) => kind === "incident changed");
+  const operator = await service.ground.plainDb.one<{ id: string }>(`select id from account where role = 'operator'`);
+  expect(last?.detail).toMatchObject({ operator: operator?.id, data: ["addresses"], "copied at": known.copiedAt });
+});
+
+test("an instant of the copy that was typed wrong can be taken back, and what was found of it by itself is there still", async () => {
+  const { service, read, amend } = await containedFirst();
+  const copiedAfter = ago(service, 200 * dayMs);
+  await service.ground.plainDb.run(`update incident set copied_after = $1`, [copiedAfter]);
+  const copiedAt = ago(service, 3 * dayMs);
+  expect((await amend({ copiedAt })).status).toBe(200);
+  const said = await read();
+  expect(said).toMatchObject({ copiedAt, copiedAfter });
+  expect((said["timeline"] as Act[])[0]?.detail).toMatchObject({ "copied at": copiedAt, "copied after": copiedAfter });
+  expect((await amend({ copiedAt: null })).status).toBe(200);
+  expect(await read()).toMatchObject({ copiedAt: null, copiedAfter });
+});
+
+test("of two who say something at the same moment, neither takes back what the other has said", async () => {
+  const { service, read } = await containedFirst();
+  const { plainDb, db, clock, random } = service.ground;
+  const id = String((await read())["id"]) as IncidentId;
+  const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  const both: Promise<unknown>[] = [];
+  await plainDb.transaction(async (tx) => {
+    await tx.run(`select 1 from incident where id = $1 for update`, [id]);
+    const needs = { db, clock, random };
+    both.push(amendIncident(needs, id, { foundBy: "a reader" }, "host"));
+    both.push(amendIncident(needs, id, { foundHow: "it was offered for sale" }, "host"));
+    await expect.poll(async () => (await tx.many(waiting)).length, { timeout: 10_000 }).toBe(2);
+  });
+  expect(await Promise.all(both)).toEqual([{ kind: "amended" }, { kind: "amended" }]);
+  expect(await read()).toMatchObject({ foundBy: "a reader", foundHow: "it was offered for sale" });
+});
+
+test("a case that is closed is not amended, though no letter of it was started", async () => {
+  const { service, read, amend } = await containedFirst();
+  expect((await amend({ foundBy: "a reader" })).status).toBe(200);
+  await service.ground.plainDb.run(`update incident set state = 'closed', closed_at = $1`, [ago(service, 0)]);
+  const refused = await amend({ foundBy: "somebody else" });
+  expect([refused.status, refused.body["code"]]).toEqual([409, "wrong-state"]);
+  expect((await read())["foundBy"]).toBe("a reader");
+});
+
+test("once the letters have been started what they say stands, and so does a case that is unknown", async () => {
   const { service, url, cookies, read, amend, notify } = await containedFirst();
   expect((await notify("start")).status).toBe(200);
   const before = await read();

@@ -26,7 +26,8 @@ interface Facts {
   foundBy: string;
   foundHow: string;
   copiedAt: Date | null;
-  copiedAfter: Date | null;
+  /** Found, and not said by anybody: it stays, so that an instant that was typed wrong can be taken back. */
+  readonly copiedAfter: Date | null;
   dataClasses: readonly DataClass[];
   keysReachable: IncidentStatus["keysReachable"];
 }
@@ -59,12 +60,11 @@ export async function amendIncident(
     const { foundAt, foundBy, foundHow, copiedAt, copiedAfter, dataClasses, keysReachable } = facts;
     const written = await tx.run(
       `update incident
-          set found_at = $2, found_by = $3, found_how = $4, copied_at = $5, copied_after = $6, data_classes = $7,
-              keys_reachable = $8
+          set found_at = $2, found_by = $3, found_how = $4, copied_at = $5, data_classes = $6, keys_reachable = $7
         where id = $1
-          and (found_at, found_by, found_how, copied_at, copied_after, data_classes, keys_reachable)
-              is distinct from ($2::timestamptz, $3::text, $4::text, $5::timestamptz, $6::timestamptz, $7::text[], $8::text)`,
-      [id, foundAt, foundBy, foundHow, copiedAt, copiedAfter, dataClasses, keysReachable],
+          and (found_at, found_by, found_how, copied_at, data_classes, keys_reachable)
+              is distinct from ($2::timestamptz, $3::text, $4::text, $5::timestamptz, $6::text[], $7::text)`,
+      [id, foundAt, foundBy, foundHow, copiedAt, dataClasses, keysReachable],
     );
     if (written === 0) return { kind: "amended" };
     const detail = {
@@ -98,8 +98,7 @@ function amended(row: Facts, said: AmendIncident): Facts {
     foundBy: said.foundBy ?? row.foundBy,
     foundHow: said.foundHow ?? row.foundHow,
     copiedAt: copiedAt === undefined ? row.copiedAt : copiedAt === null ? null : toDate(parseInstant(copiedAt)),
-    // When it was made says more than from when on it can have been.
-    copiedAfter: copiedAt == null ? row.copiedAfter : null,
+    copiedAfter: row.copiedAfter,
     dataClasses: dataClasses === undefined ? row.dataClasses : takenOf(dataClasses),
     keysReachable: said.keysReachable ?? row.keysReachable,
   };

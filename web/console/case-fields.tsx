@@ -1,4 +1,4 @@
-import type { IncidentStatus, OpenIncident } from "../../src/wire/incidents.ts";
+import type { AmendIncident, IncidentStatus, OpenIncident } from "../../src/wire/incidents.ts";
 import { Field, type Filled } from "../app/form.tsx";
 import { say } from "../text/say.ts";
 
@@ -93,5 +93,22 @@ export function readCaseFields(filled: Filled, data: FormData, known?: IncidentS
     ...(copiedAt === undefined ? {} : { copiedAt }),
     ...(foundAt === undefined ? {} : { foundAt }),
     ...(keysReachable === undefined ? {} : { keysReachable }),
+  };
+}
+
+/**
+ * What the fields say otherwise than what is known: the rest is left out, so that it takes nothing back that somebody else has
+ * said meanwhile. The copy's instant is taken back by emptying its field.
+ */
+export function readChangedFields(filled: Filled, data: FormData, known: IncidentStatus): AmendIncident {
+  const { dataClasses, foundHow, keysReachable, ...instants } = readCaseFields(filled, data, known);
+  const isTakenBack = known.copiedAt !== null && filled("copiedAt") === "";
+  const isSameData = classes.every((one) => known.dataClasses.includes(one) === dataClasses.includes(one));
+  return {
+    ...instants,
+    ...(isTakenBack ? { copiedAt: null } : {}),
+    ...(isSameData ? {} : { dataClasses }),
+    ...(foundHow === undefined || foundHow === known.foundHow ? {} : { foundHow }),
+    ...(keysReachable === undefined || keysReachable === known.keysReachable ? {} : { keysReachable }),
   };
 }

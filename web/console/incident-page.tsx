@@ -12,7 +12,7 @@ import { PageFrame } from "../app/page-frame.tsx";
 import { useProved } from "../app/proof.tsx";
 import { incidentQuery, operatorsQuery } from "../app/queries.ts";
 import { say, sayCount, sayOf, showExact, showList, showNumber, showSpan } from "../text/say.ts";
-import { CaseFields, readCaseFields } from "./case-fields.tsx";
+import { CaseFields, readChangedFields } from "./case-fields.tsx";
 import { countedAgo } from "./counted-ago.ts";
 import { detailLanguage, detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
@@ -235,9 +235,11 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
 function ChangeFacts({ incident, onClose }: { readonly incident: IncidentStatus; readonly onClose: () => void }) {
   const proved = useProved();
   const queries = useQueryClient();
+  // As it was when the fields were filled: the case goes on being read, and others may say something of it.
+  const [known] = useState(incident);
 
   async function change(filled: Filled, data: FormData) {
-    const body = readCaseFields(filled, data, incident);
+    const body = readChangedFields(filled, data, known);
     await proved(() => send("PUT", `/api/incidents/${incident.id}/facts`, { body }));
     await queries.invalidateQueries({ queryKey: ["incident", incident.id] });
     onClose();
@@ -247,7 +249,7 @@ function ChangeFacts({ incident, onClose }: { readonly incident: IncidentStatus;
     <Dialog title={say("case.known")} onClose={onClose}>
       <p className="soft">{say("case.known.what")}</p>
       <Form action={change} submit={say("case.wayin.save")} onCancel={onClose}>
-        <CaseFields known={incident} />
+        <CaseFields known={known} />
       </Form>
     </Dialog>
   );

@@ -55,6 +55,8 @@ function newHandler(strict: boolean) {
   let signedIn = true;
   let library: "full" | "empty" | "failed" = "full";
   let caseState: IncidentStatus["state"] | "none" = "none";
+  /** What was said later of the case. */
+  let known: Record<string, unknown> = {};
   let paused = false;
   let approved = false;
   let plans = 0;
@@ -94,8 +96,10 @@ function newHandler(strict: boolean) {
       if (pathname === "/dev/approve") approved = true;
       else if (pathname === "/dev/no-address") address = null;
       else if (pathname === "/dev/letters") paused = url.searchParams.get("state") === "paused";
-      else if (pathname === "/dev/case") caseState = (url.searchParams.get("state") ?? "none") as typeof caseState;
-      else if (pathname === "/dev/deletion") {
+      else if (pathname === "/dev/case") {
+        caseState = (url.searchParams.get("state") ?? "none") as typeof caseState;
+        known = {};
+      } else if (pathname === "/dev/deletion") {
         deleteAfter = url.searchParams.get("state") === "planned" ? ago(-168 * hourMs) : null;
       } else if (pathname === "/dev/events") events = (url.searchParams.get("state") ?? "full") as typeof events;
       else if (pathname === "/dev/library") library = (url.searchParams.get("state") ?? "full") as typeof library;
@@ -318,6 +322,11 @@ function newHandler(strict: boolean) {
           ...(body["dryRun"] === true ? { letters: pretendedPlan(false) } : {}),
         });
       }
+      if (pathname.endsWith("/facts")) {
+        if (!proved) return refuse(response, 403, "proof-needed");
+        known = { ...known, ...body };
+        return answer(response, 200, { ...pretendedCase(caseState, paused), ...known });
+      }
       if (pathname.endsWith("/notify")) {
         if (body["action"] === "start") caseState = "notifying";
         return answer(response, 200, {
@@ -336,7 +345,7 @@ function newHandler(strict: boolean) {
             : {}),
         });
       }
-      return answer(response, 200, pretendedCase(caseState, paused));
+      return answer(response, 200, { ...pretendedCase(caseState, paused), ...known });
     }
     return refuse(response, 404, "not-found");
   };
