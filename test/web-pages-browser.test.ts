@@ -571,6 +571,25 @@ test("containing goes from what was heard to what it refuses with the focus in t
   await page.context().close();
 });
 
+test("a case that is opened once its letters are out shows when they went, hour by hour, as it is recorded", async () => {
+  await set("case?state=notifying");
+  for (const viewport of [phone, laptop]) {
+    await set("case?state=readmitting");
+    const { page, complaints } = await open(`/console/incident/${id(7_000)}`, viewport, "de-DE");
+    const letters = page.locator("section[aria-labelledby=letters]");
+    await letters.locator(".chart[aria-label='Übergebene Briefe je Stunde'] canvas").waitFor();
+    expect(await letters.locator(".chart").count()).toBe(1);
+    const shots = process.env["SHOTS"];
+    if (shots !== undefined) await letters.screenshot({ path: `${shots}/letters-out-${viewport.width}.png` });
+    // While they go out, those of the last minutes stand there, and once.
+    await set("case?state=notifying");
+    await letters.locator(".chart[aria-label='Übergebene Briefe je Minute'] canvas").waitFor();
+    expect(await letters.locator(".chart").count()).toBe(1);
+    expect([await violations(page), complaints]).toEqual([[], []]);
+    await page.context().close();
+  }
+});
+
 test("under bars of minutes stand minutes", async () => {
   await set("case?state=notifying");
   const { page } = await open("/", laptop);

@@ -1,6 +1,7 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import { fromDate, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
+import { fromDate, hourMs, minuteMs, plus, toDate, toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Db, Tx } from "../db/db.ts";
+import type { LettersOut } from "../wire/campaign.ts";
 import type { LetterSum } from "../wire/incidents.ts";
 import { letterSum } from "./letter-sum.ts";
 import { rareReadingOf, type RareReadingNeeds } from "./rare-reading.ts";
@@ -31,6 +32,8 @@ export interface CaseNumbers {
   readonly letters: LetterSum | undefined;
   /** Empty while no letters go out. */
   readonly byMinute: readonly LettersOfMinute[];
+  /** Null while they go out, and where none has gone. */
+  readonly lettersOut: LettersOut | null;
   readonly renewalsByHour: { readonly hour: string; readonly renewed: number }[];
   readonly countedAt: EpochMs;
 }
@@ -44,12 +47,14 @@ export async function readCaseNumbers(
   now: EpochMs,
 ): Promise<CaseNumbers> {
   const goesOut = notifiedAt !== null && finishedAt === null && closedAt === null;
-  const [letters, byMinute, renewals] = await Promise.all([
+  const wentOut = notifiedAt !== null && !goesOut;
+  const [letters, byMinute, out, renewals] = await Promise.all([
     notifiedAt === null ? undefined : letterSum(tx, id),
     goesOut ? lettersByMinute(tx, id, now) : [],
+    wentOut ? lettersOut(tx, id) : null,
     renewalsByHour(tx, containedAt, closedAt),
   ]);
-  return { letters, byMinute, renewalsByHour: renewals, countedAt: now };
+  return { letters, byMinute, lettersOut: out, renewalsByHour: renewals, countedAt: now };
 }
 
 /** Whoever tells millions watches for hours; a sixth of one connection is what looking may take. */
@@ -68,6 +73,25 @@ async function lettersByMinute(tx: Tx, incidentId: IncidentId, now: EpochMs): Pr
       group by 1 order by 1`,
     [incidentId, toDate(plus(now, -chartMs)), toDate(plus(now, -rateMs))],
   );
+}
+
+/** By hour, a campaign that was over in minutes would be one bar. */
+const byMinuteUpToMs = 2 * hourMs;
+
+/** When all letters of a case were handed over. */
+async function lettersOut(tx: Tx, incidentId: IncidentId): Promise<LettersOut | null> {
+  const span = await tx.one<{ first: Date | null; last: Date | null }>(
+    `select min(settled_at) as first, max(settled_at) as last from letter where incident_id = $1 and state = 'handed over'`,
+    [incidentId],
+  );
+  if (span === undefined || span.first === null || span.last === null) return null;
+  const step = span.last.getTime() - span.first.getTime() <= byMinuteUpToMs ? "minute" : "hour";
+  const rows = await tx.many<{ at: Date; handedOver: number }>(
+    `select date_trunc($2, settled_at, 'UTC') as at, count(*) as "handedOver"
+       from letter where incident_id = $1 and state = 'handed over' group by 1 order by 1`,
+    [incidentId, step],
+  );
+  return { step, counts: rows.map(({ at, handedOver }) => ({ at: toIso(fromDate(at)), handedOver })) };
 }
 
 /** Accounts that renewed since an instant, by hour, from the timeline. */

@@ -114,6 +114,7 @@ test("the case says how fast letters leave and when they end at that rate, and n
   clock.advance(2 * minuteMs);
   // Ten in the two minutes that it runs: 300 an hour, and six minutes for the thirty that wait.
   const status = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
+  expect(status!.lettersOut).toBeNull();
   expect(status!.letterPace).toMatchObject({ perHour: 300, byMinute: [{ handedOver: 10 }] });
   expect(Date.parse(status!.letterPace!.endsAt!) - clock.now()).toBe(6 * minuteMs);
   expect(progressLine(status!)).toMatch(/^10 of 40 out · 0 bounced · 0 refused · 30 waiting · 300\/h · ends about /);
@@ -132,4 +133,40 @@ test("the case says how fast letters leave and when they end at that rate, and n
   const paused = await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId);
   expect(paused!.letterPace).toMatchObject({ endsAt: null });
   expect(progressLine(paused!)).toContain("paused since");
+});
+
+test("once no letter goes out any more the case says when they went, by minute or by hour, whoever watched", async () => {
+  const incidentId = await begun(6);
+  const first = new Date(clock.now());
+  const out = async () => (await incidentStatus({ ...needs, deadlines: deadlineRules }, incidentId))!.lettersOut;
+  const handOver = (after: string) =>
+    db.run(
+      `with each as (select account_id, row_number() over (order by account_id) as n from letter where incident_id = $1)
+       update letter set state = 'handed over', settled_at = $2::timestamptz + (each.n / 5) * $3::interval
+         from each where letter.account_id = each.account_id and letter.incident_id = $1`,
+      [incidentId, first, after],
+    );
+  await handOver("90 minutes");
+  expect(await out()).toBeNull();
+  await db.run(`update incident set letters_finished_at = $2 where id = $1`, [incidentId, first]);
+  const at = (span: number, step: number): string =>
+    new Date(Math.floor((first.getTime() + span) / step) * step).toISOString();
+  expect(await out()).toEqual({
+    step: "minute",
+    counts: [
+      { at: at(0, minuteMs), handedOver: 4 },
+      { at: at(90 * minuteMs, minuteMs), handedOver: 2 },
+    ],
+  });
+  await handOver("30 hours");
+  expect(await out()).toEqual({
+    step: "hour",
+    counts: [
+      { at: at(0, 60 * minuteMs), handedOver: 4 },
+      { at: at(1_800 * minuteMs, 60 * minuteMs), handedOver: 2 },
+    ],
+  });
+  // Where all were refused there is nothing to draw.
+  await db.run(`update letter set state = 'refused' where incident_id = $1`, [incidentId]);
+  expect(await out()).toBeNull();
 });

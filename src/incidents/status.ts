@@ -102,6 +102,7 @@ export async function incidentStatus(
     letters: letters ?? null,
     lettersFinishedAt: isoOrNull(row.finishedAt),
     letterPace: pace ?? null,
+    lettersOut: numbers.lettersOut,
     countedAt: toIso(countedAt),
     renewed: hours.reduce((total, { renewed }) => total + renewed, 0),
     signals,

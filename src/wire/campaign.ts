@@ -130,6 +130,13 @@ export const Plan = Closed({
 });
 export type Plan = Static<typeof Plan>;
 
+/** When the letters of a campaign went that goes on no more: by minute where that was within two hours, else by hour. */
+export const LettersOut = Closed({
+  step: Type.Enum(["minute", "hour"]),
+  counts: Type.Array(Closed({ at: Instant, handedOver: Type.Integer() })),
+});
+export type LettersOut = Static<typeof LettersOut>;
+
 /** How a campaign that runs gets on. */
 export const LetterPace = Closed({
   pausedAt: OrNull(Instant),

@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 import { Alarm } from "./alarms.ts";
-import { LetterPace, Plan } from "./campaign.ts";
+import { LetterPace, LettersOut, Plan } from "./campaign.ts";
 import { ListedReceiver } from "./signals.ts";
 import { ListedWitness } from "./timeline.ts";
 import { KeyUse } from "./key-use.ts";
@@ -191,6 +191,8 @@ export const IncidentStatus = Closed({
   lettersFinishedAt: Type.Union([Instant, Type.Null()]),
   /** Null while no campaign runs. */
   letterPace: Type.Union([LetterPace, Type.Null()]),
+  /** Null while they go out, and where none has gone. */
+  lettersOut: Type.Union([LettersOut, Type.Null()]),
   /** When letters and renewals were counted: on a large service that takes longer than a page waits. */
   countedAt: Instant,
   /** Accounts in scope whose password was set after containment. */

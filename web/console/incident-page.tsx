@@ -1,7 +1,7 @@
 import "../text/console/load.ts";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { lazy, Suspense, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { useNow } from "../app/clock.ts";
@@ -16,6 +16,7 @@ import { CaseFields, readChangedFields } from "./case-fields.tsx";
 import { countedAgo } from "./counted-ago.ts";
 import { detailLanguage, detailText } from "./detail.ts";
 import { LettersGoingOut } from "./letters-going-out.tsx";
+import { LettersWentOut } from "./letters-went-out.tsx";
 import { Live } from "./live.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
 import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
@@ -25,8 +26,6 @@ import { ReviewList } from "./review-list.tsx";
 import { saidText } from "./said.ts";
 import { SumOfLetters } from "./sum-of-letters.tsx";
 import "./console.css";
-
-const TimeChart = lazy(() => import("./time-chart.tsx"));
 
 export function IncidentPage() {
   const { id } = useParams({ from: "/console/incident/$id" });
@@ -292,12 +291,9 @@ function Deadlines({ deadlines }: { readonly deadlines: IncidentStatus["deadline
 }
 
 function Letters({ incident }: { readonly incident: IncidentStatus }) {
-  const { letters, lettersFinishedAt, letterPace } = incident;
+  const { letters, lettersFinishedAt, letterPace, lettersOut } = incident;
   const handedOver = letters?.handedOver ?? 0;
   const now = useNow();
-  // The case file knows the sum of now; the line shows how it grew while somebody watched.
-  const [seen, setSeen] = useState<readonly (readonly [number, number])[]>([]);
-  if (letters !== null && seen.at(-1)?.[1] !== handedOver) setSeen([...seen.slice(-600), [now, handedOver]]);
   if (letters === null) return <p className="soft">{say("case.letters.none")}</p>;
   const counted = countedAgo(incident.countedAt, now);
   return (
@@ -306,15 +302,8 @@ function Letters({ incident }: { readonly incident: IncidentStatus }) {
       {counted !== undefined && <p className="small soft">{counted}</p>}
       {lettersFinishedAt !== null && <p>{say("case.letters.finished", { date: showExact(lettersFinishedAt) })}</p>}
       {letterPace !== null && <LettersGoingOut id={incident.id} pace={letterPace} />}
+      {lettersOut !== null && <LettersWentOut out={lettersOut} />}
       {handedOver > 0 && <ReceiptForm id={incident.id} />}
-      {letterPace === null && seen.length > 2 && (
-        <>
-          <p className="small soft">{say("case.letters.progress")}</p>
-          <Suspense fallback={<div className="chart" />}>
-            <TimeChart label={say("case.letters.progress")} points={seen} />
-          </Suspense>
-        </>
-      )}
     </>
   );
 }

@@ -5,6 +5,7 @@ import { send } from "../app/api.ts";
 import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { say, sayCount, showExact } from "../text/say.ts";
+import { everyStep } from "./every-step.ts";
 import { saidText } from "./said.ts";
 
 const TimeChart = lazy(() => import("./time-chart.tsx"));
@@ -15,7 +16,14 @@ export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pa
   const proved = useProved();
   const queries = useQueryClient();
   const [refusal, setRefusal] = useState<string | null>(null);
-  const points = useMemo(() => everyMinute(pace.byMinute), [pace.byMinute]);
+  const points = useMemo(
+    () =>
+      everyStep(
+        pace.byMinute.map(({ minute, handedOver }) => [minute, handedOver]),
+        minuteMs,
+      ),
+    [pace.byMinute],
+  );
   const isPaused = pace.pausedAt !== null;
   const action = isPaused ? "resume" : "pause";
 
@@ -65,15 +73,3 @@ export const paceText = ({ pausedAt, endsAt, perHour }: LetterPace): string =>
     : endsAt === null
       ? say("letters.none-lately")
       : say("letters.rate", { rate: perHour, end: showExact(endsAt) });
-
-/** Minutes without a letter are minutes too. */
-function everyMinute(byMinute: LetterPace["byMinute"]): readonly (readonly [number, number])[] {
-  const counts = new Map(byMinute.map(({ minute, handedOver }) => [Date.parse(minute), handedOver]));
-  const [first] = counts.keys();
-  const last = [...counts.keys()].at(-1);
-  if (first === undefined || last === undefined) return [];
-  return Array.from({ length: Math.max(6, (last - first) / minuteMs + 1) }, (_, place) => {
-    const minute = first + place * minuteMs;
-    return [minute, counts.get(minute) ?? 0] as const;
-  });
-}

@@ -608,7 +608,17 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     epoch: contained ? 7 : null,
     keptTools: false,
     letters: sent ? sumOf(31_000 + (Math.floor(Date.now() / 1_000) % 9_000)) : null,
-    lettersFinishedAt: null,
+    lettersFinishedAt: sent && state !== "notifying" ? ago(6 * hourMs) : null,
+    lettersOut:
+      sent && state !== "notifying"
+        ? {
+            step: "hour",
+            counts: [0, 1, 2, 3, 5, 6, 7].map((place) => ({
+              at: new Date(hour - (14 - place) * hourMs).toISOString(),
+              handedOver: 4_000 - 400 * place,
+            })),
+          }
+        : null,
     countedAt: ago(0),
     letterPace:
       state === "notifying"
