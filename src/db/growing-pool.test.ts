@@ -76,3 +76,25 @@ test.each([
     await refused.close();
   }
 });
+
+test("a database that takes no writes, as a standby, is read, and says what it is and what to do when it is written to", async () => {
+  await limit(-1);
+  const own = { connection: testConnection(db.pool.options.database ?? ""), log: silentLog };
+  const write = "insert into alarm (id) values (gen_random_uuid())";
+  // The same is refused for another reason where writes are taken.
+  const primary = openDb(own);
+  await expect(primary.run(write)).rejects.toMatchObject({ code: "23502" });
+  await primary.close();
+  const standby = openDb({
+    ...own,
+    connection: { ...own.connection, options: "-c default_transaction_read_only=on" },
+  });
+  try {
+    expect(await standby.one("select 1 as here")).toEqual({ here: 1 });
+    const said = { code: "DB_UNAVAILABLE", message: expect.stringMatching(/it is a standby[^]*\n.*name the primary/) };
+    await expect(standby.run(write)).rejects.toMatchObject(said);
+    await expect(standby.transaction((tx) => tx.run(write))).rejects.toMatchObject(said);
+  } finally {
+    await standby.close();
+  }
+});

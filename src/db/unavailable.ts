@@ -27,6 +27,15 @@ export function translate(thrown: unknown): unknown {
       cause: thrown,
     });
   }
+  if (code === "25006") {
+    // Of a copy that follows another: it may be promoted, or the way to the primary mended, while processes run.
+    const hint = "let DATABASE_URL name the primary; if that is gone for good, promote this one: select pg_promote()";
+    return new Fault(
+      "DB_UNAVAILABLE",
+      `the database takes no writes: it is a standby, or set to be read only (${code})\n${hint}`,
+      { cause: thrown },
+    );
+  }
   if (code === "42501") {
     const hint = "the role of DATABASE_URL must own the database and whatever is in it";
     return new Fault("DB_REFUSED", `the database refuses this: ${text} (${code})\n${hint}`, { cause: thrown });
