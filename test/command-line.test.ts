@@ -42,10 +42,15 @@ test("nobody is removed from the operators before they were named and somebody s
   expect(await list()).toHaveLength(1);
 });
 
-test("a relying service is shown before it is removed", async () => {
+test("a relying service is shown before it is removed, or its token replaced", async () => {
   await service.command("signals", "add", "--name", "Music", "--audience", "https://music.example");
   const asked = await service.command("signals", "remove", "--name", "Music");
   expect(asked).toMatchObject({ code: 1, out: expect.stringMatching(/^Music {2}[0-9a-f-]{36}\n {2}token good until/) });
+  const token = await service.command("signals", "token", "--name", "Music");
+  expect(token).toMatchObject({ code: 1, out: expect.stringMatching(/^Music {2}[0-9a-f-]{36}\n {2}token good until/) });
+  expect(token.err).toContain("no token was made");
+  const made = await service.command("signals", "token", "--name", "Music", "--yes");
+  expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^token +\S{20}/) });
   expect(await service.command("signals", "remove", "--name", "Music", "--yes")).toMatchObject({ code: 0 });
 });
 
@@ -69,4 +74,26 @@ test("when the copy was taken can be said and taken back by amend, and only a wo
   expect(await copiedAt()).toBe("2026-01-02T03:04:05.000Z");
   expect(await service.command("incident", "amend", "--copied-at", "unknown")).toMatchObject({ code: 0 });
   expect(await copiedAt()).toBeNull();
+});
+
+test("what would be put in place of what is said before a restore is asked about, and nothing is touched", async () => {
+  const backup = join(service.folder, "asked.backup");
+  const keys = join(service.folder, "asked.keys");
+  expect(await service.command("backup", backup, "--keys", keys)).toMatchObject({ code: 0 });
+  const asked = await service.command("restore", backup, "--keys", keys);
+  expect(asked).toMatchObject({ code: 1, err: expect.stringContaining("nothing was touched") });
+  expect(asked.out).toMatch(/^database +the backup made 20\d\d-.* UTC: \d+ tables, [\d,]+ bytes\n/);
+  expect(asked.out).toMatch(/\nkeys +\S*asked\.keys comes to /);
+  const none = await service.command("restore", keys);
+  expect(none).toMatchObject({ code: 1, out: "", err: expect.stringContaining("error: not a backup") });
+});
+
+test("which keys would be destroyed, and which stay and why, is said before it is asked", async () => {
+  expect(await service.command("keys", "retire")).toMatchObject({ code: 0, out: "there is no old key\n" });
+  expect(await service.command("keys", "rotate", "--purpose", "sign.grant", "--yes")).toMatchObject({ code: 0 });
+  expect(await service.command("keys", "rotate", "--purpose", "code.sign-up", "--yes")).toMatchObject({ code: 0 });
+  const asked = await service.command("keys", "retire");
+  expect(asked).toMatchObject({ code: 1, err: expect.stringContaining("nothing was retired") });
+  expect(asked.out).toMatch(/^sign\.grant 1: stays, needed by grants that are good until/m);
+  expect(asked.out).toMatch(/^code\.sign-up 1: nothing needs it; it would be destroyed$/m);
 });

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { messageOf, Fault } from "../kernel/fault.ts";
-import { backupDatabase, restoreDatabase } from "../db/backup.ts";
+import { backupDatabase, describeBackup, restoreDatabase } from "../db/backup.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
@@ -22,7 +22,38 @@ import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 import { plantNeeds } from "./canary.ts";
 import { withDatabase, withGround } from "./ground.ts";
-import { confirmed, figure, textOf, type Command } from "./command.ts";
+import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+
+interface ToRestore {
+  readonly file: string | undefined;
+  readonly keys: string | undefined;
+  readonly exactKeys: string | undefined;
+}
+
+/** Says what would be put in place of what; or why nothing can be, before anybody is asked. */
+async function sayWhatIsRestored(
+  { say, values, config }: Call,
+  { file, keys, exactKeys }: ToRestore,
+): Promise<Outcome | undefined> {
+  if (file !== undefined) {
+    const backup = await describeBackup(file);
+    if (backup === undefined) {
+      return { kind: "refused", error: "not a backup", hint: "give the file that `houselights backup` wrote" };
+    }
+    const { madeAt, tables, sizeBytes } = backup;
+    say(
+      `database                the backup made ${instant(madeAt)}: ${numbered(tables, "table")}, ${figure(sizeBytes)} bytes`,
+    );
+    say("                        takes the place of all that is in the database now");
+  }
+  const folder = keysDirOf(config);
+  if (keys !== undefined) {
+    const aside = values["replace"] === true ? "; those that are there are put aside" : "";
+    say(`keys                    ${keys} comes to ${folder}${aside}`);
+  }
+  if (exactKeys !== undefined) say(`exact keys              ${exactKeys} is added to those in ${folder}`);
+  return undefined;
+}
 
 export const keepingCommands: readonly Command[] = [
   {
@@ -137,9 +168,15 @@ export const keepingCommands: readonly Command[] = [
       if (file === undefined && keys === undefined && exactKeys === undefined)
         return { kind: "usage", error: "a file is needed" };
       if (file !== undefined && !existsSync(file)) return { kind: "refused", error: "there is no such file" };
-      if (
-        !(await confirmed(call, "everything written since the backup is lost, and everybody is signed out; go on?"))
-      ) {
+      if (values["yes"] !== true) {
+        const refused = await sayWhatIsRestored(call, { file, keys, exactKeys });
+        if (refused !== undefined) return refused;
+      }
+      const loses =
+        file === undefined
+          ? "the service must be stopped meanwhile; go on?"
+          : "everything written since the backup is lost, and everybody is signed out; go on?";
+      if (!(await confirmed(call, loses))) {
         return { kind: "refused", error: "nothing was touched", hint: "--yes restores without asking" };
       }
       try {

@@ -1,7 +1,7 @@
 import { toIso } from "../kernel/clock.ts";
 import type { KeyPurpose } from "../keyholder/keyholder.ts";
 import { keyPurposes, parsePurpose } from "../keyholder/keys.ts";
-import { keysStatus, retireKey, rotateKeys, usePreparedKey, type KeysStatus } from "../rotation/rotate.ts";
+import { keysStatus, retireKey, rotateKeys, usePreparedKey, wouldRetire, type KeysStatus } from "../rotation/rotate.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
 import { makeModuleKey } from "../keyholder/module-seal.ts";
@@ -66,18 +66,33 @@ function statusLines({ generation, states, walks, named }: KeysStatus): string[]
   return lines;
 }
 
+/** Says which keys would be destroyed, and asks; where there is none, there is nothing to ask. */
+async function mayRetire(call: Call, ground: Ground, purposes: readonly KeyPurpose[]): Promise<boolean> {
+  let isAsked = false;
+  for (const each of purposes) {
+    const would = await wouldRetire(needsOf(ground), each);
+    if (would.kind === "closing") {
+      isAsked = true;
+      call.say(`${each} ${would.version}: nothing needs it; it would be destroyed`);
+    }
+    if (would.kind === "needed") call.say(`${each} ${would.version}: stays, needed by ${would.by.join(", ")}`);
+  }
+  const question = "what still names the old keys in a backup can never be read again with these keys; go on?";
+  return !isAsked || confirmed(call, question);
+}
+
 async function retire(call: Call): Promise<Outcome> {
   const purpose = askedPurpose(call);
   if (isOutcome(purpose)) return purpose;
-  const question = "what still names the old keys in a backup can never be read again with these keys; go on?";
-  if (!(await confirmed(call, question))) {
-    return { kind: "refused", error: "nothing was retired", hint: "--yes retires without asking" };
-  }
+  const purposes = purpose === undefined ? keyPurposes : [purpose];
   return withGround(call.config, call.log, async (ground) => {
+    if (call.values["yes"] !== true && !(await mayRetire(call, ground, purposes))) {
+      return { kind: "refused", error: "nothing was retired", hint: "--yes retires without asking" };
+    }
     const lines: string[] = [];
     const json: object[] = [];
     let isRefused = false;
-    for (const each of purpose === undefined ? keyPurposes : [purpose]) {
+    for (const each of purposes) {
       const outcome = await retireKey(needsOf(ground), each);
       json.push({ purpose: each, ...outcome });
       if (outcome.kind === "needed") {

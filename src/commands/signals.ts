@@ -140,14 +140,21 @@ export const signalCommands: readonly Command[] = [
   {
     words: ["signals", "token"],
     summary: "give a relying service another token; the one before opens nothing from then on",
-    arguments: "--name NAME",
-    options: nameOption,
-    optionHelp: [nameHelp],
+    arguments: "--name NAME [--yes]",
+    options: { ...nameOption, yes: { type: "boolean" } },
+    optionHelp: [nameHelp, ["--yes", "without asking"]],
     examples: ["houselights signals token --name Music"],
     run: (call) =>
       withGround(call.config, call.log, async (ground): Promise<Outcome> => {
-        const id = await findReceiver(call, await listReceivers(ground.db));
+        const receivers = await listReceivers(ground.db);
+        const id = await findReceiver(call, receivers);
         if (typeof id === "object") return id;
+        if (call.values["yes"] !== true) {
+          for (const line of receivers.filter((one) => one.id === id).flatMap(receiverLines)) call.say(line);
+        }
+        if (!(await confirmed(call, "its token opens nothing from then on, until it has the new one; go on?"))) {
+          return { kind: "refused", error: "no token was made", hint: "--yes makes one without asking" };
+        }
         const renewed = await renewToken(ground, id, host);
         if (renewed === undefined) return { kind: "refused", error: "there is no such relying service" };
         const { token, expiresAt } = renewed;

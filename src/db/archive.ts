@@ -109,6 +109,18 @@ export type OpenOutcome =
   | { readonly kind: "opened"; readonly archive: OpenedArchive }
   | { readonly kind: "refused"; readonly reason: "not a backup" | "another format" | "damaged" };
 
+/** What a file says of itself, before anything in it was checked; `undefined` for one that is no backup of this format. */
+export async function readArchiveHeader(file: FileHandle): Promise<ArchiveHeader | undefined> {
+  const { size } = await file.stat();
+  const start = await readAt(file, 0, Math.min(magic.byteLength, size));
+  if (!start.equals(magic)) return undefined;
+  try {
+    return Value.Parse(Header, await sequential(file, magic.byteLength, size).json());
+  } catch {
+    return undefined;
+  }
+}
+
 /** Reads the file to its end, checking sum and structure, before anything is believed. The file must not change meanwhile. */
 export async function openArchive(file: FileHandle): Promise<OpenOutcome> {
   const { size } = await file.stat();

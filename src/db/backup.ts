@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { Fault, messageOf } from "../kernel/fault.ts";
-import { archiveWriter, openArchive } from "./archive.ts";
+import { archiveWriter, openArchive, readArchiveHeader } from "./archive.ts";
 import type { ArchiveHeader, ArchiveTable, OpenedArchive } from "./archive.ts";
 import { sqlState } from "./db.ts";
 import type { Db, Parameter, Tx } from "./db.ts";
@@ -149,6 +149,21 @@ export async function restoreDatabase(
     if (archive.header.migration < known) return refused("older");
     await migrate(db);
     return (await replaceContent(db, archive, beforeCommit)) ?? refused("other schema");
+  } finally {
+    await file.close();
+  }
+}
+
+/** What a backup says of itself, for whoever is asked whether to restore it; `undefined` for a file that will be refused. */
+export async function describeBackup(
+  path: string,
+): Promise<{ readonly madeAt: string; readonly tables: number; readonly sizeBytes: number } | undefined> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const found = await file.stat();
+    const header = found.isFile() ? await readArchiveHeader(file) : undefined;
+    return header && { madeAt: header.madeAt, tables: header.tables.length, sizeBytes: found.size };
   } finally {
     await file.close();
   }

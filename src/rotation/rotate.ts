@@ -112,19 +112,26 @@ export type RetireOutcome =
   | { readonly kind: "needed"; readonly version: number; readonly by: readonly string[] }
   | { readonly kind: "nothing old" };
 
+/** What retiring a purpose's key would come to now: `closing` is what would begin. Nothing is changed. */
+export async function wouldRetire(needs: RotationNeeds, purpose: KeyPurpose): Promise<RetireOutcome> {
+  await compareKeys(needs);
+  const state = stateOf((await needs.keys.states()).states, purpose);
+  const oldest = state.versions.find(({ version }) => version < state.newest);
+  if (oldest === undefined) return { kind: "nothing old" };
+  const { version } = oldest;
+  const by = await neededBy(needs, state, version, "before closing");
+  return by.length > 0 ? { kind: "needed", version, by } : { kind: "closing", version };
+}
+
 /**
  * Begins to retire the oldest version of a purpose's key, if nothing needs it. It is destroyed by `finishRetiring` after
  * the keyholder's grace, and only if nothing needs it then either. Running it twice is running it once.
  */
 export async function retireKey(needs: RotationNeeds, purpose: KeyPurpose): Promise<RetireOutcome> {
   const { db, keys } = needs;
-  await compareKeys(needs);
-  const state = stateOf((await keys.states()).states, purpose);
-  const oldest = state.versions.find(({ version }) => version < state.newest);
-  if (oldest === undefined) return { kind: "nothing old" };
-  const { version } = oldest;
-  const by = await neededBy(needs, state, version, "before closing");
-  if (by.length > 0) return { kind: "needed", version, by };
+  const would = await wouldRetire(needs, purpose);
+  if (would.kind !== "closing") return would;
+  const { version } = would;
   // The database first: what the keyholder no longer has must not be thought lost.
   await db.transaction(async (tx) => {
     if (await markClosing(tx, purpose, version)) await queueKeeping(tx);
