@@ -4,7 +4,7 @@ import { backupDatabase, describeBackup, restoreDatabase } from "../db/backup.ts
 import { systemClock } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
-import { openDb } from "../db/db.ts";
+import { openDb, type Db, type Tx } from "../db/db.ts";
 import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { revivable, toldOf } from "../credentials/reconcile.ts";
 import { queueFanOut } from "../signals/queue-signal.ts";
@@ -22,7 +22,10 @@ import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 import { plantNeeds } from "./canary.ts";
 import { withDatabase, withGround } from "./ground.ts";
+import { showingProgress, stderr } from "./show-progress.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
+
+const mebibytes = { units: "MiB", unit: 2 ** 20 } as const;
 
 interface ToRestore {
   readonly file: string | undefined;
@@ -108,9 +111,11 @@ export const keepingCommands: readonly Command[] = [
         return { kind: "done", lines: ["keys written: keep them apart from the database's backup"] };
       }
       if (file === undefined) return { kind: "usage", error: "a file is needed", hint: "houselights backup FILE" };
+      const writeBackup = (from: Db, signal: AbortSignal) =>
+        showingProgress(stderr, mebibytes, (progress) => backupDatabase(from, file, signal, progress));
       const plain = await withDatabase(config, log, async (connection, signal) => {
         const db = openDb({ connection, log, maxConnections: 2 });
-        const written = async () => ((await liveCanaries(db)).length > 0 ? null : backupDatabase(db, file, signal));
+        const written = async () => ((await liveCanaries(db)).length > 0 ? null : writeBackup(db, signal));
         return written().finally(() => db.close());
       });
       // With canaries in it a backup gets its own, for which the keyholder is needed.
@@ -119,7 +124,7 @@ export const keepingCommands: readonly Command[] = [
           ? { summary: plain, canaries: null }
           : await withGround(config, log, async (ground, signal) => {
               const rotated = await rotateForBackup(plantNeeds(ground), "host");
-              return { summary: await backupDatabase(ground.db, file, signal), canaries: rotated };
+              return { summary: await writeBackup(ground.db, signal), canaries: rotated };
             });
       await backUpKeys();
       return {
@@ -199,7 +204,7 @@ export const keepingCommands: readonly Command[] = [
         try {
           await migrate(db);
           const before = highest(await readFloors(db));
-          return await restoreDatabase(db, file, async (tx) => {
+          const refuseOld = async (tx: Tx): Promise<void> => {
             // In the restore's own commit: nothing that the backup could revive is good for one moment.
             const now = systemClock.now();
             const epoch = await raiseFloors(tx, revivable, now, before + 1);
@@ -207,7 +212,8 @@ export const keepingCommands: readonly Command[] = [
             await append(tx, now, { kind: "copy detected", detail }, systemRandom);
             await queueFanOut(tx, systemRandom, null, toldOf(revivable), now, "copy refused");
             await raiseAlarm(tx, now, systemRandom, copyDetected({ "restored by": "host", epoch }));
-          });
+          };
+          return await showingProgress(stderr, mebibytes, (progress) => restoreDatabase(db, file, refuseOld, progress));
         } finally {
           await db.close();
         }

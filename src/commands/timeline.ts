@@ -18,6 +18,7 @@ import { figure, instant, textOf, type Call, type Command, type Outcome } from "
 import { accountOf } from "./account-of.ts";
 import { idHelp, idOption, onCase } from "./case.ts";
 import { withGround } from "./ground.ts";
+import { showingProgress, stderr } from "./show-progress.ts";
 import { notWritten, writeNamed } from "./write-named.ts";
 
 const manyOf = (values: Call["values"], name: string): string[] => {
@@ -32,7 +33,9 @@ const verifyDatabase = ({ config, log }: Call): Promise<Outcome> =>
     const publicKeys = keys.map(({ publicKey }) => publicKey);
     const { databaseId, ...first } = await readStanding(db);
     const { head: witnessed } = await keyholders.operator.witness.read(databaseId, first);
-    const verdict = await verifyTimeline({ db, databaseId, publicKeys, witnessed });
+    const verdict = await showingProgress(stderr, { units: "entries" }, (progress) =>
+      verifyTimeline({ db, databaseId, publicKeys, witnessed, progress }),
+    );
     if (verdict.kind === "intact") {
       return {
         kind: "done",
@@ -187,9 +190,9 @@ export const timelineCommands: readonly Command[] = [
       return withGround(config, log, async ({ db, keyholders }): Promise<Outcome> => {
         const { databaseId } = await readStanding(db);
         const policy = await readPolicyFile(config.timelinePolicy);
-        const published = await publishTiles({ db, folder: resolve(folder), log, policy }).catch((thrown: unknown) =>
-          notWritten("the folder", thrown),
-        );
+        const published = await showingProgress(stderr, { units: "entries" }, (progress) =>
+          publishTiles({ db, folder: resolve(folder), log, policy, progress }),
+        ).catch((thrown: unknown) => notWritten("the folder", thrown));
         if ("kind" in published) return published;
         if (published.size === 0) {
           return { kind: "refused", error: "nothing is signed yet", hint: "start the service: its worker signs" };

@@ -85,20 +85,28 @@ test("what comes back is what went in, every type of every table, into the same 
   const before = await contentOf(db);
   expect(Object.values(before).filter((rows) => rows.length === 0)).toEqual([]);
   const file = join(folder, "round-trip");
-  const summary = await backupDatabase(db, file);
+  const told: [number, number | null][] = [];
+  const tell = (done: number, total: number | null) => void told.push([done, total]);
+  const summary = await backupDatabase(db, file, undefined, tell);
+  expect(told.map(([done]) => done)).toEqual(told.map(([done]) => done).toSorted((one, other) => one - other));
+  expect(told.at(-1)).toEqual([expect.toSatisfy((done: number) => done > 0), expect.any(Number)]);
   expect(summary.sizeBytes).toBe((await stat(file)).size);
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 
   await db.run("delete from mailbox_letter");
   await db.run("update account set locale = 'changed'");
   expect(await contentOf(db)).not.toEqual(before);
-  expect(await restoreDatabase(db, file)).toEqual({
+  told.length = 0;
+  expect(await restoreDatabase(db, file, undefined, tell)).toEqual({
     kind: "restored",
     tables: summary.tables,
     rows: summary.rows,
     databaseId: summary.databaseId,
   });
   expect(await contentOf(db)).toEqual(before);
+  expect(new Set(told.map(([, total]) => total))).toEqual(new Set([summary.sizeBytes]));
+  expect(told.at(-1)![0]).toBeGreaterThan(0);
+  expect(told.at(-1)![0]).toBeLessThanOrEqual(summary.sizeBytes);
 });
 
 test("into an empty database, which gets the identity of the one backed up", async () => {

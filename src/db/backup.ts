@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { Fault, messageOf } from "../kernel/fault.ts";
+import type { Progress } from "../kernel/progress.ts";
 import { archiveWriter, openArchive, readArchiveHeader } from "./archive.ts";
 import type { ArchiveHeader, ArchiveTable, OpenedArchive } from "./archive.ts";
 import { sqlState } from "./db.ts";
@@ -46,12 +47,19 @@ const hints = {
  * Not in it: the keys (they are backed up apart, or the backup would open itself), and graphile-worker's jobs, which
  * are made anew from the tables' state.
  *
+ * `progress` is told bytes of rows, of as many as the tables take, which is about as much.
+ *
  * When `signal` aborts, what is written so far is removed at once: the process may be about to end, and each further try
  * would leave as much again.
  *
  * @throws Fault DISK_FULL; CONFIG_INVALID when the folder does not exist or cannot be written.
  */
-export async function backupDatabase(db: Db, path: string, signal?: AbortSignal): Promise<BackupSummary> {
+export async function backupDatabase(
+  db: Db,
+  path: string,
+  signal?: AbortSignal,
+  progress?: Progress,
+): Promise<BackupSummary> {
   const target = resolve(path);
   const draft = `${target}.${process.pid}.partial`;
   let file: FileHandle;
@@ -67,7 +75,7 @@ export async function backupDatabase(db: Db, path: string, signal?: AbortSignal)
   signal?.addEventListener("abort", giveUp);
   try {
     signal?.throwIfAborted();
-    const summary = await writeSnapshot(db, file);
+    const summary = await writeSnapshot(db, file, progress);
     await file.sync();
     await file.close();
     await rename(draft, target);
@@ -85,7 +93,7 @@ export async function backupDatabase(db: Db, path: string, signal?: AbortSignal)
   }
 }
 
-async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
+async function writeSnapshot(db: Db, file: FileHandle, progress: Progress | undefined): Promise<BackupSummary> {
   const client = await db.connectForCopy();
   try {
     await client.query("begin isolation level repeatable read read only");
@@ -93,9 +101,13 @@ async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
     const writer = archiveWriter(file);
     await writer.begin(header);
     const rows: Record<string, number> = {};
+    const size = await client.query<{ bytes: number }>(
+      `select sum(pg_table_size(oid))::float8 as bytes from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'`,
+    );
+    const told = telling(progress, size.rows[0]?.bytes ?? null);
     for (const table of header.tables) {
       const stream = client.query(copyTo(`copy ${target(table)} to stdout (format binary)`));
-      await writer.table(stream);
+      await writer.table(told(stream));
       rows[table.name] = stream.rowCount;
     }
     const sizeBytes = await writer.end(rows);
@@ -111,6 +123,18 @@ async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
   }
 }
 
+/** The same pieces, telling of the bytes that have gone by. */
+function telling(progress: Progress | undefined, total: number | null) {
+  let done = 0;
+  return async function* (pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      yield piece;
+      done += piece.byteLength;
+      progress?.(done, total);
+    }
+  };
+}
+
 /**
  * Replaces the database's content with the archive's, in one transaction, also under a running service and also into an
  * empty database, which is migrated first. A file that is refused has changed nothing.
@@ -119,6 +143,8 @@ async function writeSnapshot(db: Db, file: FileHandle): Promise<BackupSummary> {
  * again. So that it is asked: every other connection to the database is cut just before the commit, while all tables
  * are locked. Whatever connects afterwards finds the tables locked until the commit, and asks the witness first. A
  * listener learns of it by its connection's end, and needs no notification.
+ *
+ * `progress` is told bytes of the file that have been put back, once the whole of it has been checked.
  *
  * `beforeCommit` runs in the restoring transaction, so that what it refuses is refused from the first moment on.
  *
@@ -130,6 +156,7 @@ export async function restoreDatabase(
   db: Db,
   path: string,
   beforeCommit: (tx: Tx) => Promise<void> = async () => undefined,
+  progress?: Progress,
 ): Promise<RestoreOutcome> {
   const refused = (reason: keyof typeof hints): RestoreOutcome => ({ kind: "refused", reason, hint: hints[reason] });
   let file: FileHandle;
@@ -148,7 +175,10 @@ export async function restoreDatabase(
     if (archive.header.migration > known) return refused("newer");
     if (archive.header.migration < known) return refused("older");
     await migrate(db);
-    return (await replaceContent(db, archive, beforeCommit)) ?? refused("other schema");
+    return (
+      (await replaceContent(db, archive, beforeCommit, telling(progress, (await file.stat()).size))) ??
+      refused("other schema")
+    );
   } finally {
     await file.close();
   }
@@ -173,6 +203,7 @@ async function replaceContent(
   db: Db,
   archive: OpenedArchive,
   beforeCommit: (tx: Tx) => Promise<void>,
+  told: ReturnType<typeof telling>,
 ): Promise<RestoreOutcome | undefined> {
   const { header } = archive;
   const client = await db.connectForCopy();
@@ -198,7 +229,7 @@ async function replaceContent(
     for (const name of names) await client.query(`alter table ${name} disable trigger user`);
     await client.query(`truncate ${names.join(", ")}`);
     let rows = 0;
-    for (const table of header.tables) rows += await fill(client, table, archive);
+    for (const table of header.tables) rows += await fill(client, table, archive, told);
     for (const { name, value, isCalled } of header.sequences) {
       await client.query("select setval($1::regclass, $2, $3)", [pg.escapeIdentifier(name), value, isCalled]);
     }
@@ -231,9 +262,14 @@ function statementsOf(client: pg.ClientBase): Tx {
   };
 }
 
-async function fill(client: pg.ClientBase, table: ArchiveTable, archive: OpenedArchive): Promise<number> {
+async function fill(
+  client: pg.ClientBase,
+  table: ArchiveTable,
+  archive: OpenedArchive,
+  told: ReturnType<typeof telling>,
+): Promise<number> {
   const stream = client.query(copyFrom(`copy ${target(table)} from stdin (format binary)`));
-  await pipeline(Readable.from(archive.nextTable()), stream);
+  await pipeline(Readable.from(told(archive.nextTable())), stream);
   if (stream.rowCount !== archive.rows[table.name]) {
     throw new Fault("IMPOSSIBLE", `${table.name} came back with another number of rows; nothing was restored`);
   }

@@ -3,6 +3,7 @@ import { open, readFile, readdir, rename, rm, stat, type FileHandle } from "node
 import { dirname, join } from "node:path";
 import { minuteMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import type { Progress } from "../kernel/progress.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
 import type { Db } from "../db/db.ts";
@@ -24,6 +25,8 @@ interface Needs {
   readonly log: Log;
   /** Whose cosignatures make the file `cosigned`; without a policy there is none. */
   readonly policy?: Pick<Policy, "witnesses" | "isMet"> | undefined;
+  /** In entries. */
+  readonly progress?: Progress;
 }
 
 export interface Published {
@@ -125,7 +128,7 @@ async function isOfThisTimeline(
 }
 
 async function writeUpTo(
-  { db, folder }: Needs,
+  { db, folder, progress }: Needs,
   before: number,
   head: { readonly size: number; readonly note: string },
 ): Promise<Published> {
@@ -142,6 +145,8 @@ async function writeUpTo(
       }),
     );
     for (const end of ends) if (end.status === "rejected") throw end.reason;
+    const last = batch.at(-1);
+    if (last?.level === "entries") progress?.(last.index * tileWidth + last.width, head.size);
     complete.push(...batch.filter(({ width }) => width === tileWidth));
     batch = [];
     // Folders first, so that no name is removed before the one that replaces it is durable.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { manualClock, sleep, systemClock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import type { Progress } from "../kernel/progress.ts";
 import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
@@ -83,11 +84,24 @@ async function record(count: number, entry: TimelineEntry = { kind: "sign-in", d
   }
 }
 
-async function verify(): Promise<TimelineVerdict> {
+async function verify(progress: Progress = () => undefined): Promise<TimelineVerdict> {
   const keys = await keyholder.publicKeys("checkpoint");
   const { head: witnessed } = await keyholder.witness.read(databaseId, { floors, head: await currentHead(db) });
-  return verifyTimeline({ db, databaseId, publicKeys: keys.map(({ publicKey }) => publicKey), witnessed });
+  return verifyTimeline({ db, databaseId, publicKeys: keys.map(({ publicKey }) => publicKey), witnessed, progress });
 }
+
+test("whoever verifies is told how far it is", async () => {
+  await record(1_100);
+  while ((await integrate(needs())).integrated > 0);
+  const told: [number, number | null][] = [];
+  expect(await verify((done, total) => void told.push([done, total]))).toMatchObject({ kind: "intact" });
+  const all = told.at(-1)?.[1];
+  expect(all).toBeGreaterThanOrEqual(1_100);
+  expect(told).toEqual([
+    ...Array.from({ length: told.length - 1 }, (_, page) => [(page + 1) * 1_000, all]),
+    [all, all],
+  ]);
+});
 
 test("an entry is recorded if its transaction commits, by one insert, and not if it rolls back", async () => {
   await expect(

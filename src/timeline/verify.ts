@@ -1,3 +1,4 @@
+import type { Progress } from "../kernel/progress.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { TimelineHead } from "../keyholder/keyholder.ts";
 import { originOf, readCheckpoint } from "./checkpoint.ts";
@@ -147,6 +148,8 @@ interface Needs {
   /** Every key that ever signed checkpoints, as the keyholder (or a printed copy of its list) has them. */
   readonly publicKeys: readonly Uint8Array[];
   readonly witnessed?: TimelineHead;
+  /** In entries. */
+  readonly progress?: Progress;
 }
 
 const pageSize = 1_000;
@@ -155,7 +158,13 @@ const pageSize = 1_000;
  * Verifies the stored timeline: `verifyEntries` over the tables, and the stored subtrees too. Runs beside a working
  * integrator: what is integrated after the start is left for the next time.
  */
-export async function verifyTimeline({ db, databaseId, publicKeys, witnessed }: Needs): Promise<TimelineVerdict> {
+export async function verifyTimeline({
+  db,
+  databaseId,
+  publicKeys,
+  witnessed,
+  progress,
+}: Needs): Promise<TimelineVerdict> {
   const [extent] = await db.many<{ size: number; entries: number }>(
     `select coalesce((select max(size) from timeline_checkpoint), 0) as size,
             coalesce((select max(leaf_index) + 1 from timeline_entry), 0) as entries`,
@@ -179,6 +188,7 @@ export async function verifyTimeline({ db, databaseId, publicKeys, witnessed }: 
     for (let from = 0; from < entries; from += pageSize) {
       yield* await readEntries(db, from, Math.min(from + pageSize, entries));
       await checkNodes();
+      progress?.(Math.min(from + pageSize, entries), entries);
     }
   }
 

@@ -79,6 +79,16 @@ test("no password of the list is ever missed, about 1 stranger in 512 is taken f
   expect(mistaken).toBeLessThan(490);
 }, 120_000);
 
+test("a load says how many it has, and about how many it will be", async () => {
+  const list = await file(listOf(Array.from({ length: 600_000 }, (_, n) => `password ${n}`)));
+  const told: [number, number | null][] = [];
+  const progress = (done: number, all: number | null) => void told.push([done, all]);
+  await loadBreached({ lists: [list], path: breachedFileIn(await emptyDataDir()), now, progress });
+  expect(told.length).toBeGreaterThan(1);
+  expect(told.at(-1)).toEqual([600_000, expect.any(Number)]);
+  for (const [, all] of told) expect(Math.abs(all! - 600_000)).toBeLessThan(10_000);
+});
+
 test("small lists of every size from nothing to hundreds are whole", async () => {
   for (const count of [1, 2, 3, 5, 8, 13, 64, 100, 400]) {
     const dataDir = await emptyDataDir();

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { Fault, messageOf } from "../../kernel/fault.ts";
+import type { Progress } from "../../kernel/progress.ts";
 import type { EpochMs } from "../../kernel/clock.ts";
 import { syncFolder, systemCode } from "../../keyholder/durable-file.ts";
 import { encodeDirectory, encodeHead, headBytes, openFilterFile, type Part, type Summary } from "./file.ts";
@@ -23,8 +24,8 @@ export interface LoadOrder {
   /** The file that the service reads. */
   readonly path: string;
   readonly now: EpochMs;
-  /** Called after each part with the passwords so far. */
-  readonly progress?: (passwords: number) => void;
+  /** Called after each part with the passwords so far, and how many it will be if the rest lies as close as they do. */
+  readonly progress?: Progress;
   /** When it aborts, what is written so far is removed at once: the process may be about to end, and it can be a gigabyte. */
   readonly signal?: AbortSignal;
 }
@@ -96,8 +97,10 @@ async function writeParts(
     parts.push({ first0, first1, digests, shape, offset: position, crc: crc32(bytes) });
     position += bytes.length;
     total += digests;
+    // Hashes are spread evenly, and come in their order: how far the last one is, is how far the list is.
+    const share = ((words[(digests - 1) * wordsPerDigest] ?? 0) + 1) / 2 ** 32;
     digests = 0;
-    progress?.(total);
+    progress?.(total, Math.round(total / share));
   };
   await mergeInto((next) => {
     const at = digests * wordsPerDigest;
