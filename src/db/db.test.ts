@@ -116,7 +116,7 @@ test("what a snapshot reads stands at one instant, and it writes nothing", async
   });
   expect(looks).toEqual([[], []]);
   expect(await said()).toEqual(["meanwhile"]);
-  await expect(db.snapshot((tx) => say(tx, "written"))).rejects.toMatchObject({ code: "25006" });
+  await expect(db.snapshot((tx) => say(tx, "written"))).rejects.toMatchObject({ cause: { code: "25006" } });
 });
 
 test("a reading that takes longer than it may is given up, and its connection is good again", async () => {

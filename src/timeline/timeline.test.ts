@@ -11,6 +11,7 @@ import type { Db } from "../db/db.ts";
 import { testDatabase } from "../db/test-database.ts";
 import { connectKeyholder } from "../keyholder/client.ts";
 import { startKeyholder } from "../keyholder/supervise.ts";
+import { floorsAt } from "../keyholder/test-values.ts";
 import { append, appendAll, entryLimitBytes } from "./append.ts";
 import type { TimelineEntry } from "./append.ts";
 import { originOf, readCheckpoint } from "./checkpoint.ts";
@@ -51,19 +52,7 @@ async function tamper(on: Db, sql: string): Promise<number> {
   });
 }
 
-const floors = {
-  password: 1,
-  browser: 1,
-  tv: 1,
-  app: 1,
-  tool: 1,
-  ticket: 1,
-  code: 1,
-  link: 1,
-  passkey: 1,
-  totp: 1,
-  recovery: 1,
-} as never;
+const floors = floorsAt(1);
 
 beforeEach(async () => {
   await tamper(db, "delete from timeline_entry");
