@@ -265,6 +265,9 @@ test("a walk that is cut off at any batch goes on there, and two at once lose no
     },
   };
   await expect(rewrapColumn(cutOff, column, toVersion, { batchRows: 10 })).rejects.toThrow("killed");
+  // And told to stop: before the next batch, and not at the end.
+  const signal = AbortSignal.abort();
+  expect(await rewrapColumn(needs, column, toVersion, { batchRows: 10, signal })).toBe(false);
   const halfway = await beginWalk(db, clock, column, toVersion);
   expect(halfway.rewrapped).toBe(20);
   await Promise.all([
