@@ -373,3 +373,35 @@ test.each(["told", "owed"])(
     expect(alarm).toMatchObject({ kind: "copy detected", facts: { "passwords too": true } });
   },
 );
+
+test.each(["started afresh", "another account contained first"])(
+  "P8: a crash while one account was contained, and a backup from before it put back: its password is not good again (%s)",
+  async (next) => {
+    const service = await testService();
+    const { ground } = service;
+    const accountId = (await service.account("ada@example.org", goodPassword)) as AccountId;
+    const bob = (await service.account("bob@example.org", goodPassword)) as AccountId;
+    const order = { reason: "test", operator: "test" };
+    await integrateNow(service);
+    const file = await backup(service, "before");
+    expect(await signsIn(service)).toBe(true);
+    // As the witness stands once a process was killed after its commit; the worker goes on with the timeline.
+    const dies = { ...witnessOf(service), confirm: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "killed")) };
+    await containAccount(containNeedsOf(ground, dies), accountId, order);
+    expect(await signsIn(service)).toBe(false);
+    await integrateNow(service);
+
+    await ground.db.close();
+    await restore(service, file);
+    if (next !== "started afresh") await containAccount(containNeedsOf(ground, witnessOf(service)), bob, order);
+    await startAfresh(service, async ({ db }) => void (await db.one(`select 1`)));
+    const floors = await readFloors(ground.plainDb);
+    const password = await ground.plainDb.one<{ epoch: number }>(`select epoch from password where account_id = $1`, [
+      accountId,
+    ]);
+    expect(password!.epoch).toBeLessThan(floors.password);
+    if (next !== "started afresh") return;
+    const [alarm] = await listAlarms(ground.plainDb);
+    expect(alarm).toMatchObject({ kind: "copy detected", facts: { "passwords too": true } });
+  },
+);

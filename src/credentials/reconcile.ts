@@ -3,7 +3,7 @@ import { sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
-import type { Floors, Witness, WitnessState } from "../keyholder/keyholder.ts";
+import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { queueFanOut } from "../signals/queue-signal.ts";
@@ -92,8 +92,10 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
   const hasTurn = await takeTurn(connection);
   try {
     const settled = await waitForIntent(needs, connection, databaseId);
-    if (settled.intent !== null) {
-      const raised = await carryOut(needs, inTransactionOn(connection), databaseId, settled.intent);
+    let carried: readonly FloorKind[] = [];
+    if (isAnnounced(settled)) {
+      const raised = await carryOut(needs, inTransactionOn(connection), databaseId, settled);
+      carried = raised.kinds;
       seen.see(raised.floors);
       if (
         await inOrder(connection, await readStanding(connection), { ...settled, floors: raised.floors, intent: null })
@@ -101,7 +103,7 @@ export async function reconcile(needs: Needs, connection: Tx): Promise<Reconcile
         return { kind: "completed", epoch: raised.epoch };
       }
     }
-    return await repair(needs, connection, databaseId);
+    return await repair(needs, connection, databaseId, carried);
   } finally {
     if (hasTurn) await connection.run(`select pg_advisory_unlock($1)`, [turnKey]);
   }
@@ -125,9 +127,11 @@ async function inOrder(
   if (state.intent !== null) return false;
   if (floorKinds.some((kind) => floors[kind] < state.floors[kind])) return false;
   if (head.size < state.head.size) return false;
-  const then = await rootAt(connection, state.head.size);
-  return then?.rootHex === state.head.rootHex;
+  return hasHead(connection, state.head);
 }
+
+const hasHead = async (tx: Tx, head: TimelineHead): Promise<boolean> =>
+  (await rootAt(tx, head.size))?.rootHex === head.rootHex;
 
 async function waitForIntent({ witness }: Needs, connection: Tx, databaseId: string): Promise<WitnessState> {
   for (let waitedMs = 0; ; waitedMs += settleStepMs) {
@@ -164,32 +168,51 @@ const inTransactionOn =
 interface Raised {
   readonly epoch: Epoch;
   readonly floors: Floors;
+  readonly kinds: readonly FloorKind[];
 }
+
+type Announced = Pick<WitnessState, "head"> & { readonly intent: NonNullable<WitnessState["intent"]> };
+
+/** Whether a containment is announced that nobody has settled. */
+export const isAnnounced = (state: WitnessState): state is WitnessState & Announced => state.intent !== null;
 
 /**
  * Raises the floors that somebody announced and did not raise, and tells the witness. Doing so while they are still
  * about it raises them twice; taking the announcement back would leave theirs unannounced.
+ *
+ * Whose account was to be contained is not announced. A copy from before has that account's password as it was, and the
+ * floor raised here would hide it from whoever compares: so all passwords of a copy are refused at once.
  */
 export async function carryOut(
   needs: Pick<Needs, "witness" | "clock" | "random" | "log">,
   transaction: Transaction,
   databaseId: string,
-  { epoch, kinds }: NonNullable<WitnessState["intent"]>,
+  { head, intent }: Announced,
 ): Promise<Raised> {
+  const isCopy = await transaction(async (tx) => !(await hasHead(tx, head)) || !(await hasHead(tx, intent.head)));
+  const passwordsToo = isCopy && intent.kinds.includes("account") && !intent.kinds.includes("password");
+  const kinds: readonly FloorKind[] = passwordsToo ? [...intent.kinds, "password"] : intent.kinds;
+  const { epoch } = intent;
   const raised = await raise(needs, transaction, kinds, epoch, { "completed after": "a crash" }, "contained");
   await needs.witness.confirm(databaseId, raised.floors);
   needs.log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
   return raised;
 }
 
-async function repair(needs: Needs, connection: Tx, databaseId: string): Promise<Reconciled> {
+/** `carried` are kinds in which the database was behind until a moment ago. */
+async function repair(
+  needs: Needs,
+  connection: Tx,
+  databaseId: string,
+  carried: readonly FloorKind[],
+): Promise<Reconciled> {
   const { witness, seen, log, copyFound } = needs;
   // The witness first, the database after it: whatever a living process told the witness is committed by then.
   const state = await witness.read(databaseId, await readStanding(connection));
   const now = await readStanding(connection);
   if (await inOrder(connection, now, state)) return { kind: "in order" };
 
-  const behind = floorKinds.filter((kind) => now.floors[kind] < state.floors[kind]);
+  const behind = floorKinds.filter((kind) => now.floors[kind] < state.floors[kind] || carried.includes(kind));
   const kinds = refusedOfCopy(behind);
   const passwordsToo = kinds.includes("password");
   const detail = {
@@ -226,6 +249,6 @@ async function raise(
     await append(tx, now, { kind, detail: { ...detail, epoch, kinds } }, random);
     await queueFanOut(tx, random, null, toldOf(kinds), now, kind === "contained" ? kind : "copy refused");
     await found?.(tx, now, { ...detail, epoch });
-    return { epoch, floors: await readFloors(tx) };
+    return { epoch, floors: await readFloors(tx), kinds };
   });
 }

@@ -12,7 +12,7 @@ import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added
 import { callOffDeletion } from "../accounts/deletion.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
-import { carryOut } from "../credentials/reconcile.ts";
+import { carryOut, isAnnounced } from "../credentials/reconcile.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { readStanding } from "../credentials/standing.ts";
 import type { SignalKind } from "../signals/events.ts";
@@ -192,11 +192,11 @@ async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promis
   let { floors } = standing;
   try {
     const state = await witness.read(databaseId, { floors, head });
-    if (state.intent !== null) {
+    if (isAnnounced(state)) {
       // Somebody was killed, or stopped, in an earlier one. What the database does not have of it is carried out: it may
       // refuse more than this one does, and may have been in force before an older copy was put back.
       if (highest(floors) >= state.intent.epoch) await witness.confirm(databaseId, floors);
-      else ({ floors } = await carryOut(needs, (work) => db.transaction(work), databaseId, state.intent));
+      else ({ floors } = await carryOut(needs, (work) => db.transaction(work), databaseId, state));
     } else if (highest(floors) > highest(state.floors)) {
       await witness.confirm(databaseId, floors);
     }

@@ -8,7 +8,7 @@ import type { KeyholderClient } from "./client.ts";
 import { floorsAt, head } from "./test-values.ts";
 import { testKeyholder } from "./test-keyholder.ts";
 import type { TestKeyholder } from "./test-keyholder.ts";
-import { followBook, mergeBooks, openWitness, witnessPath, type WitnessBook } from "./witness.ts";
+import { encodeBook, followBook, mergeBooks, openWitness, parseBook, witnessPath, type WitnessBook } from "./witness.ts";
 
 let keyholder: TestKeyholder;
 let operator: KeyholderClient;
@@ -265,4 +265,20 @@ test("floors that leave no room above them are not remembered, and the true ones
   await expect(operator.witness.adopt(id, all)).rejects.toMatchObject(refused);
   await operator.witness.intend(id, { ...intent, epoch: epoch(3) });
   await operator.witness.confirm(id, floorsAt(1, { password: 3, tv: 3 }));
+});
+
+test("what was written before single accounts had a floor is read as if none had been contained, and nothing else is made up", () => {
+  const floors = floorsAt(7, { account: 1 });
+  const { account, ...before } = floors;
+  const bookOf = (written: object) => ({ "a-database": { floors: written, head: head(3), intent: null } });
+  const read = parseBook(JSON.parse(JSON.stringify(bookOf(before))), "old.json");
+  expect(encodeBook(read)).toEqual(bookOf(floors));
+  expect(followBook(new Map([["a-database", { floors, head: head(3), intent: null }]]), read).get("a-database")).toEqual(
+    bookOf(floors)["a-database"],
+  );
+  const { password, ...without } = before;
+  for (const wrong of [without, { ...before, account: 0 }, { ...before, other: 1 }, { ...without, other: 1 }]) {
+    expect(() => parseBook(bookOf(wrong), "wrong.json")).toThrow("not a witness");
+  }
+  expect([account, password]).toEqual([1, 7]);
 });

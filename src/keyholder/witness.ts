@@ -32,10 +32,21 @@ const isCount = (value: unknown): value is number =>
 export const parseEpoch = (value: unknown): Epoch | undefined =>
   isCount(value) && value >= 1 ? asEpoch(value) : undefined;
 
-/** Reads floors from outside: one epoch for every kind, and nothing else. */
+/** Kinds that came after the first files were written. One that names none of them has seen none raised. */
+const cameLater: ReadonlySet<FloorKind> = new Set(["account"]);
+
+/**
+ * Reads floors from outside, also what an earlier version wrote or says: one epoch for every kind, the first one for a kind that
+ * it does not know, and nothing else.
+ */
 export function parseFloors(value: unknown): Floors | undefined {
-  if (!isRecord(value) || Object.keys(value).length !== floorKinds.length) return undefined;
-  const entries = floorKinds.map((kind): [FloorKind, Epoch | undefined] => [kind, parseEpoch(value[kind])]);
+  if (!isRecord(value)) return undefined;
+  const missing = floorKinds.filter((kind) => cameLater.has(kind) && !Object.hasOwn(value, kind));
+  if (Object.keys(value).length !== floorKinds.length - missing.length) return undefined;
+  const entries = floorKinds.map((kind): [FloorKind, Epoch | undefined] => [
+    kind,
+    parseEpoch(missing.includes(kind) ? 1 : value[kind]),
+  ]);
   if (entries.some(([, floor]) => floor === undefined)) return undefined;
   return Object.fromEntries(entries) as Floors;
 }
