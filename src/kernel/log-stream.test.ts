@@ -30,6 +30,16 @@ test("every line is written, also what was logged just before the end", async ()
   ]);
 });
 
+test("nor does a process that was at work for long end as one whose write is stuck", async () => {
+  const busy = "const until = performance.now() + 600; while (performance.now() < until);";
+  const child = run("pipe", 1, `log.info("first"); ${busy} log.info("last"); process.exit(4)`);
+  let text = "";
+  child.stderr?.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  expect(await once(child, "close")).toEqual([4, null]);
+  const lines = text.trimEnd().split("\n");
+  expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(["line", "first", "last"]);
+});
+
 // The kernel's own full disk.
 test.skipIf(!existsSync("/dev/full"))(
   "a full disk holds up neither a process's end nor what it says in its despair",

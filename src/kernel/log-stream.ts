@@ -1,5 +1,5 @@
 import { write, writeSync } from "node:fs";
-import { after, secondMs, steadyClock } from "./clock.ts";
+import { after, secondMs } from "./clock.ts";
 
 /** Lines that wait to be written, in bytes; what comes beyond is dropped and counted. */
 const mostWaiting = 4 * 2 ** 20;
@@ -30,8 +30,8 @@ export function logStream(
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   let dropped = 0;
-  /** What is being written, since when, and whether it waits to be tried again. */
-  let underWay: { bytes: Buffer; readonly since: number; resting: boolean } | undefined;
+  /** What is being written, whether it waits to be tried again, and whether it is stuck. */
+  let underWay: { readonly bytes: Buffer; resting: boolean; stuck: boolean } | undefined;
 
   const writeNext = (): void => {
     let [count, bytes] = [0, 0];
@@ -43,9 +43,12 @@ export function logStream(
     put(Buffer.concat(waiting.splice(0, count)));
   };
   const put = (bytes: Buffer): void => {
-    const now = { bytes, since: steadyClock.now(), resting: false };
+    const now = { bytes, resting: false, stuck: false };
     underWay = now;
+    // Believed of a process that has looked meanwhile: one that is at work for long has not heard yet what was written.
+    const callOff = after(stuckAfterMs, () => setImmediate(() => (now.stuck = true)));
     write(fd, bytes, 0, bytes.length, null, (error, written) => {
+      callOff();
       if (error !== null) {
         now.resting = true;
         after(isFullPipe(error) ? againSoonMs : againMs, () => {
@@ -63,8 +66,7 @@ export function logStream(
       if (underWay === undefined) writeNext();
     });
   };
-  const isStuck = (): boolean =>
-    underWay !== undefined && !underWay.resting && steadyClock.now() - underWay.since > stuckAfterMs;
+  const isStuck = (): boolean => underWay?.stuck === true && !underWay.resting;
 
   const flushSync = (): void => {
     if (isStuck()) return;
