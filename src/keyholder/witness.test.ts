@@ -8,7 +8,15 @@ import type { KeyholderClient } from "./client.ts";
 import { floorsAt, head } from "./test-values.ts";
 import { testKeyholder } from "./test-keyholder.ts";
 import type { TestKeyholder } from "./test-keyholder.ts";
-import { encodeBook, followBook, mergeBooks, openWitness, parseBook, witnessPath, type WitnessBook } from "./witness.ts";
+import {
+  encodeBook,
+  followBook,
+  mergeBooks,
+  openWitness,
+  parseBook,
+  witnessPath,
+  type WitnessBook,
+} from "./witness.ts";
 
 let keyholder: TestKeyholder;
 let operator: KeyholderClient;
@@ -273,9 +281,9 @@ test("what was written before single accounts had a floor is read as if none had
   const bookOf = (written: object) => ({ "a-database": { floors: written, head: head(3), intent: null } });
   const read = parseBook(JSON.parse(JSON.stringify(bookOf(before))), "old.json");
   expect(encodeBook(read)).toEqual(bookOf(floors));
-  expect(followBook(new Map([["a-database", { floors, head: head(3), intent: null }]]), read).get("a-database")).toEqual(
-    bookOf(floors)["a-database"],
-  );
+  expect(
+    followBook(new Map([["a-database", { floors, head: head(3), intent: null }]]), read).get("a-database"),
+  ).toEqual(bookOf(floors)["a-database"]);
   const { password, ...without } = before;
   for (const wrong of [without, { ...before, account: 0 }, { ...before, other: 1 }, { ...without, other: 1 }]) {
     expect(() => parseBook(bookOf(wrong), "wrong.json")).toThrow("not a witness");

@@ -25,8 +25,15 @@ export type Posted =
   /**
    * To be tried again; `why` names no address and nothing that the receiver said but its status and error code. An answer is
    * what a receiver says by itself, and not that it, or what stands before it, is away (RFC 9110 section 15.6.3 and after).
+   * `isTried`: it had the token, or nobody knows, and it may be this one that it does not get over.
    */
-  | { readonly kind: "later"; readonly why: string; readonly isAnswer?: true; readonly afterMs?: number };
+  | {
+      readonly kind: "later";
+      readonly why: string;
+      readonly isAnswer?: true;
+      readonly isTried?: true;
+      readonly afterMs?: number;
+    };
 
 const answerWithinMs = 10 * secondMs;
 /** An answer is empty, or a short error. */
@@ -125,7 +132,8 @@ export function postSet(endpoint: Endpoint, token: string): Promise<Posted> {
   }
   return new Promise((resolve) => {
     const late = AbortSignal.timeout(answerWithinMs);
-    const later = (why: string): void => resolve({ kind: "later", why });
+    const later = (why: string): void => resolve({ kind: "later", why, isTried: true });
+    const unreached = (why: string): void => resolve({ kind: "later", why });
     const send = url.protocol === "https:" ? requestHttps : requestHttp;
     const request = send(
       url,
@@ -161,7 +169,7 @@ export function postSet(endpoint: Endpoint, token: string): Promise<Posted> {
     );
     request.on("error", (error: Error & { code?: string }) => {
       if (late.aborted) return later("it did not answer in time");
-      later(
+      unreached(
         error instanceof Forbidden
           ? "its address is not a place of the internet"
           : `it could not be reached (${error.code ?? "error"})`,
@@ -183,13 +191,14 @@ function judge(status: number, body: string, retryAfter: string | undefined): Po
     const err = errorOf(body);
     if (err !== undefined && aboutToken.includes(err)) return { kind: "refused", err };
     // A key that is not known yet, or a receiver that is set up wrong, may be put right.
-    return { kind: "later", why: `it answered 400${err === undefined ? "" : ` ${err}`}`, isAnswer: true };
+    const why = `it answered 400${err === undefined ? "" : ` ${err}`}`;
+    return { kind: "later", why, isAnswer: true, isTried: true };
   }
   const seconds = /^\d{1,6}$/.test(retryAfter ?? "") ? Number(retryAfter) : undefined;
   return {
     kind: "later",
     why: `it answered ${status}`,
-    ...(isAway.has(status) ? {} : { isAnswer: true }),
+    ...(isAway.has(status) ? {} : { isAnswer: true, isTried: true }),
     ...(seconds === undefined ? {} : { afterMs: Math.min(seconds, 3_600) * secondMs }),
   };
 }

@@ -299,6 +299,40 @@ describe("order and trouble", () => {
     ]);
   });
 
+  test.each([
+    ["while nobody is there", 503, "all"],
+    ["while one is told to wait", 429, "one"],
+    ["while one is answered with an error once", 500, "one"],
+  ])("what happens to an account %s comes after what happened before", async (_when, status, who) => {
+    const { receiver } = await relyingService();
+    await receiver.createStream({ delivery: deliveryTo("/events") });
+    const [ada, bob] = [crypto.randomUUID() as AccountId, crypto.randomUUID() as AccountId];
+    const change = async (accountId: AccountId, kind: "authenticator added" | "authenticator removed") => {
+      clock.advance(1);
+      await queueSignal(db, random, accountId, [kind], "second factor changed", clock.now());
+    };
+    const told = () =>
+      endpoint.came
+        .map(({ set }) => claims(set))
+        .filter((one) => subjectOf(one) === ada)
+        .map((one) => claimsOf(one)["change_type"]);
+    endpoint.answer((request, response, set) =>
+      who === "all" || subjectOf(claims(set)) === ada ? answering(status)(request, response, set) : false,
+    );
+    await change(ada, "authenticator added");
+    await change(bob, "authenticator added");
+    await transmit();
+    expect(told()).toEqual(["create"]);
+    endpoint.answer();
+    endpoint.came.splice(0);
+    await change(ada, "authenticator removed");
+    for (let n = 0; n < 4; n++) {
+      await transmit();
+      clock.advance(minuteMs / 3);
+    }
+    expect(told()).toEqual(["create", "revoke"]);
+  });
+
   test("a bad signal that waits alone keeps one that comes hours later waiting for no longer than a minute", async () => {
     const { counts } = await pushed();
     const [bad] = await happen();

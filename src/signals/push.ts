@@ -30,6 +30,8 @@ const atOnce = 8;
 const leaseMs = minuteMs;
 /** Streams that one worker pushes at once. */
 const streamsAtOnce = 4;
+/** Tried so often in vain, a signal is what the trouble is, and later ones of its account no longer wait for it. */
+const triesInOrder = 2;
 /** How long a stream waits after trouble that is our own. */
 const troubleMs = secondMs;
 /** Streams whose last turn is remembered. */
@@ -134,9 +136,13 @@ async function pushStream(needs: PushNeeds, stream: PushStream, signal: AbortSig
   const { db, clock } = needs;
   const now = clock.now();
   const rows = await db.many<DeliveryRow>(
-    `select ${deliveryColumns} from signal_delivery
-      where stream_id = $1 and due_at <= $2 order by attempts, id limit $3`,
-    [stream.streamId, toDate(now), batch],
+    `select ${deliveryColumns} from signal_delivery d
+      where stream_id = $1 and due_at <= $2
+        and not exists (select from signal_delivery before
+                         where before.stream_id = $1 and before.account_id = d.account_id and before.id < d.id
+                           and before.attempts < $4 and (before.attempts > 0 or before.due_at > $2))
+      order by attempts, id limit $3`,
+    [stream.streamId, toDate(now), batch, triesInOrder],
   );
   const endpoint = await openEndpoint(needs, stream);
   if (signal.aborted) return 0;
@@ -242,9 +248,10 @@ async function noteRound(
   const { db, clock } = needs;
   const now = clock.now();
   if (later.length > 0) {
+    const tried = answers.flatMap(({ id, posted }) => (posted.kind === "later" && posted.isTried ? [id] : []));
     await db.run(
-      `update signal_delivery set attempts = attempts + 1, due_at = $3 where stream_id = $1 and id = any($2)`,
-      [stream.streamId, later, toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6)))],
+      `update signal_delivery set attempts = attempts + (id = any($4))::int, due_at = $3 where stream_id = $1 and id = any($2)`,
+      [stream.streamId, later, toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6))), tried],
     );
   }
   const isFailing = answers.length > 0 && later.length === answers.length;
