@@ -55,8 +55,30 @@ export async function startWorkerProcess(options: GroundOptions): Promise<() => 
   };
 }
 
-/** All that a worker does. @returns how to stop it. */
+/** How each thing that was begun ends. */
+type Ends = (end: () => Promise<unknown>) => void;
+
+/** All that a worker does. What cannot be begun whole leaves nothing behind: it is tried again. @returns how to stop it. */
 async function startWork(ground: Ground): Promise<() => Promise<void>> {
+  const stopping = new AbortController();
+  const ends: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    // What was begun last first: it uses what stood before it.
+    for (const end of ends.splice(0).toReversed()) {
+      await end().catch((thrown: unknown) => ground.log.error({ reason: messageOf(thrown) }, "stopping was not clean"));
+    }
+  };
+  try {
+    await beginWork(ground, stopping.signal, (end) => void ends.push(end));
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+  return stop;
+}
+
+async function beginWork(ground: Ground, stopping: AbortSignal, ends: Ends): Promise<void> {
   const { config, db, keyholders, clock, random, log } = ground;
   const { libraryDir, dataDir } = config;
   const keyholder = keyholders.mailer;
@@ -64,6 +86,7 @@ async function startWork(ground: Ground): Promise<() => Promise<void>> {
     openSmtp({ url, from: config.mailFrom, keyholder, clock, log, ...more });
   const transport =
     config.smtpUrl === null ? openMailbox({ db, keyholder, clock, random }) : await openRelay(config.smtpUrl);
+  ends(() => transport.close());
   const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
   const { databaseId } = await readStanding(db);
 
@@ -91,26 +114,24 @@ async function startWork(ground: Ground): Promise<() => Promise<void>> {
       await publishTiles({ db, folder: timelineFolder(dataDir), log, policy });
     },
   });
+  ends(() => integrator.stop());
+  ends(() => cosigner.stop());
   const inspector = openInspector({ log });
+  ends(() => inspector.close());
   const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);
   const library = { db, clock, random, log, libraryDir, dataDir, inspect };
-  const stopping = new AbortController();
   const cleaning = defineTask("clean-up", async () => {
-    while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.signal.aborted);
+    while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.aborted);
     await forgetLate({ db, clock, forgetProgress });
-    await cleanUp(db, clock.now(), stopping.signal);
+    await cleanUp(db, clock.now(), stopping);
   });
   // Campaigns have connections of their own: a code never waits behind a letter of the thousands.
   const campaignTransport =
     config.smtpUrl === null ? transport : await openRelay(config.smtpUrl, { patience: patient, maxConnections: 10 });
+  if (campaignTransport !== transport) ends(() => campaignTransport.close());
   // A queue that was lost (a restored copy keeps no jobs) must not stop a campaign that has begun.
   await resumeCampaigns({ db });
   const bounces = { db, keyholder, clock, random };
-  const { bounceAddress, bounceListen } = config;
-  const listener =
-    bounceAddress === null || bounceListen === null
-      ? undefined
-      : listenForBounces({ bounces, log, address: bounceAddress, listen: bounceListen });
   const worker = await startWorker({
     db,
     log,
@@ -175,12 +196,17 @@ async function startWork(ground: Ground): Promise<() => Promise<void>> {
       { task: "keep-keys", match: "*/5 * * * *" },
     ],
   });
-  const demo = makeDemoLibrary({ libraryDir, log, clock, random }, stopping.signal, () =>
-    requestScan({ db, clock }),
-  ).catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"));
+  ends(() => worker.stop());
+  const demo = makeDemoLibrary({ libraryDir, log, clock, random }, stopping, () => requestScan({ db, clock })).catch(
+    (thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the demo films were not made"),
+  );
+  ends(() => demo);
   const watch = await startLibraryWatch({ db, clock, log, libraryDir });
+  ends(() => watch.stop());
   const signIns = watchSignIns({ db, clock, random, log });
+  ends(() => signIns.stop());
   const honeywords = watchHoneywords({ db, keyholder, clock, random, log });
+  ends(() => honeywords.stop());
   const keyUse = watchKeyUse({
     db,
     uses: keyholders.keeper.uses,
@@ -191,6 +217,7 @@ async function startWork(ground: Ground): Promise<() => Promise<void>> {
       await raiseAlarm(tx, now, random, keyUseSurplus(found));
     },
   });
+  ends(() => keyUse.stop());
   const transmitter = startTransmitter({
     db,
     keyholder: keyholders.transmitter,
@@ -200,25 +227,16 @@ async function startWork(ground: Ground): Promise<() => Promise<void>> {
     issuer: config.publicOrigin,
     isLoopbackOrigin: config.isLoopbackOrigin,
   });
+  ends(() => transmitter.stop());
   const heartbeat = every(minuteMs, async () => {
     // Touches a connection now and then, so that a swapped database is noticed by the worker too.
     await db.one(`select 1 as here`).catch(() => undefined);
   });
-
-  return async () => {
-    stopping.abort();
-    await listener?.close();
-    await heartbeat.stop();
-    await keyUse.stop();
-    await transmitter.stop();
-    await honeywords.stop();
-    await signIns.stop();
-    await watch.stop();
-    await demo;
-    await worker.stop();
-    await inspector.close();
-    await cosigner.stop();
-    await integrator.stop();
-    await Promise.all([transport.close(), campaignTransport.close()]);
-  };
+  ends(() => heartbeat.stop());
+  const { bounceAddress, bounceListen } = config;
+  const listener =
+    bounceAddress === null || bounceListen === null
+      ? undefined
+      : listenForBounces({ bounces, log, address: bounceAddress, listen: bounceListen });
+  if (listener !== undefined) ends(() => listener.close());
 }

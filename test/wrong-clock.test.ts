@@ -7,6 +7,7 @@ import { parseConfig } from "../src/config/config.ts";
 import { testConnection, testDatabase } from "../src/db/test-database.ts";
 import { dayMs, secondMs, systemClock, type Clock, type EpochMs } from "../src/kernel/clock.ts";
 import { newLog } from "../src/kernel/log.ts";
+import { append } from "../src/timeline/append.ts";
 import { queueSignal } from "../src/signals/queue-signal.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { createStream } from "../src/signals/streams.ts";
@@ -28,6 +29,23 @@ afterAll(async () => {
   await Promise.all([service.close(), relay.stop()]);
   await rm(folder, { recursive: true, force: true });
 });
+
+const startWorker = (clock: Clock, said: string[]) =>
+  startWorkerProcess({
+    config: parseConfig(
+      {
+        DATA_DIR: folder,
+        LIBRARY_DIR: folder,
+        LOG_LEVEL: "silent",
+        SMTP_URL: relay.url,
+        MAIL_FROM: "no-reply@films.example",
+      },
+      folder,
+    ),
+    surroundings: { connection, keyholder: { socketPath, credentials } },
+    log: newLog("worker", "warn", { write: (text) => void said.push(text) }),
+    clock,
+  });
 
 test("a worker whose clock runs a month ahead drops nothing and sends nothing, and works once it is right, until it is wrong again", async () => {
   const { db, keyholders, clock, random } = service.ground;
@@ -52,21 +70,7 @@ test("a worker whose clock runs a month ahead drops nothing and sends nothing, a
   let aheadMs = 30 * dayMs;
   const wrong: Clock = { now: () => (systemClock.now() + aheadMs) as EpochMs };
   const said: string[] = [];
-  const stop = await startWorkerProcess({
-    config: parseConfig(
-      {
-        DATA_DIR: folder,
-        LIBRARY_DIR: folder,
-        LOG_LEVEL: "silent",
-        SMTP_URL: relay.url,
-        MAIL_FROM: "no-reply@films.example",
-      },
-      folder,
-    ),
-    surroundings: { connection, keyholder: { socketPath, credentials } },
-    log: newLog("worker", "error", { write: (text) => void said.push(text) }),
-    clock: wrong,
-  });
+  const stop = await startWorker(wrong, said);
   const differs = (): number => said.filter((text) => text.includes("clock and the database's differ")).length;
   try {
     expect(differs()).toBe(1);
@@ -86,6 +90,31 @@ test("a worker whose clock runs a month ahead drops nothing and sends nothing, a
     expect(await waiting()).toEqual({ signals: 1, given: 1, dropped: 0 });
     await expect.poll(differs, { timeout: 20_000 }).toBeGreaterThan(before + 2);
     expect(await waiting()).toEqual({ signals: 1, given: 1, dropped: 0 });
+  } finally {
+    await stop();
+  }
+}, 120_000);
+
+test("a worker that cannot begin again once its clock is right leaves nothing at work, and begins when it can", async () => {
+  const { plainDb: db, clock } = service.ground;
+  const tooNew = 1_000_000;
+  let aheadMs = 30 * dayMs;
+  const said: string[] = [];
+  const stop = await startWorker({ now: () => (systemClock.now() + aheadMs) as EpochMs }, said);
+  const notBegun = (): number => said.filter((text) => text.includes("or its work not begun")).length;
+  await db.run(`insert into graphile_worker.migrations (id, ts, breaking) values ($1, now(), true)`, [tooNew]);
+  const waitsForTree = async () =>
+    (await db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`))!.count;
+  try {
+    aheadMs = 0;
+    await expect.poll(notBegun, { timeout: 30_000 }).toBeGreaterThan(1);
+    await append(db, clock.now(), { kind: "password changed", detail: {} }, service.ground.random);
+    const waiting = await waitsForTree();
+    expect(waiting).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(await waitsForTree()).toBe(waiting);
+    await db.run(`delete from graphile_worker.migrations where id = $1`, [tooNew]);
+    await expect.poll(waitsForTree, { timeout: 30_000 }).toBe(0);
   } finally {
     await stop();
   }
