@@ -333,6 +333,30 @@ describe("order and trouble", () => {
     expect(told()).toEqual(["create", "revoke"]);
   });
 
+  test.each([429, 500, 503])(
+    "one that is answered with %i for good does not hold up its account for good",
+    async (status) => {
+      const { counts } = await pushed();
+      const [bad] = await happen();
+      let tries = 0;
+      endpoint.answer((request, response, set) => {
+        const { jti } = JSON.parse(Buffer.from(set.split(".")[1]!, "base64url").toString()) as { jti: string };
+        first ??= jti;
+        tries++;
+        return jti === first ? answering(status)(request, response, set) : false;
+      });
+      let first: string | undefined;
+      await transmit();
+      expect(tries).toBe(1);
+      await queueSignal(db, random, bad!, ["session revoked"], "devices signed out", clock.now());
+      for (let n = 0; n < 6; n++) {
+        clock.advance(hourMs);
+        await transmit();
+      }
+      expect(await counts()).toMatchObject({ taken: 1, waiting: 1 });
+    },
+  );
+
   test("a bad signal that waits alone keeps one that comes hours later waiting for no longer than a minute", async () => {
     const { counts } = await pushed();
     const [bad] = await happen();

@@ -1,4 +1,4 @@
-import { minuteMs, plus, secondMs, sleep, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { hourMs, minuteMs, plus, secondMs, sleep, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -32,6 +32,8 @@ const leaseMs = minuteMs;
 const streamsAtOnce = 4;
 /** Tried so often in vain, a signal is what the trouble is, and later ones of its account no longer wait for it. */
 const triesInOrder = 2;
+/** Whatever the answers say: nobody's signal waits for longer behind one that is older, and may be the trouble. */
+const inOrderForMs = hourMs;
 /** How long a stream waits after trouble that is our own. */
 const troubleMs = secondMs;
 /** Streams whose last turn is remembered. */
@@ -248,10 +250,20 @@ async function noteRound(
   const { db, clock } = needs;
   const now = clock.now();
   if (later.length > 0) {
-    const tried = answers.flatMap(({ id, posted }) => (posted.kind === "later" && posted.isTried ? [id] : []));
+    // A receiver that took others is there.
+    const tried = anyTaken
+      ? later
+      : answers.flatMap(({ id, posted }) => (posted.kind === "later" && posted.isTried ? [id] : []));
     await db.run(
-      `update signal_delivery set attempts = attempts + (id = any($4))::int, due_at = $3 where stream_id = $1 and id = any($2)`,
-      [stream.streamId, later, toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6))), tried],
+      `update signal_delivery set attempts = attempts + (id = any($4) or made_at <= $5)::int, due_at = $3
+        where stream_id = $1 and id = any($2)`,
+      [
+        stream.streamId,
+        later,
+        toDate(later.length === answers.length ? now : plus(now, pauseAfterMs(6))),
+        tried,
+        toDate(plus(now, -inOrderForMs)),
+      ],
     );
   }
   const isFailing = answers.length > 0 && later.length === answers.length;
