@@ -28,7 +28,7 @@ const stateOf = async (purpose: KeyPurpose): Promise<KeyState> =>
   (await keys.states()).states.find((state) => state.purpose === purpose)!;
 
 async function campaign(indexVersion: number): Promise<IncidentId> {
-  const incidentId = newId<IncidentId>(random);
+  const incidentId = newId<IncidentId>(random, clock.now());
   const before = toDate(plus(clock.now(), -dayMs));
   await db.run(
     `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how, data_classes, keys_reachable)
