@@ -491,6 +491,123 @@ test("the numbers of the console and of a case say so when they are no longer li
   }
 });
 
+test("a console and a case stay to be read while the code of their charts cannot be fetched, and have them when it can", async () => {
+  await set("case?state=notifying");
+  for (const path of ["/console", `/console/incident/${id(7_000)}`]) {
+    const { page } = await open("/account", phone);
+    await page.waitForSelector("#event-list", { state: "attached" });
+    await page.route("**/assets/time-chart-*", (route) => route.abort());
+    await page.goto(path);
+    await page.locator(".live", { hasText: "Live" }).waitFor();
+    await page
+      .getByText("This could not be drawn: Letters handed over, by minute")
+      .or(page.getByText("This could not be drawn: Renewals by hour"))
+      .first()
+      .waitFor();
+    expect(await page.getByText("database copy offered for sale").first().isVisible()).toBe(true);
+    expect(await violations(page)).toEqual([]);
+    await page.unroute("**/assets/time-chart-*");
+    await page
+      .locator(".notice", { hasText: "could not be drawn" })
+      .getByRole("button", { name: "Try again" })
+      .first()
+      .click();
+    await page.locator(".chart canvas").first().waitFor();
+    await page.context().close();
+  }
+});
+
+test("numbers that a service gives no answer to any more are not said to be live", { timeout: 90_000 }, async () => {
+  await set("case?state=notifying");
+  for (const path of ["/console", `/console/incident/${id(7_000)}`]) {
+    const { page } = await open(path, phone);
+    await page.locator(".live", { hasText: "Live" }).waitFor();
+    await page.route("**/api/**", () => undefined);
+    await page.locator(".live", { hasText: "Numbers stopped" }).waitFor();
+    await page.context().close();
+  }
+});
+
+test("a case and its dialogs in German, at twice the size of text: nothing is wider than a telephone", async () => {
+  await set("case?state=readmitting");
+  const { page } = await open(`/console/incident/${id(7_000)}`, phone, "de");
+  const known = page.locator("section[aria-labelledby=known]");
+  const twice = async () => {
+    await known.waitFor();
+    await page.evaluate("document.documentElement.style.fontSize = '200%'");
+  };
+  const tooWide = "document.documentElement.scrollWidth - innerWidth";
+  const dialogTooWide =
+    "[...document.querySelectorAll('dialog[open]')].map((one) => one.scrollWidth - one.clientWidth)";
+  await twice();
+  await page.locator("section[aria-labelledby=letters] .chart canvas").waitFor();
+  expect(await page.evaluate(tooWide)).toBeLessThanOrEqual(0);
+  // A value stands under its name where there is no room beside it, not letter under letter.
+  expect((await known.locator("dd").first().boundingBox())?.width).toBeGreaterThan(150);
+
+  await set("case?state=contained");
+  await page.reload();
+  await twice();
+  await known.getByRole("button").click();
+  await page.locator("dialog[open] [name=copiedAt]").waitFor();
+  expect(await page.evaluate(dialogTooWide)).toEqual([0]);
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Briefe schreiben" }).click();
+  await page.locator("dialog[open] .plan-end").waitFor();
+  expect(await page.evaluate(dialogTooWide)).toEqual([0]);
+
+  await set("case?state=open");
+  await page.reload();
+  await twice();
+  await page.getByRole("button", { name: "Jetzt eindämmen" }).click();
+  await prove(page);
+  await page.locator("dialog[open] .counts", { hasText: "4.812.077" }).waitFor();
+  expect(await page.evaluate(dialogTooWide)).toEqual([0]);
+  await page.context().close();
+});
+
+test("what containing did on a full disk is read from its beginning on a telephone, before the commands below", async () => {
+  await set("case?state=open");
+  const { page, complaints } = await open(`/console/incident/${id(7_000)}`, phone);
+  await page.route("**/contain", async (route) => {
+    const response = await route.fetch();
+    const answer = (await response.json()) as { readonly kind?: string };
+    const reserve = { givenUpBytes: 2 ** 25, leftBytes: 2 ** 25 };
+    await route.fulfill({ response, json: answer.kind === "contained" ? { ...answer, reserve } : answer });
+  });
+  await page.getByRole("button", { name: "Contain now" }).click();
+  await prove(page);
+  const dialog = page.locator("dialog[open]");
+  await dialog.locator(".counts", { hasText: "31,207 passkeys" }).waitFor();
+  await dialog.locator("[required]").check();
+  await dialog.locator("[type=submit]").click();
+  await dialog.getByText("32\u00a0MiB that are kept for this were given up").waitFor();
+  expect(await page.evaluate("document.querySelector('dialog[open]').scrollTop")).toBe(0);
+  expect(await page.evaluate("document.activeElement.tagName")).toBe("DIALOG");
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate("document.activeElement.textContent")).toContain("houselights operator link");
+  expect([await violations(page), complaints]).toEqual([[], []]);
+  await page.context().close();
+});
+
+test("why a form was refused comes onto the screen that it was sent from by Enter", async () => {
+  const { page } = await open("/account", phone, "de-DE");
+  await page.route("**/api/password", (route) =>
+    route.fulfill({ status: 403, contentType: "application/problem+json", body: '{"code":"renew-first"}' }),
+  );
+  const section = page.locator("section[aria-labelledby=password]");
+  await section.locator("[name=currentPassword]").fill("what it was before the incident");
+  await section.locator("[name=newPassword]").fill("what it is going to be from now on");
+  // As low on the screen as a field can be.
+  await section.locator("[name=newPassword]").evaluate((field) => field.scrollIntoView({ block: "end" }));
+  await page.keyboard.press("Enter");
+  const refused = section.locator("[role=alert]", { hasText: "melden Sie sich nur neu an" });
+  await refused.waitFor();
+  const box = await refused.boundingBox();
+  expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(phone.height);
+  await page.context().close();
+});
+
 test("the console says that room is scarce on the database's disk, and where to contain when it is full", async () => {
   const { page } = await open("/console", laptop);
   await page.waitForSelector("#disk");
@@ -506,7 +623,16 @@ test("the console says that room is scarce on the database's disk, and where to 
   });
   await full?.waitFor();
   await short?.waitFor();
-  await page.getByText("houselights incident contain --reason TEXT").waitFor();
+  const command = page.getByText("houselights incident contain --reason TEXT");
+  await command.waitFor();
+  expect(await page.locator("[role=alert]", { has: command }).count()).toBe(1);
+  // To the last letter on a telephone.
+  await page.setViewportSize(phone);
+  expect(await command.evaluate((line) => line.scrollWidth - line.clientWidth)).toBe(0);
+  // Nothing is left to contain.
+  await set("case?state=contained");
+  await command.waitFor({ state: "detached" });
+  expect(await full?.count()).toBe(1);
   // A database elsewhere.
   await page.unroute("**/api/console");
   await page.route("**/api/console", async (route) => {

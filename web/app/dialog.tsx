@@ -20,11 +20,16 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false, 
   useEffect(() => {
     const element = dialog.current;
     if (element !== null && !element.open) element.showModal();
+    // The platform goes to what can have the focus first, which may stand below what is to be read.
+    if (stays && element !== null) {
+      element.focus();
+      element.scrollTop = 0;
+    }
     return () => {
       element?.close();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
-  }, [opener]);
+  }, [opener, stays]);
   // What had the focus may give way to the next step: then it is the dialog's, and not the page's behind it.
   useEffect(() => {
     if (document.activeElement === document.body) dialog.current?.focus();

@@ -72,6 +72,9 @@ interface FormProps {
   readonly danger?: boolean;
 }
 
+/** Where Enter sends, what is said under the fields may be below the screen. */
+const bringIntoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
+
 /** A form that sends once at a time, and says under its fields why it was refused. */
 export function Form({ action, submit, children, onCancel, danger = false }: FormProps) {
   const [busy, setBusy] = useState(false);
@@ -97,7 +100,7 @@ export function Form({ action, submit, children, onCancel, danger = false }: For
     <form className="form" onSubmit={(event) => void send(event)}>
       {children}
       {error !== null && (
-        <p className="error-text" role="alert">
+        <p className="error-text" role="alert" ref={bringIntoView}>
           {error}
         </p>
       )}

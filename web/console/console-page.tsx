@@ -71,7 +71,7 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
           <strong>{say("console.keyholder-away")}</strong>
         </div>
       )}
-      <DiskNotice disk={numbers.disk} />
+      <DiskNotice disk={numbers.disk} incident={numbers.incident} />
       {numbers.incident === null ? (
         <Calm rings={rings} onContain={() => setContaining(true)} />
       ) : (

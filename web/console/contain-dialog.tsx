@@ -224,7 +224,7 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
         </div>
       )}
       <div className="buttons">
-        <button className="button" type="button" autoFocus onClick={onClose}>
+        <button className="button" type="button" onClick={onClose}>
           {out ? say("dark.sign-in") : say("contain.done.stay")}
         </button>
       </div>

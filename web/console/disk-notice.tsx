@@ -1,4 +1,5 @@
-import type { ConsoleNumbers } from "../app/queries.ts";
+import { useQuery } from "@tanstack/react-query";
+import { incidentQuery, type ConsoleNumbers } from "../app/queries.ts";
 import { say, showNumber } from "../text/say.ts";
 
 type Disk = NonNullable<ConsoleNumbers["disk"]>;
@@ -8,24 +9,41 @@ const gibibyte = 2 ** 30;
 /** Whole MiB, or GiB where there are many. */
 export const roomText = (bytes: number): string =>
   bytes < 10 * gibibyte
-    ? `${showNumber(Math.floor(bytes / mebibyte))} MiB`
-    : `${showNumber(Math.floor(bytes / gibibyte))} GiB`;
+    ? say("disk.mib", { count: showNumber(Math.floor(bytes / mebibyte)) })
+    : say("disk.gib", { count: showNumber(Math.floor(bytes / gibibyte)) });
 
 const isShort = ({ reserveBytes, wantedReserveBytes }: Disk): boolean => reserveBytes < wantedReserveBytes;
 
 /** That room is scarce on the disk of the built-in database, or used up; and then what works still. Nothing while all is well. */
-export function DiskNotice({ disk }: { readonly disk: ConsoleNumbers["disk"] }) {
+export function DiskNotice({ disk, incident }: Pick<ConsoleNumbers, "disk" | "incident">) {
   if (disk === null || (disk.state === "well" && !isShort(disk))) return null;
+  const isFull = disk.state === "full";
   return (
-    <div className={`notice${disk.state === "full" || isShort(disk) ? " is-alarm" : ""}`} role="status">
-      {disk.state !== "well" && <strong>{say(disk.state === "full" ? "disk.full" : "disk.low")}</strong>}
-      {disk.state === "full" && (
-        <pre className="command" tabIndex={0}>
-          houselights incident contain --reason TEXT
-        </pre>
-      )}
+    // What comes into being with its words is read out for certain only as an alert.
+    <div
+      className={`notice${isFull || isShort(disk) ? " is-alarm" : ""}`}
+      role={isFull ? "alert" : "status"}
+      key={disk.state}
+    >
+      {disk.state !== "well" && <strong>{say(isFull ? "disk.full" : "disk.low")}</strong>}
+      {isFull && <span>{say("disk.full.what")}</span>}
+      {isFull && <ContainOnHost incident={incident} />}
       {isShort(disk) && <span>{say("disk.short")}</span>}
     </div>
+  );
+}
+
+/** Where to contain while a full disk lets no page do so, unless it is done. */
+function ContainOnHost({ incident }: Pick<ConsoleNumbers, "incident">) {
+  const known = useQuery({ ...incidentQuery(incident ?? ""), enabled: incident !== null });
+  if (incident !== null && known.data?.containedAt != null) return null;
+  return (
+    <>
+      <span>{say("disk.full.contain")}</span>
+      <pre className="command" tabIndex={0}>
+        houselights incident contain --reason TEXT
+      </pre>
+    </>
   );
 }
 

@@ -175,7 +175,9 @@ function copiedText({ copiedAt, copiedAfter }: IncidentStatus): string {
 /** How it is contained, and since when, if that is not when it was first. */
 function modeText({ containment, containedAt, containmentAt }: IncidentStatus): string {
   const mode = say(`case.mode.${containment ?? "account"}`);
-  return containmentAt === null || containmentAt === containedAt ? mode : `${mode}, ${showExact(containmentAt)}`;
+  return containmentAt === null || containmentAt === containedAt
+    ? mode
+    : say("case.mode.since", { mode, at: showExact(containmentAt) });
 }
 
 function Known({ incident }: { readonly incident: IncidentStatus }) {

@@ -1,14 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import type { LetterPace } from "../../src/wire/campaign.ts";
 import { send } from "../app/api.ts";
 import { refusalText } from "../app/failed.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { say, sayCount, showExact } from "../text/say.ts";
+import { Chart } from "./chart.tsx";
 import { everyStep } from "./every-step.ts";
 import { saidText } from "./said.ts";
 
-const TimeChart = lazy(() => import("./time-chart.tsx"));
 const minuteMs = 60_000;
 
 /** While letters leave: how fast, until when if it stays so, by minute; and the way to stop and to go on. */
@@ -57,9 +57,7 @@ export function LettersGoingOut({ id, pace }: { readonly id: string; readonly pa
       {points.length > 0 && (
         <>
           <p className="small soft">{say("letters.by-minute")}</p>
-          <Suspense fallback={<div className="chart" />}>
-            <TimeChart label={say("letters.by-minute")} points={points} bars="minute" />
-          </Suspense>
+          <Chart label={say("letters.by-minute")} points={points} bars="minute" />
         </>
       )}
     </>

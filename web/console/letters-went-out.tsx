@@ -1,9 +1,9 @@
-import { lazy, Suspense, useMemo } from "react";
+import { useMemo } from "react";
 import type { LettersOut } from "../../src/wire/campaign.ts";
 import { say } from "../text/say.ts";
+import { Chart } from "./chart.tsx";
 import { everyStep } from "./every-step.ts";
 
-const TimeChart = lazy(() => import("./time-chart.tsx"));
 const stepMs = { minute: 60_000, hour: 3_600_000 } as const;
 
 /** When the letters went, once none does any more. */
@@ -20,9 +20,7 @@ export function LettersWentOut({ out: { step, counts } }: { readonly out: Letter
   return (
     <>
       <p className="small soft">{label}</p>
-      <Suspense fallback={<div className="chart" />}>
-        <TimeChart label={label} points={points} bars={step} />
-      </Suspense>
+      <Chart label={label} points={points} bars={step} />
     </>
   );
 }

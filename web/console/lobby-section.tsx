@@ -1,9 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo } from "react";
+import { useMemo } from "react";
 import { lobbyQuery, type LobbyNumbers } from "../app/queries.ts";
 import { say, sayOf, showNumber } from "../text/say.ts";
-
-const TimeChart = lazy(() => import("./time-chart.tsx"));
+import { Chart } from "./chart.tsx";
 
 /** How people come back: the line, the lanes of the hash threads, and televisions that wait. */
 export function LobbySection() {
@@ -87,9 +86,7 @@ function Shown({ lobby }: { readonly lobby: LobbyNumbers }) {
       {points.length === 0 ? (
         <p className="soft">{say("lobby.chart.none")}</p>
       ) : (
-        <Suspense fallback={<span className="skeleton is-card" />}>
-          <TimeChart label={say("lobby.chart.label", { count: showNumber(letIn) })} points={points} bars="minute" />
-        </Suspense>
+        <Chart label={say("lobby.chart.label", { count: showNumber(letIn) })} points={points} bars="minute" />
       )}
     </>
   );

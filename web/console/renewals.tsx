@@ -1,9 +1,9 @@
-import { lazy, Suspense, useMemo } from "react";
+import { useMemo } from "react";
 import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { say } from "../text/say.ts";
+import { Chart } from "./chart.tsx";
 import { everyStep } from "./every-step.ts";
 
-const TimeChart = lazy(() => import("./time-chart.tsx"));
 const hourMs = 3_600_000;
 
 /** How many have come back, and when. */
@@ -24,9 +24,7 @@ export function Renewals({ incident }: { readonly incident: IncidentStatus }) {
       {points.length === 0 ? (
         <p className="soft">{say("case.renewals.none")}</p>
       ) : (
-        <Suspense fallback={<div className="chart" />}>
-          <TimeChart label={`${say("case.renewals")}: ${label}`} points={points} bars="hour" />
-        </Suspense>
+        <Chart label={`${say("case.renewals")}: ${label}`} points={points} bars="hour" />
       )}
     </>
   );

@@ -70,8 +70,12 @@ export const de: ConsoleCatalogue<"de"> = {
   "disk.title": "Platz auf der Platte der Datenbank",
   "disk.free": "{free} von {size} sind frei",
   "disk.reserve": "{reserve} von {wanted} freigehalten, um bei voller Platte einzudämmen",
-  "disk.full":
-    "Die Platte der Datenbank ist voll: niemand kann sich anmelden oder erneuern, und kein Brief geht hinaus. Schaffen Sie Platz darauf. Auch der Nachweis, wer Sie sind, und das Eröffnen eines Falls brauchen Platz; dämmen Sie deshalb auf dem Rechner selbst ein, dort ist er freigehalten:",
+  "disk.mib": "{count}\u00a0MiB",
+  "disk.gib": "{count}\u00a0GiB",
+  "disk.full": "Die Platte der Datenbank ist voll",
+  "disk.full.what": "Niemand kann sich anmelden oder erneuern, und kein Brief geht hinaus. Schaffen Sie Platz darauf.",
+  "disk.full.contain":
+    "Auch der Nachweis, wer Sie sind, und das Eröffnen eines Falls brauchen Platz. Dämmen Sie deshalb auf dem Rechner selbst ein, dort ist er freigehalten:",
   "disk.low":
     "Auf der Platte der Datenbank ist weniger als 1 GiB frei. Ist sie voll, kann sich niemand anmelden oder erneuern.",
   "disk.short":
@@ -305,6 +309,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "case.mode.everyone-out": "Alle hinaus",
   "case.mode.with-renewal": "Mit Erneuern",
   "case.mode.account": "Ein Konto",
+  "case.mode.since": "{mode}, seit {at}",
   "case.tools": "Werkzeuge",
   "case.tools.kept": "behalten",
   "case.tools.out": "auch abgelehnt",
@@ -666,6 +671,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "letters.resume": "Briefe weitergehen lassen",
   "letters.by-minute": "Übergebene Briefe je Minute",
   "letters.by-hour": "Übergebene Briefe je Stunde",
+  "chart.away": "Das konnte nicht gezeichnet werden: {label}",
   "step.paused": "Die Briefe sind angehalten",
   "case.missing.waiting.one": "1 Brief wartet",
   "case.missing.waiting.other": "{count} Briefe warten",

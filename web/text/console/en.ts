@@ -68,8 +68,12 @@ export const en = {
   "disk.title": "Room on the database’s disk",
   "disk.free": "{free} of {size} are free",
   "disk.reserve": "{reserve} of {wanted} kept to contain on when it is full",
-  "disk.full":
-    "The database’s disk is full: nobody can sign in or renew, and no letter goes. Free space on it. Proving who you are and opening a case need room too, so contain on the host, where it is kept:",
+  "disk.mib": "{count}\u00a0MiB",
+  "disk.gib": "{count}\u00a0GiB",
+  "disk.full": "The database’s disk is full",
+  "disk.full.what": "Nobody can sign in or renew, and no letter goes. Free space on it.",
+  "disk.full.contain":
+    "Proving who you are and opening a case need room too, so contain on the host, where it is kept:",
   "disk.low": "Less than 1 GiB is free on the database’s disk. When it is full, nobody can sign in or renew.",
   "disk.short":
     "What is kept on the database’s disk to contain on when it is full is not whole. It is made by itself as soon as 128 MiB are free.",
@@ -299,6 +303,7 @@ export const en = {
   "case.mode.everyone-out": "Everyone out",
   "case.mode.with-renewal": "With renewal",
   "case.mode.account": "One account",
+  "case.mode.since": "{mode}, since {at}",
   "case.tools": "Tools",
   "case.tools.kept": "kept",
   "case.tools.out": "refused too",
@@ -645,6 +650,7 @@ export const en = {
   "letters.resume": "Let the letters go on",
   "letters.by-minute": "Letters handed over, by minute",
   "letters.by-hour": "Letters handed over, by hour",
+  "chart.away": "This could not be drawn: {label}",
   "step.paused": "Letters are paused",
   "case.missing.waiting.one": "1 letter is waiting",
   "case.missing.waiting.other": "{count} letters are waiting",

@@ -70,8 +70,12 @@ export const es: ConsoleCatalogue<"es"> = {
   "disk.title": "Espacio en el disco de la base de datos",
   "disk.free": "{free} libres de {size}",
   "disk.reserve": "{reserve} de {wanted} guardados para contener cuando esté lleno",
-  "disk.full":
-    "El disco de la base de datos está lleno: nadie puede iniciar sesión ni renovar, y no sale ninguna carta. Libere espacio en él. Demostrar quién es y abrir un caso también necesitan espacio; por eso contenga en la propia máquina, donde está guardado:",
+  "disk.mib": "{count}\u00a0MiB",
+  "disk.gib": "{count}\u00a0GiB",
+  "disk.full": "El disco de la base de datos está lleno",
+  "disk.full.what": "Nadie puede iniciar sesión ni renovar, y no sale ninguna carta. Libere espacio en él.",
+  "disk.full.contain":
+    "Demostrar quién es y abrir un caso también necesitan espacio. Por eso contenga en la propia máquina, donde está guardado:",
   "disk.low":
     "Queda menos de 1 GiB libre en el disco de la base de datos. Cuando se llene, nadie podrá iniciar sesión ni renovar.",
   "disk.short":
@@ -315,6 +319,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "case.mode.everyone-out": "Todos fuera",
   "case.mode.with-renewal": "Con renovación",
   "case.mode.account": "Una cuenta",
+  "case.mode.since": "{mode}, desde el {at}",
   "case.tools": "Herramientas",
   "case.tools.kept": "conservadas",
   "case.tools.out": "rechazadas también",
@@ -673,6 +678,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "letters.resume": "Seguir con las cartas",
   "letters.by-minute": "Cartas entregadas, por minuto",
   "letters.by-hour": "Cartas entregadas, por hora",
+  "chart.away": "Esto no se ha podido dibujar: {label}",
   "step.paused": "Las cartas están en pausa",
   "case.missing.waiting.one": "1 carta espera",
   "case.missing.waiting.many": "{count} de cartas esperan",

@@ -71,8 +71,12 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "disk.title": "Place sur le disque de la base de données",
   "disk.free": "{free} libres sur {size}",
   "disk.reserve": "{reserve} sur {wanted} gardés pour contenir quand il est plein",
-  "disk.full":
-    "Le disque de la base de données est plein : personne ne peut se connecter ni renouveler, et aucune lettre ne part. Libérez-y de la place. Prouver qui vous êtes et ouvrir un dossier en demandent aussi ; contenez donc sur la machine elle-même, où elle est gardée :",
+  "disk.mib": "{count}\u00a0Mio",
+  "disk.gib": "{count}\u00a0Gio",
+  "disk.full": "Le disque de la base de données est plein",
+  "disk.full.what": "Personne ne peut se connecter ni renouveler, et aucune lettre ne part. Libérez-y de la place.",
+  "disk.full.contain":
+    "Prouver qui vous êtes et ouvrir un dossier en demandent aussi. Contenez donc sur la machine elle-même, où elle est gardée :",
   "disk.low":
     "Il reste moins de 1 Gio sur le disque de la base de données. Une fois plein, personne ne peut se connecter ni renouveler.",
   "disk.short":
@@ -317,6 +321,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "case.mode.everyone-out": "Tout le monde dehors",
   "case.mode.with-renewal": "Avec renouvellement",
   "case.mode.account": "Un compte",
+  "case.mode.since": "{mode}, depuis le {at}",
   "case.tools": "Outils",
   "case.tools.kept": "gardés",
   "case.tools.out": "refusés aussi",
@@ -684,6 +689,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "letters.resume": "Reprendre les lettres",
   "letters.by-minute": "Lettres remises, par minute",
   "letters.by-hour": "Lettres remises, par heure",
+  "chart.away": "Ceci n’a pas pu être dessiné : {label}",
   "step.paused": "Les lettres sont en pause",
   "case.missing.waiting.one": "{count} lettre attend",
   "case.missing.waiting.many": "{count} de lettres attendent",

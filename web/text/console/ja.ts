@@ -25,7 +25,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "console.start.go": "事案を開く",
   "console.live": "更新中",
   "console.keyholder-away":
-    "鍵プロセスが応答しません。応答するまで、誰もサインインや更新ができず、手紙も送られません。封じ込めは鍵プロセスなしでできます。",
+    "鍵プロセスが応答しません。応答するまで、誰もサインインや再設定ができず、お知らせも送られません。封じ込めは鍵プロセスなしでできます。",
   "console.stale": "数字の更新が止まりました：{ago}",
   "console.accounts": "アカウント",
   "console.counted": "{ago}に集計",
@@ -66,9 +66,12 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "disk.title": "データベースのディスクの空き",
   "disk.free": "{size}中{free}が空き",
   "disk.reserve": "満杯時の封じ込め用に{wanted}中{reserve}を確保",
-  "disk.full":
-    "データベースのディスクがいっぱいです。誰もサインインも更新もできず、手紙も送られません。空きを作ってください。本人確認や案件の開始にも空きが要るため、確保された空きを使えるホスト上で封じ込めてください。",
-  "disk.low": "データベースのディスクの空きが1 GiB未満です。いっぱいになると、誰もサインインも更新もできません。",
+  "disk.mib": "{count}\u00a0MiB",
+  "disk.gib": "{count}\u00a0GiB",
+  "disk.full": "データベースのディスクがいっぱいです",
+  "disk.full.what": "誰もサインインも再設定もできず、お知らせも送られません。空きを作ってください。",
+  "disk.full.contain": "本人確認や事案の開始にも空きが必要です。空きが確保されているマシン上で封じ込めてください：",
+  "disk.low": "データベースのディスクの空きが1 GiB未満です。いっぱいになると、誰もサインインも再設定もできません。",
   "disk.short":
     "ディスクが満杯のときに封じ込めるための確保分が欠けています。128 MiBの空きができ次第、自動で作り直されます。",
   "nodes.title": "ノード",
@@ -285,6 +288,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "case.mode.everyone-out": "全員サインアウト",
   "case.mode.with-renewal": "再設定まで継続",
   "case.mode.account": "1つのアカウント",
+  "case.mode.since": "{mode}（{at}から）",
   "case.tools": "ツール",
   "case.tools.kept": "継続",
   "case.tools.out": "同じく拒否",
@@ -351,7 +355,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "contain.button": "今すぐ封じ込める",
   "contain.again": "もう一度封じ込める",
   "contain.title": "封じ込め",
-  "contain.first": "案件を開いて数えます。数字をご覧になるまで、何も拒否されません。",
+  "contain.first": "事案を開いて数えます。数字をご覧になるまで、何も拒否されません。",
   "contain.what": "1回のコミットで、下のすべてを拒否します。元には戻せません。",
   "contain.counting": "数えています",
   "contain.refused": "これから拒否されるもの",
@@ -375,7 +379,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "contain.done.what": "{at}、{ms}ミリ秒のコミットで完了。エポックは{epoch}になりました。",
   "contain.done.counted": "その後{ms}ミリ秒で数えました",
   "contain.done.disk":
-    "データベースのディスクがいっぱいでした。このために確保していた{given}を使い、残りは{left}です。まず空きを作ってください。それまで誰も更新できず、手紙も送られません。",
+    "データベースのディスクがいっぱいでした。このために確保していた{given}を使い、残りは{left}です。まず空きを作ってください。それまで誰も再設定できず、お知らせも送られません。",
   "contain.done.owed": "証人に知らせることができませんでした。知らせるまで、ほかのことは始まりません。",
   "contain.done.keys":
     "鍵に手が届く状態でした。認証アプリと復旧コードも、設定し直すまで受け付けません。新しい鍵はマシン上で作ります：",
@@ -628,6 +632,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "letters.resume": "お知らせを再開",
   "letters.by-minute": "引き渡したお知らせ（分ごと）",
   "letters.by-hour": "引き渡したお知らせ（1時間ごと）",
+  "chart.away": "描けませんでした：{label}",
   "step.paused": "お知らせは一時停止中です",
   "case.missing.waiting.other": "{count}通のお知らせが待っています",
   "said.the theft is not contained": "盗難がまだ封じ込められていません",
