@@ -46,9 +46,13 @@ const witnessPatienceMs = 500;
  *
  * @returns how to stop it.
  */
-export async function startWorkerProcess(options: GroundOptions): Promise<() => Promise<void>> {
+export async function startWorkerProcess(
+  options: GroundOptions,
+  /** How often the clock is compared; as often as `workWhileClockAgrees` does by itself, unless given. */
+  { lookEveryMs }: { readonly lookEveryMs?: number } = {},
+): Promise<() => Promise<void>> {
   const ground = await layGround({ ...options, maxConnections: 12 });
-  const working = await workWhileClockAgrees(ground, () => startWork(ground));
+  const working = await workWhileClockAgrees(ground, () => startWork(ground), lookEveryMs);
   return async () => {
     await working.stop();
     await ground.close();

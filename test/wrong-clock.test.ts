@@ -30,22 +30,25 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const startWorker = (clock: Clock, said: string[]) =>
-  startWorkerProcess({
-    config: parseConfig(
-      {
-        DATA_DIR: folder,
-        LIBRARY_DIR: folder,
-        LOG_LEVEL: "silent",
-        SMTP_URL: relay.url,
-        MAIL_FROM: "no-reply@films.example",
-      },
-      folder,
-    ),
-    surroundings: { connection, keyholder: { socketPath, credentials } },
-    log: newLog("worker", "warn", { write: (text) => void said.push(text) }),
-    clock,
-  });
+const startWorker = (clock: Clock, said: string[], options: Parameters<typeof startWorkerProcess>[1] = {}) =>
+  startWorkerProcess(
+    {
+      config: parseConfig(
+        {
+          DATA_DIR: folder,
+          LIBRARY_DIR: folder,
+          LOG_LEVEL: "silent",
+          SMTP_URL: relay.url,
+          MAIL_FROM: "no-reply@films.example",
+        },
+        folder,
+      ),
+      surroundings: { connection, keyholder: { socketPath, credentials } },
+      log: newLog("worker", "warn", { write: (text) => void said.push(text) }),
+      clock,
+    },
+    options,
+  );
 
 test("a worker whose clock runs a month ahead drops nothing and sends nothing, and works once it is right, until it is wrong again", async () => {
   const { db, keyholders, clock, random } = service.ground;
@@ -70,7 +73,7 @@ test("a worker whose clock runs a month ahead drops nothing and sends nothing, a
   let aheadMs = 30 * dayMs;
   const wrong: Clock = { now: () => (systemClock.now() + aheadMs) as EpochMs };
   const said: string[] = [];
-  const stop = await startWorker(wrong, said);
+  const stop = await startWorker(wrong, said, { lookEveryMs: 500 });
   const differs = (): number => said.filter((text) => text.includes("clock and the database's differ")).length;
   try {
     expect(differs()).toBe(1);
