@@ -212,7 +212,8 @@ export async function buildWeb(
     environment: childEnvironment(),
     hotBytes: config.segmentCacheMebibytes * 2 ** 20,
   });
-  const readDisk = async () => (config.databaseUrl === null ? await readDatabaseDisk(config.dataDir) : undefined);
+  const readDisk = async () =>
+    config.databaseUrl === null ? ((await readDatabaseDisk(config.dataDir)) ?? null) : null;
   consoleRoutes(app, {
     db,
     clock,
@@ -225,7 +226,7 @@ export async function buildWeb(
     listAlarms: async (limit, locale) => (await listAlarms(db, limit)).map((alarm) => alarmIn(alarm, locale)),
     readAddressLimit: async () => (await keyholder.counters().catch(() => undefined))?.addresses ?? null,
     isDecoy: (table) => isDecoy({ db, keyholder }, table),
-    readDisk: async () => (await readDisk()) ?? null,
+    readDisk,
   });
   alarmRoutes(app, { db, clock, random });
   timelineRoutes(app, { folder: timelineFolder(config.dataDir) });

@@ -1,36 +1,17 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
-import { startWorkerProcess } from "../src/app-worker.ts";
-import { parseConfig } from "../src/config/config.ts";
-import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { expect, test } from "vitest";
 import { startCampaign } from "../src/incidents/campaign.ts";
 import { letterSum } from "../src/incidents/letter-sum.ts";
-import { sleep, systemClock } from "../src/kernel/clock.ts";
-import { silentLog } from "../src/kernel/log.ts";
+import { sleep } from "../src/kernel/clock.ts";
 import { containedCase } from "./contained-case.ts";
-import { openService } from "./open-service.ts";
 import { populate } from "./population.ts";
 import { goodPassword } from "./service.ts";
-import { startTestRelay } from "./smtp-server.ts";
+import { workerOverRelay } from "./worker-over-relay.ts";
 
 /**
  * The whole worker, with a relay that has every letter of a campaign that it can have at once and answers none of them: a code
  * leaves over a connection of its own.
  */
-const template = await testDatabase();
-const connection = testConnection(String(template.pool.options.database));
-const service = await openService({ connection, startAt: systemClock.now() });
-const relay = await startTestRelay();
-const folder = await mkdtemp(join(tmpdir(), "houselights-first-"));
-// A library that has something in it gets no films drawn.
-await writeFile(join(folder, "nothing.txt"), "");
-const { credentials, socketPath } = service.keyholder;
-afterAll(async () => {
-  await service.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const { service, relay, start } = await workerOverRelay();
 
 test("a code to renew is taken while the relay has every letter of a campaign that it can have, and answers none", async () => {
   const { ground, clock } = service;
@@ -45,20 +26,7 @@ test("a code to renew is taken while the relay has every letter of a campaign th
   const incidentId = await containedCase({ db, clock, random }, { at: clock.now() });
   const films = { name: "House of Films", origin: "https://films.example", contact: null };
   await startCampaign({ db, clock, random, service: films }, incidentId, "operator");
-  const stop = await startWorkerProcess({
-    config: parseConfig(
-      {
-        DATA_DIR: folder,
-        LIBRARY_DIR: folder,
-        LOG_LEVEL: "silent",
-        SMTP_URL: relay.url,
-        MAIL_FROM: "no-reply@films.example",
-      },
-      folder,
-    ),
-    surroundings: { connection, keyholder: { socketPath, credentials } },
-    log: silentLog,
-  });
+  const stop = await start();
   const tried = () => everybody.filter((one) => relay.attempts(one.address) > 0).length;
   try {
     while (tried() < 10) await sleep(20);

@@ -1,10 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
-import { startWorkerProcess } from "../src/app-worker.ts";
-import { parseConfig } from "../src/config/config.ts";
-import { testConnection, testDatabase } from "../src/db/test-database.ts";
+import { expect, test } from "vitest";
 import { dayMs, secondMs, systemClock, type Clock, type EpochMs } from "../src/kernel/clock.ts";
 import { newLog } from "../src/kernel/log.ts";
 import { append } from "../src/timeline/append.ts";
@@ -12,43 +6,14 @@ import { queueSignal } from "../src/signals/queue-signal.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { createStream } from "../src/signals/streams.ts";
 import { addReceiver, receiverOf } from "../src/signals/receivers.ts";
-import { openService } from "./open-service.ts";
-import { startTestRelay } from "./smtp-server.ts";
 import { goodPassword } from "./service.ts";
+import { workerOverRelay } from "./worker-over-relay.ts";
 
 /** A worker on a host whose clock is not the database's decides nothing: much of what it decides is for good. */
-const template = await testDatabase();
-const connection = testConnection(String(template.pool.options.database));
-const service = await openService({ connection, startAt: systemClock.now() });
-const relay = await startTestRelay();
-const folder = await mkdtemp(join(tmpdir(), "houselights-clock-"));
-// A library that has something in it gets no films drawn.
-await writeFile(join(folder, "nothing.txt"), "");
-const { credentials, socketPath } = service.keyholder;
-afterAll(async () => {
-  await Promise.all([service.close(), relay.stop()]);
-  await rm(folder, { recursive: true, force: true });
-});
+const { service, relay, start } = await workerOverRelay();
 
-const startWorker = (clock: Clock, said: string[], options: Parameters<typeof startWorkerProcess>[1] = {}) =>
-  startWorkerProcess(
-    {
-      config: parseConfig(
-        {
-          DATA_DIR: folder,
-          LIBRARY_DIR: folder,
-          LOG_LEVEL: "silent",
-          SMTP_URL: relay.url,
-          MAIL_FROM: "no-reply@films.example",
-        },
-        folder,
-      ),
-      surroundings: { connection, keyholder: { socketPath, credentials } },
-      log: newLog("worker", "warn", { write: (text) => void said.push(text) }),
-      clock,
-    },
-    options,
-  );
+const startWorker = (clock: Clock, said: string[], more: Parameters<typeof start>[0] = {}) =>
+  start({ clock, log: newLog("worker", "warn", { write: (text) => void said.push(text) }), ...more });
 
 test("a worker whose clock runs a month ahead drops nothing and sends nothing, and works once it is right, until it is wrong again", async () => {
   const { db, keyholders, clock, random } = service.ground;

@@ -4,6 +4,7 @@ import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import {
+  isReserveShort,
   mebibytes,
   readDatabaseDisk,
   reserveBytes,
@@ -40,8 +41,7 @@ export function keepReserve(needs: Needs): { stop(): Promise<void> } {
     const found = await readDatabaseDisk(dataDir);
     if (found === undefined) return;
     const hasRoom = found.freeBytes >= reserveBytes + leastLeftBytes;
-    const isShort = found.reserveBytes < found.wantedReserveBytes;
-    const isMade = isShort && hasRoom && (await makeReserve(needs, stopping.signal));
+    const isMade = isReserveShort(found) && hasRoom && (await makeReserve(needs, stopping.signal));
     if (!stopping.signal.aborted) say(isMade ? ((await readDatabaseDisk(dataDir)) ?? found) : found);
   };
 
@@ -75,7 +75,7 @@ function sayer(log: Log): (found: DatabaseDisk) => void {
   let said = "well";
   let looks = 0;
   return (found) => {
-    const isWhole = found.reserveBytes >= found.wantedReserveBytes;
+    const isWhole = !isReserveShort(found);
     const now = isWhole ? found.state : `${found.state}, reserve ${found.reserveBytes}`;
     looks = now === said ? looks + 1 : 0;
     if (looks % looksBetween !== 0 || (now === said && now === "well")) return;

@@ -53,6 +53,9 @@ export async function readDatabaseDisk(dataDir: string): Promise<DatabaseDisk | 
   }
 }
 
+/** Whether the reserve is not whole. */
+export const isReserveShort = (disk: DatabaseDisk): boolean => disk.reserveBytes < disk.wantedReserveBytes;
+
 /** Bytes in whole MiB, for a person to read. */
 export const mebibytes = (bytes: number): string => `${Math.floor(bytes / mebibyte)} MiB`;
 

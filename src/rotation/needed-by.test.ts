@@ -1,11 +1,10 @@
 import { expect, test } from "vitest";
 import type { IncidentId } from "../kernel/brand.ts";
 import { dayMs, hourMs, plus, systemClock, toDate } from "../kernel/clock.ts";
-import { silentLog } from "../kernel/log.ts";
 import { newId } from "../kernel/random.ts";
 import type { KeyPurpose, KeyState } from "../keyholder/keyholder.ts";
-import { remarkCanaries } from "../canaries/remark.ts";
 import { goodPassword, testService } from "../../test/service.ts";
+import { keepingNeedsOf } from "../../test/keeping-needs.ts";
 import { keepKeys } from "./keep-keys.ts";
 import { neededBy, retireKey, rotateKeys, usePreparedKey } from "./rotate.ts";
 
@@ -14,15 +13,7 @@ const service = await testService({ startAt: systemClock.now() });
 const { ground, clock } = service;
 const { db, random, keyholders } = ground;
 const keys = keyholders.keeper.keys;
-const needs = {
-  db,
-  keys,
-  keyholder: keyholders.mailer,
-  clock,
-  random,
-  log: silentLog,
-  remarkCanaries: (toVersion: number) => remarkCanaries({ db, keyholder: keyholders.mailer }, toVersion),
-};
+const needs = keepingNeedsOf(ground);
 
 const stateOf = async (purpose: KeyPurpose): Promise<KeyState> =>
   (await keys.states()).states.find((state) => state.purpose === purpose)!;

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import type { AccountId, SessionId, TitleId, FileId } from "../kernel/brand.ts";
 import { hourMs, plus, type EpochMs } from "../kernel/clock.ts";
-import { silentLog } from "../kernel/log.ts";
 import { newId } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { KeyPurpose } from "../keyholder/keyholder.ts";
@@ -10,11 +9,11 @@ import { browserCookie } from "../http/cookies.ts";
 import { openAccounts } from "../accounts/accounts.ts";
 import { listMailbox, openMailbox } from "../mail/mailbox.ts";
 import { markAddress, neverMailed, writeMark } from "../canaries/plant.ts";
-import { remarkCanaries } from "../canaries/remark.ts";
 import { newGrants } from "../streaming/grants.ts";
 import { makeArtifacts, takenOf } from "../../test/key-artifacts.ts";
 import { populate, populationPassword } from "../../test/population.ts";
 import { asCookie, goodPassword, testService } from "../../test/service.ts";
+import { keepingNeedsOf } from "../../test/keeping-needs.ts";
 import { countVersions } from "./count-versions.ts";
 import { keepKeys } from "./keep-keys.ts";
 import { beginWalk, rewrapColumn } from "./rewrap-column.ts";
@@ -27,15 +26,7 @@ const { ground, clock } = service;
 const call: typeof service.call = (...request) => service.call(...request);
 const { db, random, keyholders } = ground;
 const keys = keyholders.keeper.keys;
-const needs = {
-  db,
-  keys,
-  keyholder: keyholders.mailer,
-  clock,
-  random,
-  log: silentLog,
-  remarkCanaries: (toVersion: number) => remarkCanaries({ db, keyholder: keyholders.mailer }, toVersion),
-};
+const needs = keepingNeedsOf(ground);
 
 const namedBy = async (version: number): Promise<string[]> => {
   const counted = await countVersions(db, clock.now());
