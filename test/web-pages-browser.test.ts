@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { preview, type PreviewServer } from "vite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { launchChromium } from "./chromium.ts";
@@ -50,9 +50,11 @@ async function open(
   path: string,
   viewport: { readonly width: number; readonly height: number },
   locale = "en-US",
+  { clock = false }: { /** The page's clock is the test's, for `sooner`. */ readonly clock?: boolean } = {},
 ): Promise<{ readonly page: Page; readonly complaints: string[] }> {
   const context = await chrome.newContext({ baseURL: origin, viewport, locale, reducedMotion: "reduce" });
   const page = await context.newPage();
+  if (clock) await page.clock.install();
   const complaints: string[] = [];
   page.on("console", (message) => {
     // Chromium reports each answer of 400 and above here too; some of these pages are about one.
@@ -61,6 +63,11 @@ async function open(
   page.on("pageerror", (error) => complaints.push(error.message));
   await page.goto(path);
   return { page, complaints };
+}
+
+/** Waits for what a page shows after some time of its own, by its clock and not by ours. */
+async function sooner(page: Page, shown: Locator): Promise<void> {
+  while (!(await shown.first().isVisible())) await page.clock.runFor(1_000);
 }
 
 async function violations(page: Page): Promise<readonly string[]> {
@@ -473,11 +480,11 @@ test("letters that lack something they must have are not offered to be sent, and
   }
 });
 
-test("the numbers of the console and of a case say so when they are no longer live", { timeout: 90_000 }, async () => {
+test("the numbers of the console and of a case say so when they are no longer live", async () => {
   await set("case?state=notifying");
   for (const path of ["/console", `/console/incident/${id(7_000)}`]) {
-    const { page } = await open(path, phone);
-    const mark = (text: string) => page.locator(".live", { hasText: text }).waitFor();
+    const { page } = await open(path, phone, "en-US", { clock: true });
+    const mark = (text: string) => sooner(page, page.locator(".live", { hasText: text }));
     await mark("Live");
     await page.context().setOffline(true);
     await mark("Numbers stopped");
@@ -517,13 +524,13 @@ test("a console and a case stay to be read while the code of their charts cannot
   }
 });
 
-test("numbers that a service gives no answer to any more are not said to be live", { timeout: 90_000 }, async () => {
+test("numbers that a service gives no answer to any more are not said to be live", async () => {
   await set("case?state=notifying");
   for (const path of ["/console", `/console/incident/${id(7_000)}`]) {
-    const { page } = await open(path, phone);
+    const { page } = await open(path, phone, "en-US", { clock: true });
     await page.locator(".live", { hasText: "Live" }).waitFor();
     await page.route("**/api/**", () => undefined);
-    await page.locator(".live", { hasText: "Numbers stopped" }).waitFor();
+    await sooner(page, page.locator(".live", { hasText: "Numbers stopped" }));
     await page.context().close();
   }
 });
@@ -740,11 +747,11 @@ test(
   async () => {
     await set("case?state=notifying");
     await set("sign-out?reason=silent");
-    const { page } = await open("/tv", { width: 1_920, height: 1_080 });
+    const { page } = await open("/tv", { width: 1_920, height: 1_080 }, "en-US", { clock: true });
     await page.waitForSelector(".tv-qr img");
     await page.route("**/oauth/device_authorization", (route) => route.abort());
     await page.goto("/tv");
-    await page.waitForSelector(".failed button:focus");
+    await sooner(page, page.locator(".failed button:focus"));
     expect(await page.locator(".failed a").count()).toBe(0);
     await page.keyboard.press("ArrowUp");
     await page.waitForSelector(".tv-link .notice button:focus");
@@ -756,9 +763,9 @@ test(
 
     await page.route("**/oauth/device_authorization", (route) => route.abort());
     await page.goto("/tv");
-    await page.waitForSelector(".failed");
+    await sooner(page, page.locator(".failed"));
     await page.unroute("**/oauth/device_authorization");
-    await page.waitForSelector(".tv-qr img");
+    await sooner(page, page.locator(".tv-qr img"));
     await page.context().close();
   },
 );
