@@ -423,7 +423,11 @@ async function byNodemailer(port: number, count: number): Promise<number> {
 async function bySmtpSource(
   { source, environment }: Tools,
   port: number,
-  { count, bytes, isReconnecting }: { readonly count: number; readonly bytes: number; readonly isReconnecting: boolean },
+  {
+    count,
+    bytes,
+    isReconnecting,
+  }: { readonly count: number; readonly bytes: number; readonly isReconnecting: boolean },
 ): Promise<number> {
   const started = performance.now();
   // -d: connections stay open.
