@@ -3,7 +3,7 @@ import { layGround, newDecoy, type Ground, type GroundOptions } from "./app.ts";
 import { every } from "./kernel/clock.ts";
 import { Fault } from "./kernel/fault.ts";
 import { systemCode } from "./keyholder/durable-file.ts";
-import { childEnvironment } from "./config/config.ts";
+import { childEnvironment, lettersLeaveBy } from "./config/config.ts";
 import { migrate } from "./db/migrate.ts";
 import { openDb } from "./db/db.ts";
 import { openReserve, readDatabaseDisk } from "./db/reserve.ts";
@@ -144,13 +144,13 @@ export async function buildWeb(
   };
   const party = relyingPartyOf(publicOrigin, serviceName);
   const readNotice = () => currentNotice(db);
-  const mail = config.smtpUrl === null ? "mailbox" : "relay";
+  const mail = lettersLeaveBy(config);
 
   const isBehindProxy = config.trustProxy !== false || (!config.isLoopbackOrigin && config.tls === null);
   healthRoutes(app, { db: db.prompt, keyholder, clock, metrics, token: config.metricsToken, isBehindProxy });
   staticRoutes(app, { clock, frame, built, publicOrigin, security: config.security });
   // Only where letters stay on this machine and only this machine is asking; elsewhere the route does not exist.
-  if (mail === "mailbox" && config.isLoopbackOrigin) mailboxRoutes(app, { db, keyholder: keyholders.mailer });
+  if (mail === "mailbox") mailboxRoutes(app, { db, keyholder: keyholders.mailer });
   credentialRoutes(app, { ...shared, keepOnlySession });
   passkeyRoutes(app, { ...shared, party, publicOrigin, keepOnlySession, forgetStrongProofs, noteProof });
   accountRoutes(app, { ...shared, containmentsSince: (since, accountId) => containmentsSince(db, since, accountId) });

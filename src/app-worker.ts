@@ -1,4 +1,5 @@
 import { layGround, type Ground, type GroundOptions } from "./app.ts";
+import { lettersLeaveBy } from "./config/config.ts";
 import { perSecond } from "./config/mail-settings.ts";
 import { cleanUp } from "./clean-up.ts";
 import { every, minuteMs, secondMs } from "./kernel/clock.ts";
@@ -10,6 +11,7 @@ import { startWorker } from "./jobs/worker.ts";
 import { letterTasks } from "./mail/letter-tasks.ts";
 import type { MailTransport } from "./mail/mail.ts";
 import { openMailbox } from "./mail/mailbox.ts";
+import { noRelay } from "./mail/no-relay.ts";
 import { senderOf } from "./mail/sender-domain/judge-sender.ts";
 import { openLookup } from "./mail/sender-domain/lookup.ts";
 import { openSmtp, patient, type SmtpOptions } from "./mail/smtp.ts";
@@ -88,8 +90,9 @@ async function beginWork(ground: Ground, stopping: AbortSignal, ends: Ends): Pro
   const keyholder = keyholders.mailer;
   const openRelay = (url: Secret, more: Partial<SmtpOptions> = {}): Promise<MailTransport> =>
     openSmtp({ url, from: config.mailFrom, keyholder, clock, log, ...more });
-  const transport =
-    config.smtpUrl === null ? openMailbox({ db, keyholder, clock, random }) : await openRelay(config.smtpUrl);
+  const ownWayOut = (): MailTransport =>
+    lettersLeaveBy(config) === "nowhere" ? noRelay(log) : openMailbox({ db, keyholder, clock, random });
+  const transport = config.smtpUrl === null ? ownWayOut() : await openRelay(config.smtpUrl);
   ends(() => transport.close());
   const service = { name: config.serviceName, origin: config.publicOrigin, contact: config.contactAddress };
   const { databaseId } = await readStanding(db);

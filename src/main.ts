@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { PoolConfig } from "pg";
 import { Type } from "typebox";
 import { Check } from "typebox/value";
-import type { Config } from "./config/config.ts";
+import { lettersLeaveBy, type Config } from "./config/config.ts";
 import type { KeyholderAt } from "./config/keyholder-place.ts";
 import { Fault, messageOf } from "./kernel/fault.ts";
 import type { Log } from "./kernel/log.ts";
@@ -149,11 +149,12 @@ function announce(config: Config, web: Supervised, print: (line: string) => void
   print("");
   print(`  watch     ${origin}/`);
   print(`  operate   ${operatorLink === null ? `${origin}/console` : `${origin}/operate#${operatorLink}`}`);
-  print(
-    config.smtpUrl === null && config.isLoopbackOrigin
-      ? `  mailbox   ${origin}/mailbox`
-      : "  mailbox   none: letters leave by the relay",
-  );
+  const mailbox = {
+    mailbox: `${origin}/mailbox`,
+    relay: "none: letters leave by the relay",
+    nowhere: "none, and no relay: set SMTP_URL, or no letter reaches anybody",
+  }[lettersLeaveBy(config)];
+  print(`  mailbox   ${mailbox}`);
   print("");
   if (operatorLink !== null)
     print("  the operate link works once, for 10 minutes; `houselights operator link` makes another");

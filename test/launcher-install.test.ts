@@ -140,7 +140,7 @@ test("killed between the two moves, the next start puts the old packages back fi
 
 test("the launcher's own commands say what they do, and neither install nor run anything for it", async () => {
   const folder = await upgraded("sha512-none");
-  for (const command of ["check", "test", "bench", "thief"]) {
+  for (const command of ["install", "check", "test", "bench", "thief"]) {
     const { stdout } = await run("bash", ["houselights", command, "--help"], { cwd: folder });
     expect(stdout).toMatch(new RegExp(`^usage: houselights ${command}`));
   }

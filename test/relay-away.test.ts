@@ -6,6 +6,8 @@ import { silentLog } from "../src/kernel/log.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { letterTasks } from "../src/mail/letter-tasks.ts";
 import { addressOnFile } from "../src/renewal/address-on-file.ts";
+import type { MailTransport } from "../src/mail/mail.ts";
+import { noRelay } from "../src/mail/no-relay.ts";
 import { openSmtp } from "../src/mail/smtp.ts";
 import { goodPassword, testService } from "./service.ts";
 import { startTestRelay, type RelayAnswer } from "./smtp-server.ts";
@@ -22,19 +24,21 @@ const transport = await openSmtp({
   patience: { connectMs: 400, commandMs: 400, finalMs: 400 },
 });
 const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
-const worker = await startWorker({
-  db: ground.db,
-  log: silentLog,
-  tasks: letterTasks({
-    keyholder: ground.keyholders.mailer,
-    transport,
-    service: facts,
-    clock: ground.clock,
-    addressOnFile: (accountId, typed) =>
-      addressOnFile({ db: ground.db, keyholder: ground.keyholders.mailer }, accountId, typed),
-  }),
-  concurrency: { letters: 4, work: 1 },
-});
+const lettersLeaveBy = (wayOut: MailTransport) =>
+  startWorker({
+    db: ground.db,
+    log: silentLog,
+    tasks: letterTasks({
+      keyholder: ground.keyholders.mailer,
+      transport: wayOut,
+      service: facts,
+      clock: ground.clock,
+      addressOnFile: (accountId, typed) =>
+        addressOnFile({ db: ground.db, keyholder: ground.keyholders.mailer }, accountId, typed),
+    }),
+    concurrency: { letters: 4, work: 1 },
+  });
+let worker = await lettersLeaveBy(transport);
 afterAll(async () => {
   await worker.stop();
   await transport.close();
@@ -67,3 +71,26 @@ test.concurrent.each(Object.entries(troubles))(
     expect(confirmed.status, confirmed.text).toBe(201);
   },
 );
+
+test("a host that others reach and that lacks the relay keeps a letter waiting, in no mailbox, and one that has it sends it", async () => {
+  await worker.stop();
+  let tries = 0;
+  const lacking = noRelay(silentLog);
+  const counted: MailTransport = {
+    ...lacking,
+    send: (letter) => {
+      tries++;
+      return lacking.send(letter);
+    },
+  };
+  worker = await lettersLeaveBy(counted);
+  const address = "waits@example.org";
+  const asked = await service.call("POST", "/api/accounts", { body: { address, password: goodPassword } });
+  expect(asked.status).toBe(202);
+  while (tries === 0) await sleep(25);
+  await worker.stop();
+  expect(await ground.db.many(`select 1 from mailbox_letter`)).toEqual([]);
+  worker = await lettersLeaveBy(transport);
+  while (!relay.letters.some(({ to }) => to === address)) await sleep(25);
+  expect(relay.letters.filter(({ to }) => to === address)).toHaveLength(1);
+});

@@ -267,6 +267,22 @@ test("an alarm rings", async () => {
   await perform("docs/runbook/an-alarm-rings.md", stage);
 }, 600_000);
 
+test("opening the house", async () => {
+  const stage = await setStage();
+  const { service, acts, after } = stage;
+  acts["ada has signed up"] = () => signUp(service, "ada@example.org");
+  after["mail dkim"] = ({ out }) => expect(out.match(/_domainkey\..* TXT "v=DKIM1/g)).toHaveLength(2);
+  after["operator list"] = ({ out }) => {
+    expect(out).toContain(`${service.origin}/operate#`);
+    expect(out).toContain("ada@example.org");
+  };
+  after["timeline verify"] = async ({ out }) => {
+    expect(out).toMatch(/^intact: /m);
+    await letterTo(service, "ada@example.org", /A test of the alarm/);
+  };
+  await perform("docs/runbook/opening.md", stage);
+}, 300_000);
+
 test("a keyholder of its own serves a service, as the page says", async () => {
   const page = await readFile(join(root, "docs/runbook/upgrade-and-keys.md"), "utf8");
   expect(page).toContain("./houselights keyholder");
@@ -298,6 +314,7 @@ test("every page of the runbook is run here, and documents name files that exist
   const pages = globSync("docs/runbook/*.md", { cwd: root }).map((page) => page.replaceAll("\\", "/"));
   expect(pages.toSorted()).toEqual([
     "docs/runbook/an-alarm-rings.md",
+    "docs/runbook/opening.md",
     "docs/runbook/restore.md",
     "docs/runbook/somebody-writes.md",
     "docs/runbook/the-day.md",

@@ -488,6 +488,13 @@ function readOrigin(
   return { publicOrigin: url.origin, isLoopbackOrigin };
 }
 
+/** The built-in mailbox is opened on this machine alone: what is reached by others needs a relay, or its letters go nowhere. */
+export const lettersLeaveBy = ({
+  smtpUrl,
+  isLoopbackOrigin,
+}: Pick<Config, "smtpUrl" | "isLoopbackOrigin">): "relay" | "mailbox" | "nowhere" =>
+  smtpUrl !== null ? "relay" : isLoopbackOrigin ? "mailbox" : "nowhere";
+
 /** Names and addresses that never leave the machine (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3). */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase();

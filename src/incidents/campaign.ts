@@ -27,7 +27,7 @@ export type StartOutcome =
   | { readonly kind: "started" | "already-started"; readonly isFrozen: boolean; readonly sum: LetterSum }
   | {
       readonly kind: "refused";
-      readonly reason: "no such case" | "not contained" | "closed" | "unfit letter" | "no contact";
+      readonly reason: "no such case" | "not contained" | "closed" | "unfit letter" | "no relay" | "no contact";
     };
 
 /** Walks that share a campaign; each is a job of its own, so that several workers take part. */
@@ -67,7 +67,8 @@ export async function startCampaign(
     if (campaign !== undefined && incident.isTold) return "already-started";
     if (incident.state === "closed") return "closed";
     if (!incident.isContained) return "not contained";
-    if (lacks.some(({ stops }) => stops)) return "no contact";
+    const stopping = lacks.find(({ stops }) => stops);
+    if (stopping !== undefined) return `no ${stopping.kind}`;
     await tx.run(`delete from campaign_shard where incident_id = $1`, [incidentId]);
     // One that begins once more keeps when it began, and its key: letters of it have gone.
     await tx.run(

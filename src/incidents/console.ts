@@ -10,6 +10,7 @@ import { currentHead } from "../timeline/integrate.ts";
 import { listWitnesses } from "../timeline/list-witnesses.ts";
 import { readTimeline } from "../timeline/read.ts";
 import type { Alarm } from "../wire/alarms.ts";
+import type { LeavesBy } from "../wire/campaign.ts";
 import type { Locale } from "../wire/common.ts";
 import { Console, type Console as ConsoleAnswer } from "../wire/incidents.ts";
 import { StolenCopy } from "../wire/stolen-copy.ts";
@@ -23,7 +24,7 @@ export interface ConsoleNeeds {
   readonly monotonicMs: () => number;
   /** The library knows no console and the console no library: `app.ts` ties them. */
   readonly readLibrary: () => Promise<Pick<ConsoleAnswer, "titles"> & { readonly jobs: ConsoleAnswer["library"] }>;
-  readonly mail: "mailbox" | "relay";
+  readonly mail: LeavesBy;
   /** How much web has opened of what it may; `null` while the keyholder does not answer. */
   readonly readAddressLimit: () => Promise<ConsoleAnswer["addresses"]>;
   /** Alarms stand after this room; `app-web.ts` ties them. */

@@ -50,6 +50,7 @@ export async function notifyIncident(
       return { kind: "plan", text: planLines(plan).join("\n"), plan };
     }
     case "test": {
+      if (needs.wayOut.leavesBy === "nowhere") return { kind: "refused", reason: noRelay };
       if (operator === "host") return { kind: "refused", reason: "a test letter needs an operator to go to" };
       if ((await noticeFacts(needs.db, incidentId)) === undefined) return noCase;
       const why = await whyNoTest(needs.db, operator);
@@ -87,6 +88,9 @@ async function whyNoTest(tx: Tx, to: AccountId): Promise<string | undefined> {
 /** The reply has exactly the fields that its schema knows. */
 const withoutHash = ({ locale, subject, text, html }: NoticeText): NoticeText => ({ locale, subject, text, html });
 
+const noRelay =
+  "there is no relay, so that letters would reach nobody: SMTP_URL has to name one, in the settings of the service and of this command";
+
 function startRefusal(reason: StartRefusal): string {
   switch (reason) {
     case "no such case":
@@ -97,6 +101,8 @@ function startRefusal(reason: StartRefusal): string {
       return "the case is closed";
     case "unfit letter":
       return "the letter cannot be written in every language: the preview shows where a word is missing";
+    case "no relay":
+      return noRelay;
     case "no contact":
       return "the letter names nobody to ask: CONTACT_ADDRESS has to name an address that somebody reads, in the settings of the service and of this command";
   }

@@ -3,6 +3,11 @@ import type { Plan } from "../wire/campaign.ts";
 import { dueText } from "./deadlines.ts";
 
 const whole = (value: number): string => value.toLocaleString("en");
+const leaving = {
+  relay: "letters leave by the relay",
+  mailbox: "there is no relay: letters stay in the built-in mailbox",
+  nowhere: "there is no relay: letters reach nobody",
+} as const;
 const marks = { good: "ok", weak: "weak", bad: "BAD", unknown: "?" } as const;
 
 /** The plan in lines for a terminal: figures first, then what can and what cannot be promised. */
@@ -10,9 +15,7 @@ export function planLines(plan: Plan): string[] {
   return [
     `${numbered(plan.inScope, "account")} in scope: ${whole(plan.withAddress)} with an address, ${whole(plan.withoutAddress)} without`,
     `languages: ${plan.byLocale.map(({ locale, accounts }) => `${locale} ${whole(accounts)}`).join(", ")}`,
-    plan.leavesBy === "relay"
-      ? "letters leave by the relay"
-      : "there is no relay: letters stay in the built-in mailbox",
+    leaving[plan.leavesBy],
     ...(plan.lacks.length === 0 ? [] : ["what the letter lacks"]),
     ...plan.lacks.flatMap(({ kind, stops, says, advice }) => [
       `  ${kind.padEnd(12)} ${marks[stops ? "bad" : "weak"].padEnd(6)}${says}`,

@@ -170,6 +170,25 @@ test("letters that nobody is named in to ask are not started by a relay, whose p
   expect(await ask("start", nobody)).toMatchObject({ kind: "already-started" });
 });
 
+test("a service that others reach and that has no relay starts no letters and tests none, and the plan says why", async () => {
+  await people(2);
+  const { incidentId } = await contain(
+    { ...needs, witness: (await keyholder.connect("operator")).witness, monotonicMs: () => 0 },
+    { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "operator" },
+  );
+  const ask = (action: "plan" | "test" | "start", wayOut: WayOut) =>
+    notifyIncident({ ...needs, keyholder: web, deadlines: deadlineRules, wayOut }, incidentId, action, "host");
+  const nowhere = { ...relayed, leavesBy: "nowhere" } as const;
+  expect(await ask("plan", nowhere)).toMatchObject({
+    plan: { lacks: [{ kind: "relay", stops: true }], end: { isLikely: false }, cost: { amount: null } },
+    text: expect.stringMatching(/letters reach nobody[^]*BAD +there is no relay/),
+  });
+  for (const action of ["test", "start"] as const)
+    expect(await ask(action, nowhere)).toMatchObject({ kind: "refused", reason: expect.stringContaining("SMTP_URL") });
+  expect(await db.many(`select 1 from campaign`)).toEqual([]);
+  expect(await ask("start", { ...relayed, leavesBy: "mailbox" })).toMatchObject({ kind: "started" });
+});
+
 test("without a relay nothing is promised, and letters cost nothing", async () => {
   await people(2);
   const plan = await planned({ ...relayed, leavesBy: "mailbox", allowance: null }, await openCase());

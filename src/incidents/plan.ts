@@ -11,7 +11,7 @@ import {
   type EpochMs,
 } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
-import type { Config } from "../config/config.ts";
+import { lettersLeaveBy, type Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Plan } from "../wire/campaign.ts";
@@ -28,11 +28,11 @@ export interface WayOut extends LetterSettings {
   readonly price: LetterPrice | null;
 }
 
-export const wayOutOf = ({ smtpUrl, contactAddress, relayAllowance, letterPrice }: Config): WayOut => ({
-  leavesBy: smtpUrl === null ? "mailbox" : "relay",
-  contact: contactAddress,
-  allowance: relayAllowance,
-  price: letterPrice,
+export const wayOutOf = (config: Config): WayOut => ({
+  leavesBy: lettersLeaveBy(config),
+  contact: config.contactAddress,
+  allowance: config.relayAllowance,
+  price: config.letterPrice,
 });
 
 interface Needs extends WayOut {
@@ -156,13 +156,13 @@ const hoursText = (hours: number): string => (hours < 1 ? "less than an hour" : 
 
 /** What the time depends on, each with its reason; `hours` is null where nobody knows. */
 function termsOf({ leavesBy, allowance }: WayOut, letters: number, lettersPerHour: number | null): Plan["terms"] {
-  if (leavesBy === "mailbox") {
+  if (leavesBy !== "relay") {
     return [
       {
         kind: "no relay",
         term: "way out",
         hours: null,
-        reason: "there is no relay (SMTP_URL): letters stay in the built-in mailbox",
+        reason: "there is no relay (SMTP_URL): letters stay on this machine",
       },
     ];
   }
@@ -213,7 +213,7 @@ function endOf(
   survey: Survey | undefined,
 ): Plan["end"] {
   const known = terms.flatMap(({ hours }) => (hours === null ? [] : [hours]));
-  if (leavesBy === "mailbox") {
+  if (leavesBy !== "relay") {
     return {
       kind: "no relay",
       notBefore: null,
@@ -262,7 +262,7 @@ const priceText = ({ perThousand, currency }: LetterPrice): string => `${perThou
 
 /** To the cent, or the smallest part that shows something. */
 function costOf({ price, leavesBy }: WayOut, letters: number): Plan["cost"] {
-  if (leavesBy === "mailbox")
+  if (leavesBy !== "relay")
     return { kind: "no relay", amount: null, says: "letters that stay on this machine cost nothing" };
   if (price === null) {
     return { kind: "price unknown", amount: null, says: "not known: LETTER_PRICE says what a thousand letters cost" };

@@ -58,6 +58,10 @@ export const SenderFinding = Closed({
   advice: Type.Optional(Type.String()),
 });
 
+/** How letters leave: by a relay; into the mailbox on this machine, whose operators read it; or not at all, where neither is there. */
+export const LeavesBy = Type.Enum(["relay", "mailbox", "nowhere"]);
+export type LeavesBy = Static<typeof LeavesBy>;
+
 /** What a campaign would do, with no figure that was not counted, measured or set. */
 export const Plan = Closed({
   inScope: Type.Integer(),
@@ -65,11 +69,16 @@ export const Plan = Closed({
   withoutAddress: Type.Integer(),
   /** What the letter lacks of what laws want in it; what `stops` keeps it from being started. */
   lacks: Type.Array(
-    Closed({ kind: Type.Enum(["contact"]), stops: Type.Boolean(), says: Type.String(), advice: Type.String() }),
+    Closed({
+      kind: Type.Enum(["relay", "contact"]),
+      stops: Type.Boolean(),
+      says: Type.String(),
+      advice: Type.String(),
+    }),
   ),
   /** How many accounts read the letter in which language. */
   byLocale: Type.Array(Closed({ locale: Type.String(), accounts: Type.Integer() })),
-  leavesBy: Type.Union([Type.Literal("relay"), Type.Literal("mailbox")]),
+  leavesBy: LeavesBy,
   /** Letters an hour that this relay took in the last campaign hour on record; null when none was ever measured. */
   measured: OrNull(Closed({ lettersPerHour: Type.Integer(), hours: Type.Integer() })),
   /** What the contract with the relay allows, and how much of it a campaign uses; null where nobody said. */

@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 import { Alarm } from "./alarms.ts";
-import { LetterPace, LettersOut, Plan } from "./campaign.ts";
+import { LeavesBy, LetterPace, LettersOut, Plan } from "./campaign.ts";
 import { ListedReceiver } from "./signals.ts";
 import { ListedWitness } from "./timeline.ts";
 import { KeyUse } from "./key-use.ts";
@@ -256,7 +256,7 @@ export const Console = Closed({
     checkpointAt: Type.Union([Instant, Type.Null()]),
   }),
   jobs: Closed({ waiting: Type.Integer(), failed: Type.Integer() }),
-  mail: Type.Union([Type.Literal("mailbox"), Type.Literal("relay")]),
+  mail: LeavesBy,
   /** Addresses that web has opened in the present hour, of how many it may; null while the keyholder is away. */
   addresses: Type.Union([
     Closed({ opened: Type.Integer(), limit: Type.Integer(), refused: Type.Integer() }),

@@ -104,13 +104,20 @@ function Numbers({ numbers, now }: { readonly numbers: ConsoleNumbers; readonly 
         <Figure
           label={`${say("console.jobs")}, ${say("console.jobs.waiting")}`}
           value={showNumber(numbers.jobs.waiting)}
-          alarm={numbers.jobs.failed > 0}
+          alarm={numbers.jobs.failed > 0 || numbers.mail === "nowhere"}
         >
-          {say("console.jobs.failed", { count: numbers.jobs.failed })} · {say("console.mail")}{" "}
-          {numbers.mail === "mailbox" ? (
-            <Link to="/mailbox">{say("console.mail.mailbox")}</Link>
+          {say("console.jobs.failed", { count: numbers.jobs.failed })} ·{" "}
+          {numbers.mail === "nowhere" ? (
+            <strong>{say("console.mail.nowhere")}</strong>
           ) : (
-            say("console.mail.relay")
+            <>
+              {say("console.mail")}{" "}
+              {numbers.mail === "mailbox" ? (
+                <Link to="/mailbox">{say("console.mail.mailbox")}</Link>
+              ) : (
+                say("console.mail.relay")
+              )}
+            </>
           )}
         </Figure>
       </section>

@@ -150,6 +150,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "console.mail": "Briefe gehen über",
   "console.mail.mailbox": "das eingebaute Postfach",
   "console.mail.relay": "den Mailserver",
+  "console.mail.nowhere": "Briefe erreichen niemanden: Es gibt keinen Mailserver (SMTP_URL).",
   "console.floors": "Untergrenzen",
   "console.floors.what":
     "Die niedrigste Epoche, die noch gilt, nach Art. Was unter einer älteren entstand, wird abgelehnt.",
@@ -432,6 +433,12 @@ export const de: ConsoleCatalogue<"de"> = {
   "plan.end.open": "Nicht versprochen",
   "plan.cost": "Kosten",
   "plan.lacks": "Was dem Brief fehlt",
+  "plan.lacks.relay": "Weg zu den Menschen",
+  "plan.lacks.relay.why":
+    "Es gibt keinen Mailserver, und andere erreichen diesen Dienst: Ein Brief würde niemanden erreichen.",
+  "plan.lacks.relay.stops":
+    "Setzen Sie SMTP_URL auf einen Mailserver und starten Sie den Dienst neu: Ohne ihn geht kein Brief hinaus.",
+  "plan.lacks.relay.advice": "Setzen Sie SMTP_URL auf einen Mailserver.",
   "plan.lacks.contact": "Ansprechpartner",
   "plan.lacks.contact.why":
     "Er nennt niemanden, den man fragen kann. Die DSGVO (Artikel 34 Absatz 2) und Kalifornien (Civ. Code 1798.82(d)(2)(A)) verlangen das.",
@@ -457,7 +464,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "plan.term.allowance": "Kontingent des Mailservers",
   "plan.term.speed": "Tempo dieses Mailservers",
   "plan.term.providers": "empfangende Anbieter",
-  "plan.reason.no relay": "Es gibt keinen Mailserver (SMTP_URL): Briefe bleiben im eingebauten Postfach.",
+  "plan.reason.no relay": "Es gibt keinen Mailserver (SMTP_URL): Briefe bleiben auf diesem Rechner.",
   "plan.reason.allowance": "Nicht bekannt: RELAY_ALLOWANCE sagt, was Ihr Vertrag für den Mailserver erlaubt.",
   "plan.reason.allowance.hour":
     "{letters} Briefe bei {allowed} in der Stunde, wovon eine Aussendung {percent} % nutzt: {time}",

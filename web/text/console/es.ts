@@ -155,6 +155,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "console.mail": "Las cartas salen por",
   "console.mail.mailbox": "el buzón incorporado",
   "console.mail.relay": "el servidor de correo",
+  "console.mail.nowhere": "Las cartas no llegan a nadie: no hay servidor de correo (SMTP_URL).",
   "console.floors": "Mínimos",
   "console.floors.what":
     "La época más baja que aún se acepta, por tipo. Lo que se hizo con una más antigua se rechaza.",
@@ -441,6 +442,11 @@ export const es: ConsoleCatalogue<"es"> = {
   "plan.end.open": "Sin promesa",
   "plan.cost": "coste",
   "plan.lacks": "Lo que le falta a la carta",
+  "plan.lacks.relay": "Un camino hasta la gente",
+  "plan.lacks.relay.why": "No hay servidor de correo y otros llegan a este servicio: una carta no llegaría a nadie.",
+  "plan.lacks.relay.stops":
+    "Ponga en SMTP_URL un servidor de correo y reinicie el servicio: sin él no sale ninguna carta.",
+  "plan.lacks.relay.advice": "Ponga en SMTP_URL un servidor de correo.",
   "plan.lacks.contact": "A quién preguntar",
   "plan.lacks.contact.why":
     "No dice a quién preguntar. El RGPD (artículo 34, apartado 2) y California (Civ. Code 1798.82(d)(2)(A)) lo exigen.",
@@ -466,7 +472,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "plan.term.allowance": "cupo del servidor de correo",
   "plan.term.speed": "velocidad de este servidor de correo",
   "plan.term.providers": "proveedores que reciben",
-  "plan.reason.no relay": "No hay servidor de correo (SMTP_URL): las cartas se quedan en el buzón integrado.",
+  "plan.reason.no relay": "No hay servidor de correo (SMTP_URL): las cartas se quedan en esta máquina.",
   "plan.reason.allowance": "No se sabe: RELAY_ALLOWANCE dice lo que permite su contrato con el servidor de correo.",
   "plan.reason.allowance.hour":
     "{letters} cartas a {allowed} por hora, de las que una campaña usa el {percent} %: {time}",

@@ -157,6 +157,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "console.mail": "Les lettres partent par",
   "console.mail.mailbox": "la boîte intégrée",
   "console.mail.relay": "le relais",
+  "console.mail.nowhere": "Les lettres n’atteignent personne : il n’y a pas de relais (SMTP_URL).",
   "console.floors": "Planchers",
   "console.floors.what":
     "La plus basse époque encore acceptée, par sorte. Ce qui a été fait sous une plus ancienne est refusé.",
@@ -444,6 +445,12 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "plan.end.open": "Pas promis",
   "plan.cost": "coût",
   "plan.lacks": "Ce qui manque à la lettre",
+  "plan.lacks.relay": "Une voie vers les gens",
+  "plan.lacks.relay.why":
+    "Il n’y a pas de relais, et d’autres joignent ce service : une lettre n’atteindrait personne.",
+  "plan.lacks.relay.stops":
+    "Indiquez un relais dans SMTP_URL et redémarrez le service : aucune lettre ne part sans lui.",
+  "plan.lacks.relay.advice": "Indiquez un relais dans SMTP_URL.",
   "plan.lacks.contact": "À qui s’adresser",
   "plan.lacks.contact.why":
     "Elle ne dit pas à qui s’adresser. Le RGPD (article 34, paragraphe 2) et la Californie (Civ. Code 1798.82(d)(2)(A)) l’exigent.",
@@ -469,7 +476,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "plan.term.allowance": "quota du relais",
   "plan.term.speed": "vitesse de ce relais",
   "plan.term.providers": "fournisseurs destinataires",
-  "plan.reason.no relay": "Il n’y a pas de relais (SMTP_URL) : les lettres restent dans la boîte intégrée.",
+  "plan.reason.no relay": "Il n’y a pas de relais (SMTP_URL) : les lettres restent sur cette machine.",
   "plan.reason.allowance": "Inconnu : RELAY_ALLOWANCE dit ce que permet votre contrat avec le relais.",
   "plan.reason.allowance.hour":
     "{letters} lettres à {allowed} par heure, dont une campagne utilise {percent} % : {time}",

@@ -137,6 +137,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "console.mail": "メールの送り先：",
   "console.mail.mailbox": "内蔵メールボックス",
   "console.mail.relay": "メールサーバー",
+  "console.mail.nowhere": "メールは誰にも届きません。メールサーバーがありません（SMTP_URL）。",
   "console.floors": "下限",
   "console.floors.what": "種類ごとに、まだ受け付ける最も低いエポックです。それより古いものは断られます。",
   "copy.title": "盗まれたコピーから見えるもの",
@@ -405,6 +406,11 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "plan.end.open": "約束できません",
   "plan.cost": "費用",
   "plan.lacks": "お知らせに足りないもの",
+  "plan.lacks.relay": "届ける経路",
+  "plan.lacks.relay.why": "メールサーバーがなく、このサービスには外部から接続できます。お知らせは誰にも届きません。",
+  "plan.lacks.relay.stops":
+    "SMTP_URL にメールサーバーを設定し、サービスを再起動してください。設定がなければお知らせは送られません。",
+  "plan.lacks.relay.advice": "SMTP_URL にメールサーバーを設定してください。",
   "plan.lacks.contact": "問い合わせ先",
   "plan.lacks.contact.why":
     "問い合わせ先が書かれていません。GDPR（第34条第2項）とカリフォルニア州法（Civ. Code 1798.82(d)(2)(A)）が求めています。",
@@ -430,7 +436,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "plan.term.allowance": "メールサーバーの許容量",
   "plan.term.speed": "このメールサーバーの速さ",
   "plan.term.providers": "受信側の事業者",
-  "plan.reason.no relay": "メールサーバーがありません（SMTP_URL）。お知らせは内蔵の受信箱にとどまります。",
+  "plan.reason.no relay": "メールサーバーがありません（SMTP_URL）。お知らせはこのマシンにとどまります。",
   "plan.reason.allowance": "不明です。メールサーバーとの契約で許される量は RELAY_ALLOWANCE で指定します。",
   "plan.reason.allowance.hour": "{letters} 通を 1 時間に {allowed} 通、一斉送信はその {percent} % を使用：{time}",
   "plan.reason.allowance.day": "{letters} 通を 1 日に {allowed} 通、一斉送信はその {percent} % を使用：{time}",
