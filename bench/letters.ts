@@ -271,7 +271,7 @@ async function walkCampaign(
             epoch = 2, scope_accounts = $2 where id = $1`,
     [incidentId, named],
   );
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: await keyholder.connect("web") }, incidentId, "operator");
   await freezeScope(needs, incidentId, (systemClock.now() + 600_000) as ReturnType<typeof systemClock.now>);
   const order: WalkerOrder = {
     database: {

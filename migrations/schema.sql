@@ -154,8 +154,11 @@ create table campaign (
   paused_at timestamp with time zone,
   paused_by text,
   paused_why text,
+  data_key bytea,
+  sealed_key bytea,
   constraint campaign_pkey PRIMARY KEY (incident_id),
-  constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+  constraint campaign_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id),
+  constraint campaign_key_is_whole CHECK ((data_key IS NULL) = (sealed_key IS NULL))
 );
 
 create table campaign_shard (
@@ -191,6 +194,7 @@ create table canary (
   sealed_address bytea not null,
   planted_on date not null,
   retired_on date,
+  recorded boolean not null default false,
   constraint canary_pkey PRIMARY KEY (mark),
   constraint canary_kind_check CHECK (kind = ANY (ARRAY['account'::text, 'address'::text, 'relay'::text, 'decoy'::text])),
   constraint canary_mark_check CHECK (octet_length(mark) >= 32 AND octet_length(mark) <= 64),

@@ -236,6 +236,7 @@ const campaignNeeds = {
   clock: systemClock,
   random: systemRandom,
   log: silentLog,
+  keyholder: keyholders.web,
   service: { name: "House of Films", origin: "https://films.example", contact: "help@films.example" },
 };
 let incidentId: IncidentId;

@@ -37,7 +37,7 @@ test("P11: an owner gets the receipt of their own letter and nobody else's, an o
   const from = "no-reply@films.example";
   const transport = await openSmtp({ url: Secret.fromText(relay.url), from, clock: systemClock, log });
   const films = { name: "House of Films", origin: "https://films.example", contact: null };
-  await startCampaign({ db, clock, random, service: films }, incidentId, "operator");
+  await startCampaign({ db, clock, random, keyholder: keyholders.web, service: films }, incidentId, "operator");
   const walking = { db, keyholder: keyholders.mailer, transport, clock: systemClock, random, log };
   expect(await walk({ ...walking, neverMailed: async () => new Set<string>() }, incidentId)).toEqual({
     kind: "finished",

@@ -25,7 +25,7 @@ test("a code to renew is taken while the relay has every letter of a campaign th
   clock.advance(1);
   const incidentId = await containedCase({ db, clock, random }, { at: clock.now() });
   const films = { name: "House of Films", origin: "https://films.example", contact: null };
-  await startCampaign({ db, clock, random, service: films }, incidentId, "operator");
+  await startCampaign({ db, clock, random, keyholder: ground.keyholders.web, service: films }, incidentId, "operator");
   const stop = await start();
   const tried = () => everybody.filter((one) => relay.attempts(one.address) > 0).length;
   try {

@@ -47,7 +47,7 @@ afterAll(async () => {
 
 async function campaign(): Promise<IncidentId> {
   const incidentId = await containedCase({ db, clock, random }, { at: clock.now() });
-  await startCampaign({ db, clock, random, service: films }, incidentId, "operator");
+  await startCampaign({ db, clock, random, keyholder: keyholders.web, service: films }, incidentId, "operator");
   const needs = {
     db,
     keyholder,

@@ -16,11 +16,13 @@ export async function startedCampaign(
   { db, keyholder }: { readonly db: Db; readonly keyholder: TestKeyholder },
   accounts: number,
 ): Promise<{ readonly incidentId: IncidentId; readonly people: readonly PersonInPopulation[] }> {
-  const people = await populate(db, await keyholder.connect("web"), { accounts, domains });
+  const web = await keyholder.connect("web");
+  const people = await populate(db, web, { accounts, domains });
   const needs = {
     db,
     clock: systemClock,
     random: systemRandom,
+    keyholder: web,
     service: { name: "House of Films", origin: "https://films.example", contact: null },
   };
   const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });

@@ -4,7 +4,7 @@ import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import { equalBytes } from "../kernel/secret.ts";
 import { findAccount } from "../accounts/accounts.ts";
-import { letterMessageId } from "../incidents/record-outcomes.ts";
+import { letterMessageId } from "../incidents/campaign-key.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
 import { lookUpForm } from "../mail/address.ts";
@@ -14,7 +14,7 @@ import type { CanaryKind, Way } from "./words/catalogue.ts";
 
 interface Needs {
   readonly db: Db;
-  readonly keyholder: Pick<Keyholder, "index">;
+  readonly keyholder: Pick<Keyholder, "index" | "open">;
   readonly clock: Clock;
   readonly random: Random;
 }

@@ -26,7 +26,7 @@ const mostNoted = 50_000;
  */
 export function watchCanaries(needs: {
   readonly db: Db;
-  readonly keyholder: Pick<Keyholder, "index">;
+  readonly keyholder: Pick<Keyholder, "index" | "open">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -53,7 +53,7 @@ beforeAll(async () => {
     clock: systemClock,
   });
   incidentId = await containedCase(needs);
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
   const neverMailed = async () => new Set<string>();
   const walking = { ...needs, keyholder: mailer, transport, neverMailed, bounceAddress: address };
   while ((await walk(walking, incidentId)).kind !== "finished") clock.advance(hourMs);

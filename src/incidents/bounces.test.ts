@@ -80,7 +80,7 @@ beforeEach(async () => {
 /** A campaign of a contained case, walked until nothing waits. */
 async function campaign(): Promise<IncidentId> {
   const incidentId = await containedCase(needs);
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
   await walkAll(incidentId);
   return incidentId;
 }
@@ -216,7 +216,7 @@ test.each([{ tries: 1 }, { tries: 2 }])(
   async ({ tries }) => {
     const [one] = await people(1);
     const incidentId = await containedCase(needs);
-    await startCampaign(needs, incidentId, "operator");
+    await startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
     const later = { at: "rcpt", code: 451, text: "4.7.1 later" } as const;
     relay.script(one!.address, ...Array.from({ length: tries - 1 }, () => later), "accept");
     const early: string[] = [];
@@ -246,7 +246,7 @@ test.each([{ tries: 1 }, { tries: 2 }])(
 test("a relay's report that overtakes the record of one letter counts for the others, and is tried again for that one", async () => {
   const [early, other] = await people(2);
   const incidentId = await containedCase(needs);
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
   const task = bouncesTask({ ...needs, keyholder: mailer });
   const context = { log: silentLog, signal: new AbortController().signal, attempt: 1, maxAttempts: 25, jobId: "1" };
   const report = () =>
@@ -373,7 +373,7 @@ test("so does one whose first address was put off for days and then refused", as
     text: "5.1.1 gone",
   });
   const incidentId = await containedCase(needs);
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
   relay.script("second@example.net", later, "accept");
   for (let days = 0; days < 10; days++) {
     await walk(

@@ -8,7 +8,7 @@ import { parseAddress } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
 import { withFurtherAddress } from "./bounced-addresses.ts";
 import { enqueueWalks } from "./campaign.ts";
-import { campaignKey, keyed } from "./record-outcomes.ts";
+import { campaignKey, keyed } from "./campaign-key.ts";
 import { findReturned } from "./return-path.ts";
 
 /** What became of a report that a letter came back. */

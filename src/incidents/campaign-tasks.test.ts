@@ -103,8 +103,8 @@ test("however often a walk is ended by a keyholder that is away, the next begins
   let ended = 0;
   const flapping = {
     ...mailer,
-    index: async (...asked: Parameters<typeof mailer.index>) => {
-      if (!isAway) return mailer.index(...asked);
+    open: async (...asked: Parameters<typeof mailer.open>) => {
+      if (!isAway) return mailer.open(...asked);
       ended++;
       throw new Fault("KEYHOLDER_UNAVAILABLE", "the keyholder does not answer");
     },
@@ -124,7 +124,7 @@ test("however often a walk is ended by a keyholder that is away, the next begins
     ],
     concurrency: { letters: 1, work: 3 },
   });
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: operator }, incidentId, "operator");
   // The queue's own pause after so many would be hours.
   while (ended < 12) await sleep(20);
   isAway = false;
@@ -143,7 +143,7 @@ test("a synthetic population has the right shape, and its scope is frozen batch 
     { mode: "everyone-out", keepTools: false, reason: "again", operator: "operator" },
   );
   await worker?.stop();
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: operator }, incidentId, "operator");
   expect(await freezeScope(needs, incidentId, plus(systemClock.now(), hourMs))).toBe(true);
   expect(await letterSum(db, incidentId)).toMatchObject({ scope: 20_120, waiting: 20_120 });
 });

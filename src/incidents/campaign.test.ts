@@ -69,7 +69,7 @@ const openTransport = (to: { readonly url: string }, timeoutMs = 2_000): Promise
 const contained = (copiedAt: EpochMs | null = null, at: EpochMs = systemClock.now()): Promise<IncidentId> =>
   containedCase(needs, { at, copiedAt });
 
-const start = (incidentId: IncidentId) => startCampaign(needs, incidentId, "operator");
+const start = (incidentId: IncidentId) => startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
 const walkOnce = (incidentId: IncidentId, over: { transport?: MailTransport; clock?: Clock } = {}) =>
   walk(
     { ...needs, keyholder: mailer, transport, pace, neverMailed: async () => new Set<string>(), ...over },
@@ -169,7 +169,7 @@ test("a freezing that stopped half-way goes on where it stopped; no letter leave
   // A start whose time is up after the first batch is a start that was killed there, seen from the database.
   let readings = 0;
   const hurried: Clock = { now: () => plus(systemClock.now(), readings++ < 2 ? 0 : minuteMs) };
-  const begun = await startCampaign({ ...needs, clock: hurried }, incidentId, "operator");
+  const begun = await startCampaign({ ...needs, keyholder: web, clock: hurried }, incidentId, "operator");
   expect(begun).toMatchObject({ kind: "started", isFrozen: false, sum: { scope: 5_000 } });
   expect(await db.one(`select scope_count from incident where id = $1`, [incidentId])).toEqual({ scope_count: null });
   expect(await walkOnce(incidentId)).toMatchObject({ kind: "waiting" });

@@ -3,9 +3,11 @@ import { plus, secondMs, toDate, type Clock, type EpochMs } from "../kernel/cloc
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { append } from "../timeline/append.ts";
 import type { LetterSum } from "../wire/incidents.ts";
+import { newCampaignKey } from "./campaign-key.ts";
 import { letterLacks, type LetterSettings } from "./letter-lacks.ts";
 import { letterSum } from "./letter-sum.ts";
 import { noticeHash, storeNotices } from "./notice.ts";
@@ -18,6 +20,7 @@ export interface CampaignNeeds extends NoticeNeeds {
   readonly db: Db;
   readonly clock: Clock;
   readonly random: Random;
+  readonly keyholder: Pick<Keyholder, "newDataKey" | "seal">;
   /** Where letters go out to people, and whether they name somebody to ask. */
   readonly wayOut?: LetterSettings;
 }
@@ -54,6 +57,7 @@ export async function startCampaign(
   const notices = await previewNotices(needs, incidentId);
   const unfits = await Promise.all((notices ?? []).map(unfit));
   if (unfits.some((why) => why !== undefined)) return { kind: "refused", reason: "unfit letter" };
+  const ownKey = await newCampaignKey(needs, incidentId);
   const now = clock.now();
   const begun = await db.transaction(async (tx): Promise<"started" | "already-started" | StartRefusal> => {
     const incident = await tx.one<{ state: string; isContained: boolean; isTold: boolean }>(
@@ -72,12 +76,12 @@ export async function startCampaign(
     await tx.run(`delete from campaign_shard where incident_id = $1`, [incidentId]);
     // One that begins once more keeps when it began, and its key: letters of it have gone.
     await tx.run(
-      `insert into campaign (incident_id, started_at, started_by, scope_at)
-       select id, $2, $3, coalesce(copied_at, contained_at) from incident where id = $1
+      `insert into campaign (incident_id, started_at, started_by, scope_at, data_key, sealed_key)
+       select id, $2, $3, coalesce(copied_at, contained_at), $4, $5 from incident where id = $1
        on conflict (incident_id) do update
          set started_by = excluded.started_by, scope_at = excluded.scope_at, frozen_up_to = null, frozen_at = null,
              paused_at = null, paused_by = null, paused_why = null`,
-      [incidentId, toDate(now), operator],
+      [incidentId, toDate(now), operator, ownKey.dataKey, ownKey.sealed],
     );
     await storeNotices(tx, incidentId, notices);
     await tx.run(

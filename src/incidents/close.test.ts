@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { populateSynthetic } from "../../test/population.ts";
 import { dayMs, manualClock, minuteMs, plus, systemClock, toDate, toIso } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { testDatabase } from "../db/test-database.ts";
 import { readTimeline } from "../timeline/read.ts";
+import { testKeyholder } from "../keyholder/test-keyholder.ts";
 import { startCampaign } from "./campaign.ts";
 import { closeIncident, recordReview, recordWayIn, whatIsMissing } from "./close.ts";
 import { finish } from "./finish.ts";
@@ -15,7 +16,9 @@ import { reviewItems } from "./review.ts";
 const db = await testDatabase({ maxConnections: 6 });
 const clock = manualClock(systemClock.now());
 const service = { name: "House of Films", origin: "https://films.example", contact: null };
-const needs = { db, clock, random: systemRandom, service };
+const processOfKeys = await testKeyholder();
+afterAll(() => processOfKeys.stop());
+const needs = { db, clock, random: systemRandom, service, keyholder: await processOfKeys.connect("operator") };
 
 test("each thing that is missing is named until it is there; then the case closes, once, and is as it is", async () => {
   await populateSynthetic(db, { accounts: 2, sessionsEach: 0 });

@@ -6,7 +6,8 @@ import type { SendOutcome } from "../mail/mail.ts";
 import type { Chosen } from "./choose-address.ts";
 import type { WaitingLetter } from "./claims.ts";
 import type { StoredNotice } from "./notice.ts";
-import { keyed, type Outcome } from "./record-outcomes.ts";
+import { keyed } from "./campaign-key.ts";
+import type { Outcome } from "./record-outcomes.ts";
 
 /** A letter that waits, with whom it goes to. */
 export interface Addressed extends WaitingLetter {

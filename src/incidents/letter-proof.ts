@@ -6,7 +6,7 @@ import { parseAddress } from "../mail/address.ts";
 import { prove } from "../timeline/proof.ts";
 import { detailOf } from "../timeline/read.ts";
 import { writeTlogProof } from "../timeline/tlog-proof.ts";
-import { campaignKey, keyed } from "./record-outcomes.ts";
+import { campaignKey, keyed } from "./campaign-key.ts";
 
 interface Needs {
   readonly db: Db;

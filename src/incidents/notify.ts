@@ -21,7 +21,7 @@ export type NotifyOutcome = Notified | { readonly kind: "refused"; readonly reas
  */
 export async function notifyIncident(
   needs: CampaignNeeds & {
-    readonly keyholder: Pick<Keyholder, "open">;
+    readonly keyholder: Pick<Keyholder, "open" | "newDataKey" | "seal">;
     readonly wayOut: WayOut;
     /** Those that a plan counts: see `readDeadlines`. */
     readonly deadlines: readonly DeadlineRule[];

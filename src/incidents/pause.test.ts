@@ -59,7 +59,7 @@ beforeEach(async () => {
 async function begun(accounts: number): Promise<IncidentId> {
   await populate(db, web, { accounts, at: plus(clock.now(), -dayMs) });
   const incidentId = await containedCase(needs);
-  await startCampaign(needs, incidentId, "operator");
+  await startCampaign({ ...needs, keyholder: web }, incidentId, "operator");
   return incidentId;
 }
 

@@ -1,12 +1,8 @@
-import { createHmac } from "node:crypto";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
 import { sleep, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
-import { impossible } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
-import type { Db, Tx } from "../db/db.ts";
-import type { Keyholder } from "../keyholder/keyholder.ts";
-import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
+import type { Db } from "../db/db.ts";
 import { appendAll, type TimelineEntry } from "../timeline/append.ts";
 import { withFurtherAddress } from "./bounced-addresses.ts";
 import type { WaitingLetter } from "./claims.ts";
@@ -151,51 +147,6 @@ function entryOf(
   };
   return { kind: "letter", incidentId, detail };
 }
-
-/**
- * The key of one campaign's hashes: whoever has two campaigns' timelines cannot tell that an address stands in both.
- * Message-IDs are made of it, so a campaign stays with the version of the keyholder's key that it began with: a key that
- * is changed in its middle must not let one letter pass for two.
- */
-export async function campaignKey(
-  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },
-  incidentId: IncidentId,
-): Promise<Uint8Array> {
-  // The leading space keeps it apart from everything a person can be found by: no address begins with one.
-  const list = splitMacs(await keyholder.index("address", ` campaign ${incidentId}`)).map(parseMac);
-  const versions = list.filter((each) => each !== null);
-  const [newest = impossible("a campaign without a key")] = versions;
-  const campaign = await db.one<{ version: number | null }>(
-    `select index_version as version from campaign where incident_id = $1`,
-    [incidentId],
-  );
-  let version = campaign?.version ?? newest.version;
-  if (campaign?.version === null) {
-    // Another walk may be first.
-    const begun = await db.one<{ version: number }>(
-      `update campaign set index_version = coalesce(index_version, $2) where incident_id = $1
-       returning index_version as version`,
-      [incidentId, newest.version],
-    );
-    version = begun?.version ?? version;
-  }
-  return (versions.find((each) => each.version === version) ?? newest).mac;
-}
-
-/** HMAC-SHA-256 in hex, for one use within a campaign. */
-export const keyed = (key: Uint8Array, use: "address" | "message", value: string): string =>
-  createHmac("sha256", key).update(`${use}\0${value}`).digest("hex");
-
-/** The Message-ID of one account's letter, before the `@`: the same at each try, and not to be guessed. */
-export const letterMessageId = async (
-  needs: Parameters<typeof campaignKey>[0],
-  incidentId: IncidentId,
-  reference: string,
-  accountId: AccountId,
-): Promise<string> => messageIdOf(await campaignKey(needs, incidentId), reference, accountId);
-
-export const messageIdOf = (key: Uint8Array, reference: string, accountId: AccountId): string =>
-  `${reference}.${keyed(key, "message", accountId).slice(0, 32)}`;
 
 /** `250`, `450 4.2.1`: the relay's answer without its words; `none` when it gave no answer. */
 export const replyClass = (reply: string): string =>

@@ -87,7 +87,7 @@ beforeAll(async () => {
     { mode: "everyone-out", keepTools: false, reason: "", operator: "operator" },
   );
   await startCampaign(
-    { ...needs, service: { name: "Films", origin: "https://films.example", contact: null } },
+    { ...needs, keyholder: operator, service: { name: "Films", origin: "https://films.example", contact: null } },
     incidentId,
     "operator",
   );

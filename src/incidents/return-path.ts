@@ -5,7 +5,7 @@ import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
 import { accountIn, readReturnToken, shortMac, withToken, writeReturnToken } from "../mail/return-token.ts";
-import { campaignKey } from "./record-outcomes.ts";
+import { campaignKey } from "./campaign-key.ts";
 
 /** What a MAC is made of: the campaign, the account, and how many of its addresses have failed before this letter. */
 const macInput = (incidentId: IncidentId, accountId: AccountId, failed: number): string =>
@@ -57,11 +57,11 @@ export interface ReturnedLetter {
 const campaignsLookedAt = 20;
 
 /**
- * The letter of a token; `undefined` for one that the keyholder has not made: whatever a stranger sends costs one indexed
- * read for each recent campaign and no call of the keyholder, unless it names an account that was written to.
+ * The letter of a token; `undefined` for one that the keyholder has not made: whatever a stranger sends costs two indexed
+ * reads and the opening of a key for each recent campaign, and no MAC unless it names an account that was written to.
  */
 export async function findReturned(
-  needs: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },
+  needs: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index" | "open"> },
   text: string,
 ): Promise<ReturnedLetter | undefined> {
   const token = readReturnToken(text);

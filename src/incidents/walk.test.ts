@@ -59,7 +59,10 @@ beforeEach(async () => {
 
 async function campaign(): Promise<IncidentId> {
   const incidentId = await containedCase(needs, { at: plus(systemClock.now(), 1) });
-  expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started", isFrozen: true });
+  expect(await startCampaign({ ...needs, keyholder: web }, incidentId, "operator")).toMatchObject({
+    kind: "started",
+    isFrozen: true,
+  });
   return incidentId;
 }
 
@@ -194,10 +197,10 @@ test("a letter with a word that was not filled in pauses the campaign before any
 test("a letter that cannot be written starts no campaign, and the same words do when it can", async () => {
   await people(1);
   const incidentId = await containedCase(needs);
-  const broken = { ...needs, service: { ...service, name: "House of\u0007 Films" } };
+  const broken = { ...needs, keyholder: web, service: { ...service, name: "House of\u0007 Films" } };
   expect(await startCampaign(broken, incidentId, "operator")).toEqual({ kind: "refused", reason: "unfit letter" });
   expect(await letterSum(db, incidentId)).toBeUndefined();
-  expect(await startCampaign(needs, incidentId, "operator")).toMatchObject({ kind: "started" });
+  expect(await startCampaign({ ...needs, keyholder: web }, incidentId, "operator")).toMatchObject({ kind: "started" });
 });
 
 test("while as many letters as may be are on their way, the next ones are signed, and none of those is claimed", async () => {

@@ -51,15 +51,22 @@ test("the key of bounces: for as long as letters that it marked may come back", 
   expect(await retireKey(needs, "index.bounce")).toEqual({ kind: "closing", version: newest });
 });
 
-test("the key of addresses: for a campaign that was frozen by it, and at the end for each row that is found by it", async () => {
+test("the key of addresses: for a campaign from before it had a key of its own, and at the end for each row that is found by it", async () => {
   await service.account("ada@example.org", goodPassword);
   const { newest } = await stateOf("index.address");
   const incidentId = await campaign(newest);
   await rotateKeys(needs, ["index.address"]);
   await keepKeys(needs);
-  const needed = { kind: "needed", version: newest, by: ["a campaign that is not finished"] };
+  const needed = { kind: "needed", version: newest, by: ["a campaign whose letters may come back"] };
   expect(await retireKey(needs, "index.address")).toEqual(needed);
-  await db.run(`update incident set letters_finished_at = $2 where id = $1`, [incidentId, toDate(clock.now())]);
+  const finished = (daysAgo: number) =>
+    db.run(`update incident set letters_finished_at = $2 where id = $1`, [
+      incidentId,
+      toDate(plus(clock.now(), -daysAgo * dayMs)),
+    ]);
+  await finished(13);
+  expect(await retireKey(needs, "index.address")).toEqual(needed);
+  await finished(15);
 
   // Its rows go with the closing, so they do not keep it from beginning; what is left of them then keeps it.
   const state = await stateOf("index.address");

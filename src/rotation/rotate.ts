@@ -173,11 +173,13 @@ export async function neededBy(
   }
   if (purpose === "index.address") {
     const campaigns = await db.one<{ count: number }>(
+      // Only one from before campaigns had keys of their own.
       `select count(*) as count from campaign c join incident i on i.id = c.incident_id
-        where c.index_version = $1 and i.letters_finished_at is null`,
-      [version],
+        where c.index_version = $1 and c.data_key is null
+          and (i.letters_finished_at > $2 or i.letters_finished_at is null)`,
+      [version, toDate(plus(now, -bouncesLiveMs))],
     );
-    if ((campaigns?.count ?? 0) > 0) return ["a campaign that is not finished"];
+    if ((campaigns?.count ?? 0) > 0) return ["a campaign whose letters may come back"];
   }
   const counted = await countVersions(db, now, (each) => each === purpose);
   const needing = counted.filter((each) => each.version === version && each.rows > 0);

@@ -86,6 +86,14 @@ export const rewrappedColumns: readonly RewrappedColumn[] = [
     context: "case_id::text",
   },
   {
+    table: "campaign",
+    column: "data_key",
+    purpose: "wrap",
+    rewrap: "data-key",
+    key: [["incident_id", "uuid"]],
+    context: "incident_id::text",
+  },
+  {
     table: "canary",
     column: "data_key",
     purpose: "wrap",
@@ -143,6 +151,7 @@ export const underDataKey: readonly string[] = [
   "account.sealed_name",
   "account_address.sealed",
   "address_claim.sealed",
+  "campaign.sealed_key",
   "canary.sealed_address",
   "link.sealed_label",
   "link.sealed_network",

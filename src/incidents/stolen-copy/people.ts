@@ -244,6 +244,7 @@ export const people: Declarations = {
       sealed_address: sealed("its address"),
       planted_on: shown("on which day", "a day is too coarse to find an account by"),
       retired_on: shown("until which day", "a day is too coarse to find an account by"),
+      recorded: shown("whether the record says that it was planted", because.state),
     },
   },
   account_change: {

@@ -1,4 +1,4 @@
-import { because, digest, keyed, shown, type Declarations } from "./declare.ts";
+import { because, digest, keyed, sealed, shown, wrapped, type Declarations } from "./declare.ts";
 
 const incident = shown("which case", because.id);
 const typed = (what: string) => shown(what, because.caseFile);
@@ -59,6 +59,8 @@ export const cases: Declarations = {
       frozen_up_to: step("up to which account id the scope is fixed"),
       frozen_at: step("when the scope was fixed"),
       index_version: step("which version of a key its letters are counted with"),
+      data_key: wrapped("the key that the campaign's own is under"),
+      sealed_key: sealed("what its letters' Message-IDs and hashes of addresses are made with"),
       paused_at: step("since when it is paused"),
       paused_by: typed("the account id of who paused it"),
       paused_why: typed("why, where a walk paused it"),

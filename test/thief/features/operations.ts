@@ -9,11 +9,11 @@ import { compareKeyUse } from "../../../src/key-use/compare.ts";
 import { secretText, sessionCookie } from "../../../src/http/cookies.ts";
 import { asCookie } from "../../cookies.ts";
 import { testLibrary } from "../../library-fixture.ts";
-import { minuteMs, sleep } from "../../../src/kernel/clock.ts";
+import { dayMs, minuteMs, plus, sleep, toDate } from "../../../src/kernel/clock.ts";
 import { silentLog } from "../../../src/kernel/log.ts";
-import { systemRandom } from "../../../src/kernel/random.ts";
+import { newId, systemRandom } from "../../../src/kernel/random.ts";
+
 import { startWorker } from "../../../src/jobs/worker.ts";
-import { sessionLifetimesMs } from "../../../src/sessions/open-session.ts";
 import { makeOperatorLink } from "../../../src/sessions/operator-link.ts";
 import { originOf } from "../../../src/timeline/checkpoint.ts";
 import { openCosigner } from "../../../src/timeline/cosign.ts";
@@ -26,7 +26,7 @@ import { plantCanaries } from "../../../src/canaries/plant.ts";
 import { raiseAlarm } from "../../../src/canaries/raise-alarm.ts";
 import { signedHeaders } from "../../../src/canaries/webhook.ts";
 import type { AccountId, IncidentId } from "../../../src/kernel/brand.ts";
-import { campaignKey } from "../../../src/incidents/record-outcomes.ts";
+import { campaignKey, newCampaignKey } from "../../../src/incidents/campaign-key.ts";
 import { returnPaths } from "../../../src/incidents/return-path.ts";
 import { openInspector } from "../../../src/library/inspect-file.ts";
 import { keepKeys } from "../../../src/rotation/keep-keys.ts";
@@ -85,6 +85,27 @@ async function comeBack(world: World, incidentId: IncidentId): Promise<void> {
     const body = { bounces: [{ returnPath: path, status: "5.1.1" }] };
     const headers = signedHeaders(Secret.fromText(secret), `report-${number}`, clock.now(), JSON.stringify(body));
     await world.done("POST", "/api/bounces", { body, headers });
+  }
+}
+
+/** The campaigns of cases that were: a service has few, and of few keys nothing can be told. */
+async function formerCampaigns({ db, clock, service }: World): Promise<void> {
+  const { random, keyholders } = service.ground;
+  for (let cases = 0; cases < 60; cases++) {
+    const id = newId<IncidentId>(random, clock.now());
+    const at = toDate(plus(clock.now(), -(cases + 1) * dayMs));
+    const { dataKey, sealed } = await newCampaignKey({ keyholder: keyholders.web, random }, id);
+    await db.run(
+      `insert into incident (id, reference, state, reason, opened_at, opened_by, found_at, found_by, found_how,
+                             data_classes, keys_reachable)
+       values ($1, $3, 'closed', 'a case that was', $2, 'host', $2, 'host', 'by chance', '{}', 'no')`,
+      [id, at, `HL-2019-${cases}`],
+    );
+    await db.run(
+      `insert into campaign (incident_id, started_at, started_by, scope_at, data_key, sealed_key)
+       values ($1, $2, 'host', $2, $3, $4)`,
+      [id, at, dataKey, sealed],
+    );
   }
 }
 
@@ -208,8 +229,6 @@ export const operationFeatures: readonly Feature[] = [
         keyholder: keyholders.operator,
         clock,
         random,
-        lifetimesMs: sessionLifetimesMs(30, 180),
-        watchSomething: async () => undefined,
         forgetWatched: async () => undefined,
       };
       const domain = "canaries.example.org";
@@ -268,6 +287,7 @@ export const operationFeatures: readonly Feature[] = [
       await sendLetters(world, count);
       await comeBack(world, String(opened.body["id"]) as IncidentId);
       await sendLetters(world, count);
+      await formerCampaigns(world);
       const body = {
         what: "a dump was left on a disk",
         closedAt: "2026-11-22T20:00:00.000Z",

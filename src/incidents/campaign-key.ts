@@ -1,0 +1,90 @@
+import { createHmac } from "node:crypto";
+import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import { Fault, impossible } from "../kernel/fault.ts";
+import type { Random } from "../kernel/random.ts";
+import type { Tx } from "../db/db.ts";
+import type { Keyholder, Place } from "../keyholder/keyholder.ts";
+import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
+
+/** A campaign's own key as its row keeps it: random, sealed under a data key of its own, which is sealed again as all are. */
+export interface SealedCampaignKey {
+  readonly dataKey: Buffer;
+  readonly sealed: Buffer;
+}
+
+const keyPlace = (incidentId: IncidentId): Place => ({
+  table: "campaign",
+  column: "sealed_key",
+  accountId: incidentId as string as AccountId,
+});
+
+/**
+ * A key for one campaign's Message-IDs, Return-Paths and hashes of addresses: whoever has two campaigns' timelines cannot tell
+ * that an address stands in both. It is random, and outlives the keyholder's own keys: letters come back for two weeks after
+ * the last of them, and a receipt is asked for years later.
+ */
+export async function newCampaignKey(
+  { keyholder, random }: { readonly keyholder: Pick<Keyholder, "newDataKey" | "seal">; readonly random: Random },
+  incidentId: IncidentId,
+): Promise<SealedCampaignKey> {
+  const place = keyPlace(incidentId);
+  const dataKey = await keyholder.newDataKey(place.accountId);
+  return { dataKey, sealed: await keyholder.seal(dataKey, place, random.bytes(32).toString("base64url")) };
+}
+
+/** Reads it. Throws `SEALED_UNREADABLE` for one that does not open. */
+export async function campaignKey(
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index" | "open"> },
+  incidentId: IncidentId,
+): Promise<Uint8Array> {
+  const campaign = await db.one<{ dataKey: Buffer | null; sealed: Buffer | null; version: number | null }>(
+    `select data_key as "dataKey", sealed_key as sealed, index_version as version from campaign where incident_id = $1`,
+    [incidentId],
+  );
+  const { dataKey, sealed } = campaign ?? {};
+  if (dataKey == null || sealed == null) return derivedKey({ db, keyholder }, incidentId, campaign?.version);
+  const [text] = await keyholder.open([{ dataKey, place: keyPlace(incidentId), sealed }]);
+  if (text === null || text === undefined) throw new Fault("SEALED_UNREADABLE", "a campaign's key does not open");
+  return Buffer.from(text, "base64url");
+}
+
+/**
+ * The key of a campaign from before it had one of its own: made of the key of addresses, and of the version that it began
+ * with, since a key that is changed in its middle must not let one letter pass for two.
+ */
+async function derivedKey(
+  { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },
+  incidentId: IncidentId,
+  begunWith: number | null | undefined,
+): Promise<Uint8Array> {
+  // The leading space keeps it apart from everything a person can be found by: no address begins with one.
+  const list = splitMacs(await keyholder.index("address", ` campaign ${incidentId}`)).map(parseMac);
+  const versions = list.filter((each) => each !== null);
+  const [newest = impossible("a campaign without a key")] = versions;
+  let version = begunWith ?? newest.version;
+  if (begunWith === null) {
+    // Another walk may be first.
+    const begun = await db.one<{ version: number }>(
+      `update campaign set index_version = coalesce(index_version, $2) where incident_id = $1
+       returning index_version as version`,
+      [incidentId, newest.version],
+    );
+    version = begun?.version ?? version;
+  }
+  return (versions.find((each) => each.version === version) ?? newest).mac;
+}
+
+/** HMAC-SHA-256 in hex, for one use within a campaign. */
+export const keyed = (key: Uint8Array, use: "address" | "message", value: string): string =>
+  createHmac("sha256", key).update(`${use}\0${value}`).digest("hex");
+
+/** The Message-ID of one account's letter, before the `@`: the same at each try, and not to be guessed. */
+export const letterMessageId = async (
+  needs: Parameters<typeof campaignKey>[0],
+  incidentId: IncidentId,
+  reference: string,
+  accountId: AccountId,
+): Promise<string> => messageIdOf(await campaignKey(needs, incidentId), reference, accountId);
+
+export const messageIdOf = (key: Uint8Array, reference: string, accountId: AccountId): string =>
+  `${reference}.${keyed(key, "message", accountId).slice(0, 32)}`;
