@@ -54,6 +54,7 @@ import { alarmIn } from "./canaries/alarm-in.ts";
 import { listAlarms } from "./canaries/alarms.ts";
 import { isDecoy } from "./canaries/decoy.ts";
 import { countSignIns } from "./canaries/stuffing.ts";
+import { keepCanariesAlive } from "./canaries/live-on.ts";
 import { watchCanaries } from "./canaries/watch.ts";
 import { ringForMail } from "./canaries/ring.ts";
 import { alarmRoutes, canaryMailRoute } from "./canaries/routes.ts";
@@ -67,7 +68,7 @@ import { libraryRoutes } from "./library/routes.ts";
 import { readLibraryJobs } from "./library/library-jobs.ts";
 import { openEngine } from "./streaming/engine.ts";
 import { newGrants } from "./streaming/grants.ts";
-import { progressReader, watchedBy } from "./streaming/progress.ts";
+import { pretendProgress, progressReader, watchedBy } from "./streaming/progress.ts";
 import { streamingRoutes } from "./streaming/routes.ts";
 
 export interface Web {
@@ -127,6 +128,17 @@ export async function buildWeb(
   const lifetimesMs = sessionLifetimesMs(config.sessionDays, config.deviceSessionDays);
   const signInCounter = countSignIns({ db, clock, log, ...watching });
   const canaryWatch = watchCanaries({ db, keyholder, clock, random, log, ...watching });
+  const canaryLives = keepCanariesAlive({
+    db,
+    keyholder,
+    clock,
+    random,
+    log,
+    decoy,
+    seen,
+    lifetimesMs,
+    watchSomething: (accountId) => pretendProgress({ db, clock, random }, accountId),
+  });
   const shared = {
     db,
     keyholder,
@@ -355,6 +367,7 @@ export async function buildWeb(
       await decoy.stop();
       await refusals.close();
       await canaryWatch.close();
+      await canaryLives.stop();
       await signInCounter.close();
     },
   };

@@ -32,7 +32,7 @@ import { listenForBounces } from "./incidents/bounce-listener.ts";
 import { alarmTasks } from "./canaries/deliver-alarm.ts";
 import { watchHoneywords } from "./canaries/honeyword-watch.ts";
 import { watchSignIns } from "./canaries/stuffing.ts";
-import { neverMailed } from "./canaries/plant.ts";
+import { neverMailed, recordPlantings } from "./canaries/plant.ts";
 import { startTransmitter } from "./signals/transmit.ts";
 import { deleteDue, forgetLate } from "./leaving/delete-account.ts";
 import { forgetProgress } from "./streaming/progress.ts";
@@ -131,6 +131,7 @@ async function beginWork(ground: Ground, stopping: AbortSignal, ends: Ends): Pro
     while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.aborted);
     await forgetLate({ db, clock, forgetProgress });
     await cleanUp(db, clock.now(), stopping);
+    await recordPlantings({ db, random }, clock.now());
   });
   // Campaigns have connections of their own: a code never waits behind a letter of the thousands.
   const campaignTransport =

@@ -1,9 +1,19 @@
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { listAlarms, openCaseFromAlarm } from "../src/canaries/alarms.ts";
 import type { AlarmId } from "../src/canaries/raise-alarm.ts";
 import { plantDecoy } from "../src/canaries/decoy.ts";
-import { canaryAddresses, listCanaries, neverMailed, plantCanaries, rotateCanaries } from "../src/canaries/plant.ts";
+import {
+  canaryAddresses,
+  listCanaries,
+  neverMailed,
+  plantCanaries,
+  recordPlantings,
+  rotateCanaries,
+} from "../src/canaries/plant.ts";
+import { liveOn } from "../src/canaries/live-on.ts";
+import { browserCookie } from "../src/http/cookies.ts";
+import type { AccountId } from "../src/kernel/brand.ts";
 import { liveCanaries, rotateForBackup } from "../src/canaries/rotate-for-backup.ts";
 import { ringForMail } from "../src/canaries/ring.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
@@ -14,12 +24,14 @@ import { accountsInScope } from "../src/incidents/scope.ts";
 import { readTimeline } from "../src/timeline/read.ts";
 import { toIso } from "../src/kernel/clock.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
-import { letterMessageId } from "../src/incidents/record-outcomes.ts";
+import { letterMessageId } from "../src/incidents/campaign-key.ts";
 import { walk } from "../src/incidents/walk.ts";
 import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
 import { forgetProgress, pretendProgress } from "../src/streaming/progress.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { newDecoy } from "../src/app.ts";
 import { copyOf, findIn } from "./copy-search.ts";
+import { testHashCost } from "./open-service.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /** P10: using a canary in any way rings, and the alarm says which copy leaked; and nothing tells a canary from anybody. */
@@ -32,8 +44,6 @@ const needs = {
   keyholder,
   clock,
   random,
-  lifetimesMs: sessionLifetimesMs(30, 180),
-  watchSomething: (id: Parameters<typeof forgetProgress>[1]) => pretendProgress({ db, clock, random }, id),
   forgetWatched: forgetProgress,
 };
 const order = (place: string, kind: "account" | "address" | "relay", count = 1) => ({
@@ -191,7 +201,7 @@ test("a campaign writes to the relay's canaries alone; the others count as suppr
     operator: "test",
   });
   const facts = { name: "Houselights", origin: ground.config.publicOrigin, contact: null };
-  const started = await startCampaign({ db, clock, random, service: facts }, contained.incidentId, "host");
+  const started = await startCampaign({ db, clock, random, keyholder, service: facts }, contained.incidentId, "host");
   expect(started.kind).toBe("started");
   const sent: { to: string; messageId: string }[] = [];
   const walked = await walk(
@@ -289,6 +299,142 @@ test("a decoy is readable on purpose: its addresses ring, its passwords crack, a
   await ground.plainDb.run(`create table old_customers (like newer_customers including all)`);
   expect((await restoreDatabase(ground.plainDb, file)).kind).toBe("restored");
   expect(await ground.plainDb.many(`select from newer_customers`)).toHaveLength(5);
+});
+
+/** Somebody signs up, as people do: the code comes by mail and is typed a minute later. */
+async function signUp(address: string): Promise<void> {
+  const begun = await service.call("POST", "/api/accounts", { body: { address, password: goodPassword } });
+  clock.advance(60_000);
+  const code = (await service.letters()).find(({ to }) => to === address)?.code ?? "";
+  const cookies = { [browserCookie]: begun.cookies[browserCookie] ?? "" };
+  const confirmed = await service.call("POST", "/api/accounts/confirm", { body: { code }, cookies });
+  expect(confirmed.status, confirmed.text).toBe(201);
+}
+
+const accountOf = async (address: string): Promise<string> => {
+  const row = await db.one<{ id: string }>(`select account_id as id from address where blind_index = $1`, [
+    await keyholder.index("address", address),
+  ]);
+  return row?.id ?? "none";
+};
+
+/** All that a copy says of an account, but for what is sealed and the instants themselves. */
+async function tracesOf(accountId: string) {
+  const tables = await db.many<{ table: string }>(
+    `select table_name as table from information_schema.columns
+      where table_schema = 'public' and column_name = 'account_id' and table_name <> 'progress' order by 1`,
+  );
+  const rows: Record<string, number> = {};
+  for (const { table } of tables) {
+    const found = await db.one<{ count: number }>(`select count(*) as count from ${table} where account_id = $1`, [
+      accountId,
+    ]);
+    rows[table] = found?.count ?? 0;
+  }
+  const entries = await db.many<{ said: string }>(
+    `select convert_from(body, 'UTF8') as said from timeline_entry
+      where convert_from(body, 'UTF8')::jsonb -> 'detail' ->> 'account' = $1 order by id`,
+    [accountId],
+  );
+  const account = await db.one<{ createdAt: Date; events: string; signUps: string }>(
+    `select created_at as "createdAt",
+            (select string_agg(kind || ' ' || (at = a.created_at), ', ') from security_event where account_id = a.id) as events,
+            (select string_agg(concat_ws(' ', used_at = a.created_at, tries, expires_at - created_at,
+                                         data_key = a.data_key, sealed_name = a.sealed_name), ', ')
+               from sign_up where account_id = a.id) as "signUps"
+       from account a where id = $1`,
+    [accountId],
+  );
+  return {
+    rows,
+    entries: entries.map(({ said }) => {
+      const { kind, detail } = JSON.parse(said) as { kind: string; detail: object };
+      return [kind, ...Object.keys(detail)];
+    }),
+    events: account?.events,
+    signUps: account?.signUps,
+    hadItsIdBefore: (account?.createdAt.getTime() ?? 0) > Number.parseInt(accountId.replace("-", "").slice(0, 12), 16),
+  };
+}
+
+test("a canary that was just planted is in a copy what somebody is who has just signed up", async () => {
+  // No instant that is also that of a day.
+  clock.advance(3_723_004);
+  await signUp("newcomer@example.org");
+  const entries = async () =>
+    (await readTimeline(db, { kinds: ["canaries planted"], limit: 100 })).filter(
+      ({ detail }) => detail["place"] === "fresh",
+    );
+  const [canary = ""] = await plantCanaries(needs, order("fresh", "account"));
+  const traces = await tracesOf(await accountOf(canary));
+  expect(traces).toEqual(await tracesOf(await accountOf("newcomer@example.org")));
+  expect(traces.rows).toMatchObject({ sign_up: 1, security_event: 1, password: 1, session: 0 });
+
+  // An id has the millisecond of its making in it, and a row the number of its transaction.
+  const seal = await db.one<{ id: string }>(`select seal_id as id from canary where place = 'fresh'`);
+  expect(Number.parseInt(seal!.id.replace("-", "").slice(0, 12), 16) % 86_400_000).toBe(0);
+  const shared = await db.many(
+    `select c.place from canary c join account a
+         on left(a.id::text, 13) = left(c.seal_id::text, 13) or a.xmin = c.xmin where c.place = 'fresh'`,
+  );
+  expect(shared).toEqual([]);
+  // The record says so on another day, and once.
+  await recordPlantings({ db, random }, clock.now());
+  expect(await entries()).toEqual([]);
+  clock.advance(86_400_000);
+  expect(await recordPlantings({ db, random }, clock.now())).toBeGreaterThan(0);
+  expect(await recordPlantings({ db, random }, clock.now())).toBe(0);
+  expect(await entries()).toMatchObject([{ detail: { place: "fresh", kind: "account", count: 1 } }]);
+});
+
+test("canaries sign in after they were made, come back, and like everybody do not once they are contained", async () => {
+  const [canary = ""] = await plantCanaries(needs, order("lively", "account"));
+  const id = await accountOf(canary);
+  const sessions = () =>
+    db.many<{ after: number; class: string; proof: string; seen: Date }>(
+      `select extract(epoch from s.created_at - a.created_at)::int as after, s.class, s.proof, s.last_seen_at as seen
+         from session s join account a on a.id = s.account_id where a.id = $1`,
+      [id],
+    );
+  const decoy = await newDecoy(ground, testHashCost);
+  onTestFinished(() => decoy.stop());
+  const living = {
+    db,
+    keyholder: keyholders.web,
+    clock,
+    random,
+    decoy,
+    seen: ground.seen,
+    lifetimesMs: sessionLifetimesMs(30, 180),
+    watchSomething: (account: AccountId) => pretendProgress({ db, clock, random }, account),
+  };
+  /** Each has the turn that is so rare, and none that is rarer. */
+  const turn = (rarity: number) => liveOn(living, (_random, turns) => turns <= rarity);
+  expect(await sessions()).toEqual([]);
+  expect(await turn(1)).toBe(0);
+  clock.advance(1_800_000);
+  expect(await turn(10)).toBeGreaterThan(0);
+  const [first] = await sessions();
+  expect(first).toMatchObject({ after: 1_800, class: "browser", proof: "password" });
+  clock.advance(86_400_000);
+  expect(await turn(10)).toBe(0);
+  expect(await turn(1_000)).toBeGreaterThan(0);
+  const [later, ...more] = await sessions();
+  expect(more).toEqual([]);
+  expect(later!.seen.getTime() - first!.seen.getTime()).toBe(86_400_000);
+  await contain(containNeedsOf(ground), { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" });
+  expect([await turn(10), await turn(1_000)]).toEqual([0, 0]);
+  expect(await sessions()).toHaveLength(1);
+});
+
+test("a canary that somebody used is taken out with all that the use has left", async () => {
+  const [canary = ""] = await plantCanaries(needs, order("used", "account"));
+  const id = await accountOf(canary);
+  await service.call("POST", "/api/renewals", { body: { address: canary } });
+  expect((await tracesOf(id)).rows).toMatchObject({ ticket: 1 });
+  await rotateCanaries(needs, order("unused", "account"));
+  const { rows } = await tracesOf(id);
+  expect(Object.entries(rows).filter(([table, count]) => count > 0 && table !== "letter")).toEqual([]);
 });
 
 test("no copy tells a canary from anybody else: nothing in it leads from the mark to an account", async () => {

@@ -284,13 +284,6 @@ export async function holdAccount(tx: Tx, accountId: AccountId, generation?: num
   return row !== undefined;
 }
 
-/** Removes an account with its addresses; what other rooms hold of it is removed by them, before. */
-export async function removeAccount(tx: Tx, accountId: AccountId): Promise<void> {
-  await tx.run(`delete from address where account_id = $1`, [accountId]);
-  await tx.run(`delete from account_address where account_id = $1`, [accountId]);
-  await tx.run(`delete from account where id = $1`, [accountId]);
-}
-
 /** Every operator's id; there are few. */
 export async function operatorIds(tx: Tx): Promise<AccountId[]> {
   const rows = await tx.many<{ id: AccountId }>(`select id from account where role = 'operator' order by id`);

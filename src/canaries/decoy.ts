@@ -5,7 +5,6 @@ import { sqlState, type Db, type Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
 import { lookUpForm } from "../mail/address.ts";
-import { append } from "../timeline/append.ts";
 import { canaryAddress } from "./canary-address.ts";
 import { markAddress, mostAtOnce, writeMark } from "./plant.ts";
 
@@ -103,8 +102,6 @@ export async function plantDecoy(
         ],
       );
       for (const { marked } of rows) await writeMark(tx, marked, order.place, "decoy", now);
-      const detail = { place: order.place, count: order.count, by: order.by };
-      await append(tx, now, { kind: "canaries planted", detail }, random);
     });
   } catch (thrown) {
     if (sqlState(thrown) === "42P07") return { kind: "table-exists" };

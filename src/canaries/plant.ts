@@ -1,25 +1,22 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
-import { minuteMs, plus, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, minuteMs, plus, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, impossible } from "../kernel/fault.ts";
-import { newId, type Random } from "../kernel/random.ts";
+import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
-import {
-  addAddress,
-  addressPlace,
-  createAccount,
-  findAccount,
-  namePlace,
-  removeAccount,
-} from "../accounts/accounts.ts";
+import { addressPlace, findAccount, namePlace } from "../accounts/accounts.ts";
+import { shredAccount } from "../accounts/deletion.ts";
+import { forgetCredentials } from "../credentials/clean-up.ts";
 import { costText, ordinaryCost } from "../credentials/hash-pool.ts";
-import { removePassword, storePassword } from "../credentials/passwords.ts";
+import { codeLength, makeSignedUp } from "../credentials/sign-up.ts";
+import { forgetBouncesOf } from "../incidents/bounced-addresses.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
+import { forgetLinksOf } from "../links/clean-up.ts";
 import { lookUpForm, parseAddress } from "../mail/address.ts";
-import { removeSessions } from "../sessions/clean-up.ts";
-import { prepareSession, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
-import { append } from "../timeline/append.ts";
+import { forgetTicketsOf } from "../renewal/clean-up.ts";
+import { forgetSessionsOf } from "../sessions/clean-up.ts";
+import { append, appendAll } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { canaryAddress } from "./canary-address.ts";
 import type { CanaryKind } from "./words/catalogue.ts";
@@ -29,9 +26,7 @@ export interface PlantNeeds {
   readonly keyholder: Keyholder;
   readonly clock: Clock;
   readonly random: Random;
-  readonly lifetimesMs: SessionLifetimesMs;
-  /** What somebody who has an account has watched; the streaming room owns that table and stands after this one. */
-  readonly watchSomething: (accountId: AccountId) => Promise<void>;
+  /** The streaming room owns that table and stands after this one. */
   readonly forgetWatched: (tx: Tx, accountId: AccountId) => Promise<void>;
 }
 
@@ -53,13 +48,6 @@ export const sealPlace = (sealId: AccountId): Place => ({
   accountId: sealId,
 });
 
-const devices = [
-  ["Firefox on Linux", "browser"],
-  ["Chrome on Windows", "browser"],
-  ["Safari on an iPhone", "browser"],
-  ["Living-room TV", "tv"],
-  ["Edge on Windows", "browser"],
-] as const;
 const names = ["", "Mira", "Jonas", "Amal", "Priya Nair", "Tom", "Sofia Lindgren", "Kenji", "Lea", "Oskar Brandt"];
 
 const day = (now: EpochMs): string => toIso(now).slice(0, 10);
@@ -77,7 +65,8 @@ export async function markAddress(
   address: string,
   now: EpochMs,
 ): Promise<Marked> {
-  const sealId = newId<AccountId>(random, now);
+  // An id says when it was made, to the millisecond, and so does that of the account: the day is all that both may have in common.
+  const sealId = newId<AccountId>(random, plus(now, -(now % dayMs)));
   const dataKey = await keyholder.newDataKey(sealId);
   const [marks, sealedAddress] = await Promise.all([
     keyholder.index("canary", lookUpForm(address)),
@@ -97,8 +86,9 @@ export async function writeMark(tx: Tx, marked: Marked, place: string, kind: Can
 }
 
 /**
- * Plants canaries of a place: accounts like all others, with rows as a sign-up and some evenings of films leave them, and
- * a mark that a copy cannot be searched for. Nobody has their password: it is random bits that were thrown away.
+ * Plants canaries of a place: accounts like all others, with rows as a sign-up leaves them, and a mark that a copy cannot be
+ * searched for. What people do afterwards they do afterwards (`liveOn`). Nobody has their password: it is random bits that
+ * were thrown away.
  *
  * Throws CONFIG_INVALID for a domain that is none. @returns their addresses, which belong to the operator alone.
  */
@@ -107,45 +97,56 @@ export async function plantCanaries(needs: PlantNeeds, order: PlantOrder): Promi
   if (parseAddress(`someone@${order.domain}`).kind === "refused") {
     throw new Fault("CONFIG_INVALID", "the domain of canaries is no domain of the internet");
   }
-  const planted: string[] = [];
-  for (let n = 0; n < order.count; n++) {
-    const address = canaryAddress(random, order.domain);
-    const accountId = await plantOne(needs, order, address);
-    await needs.watchSomething(accountId);
-    planted.push(address);
-  }
-  await db.transaction((tx) =>
-    append(
-      tx,
-      clock.now(),
-      { kind: "canaries planted", detail: { place: order.place, count: order.count, by: order.by } },
-      random,
-    ),
-  );
+  const planted = Array.from({ length: order.count }, () => canaryAddress(random, order.domain));
+  const marked = await Promise.all(planted.map((address) => markAddress(needs, address, clock.now())));
+  // Before the accounts and apart from them: rows of one transaction bear its number in a copy of the files.
+  await db.transaction(async (tx) => {
+    for (const one of marked) await writeMark(tx, one, order.place, order.kind, clock.now());
+  });
+  for (const address of planted) await plantOne(needs, address);
   return planted;
 }
 
-async function plantOne(needs: PlantNeeds, { place, kind }: PlantOrder, address: string): Promise<AccountId> {
+/**
+ * Says in the timeline which canaries were planted on the days before, by place and count: once each. Behind the entries of the
+ * accounts, or at their instant, it would say which accounts they are. @returns how many places.
+ */
+export async function recordPlantings(
+  { db, random }: Pick<PlantNeeds, "db" | "random">,
+  now: EpochMs,
+): Promise<number> {
+  return db.transaction(async (tx) => {
+    const rows = await tx.many<{ place: string; kind: CanaryKind; on: string; count: number }>(
+      `with noted as (update canary set recorded = true where not recorded and planted_on < $1::date
+                      returning place, kind, planted_on)
+       select place, kind, planted_on::text as on, count(*) as count from noted group by 1, 2, 3 order by 3, 1, 2`,
+      [day(now)],
+    );
+    const entries = rows.map((detail) => ({ kind: "canaries planted" as const, detail }));
+    await appendAll(tx, now, entries, random);
+    return rows.length;
+  });
+}
+
+/** Somebody fetches the code from the mailbox and types it. */
+const registrationMs = { least: 20_000, most: 5 * minuteMs } as const;
+
+async function plantOne(needs: PlantNeeds, address: string): Promise<void> {
   const { db, keyholder, clock, random } = needs;
   const now = clock.now();
-  const accountId = newId<AccountId>(random, now);
-  const [dataKey, addressIndex, record, marked] = await Promise.all([
+  const tookMs = registrationMs.least + random.below(registrationMs.most - registrationMs.least);
+  // An account has its id from when its registration began.
+  const accountId = newId<AccountId>(random, plus(now, -tookMs));
+  const [dataKey, addressIndex, record, codeMac] = await Promise.all([
     keyholder.newDataKey(accountId),
     keyholder.index("address", lookUpForm(address)),
     keyholder.sealPassword(accountId, new Secret(random.bytes(32))),
-    markAddress(needs, address, now),
+    keyholder.codeMac("sign-up", random.bytes(32), newTypedCode(random, codeLength)),
   ]);
   const [sealedName, sealedAddress] = await Promise.all([
     keyholder.seal(dataKey, namePlace(accountId), names[random.below(names.length)] ?? ""),
     keyholder.seal(dataKey, addressPlace(accountId), address),
   ]);
-  const sessions = await Promise.all(
-    Array.from({ length: 1 + random.below(2) }, () => {
-      const [label, sessionClass] = devices[random.below(devices.length)] ?? devices[0];
-      const network = `${20 + random.below(180)}.${random.below(256)}.${random.below(256)}.${1 + random.below(254)}`;
-      return prepareSession(needs, { accountId, dataKey, class: sessionClass, label, network, now });
-    }),
-  );
   const password = { salt: random.bytes(16), parameters: costText(ordinaryCost), record };
   await db.transaction(async (tx) => {
     const read = await tx.one<{ epoch: Epoch; locale: Locale | null }>(
@@ -153,21 +154,20 @@ async function plantOne(needs: PlantNeeds, { place, kind }: PlantOrder, address:
               (select locale from account order by created_at desc limit 1) as locale`,
     );
     const { epoch = 1 as Epoch, locale } = read ?? { locale: null };
-    await createAccount(tx, { accountId, role: "viewer", locale: locale ?? "en", dataKey, sealedName, now });
-    await addAddress(tx, { accountId, addressId: newId(random, now), addressIndex, sealed: sealedAddress, epoch, now });
-    await storePassword(tx, accountId, password, epoch, now);
-    for (const session of sessions) {
-      await writeSession(
-        tx,
-        session,
-        { epoch, generation: 1, floors: ["password"], by: "password" },
-        plus(now, minuteMs),
-      );
+    const made = {
+      accountId,
+      addressIndex,
+      dataKey,
+      sealedAddress,
+      sealedName,
+      locale: locale ?? "en",
+      epoch,
+      codeMac,
+    };
+    if (!(await makeSignedUp(tx, random, { ...made, ...password }, { now, tookMs }))) {
+      throw new Fault("IMPOSSIBLE", "an address of chance is taken");
     }
-    await append(tx, now, { kind: "account created", detail: { account: accountId, epoch } }, random);
-    await writeMark(tx, marked, place, kind, now);
   });
-  return accountId;
 }
 
 export interface CanaryPlace {
@@ -226,17 +226,21 @@ export async function rotateCanaries(
     const index = typeof address === "string" ? await keyholder.index("address", lookUpForm(address)) : Buffer.alloc(0);
     const now = clock.now();
     await db.transaction(async (tx) => {
-      const { accountId, epoch } = await findAccount(tx, index);
+      const { accountId } = await findAccount(tx, index);
       const claimed = await tx.run(`update canary set retired_on = $2::date where mark = $1 and retired_on is null`, [
         mark,
         day(now),
       ]);
       if (claimed === 0 || accountId === null) return;
+      // As the deletion of anybody, in its order: whoever used it has left tickets, steps and more.
+      await forgetTicketsOf(tx, accountId);
+      await forgetLinksOf(tx, accountId);
+      await forgetSessionsOf(tx, accountId);
+      await forgetCredentials(tx, accountId);
       await needs.forgetWatched(tx, accountId);
-      await removeSessions(tx, accountId);
-      await removePassword(tx, accountId);
-      await removeAccount(tx, accountId);
-      await append(tx, now, { kind: "account deleted", detail: { account: accountId, epoch } }, random);
+      await forgetBouncesOf(tx, accountId);
+      await shredAccount(tx, accountId);
+      await append(tx, now, { kind: "account deleted", detail: { account: accountId, by: order.by } }, random);
       retired += 1;
     });
   }

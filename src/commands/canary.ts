@@ -11,8 +11,7 @@ import {
 import { plantDecoy, tablePattern } from "../canaries/decoy.ts";
 import { ringForMail } from "../canaries/ring.ts";
 import { readFrom } from "../mail/smtp.ts";
-import { sessionLifetimesMs } from "../sessions/open-session.ts";
-import { forgetProgress, pretendProgress } from "../streaming/progress.ts";
+import { forgetProgress } from "../streaming/progress.ts";
 import type { Ground } from "../app.ts";
 import { withGround } from "./ground.ts";
 import { figure, textOf, type Call, type Command, type Outcome } from "./command.ts";
@@ -20,14 +19,12 @@ import { figure, textOf, type Call, type Command, type Outcome } from "./command
 const host = "host";
 
 export function plantNeeds(ground: Ground): PlantNeeds {
-  const { db, keyholders, clock, random, config } = ground;
+  const { db, keyholders, clock, random } = ground;
   return {
     db,
     keyholder: keyholders.operator,
     clock,
     random,
-    lifetimesMs: sessionLifetimesMs(config.sessionDays, config.deviceSessionDays),
-    watchSomething: (accountId) => pretendProgress({ db, clock, random }, accountId),
     forgetWatched: forgetProgress,
   };
 }

@@ -193,10 +193,6 @@ export async function storePassword(
   return written === 1;
 }
 
-/** Removes an account's password record. */
-export const removePassword = (tx: Tx, accountId: AccountId): Promise<number> =>
-  tx.run(`delete from password where account_id = $1`, [accountId]);
-
 /**
  * SQL: whether the password that an account had when it was read, by when it was set and the epoch of that reading, is
  * accepted still; each is the place of a value.

@@ -2,7 +2,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { hourMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newTypedCode, readTypedCode, type Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { NoteTry } from "../http/tries.ts";
 import { enqueue } from "../jobs/jobs.ts";
@@ -16,7 +16,7 @@ import type { BreachedPasswords } from "./breached/breached.ts";
 import type { HashPool } from "./hash-pool.ts";
 import { mayMail } from "./letter-limits.ts";
 import { judgePassword } from "./password-rules.ts";
-import { sealNewPassword, storePassword } from "./passwords.ts";
+import { sealNewPassword, storePassword, type SealedPassword } from "./passwords.ts";
 
 /** Ten letters, 43 bits: with five tries a browser, a guess succeeds once in 10^12. */
 export const codeLength = 10;
@@ -98,27 +98,20 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
   const expiresAt = plus(now, codeLifetimeMs);
   await db.transaction(async (tx) => {
     // The epoch is the one read with the address: a registration begun before a containment ends with it.
-    await tx.run(
-      `insert into sign_up (browser_digest, account_id, address_index, data_key, sealed_address, sealed_name, locale,
-                            salt, parameters, record, code_mac, epoch, created_at, expires_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-      [
-        digest,
-        accountId,
-        addressIndex,
-        dataKey,
-        sealedAddress,
-        sealedName,
-        order.locale,
-        password.salt,
-        password.parameters,
-        password.record,
-        codeMac,
-        existing.epoch,
-        toDate(now),
-        toDate(expiresAt),
-      ],
-    );
+    const { locale } = order;
+    const { epoch } = existing;
+    const sealed = { dataKey, sealedAddress, sealedName };
+    await insertSignUp(tx, {
+      accountId,
+      addressIndex,
+      ...sealed,
+      locale,
+      ...password,
+      codeMac,
+      epoch,
+      digest,
+      begunAt: now,
+    });
     if (within) await enqueue(tx, "send-code", letter);
   });
   return { kind: "code-sent", expiresAt };
@@ -127,18 +120,18 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
 export type ConfirmOutcome =
   { readonly kind: "account-created"; readonly accountId: AccountId } | { readonly kind: "refused" };
 
-interface WaitingSignUp extends BoundCode {
-  accountId: AccountId;
-  addressIndex: Buffer;
-  dataKey: Buffer;
-  sealedAddress: Buffer;
-  sealedName: Buffer;
-  locale: Locale;
-  salt: Buffer;
-  parameters: string;
-  record: Buffer;
-  epoch: Epoch;
+/** What a registration hands to its account. */
+export interface SignedUp extends SealedPassword {
+  readonly accountId: AccountId;
+  readonly addressIndex: Uint8Array;
+  readonly dataKey: Uint8Array;
+  readonly sealedAddress: Uint8Array;
+  readonly sealedName: Uint8Array;
+  readonly locale: Locale;
+  readonly epoch: Epoch;
 }
+
+interface WaitingSignUp extends BoundCode, SignedUp {}
 
 /** A mailed code as its row has it. */
 interface BoundCode {
@@ -184,7 +177,7 @@ export async function confirmSignUp(
   const waiting = await codeIsOf({ keyholder }, "sign-up", typedCode, all);
   if (waiting === undefined) return { kind: "refused" };
 
-  const { digest, accountId, addressIndex, dataKey, sealedAddress, sealedName, locale, epoch } = waiting;
+  const { digest } = waiting;
   const created = await refusable(() =>
     db.transaction(async (tx) => {
       const claimed = await tx.run(
@@ -192,17 +185,69 @@ export async function confirmSignUp(
             and epoch >= (select epoch from floor where kind = 'code')`,
         [digest, toDate(now)],
       );
-      if (claimed === 0) throw new Refused();
-      await createAccount(tx, { accountId, role: "viewer", locale, dataKey, sealedName, now });
-      await recordEvent(tx, bareEvent(random, accountId, "account created", now));
-      const addressId = newId(random, now);
-      const added = await addAddress(tx, { accountId, addressId, addressIndex, sealed: sealedAddress, epoch, now });
-      if (!added || !(await storePassword(tx, accountId, waiting, epoch, now))) throw new Refused();
-      await append(tx, now, { kind: "account created", detail: { account: accountId, epoch } }, random);
+      if (claimed === 0 || !(await writeSignedUp(tx, random, waiting, now))) throw new Refused();
     }),
   );
-  return created ? { kind: "account-created", accountId } : { kind: "refused" };
+  return created ? { kind: "account-created", accountId: waiting.accountId } : { kind: "refused" };
 }
+
+/** What a confirmed registration leaves of an account. @returns false if its address is taken, or its password too old. */
+async function writeSignedUp(
+  tx: Tx,
+  random: Random,
+  { accountId, addressIndex, dataKey, sealedAddress, sealedName, locale, epoch, ...password }: SignedUp,
+  now: EpochMs,
+): Promise<boolean> {
+  await createAccount(tx, { accountId, role: "viewer", locale, dataKey, sealedName, now });
+  await recordEvent(tx, bareEvent(random, accountId, "account created", now));
+  const addressId = newId(random, now);
+  const added = await addAddress(tx, { accountId, addressId, addressIndex, sealed: sealedAddress, epoch, now });
+  if (!added || !(await storePassword(tx, accountId, password, epoch, now))) return false;
+  await append(tx, now, { kind: "account created", detail: { account: accountId, epoch } }, random);
+  return true;
+}
+
+/**
+ * Makes an account as if somebody had begun its registration `tookMs` ago and confirmed it now: row for row what both leave, but
+ * for the letter. For canaries, which a copy must not tell from anybody. @returns false if its address is taken.
+ */
+export async function makeSignedUp(
+  tx: Tx,
+  random: Random,
+  made: SignedUp & { readonly codeMac: Uint8Array },
+  { now, tookMs }: { readonly now: EpochMs; readonly tookMs: number },
+): Promise<boolean> {
+  const begunAt = plus(now, -tookMs);
+  await insertSignUp(tx, { ...made, digest: random.bytes(32), begunAt });
+  await tx.run(`update sign_up set used_at = $2, tries = 1 where account_id = $1`, [made.accountId, toDate(now)]);
+  return writeSignedUp(tx, random, made, now);
+}
+
+const insertSignUp = (
+  tx: Tx,
+  made: SignedUp & { readonly digest: Uint8Array; readonly codeMac: Uint8Array; readonly begunAt: EpochMs },
+): Promise<number> =>
+  tx.run(
+    `insert into sign_up (browser_digest, account_id, address_index, data_key, sealed_address, sealed_name, locale,
+                          salt, parameters, record, code_mac, epoch, created_at, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+    [
+      made.digest,
+      made.accountId,
+      made.addressIndex,
+      made.dataKey,
+      made.sealedAddress,
+      made.sealedName,
+      made.locale,
+      made.salt,
+      made.parameters,
+      made.record,
+      made.codeMac,
+      made.epoch,
+      toDate(made.begunAt),
+      toDate(plus(made.begunAt, codeLifetimeMs)),
+    ],
+  );
 
 /** Thrown inside a transaction to roll it back for a reason that is an outcome, and caught right outside it. */
 export class Refused extends Error {}

@@ -41,7 +41,3 @@ export async function forgetSessions(tx: Tx, now: EpochMs): Promise<number> {
   );
   return expired + ended + links + steps;
 }
-
-/** Removes every session of an account that is being removed. */
-export const removeSessions = (tx: Tx, accountId: AccountId): Promise<number> =>
-  tx.run(`delete from session where account_id = $1`, [accountId]);
