@@ -143,6 +143,15 @@ test("one changed byte in any file, or a missing one, is found and named", async
   await findsEveryChange(copy, files);
 });
 
+test("an entry too many, which nobody signed, is found", async () => {
+  const copy = await copied();
+  const name = "tile/entries/002.p/191";
+  expect(await ask({ folder: copy })).toMatchObject({ code: 0 });
+  await appendFile(join(copy, name), Buffer.from([0, 2, 0x7b, 0x7d]));
+  expect(await ask({ folder: copy })).toMatchObject({ code: 1, error: `${name}: it is cut short, torn or too long` });
+  await rm(copy, { recursive: true });
+});
+
 test("level 1 fills and level 2 begins", async () => {
   await grow(65_000);
   const before = await readFile(path("tile/0/001"));

@@ -106,10 +106,18 @@ async function integrateBatch(db: Db, clock: Clock): Promise<number> {
 }
 
 async function storedFrontier(tx: Tx): Promise<Frontier> {
-  const row = await tx.one<Frontier>(
-    `select size, frontier as roots from timeline_checkpoint order by size desc limit 1`,
+  const row = await tx.one<Frontier & { readonly root: Buffer }>(
+    `select size, root, frontier as roots from timeline_checkpoint order by size desc limit 1`,
   );
-  return row ?? emptyFrontier;
+  if (row === undefined) return emptyFrontier;
+  // Grown from others, the tree would get a root that no entries have, and be signed.
+  if (!rootOf(row).equals(row.root)) {
+    throw new Fault(
+      "SEALED_UNREADABLE",
+      `the subtrees of the first ${row.size} entries are not whole: verify the timeline`,
+    );
+  }
+  return row;
 }
 
 /** Signs every checkpoint that waits for it, oldest first. Two signers write the same note: Ed25519 is deterministic. */

@@ -65,6 +65,8 @@ beforeEach(async () => {
 });
 
 const needs = () => ({ db, keyholder, clock, databaseId });
+/** A thousand times, its file would be flushed. */
+const quiet = { advance: async () => undefined };
 
 async function record(count: number, entry: TimelineEntry = { kind: "sign-in", detail: { n: 1 } }): Promise<void> {
   for (let i = 0; i < count; i++) {
@@ -342,6 +344,24 @@ const cases: readonly [what: string, sql: string, reason: string, firstBadIndex:
     6,
   ],
   [
+    "an entry into what is no JSON, and its leaf hash with it",
+    "update timeline_entry set body = 'torn', leaf_hash = sha256('\\x00'::bytea || 'torn') where leaf_index = 3",
+    "an entry's row does not agree with its bytes",
+    3,
+  ],
+  [
+    "the column of its instant into one that no calendar has",
+    "update timeline_entry set at = 'infinity' where leaf_index = 3",
+    "an entry's row does not agree with its bytes",
+    3,
+  ],
+  [
+    "one byte of what the next entries are joined to",
+    `update timeline_checkpoint set frontier[1] = set_byte(frontier[1], 0, get_byte(frontier[1], 0) # 1) where size = 300`,
+    "a stored subtree is not that of the entries",
+    299,
+  ],
+  [
     "a stored subtree",
     "update timeline_node set hash = set_byte(hash, 0, get_byte(hash, 0) # 1)",
     "a stored subtree is not that of the entries",
@@ -371,6 +391,42 @@ test.each(cases)("verification fails after a change of %s", async (what, sql, re
   }
   expect(await verify()).toEqual({ kind: "broken", firstBadIndex, reason });
 });
+
+test("nothing is signed that grew from damaged subtrees", async () => {
+  await record(5);
+  const { head } = await integrate(needs());
+  expect(
+    await tamper(
+      db,
+      `update timeline_checkpoint set frontier[1] = set_byte(frontier[1], 0, get_byte(frontier[1], 0) # 1)`,
+    ),
+  ).toBe(1);
+  await record(1);
+  await expect(integrate(needs())).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+  expect(await currentHead(db)).toEqual(head);
+});
+
+test("what is signed while it is verified is not taken for what was left out", async () => {
+  const unsigning = { ...keyholder, sign: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "away")) };
+  const pageSize = 1_000;
+  for (let count = 1; count <= pageSize + 1; count++) {
+    await record(1);
+    if (count < pageSize) await integrate({ ...needs(), keyholder: { ...keyholder, witness: quiet } });
+    else await expect(integrate({ ...needs(), keyholder: unsigning })).rejects.toThrow("away");
+  }
+  const publicKeys = (await keyholder.publicKeys("checkpoint")).map(({ publicKey }) => publicKey);
+  /** Between the first page of checkpoints and the second, what waited is signed. */
+  const between: Db = {
+    ...db,
+    many: async (...asked) => {
+      if (asked[0].includes("timeline_checkpoint where size > $1") && asked[1]?.[0] === pageSize)
+        await integrate(needs());
+      return db.many(...asked);
+    },
+  };
+  expect(await verifyTimeline({ db: between, databaseId, publicKeys })).toMatchObject({ kind: "intact", unsigned: 2 });
+  expect(await verify()).toMatchObject({ kind: "intact", size: pageSize + 1, unsigned: 0 });
+}, 60_000);
 
 async function rewrite(count: number): Promise<void> {
   await tamper(db, "delete from timeline_entry");

@@ -91,6 +91,7 @@ export async function verifyAlone(question: AloneQuestion): Promise<AloneAnswer>
 
 interface Older {
   readonly path: string;
+  readonly origin: string;
   readonly size: number;
   readonly root: Buffer;
 }
@@ -98,6 +99,11 @@ interface Proved extends Older {
   readonly index: number;
   readonly leafHash: Buffer;
   readonly line: string;
+}
+
+interface CosignedCheckpoint extends Omit<Older, "path"> {
+  /** Each witness and when. */
+  readonly by: readonly string[];
 }
 
 async function verifyFolder(
@@ -131,12 +137,12 @@ async function verifyFolder(
   lines.push(`whole: ${figure(found.size)} entries, root ${found.root.toString("hex")}`);
   Object.assign(json, { size: found.size, rootHex: found.root.toString("hex"), origin: found.origin });
 
-  for (const { path, size, root } of older) {
-    compareRoot(found, { size, root }, path);
+  for (const { path, size, ...one } of older) {
+    compareRoot(found, { size, ...one }, path);
     lines.push(`it begins with what ${basename(path)} covers (${figure(size)} entries)`);
   }
   judgeWitnesses(found, cosigned, policy, lines, json);
-  for (const { path, size, root } of proofs) compareRoot(found, { size, root }, path);
+  for (const { path, ...one } of proofs) compareRoot(found, one, path);
   if (report !== undefined && comparison !== undefined) {
     if (reported !== undefined) compareRoot(found, reported, "the report's checkpoint");
     const { wrong, unsigned } = comparison.finish();
@@ -157,7 +163,15 @@ async function verifyFolder(
   }
 }
 
-function compareRoot(found: WholeFolder, given: { readonly size: number; readonly root: Buffer }, whose: string): void {
+function compareRoot(found: WholeFolder, given: Omit<Older, "path">, whose: string): void {
+  // A policy may name several logs: that of another has other roots, and shows nothing of this one.
+  if (given.origin !== found.origin) {
+    throw new Answered(
+      aloneCodes.forked,
+      `these files are another timeline: they are of the log "${found.origin}", and ${whose} is of "${given.origin}"`,
+      "compare it with the files of its own log",
+    );
+  }
   const root = found.roots.get(given.size);
   if (root === undefined) {
     throw new Answered(
@@ -175,29 +189,32 @@ function compareRoot(found: WholeFolder, given: { readonly size: number; readonl
   }
 }
 
-/** The checkpoint of the folder, and of its file `cosigned`, that enough witnesses signed; the newer one. */
-async function witnessedCheckpoint(
-  folder: string,
-  policy: Policy,
-): Promise<{ readonly size: number; readonly root: Buffer; readonly by: readonly string[] } | undefined> {
+/**
+ * The checkpoint of the folder, and of its file `cosigned`, that enough witnesses signed; the newer one. It has to be of this log and
+ * signed by it: a witness cosigns many, and one of another says nothing of this.
+ */
+async function witnessedCheckpoint(folder: string, policy: Policy): Promise<CosignedCheckpoint | undefined> {
   if (policy.witnesses.length === 0) return undefined;
-  let best: { size: number; root: Buffer; by: string[] } | undefined;
+  let best: CosignedCheckpoint | undefined;
+  let ownOrigin: string | undefined;
   for (const name of ["checkpoint", "cosigned"]) {
     const text = (await readBoundedText(join(folder, name), mostBytes)) ?? "";
     const note = readNote(text);
     const stated = note === undefined ? undefined : readCheckpointBody(note.body);
     if (note === undefined || stated === undefined) continue;
+    ownOrigin ??= stated.origin;
+    if (stated.origin !== ownOrigin || !isSignedByLog(note, stated.origin, policy)) continue;
     const by = witnessesOf(note, policy);
     if (by.length === 0 || !policy.isMet(new Set(by.map(({ name: named }) => named)))) continue;
     if (best !== undefined && best.size >= stated.size) continue;
-    best = { size: stated.size, root: stated.root, by: by.map(({ name: named, at }) => `${named} at ${at}`) };
+    best = { ...stated, by: by.map(({ name: named, at }) => `${named} at ${at}`) };
   }
   return best;
 }
 
 function judgeWitnesses(
   found: WholeFolder,
-  cosigned: { readonly size: number; readonly root: Buffer; readonly by: readonly string[] } | undefined,
+  cosigned: CosignedCheckpoint | undefined,
   policy: Policy,
   lines: string[],
   json: Record<string, unknown>,
@@ -237,13 +254,18 @@ const isoOf = (seconds: number): string =>
   seconds < lastSecond ? toIso((seconds * 1_000) as EpochMs) : `second ${seconds}`;
 const lastSecond = 253_402_300_800;
 
+const isSignedByLog = (note: Note, origin: string, policy: Policy): boolean =>
+  isSignedBy(
+    note,
+    policy.logs.filter(({ name }) => name === origin),
+  );
+
 /** One of the policy's logs, under the origin that the checkpoint states, must have signed it. */
 function judgeSignature(note: Note, origin: string, policy: Policy, whose: string): void {
-  const keys = policy.logs.filter(({ name }) => name === origin);
-  if (keys.length > 0 && isSignedBy(note, keys)) return;
+  if (isSignedByLog(note, origin, policy)) return;
   throw new Answered(
     aloneCodes.damaged,
-    keys.length === 0
+    policy.logs.every(({ name }) => name !== origin)
       ? `${whose}: it is of the log "${origin}", which the policy does not name`
       : `${whose}: no key of the policy signed it, or one's signature is false`,
     "compare the policy with what the operator publishes: ./houselights timeline policy",
@@ -279,7 +301,7 @@ async function olderCheckpoint(path: string, policy: Policy): Promise<Older> {
     throw new Answered(aloneCodes.usage, `${path}: it is no signed checkpoint`);
   }
   judgeSignature(note, stated.origin, policy, path);
-  return { path, size: stated.size, root: stated.root };
+  return { path, ...stated };
 }
 
 async function reportOf(path: string, policy: Policy): Promise<ReportClaims> {
@@ -314,7 +336,7 @@ async function proofOf({ path, pipes }: ProofFile, policy: Policy): Promise<Prov
       `${path}: too few witnesses signed its checkpoint: the policy asks for ${policy.quorum}`,
     );
   }
-  const { size, root } = stated;
+  const { size, root, origin } = stated;
   const leafHash = hashLeaf(proof.entry);
   if (!verifyInclusion(leafHash, { index: proof.index, size, hashes: proof.hashes }, root)) {
     throw new Answered(aloneCodes.untrue, `${path}: its entry does not lead to the root that was signed`);
@@ -322,6 +344,7 @@ async function proofOf({ path, pipes }: ProofFile, policy: Policy): Promise<Prov
   const witnesses = by.length === 0 ? "" : `, cosigned by ${by.map(({ name }) => name).join(", ")}`;
   return {
     path,
+    origin,
     size,
     root,
     index: proof.index,

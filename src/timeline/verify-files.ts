@@ -90,9 +90,10 @@ async function readAll(
 async function readLeaves(folder: string, tile: Tile, seeEntry: NonNullable<Asked["entry"]>): Promise<Buffer[]> {
   const hashes = await readHashes(folder, tile);
   const bundle: Tile = { ...tile, level: "entries" };
-  const { path, bytes } = await readTile(folder, bundle);
+  const { path, bytes, width } = await readTile(folder, bundle);
   const bodies = readBundle(bytes);
-  if (bodies === undefined || bodies.length < tile.width) throw new Damage(`${path}: it is cut short or torn`);
+  // One more than it should have is one that nobody signed.
+  if (bodies?.length !== width) throw new Damage(`${path}: it is cut short, torn or too long`);
   return bodies.slice(0, tile.width).map((body, i) => {
     const leafHash = hashLeaf(body);
     const place = tile.index * tileWidth + i;

@@ -1,3 +1,4 @@
+import { isDate } from "node:util/types";
 import type { Progress } from "../kernel/progress.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { TimelineHead } from "../keyholder/keyholder.ts";
@@ -23,6 +24,8 @@ export interface StoredEntry {
 export interface StoredCheckpoint {
   readonly size: number;
   readonly root: Uint8Array;
+  /** The subtrees that the next entries are joined to, where they are stored. */
+  readonly frontier?: readonly Uint8Array[];
   /** Null for a checkpoint that waits for its signature; only the newest ones may. */
   readonly note: string | null;
 }
@@ -108,6 +111,9 @@ export async function verifyEntries(material: Material): Promise<TimelineVerdict
     if (!root.equals(checkpoint.root)) {
       return broken(checkpoint.size - 1, "a checkpoint's root is not that of the entries");
     }
+    if (checkpoint.frontier !== undefined && !isSameList(checkpoint.frontier, frontier.roots)) {
+      return broken(checkpoint.size - 1, "a stored subtree is not that of the entries");
+    }
     if (isForked) return broken((witnessed?.size ?? 0) - 1, "it is another timeline than the witness has seen");
     if (checkpoint.note === null) {
       sawUnsigned = true;
@@ -125,22 +131,38 @@ export async function verifyEntries(material: Material): Promise<TimelineVerdict
   return { kind: "intact", ...signed, checkpoints: signedCount, unsigned: frontier.size - signed.size };
 }
 
+const isSameList = (some: readonly Uint8Array[], others: readonly Buffer[]): boolean =>
+  some.length === others.length && others.every((other, place) => other.equals(some[place]!));
+
 /** The columns repeat the body for searching; a changed column would mislead every report, so it counts as a flaw. */
 function agrees({ body, columns }: StoredEntry): boolean {
   if (columns === undefined) return true;
-  const said: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+  const said = parsed(body);
   return (
     typeof said === "object" &&
     said !== null &&
     "id" in said &&
     said.id === columns.id &&
     "at" in said &&
-    said.at === columns.at.toISOString() &&
+    said.at === instantOf(columns.at) &&
     "kind" in said &&
     said.kind === columns.kind &&
     ("incidentId" in said ? said.incidentId : null) === columns.incidentId
   );
 }
+
+/** Whoever changes an entry may leave bytes that are no JSON: that is a flaw to be named, and no fault of ours. */
+function parsed(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** PostgreSQL has instants that are none here: `infinity`, and years that no calendar of JavaScript has. */
+const instantOf = (at: unknown): string | undefined =>
+  isDate(at) && !Number.isNaN(at.getTime()) ? at.toISOString() : undefined;
 
 interface Needs {
   readonly db: Db;
@@ -165,12 +187,17 @@ export async function verifyTimeline({
   witnessed,
   progress,
 }: Needs): Promise<TimelineVerdict> {
-  const [extent] = await db.many<{ size: number; entries: number }>(
+  const [extent] = await db.many<{ size: number; entries: number; signed: number; unsigned: number | null }>(
     `select coalesce((select max(size) from timeline_checkpoint), 0) as size,
+            coalesce((select max(size) from timeline_checkpoint where note is not null), 0) as signed,
+            (select min(size) from timeline_checkpoint where note is null) as unsigned,
             coalesce((select max(leaf_index) + 1 from timeline_entry), 0) as entries`,
   );
   const size = extent?.size ?? 0;
   const entries = extent?.entries ?? 0;
+  const { signed = 0, unsigned = null } = extent ?? {};
+  /** They are signed oldest first. What waited at the start may be signed between two pages, and would look as if one had been left out. */
+  const waitedAtStart = (of: number): boolean => unsigned !== null && unsigned > signed && of >= unsigned;
   const nodes: TreeNode[] = [];
   let wrongNode: TreeNode | undefined;
 
@@ -195,10 +222,10 @@ export async function verifyTimeline({
   async function* pagesOfCheckpoints(): AsyncGenerator<StoredCheckpoint> {
     for (let after = -1; ;) {
       const page = await db.many<StoredCheckpoint>(
-        `select size, root, note from timeline_checkpoint where size > $1 and size <= $2 order by size limit $3`,
+        `select size, root, frontier, note from timeline_checkpoint where size > $1 and size <= $2 order by size limit $3`,
         [after, size, pageSize],
       );
-      yield* page;
+      yield* page.map((one) => (waitedAtStart(one.size) ? { ...one, note: null } : one));
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.size;

@@ -16,7 +16,7 @@ import { timelineContradicted } from "../canaries/alarm-words.ts";
 import { listAlarms } from "../canaries/alarms.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { appendAll } from "./append.ts";
-import { checkpointBody, originOf, signedNote } from "./checkpoint.ts";
+import { checkpointBody, originOf, readUnsignedCheckpoint, signedNote } from "./checkpoint.ts";
 import { openCosigner } from "./cosign.ts";
 import { integrate } from "./integrate.ts";
 import { listWitnesses } from "./list-witnesses.ts";
@@ -220,6 +220,40 @@ test("two of three witnesses cosign; the third is down, which is said and stops 
   await turn(of3);
   expect(await ask(of3)).toMatchObject({ code: 0, json: { cosigned: { size: 320 } } });
   expect((await states(of3))[1]).toMatchObject({ cosignedSize: 320, failingSince: null });
+});
+
+test("a cosignature of another log, of the same size and root, says nothing of this one", async () => {
+  // Whoever runs this log and rewrote it runs another one too, in which the witness never saw anything else.
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x!, "base64url");
+  const otherKey = verifierKey("houselights/timeline/other", raw);
+  const watching = await witness("watches-two", [logKey, otherKey]);
+  const to = join(folder, "uncosigned");
+  await publishTiles({ db, folder: to, log: silentLog });
+  const { size, root } = readUnsignedCheckpoint(await readFile(join(to, "checkpoint"), "utf8"))!;
+  const body = checkpointBody(otherKey.name, size, root);
+  const note = signedNote(body, otherKey.name, raw, sign(null, Buffer.from(body), privateKey));
+  const answer = await fetch(`${urlOf(watching)}/add-checkpoint`, {
+    method: "POST",
+    body: writeAddCheckpoint({ before: 0, hashes: [], checkpoint: note }),
+  });
+  expect(answer.status).toBe(200);
+  await writeFile(join(to, "cosigned"), note + (await answer.text()));
+  const named = policy(line("watching", watching), "quorum watching");
+  const both = { text: `log ${verifierKeyText(otherKey)}\n${named.text}` };
+  for (const believed of [named, both])
+    expect(await ask(believed, { folder: to })).toMatchObject({
+      code: 6,
+      error: expect.stringContaining("too few witnesses"),
+    });
+  // Cosigned itself, it is.
+  await turn(named, db, to);
+  expect(await ask(named, { folder: to })).toMatchObject({ code: 0, json: { cosigned: { size } } });
+  // Neither is a checkpoint of the other log a proof that this one was rewritten.
+  await writeFile(join(folder, "of-another"), note);
+  const told = await ask(both, { folder: to, checkpoints: [join(folder, "of-another")] });
+  expect(told).toMatchObject({ code: 5, hint: "compare it with the files of its own log" });
+  await stop(watching);
 });
 
 test("what one of the two has forgotten is settled by a conflict, and asked again", async () => {
