@@ -1,10 +1,15 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import type { AccountId } from "../src/kernel/brand.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import type { Viewer } from "../src/http/viewer.ts";
 import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import { deleteAccount } from "../src/leaving/delete-account.ts";
 import { forgetProgress } from "../src/streaming/progress.ts";
-import { streamsPerSession } from "../src/sessions/push.ts";
+import { announce } from "../src/sessions/announce.ts";
+import { startPush, streamsPerSession } from "../src/sessions/push.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
@@ -46,6 +51,54 @@ test("one session holds a few event streams: the oldest ends for the newest, and
   for (const { whole } of rest) expect(await whole).toContain('"reason":"signed-out"');
   other.leave();
   await expect(other.whole).rejects.toThrow();
+});
+
+test("P7: a stream says again and again that it is alive, so that a page notices one that delivers nothing", async () => {
+  const leaving = new AbortController();
+  const answer = await fetch(`http://127.0.0.1:${port}/api/events`, {
+    headers: { cookie: `${sessionCookie}=${await service.signIn("ada@example.org", goodPassword)}` },
+    signal: leaving.signal,
+  });
+  let said = "";
+  for await (const chunk of answer.body ?? []) {
+    said += Buffer.from(chunk).toString("utf8");
+    if (said.split("event: here\n").length > 3) break;
+  }
+  leaving.abort();
+  expect(said).toMatch(/^retry: 1000\n\n(?:event: here\ndata: \{\}\n\n){3,}$/);
+});
+
+test("P7: a stream that could not be judged when its session ended is judged a moment later, with the reason of then", async () => {
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const { body } = await service.call("GET", "/api/session", { cookies: asCookie(token) });
+  const viewer = { accountId: body["accountId"], sessionId: body["sessionId"] } as Viewer;
+  let answer: "good" | "unknown" | "over" = "good";
+  let looks = 0;
+  const push = await startPush({
+    db: service.ground.db,
+    check: async () => {
+      looks += 1;
+      if (answer === "unknown") throw new Error("the database is away");
+      return answer === "good" ? viewer : null;
+    },
+    log: silentLog,
+    ended: () => undefined,
+  });
+  const server = createServer((_request, response) => push.attach(viewer, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port: near } = server.address() as AddressInfo;
+  const whole = fetch(`http://127.0.0.1:${near}/`).then((stream) => stream.text());
+  await expect.poll(() => looks, { timeout: 10_000 }).toBeGreaterThan(0);
+  answer = "unknown";
+  const before = looks;
+  await service.ground.db.transaction((tx) => announce(tx, { accountId: viewer.accountId, reason: "renewed" }));
+  await expect.poll(() => looks, { timeout: 10_000 }).toBeGreaterThan(before);
+  expect(push.open()).toBe(1);
+  answer = "over";
+  await expect.poll(() => push.open(), { timeout: 10_000 }).toBe(0);
+  expect(await whole).toContain('event: ended\ndata: {"reason":"renewed"}');
+  await push.close();
+  server.close();
 });
 
 const { person } = peopleOf(service);

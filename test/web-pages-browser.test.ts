@@ -796,8 +796,20 @@ test("P7: without a word from the push channel, the first refused request makes 
   const { page } = await open(`/watch/${film}`, laptop);
   await page.waitForSelector("[data-state=playing]");
   await set("case?state=contained");
-  await set("sign-out?reason=silent");
+  await set("sign-out?reason=unheard");
   await page.keyboard.press("k");
+  await page.waitForSelector("[data-state=dark][data-dark-reason=contained]");
+  expect(await page.evaluate(room)).toEqual({ films: 0, reason: "contained", lights: "up" });
+  await page.context().close();
+});
+
+test("P7: a push channel that is connected and delivers nothing is not waited for: the film goes dark by itself", async () => {
+  const { page } = await open(`/watch/${film}`, laptop);
+  await page.waitForSelector("[data-state=playing]");
+  await set("case?state=contained");
+  // Nothing is said and nothing is closed, nobody touches the player, and nothing that it asks for by itself is refused.
+  for (const asked of ["**/progress", "**/media/**"]) await page.route(asked, (route) => route.abort());
+  await set("sign-out?reason=silent");
   await page.waitForSelector("[data-state=dark][data-dark-reason=contained]");
   expect(await page.evaluate(room)).toEqual({ films: 0, reason: "contained", lights: "up" });
   await page.context().close();

@@ -32,7 +32,7 @@ const policy =
 
 /**
  * Development only: the API's replies from memory, so that pages can be built and looked at without the server.
- * `/dev/…` changes its state: `sign-out?reason=contained`, `sign-in`, `case?state=none|open|contained|notifying`,
+ * `/dev/…` changes its state: `sign-out?reason=contained|silent|unheard`, `sign-in`, `case?state=none|open|contained|notifying`,
  * `letters?state=paused|going`, `library?state=empty|full|failed`, `approve`.
  */
 export function pretendedApi(): Plugin {
@@ -67,6 +67,9 @@ function newHandler(strict: boolean) {
   let events: "full" | "empty" | "failed" = "full";
   const titles = pretendedTitles();
   const streams = new Set<ServerResponse>();
+  const beating = setInterval(() => {
+    for (const one of streams) one.write("event: here\ndata: {}\n\n");
+  }, 1_000);
   let media: string | undefined;
 
   const answer = (response: ServerResponse, status: number, body?: Json) => {
@@ -86,8 +89,10 @@ function newHandler(strict: boolean) {
       if (pathname === "/dev/sign-out") {
         signedIn = false;
         const reason = url.searchParams.get("reason") ?? "signed-out";
-        if (reason !== "silent") for (const one of streams) one.end(`event: ended\ndata: {"reason":"${reason}"}\n\n`);
-        streams.clear();
+        if (reason !== "silent" && reason !== "unheard")
+          for (const one of streams) one.end(`event: ended\ndata: {"reason":"${reason}"}\n\n`);
+        // "unheard": the word is lost, and the signs of life go on.
+        if (reason !== "unheard") streams.clear();
       } else if (pathname === "/dev/sign-in") {
         signedIn = true;
         proved = false;
@@ -363,6 +368,7 @@ function newHandler(strict: boolean) {
     });
   };
   const close = () => {
+    clearInterval(beating);
     if (media !== undefined) rmSync(media, { recursive: true, force: true });
   };
   return { handler, close };

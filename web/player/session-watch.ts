@@ -17,8 +17,18 @@ const readReason = (data: string): EndReason => {
 };
 
 /**
- * Listens to the push channel and calls `ended` once, as soon as this session is known to be over. A channel that breaks or
- * comes back asks for the session itself, since an event may have been missed; no answer at all is no reason to stop.
+ * The channel says every second that it is alive (src/sessions/push.ts). After this without a word it is not believed: something
+ * on the way keeps what it is given, or has forgotten the connection. With the answer it stays below the two seconds of promise 7.
+ */
+const silentMs = 1_500;
+/** How often the session is asked for while the channel is silent, and how long an answer is waited for. */
+const askEveryMs = 1_000;
+const answerMs = 5_000;
+
+/**
+ * Listens to the push channel and calls `ended` once, as soon as this session is known to be over. A channel that breaks,
+ * comes back or is silent asks for the session itself, since an event may have been missed; no answer at all is no reason to
+ * stop.
  *
  * @returns what stops listening.
  */
@@ -27,6 +37,7 @@ export function watchSession(ended: (reason: EndReason) => void): () => void {
   let source: EventSource | undefined;
   let asking = false;
   let again: ReturnType<typeof setTimeout> | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
 
   const end = (reason: EndReason) => {
     if (over) return;
@@ -37,17 +48,25 @@ export function watchSession(ended: (reason: EndReason) => void): () => void {
     if (asking || over) return;
     asking = true;
     try {
-      await send<Session>("GET", "/api/session");
+      await send<Session>("GET", "/api/session", { signal: AbortSignal.timeout(answerMs) });
     } catch (error) {
       if (isSignedOut(error)) end("refused");
     } finally {
       asking = false;
     }
   };
+  const expectWordWithin = (ms: number) => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      void ask();
+      expectWordWithin(askEveryMs);
+    }, ms);
+  };
   const listen = () => {
     let opened = 0;
     source = new EventSource("/api/events");
     source.addEventListener("ended", (event: MessageEvent<string>) => end(readReason(event.data)));
+    source.addEventListener("here", () => expectWordWithin(silentMs));
     source.addEventListener("open", () => {
       opened += 1;
       if (opened > 1) void ask();
@@ -65,10 +84,12 @@ export function watchSession(ended: (reason: EndReason) => void): () => void {
     over = true;
     source?.close();
     clearTimeout(again);
+    clearTimeout(silence);
     document.removeEventListener("visibilitychange", looked);
   };
   document.addEventListener("visibilitychange", looked);
   listen();
+  expectWordWithin(silentMs);
   return stop;
 }
 
