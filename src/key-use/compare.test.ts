@@ -226,3 +226,72 @@ test("a watch that is stopped compares once more", async () => {
   expect(rung).toMatchObject([{ added: 1 }]);
   await thief.close();
 });
+
+test("a caller that has closed is kept for what it may still have had on its way", async () => {
+  clock.set(systemClock.now());
+  const announcer = announceUse(needs, "web", databaseId);
+  const web = await connect(announcer);
+  await web.index("address", "ada@example.org");
+  await compare();
+  const before = await rows();
+  await web.close();
+  await announcer.close();
+  clock.advance(4 * minuteMs);
+  await compare();
+  expect(await rows()).toBe(before);
+  clock.advance(2 * minuteMs);
+  await compare();
+  expect(await rows()).toBeLessThan(before);
+});
+
+test("a caller that announces itself anew while it is cleared away stays announced", async () => {
+  clock.set(systemClock.now());
+  const announcer = announceUse(needs, "web", databaseId);
+  const web = await connect(announcer);
+  await web.index("address", "ada@example.org");
+  await compare();
+  const before = await rows();
+  clock.advance(8 * dayMs);
+  const settle: typeof keeper.uses.settle = async (callers) => {
+    await web.index("address", "back after a week");
+    await keeper.uses.settle(callers);
+  };
+  await compareKeyUse({ ...compareNeeds, uses: { ...keeper.uses, settle } });
+  expect(before).toBeGreaterThan(0);
+  const ours = await db.many(`select 1 as ours from key_caller where renewed_at >= $1`, [new Date(clock.now())]);
+  expect(ours).toHaveLength(1);
+  await web.close();
+  await announcer.close();
+});
+
+test("a keyholder that counts anew is counted from its beginning", async () => {
+  clock.set(systemClock.now());
+  await compare();
+  const served = async (): Promise<number> =>
+    (await readKeyUse(db, clock.now(), clock.now()))?.purposes.find(({ purpose }) => purpose === "index")?.served ?? 0;
+  const before = await served();
+  expect(before).toBeGreaterThan(5);
+  const callers: typeof keeper.uses.callers = async (id) => ({
+    ...(await keeper.uses.callers(id)),
+    ledger: "begun anew",
+    totals: { index: 5 },
+  });
+  for (let twice = 0; twice < 2; twice++) await compareKeyUse({ ...compareNeeds, uses: { ...keeper.uses, callers } });
+  expect(await served()).toBe(before + 5);
+});
+
+test("who used keys unannounced stays known for eighty days, and is forgotten then", async () => {
+  clock.set(systemClock.now());
+  const thief = await connect();
+  await thief.index("address", "unannounced");
+  await thief.close();
+  expect(await compare()).toMatchObject([{ added: 1 }]);
+  const isKnown = async (): Promise<boolean> =>
+    (await keeper.uses.callers(databaseId)).callers.some(({ id }) => id === "0".repeat(32));
+  clock.advance(79 * dayMs);
+  await compare();
+  expect(await isKnown()).toBe(true);
+  clock.advance(2 * dayMs);
+  await compare();
+  expect(await isKnown()).toBe(false);
+});
