@@ -15,7 +15,8 @@ import { liveOn } from "../src/canaries/live-on.ts";
 import { browserCookie } from "../src/http/cookies.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { liveCanaries, rotateForBackup } from "../src/canaries/rotate-for-backup.ts";
-import { ringForMail } from "../src/canaries/ring.ts";
+import { bringMarks, readMarks } from "../src/canaries/keep-marks.ts";
+import { ringFor, ringForMail } from "../src/canaries/ring.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { startCampaign } from "../src/incidents/campaign.ts";
 import { contain } from "../src/incidents/contain.ts";
@@ -435,6 +436,32 @@ test("a canary that somebody used is taken out with all that the use has left", 
   await rotateCanaries(needs, order("unused", "account"));
   const { rows } = await tracesOf(id);
   expect(Object.entries(rows).filter(([table, count]) => count > 0 && table !== "letter")).toEqual([]);
+});
+
+test("a copy from after a backup rings with its name also once that backup was put back", async () => {
+  await plantCanaries(needs, order("kept", "account"));
+  const file = join(service.folder, "older");
+  await backupDatabase(ground.plainDb, file);
+  const [later = ""] = await plantCanaries(needs, order("since-then", "account"));
+  await rotateCanaries(needs, order("newest", "account"));
+  let marks: Awaited<ReturnType<typeof readMarks>> = [];
+  const restored = await restoreDatabase(
+    ground.plainDb,
+    file,
+    async (tx) => void (await bringMarks(tx, marks, clock.now())),
+    undefined,
+    async (tx) => void (marks = await readMarks(tx)),
+  );
+  expect(restored.kind).toBe("restored");
+  const now = (await listCanaries(ground.plainDb)).map(({ place, retiredOn }) => [place, retiredOn !== null]);
+  expect(now).toContainEqual(["kept", false]);
+  expect(now).toContainEqual(["since-then", true]);
+  expect(now).toContainEqual(["newest", true]);
+  await ground.plainDb.run(`delete from alarm`);
+  expect(await ringFor({ ...needs, db: ground.plainDb }, [{ way: "sign-in", form: later, times: 1 }])).toBe(1);
+  expect((await listAlarms(ground.plainDb)).map(({ place }) => place)).toEqual(["since-then"]);
+  // Once more, as after another restore: each is known once.
+  expect(await ground.plainDb.transaction((tx) => bringMarks(tx, marks, clock.now()))).toBe(0);
 });
 
 test("no copy tells a canary from anybody else: nothing in it leads from the mark to an account", async () => {

@@ -10,6 +10,7 @@ import { revivable, toldOf } from "../credentials/reconcile.ts";
 import { queueFanOut } from "../signals/queue-signal.ts";
 import { append } from "../timeline/append.ts";
 import { copyDetected } from "../canaries/alarm-words.ts";
+import { bringMarks, readMarks } from "../canaries/keep-marks.ts";
 import { raiseAlarm } from "../canaries/raise-alarm.ts";
 import { liveCanaries, rotateForBackup } from "../canaries/rotate-for-backup.ts";
 import { migrate } from "../db/migrate.ts";
@@ -204,6 +205,10 @@ export const keepingCommands: readonly Command[] = [
         try {
           await migrate(db);
           const before = highest(await readFloors(db));
+          let marks: Awaited<ReturnType<typeof readMarks>> = [];
+          const keepMarks = async (tx: Tx): Promise<void> => {
+            marks = await readMarks(tx);
+          };
           const refuseOld = async (tx: Tx): Promise<void> => {
             // In the restore's own commit: nothing that the backup could revive is good for one moment.
             const now = systemClock.now();
@@ -212,8 +217,12 @@ export const keepingCommands: readonly Command[] = [
             await append(tx, now, { kind: "copy detected", detail }, systemRandom);
             await queueFanOut(tx, systemRandom, null, toldOf(revivable), now, "copy refused");
             await raiseAlarm(tx, now, systemRandom, copyDetected({ "restored by": "host", epoch }));
+            // Copies that were made since the backup was ring as before.
+            await bringMarks(tx, marks, now);
           };
-          return await showingProgress(stderr, mebibytes, (progress) => restoreDatabase(db, file, refuseOld, progress));
+          return await showingProgress(stderr, mebibytes, (progress) =>
+            restoreDatabase(db, file, refuseOld, progress, keepMarks),
+          );
         } finally {
           await db.close();
         }

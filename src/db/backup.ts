@@ -146,7 +146,8 @@ function telling(progress: Progress | undefined, total: number | null) {
  *
  * `progress` is told bytes of the file that have been put back, once the whole of it has been checked.
  *
- * `beforeCommit` runs in the restoring transaction, so that what it refuses is refused from the first moment on.
+ * `beforeCommit` runs in the restoring transaction, so that what it refuses is refused from the first moment on;
+ * `beforeReplacing` does too, while what is replaced is still there and nobody else can change it.
  *
  * Not restored: graphile-worker's jobs. Those in the database stay; a job whose rows are gone finds nothing to do.
  *
@@ -157,6 +158,7 @@ export async function restoreDatabase(
   path: string,
   beforeCommit: (tx: Tx) => Promise<void> = async () => undefined,
   progress?: Progress,
+  beforeReplacing: (tx: Tx) => Promise<void> = async () => undefined,
 ): Promise<RestoreOutcome> {
   const refused = (reason: keyof typeof hints): RestoreOutcome => ({ kind: "refused", reason, hint: hints[reason] });
   let file: FileHandle;
@@ -176,8 +178,12 @@ export async function restoreDatabase(
     if (archive.header.migration < known) return refused("older");
     await migrate(db);
     return (
-      (await replaceContent(db, archive, beforeCommit, telling(progress, (await file.stat()).size))) ??
-      refused("other schema")
+      (await replaceContent(
+        db,
+        archive,
+        { beforeReplacing, beforeCommit },
+        telling(progress, (await file.stat()).size),
+      )) ?? refused("other schema")
     );
   } finally {
     await file.close();
@@ -202,7 +208,7 @@ export async function describeBackup(
 async function replaceContent(
   db: Db,
   archive: OpenedArchive,
-  beforeCommit: (tx: Tx) => Promise<void>,
+  { beforeReplacing, beforeCommit }: Readonly<Record<"beforeReplacing" | "beforeCommit", (tx: Tx) => Promise<void>>>,
   told: ReturnType<typeof telling>,
 ): Promise<RestoreOutcome | undefined> {
   const { header } = archive;
@@ -225,6 +231,7 @@ async function replaceContent(
     await cutOthers(client);
     const names = ours.tables.map((table) => pg.escapeIdentifier(table.name));
     await client.query(`lock table ${names.join(", ")} in access exclusive mode`);
+    await beforeReplacing(statementsOf(client));
     // As the tables' owner may; `session_replication_role` would ask for a superuser.
     for (const name of names) await client.query(`alter table ${name} disable trigger user`);
     await client.query(`truncate ${names.join(", ")}`);
