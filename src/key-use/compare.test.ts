@@ -295,3 +295,15 @@ test("who used keys unannounced stays known for eighty days, and is forgotten th
   await compare();
   expect(await isKnown()).toBe(false);
 });
+
+test("what a role may not ask for uses no key, and is counted as no use", async () => {
+  const totals = async () => (await keeper.uses.callers(databaseId)).totals;
+  const thief = await connect();
+  await thief.index("address", "before");
+  const before = await totals();
+  await expect(thief.openForMailer("x", Buffer.alloc(64))).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+  expect(await totals()).toEqual(before);
+  await thief.index("address", "after");
+  expect(await totals()).toEqual({ ...before, index: (before.index ?? 0) + 1 });
+  await thief.close();
+});

@@ -308,6 +308,11 @@ test("strangers that say nothing, too much or nonsense are cut off, and others a
     [encodeFrame("null"), encodeFrame(JSON.stringify({ hello: "refused" })).toString()],
     [encodeFrame(JSON.stringify({ role: "web", credential: "x".repeat(5000) })), ""],
     [encodeFrame(JSON.stringify({ calls: [[1, "counters", []]] })), encodeFrame('{"hello":"refused"}').toString()],
+    // What comes behind a hello that was refused is not read, were it a good one.
+    [
+      Buffer.concat([encodeFrame("null"), calls({ calls: [[1, "counters", []]] })]),
+      encodeFrame('{"hello":"refused"}').toString(),
+    ],
     [calls({ calls: "all" }), welcome],
     [calls({ calls: [[1, "index"]] }), welcome],
     [calls({ calls: Array.from({ length: 1001 }, (_, at) => [at, "counters", []]) }), welcome],
