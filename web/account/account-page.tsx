@@ -17,7 +17,8 @@ import "./account.css";
 export function AccountPage() {
   const account = useQuery(accountQuery);
   const devices = useQuery(devicesQuery);
-  const failed = account.error ?? devices.error;
+  // What is here stays, with what was typed into it, when it cannot be asked for again.
+  const failed = account.isLoadingError ? account.error : devices.isLoadingError ? devices.error : null;
   return (
     <PageFrame title={say("account.title")} className="account">
       <div className="narrow">
@@ -26,13 +27,7 @@ export function AccountPage() {
           <p className="lead">{say("account.lead")}</p>
         </div>
         {failed !== null ? (
-          <Failed
-            error={failed}
-            retry={() => {
-              void account.refetch();
-              void devices.refetch();
-            }}
-          />
+          <Failed error={failed} retry={() => Promise.all([account.refetch(), devices.refetch()])} />
         ) : account.data === undefined || devices.data === undefined ? (
           <div className="account-parts" role="status">
             <span className="visually-hidden">{say("account.loading")}</span>

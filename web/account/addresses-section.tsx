@@ -4,9 +4,9 @@ import type { Account } from "../../src/wire/accounts.ts";
 import { limits } from "../../src/wire/common.ts";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
-import { refusalText } from "../app/failed.tsx";
 import { Field, Form } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
+import { refusedBy, Told, went, type Outcome } from "../app/told.tsx";
 import { say, showDate } from "../text/say.ts";
 
 type Address = Account["addresses"][number];
@@ -15,7 +15,7 @@ type Address = Account["addresses"][number];
 export function AddressesSection({ addresses }: { readonly addresses: readonly Address[] }) {
   const queries = useQueryClient();
   const proved = useProved();
-  const [told, setTold] = useState<{ readonly text: string; readonly failed: boolean } | null>(null);
+  const [told, setTold] = useState<Outcome | null>(null);
   const [removing, setRemoving] = useState<Address | null>(null);
   const [busy, setBusy] = useState(false);
 
@@ -23,9 +23,9 @@ export function AddressesSection({ addresses }: { readonly addresses: readonly A
     setBusy(true);
     try {
       await proved(() => send(method, path, method === "POST" ? { body: {} } : {}));
-      setTold({ text: done, failed: false });
+      setTold(went(done));
     } catch (thrown) {
-      if (!(thrown instanceof Cancelled)) setTold({ text: refusalText(thrown), failed: true });
+      if (!(thrown instanceof Cancelled)) setTold(refusedBy(thrown));
     }
     setBusy(false);
     await queries.invalidateQueries();
@@ -35,11 +35,7 @@ export function AddressesSection({ addresses }: { readonly addresses: readonly A
     <section className="card" aria-labelledby="addresses">
       <h2 id="addresses">{say("account.addresses")}</h2>
       <p className="soft">{say("account.addresses.lead")}</p>
-      {told !== null && (
-        <p className={told.failed ? "error-text" : "told"} role={told.failed ? "alert" : "status"}>
-          {told.text}
-        </p>
-      )}
+      <Told outcome={told} />
       {addresses.length === 0 && <p>{say("account.no-address")}</p>}
       <ul className="row-list">
         {addresses.map((one, place) => (
@@ -107,7 +103,7 @@ export function AddressesSection({ addresses }: { readonly addresses: readonly A
         ))}
       </ul>
       {addresses.length < limits.addressesPerAccount ? (
-        <AddAddress onAdded={() => setTold({ text: say("account.address.added"), failed: false })} />
+        <AddAddress onAdded={() => setTold(went(say("account.address.added")))} />
       ) : (
         <p className="soft small">{say("account.address.full", { count: limits.addressesPerAccount })}</p>
       )}

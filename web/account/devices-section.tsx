@@ -5,10 +5,10 @@ import type { DeviceList, SignedOut } from "../../src/wire/accounts.ts";
 import { send } from "../app/api.ts";
 import { useNow } from "../app/clock.ts";
 import { Dialog } from "../app/dialog.tsx";
-import { refusalText } from "../app/failed.tsx";
 import { signOut } from "../app/page-frame.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { devicesQuery } from "../app/queries.ts";
+import { refusedBy, Told, went, type Outcome } from "../app/told.tsx";
 import { say, sayCount, showAgo } from "../text/say.ts";
 import { showDevice } from "./device-name.ts";
 
@@ -17,7 +17,7 @@ export function DevicesSection({ devices }: { readonly devices: DeviceList["devi
   const queries = useQueryClient();
   const proved = useProved();
   const [asking, setAsking] = useState(false);
-  const [told, setTold] = useState<string | null>(null);
+  const [told, setTold] = useState<Outcome | null>(null);
   const [leaving, setLeaving] = useState<string | null>(null);
   const current = devices.find((device) => device.current);
   const ordered = devices.toSorted(
@@ -27,11 +27,21 @@ export function DevicesSection({ devices }: { readonly devices: DeviceList["devi
   async function end(path: string) {
     try {
       const ended = await proved(() => send<Static<typeof SignedOut> | undefined>("DELETE", path));
-      setTold(sayCount("account.devices.ended", ended?.ended ?? 1));
+      setTold(went(sayCount("account.devices.ended", ended?.ended ?? 1)));
     } catch (thrown) {
-      if (!(thrown instanceof Cancelled)) setTold(refusalText(thrown));
+      if (!(thrown instanceof Cancelled)) setTold(refusedBy(thrown));
     }
+    setLeaving(null);
     await queries.invalidateQueries({ queryKey: devicesQuery.queryKey });
+  }
+
+  async function leave(sessionId: string) {
+    try {
+      await signOut(sessionId);
+    } catch (thrown) {
+      setTold(refusedBy(thrown));
+      setLeaving(null);
+    }
   }
 
   return (
@@ -43,9 +53,7 @@ export function DevicesSection({ devices }: { readonly devices: DeviceList["devi
         </a>
       </div>
       <p className="soft">{say("account.devices.lead")}</p>
-      <p className="told" role="status">
-        {told}
-      </p>
+      <Told outcome={told} />
       <ul className="device-list">
         {ordered.map((device) => (
           <li key={device.id} className={device.current ? "is-current" : undefined}>
@@ -71,7 +79,7 @@ export function DevicesSection({ devices }: { readonly devices: DeviceList["devi
               aria-label={say("account.device.sign-out.label", { device: showDevice(device.label, device.class) })}
               onClick={() => {
                 setLeaving(device.id);
-                void (device.current ? signOut(device.id) : end(`/api/sessions/${device.id}`));
+                void (device.current ? leave(device.id) : end(`/api/sessions/${device.id}`));
               }}
             >
               {say("account.device.sign-out")}

@@ -20,8 +20,8 @@ export function EventsSection() {
     <section className="card is-across" aria-labelledby="events">
       <h2 id="events">{say("account.events")}</h2>
       <p className="soft">{say("account.events.lead")}</p>
-      {events.error !== null ? (
-        <Failed error={events.error} retry={() => void events.refetch()} />
+      {events.isLoadingError ? (
+        <Failed error={events.error} retry={() => events.refetch()} />
       ) : events.data === undefined ? (
         <div role="status">
           <span className="visually-hidden">{say("account.events.loading")}</span>

@@ -4,10 +4,11 @@ import type { AccountExport } from "../../src/wire/leaving.ts";
 import { limits } from "../../src/wire/common.ts";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
-import { Failed, refusalText } from "../app/failed.tsx";
+import { Failed } from "../app/failed.tsx";
 import { Field, Form } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { deletionQuery } from "../app/queries.ts";
+import { refusedBy, Told, went, type Outcome } from "../app/told.tsx";
 import { say, showInstant } from "../text/say.ts";
 
 /** A file of everything that is known about the viewer, and the way out. */
@@ -15,7 +16,7 @@ export function LeavingSection() {
   const queries = useQueryClient();
   const deletion = useQuery(deletionQuery);
   const proved = useProved();
-  const [told, setTold] = useState<{ readonly text: string; readonly failed: boolean } | null>(null);
+  const [told, setTold] = useState<Outcome | null>(null);
   const [busy, setBusy] = useState(false);
   const [asking, setAsking] = useState(false);
   const deleteAfter = deletion.data?.deleteAfter ?? null;
@@ -23,9 +24,9 @@ export function LeavingSection() {
   async function run(work: () => Promise<string>) {
     setBusy(true);
     try {
-      setTold({ text: await work(), failed: false });
+      setTold(went(await work()));
     } catch (thrown) {
-      if (!(thrown instanceof Cancelled)) setTold({ text: refusalText(thrown), failed: true });
+      if (!(thrown instanceof Cancelled)) setTold(refusedBy(thrown));
     }
     setBusy(false);
     await queries.invalidateQueries();
@@ -35,11 +36,7 @@ export function LeavingSection() {
     <section className="card is-across" aria-labelledby="leaving">
       <h2 id="leaving">{say("account.leaving")}</h2>
       <p className="soft">{say("account.leaving.lead")}</p>
-      {told !== null && (
-        <p className={told.failed ? "error-text" : "told"} role={told.failed ? "alert" : "status"}>
-          {told.text}
-        </p>
-      )}
+      <Told outcome={told} />
       <div className="buttons">
         <button
           className="button-quiet"
@@ -60,7 +57,7 @@ export function LeavingSection() {
           </button>
         )}
       </div>
-      {deletion.error !== null && <Failed error={deletion.error} retry={() => void deletion.refetch()} />}
+      {deletion.isLoadingError && <Failed error={deletion.error} retry={() => deletion.refetch()} />}
       {deleteAfter !== null && (
         <div className="notice is-alarm" role="status">
           <strong>{say("account.delete.planned", { at: showInstant(deleteAfter) })}</strong>

@@ -3,11 +3,12 @@ import { useState } from "react";
 import type { PasskeyList } from "../../src/wire/passkeys.ts";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
-import { Failed, refusalText } from "../app/failed.tsx";
+import { Failed } from "../app/failed.tsx";
 import { Field, Form } from "../app/form.tsx";
 import { addPasskey, whyNoPasskeys } from "../app/passkeys.ts";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { passkeysQuery } from "../app/queries.ts";
+import { refusedBy, Told, went, type Outcome } from "../app/told.tsx";
 import { say, showDate } from "../text/say.ts";
 
 type Passkey = PasskeyList["passkeys"][number];
@@ -17,12 +18,12 @@ type Act = { readonly kind: "rename" | "remove"; readonly passkey: Passkey } | {
 export function PasskeysSection() {
   const list = useQuery(passkeysQuery);
   const [act, setAct] = useState<Act | null>(null);
-  const [told, setTold] = useState<string | null>(null);
+  const [told, setTold] = useState<Outcome | null>(null);
   const queries = useQueryClient();
   const proved = useProved();
 
   async function done(words: string) {
-    setTold(words);
+    setTold(went(words));
     setAct(null);
     await queries.invalidateQueries();
   }
@@ -32,7 +33,7 @@ export function PasskeysSection() {
       await proved(() => send("POST", `/api/account/passkeys/${passkey.id}/keep`, { body: {} }));
       await done(say("passkeys.kept", { name: passkey.name }));
     } catch (thrown) {
-      if (!(thrown instanceof Cancelled)) setTold(refusalText(thrown));
+      if (!(thrown instanceof Cancelled)) setTold(refusedBy(thrown));
     }
   }
 
@@ -54,13 +55,11 @@ export function PasskeysSection() {
           {why === "elsewhere" && <a href={`${list.data.origin}/account`}>{list.data.origin}</a>}
         </div>
       )}
-      <p className="told" role="status">
-        {told}
-      </p>
-      {list.isError ? (
-        <Failed error={list.error} retry={() => void list.refetch()} />
+      <Told outcome={told} />
+      {list.isLoadingError ? (
+        <Failed error={list.error} retry={() => list.refetch()} />
       ) : list.data === undefined ? (
-        <span className="skeleton" role="status">
+        <span className="skeleton is-row" role="status">
           <span className="visually-hidden">{say("passkeys.loading")}</span>
         </span>
       ) : list.data.passkeys.length === 0 ? (

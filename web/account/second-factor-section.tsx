@@ -3,10 +3,11 @@ import { useState } from "react";
 import type { RecoveryCodesMade, SecondFactor, TotpAdded, TotpBegun } from "../../src/wire/second-factors.ts";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
-import { Failed, refusalText } from "../app/failed.tsx";
+import { Failed } from "../app/failed.tsx";
 import { Field, Form, textOf } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { secondFactorQuery } from "../app/queries.ts";
+import { refusedBy, Told, went, type Outcome } from "../app/told.tsx";
 import { say, sayCount, showDate } from "../text/say.ts";
 
 type Act =
@@ -18,12 +19,12 @@ type Act =
 export function SecondFactorSection({ hasPassword }: { readonly hasPassword: boolean }) {
   const factor = useQuery(secondFactorQuery);
   const [act, setAct] = useState<Act | null>(null);
-  const [told, setTold] = useState<string | null>(null);
+  const [told, setTold] = useState<Outcome | null>(null);
   const queries = useQueryClient();
   const proved = useProved();
 
   async function done(words: string | null, next: Act | null) {
-    setTold(words);
+    setTold(words === null ? null : went(words));
     setAct(next);
     await queries.invalidateQueries();
   }
@@ -33,7 +34,7 @@ export function SecondFactorSection({ hasPassword }: { readonly hasPassword: boo
     try {
       setAct(await proved(start));
     } catch (thrown) {
-      if (!(thrown instanceof Cancelled)) setTold(refusalText(thrown));
+      if (!(thrown instanceof Cancelled)) setTold(refusedBy(thrown));
     }
   }
 
@@ -51,13 +52,11 @@ export function SecondFactorSection({ hasPassword }: { readonly hasPassword: boo
     <section className="card" aria-labelledby="second-factor">
       <h2 id="second-factor">{say("factor.title")}</h2>
       <p className="soft">{say("factor.lead")}</p>
-      <p className="told" role="status">
-        {told}
-      </p>
-      {factor.isError ? (
-        <Failed error={factor.error} retry={() => void factor.refetch()} />
+      <Told outcome={told} />
+      {factor.isLoadingError ? (
+        <Failed error={factor.error} retry={() => factor.refetch()} />
       ) : factor.data === undefined ? (
-        <span className="skeleton" role="status">
+        <span className="skeleton is-row" role="status">
           <span className="visually-hidden">{say("factor.loading")}</span>
         </span>
       ) : (

@@ -1,4 +1,12 @@
 import type { Problem } from "../../src/wire/common.ts";
+import { Silent, within } from "./limit.ts";
+
+/**
+ * How long an answer is waited for until it is whole. What only reads is answered by the service within 8 s, or refused; an act may
+ * wait for its turn at hashing, and the count before a containment takes up to 20 s.
+ */
+const readingMs = 20_000;
+const actingMs = 60_000;
 
 /** The service answered, and the answer is no. `code` is what pages switch on. */
 export class Refused extends Error {
@@ -17,9 +25,19 @@ export class Refused extends Error {
   }
 }
 
-/** No answer came: the network is gone or the service is down. */
+/** No answer came: the network is gone, the service is down, or it says nothing. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
+  /** The connection stood, and nothing came. */
+  readonly isSilent: boolean;
+  /** Something was asked for that is more than reading, and may have been done all the same. */
+  readonly isUnsure: boolean;
+
+  constructor(cause: unknown, isUnsure = false) {
+    super("no answer", { cause });
+    this.isSilent = cause instanceof Silent;
+    this.isUnsure = isUnsure;
+  }
 }
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
@@ -34,7 +52,7 @@ interface SendOptions {
 /**
  * One request to the service. Answers what `Reply` says, which the server's response schemas guarantee.
  *
- * @throws Refused for any status that is not 2xx, Unreachable when there is no answer.
+ * @throws Refused for any status that is not 2xx, Unreachable when there is no answer in time.
  */
 export async function send<Reply>(method: Method, path: string, options: SendOptions = {}): Promise<Reply> {
   try {
@@ -49,24 +67,30 @@ export async function send<Reply>(method: Method, path: string, options: SendOpt
 
 async function sendOnce<Reply>(method: Method, path: string, options: SendOptions): Promise<Reply> {
   const { body, signal, keepalive } = options;
-  let response: Response;
-  try {
-    response = await fetch(path, {
+  const limitMs = method === "GET" ? readingMs : actingMs;
+  const wasOnline = navigator.onLine;
+  const ask = async (ending: AbortSignal) => {
+    const response = await fetch(path, {
       method,
       credentials: "same-origin",
+      signal: ending,
       headers: {
         accept: "application/json",
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal === undefined ? {} : { signal }),
       ...(keepalive === undefined ? {} : { keepalive }),
     });
-  } catch (error) {
+    return { response, text: await response.text() };
+  };
+  const { response, text } = await within(limitMs, ask, signal).catch((error: unknown) => {
     if (signal?.aborted === true) throw error;
-    throw new Unreachable("no answer", { cause: error });
+    throw new Unreachable(error, method !== "GET" && wasOnline);
+  });
+  // A proxy's word that the service says nothing to it.
+  if (response.status === 502 || response.status === 504) {
+    throw new Unreachable(new Silent(`HTTP ${response.status}`), method !== "GET");
   }
-  const text = await response.text();
   if (!response.ok) throw new Refused(response.status, parseProblem(text));
   return (text === "" ? undefined : JSON.parse(text)) as Reply;
 }

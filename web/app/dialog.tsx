@@ -7,7 +7,10 @@ interface DialogProps {
   /** A dangerous act: Escape and the backdrop still leave it, the frame says that it is one. */
   readonly alarm?: boolean;
   readonly wide?: boolean;
-  /** Says something final: a sign-in that ends meanwhile does not take the page away before it is read. */
+  /**
+   * Says something final that is said once: neither a sign-in that ends meanwhile nor a press beside the dialog takes it away before
+   * it is read.
+   */
   readonly stays?: boolean;
 }
 
@@ -15,6 +18,7 @@ interface DialogProps {
 export function Dialog({ title, children, onClose, alarm = false, wide = false, stays = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  const pressedOutside = useRef(false);
   // Noted before anything inside takes the focus by itself: the platform would give it back to that.
   const [opener] = useState(() => document.activeElement);
   useEffect(() => {
@@ -45,8 +49,12 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false, 
         event.preventDefault();
         onClose();
       }}
+      onPointerDown={(event) => {
+        pressedOutside.current = event.target === dialog.current;
+      }}
       onClick={(event) => {
-        if (event.target === dialog.current) onClose();
+        // Words that are marked from inside to beyond the edge end outside, too: that is no wish to leave.
+        if (!stays && pressedOutside.current && event.target === dialog.current) onClose();
       }}
     >
       <div className="dialog-inside">

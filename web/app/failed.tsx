@@ -1,9 +1,9 @@
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { say, type Plain } from "../text/say.ts";
 import { Refused, Unreachable } from "./api.ts";
 import { NotAnswered } from "./passkeys.ts";
 
-type Kind = "offline" | "broken" | "busy" | "missing" | "operators" | "refused";
+type Kind = "offline" | "silent" | "broken" | "busy" | "missing" | "operators" | "refused";
 
 /** The code or style of a page could not be fetched, as browsers and Vite say it: there is no network, or a newer version is there. */
 export const isCodeAway = (error: unknown): boolean =>
@@ -11,6 +11,7 @@ export const isCodeAway = (error: unknown): boolean =>
   /dynamically imported module|importing a module script failed|unable to preload css/i.test(error.message);
 
 function kindOf(error: unknown): Kind {
+  if (error instanceof Unreachable && error.isSilent) return "silent";
   if (error instanceof Unreachable || isCodeAway(error)) return "offline";
   if (!(error instanceof Refused)) return "broken";
   if (error.status === 404) return "missing";
@@ -21,37 +22,69 @@ function kindOf(error: unknown): Kind {
 
 interface FailedProps {
   readonly error: unknown;
-  readonly retry?: () => void;
+  /** Asks again; what it answers is waited for. */
+  readonly retry?: () => unknown;
   /** Stands alone on the page instead of inside a frame. */
   readonly whole?: boolean;
   /** On a television: OK on the remote tries again, and there is no other page to go to. */
   readonly onTv?: boolean;
+  /** Leads back to where the failed thing was chosen, in place of the way to the library. */
+  readonly onBack?: () => void;
+  /** A film stopped, and not a page. */
+  readonly film?: boolean;
 }
 
+const filmWords = (kind: Kind, error: unknown) =>
+  error instanceof Refused && error.code === "unplayable"
+    ? ({ title: "player.failed.title", what: "player.failed.damaged.what" } as const)
+    : kind === "broken"
+      ? ({ title: "player.failed.title", what: "player.failed.what" } as const)
+      : undefined;
+
 /** The failed state of a page: what happened, that nothing was lost, what to do, and the reference for the operator. */
-export function Failed({ error, retry, whole = false, onTv = false }: FailedProps) {
+export function Failed({ error, retry, whole = false, onTv = false, onBack, film = false }: FailedProps) {
   const kind = error === "missing" ? "missing" : kindOf(error);
   const reference = error instanceof Refused ? error.reference : undefined;
+  const words =
+    (film ? filmWords(kind, error) : undefined) ??
+    ({
+      title: `failed.${kind}.title`,
+      what: `failed.${kind}.what`,
+    } as const);
   const Frame = whole ? "main" : "section";
+  const [isAsking, setAsking] = useState(false);
   // Who lost the network and has it again need not press anything.
   useEffect(() => {
-    if (kind !== "offline" || retry === undefined) return undefined;
+    if ((kind !== "offline" && kind !== "silent") || retry === undefined) return undefined;
     addEventListener("online", retry);
     return () => removeEventListener("online", retry);
   }, [kind, retry]);
+  const askAgain = () => {
+    if (isAsking) return;
+    setAsking(true);
+    // What fails anew is shown by whoever asked.
+    void Promise.resolve(retry?.())
+      .catch(() => undefined)
+      .finally(() => setAsking(false));
+  };
   return (
     <Frame
       className={whole ? "failed is-whole" : "failed"}
       id={whole ? "main" : undefined}
       role={whole ? undefined : "alert"}
     >
-      {whole ? <h1>{say(`failed.${kind}.title`)}</h1> : <h2>{say(`failed.${kind}.title`)}</h2>}
-      <p className="lead">{say(`failed.${kind}.what`)}</p>
+      {whole ? <h1>{say(words.title)}</h1> : <h2>{say(words.title)}</h2>}
+      <p className="lead">{say(words.what)}</p>
       {reference !== undefined && <p className="soft small">{say("failed.reference", { reference })}</p>}
       <div className="buttons">
         {retry !== undefined && kind !== "missing" && kind !== "operators" && (
-          <button className="button" type="button" autoFocus={whole || onTv} onClick={retry}>
-            {say("failed.retry")}
+          <button className="button" type="button" autoFocus={whole || onTv} aria-busy={isAsking} onClick={askAgain}>
+            {say(isAsking ? "working" : "failed.retry")}
+          </button>
+        )}
+        {onBack !== undefined && (
+          <button className="button-quiet" type="button" autoFocus={kind === "missing"} onClick={onBack}>
+            {say("nav.back")}
           </button>
         )}
         {!onTv && (
@@ -64,8 +97,30 @@ export function Failed({ error, retry, whole = false, onTv = false }: FailedProp
   );
 }
 
-/** Keeps the room of a page whose code is on its way. */
+/** After this long something is said, and a way is shown to ask anew. */
+const slowMs = 10_000;
+
+/** Keeps the room of a page whose code is on its way. The browser alone decides how long that is waited for. */
 export function Loading({ label = "working" }: { readonly label?: Plain }) {
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), slowMs);
+    return () => clearTimeout(timer);
+  }, []);
+  if (isSlow) {
+    return (
+      <div className="failed is-whole">
+        <p className="lead" role="status">
+          {say("failed.slow")}
+        </p>
+        <div className="buttons">
+          <button className="button" type="button" autoFocus onClick={() => location.reload()}>
+            {say("failed.retry")}
+          </button>
+        </div>
+      </div>
+    );
+  }
   return (
     <div className="loading-page" role="status">
       <span className="visually-hidden">{say(label)}</span>
@@ -110,6 +165,7 @@ const explained = ["wrong-state", "cannot-close", "malformed-request"] as const;
 
 /** One line under a form that was refused. */
 export function refusalText(error: unknown): string {
+  if (error instanceof Unreachable && error.isUnsure) return say("failed.unsure");
   if (error instanceof NotAnswered) return say(error.isKnown ? "passkeys.known" : "passkeys.not-answered");
   if (error instanceof Refused) {
     const own = known.find((code) => code === error.code);

@@ -1,5 +1,6 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { say } from "../text/say.ts";
+import { bringIntoView } from "./bring-into-view.ts";
 import { refusalText } from "./failed.tsx";
 import { Cancelled } from "./proof.tsx";
 
@@ -71,9 +72,6 @@ interface FormProps {
   readonly onCancel?: () => void;
   readonly danger?: boolean;
 }
-
-/** Where Enter sends, what is said under the fields may be below the screen. */
-const bringIntoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
 
 /** A form that sends once at a time, and says under its fields why it was refused. */
 export function Form({ action, submit, children, onCancel, danger = false }: FormProps) {

@@ -5,7 +5,7 @@ import "../style/app.css";
 import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { createRoot } from "react-dom/client";
-import { goSignIn, isSignedOut, Refused } from "./api.ts";
+import { goSignIn, isSignedOut, Refused, Unreachable } from "./api.ts";
 import { Cancelled } from "./proof.tsx";
 import { lightsOf, setLights } from "./lights.ts";
 import { newRouter } from "./routes.tsx";
@@ -27,9 +27,12 @@ const queries = new QueryClient({
   }),
   defaultOptions: {
     queries: {
-      // A refusal stays one, and so does a person's no; only a missing answer is worth asking for again.
+      // A refusal stays one, and so does a person's no; only a missing answer is worth asking for again, unless it was waited for.
       retry: (count, error) =>
-        count < 2 && !(error instanceof Cancelled) && !(error instanceof Refused && error.status < 500),
+        count < 2 &&
+        !(error instanceof Cancelled) &&
+        !(error instanceof Refused && error.status < 500) &&
+        !(error instanceof Unreachable && error.isSilent),
       retryDelay: (count) => 400 * 2 ** count,
       staleTime: 5_000,
     },

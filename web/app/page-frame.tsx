@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, type ReactNode } from "react";
 import { say } from "../text/say.ts";
-import { goSignIn, send } from "./api.ts";
+import { goSignIn, Refused, send } from "./api.ts";
 import { sessionQuery } from "./queries.ts";
 
 interface PageFrameProps {
@@ -48,8 +48,15 @@ export function useDocumentTitle(title: string) {
   }, [title]);
 }
 
-/** Ends this session, then shows the sign-in page. A refusal means that it had ended already. */
+/**
+ * Ends this session, then shows the sign-in page.
+ *
+ * @throws Unreachable, or Refused by a fault: whoever leaves a machine to others must know that it is signed in still. Any
+ * other refusal means that the session had ended already.
+ */
 export async function signOut(sessionId: string): Promise<void> {
-  await send("DELETE", `/api/sessions/${sessionId}`).catch(() => undefined);
+  await send("DELETE", `/api/sessions/${sessionId}`).catch((error: unknown) => {
+    if (!(error instanceof Refused) || error.status >= 500) throw error;
+  });
   goSignIn("/");
 }

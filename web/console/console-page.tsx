@@ -45,7 +45,7 @@ export function ConsolePage() {
         {numbers.data !== undefined ? (
           <Numbers numbers={numbers.data} now={now} />
         ) : numbers.isError ? (
-          <Failed error={numbers.error} retry={() => void numbers.refetch()} />
+          <Failed error={numbers.error} retry={() => numbers.refetch()} />
         ) : (
           <div className="console-loading" role="status">
             <span className="visually-hidden">{say("console.loading")}</span>
@@ -199,7 +199,7 @@ function CaseInHand({ id }: { readonly id: string }) {
   const incident = useQuery(incidentQuery(id));
   if (incident.data === undefined) {
     return incident.isError ? (
-      <Failed error={incident.error} retry={() => void incident.refetch()} />
+      <Failed error={incident.error} retry={() => incident.refetch()} />
     ) : (
       <span className="skeleton is-card" />
     );

@@ -4,6 +4,7 @@ import type { Plan } from "../../src/wire/campaign.ts";
 import type { Contained, ContainmentMode, Counts, IncidentStatus } from "../../src/wire/incidents.ts";
 import type { Static } from "typebox";
 import { goSignIn, send } from "../app/api.ts";
+import { Command } from "../app/command.tsx";
 import { Dialog } from "../app/dialog.tsx";
 import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
@@ -118,7 +119,7 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
           <span className="hint">{say("contain.keep-tools.hint")}</span>
         </label>
         {counts.isError ? (
-          <Failed error={counts.error} retry={() => void counts.refetch()} />
+          <Failed error={counts.error} retry={() => counts.refetch()} />
         ) : (
           <>
             <CountList counts={counts.data?.counted} />
@@ -209,18 +210,14 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
       {done.floors.includes("totp") && (
         <div className="notice">
           <span>{say("contain.done.keys")}</span>
-          <pre className="command" tabIndex={0}>
-            houselights keys rotate
-          </pre>
+          <Command>houselights keys rotate</Command>
         </div>
       )}
       {out && (
         <div className="notice">
           <strong>{say("contain.done.out.title")}</strong>
           <span>{say("contain.done.out.what")}</span>
-          <pre className="command" tabIndex={0}>
-            houselights operator link
-          </pre>
+          <Command>houselights operator link</Command>
         </div>
       )}
       <div className="buttons">

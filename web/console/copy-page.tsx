@@ -25,7 +25,7 @@ export function CopyPage() {
         {copy.data !== undefined ? (
           <Tables tables={copy.data.tables} />
         ) : copy.isError ? (
-          <Failed error={copy.error} retry={() => void copy.refetch()} />
+          <Failed error={copy.error} retry={() => copy.refetch()} />
         ) : (
           <div className="console-loading" role="status">
             <span className="visually-hidden">{say("copy.loading")}</span>

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Command } from "../app/command.tsx";
 import { incidentQuery, type ConsoleNumbers } from "../app/queries.ts";
 import { say, showNumber } from "../text/say.ts";
 
@@ -40,9 +41,7 @@ function ContainOnHost({ incident }: Pick<ConsoleNumbers, "incident">) {
   return (
     <>
       <span>{say("disk.full.contain")}</span>
-      <pre className="command" tabIndex={0}>
-        houselights incident contain --reason TEXT
-      </pre>
+      <Command>houselights incident contain --reason TEXT</Command>
     </>
   );
 }

@@ -36,7 +36,7 @@ export function IncidentPage() {
         {incident.data !== undefined ? (
           <CaseFile incident={incident.data} live={<Live numbers={incident} />} />
         ) : incident.isError ? (
-          <Failed error={incident.error} retry={() => void incident.refetch()} />
+          <Failed error={incident.error} retry={() => incident.refetch()} />
         ) : (
           <div className="console-loading" role="status">
             <span className="visually-hidden">{say("case.loading")}</span>

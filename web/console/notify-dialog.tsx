@@ -3,9 +3,10 @@ import { useEffect, useState } from "react";
 import type { IncidentStatus, Notified } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { Dialog } from "../app/dialog.tsx";
-import { Failed, refusalText } from "../app/failed.tsx";
+import { Failed } from "../app/failed.tsx";
 import { Form } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
+import { refusedBy, Told, went, type Outcome } from "../app/told.tsx";
 import { say, sayCount } from "../text/say.ts";
 import { LetterPreview } from "./letter-preview.tsx";
 import { PlanView } from "./plan-view.tsx";
@@ -23,7 +24,8 @@ export function NotifyDialog({
 }) {
   const proved = useProved();
   const queries = useQueryClient();
-  const [told, setTold] = useState<string | null>(null);
+  const [told, setTold] = useState<Outcome | null>(null);
+  const [isTesting, setTesting] = useState(false);
   const notify = (action: "preview" | "test" | "plan" | "start") =>
     proved(() => send<Notified>("POST", `/api/incidents/${incident.id}/notify`, { body: { action } }));
   const preview = useQuery({ queryKey: ["preview", incident.id], queryFn: () => notify("preview"), gcTime: 0 });
@@ -41,10 +43,22 @@ export function NotifyDialog({
     if (isLeft) onClose();
   }, [isLeft, onClose]);
 
+  async function test() {
+    setTesting(true);
+    setTold(null);
+    try {
+      await notify("test");
+      setTold(went(say("notify.test.sent")));
+    } catch (thrown) {
+      if (!(thrown instanceof Cancelled)) setTold(refusedBy(thrown));
+    }
+    setTesting(false);
+  }
+
   return (
     <Dialog wide title={say("notify.title")} onClose={onClose}>
-      {preview.isError ? (
-        <Failed error={preview.error} retry={() => void preview.refetch()} />
+      {preview.isLoadingError ? (
+        <Failed error={preview.error} retry={() => preview.refetch()} />
       ) : preview.data === undefined ? (
         <p role="status">{say("notify.loading")}</p>
       ) : (
@@ -52,27 +66,16 @@ export function NotifyDialog({
           <p>{say("notify.preview")}</p>
           <LetterPreview letters={preview.data.letters ?? []} first={preview.data.subject ?? ""} />
           <div className="buttons">
-            <button
-              className="button-quiet"
-              type="button"
-              onClick={() => {
-                notify("test").then(
-                  () => setTold(say("notify.test.sent")),
-                  (thrown: unknown) => {
-                    if (!(thrown instanceof Cancelled)) setTold(refusalText(thrown));
-                  },
-                );
-              }}
-            >
-              {say("notify.test")}
+            <button className="button-quiet" type="button" disabled={isTesting} onClick={() => void test()}>
+              {say(isTesting ? "working" : "notify.test")}
             </button>
-            <span role="status">{told}</span>
           </div>
+          <Told outcome={told} />
           <h3>{say("notify.plan")}</h3>
           {planned !== undefined ? (
             <PlanView plan={planned} />
           ) : plan.isError ? (
-            <Failed error={plan.error} retry={() => void plan.refetch()} />
+            <Failed error={plan.error} retry={() => plan.refetch()} />
           ) : (
             <p role="status">{say("plan.counting")}</p>
           )}

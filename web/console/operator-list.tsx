@@ -48,7 +48,7 @@ export function OperatorList() {
           {told}
         </p>
       )}
-      {operators.isError && <Failed error={operators.error} retry={() => void operators.refetch()} />}
+      {operators.isLoadingError && <Failed error={operators.error} retry={() => operators.refetch()} />}
       <ul className="plain-list">
         {operators.data?.operators.map((operator) => (
           <li key={operator.accountId} className="operator">

@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useDeferredValue, useEffect, useRef, useState, type KeyboardEvent } from "react";
 import type { TitleSummary } from "../../src/wire/titles.ts";
 import { moveFocus } from "../app/arrow-focus.ts";
-import { Failed } from "../app/failed.tsx";
+import { Failed, refusalText } from "../app/failed.tsx";
 import { PageFrame } from "../app/page-frame.tsx";
 import { searchQuery, titlesPage } from "../app/queries.ts";
 import { say, sayCount } from "../text/say.ts";
@@ -63,7 +63,7 @@ function Shelves() {
     getNextPageParam: (page) => page.next,
   });
   if (library.isPending) return <Skeleton />;
-  if (library.isError) return <Failed error={library.error} retry={() => void library.refetch()} />;
+  if (library.isLoadingError) return <Failed error={library.error} retry={() => library.refetch()} />;
 
   const titles = library.data.pages.flatMap((page) => page.titles);
   const started = library.data.pages[0]?.continueWatching ?? [];
@@ -110,20 +110,33 @@ function Shelves() {
           ))}
         </Shelf>
       )}
-      {library.hasNextPage && <More loading={library.isFetchingNextPage} onNear={() => void library.fetchNextPage()} />}
+      {library.hasNextPage && (
+        <More
+          loading={library.isFetchingNextPage}
+          failed={library.isFetchNextPageError ? library.error : null}
+          onNear={() => void library.fetchNextPage()}
+        />
+      )}
     </>
   );
 }
 
-/** Loads the next page when it comes near the window, and by its button. */
-function More({ loading, onNear }: { readonly loading: boolean; readonly onNear: () => void }) {
+interface MoreProps {
+  readonly loading: boolean;
+  readonly failed: unknown;
+  readonly onNear: () => void;
+}
+
+/** Loads the next page when it comes near the window, and by its button; by its button alone once that has failed. */
+function More({ loading, failed, onNear }: MoreProps) {
+  const isFailed = failed !== null;
   const button = useRef<HTMLButtonElement>(null);
   const near = useRef(onNear);
   useEffect(() => {
     near.current = onNear;
   });
   useEffect(() => {
-    if (button.current === null || loading) return undefined;
+    if (button.current === null || loading || isFailed) return undefined;
     const watcher = new IntersectionObserver(
       (entries) => {
         if (entries.some((entry) => entry.isIntersecting)) near.current();
@@ -132,13 +145,18 @@ function More({ loading, onNear }: { readonly loading: boolean; readonly onNear:
     );
     watcher.observe(button.current);
     return () => watcher.disconnect();
-  }, [loading]);
+  }, [loading, isFailed]);
   return (
-    <p className="more">
+    <div className="more">
+      {isFailed && (
+        <p className="error-text" role="alert">
+          {refusalText(failed)}
+        </p>
+      )}
       <button ref={button} className="button-quiet" type="button" disabled={loading} onClick={onNear}>
-        {loading ? say("working") : say("library.more")}
+        {say(loading ? "working" : isFailed ? "failed.retry" : "library.more")}
       </button>
-    </p>
+    </div>
   );
 }
 
@@ -179,7 +197,7 @@ function Found({ search }: { readonly search: string }) {
   const asked = useDeferredValue(search);
   const found = useQuery({ ...searchQuery(asked), placeholderData: (before) => before });
   if (found.isPending) return <Skeleton plain />;
-  if (found.isError) return <Failed error={found.error} retry={() => void found.refetch()} />;
+  if (found.isLoadingError) return <Failed error={found.error} retry={() => found.refetch()} />;
   const { titles } = found.data;
   return (
     <>

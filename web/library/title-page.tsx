@@ -30,8 +30,8 @@ export function TitlePage() {
             <span className="skeleton is-line" />
           </div>
         </div>
-      ) : title.isError ? (
-        <Failed error={title.error} retry={() => void title.refetch()} />
+      ) : title.isLoadingError ? (
+        <Failed error={title.error} retry={() => title.refetch()} />
       ) : (
         <Details title={title.data} />
       )}

@@ -23,8 +23,8 @@ export function MailboxPage() {
           <h1>{say("mailbox.title")}</h1>
           <p className="lead">{say("mailbox.lead")}</p>
         </div>
-        {mailbox.isError ? (
-          <Failed error={mailbox.error} retry={() => void mailbox.refetch()} />
+        {mailbox.isLoadingError ? (
+          <Failed error={mailbox.error} retry={() => mailbox.refetch()} />
         ) : mailbox.isPending ? (
           <div className="mailbox-parts" role="status">
             <span className="visually-hidden">{say("mailbox.loading")}</span>

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { goSignIn, isSignedOut, Refused, send } from "../app/api.ts";
+import { Command } from "../app/command.tsx";
 import { Failed, Loading } from "../app/failed.tsx";
 import { Field, Form, textOf } from "../app/form.tsx";
 import { useDocumentTitle } from "../app/page-frame.tsx";
@@ -10,8 +11,6 @@ import { addPasskey, countingPasskeys, whyNoPasskeys } from "../app/passkeys.ts"
 import { accountQuery, passkeysQuery } from "../app/queries.ts";
 import { say } from "../text/say.ts";
 import "./operate.css";
-
-const command = "houselights operator link";
 
 /**
  * The way in from the terminal: takes the one-time secret out of the fragment, which no server log sees, and clears it from
@@ -80,9 +79,7 @@ function Used({ none = false }: { readonly none?: boolean }) {
     <div className="card" role="alert">
       <h1>{say(none ? "operate.none.title" : "operate.used.title")}</h1>
       <p className="lead">{say("operate.used.what")}</p>
-      <pre className="command" tabIndex={0}>
-        {command}
-      </pre>
+      <Command>houselights operator link</Command>
       <div className="buttons">
         <button className="button-quiet" type="button" onClick={() => goSignIn("/console")}>
           {say("dark.sign-in")}
@@ -126,9 +123,9 @@ function FirstVisit({ hadSecret }: { readonly hadSecret: boolean }) {
   }, [leave, navigate]);
 
   if (account.isError && isSignedOut(account.error)) return <Used none={!hadSecret} />;
-  if (account.isError) return <Failed error={account.error} retry={() => void account.refetch()} />;
+  if (account.isLoadingError) return <Failed error={account.error} retry={() => account.refetch()} />;
+  if (passkeys.isLoadingError) return <Failed error={passkeys.error} retry={() => passkeys.refetch()} />;
   if (step === null || leave) return <Loading />;
-  if (passkeys.isError) return <Failed error={passkeys.error} retry={() => void passkeys.refetch()} />;
   const again = () => queries.invalidateQueries();
   return (
     <div className="card">

@@ -5,6 +5,7 @@ import {
   startRegistration,
   WebAuthnAbortService,
 } from "@simplewebauthn/browser";
+import { within } from "./limit.ts";
 
 /** A challenge lives five minutes; a page that stays open asks for another in time. */
 const renewMs = 4 * 60_000;
@@ -22,6 +23,7 @@ async function post(path: string, body: object): Promise<unknown> {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
+    signal: within(30_000),
   });
   const answer = (await response.json()) as { code?: string };
   if (!response.ok) throw new Error(answer.code);

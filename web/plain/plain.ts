@@ -2,6 +2,7 @@
  * The only script of the server-rendered pages. Everything here is a convenience: each page is complete without it.
  */
 import "./plain.css";
+import { within } from "./limit.ts";
 import { mayOfferPasskey, offerPasskey } from "./passkey.ts";
 
 /** Adds a "Show" button to password fields marked `data-reveal`, labelled by that attribute: "Show|Hide". */
@@ -109,7 +110,7 @@ function waitInLine(card: HTMLElement): void {
   const askAgain = (seconds: number) => setTimeout(() => void ask(), Math.max(2, seconds) * 1_000);
   const ask = async (): Promise<void> => {
     try {
-      const answer = await fetch(path, { headers: { accept: "text/html" } });
+      const answer = await fetch(path, { headers: { accept: "text/html" }, signal: within(20_000) });
       if (!answer.ok) return void askAgain(Number(answer.headers.get("retry-after") ?? 10));
       const next = new DOMParser()
         .parseFromString(await answer.text(), "text/html")

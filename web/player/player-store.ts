@@ -1,6 +1,7 @@
 import Hls, { type ErrorData, type HlsConfig, type LoadPolicy } from "hls.js";
 import type { Grant } from "../../src/wire/titles.ts";
-import { Refused, send } from "../app/api.ts";
+import { Refused, send, Unreachable } from "../app/api.ts";
+import { Silent } from "../app/limit.ts";
 import { showLanguage } from "../text/say.ts";
 import { reasonBehindRefusal, watchSession, type EndReason } from "./session-watch.ts";
 
@@ -129,6 +130,10 @@ function inMenu(tracks: readonly { readonly name?: string; readonly lang?: strin
   });
 }
 
+/** What hls.js says of a request that nobody answered: five tries have been made by then. */
+const withoutAnswer = ({ details, error }: ErrorData): Unreachable =>
+  new Unreachable(/timeout$/i.test(details) ? new Silent(details) : error);
+
 interface PlayerOptions {
   readonly titleId: string;
   readonly grant: Promise<Grant>;
@@ -224,7 +229,7 @@ export function newPlayer({ titleId, grant, startSeconds }: PlayerOptions): Play
         engine.recoverMediaError();
         return;
       }
-      fail(data.error);
+      fail(data.type === Hls.ErrorTypes.NETWORK_ERROR && !data.response?.code ? withoutAnswer(data) : data.error);
     });
     engine.on(Hls.Events.MANIFEST_PARSED, () =>
       update({

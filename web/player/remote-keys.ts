@@ -23,12 +23,23 @@ export function useRemoteKeys({ player, root, tv, onLeave, sought }: RemoteKeys)
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
-      if (player.state().phase === "dark" || player.state().phase === "failed") return;
+      const { phase } = player.state();
+      if (phase === "dark") return;
+      if (phase === "failed") {
+        if (whenFailed(event.key)) event.preventDefault();
+        return;
+      }
       const target = event.target instanceof HTMLElement ? event.target : document.body;
       if (target.closest("[role='menu'], [role='dialog'], dialog, input, textarea") !== null) return;
       if (act(event, target)) event.preventDefault();
     };
 
+    const whenFailed = (key: string): boolean => {
+      if (tv && root.current !== null && moveFocus(root.current, key)) return true;
+      if (key !== "Escape" && !leavingKeys.has(key)) return false;
+      onLeave();
+      return true;
+    };
     const act = (event: KeyboardEvent, target: HTMLElement): boolean => {
       const video = root.current?.querySelector("video");
       if (video == null) return false;

@@ -63,7 +63,13 @@ export function Screen(props: ScreenProps) {
       {state.darkReason !== null ? (
         <LightsUp reason={state.darkReason} {...(onLinkAgain === undefined ? {} : { onLinkAgain })} />
       ) : state.phase === "failed" ? (
-        <Failed error={state.failure} retry={() => location.reload()} whole />
+        <Failed
+          error={state.failure}
+          retry={() => location.reload()}
+          whole
+          film
+          {...(onLinkAgain === undefined ? {} : { onTv: true, onBack: onLeave })}
+        />
       ) : (
         <main id="main" tabIndex={-1} aria-label={say("player.label", { name })}>
           <media-controller autohide="3" nohotkeys={true} class="controller">

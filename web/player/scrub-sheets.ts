@@ -1,3 +1,8 @@
+import { within } from "../app/limit.ts";
+
+/** A picture that comes later shows a place that nobody looks for any more. */
+const limitMs = 15_000;
+
 /** The part of a sheet that shows one place of the film. */
 interface Picture {
   readonly fromSeconds: number;
@@ -44,27 +49,24 @@ export function openScrubSheets(address: string, refused: () => void): ScrubShee
   const sheets = new Map<string, Promise<Blob | undefined>>();
   let cues: Promise<readonly Picture[] | undefined> | undefined;
 
-  async function get(path: string): Promise<Response | undefined> {
-    try {
+  async function get<Body>(path: string, read: (response: Response) => Promise<Body>): Promise<Body | undefined> {
+    const ask = async (signal: AbortSignal) => {
       // The grant in the path is what counts.
-      const response = await fetch(path, { signal: closing.signal, credentials: "omit" });
+      const response = await fetch(path, { signal, credentials: "omit" });
       if (response.status === 401 || response.status === 403) refused();
-      return response.ok ? response : undefined;
-    } catch {
-      return undefined;
-    }
+      return response.ok ? await read(response) : undefined;
+    };
+    return within(limitMs, ask, closing.signal).catch(() => undefined);
   }
   const readAll = (): Promise<readonly Picture[] | undefined> =>
-    (cues ??= get(address).then(async (response) =>
-      response === undefined ? undefined : readCues(await response.text(), address),
-    ));
+    (cues ??= get(address, async (response) => readCues(await response.text(), address)));
   function sheetOf(path: string): Promise<Blob | undefined> {
     const known = sheets.get(path);
     if (known !== undefined) return known;
-    const asked = get(path).then(async (response) => {
+    const asked = get(path, (response) => response.blob()).then((sheet) => {
       // Asked again when it is wanted again.
-      if (response === undefined) sheets.delete(path);
-      return response?.blob();
+      if (sheet === undefined) sheets.delete(path);
+      return sheet;
     });
     sheets.set(path, asked);
     return asked;

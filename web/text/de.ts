@@ -16,6 +16,9 @@ export const de: Catalogue<"de"> = {
   "failed.offline.title": "Der Dienst ist nicht zu erreichen",
   "failed.offline.what":
     "Nichts ging verloren. Prüfen Sie die Verbindung dieses Geräts und versuchen Sie es dann noch einmal.",
+  "failed.silent.title": "Der Dienst antwortet nicht",
+  "failed.silent.what":
+    "Er wurde gefragt, und es kam nicht rechtzeitig etwas zurück. Nichts ging verloren. Versuchen Sie es noch einmal; bleibt es so, kommen Sie später wieder.",
   "failed.broken.title": "Bei uns ist etwas kaputtgegangen",
   "failed.broken.what":
     "Es liegt nicht an dem, was Sie gesendet haben, und nichts ging verloren. Versuchen Sie es gleich noch einmal.",
@@ -27,6 +30,9 @@ export const de: Catalogue<"de"> = {
   "failed.operators.what": "Sie sind angemeldet, aber Ihr Konto darf den Dienst nicht betreiben.",
   "failed.refused.title": "Das ging nicht",
   "failed.refused.what": "Nichts wurde geändert.",
+  "failed.unsure":
+    "Es kam keine Antwort: Vielleicht wurde es getan, vielleicht nicht. Prüfen Sie die Verbindung dieses Geräts, und sehen Sie auf der Seite nach, bevor Sie es wiederholen.",
+  "failed.slow": "Das dauert länger als sonst. Es wird noch darauf gewartet.",
   "failed.reference": "Nennen Sie dem Betreiber dieses Zeichen: {reference}",
   "failed.retry": "Noch einmal versuchen",
   "failed.home": "Zur Bibliothek",

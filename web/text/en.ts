@@ -13,6 +13,9 @@ export const en = {
 
   "failed.offline.title": "The service cannot be reached",
   "failed.offline.what": "Nothing was lost. Check the connection of this device, then try again.",
+  "failed.silent.title": "The service does not answer",
+  "failed.silent.what":
+    "It was asked, and nothing came back in time. Nothing was lost. Try again; if it stays like this, come back later.",
   "failed.broken.title": "Something broke on our side",
   "failed.broken.what": "Nothing you sent is at fault and nothing was lost. Try again in a moment.",
   "failed.busy.title": "The service is very busy",
@@ -23,6 +26,9 @@ export const en = {
   "failed.operators.what": "You are signed in, but your account may not run the service.",
   "failed.refused.title": "That did not work",
   "failed.refused.what": "Nothing was changed.",
+  "failed.unsure":
+    "No answer came, so this may have been done or not. Check the connection of this device, and look at the page anew before you repeat it.",
+  "failed.slow": "This is taking longer than usual. It is still being waited for.",
   "failed.reference": "Tell the operator this reference: {reference}",
   "failed.retry": "Try again",
   "failed.home": "Go to the library",

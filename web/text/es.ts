@@ -15,6 +15,9 @@ export const es: Catalogue<"es"> = {
 
   "failed.offline.title": "No se puede llegar al servicio",
   "failed.offline.what": "No se ha perdido nada. Compruebe la conexión de este dispositivo e inténtelo de nuevo.",
+  "failed.silent.title": "El servicio no responde",
+  "failed.silent.what":
+    "Se le preguntó y no llegó nada a tiempo. No se ha perdido nada. Inténtelo de nuevo; si sigue así, vuelva más tarde.",
   "failed.broken.title": "Algo se ha roto por nuestra parte",
   "failed.broken.what": "No es por lo que envió, y no se ha perdido nada. Inténtelo de nuevo en un momento.",
   "failed.busy.title": "El servicio está muy ocupado",
@@ -25,6 +28,9 @@ export const es: Catalogue<"es"> = {
   "failed.operators.what": "Ha entrado, pero su cuenta no puede manejar el servicio.",
   "failed.refused.title": "No ha funcionado",
   "failed.refused.what": "No se ha cambiado nada.",
+  "failed.unsure":
+    "No llegó ninguna respuesta: puede que se haya hecho o puede que no. Compruebe la conexión de este dispositivo y mire la página de nuevo antes de repetirlo.",
+  "failed.slow": "Esto tarda más de lo habitual. Se sigue esperando.",
   "failed.reference": "Dé al operador esta referencia: {reference}",
   "failed.retry": "Intentarlo de nuevo",
   "failed.home": "Ir a la biblioteca",

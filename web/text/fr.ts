@@ -15,6 +15,9 @@ export const fr: Catalogue<"fr"> = {
 
   "failed.offline.title": "Le service est injoignable",
   "failed.offline.what": "Rien n’est perdu. Vérifiez la connexion de cet appareil, puis réessayez.",
+  "failed.silent.title": "Le service ne répond pas",
+  "failed.silent.what":
+    "Il a été interrogé, et rien n’est revenu à temps. Rien n’est perdu. Réessayez ; si cela dure, revenez plus tard.",
   "failed.broken.title": "Quelque chose s’est cassé chez nous",
   "failed.broken.what": "Ce que vous avez envoyé n’y est pour rien, et rien n’est perdu. Réessayez dans un instant.",
   "failed.busy.title": "Le service est très occupé",
@@ -25,6 +28,9 @@ export const fr: Catalogue<"fr"> = {
   "failed.operators.what": "Vous êtes connecté, mais votre compte ne peut pas gérer le service.",
   "failed.refused.title": "Cela n’a pas marché",
   "failed.refused.what": "Rien n’a été changé.",
+  "failed.unsure":
+    "Aucune réponse n’est venue : c’est peut-être fait, peut-être pas. Vérifiez la connexion de cet appareil, et regardez à nouveau la page avant de recommencer.",
+  "failed.slow": "Cela prend plus de temps que d’habitude. On attend encore.",
   "failed.reference": "Donnez cette référence à l’exploitant : {reference}",
   "failed.retry": "Réessayer",
   "failed.home": "Aller à la bibliothèque",

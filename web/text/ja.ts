@@ -15,6 +15,9 @@ export const ja: Catalogue<"ja"> = {
 
   "failed.offline.title": "サービスにつながりません",
   "failed.offline.what": "何も失われていません。この機器の接続を確かめて、もう一度お試しください。",
+  "failed.silent.title": "サービスから応答がありません",
+  "failed.silent.what":
+    "問い合わせましたが、時間内に返事がありませんでした。何も失われていません。もう一度お試しください。続くようなら、しばらくしてからお越しください。",
   "failed.broken.title": "サービス側で問題が起きました",
   "failed.broken.what": "お送りいただいたものに問題はなく、何も失われていません。少し待って、もう一度お試しください。",
   "failed.busy.title": "サービスがたいへん混み合っています",
@@ -25,6 +28,9 @@ export const ja: Catalogue<"ja"> = {
   "failed.operators.what": "サインインしていますが、あなたのアカウントではサービスを運営できません。",
   "failed.refused.title": "うまくいきませんでした",
   "failed.refused.what": "何も変更されていません。",
+  "failed.unsure":
+    "返事がなかったため、実行されたかどうか分かりません。この機器の接続を確かめ、画面を見直してから、やり直してください。",
+  "failed.slow": "いつもより時間がかかっています。まだ待っています。",
   "failed.reference": "運営者にこの番号をお伝えください：{reference}",
   "failed.retry": "もう一度試す",
   "failed.home": "ライブラリーへ",

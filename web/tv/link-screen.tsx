@@ -6,6 +6,7 @@ import { moveFocus } from "../app/arrow-focus.ts";
 import { useNow } from "../app/clock.ts";
 import { send } from "../app/api.ts";
 import { Failed } from "../app/failed.tsx";
+import { within } from "../app/limit.ts";
 import { setLights } from "../app/lights.ts";
 import { noticeQuery } from "../app/queries.ts";
 import { say, sayCount } from "../text/say.ts";
@@ -15,6 +16,8 @@ const clientId = "houselights-tv-web";
 const grantType = "urn:ietf:params:oauth:grant-type:device_code";
 
 const askAgainMs = 15_000;
+/** A question that gets no answer is put again: else one lost connection would keep the TV from ever being linked. */
+const pollMs = 15_000;
 
 interface Asked extends DeviceAuthorization {
   readonly askedAtMs: number;
@@ -31,13 +34,17 @@ async function ask(): Promise<Asked> {
 
 /** One poll (RFC 8628 section 3.4). The answer to `slow_down` and the interval are the caller's to keep. */
 async function poll(deviceCode: string): Promise<{ readonly state: Poll; readonly slower: boolean }> {
-  const response = await fetch("/oauth/token", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ grant_type: grantType, device_code: deviceCode, client_id: clientId, use_cookie: true }),
+  const { isLinked, problem } = await within(pollMs, async (signal) => {
+    const response = await fetch("/oauth/token", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      signal,
+      body: JSON.stringify({ grant_type: grantType, device_code: deviceCode, client_id: clientId, use_cookie: true }),
+    });
+    const answer: unknown = await response.json().catch(() => null);
+    return { isLinked: response.ok, problem: answer };
   });
-  if (response.ok) return { state: "linked", slower: false };
-  const problem: unknown = await response.json().catch(() => null);
+  if (isLinked) return { state: "linked", slower: false };
   const error = typeof problem === "object" && problem !== null && "error" in problem ? problem.error : undefined;
   if (error === "access_denied") return { state: "denied", slower: false };
   if (error === "expired_token" || error === "invalid_grant") return { state: "expired", slower: false };

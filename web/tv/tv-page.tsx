@@ -35,7 +35,7 @@ export function TvPage() {
   }, [queries]);
 
   if (linking || isSignedOut(session.error)) return <LinkScreen onLinked={linked} />;
-  if (session.isError) return <Failed error={session.error} retry={() => void session.refetch()} whole onTv />;
+  if (session.isLoadingError) return <Failed error={session.error} retry={() => session.refetch()} whole onTv />;
   if (session.isPending) return <Loading />;
   return <TvHouse onLinkAgain={linkAgain} />;
 }
@@ -124,7 +124,7 @@ function TvLibrary({
   }, [ready]);
 
   if (library.isPending || signedOut) return <Loading label="library.loading" />;
-  if (library.isError) return <Failed error={library.error} retry={() => void library.refetch()} whole onTv />;
+  if (library.isLoadingError) return <Failed error={library.error} retry={() => library.refetch()} whole onTv />;
   const { titles, continueWatching } = library.data;
   const playable = titles.filter((title) => title.playable);
   if (playable.length === 0) {
