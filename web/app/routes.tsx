@@ -69,8 +69,11 @@ const title = createRoute({
 const watch = createRoute({
   getParentRoute: () => root,
   path: "/watch/$id",
-  validateSearch: (search: Record<string, unknown>): { from?: "start" } =>
-    search["from"] === "start" ? { from: "start" } : {},
+  /** `from` forgets the place that was reached, `at` is another one, in seconds. */
+  validateSearch: ({ from, at }: Record<string, unknown>): { from?: "start"; at?: number } => ({
+    ...(from === "start" ? { from } : {}),
+    ...(typeof at === "number" && at > 0 ? { at } : {}),
+  }),
   // Both requests leave while the player's code is still on its way; the page waits for each where it needs it.
   loader: ({ params, context }) => {
     void context.queries.prefetchQuery(titleQuery(params.id));

@@ -68,10 +68,14 @@ function Shelves() {
   const titles = library.data.pages.flatMap((page) => page.titles);
   const started = library.data.pages[0]?.continueWatching ?? [];
   if (titles.length === 0) return <EmptyLibrary />;
-  const newest = newestOf(titles, newestShown);
+  // What cannot be played is among the films; nobody is led to it.
+  const newest = newestOf(
+    titles.filter(({ playable }) => playable),
+    newestShown,
+  );
   const films = titles.filter(({ kind }) => kind === "film");
   const series = seriesOf(titles);
-  const featured = started[0] ?? newest.find(({ playable }) => playable) ?? newest[0];
+  const featured = started[0] ?? newest[0] ?? titles[0];
   const others = started.filter(({ id }) => id !== featured?.id || started.length > 3);
   return (
     <>
@@ -85,13 +89,15 @@ function Shelves() {
           ))}
         </Shelf>
       )}
-      <Shelf heading={say("library.newest")}>
-        {newest.map((title, place) => (
-          <li key={title.id}>
-            <TitleCard title={title} eager={place < 7} />
-          </li>
-        ))}
-      </Shelf>
+      {newest.length > 0 && (
+        <Shelf heading={say("library.newest")}>
+          {newest.map((title, place) => (
+            <li key={title.id}>
+              <TitleCard title={title} eager={place < 7} />
+            </li>
+          ))}
+        </Shelf>
+      )}
       {series.length > 0 && (
         <Shelf heading={say("library.series")}>
           {series.map((one) => (

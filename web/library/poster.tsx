@@ -29,7 +29,7 @@ export function Poster({ title, eager = false, wide = false }: PosterProps) {
     );
   }
   return (
-    <span className={frame} style={{ backgroundColor: poster.colour }} aria-hidden="true">
+    <span className={frame} style={{ "--glow": poster.colour }} aria-hidden="true">
       <img
         src={poster.path}
         width={poster.width}

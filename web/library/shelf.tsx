@@ -22,9 +22,15 @@ export function caption(title: TitleSummary): string {
 }
 
 const share = (title: TitleSummary): number =>
-  title.progress === null || title.progress.durationSeconds <= 0
+  title.progress === null || title.progress.watched || title.progress.durationSeconds <= 0
     ? 0
     : Math.min(1, title.progress.positionSeconds / title.progress.durationSeconds);
+
+/** How much of a title was seen, as a line in its picture; nothing while it is not begun, or once it is over. */
+export function SeenPart({ title }: { readonly title: TitleSummary }) {
+  const part = share(title);
+  return part > 0 ? <progress className="title-progress" value={part} max={1} aria-hidden="true" /> : null;
+}
 
 interface TitleCardProps {
   readonly title: TitleSummary;
@@ -35,7 +41,6 @@ interface TitleCardProps {
 }
 
 export function TitleCard({ title, eager = false, wide = false, play = false }: TitleCardProps) {
-  const part = share(title);
   return (
     <Link
       to={play && title.playable ? "/watch/$id" : "/title/$id"}
@@ -44,11 +49,16 @@ export function TitleCard({ title, eager = false, wide = false, play = false }: 
     >
       <span className="title-picture">
         <Poster title={title} eager={eager} wide={wide} />
-        {part > 0 && title.progress?.watched !== true && (
-          <progress className="title-progress" value={part} max={1} aria-hidden="true" />
+        {play && title.playable && (
+          <span className="title-play" aria-hidden="true">
+            ▶
+          </span>
         )}
+        <SeenPart title={title} />
       </span>
-      <span className="title-name">{title.seriesName ?? title.name}</span>
+      <span className="title-name" title={title.seriesName ?? title.name}>
+        {title.seriesName ?? title.name}
+      </span>
       <span className="title-caption">
         {title.seriesName === null ? caption(title) : `${caption(title)}${wide ? ` · ${title.name}` : ""}`}
       </span>
@@ -62,7 +72,9 @@ export function SeriesCard({ series, eager = false }: { readonly series: Series;
       <span className="title-picture">
         <Poster title={{ id: series.id, name: series.name, poster: series.poster }} eager={eager} />
       </span>
-      <span className="title-name">{series.name}</span>
+      <span className="title-name" title={series.name}>
+        {series.name}
+      </span>
       <span className="title-caption">{sayCount("library.episodes", series.episodes.length)}</span>
     </Link>
   );

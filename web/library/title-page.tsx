@@ -92,14 +92,36 @@ function Details({ title }: { readonly title: TitleDetail }) {
           <ol className="chapters">
             {title.chapters.map((chapter) => (
               <li key={chapter.startSeconds}>
-                <span>{chapter.name}</span>
-                <span className="soft">{showPosition(chapter.startSeconds)}</span>
+                <ChapterRow title={title} chapter={chapter} />
               </li>
             ))}
           </ol>
         </section>
       )}
     </>
+  );
+}
+
+/** A chapter leads to its place in the film. */
+function ChapterRow({
+  title,
+  chapter,
+}: {
+  readonly title: TitleDetail;
+  readonly chapter: TitleDetail["chapters"][number];
+}) {
+  const words = (
+    <>
+      <span>{chapter.name}</span>
+      <span className="soft">{showPosition(chapter.startSeconds)}</span>
+    </>
+  );
+  if (!title.playable) return <span className="chapter">{words}</span>;
+  const search = chapter.startSeconds > 0 ? { at: chapter.startSeconds } : { from: "start" as const };
+  return (
+    <Link to="/watch/$id" params={{ id: title.id }} search={search} className="chapter">
+      {words}
+    </Link>
   );
 }
 

@@ -8,10 +8,10 @@ import { Screen } from "./screen.tsx";
 
 export function WatchPage() {
   const { id } = useParams({ from: "/watch/$id" });
-  const { from } = useSearch({ from: "/watch/$id" });
+  const { from, at } = useSearch({ from: "/watch/$id" });
   const { grant } = useLoaderData({ from: "/watch/$id" });
   // A new title is a new player: nothing of the last one may live on.
-  return <Watch key={`${id} ${from ?? ""}`} id={id} fromStart={from === "start"} grant={grant} />;
+  return <Watch key={`${id} ${from ?? ""} ${at ?? ""}`} id={id} at={from === "start" ? 0 : at} grant={grant} />;
 }
 
 /** Where to go on: a little before the place that was reached, or the start of what is over. */
@@ -23,17 +23,18 @@ function resumeSeconds(title: TitleDetail): number {
 
 interface WatchProps {
   readonly id: string;
-  readonly fromStart: boolean;
+  /** In seconds; `undefined`: where it was left. */
+  readonly at: number | undefined;
   readonly grant: Promise<Grant>;
 }
 
-function Watch({ id, fromStart, grant }: WatchProps) {
+function Watch({ id, at, grant }: WatchProps) {
   const queries = useQueryClient();
   const router = useRouter();
   const navigate = useNavigate();
   const title = useQuery({ ...titleQuery(id), refetchOnWindowFocus: false });
   const [startSeconds] = useState(() =>
-    fromStart ? Promise.resolve(0) : queries.ensureQueryData(titleQuery(id)).then(resumeSeconds, () => 0),
+    at !== undefined ? Promise.resolve(at) : queries.ensureQueryData(titleQuery(id)).then(resumeSeconds, () => 0),
   );
   useDocumentTitle(title.data?.name ?? "");
   useEffect(

@@ -11,7 +11,7 @@ import { LightsUp } from "../player/lights-up.tsx";
 import { Screen } from "../player/screen.tsx";
 import { watchSession, type EndReason } from "../player/session-watch.ts";
 import { newestOf, seriesOf } from "../library/series.ts";
-import { caption } from "../library/shelf.tsx";
+import { caption, SeenPart } from "../library/shelf.tsx";
 import { Poster } from "../library/poster.tsx";
 import { say } from "../text/say.ts";
 import { LinkScreen } from "./link-screen.tsx";
@@ -167,7 +167,10 @@ function TvLibrary({
                   }}
                   onClick={() => onPlay(title.id)}
                 >
-                  <Poster title={title} eager />
+                  <span className="title-picture">
+                    <Poster title={title} eager />
+                    <SeenPart title={title} />
+                  </span>
                 </button>
               </li>
             ))}
