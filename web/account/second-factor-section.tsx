@@ -174,7 +174,7 @@ function SetUp({ begun, onAdded, onClose }: SetUpProps) {
   );
 }
 
-/** The codes, once. The print style shows them and nothing else of the page. */
+/** The codes, once. Printed, they stand on a sheet of their own. */
 function Codes({ codes, onClose }: { readonly codes: readonly string[]; readonly onClose: () => void }) {
   return (
     <Dialog title={say("factor.codes.title")} onClose={onClose} stays>
