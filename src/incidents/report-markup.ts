@@ -42,7 +42,7 @@ const css =
   `:is(table.timeline,table.copy){display:block;font-size:11pt}:is(table.timeline,table.copy) thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}` +
   `:is(table.timeline,table.copy) :is(tbody,tr,td,th){display:block}table.copy th[scope=row],table.copy :is(th,td):nth-child(n){width:auto}` +
   `:is(table.timeline,table.copy) tr{padding:.5rem 0;border-bottom:1px solid #e7e5e4}:is(table.timeline,table.copy) :is(td,th){padding:.1rem 0;border:0}` +
-  `table.timeline code{white-space:normal}.n:not(:last-child){padding-right:.5rem}}`;
+  `table.timeline code{white-space:normal}.n:not(:last-child){padding-right:.5rem}thead th{overflow-wrap:anywhere;hyphens:auto}}`;
 
 /** The content security policy of such a page: its own style, named by its hash, and nothing else. */
 export const pagePolicy =

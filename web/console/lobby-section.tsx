@@ -3,6 +3,9 @@ import { useMemo } from "react";
 import { lobbyQuery, type LobbyNumbers } from "../app/queries.ts";
 import { say, sayOf, showNumber } from "../text/say.ts";
 import { Chart } from "./chart.tsx";
+import { everyStep } from "./every-step.ts";
+
+const minuteMs = 60_000;
 
 /** How people come back: the line, the lanes of the hash threads, and televisions that wait. */
 export function LobbySection() {
@@ -27,7 +30,11 @@ export function LobbySection() {
 function Shown({ lobby }: { readonly lobby: LobbyNumbers }) {
   const { line, lanes, minutes, links } = lobby;
   const points = useMemo(
-    () => minutes.map(({ at, called, walkedIn }) => [Date.parse(at), called + walkedIn] as const),
+    () =>
+      everyStep(
+        minutes.map(({ at, called, walkedIn }) => [at, called + walkedIn]),
+        minuteMs,
+      ),
     [minutes],
   );
   const letIn = points.reduce((sum, [, count]) => sum + count, 0);
