@@ -185,15 +185,129 @@ test.each(elsewhere)(
   },
 );
 
+/** Buttons whose words stand letter under letter. */
+const tornButtons = `[...document.querySelectorAll("button, a[class^=button]")]
+  .filter((one) => one.checkVisibility() && one.textContent.trim().length > 3)
+  .filter((one) => one.clientWidth < 3 * parseFloat(getComputedStyle(one).fontSize))
+  .map((one) => one.textContent)`;
+
+const brokenFigures = `[...document.querySelectorAll(".figure-value")]
+  .filter((one) => one.clientHeight > 1.5 * parseFloat(getComputedStyle(one).lineHeight))
+  .map((one) => one.textContent)`;
+
 test.each([
   { path: "/", shows: ".shelf-grid img" },
+  { path: "/", shows: ".failed", state: "library?state=failed" },
+  { path: `/title/${film}`, shows: ".episodes" },
   { path: "/account", shows: "#event-list" },
+  { path: "/account", shows: ".failed", state: "events?state=failed" },
   { path: "/console", shows: ".figures" },
-])("$path in German, at twice the size of text: nothing is wider than a telephone", async ({ path, shows }) => {
-  const { page } = await open(path, phone, "de");
-  await page.waitForSelector(shows, { state: "attached" });
-  await page.evaluate("document.documentElement.style.fontSize = '200%'");
-  expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+  { path: "/mailbox", shows: ".letter-frame" },
+])(
+  "$path ($shows) in German, at twice the size of text: nothing is wider than a telephone, and no word is torn apart",
+  async ({ path, shows, state }) => {
+    if (state !== undefined) await set(state);
+    const { page } = await open(path, phone, "de");
+    await page.waitForSelector(shows, { state: "attached" });
+    await page.evaluate("document.documentElement.style.fontSize = '200%'");
+    expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+    expect(await page.evaluate(tornButtons)).toEqual([]);
+    // Eight digits stand on one line.
+    expect(await page.evaluate(brokenFigures)).toEqual([]);
+    await page.context().close();
+  },
+);
+
+test("recovery codes are printed on one sheet, and pages in ink on paper whatever their lights", async () => {
+  const { page } = await open("/account", laptop);
+  await page.waitForSelector("#event-list", { state: "attached" });
+  const sheets = async () => (await page.pdf({ format: "A4" })).toString("latin1").match(/\/Type\s*\/Page\b/g)?.length;
+  expect(await sheets()).toBeGreaterThan(1);
+  await page.route("**/api/account/recovery-codes", (route) =>
+    route.fulfill({ json: { codes: Array.from({ length: 10 }, (_, place) => `ABCD-EFG${place}-HJKM`) } }),
+  );
+  await page.getByRole("button", { name: "Make new codes" }).click();
+  await page.getByText("ABCD-EFG0-HJKM").waitFor();
+  expect(await sheets()).toBe(1);
+  await page.emulateMedia({ media: "print" });
+  expect(await page.getByRole("button", { name: "I have kept them" }).isVisible()).toBe(false);
+  await page.goto("/");
+  await page.waitForSelector(".shelf-grid img", { state: "attached" });
+  expect(await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")).toBe("rgb(255, 255, 255)");
+  await page.context().close();
+});
+
+test("a press beside the recovery codes does not take away what is shown once", async () => {
+  const { page } = await open("/account", laptop);
+  await page.waitForSelector("#event-list", { state: "attached" });
+  await page.route("**/api/account/recovery-codes", (route) => route.fulfill({ json: { codes: ["ABCD-EFG0-HJKM"] } }));
+  await page.getByRole("button", { name: "Make new codes" }).click();
+  await page.getByText("ABCD-EFG0-HJKM").waitFor();
+  await page.mouse.click(5, 5);
+  expect(await page.locator("dialog[open]").count()).toBe(1);
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await expect.poll(() => page.locator("dialog[open]").count()).toBe(0);
+  await page.context().close();
+});
+
+test("with colours of the system's own, what has the focus or is chosen is told by a line", async () => {
+  const context = await chrome.newContext({
+    baseURL: origin,
+    viewport: laptop,
+    locale: "en-US",
+    forcedColors: "active",
+  });
+  const page = await context.newPage();
+  const line = (selector: string) =>
+    page.evaluate(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).outlineStyle`);
+  await page.goto("/");
+  await page.locator(".title-card").first().focus();
+  await page.keyboard.press("ArrowRight");
+  expect(await line(".title-card:focus .title-picture")).toBe("solid");
+  await page.goto(`/title/${film}`);
+  await page.waitForSelector(".seasons");
+  expect(await line(".seasons [aria-pressed=true]")).toBe("solid");
+  await context.close();
+});
+
+test("on a TV the chosen row stands right under the front, and whoever leaves a film stands at it again", async () => {
+  const { page } = await open("/tv", { width: 1_920, height: 1_080 });
+  await page.waitForSelector(".tv-row button:focus");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowRight");
+  const away = `document.activeElement.closest("section").getBoundingClientRect().top
+    - document.querySelector(".tv-front").getBoundingClientRect().bottom`;
+  await expect.poll(() => page.evaluate<number>(away)).toBeLessThan(40);
+  expect(await page.evaluate<number>(away)).toBeGreaterThanOrEqual(0);
+  const chosen = "document.activeElement.dataset.title + document.activeElement.closest('section').ariaLabel";
+  const before = await page.evaluate(chosen);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("[data-state=playing]");
+  await page.keyboard.press("Backspace");
+  await page.waitForSelector(".tv-row button:focus");
+  expect(await page.evaluate(chosen)).toBe(before);
+  await page.context().close();
+});
+
+test("a chapter on a film's page leads to its place in the film", async () => {
+  const { page } = await open(`/title/${film}`, laptop);
+  await page.getByRole("link", { name: "Second reel" }).click();
+  await page.waitForSelector("[data-state=playing]");
+  expect(await page.evaluate("document.querySelector('video').currentTime")).toBeGreaterThanOrEqual(40);
+  await page.context().close();
+});
+
+test("while a title loads its words have their room on a telephone, and nobody is led to what is damaged", async () => {
+  const { page } = await open("/account", phone);
+  await page.route(`**/api/titles/${film}`, () => undefined);
+  await page.goto(`/title/${film}`);
+  const lines = page.locator(".title-words .skeleton");
+  await lines.first().waitFor();
+  expect((await lines.first().boundingBox())?.width).toBeGreaterThan(150);
+  await page.goto("/");
+  await page.waitForSelector(".shelf-grid img", { state: "attached" });
+  expect(await page.locator(".shelf-grid .is-damaged").count()).toBeGreaterThan(0);
+  expect(await page.locator(".shelf-row .is-damaged").count()).toBe(0);
   await page.context().close();
 });
 

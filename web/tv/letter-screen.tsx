@@ -37,7 +37,17 @@ export function LetterScreen({
         aria-label={letter.subject}
       >
         {letter.text.split(/\n{2,}/).map((block, place) => {
-          const [first = "", rule = ""] = block.split("\n");
+          const lines = block.split("\n");
+          const [first = "", rule = ""] = lines;
+          if (lines.every((line) => line.startsWith("- "))) {
+            return (
+              <ul key={place}>
+                {lines.map((line) => (
+                  <li key={line}>{line.slice(2)}</li>
+                ))}
+              </ul>
+            );
+          }
           // Headings are underlined, as letters in plain text have them.
           return /^-{3,}$/.test(rule) ? <h2 key={place}>{first}</h2> : <p key={place}>{block}</p>;
         })}

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 import type { Grant, TitleSummary } from "../../src/wire/titles.ts";
 import { moveFocus } from "../app/arrow-focus.ts";
 import { isSignedOut } from "../app/api.ts";
@@ -52,13 +52,20 @@ function TvHouse({ onLinkAgain }: { readonly onLinkAgain: () => void }) {
   // While a film plays its own player listens.
   useEffect(() => (watching ? undefined : watchSession(setEnded)), [watching]);
 
+  /** Where the film was chosen: whoever comes back from it stands there again. */
+  const chosen = useRef<Chosen | null>(null);
   const play = useCallback((id: string) => setPlaying({ id, grant: askGrant(id) }), []);
   const leave = useCallback(() => setPlaying(null), []);
   if (ended !== null) return <LightsUp reason={ended} onLinkAgain={onLinkAgain} />;
   if (playing !== null) {
     return <TvScreen key={playing.id} playing={playing} onLeave={leave} onNext={play} onLinkAgain={onLinkAgain} />;
   }
-  return <TvLibrary onPlay={play} onSignedOut={() => setEnded("refused")} />;
+  return <TvLibrary chosen={chosen} onPlay={play} onSignedOut={() => setEnded("refused")} />;
+}
+
+interface Chosen {
+  readonly row: string;
+  readonly id: string;
 }
 
 interface TvScreenProps {
@@ -98,9 +105,11 @@ function TvScreen({ playing, onLeave, onNext, onLinkAgain }: TvScreenProps) {
 }
 
 function TvLibrary({
+  chosen,
   onPlay,
   onSignedOut,
 }: {
+  readonly chosen: RefObject<Chosen | null>;
   readonly onPlay: (id: string) => void;
   readonly onSignedOut: () => void;
 }) {
@@ -120,8 +129,14 @@ function TvLibrary({
   }, []);
   const ready = library.data !== undefined;
   useEffect(() => {
-    if (ready) frame.current?.querySelector<HTMLElement>(".tv-row button")?.focus({ preventScroll: true });
-  }, [ready]);
+    if (!ready) return;
+    const all = [...(frame.current?.querySelectorAll<HTMLElement>(".tv-row button") ?? [])];
+    const { row, id } = chosen.current ?? {};
+    const again = all.filter((one) => one.dataset["title"] === id);
+    const here = again.find((one) => one.closest("section")?.ariaLabel === row) ?? again[0] ?? all[0];
+    here?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    here?.focus({ preventScroll: true });
+  }, [ready, chosen]);
 
   if (library.isPending || signedOut) return <Loading label="library.loading" />;
   if (library.isLoadingError) return <Failed error={library.error} retry={() => library.refetch()} whole onTv />;
@@ -159,13 +174,17 @@ function TvLibrary({
               <li key={title.id}>
                 <button
                   type="button"
-                  aria-label={`${title.seriesName ?? ""} ${title.name}`}
+                  data-title={title.id}
+                  aria-label={`${title.seriesName ?? ""} ${title.name}`.trim()}
                   onFocus={(event) => {
                     setShown(title);
                     // The row that is chosen from stands right under the front, whole.
                     event.currentTarget.closest("section")?.scrollIntoView({ block: "start", behavior: "smooth" });
                   }}
-                  onClick={() => onPlay(title.id)}
+                  onClick={() => {
+                    chosen.current = { row: row.heading, id: title.id };
+                    onPlay(title.id);
+                  }}
                 >
                   <span className="title-picture">
                     <Poster title={title} eager />
