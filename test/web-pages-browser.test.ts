@@ -289,6 +289,33 @@ test("on a TV the chosen row stands right under the front, and whoever leaves a 
   await page.context().close();
 });
 
+test("a remote goes through the groups of the settings sideways, and to a chapter by OK", async () => {
+  const { page } = await open("/tv", { width: 1_920, height: 1_080 });
+  await page.waitForSelector(".tv-row button:focus");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("[data-state=playing] .settings-button");
+  await page.keyboard.press("ArrowUp");
+  const focused = () => page.evaluate<string>("document.activeElement.textContent");
+  for (let presses = 0; presses < 8 && (await page.locator(".settings-button:focus").count()) === 0; presses++) {
+    await page.keyboard.press("ArrowRight");
+  }
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".settings-menu");
+  await page.keyboard.press("ArrowDown");
+  for (let groups = 0; groups < 6 && !(await focused()).startsWith("Doors open"); groups++) {
+    await page.keyboard.press("ArrowRight");
+  }
+  await page.keyboard.press("ArrowLeft");
+  expect(await focused()).toContain("Normal");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowDown");
+  expect(await focused()).toContain("First reel");
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press("Enter");
+  await expect.poll(() => page.evaluate("document.querySelector('video').currentTime")).toBeGreaterThanOrEqual(15);
+  await page.context().close();
+});
+
 test("a chapter on a film's page leads to its place in the film", async () => {
   const { page } = await open(`/title/${film}`, laptop);
   await page.getByRole("link", { name: "Second reel" }).click();

@@ -112,8 +112,7 @@ function ChapterRow({
 }) {
   const words = (
     <>
-      <span>{chapter.name}</span>
-      <span className="soft">{showPosition(chapter.startSeconds)}</span>
+      <span>{chapter.name}</span> <span className="soft">{showPosition(chapter.startSeconds)}</span>
     </>
   );
   if (!title.playable) return <span className="chapter">{words}</span>;

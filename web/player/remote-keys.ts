@@ -16,7 +16,7 @@ interface RemoteKeys {
 
 const leavingKeys = new Set(["GoBack", "BrowserBack", "XF86Back", "Backspace"]);
 const buttons =
-  "button, a, [role='menuitemradio'], media-play-button, media-seek-backward-button, media-seek-forward-button, media-mute-button, media-pip-button, media-fullscreen-button";
+  "button, a, [role^='menuitem'], media-play-button, media-seek-backward-button, media-seek-forward-button, media-mute-button, media-pip-button, media-fullscreen-button";
 
 /** Keys of a keyboard and of a remote control, unless a menu or a dialog has them. */
 export function useRemoteKeys({ player, root, tv, onLeave, sought }: RemoteKeys): void {

@@ -104,7 +104,9 @@ export function Screen(props: ScreenProps) {
                 <media-time-display showduration={true} notoggle={true} />
                 <span className="spring" />
                 <Suspense fallback={<span className="settings-room" />}>
-                  {state.phase !== "loading" && <SettingsMenu player={player} state={state} frame={root} />}
+                  {state.phase !== "loading" && (
+                    <SettingsMenu player={player} state={state} chapters={title?.chapters ?? []} frame={root} />
+                  )}
                 </Suspense>
                 <media-pip-button notooltip={true} />
                 <media-fullscreen-button notooltip={true} />

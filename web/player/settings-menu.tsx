@@ -1,7 +1,8 @@
 import { Menu } from "@base-ui/react/menu";
 import { CSPProvider } from "@base-ui/react/csp-provider";
-import type { ReactNode, RefObject } from "react";
-import { say, showDecimal } from "../text/say.ts";
+import type { KeyboardEvent, ReactNode, RefObject } from "react";
+import { say, showDecimal, showPosition } from "../text/say.ts";
+import type { Chapter } from "./chapters.ts";
 import type { Level, Player, PlayerState } from "./player-store.ts";
 
 const rates = [0.5, 0.75, 1, 1.25, 1.5, 2];
@@ -9,12 +10,13 @@ const rates = [0.5, 0.75, 1, 1.25, 1.5, 2];
 interface SettingsMenuProps {
   readonly player: Player;
   readonly state: PlayerState;
+  readonly chapters: readonly Chapter[];
   /** The menu opens inside, so that it is there in full screen too. */
   readonly frame: RefObject<HTMLElement | null>;
 }
 
-/** Quality, audio, subtitles and speed. Each group appears when there is something to choose. */
-export default function SettingsMenu({ player, state, frame }: SettingsMenuProps) {
+/** Quality, audio, subtitles, speed, and the chapters to go to. Each group appears when there is something to choose. */
+export default function SettingsMenu({ player, state, chapters, frame }: SettingsMenuProps) {
   const shown = state.levels[state.shownLevel];
   const auto =
     state.chosenLevel === -1 && shown !== undefined
@@ -33,7 +35,7 @@ export default function SettingsMenu({ player, state, frame }: SettingsMenuProps
         </Menu.Trigger>
         <Menu.Portal container={frame}>
           <Menu.Positioner className="settings-place" side="top" align="end" sideOffset={44} collisionPadding={12}>
-            <Menu.Popup className="settings-menu">
+            <Menu.Popup className="settings-menu" onKeyDown={toOtherGroup}>
               {state.levels.length > 1 && (
                 <Group
                   heading={say("player.quality")}
@@ -75,12 +77,40 @@ export default function SettingsMenu({ player, state, frame }: SettingsMenuProps
                   label: rate === 1 ? say("player.normal") : `${showDecimal(rate)}×`,
                 }))}
               />
+              {chapters.length > 1 && (
+                <Menu.Group className="settings-group">
+                  <Menu.GroupLabel className="settings-heading">{say("title.chapters")}</Menu.GroupLabel>
+                  {chapters.map(({ startSeconds, name }) => (
+                    <Menu.Item
+                      key={startSeconds}
+                      className="settings-chapter"
+                      onClick={() => player.seekTo(startSeconds)}
+                    >
+                      <span>{name}</span> <span>{showPosition(startSeconds)}</span>
+                    </Menu.Item>
+                  ))}
+                </Menu.Group>
+              )}
             </Menu.Popup>
           </Menu.Positioner>
         </Menu.Portal>
       </Menu.Root>
     </CSPProvider>
   );
+}
+
+/** Left and right lead from group to group, to what is chosen there: with a remote it is far from the first option to the last. */
+function toOtherGroup(event: KeyboardEvent<HTMLDivElement>): void {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step === undefined) return;
+  const groups = [...event.currentTarget.querySelectorAll(".settings-group")];
+  const here = groups.findIndex((group) => group.contains(document.activeElement));
+  const there = groups[here + step];
+  const options = there?.querySelectorAll<HTMLElement>("[role^=menuitem]") ?? [];
+  const wanted = [...options].find((one) => one.ariaChecked === "true") ?? options[0];
+  if (here === -1 || wanted === undefined) return;
+  event.preventDefault();
+  wanted.focus();
 }
 
 function levelName(level: Level, all: readonly Level[]): string {
