@@ -219,7 +219,7 @@ function Found({ search }: { readonly search: string }) {
         <Shelf heading={sayCount("library.search.found", titles.length)} grid>
           {titles.map((title) => (
             <li key={title.id}>
-              <TitleCard title={title} />
+              <TitleCard title={title} named />
             </li>
           ))}
         </Shelf>

@@ -38,9 +38,11 @@ interface TitleCardProps {
   readonly wide?: boolean;
   /** Goes straight to the film instead of to its page. */
   readonly play?: boolean;
+  /** Says what an episode is called, where several of a series stand together. */
+  readonly named?: boolean;
 }
 
-export function TitleCard({ title, eager = false, wide = false, play = false }: TitleCardProps) {
+export function TitleCard({ title, eager = false, wide = false, play = false, named = wide }: TitleCardProps) {
   return (
     <Link
       to={play && title.playable ? "/watch/$id" : "/title/$id"}
@@ -60,7 +62,7 @@ export function TitleCard({ title, eager = false, wide = false, play = false }: 
         {title.seriesName ?? title.name}
       </span>
       <span className="title-caption">
-        {title.seriesName === null ? caption(title) : `${caption(title)}${wide ? ` · ${title.name}` : ""}`}
+        {title.seriesName === null ? caption(title) : `${caption(title)}${named ? ` · ${title.name}` : ""}`}
       </span>
     </Link>
   );
