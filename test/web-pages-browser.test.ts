@@ -188,7 +188,10 @@ test.each(elsewhere)(
 /** Buttons whose words stand letter under letter. */
 const tornButtons = `[...document.querySelectorAll("button, a[class^=button]")]
   .filter((one) => one.checkVisibility() && one.textContent.trim().length > 3)
-  .filter((one) => one.clientWidth < 3 * parseFloat(getComputedStyle(one).fontSize))
+  .filter((one) => {
+    const size = parseFloat(getComputedStyle(one).fontSize);
+    return one.clientWidth < 3.5 * size && one.clientHeight > 4 * size;
+  })
   .map((one) => one.textContent)`;
 
 const brokenFigures = `[...document.querySelectorAll(".figure-value")]
@@ -313,6 +316,24 @@ test("a remote goes through the groups of the settings sideways, and to a chapte
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Enter");
   await expect.poll(() => page.evaluate("document.querySelector('video').currentTime")).toBeGreaterThanOrEqual(15);
+  await page.context().close();
+});
+
+test("in full screen the settings can be seen, and what comes after the last frame", async () => {
+  const { page } = await open(`/watch/${film}`, laptop);
+  await page.waitForSelector("[data-state=playing] .settings-button");
+  await page.mouse.move(300, 300);
+  await page.locator("media-fullscreen-button").click();
+  await page.waitForFunction("document.fullscreenElement !== null");
+  await page.locator(".settings-button").click();
+  await page.locator(".settings-menu").waitFor();
+  expect(await page.evaluate("document.fullscreenElement.contains(document.querySelector('.settings-menu'))")).toBe(
+    true,
+  );
+  await page.keyboard.press("Escape");
+  await page.evaluate("document.querySelector('video').currentTime = 59.5");
+  await page.locator(".the-end").waitFor();
+  expect(await page.evaluate("document.fullscreenElement.contains(document.querySelector('.the-end'))")).toBe(true);
   await page.context().close();
 });
 

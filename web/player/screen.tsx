@@ -35,10 +35,15 @@ export function Screen(props: ScreenProps) {
   const state = useSyncExternalStore(player.subscribe, player.state);
   const video = useRef<HTMLVideoElement>(null);
   const root = useRef<HTMLDivElement>(null);
+  const stage = useRef<HTMLElement>(null);
 
   useEffect(() => {
     const detach = video.current === null ? undefined : player.attach(video.current);
-    void import("./controls.ts");
+    void import("./controls.ts").then(() => {
+      const controller = root.current?.querySelector("media-controller");
+      // With the settings and what comes after the last frame, which stand beside it. Its attribute for this is not observed.
+      if (controller != null) Object.assign(controller, { fullscreenElement: root.current });
+    });
     return detach;
   }, [player]);
   useEffect(() => {
@@ -71,7 +76,7 @@ export function Screen(props: ScreenProps) {
           {...(onLinkAgain === undefined ? {} : { onTv: true, onBack: onLeave })}
         />
       ) : (
-        <main id="main" tabIndex={-1} aria-label={say("player.label", { name })}>
+        <main id="main" ref={stage} tabIndex={-1} aria-label={say("player.label", { name })}>
           <media-controller autohide="3" nohotkeys={true} class="controller">
             {/* Subtitles come as text tracks from the playlist. */}
             {/* oxlint-disable-next-line jsx-a11y/media-has-caption */}
@@ -105,7 +110,7 @@ export function Screen(props: ScreenProps) {
                 <span className="spring" />
                 <Suspense fallback={<span className="settings-room" />}>
                   {state.phase !== "loading" && (
-                    <SettingsMenu player={player} state={state} chapters={title?.chapters ?? []} frame={root} />
+                    <SettingsMenu player={player} state={state} chapters={title?.chapters ?? []} frame={stage} />
                   )}
                 </Suspense>
                 <media-pip-button notooltip={true} />

@@ -11,7 +11,7 @@ interface SettingsMenuProps {
   readonly player: Player;
   readonly state: PlayerState;
   readonly chapters: readonly Chapter[];
-  /** The menu opens inside, so that it is there in full screen too. */
+  /** The menu opens inside, so that it is there in full screen too, and in the page's main part. */
   readonly frame: RefObject<HTMLElement | null>;
 }
 
