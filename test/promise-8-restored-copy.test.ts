@@ -374,6 +374,41 @@ test.each(["told", "owed"])(
   },
 );
 
+test.each(["started afresh", "everybody contained first"])(
+  "P8: killed right after one account was contained, and a backup of a moment before put back at once: its password is not good again (%s)",
+  async (next) => {
+    const service = await testService();
+    const { ground } = service;
+    const accountId = (await service.account("ada@example.org", goodPassword)) as AccountId;
+    await service.account("bob@example.org", goodPassword);
+    const token = await service.signIn("ada@example.org", goodPassword);
+    await integrateNow(service);
+    const file = await backup(service, "before");
+    expect(await signsIn(service)).toBe(true);
+    const dies = { ...witnessOf(service), confirm: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "killed")) };
+    await containAccount(containNeedsOf(ground, dies), accountId, { reason: "test", operator: "test" });
+    expect([await signsIn(service), await opens(service, token)]).toEqual([false, false]);
+
+    // The record has not grown since: nothing in it tells the backup from what was there.
+    await restore(service, file);
+    if (next !== "started afresh") {
+      await contain(containNeedsOf(ground, witnessOf(service)), {
+        mode: "with-renewal",
+        keepTools: false,
+        reason: "test",
+        operator: "test",
+      });
+    }
+    expect(await opensAfresh(service, token)).toBe(false);
+    expect(await signsIn(service)).toBe(false);
+    if (next !== "started afresh") return;
+    // Nobody else's is refused by it.
+    const bob = { address: "bob@example.org", password: goodPassword };
+    expect((await service.call("POST", "/api/sessions", { body: bob })).status).toBe(201);
+  },
+  30_000,
+);
+
 test.each(["started afresh", "another account contained first"])(
   "P8: a crash while one account was contained, and a backup from before it put back: its password is not good again (%s)",
   async (next) => {

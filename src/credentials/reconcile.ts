@@ -1,15 +1,18 @@
-import { floorKinds, type Epoch, type FloorKind } from "../kernel/brand.ts";
+import { floorKinds, parseId, type AccountId, type Epoch, type FloorKind } from "../kernel/brand.ts";
 import { sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
+import { raiseGeneration } from "../accounts/accounts.ts";
+import { callOffDeletion } from "../accounts/deletion.ts";
+import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import type { SignalKind } from "../signals/events.ts";
-import { queueFanOut } from "../signals/queue-signal.ts";
+import { queueFanOut, queueSignal } from "../signals/queue-signal.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
-import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
+import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
 import { readStanding, type Standing } from "./standing.ts";
 
@@ -180,8 +183,9 @@ export const isAnnounced = (state: WitnessState): state is WitnessState & Announ
  * Raises the floors that somebody announced and did not raise, and tells the witness. Doing so while they are still
  * about it raises them twice; taking the announcement back would leave theirs unannounced.
  *
- * Whose account was to be contained is not announced. A copy from before has that account's password as it was, and the
- * floor raised here would hide it from whoever compares: so all passwords of a copy are refused at once.
+ * The one account that was to be contained is, as its containment would have done it: a backup from a moment before has its
+ * password as it was, and the same timeline. Of a copy that lies further back, all passwords are refused at once, since the
+ * floor raised here hides it from whoever compares.
  */
 export async function carryOut(
   needs: Pick<Needs, "witness" | "clock" | "random" | "log">,
@@ -193,7 +197,14 @@ export async function carryOut(
   const passwordsToo = isCopy && intent.kinds.includes("account") && !intent.kinds.includes("password");
   const kinds: readonly FloorKind[] = passwordsToo ? [...intent.kinds, "password"] : intent.kinds;
   const { epoch } = intent;
-  const raised = await raise(needs, transaction, kinds, epoch, { "completed after": "a crash" }, "contained");
+  const account = parseId<AccountId>(intent.account);
+  const detail = {
+    "completed after": "a crash",
+    ...(account === undefined ? {} : { account, mode: "account" }),
+  };
+  const raised = await raise(needs, transaction, kinds, epoch, detail, "contained", async (tx, now) => {
+    if (account !== undefined) await containAlone(tx, needs.random, account, now);
+  });
   await needs.witness.confirm(databaseId, raised.floors);
   needs.log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
   return raised;
@@ -201,6 +212,16 @@ export async function carryOut(
 
 /** `carried` are kinds in which the database was behind until a moment ago. */
 async function repair(
+/** What containing one account does to its rows, as far as somebody could get in by them. */
+async function containAlone(tx: Tx, random: Random, account: AccountId, now: EpochMs): Promise<void> {
+  await refusePassword(tx, account, now);
+  if ((await raiseGeneration(tx, account)) === undefined) return;
+  await callOffDeletion(tx, random, account, now);
+  await doubtAddedTo(tx, account, doubtedFrom(now, null), now);
+  await recordEvent(tx, bareEvent(random, account, "contained", now));
+  await queueSignal(tx, random, account, ["password compromised", "session revoked"], "account contained", now);
+}
+
   needs: Needs,
   connection: Tx,
   databaseId: string,

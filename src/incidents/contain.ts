@@ -186,7 +186,11 @@ interface Intent {
  * Tells the witness what is about to happen. `undefined` if the keyholder does not answer, or has no room to write it down: the
  * witness is owed.
  */
-async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promise<Intent | undefined> {
+async function announceIntent(
+  needs: Needs,
+  kinds: readonly FloorKind[],
+  account?: AccountId,
+): Promise<Intent | undefined> {
   const { db, witness, log } = needs;
   const { databaseId, head, ...standing } = await readStanding(db);
   let { floors } = standing;
@@ -202,11 +206,11 @@ async function announceIntent(needs: Needs, kinds: readonly FloorKind[]): Promis
     }
     // Above both, whichever of them the settling above has moved.
     const epoch = (Math.max(highest(floors), highest(state.floors)) + 1) as Epoch;
-    await witness.intend(databaseId, { epoch, kinds, head });
+    await witness.intend(databaseId, { epoch, kinds, head, ...(account === undefined ? {} : { account }) });
     return { databaseId, epoch };
   } catch (thrown) {
     if (!(thrown instanceof Fault) || !(thrown.code.startsWith("KEYHOLDER") || notTold.has(thrown.code))) throw thrown;
-    if (await hasMadeRoom(needs, thrown)) return announceIntent(needs, kinds);
+    if (await hasMadeRoom(needs, thrown)) return announceIntent(needs, kinds, account);
     log.error(
       { fault: thrown.code, reason: thrown.message },
       "the witness cannot be told now; containing all the same",
@@ -332,7 +336,7 @@ async function containAccountInTurn(
   order: Pick<ContainOrder, "reason" | "operator">,
 ): Promise<ContainAccountOutcome> {
   const { db, clock, monotonicMs, random } = needs;
-  const intent = await announceIntent(needs, ["account"]);
+  const intent = await announceIntent(needs, ["account"], accountId);
   const at = clock.now();
   const started = monotonicMs();
   const work = async (tx: Tx) => {

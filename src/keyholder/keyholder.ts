@@ -76,11 +76,20 @@ export interface TimelineHead {
   readonly rootHex: string;
 }
 
+/** A containment that is about to be: which floors it raises to which epoch, and how long the timeline is. */
+export interface Intent {
+  readonly epoch: Epoch;
+  readonly kinds: readonly FloorKind[];
+  readonly head: TimelineHead;
+  /** The id of the one account that is contained, until it is settled; none where everybody is, or as an earlier version says it. */
+  readonly account?: string;
+}
+
 /** What the witness remembers of one database. `intent` is a containment that was announced and not settled. */
 export interface WitnessState {
   readonly floors: Floors;
   readonly head: TimelineHead;
-  readonly intent: { readonly epoch: Epoch; readonly kinds: readonly FloorKind[]; readonly head: TimelineHead } | null;
+  readonly intent: Intent | null;
 }
 
 /**
@@ -340,7 +349,7 @@ export interface Witness {
   enrol(databaseId: string, first: { readonly floors: Floors; readonly head: TimelineHead }): Promise<void>;
 
   /** Announces floors to be raised. Refused (KEYHOLDER_REFUSED) if `epoch` is not the highest floor plus one. */
-  intend(databaseId: string, intent: { epoch: Epoch; kinds: readonly FloorKind[]; head: TimelineHead }): Promise<void>;
+  intend(databaseId: string, intent: Intent): Promise<void>;
 
   /** Settles: the intended floors are in force. Also pays an owed witness: floors above the remembered ones are taken as they are. */
   confirm(databaseId: string, floors: Floors): Promise<void>;

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { epoch as asEpoch, floorKinds } from "../kernel/brand.ts";
-import type { Epoch, FloorKind } from "../kernel/brand.ts";
+import { epoch as asEpoch, floorKinds, parseId } from "../kernel/brand.ts";
+import type { AccountId, Epoch, FloorKind } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
-import type { Floors, TimelineHead, Witness, WitnessState } from "./keyholder.ts";
+import type { Floors, Intent, TimelineHead, Witness, WitnessState } from "./keyholder.ts";
 
 /** What is remembered of every database, by its id. */
 export type WitnessBook = ReadonlyMap<string, WitnessState>;
@@ -58,8 +58,6 @@ export function parseHead(value: unknown): TimelineHead | undefined {
   return { size, rootHex };
 }
 
-type Intent = NonNullable<WitnessState["intent"]>;
-
 export function parseIntent(value: unknown): Intent | undefined {
   if (!isRecord(value) || !Array.isArray(value["kinds"])) return undefined;
   const named: readonly unknown[] = value["kinds"];
@@ -68,7 +66,9 @@ export function parseIntent(value: unknown): Intent | undefined {
   const head = parseHead(value["head"]);
   if (epoch === undefined || head === undefined || kinds.length === 0 || kinds.length !== named.length)
     return undefined;
-  return { epoch, kinds, head };
+  if (value["account"] === undefined) return { epoch, kinds, head };
+  const account = parseId<AccountId>(value["account"]);
+  return account === undefined ? undefined : { epoch, kinds, head, account };
 }
 
 /** The current epoch: the highest of the floors. */
@@ -89,7 +89,7 @@ const newKeys =
   "put its own keys back: houselights restore --keys FILE --replace";
 
 const sameIntent = (one: Intent, other: Intent): boolean =>
-  one.epoch === other.epoch && one.kinds.join() === other.kinds.join();
+  one.epoch === other.epoch && one.kinds.join() === other.kinds.join() && one.account === other.account;
 
 function intended(state: WitnessState, intent: Intent): WitnessState {
   if (intent.epoch !== highest(state.floors) + 1) {
