@@ -13,7 +13,7 @@ export async function containedCase(
   if (opened.kind !== "opened") throw new Error("a case is in hand");
   await needs.db.run(
     `update incident set state = 'contained', containment = 'everyone-out', contained_at = $2, copied_at = $3,
-            kept_tools = false, epoch = 2 where id = $1`,
+            epoch = 2 where id = $1`,
     [opened.incidentId, toDate(at), copiedAt === null ? null : toDate(copiedAt)],
   );
   return opened.incidentId;

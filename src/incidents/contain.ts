@@ -303,10 +303,9 @@ async function noteContained(
         set ${untoldIf(`containment = 'account' and notified_at is not null`)}, containment = $2,
             contained_at = case when containment = 'account' then $3 else coalesce(contained_at, $3) end,
             scope_accounts = case when containment = 'account' then null else scope_accounts end,
-            epoch = $4, kept_tools = $5,
-            keys_reachable = case when $6 then 'yes' else keys_reachable end
+            epoch = $4, keys_reachable = case when $5 then 'yes' else keys_reachable end
       where id = $1 returning reference, ${copiedSince} as since`,
-    [incidentId, order.mode, toDate(at), epoch, order.keepTools, order.keysReachable === true],
+    [incidentId, order.mode, toDate(at), epoch, order.keysReachable === true],
   );
   if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
   return { reference: row.reference, since: row.since === null ? null : fromDate(row.since) };

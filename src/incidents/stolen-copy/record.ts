@@ -29,7 +29,8 @@ export const cases: Declarations = {
       containment: step("how it was contained"),
       contained_at: step("when it was contained"),
       epoch: step("the epoch from then on"),
-      kept_tools: step("whether tools were spared"),
+      // Nothing reads it, and nothing writes it any more: the timeline says it. A node of the version before still writes it, so it stays.
+      kept_tools: step("whether tools were spared, in cases of before"),
       way_in_what: typed("how the thief got in"),
       way_in_closed_at: typed("when that was closed"),
       way_in_evidence: typed("what shows it"),
