@@ -48,8 +48,10 @@ const signalLine = ({ receiver, made, taken, waiting, refused, dropped, finished
   `${figure(taken)} of ${numbered(made, "signal")} taken · ${figure(waiting)} waiting · ${figure(refused)} refused · ` +
   `${figure(dropped)} dropped${finished ? "" : " · under way"}`;
 
-function containedText({ containedAt, containment, containmentAt, keptTools }: IncidentStatus): string {
+function containedText(status: IncidentStatus): string {
+  const { containedAt, containment, containmentAt, keptTools, copiedSinceContained } = status;
   if (containedAt === null || containment === null || containmentAt === null) return "not yet";
+  if (copiedSinceContained) return `${instant(containmentAt)}, BEFORE the copy was taken: contain again`;
   const later = containmentAt === containedAt ? "" : ` since ${instant(containmentAt)}`;
   return `${instant(containedAt)}, ${containment}${later}${keptTools ? ", tools kept" : ""}`;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { containNeedsOf } from "../../test/contain-needs.ts";
 import { asCookie, goodPassword, testService, type TestService } from "../../test/service.ts";
 import { setUpTotp } from "../../test/totp-app.ts";
-import { dayMs, hourMs, minuteMs } from "../kernel/clock.ts";
+import { dayMs, hourMs, minuteMs, secondMs } from "../kernel/clock.ts";
 import { caseDifferences, type Act } from "../timeline/verify-case.ts";
 import { readFloors } from "../credentials/floors.ts";
 import type { IncidentId } from "../kernel/brand.ts";
@@ -147,6 +147,36 @@ test("a case that is closed is not amended, though no letter of it was started",
   const refused = await amend({ foundBy: "somebody else" });
   expect([refused.status, refused.body["code"]]).toEqual([409, "wrong-state"]);
   expect((await read())["foundBy"]).toBe("a reader");
+});
+
+test("a copy that was taken after every containment is contained again before anybody is told, and case and report say so", async () => {
+  const { service, url, cookies, read, amend, notify } = await containedFirst();
+  const missing = async () => (await read())["missing"];
+  const again = expect.arrayContaining([expect.stringContaining("contain again")]);
+  const newer = { foundAt: ago(service, 10 * secondMs), copiedAt: ago(service, 30 * secondMs) };
+  expect((await amend(newer)).status).toBe(200);
+  expect([(await read())["copiedSinceContained"], await missing()]).toEqual([true, again]);
+  const refused = await notify("start");
+  expect([refused.status, refused.text]).toEqual([409, expect.stringContaining("contain again")]);
+  const report = async (format: string) => service.call("GET", `${url}/report?format=${format}`, { cookies });
+  expect((await report("html")).text).toContain("the copy was taken after the last containment");
+  const made = (await report("json")).body as { readonly timeline: { entries: Act[] }; readonly incident: object };
+  expect([...caseDifferences(made, made.timeline.entries)]).toEqual([]);
+  const denied = { ...made, incident: { ...made.incident, copiedSinceContained: false } };
+  expect([...caseDifferences(denied, made.timeline.entries)]).toHaveLength(1);
+
+  // Said anew it is contained; and so it is once it is contained again.
+  expect((await amend({ copiedAt: ago(service, 3 * hourMs) })).status).toBe(200);
+  expect([(await read())["copiedSinceContained"], await missing()]).toEqual([
+    false,
+    expect.not.arrayContaining([expect.stringContaining("contain again")]),
+  ]);
+  expect((await amend(newer)).status).toBe(200);
+  const order = { body: { mode: "with-renewal" }, cookies: asCookie(await service.operator()) };
+  expect((await service.call("POST", `${url}/contain`, order)).status).toBe(200);
+  expect((await read())["copiedSinceContained"]).toBe(false);
+  const started = await notify("start");
+  expect(started.status, started.text).toBe(200);
 });
 
 test("once the letters have been started what they say stands, and so does a case that is unknown", async () => {

@@ -12,6 +12,7 @@ import { letterLacks, type LetterSettings } from "./letter-lacks.ts";
 import { letterSum } from "./letter-sum.ts";
 import { noticeHash, storeNotices } from "./notice.ts";
 import { previewNotices, type NoticeNeeds } from "./preview.ts";
+import { isCopiedSince } from "./read-containment.ts";
 import { accountsInScope } from "./scope.ts";
 import { addShard } from "./shards.ts";
 import { unfit } from "./unfit-letter.ts";
@@ -30,7 +31,8 @@ export type StartOutcome =
   | { readonly kind: "started" | "already-started"; readonly isFrozen: boolean; readonly sum: LetterSum }
   | {
       readonly kind: "refused";
-      readonly reason: "no such case" | "not contained" | "closed" | "unfit letter" | "no relay" | "no contact";
+      readonly reason:
+        "no such case" | "not contained" | "copied since" | "closed" | "unfit letter" | "no relay" | "no contact";
     };
 
 /** Walks that share a campaign; each is a job of its own, so that several workers take part. */
@@ -60,9 +62,10 @@ export async function startCampaign(
   const ownKey = await newCampaignKey(needs, incidentId);
   const now = clock.now();
   const begun = await db.transaction(async (tx): Promise<"started" | "already-started" | StartRefusal> => {
-    const incident = await tx.one<{ state: string; isContained: boolean; isTold: boolean }>(
-      `select state, contained_at is not null as "isContained", notified_at is not null as "isTold"
-         from incident where id = $1 for update`,
+    const incident = await tx.one<{ state: string; isContained: boolean; isTold: boolean; isCopiedSince: boolean }>(
+      `select state, contained_at is not null as "isContained", notified_at is not null as "isTold",
+              ${isCopiedSince("i")} as "isCopiedSince"
+         from incident i where id = $1 for update of i`,
       [incidentId],
     );
     if (incident === undefined || notices === undefined) return "no such case";
@@ -71,6 +74,8 @@ export async function startCampaign(
     if (campaign !== undefined && incident.isTold) return "already-started";
     if (incident.state === "closed") return "closed";
     if (!incident.isContained) return "not contained";
+    // The letter would say that what was copied is refused.
+    if (incident.isCopiedSince) return "copied since";
     const stopping = lacks.find(({ stops }) => stops);
     if (stopping !== undefined) return `no ${stopping.kind}`;
     await tx.run(`delete from campaign_shard where incident_id = $1`, [incidentId]);

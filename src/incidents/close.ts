@@ -6,6 +6,7 @@ import type { Db, Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import type { CloseIncident, LetterSum } from "../wire/incidents.ts";
 import { clocksApartMs } from "./open.ts";
+import { isCopiedSince } from "./read-containment.ts";
 import { reviewItems } from "./review.ts";
 
 interface Needs {
@@ -87,6 +88,7 @@ async function writeReview(
 /** What may be missing besides letters that wait and items of the review; the console has each in its reader's language. */
 export const missingSays = {
   contained: "the theft is not contained",
+  containedSince: "the copy was taken after the last containment: contain again",
   told: "nobody has been told: the campaign was not started",
   finished: "the campaign is not finished",
   wayIn: "the way in: what it was, when it was closed, and the evidence",
@@ -141,9 +143,11 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
     finishedAt: Date | null;
     what: string | null;
     evidence: string | null;
+    isCopiedSince: boolean;
   }>(
     `select contained_at as "containedAt", notified_at as "notifiedAt", letters_finished_at as "finishedAt",
-            way_in_what as what, way_in_evidence as evidence from incident where id = $1`,
+            way_in_what as what, way_in_evidence as evidence, ${isCopiedSince("i")} as "isCopiedSince"
+       from incident i where id = $1`,
     [id],
   );
   if (incident === undefined) return ["there is no such case"];
@@ -154,6 +158,7 @@ export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum)
   );
   const missing: string[] = [];
   if (incident.containedAt === null) missing.push(missingSays.contained);
+  if (incident.isCopiedSince) missing.push(missingSays.containedSince);
   if (incident.notifiedAt === null) missing.push(missingSays.told);
   if (waiting !== undefined) missing.push(waiting);
   if (incident.notifiedAt !== null && incident.finishedAt === null) missing.push(missingSays.finished);

@@ -97,6 +97,8 @@ function startRefusal(reason: StartRefusal): string {
       return "there is no such case";
     case "not contained":
       return "the theft is not contained yet: contain first, so that the letter can say what was done";
+    case "copied since":
+      return "the copy was taken after the last containment, which has refused nothing of it: contain again";
     case "closed":
       return "the case is closed";
     case "unfit letter":

@@ -76,6 +76,8 @@ export async function readOpenIncident(
 
 /** SQL: from when on the copy that a row of `incident` is about may have been taken; null if the case does not know. */
 export const copiedSince = "coalesce(copied_at, copied_after)";
+/** The same of one row among others. */
+export const copiedSinceOf = (row: string): string => `coalesce(${row}.copied_at, ${row}.copied_after)`;
 
 /** The same of a case. */
 export async function readCopiedSince(tx: Tx, incidentId: string): Promise<EpochMs | null> {

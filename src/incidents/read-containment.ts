@@ -4,6 +4,16 @@ import type { Tx } from "../db/db.ts";
 import { containmentInForce } from "../timeline/containment-in-force.ts";
 import { readContainments } from "../timeline/read.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
+import { copiedSinceOf } from "./open.ts";
+
+/**
+ * SQL: whether the copy that `row` of `incident` is about was taken after its last containment, which has refused nothing then of
+ * what is in it.
+ */
+export const isCopiedSince = (row: string): string =>
+  `coalesce(${copiedSinceOf(row)} > greatest(${row}.contained_at, (
+     select max(e.at) from timeline_entry e
+      where e.incident_id = ${row}.id and e.kind not in ('letter', 'bounce') and e.kind = 'contained')), false)`;
 
 interface CaseRow {
   readonly containment: IncidentStatus["containment"];

@@ -109,7 +109,10 @@ function containment({ incident }: Report): string {
   if (incident.containment === null) return section("What was contained", `<p>${bad("Nothing yet.")}</p>`);
   return section(
     "What was contained",
-    `<p>${text(modes[incident.containment] ?? incident.containment)}</p>` +
+    (incident.copiedSinceContained
+      ? `<p>${bad("Nothing of what was copied: the copy was taken after the last containment.")}</p>`
+      : "") +
+      `<p>${text(modes[incident.containment] ?? incident.containment)}</p>` +
       facts([
         row("Epoch", cell(incident.epoch === null ? "\u2014" : String(incident.epoch))),
         row("In force since", cell(instant(incident.containmentAt))),

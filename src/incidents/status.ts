@@ -9,7 +9,7 @@ import { readCaseNumbers, type ReadCaseNumbers } from "./case-numbers.ts";
 import { whatIsMissing } from "./close.ts";
 import { deadlinesOf, type DeadlineRule } from "./deadlines.ts";
 import { letterPace } from "./letter-pace.ts";
-import { readContainment } from "./read-containment.ts";
+import { isCopiedSince, readContainment } from "./read-containment.ts";
 import { reviewItems } from "./review.ts";
 
 interface IncidentRow {
@@ -35,6 +35,7 @@ interface IncidentRow {
   notifiedAt: Date | null;
   finishedAt: Date | null;
   closedAt: Date | null;
+  isCopiedSince: boolean;
 }
 
 const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
@@ -61,8 +62,8 @@ export async function incidentStatus(
             keys_reachable as "keysReachable", containment, contained_at as "containedAt", epoch,
             way_in_what as "wayInWhat", way_in_closed_at as "wayInClosedAt",
             way_in_evidence as "wayInEvidence", notified_at as "notifiedAt",
-            letters_finished_at as "finishedAt", closed_at as "closedAt"
-       from incident where id = $1`,
+            letters_finished_at as "finishedAt", closed_at as "closedAt", ${isCopiedSince("i")} as "isCopiedSince"
+       from incident i where id = $1`,
     [id],
   );
   if (row === undefined) return undefined;
@@ -97,6 +98,7 @@ export async function incidentStatus(
     dataClasses: row.dataClasses,
     keysReachable: row.keysReachable,
     ...inForce,
+    copiedSinceContained: row.isCopiedSince,
     containedAt: isoOrNull(row.containedAt),
     epoch: row.epoch,
     letters: letters ?? null,

@@ -85,6 +85,10 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
     ["that is in force since", incident["containmentAt"], inForce?.at ?? counted[0]?.at],
     ["the epoch is", incident["epoch"], last?.detail["epoch"] ?? null],
     ["tools were kept:", incident["keptTools"], inForce?.keptTools ?? false],
+    // A report from before this was said says nothing of it.
+    ...(incident["copiedSinceContained"] === undefined
+      ? []
+      : [["the copy is newer than it:", incident["copiedSinceContained"], isCopiedSince(known, contained)] as const]),
     ["letters started at", report["notifiedAt"], plannedFor(acts)?.at],
     // A letter that came back may set a finished campaign going again.
     ...(incident["lettersFinishedAt"] === null
@@ -93,6 +97,12 @@ function courseOf(report: Fields, acts: readonly Act[]): Claim[] {
     ["closed at", incident["closedAt"], closed?.at],
     ["it is closed:", incident["state"] === "closed", closed !== undefined],
   ];
+}
+
+/** Whether the copy was taken after every containment. */
+function isCopiedSince(known: Act | undefined, contained: readonly Act[]): boolean {
+  const since = textOf(known?.detail["copied at"] ?? known?.detail["copied after"]);
+  return since !== "" && contained.length > 0 && contained.every(({ at }) => at < since);
 }
 
 function reviewOf(report: Fields, acts: readonly Act[]): Claim[] {

@@ -189,6 +189,8 @@ export const IncidentStatus = Closed({
   keptTools: Type.Boolean(),
   letters: Type.Union([LetterSum, Type.Null()]),
   lettersFinishedAt: Type.Union([Instant, Type.Null()]),
+  /** The copy is said to be of later than every containment: nothing of what was copied is refused. */
+  copiedSinceContained: Type.Boolean(),
   /** Null while no campaign runs. */
   letterPace: Type.Union([LetterPace, Type.Null()]),
   /** Null while they go out, and where none has gone. */

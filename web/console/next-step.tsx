@@ -49,7 +49,12 @@ export function NextStep({ incident }: { readonly incident: IncidentStatus }) {
           {say("contain.button")}
         </button>
       )}
-      {incident.state === "contained" && (
+      {incident.state === "contained" && incident.copiedSinceContained && (
+        <button className="button-danger" type="button" onClick={() => setOpen("contain")}>
+          {say("contain.again")}
+        </button>
+      )}
+      {incident.state === "contained" && !incident.copiedSinceContained && (
         <button className="button" type="button" onClick={() => setOpen("notify")}>
           {say("notify.button")}
         </button>

@@ -636,6 +636,7 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     letterPace:
       state === "notifying"
         ? {
+    copiedSinceContained: false,
             pausedAt: paused ? ago(600_000) : null,
             pausedWhy: paused ? "the letter in de: a word of it was not filled in" : null,
             heldBack: paused ? null : { waiting: 1_204, percent: 40 },

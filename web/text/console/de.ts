@@ -700,6 +700,8 @@ export const de: ConsoleCatalogue<"de"> = {
     "er kennt den Schlüssel nicht, der diese Zeitleiste unterschreibt",
   "said.its name is not UTF-8; rename it": "ihr Name ist nicht UTF-8; benennen Sie sie um",
   "said.it is not a file": "sie ist keine Datei",
+  "said.the copy was taken after the last containment: contain again":
+    "die Kopie wurde nach der letzten Eindämmung genommen: noch einmal eindämmen",
   "said.it has no video track": "sie hat keine Bildspur",
   "said.its picture has no size": "ihr Bild hat keine Größe",
   "said.its headers say more than a film has": "ihre Kopfdaten sagen mehr, als ein Film hat",

@@ -677,6 +677,8 @@ export const en = {
   "said.it is not a file": "it is not a file",
   "said.it has no video track": "it has no video track",
   "said.its picture has no size": "its picture has no size",
+  "said.the copy was taken after the last containment: contain again":
+    "the copy was taken after the last containment: contain again",
   "said.its headers say more than a film has": "its headers say more than a film has",
   "said.its length is not known": "its length is not known",
   "said.its video codec is not known": "its video codec is not known",

@@ -707,6 +707,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "said.it is not a file": "no es un archivo",
   "said.it has no video track": "no tiene pista de vídeo",
   "said.its picture has no size": "su imagen no tiene tamaño",
+  "said.the copy was taken after the last containment: contain again":
+    "la copia se hizo después de la última contención: contener otra vez",
   "said.its headers say more than a film has": "sus cabeceras dicen más de lo que tiene una película",
   "said.its length is not known": "no se conoce su duración",
   "said.its video codec is not known": "no se conoce su códec de vídeo",

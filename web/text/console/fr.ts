@@ -719,6 +719,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "said.its name is not UTF-8; rename it": "son nom n’est pas en UTF-8 ; renommez-le",
   "said.it is not a file": "ce n’est pas un fichier",
   "said.it has no video track": "il n’a pas de piste vidéo",
+  "said.the copy was taken after the last containment: contain again":
+    "la copie a été faite après le dernier confinement : contenir encore une fois",
   "said.its picture has no size": "son image n’a pas de taille",
   "said.its headers say more than a film has": "ses en-têtes annoncent plus qu’un film n’en a",
   "said.its length is not known": "sa durée n’est pas connue",

@@ -658,6 +658,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "said.its name is not UTF-8; rename it": "名前がUTF-8ではありません。変更してください",
   "said.it is not a file": "ファイルではありません",
   "said.it has no video track": "映像トラックがありません",
+  "said.the copy was taken after the last containment: contain again":
+    "最後の封じ込めより後にコピーされています：もう一度封じ込めてください",
   "said.its picture has no size": "映像の大きさがわかりません",
   "said.its headers say more than a film has": "ヘッダーの値が映画としてありえません",
   "said.its length is not known": "長さがわかりません",
