@@ -54,6 +54,7 @@ CREATE INDEX account_change_by_end ON public.account_change USING btree (undo_un
 create table added_since (
   epoch bigint not null,
   since timestamp with time zone not null,
+  operators uuid[],
   constraint added_since_pkey PRIMARY KEY (epoch)
 );
 

@@ -365,6 +365,20 @@ const recipes: Readonly<Record<string, Recipe>> = {
   "POST /api/operators": once(
     asOperator(async (operator) => shot("POST", "/api/operators", by(operator, { address: (await person()).address }))),
   ),
+  "POST /api/operators/:id/keep": once(
+    asOperator(async (operator) => {
+      const { address, accountId } = await person();
+      good(await service.call("POST", "/api/operators", by(operator, { address })));
+      // As a containment would have found, and of nobody else.
+      await ground.plainDb.run(
+        `insert into added_since (epoch, since, operators)
+         select 1 - count(*), '9999-01-01', (select array_agg(id) from account where role = 'operator' and id <> $1)
+           from added_since`,
+        [accountId],
+      );
+      return shot("POST", `/api/operators/${accountId}/keep`, { cookies: asCookie(operator.session) });
+    }),
+  ),
   "DELETE /api/operators/:id": once(
     asOperator(async (operator) => {
       const { address, accountId } = await person();

@@ -6,6 +6,8 @@ import { findAccount } from "../src/accounts/accounts.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { newId } from "../src/kernel/random.ts";
 import type { AccountId, FileId, SessionId, TitleId } from "../src/kernel/brand.ts";
+import { operatorsThatCount } from "../src/credentials/added-since.ts";
+import { addOperator } from "../src/credentials/operators.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { newGrants } from "../src/streaming/grants.ts";
 import type { ContainmentMode } from "../src/wire/incidents.ts";
@@ -512,6 +514,17 @@ describe("P2: the race: paused before its write, containment commits, it resumes
         run: () =>
           service.call("POST", "/api/operators", { body: { address: ada.address }, cookies: asCookie(operator) }),
         alive: async () => (await roleOf(ada.address)) === "operator",
+      };
+    },
+    "keeping an operator": async () => {
+      const ada = await person();
+      await addOperator({ ...ground, keyholder: ground.keyholders.web }, ada.address, "host");
+      await containNow();
+      const { accountId } = await accountAt(ada.address);
+      const cookies = asCookie(await service.operator());
+      return {
+        run: () => service.call("POST", `/api/operators/${accountId}/keep`, { cookies }),
+        alive: async () => (await operatorsThatCount(ground.plainDb)).some((id) => id === accountId),
       };
     },
     "starting a recovery": async () => {

@@ -131,6 +131,11 @@ test("the day", async () => {
     expect(out).toMatch(/^contained at/);
     expect((await signIn(service, ada, oldPassword)).status).toBe(401);
   };
+  after["operator keep"] = ({ out }) => {
+    expect(out).toMatch(/NEW\n +does not count since a containment/);
+    expect(out).toMatch(/^operator kept$/m);
+  };
+  after["end-tokens"] = ({ out }) => expect(out).toMatch(/^no token to end$/m);
   after["notify --plan"] = ({ out }) => {
     expect(out).toContain("3 accounts in scope: 2 with an address, 1 without");
     expect(out).toContain("What Happened");

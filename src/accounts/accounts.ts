@@ -284,7 +284,7 @@ export async function holdAccount(tx: Tx, accountId: AccountId, generation?: num
   return row !== undefined;
 }
 
-/** Every operator's id; there are few. */
+/** Every account with the role of an operator; there are few. Whose role counts: `operatorsThatCount`. */
 export async function operatorIds(tx: Tx): Promise<AccountId[]> {
   const rows = await tx.many<{ id: AccountId }>(`select id from account where role = 'operator' order by id`);
   return rows.map(({ id }) => id);
@@ -295,13 +295,21 @@ export async function promote(tx: Tx, accountId: AccountId): Promise<boolean> {
   return (await tx.run(`update account set role = 'operator' where id = $1 and role = 'viewer'`, [accountId])) === 1;
 }
 
-/** Makes an operator a viewer again, unless it is the last one: the rows are locked so that two removals take turns. */
-export async function demote(tx: Tx, accountId: AccountId): Promise<"demoted" | "last" | "not-an-operator"> {
+/**
+ * Makes an operator a viewer again, unless none would be left, or none of those who count (`thatCount`, asked once the rows are
+ * locked, so that two removals take turns).
+ */
+export async function demote(
+  tx: Tx,
+  accountId: AccountId,
+  thatCount: (tx: Tx) => Promise<readonly AccountId[]>,
+): Promise<"demoted" | "last" | "not-an-operator"> {
   const operators = await tx.many<{ id: AccountId }>(
     `select id from account where role = 'operator' order by id for update`,
   );
   if (!operators.some(({ id }) => id === accountId)) return "not-an-operator";
-  if (operators.length === 1) return "last";
+  const counting = await thatCount(tx);
+  if (operators.length === 1 || (counting.length === 1 && counting[0] === accountId)) return "last";
   await tx.run(`update account set role = 'viewer' where id = $1`, [accountId]);
   return "demoted";
 }

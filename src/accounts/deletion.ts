@@ -52,16 +52,22 @@ export async function dueDeletions(tx: Tx, now: EpochMs, limit: number): Promise
 }
 
 /**
- * Whether an account is an operator whose leaving would leave none who stays. Locks the operators' rows then, so that
- * two who leave at once take turns.
+ * Whether an account is an operator whose leaving would leave none who stays and counts (`thatCount`). Locks the operators' rows
+ * then, so that two who leave at once take turns.
  */
-export async function isLastOperator(tx: Tx, accountId: AccountId): Promise<boolean> {
+export async function isLastOperator(
+  tx: Tx,
+  accountId: AccountId,
+  thatCount: (tx: Tx) => Promise<readonly AccountId[]>,
+): Promise<boolean> {
   const own = await tx.one(`select 1 as it from account where id = $1 and role = 'operator'`, [accountId]);
   if (own === undefined) return false;
   const operators = await tx.many<{ id: AccountId; stays: boolean }>(
     `select id, delete_after is null as stays from account where role = 'operator' order by id for no key update`,
   );
-  return operators.some(({ id }) => id === accountId) && !operators.some(({ id, stays }) => id !== accountId && stays);
+  if (!operators.some(({ id }) => id === accountId)) return false;
+  const counting = await thatCount(tx);
+  return !operators.some(({ id, stays }) => id !== accountId && stays && counting.includes(id));
 }
 
 /**

@@ -2,7 +2,8 @@ import { parseId, type AccountId } from "../kernel/brand.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Db } from "../db/db.ts";
-import { openAccounts, operatorIds } from "../accounts/accounts.ts";
+import { openAccounts } from "../accounts/accounts.ts";
+import { operatorsThatCount } from "../credentials/added-since.ts";
 import { defineTask, enqueue, type JobContext, type Payload, type TaskDefinition } from "../jobs/jobs.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { MailTransport } from "../mail/mail.ts";
@@ -34,7 +35,7 @@ export function alarmTasks(needs: Needs): readonly TaskDefinition[] {
     defineTask("deliver-alarm", async ({ alarmId, telling }) => {
       await db.transaction(async (tx) => {
         const recipients: readonly (AccountId | undefined)[] = [
-          ...(await operatorIds(tx)),
+          ...(await operatorsThatCount(tx)),
           ...(needs.alarmAddress === null ? [] : [undefined]),
         ];
         for (const accountId of recipients) {

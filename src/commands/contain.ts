@@ -36,6 +36,8 @@ function containedLines(contained: Contained, { isTelling = false, given = "" } 
     `  next                  ${next}`,
     `  floors                ${contained.floors.join(", ") || "none: one account is contained by its generation"}`,
     ...countedLines(contained),
+    ...operatorLines(contained),
+    ...receiverLines(contained),
     ...(contained.witness === "owed"
       ? ["  witness               owed: the keyholder did not answer; nothing else starts until it has been told"]
       : []),
@@ -66,6 +68,42 @@ function countedLines({ counted, countedMs }: Contained): string[] {
     `  counted (${(countedMs / 1_000).toFixed(1)} s)       refused from now on: ${numbered(passwords, "password")} · ` +
       `${numbered(sessions, "session")} · ${numbered(links, "link")} · ${numbered(tickets, "ticket")}${factors}`,
     `                        still good: ${numbered(passkeysStillGood, "passkey")}`,
+  ];
+}
+
+/** So many new operators are named by a containment; the list has them all. */
+const mostShown = 10;
+
+/** Whose role counts, and each who was named since the copy may have been taken. */
+function operatorLines({ kind, operators = [] }: Contained): string[] {
+  if (operators.length === 0) return [];
+  const counting = operators.filter(({ counts }) => counts).length;
+  const isNow = kind === "contained";
+  const line = (text: string): string => `                        ${text}`;
+  const strange = operators.filter(({ isNew, counts }) => isNew || !counts);
+  return [
+    `  operators             ${figure(counting)} of ${figure(operators.length)} ${isNow ? "count" : "would count"}` +
+      (counting === operators.length ? "" : ` until somebody keeps the others: houselights operator list`),
+    ...strange
+      .slice(0, mostShown)
+      .map(({ accountId, named, counts }) =>
+        line(
+          `${accountId} ${named === null ? "named behind the record's back" : `named ${instant(named.at)} by ${named.by}`}` +
+            (counts ? ", counts" : ""),
+        ),
+      ),
+    ...(strange.length > mostShown ? [line(`and ${figure(strange.length - mostShown)} more`)] : []),
+  ];
+}
+
+/** Their tokens go on: other services have to be told on this day. */
+function receiverLines({ receivers }: Contained): string[] {
+  if (receivers === undefined || receivers.newOnes.length === 0) return [];
+  const { all, newOnes } = receivers;
+  return [
+    `  relying services      ${figure(newOnes.length)} of ${figure(all)} with a token made since then: ` +
+      "houselights signals list, then signals end-tokens or remove",
+    ...newOnes.slice(0, mostShown).map((name) => `                        ${name}`),
   ];
 }
 
@@ -139,7 +177,14 @@ async function runContain(call: Call): Promise<Outcome> {
       const needs = { ...ground, wayOut: wayOutOf(config), deadlines };
       // Who is asked whether to contain is not kept from it by counting.
       const withinMs = isDryRun ? null : countWithinMs;
-      const would = await wouldContain(needs, inHand ?? null, { mode, keepTools, account, keysReachable, withinMs });
+      const would = await wouldContain(needs, inHand ?? null, {
+        mode,
+        keepTools,
+        account,
+        keysReachable,
+        withinMs,
+        operator,
+      });
       if (would === undefined) return { kind: "refused", error: "there is no such account" };
       const lines = containedLines(would, { given: optionsOf(call, inHand === undefined) });
       if (isDryRun) return { kind: "done", json: would, lines: [...lines, ...(await diskLines(config))] };

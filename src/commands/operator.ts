@@ -1,15 +1,35 @@
-import { operatorIds, type OpenedAccount } from "../accounts/accounts.ts";
+import { operatorIds } from "../accounts/accounts.ts";
+import { operatorsThatCount } from "../credentials/added-since.ts";
 import { parseId, type AccountId } from "../kernel/brand.ts";
 import { secretText } from "../http/cookies.ts";
-import { addOperator, listOperators, removeOperator } from "../credentials/operators.ts";
+import {
+  addOperator,
+  keepOperator,
+  listOperators,
+  removeOperator,
+  type ListedOperator,
+} from "../credentials/operators.ts";
 import { makeOperatorLink } from "../sessions/operator-link.ts";
 import { withGround } from "./ground.ts";
-import { confirmed, textOf, type Command } from "./command.ts";
+import { confirmed, instant, textOf, type Command } from "./command.ts";
 
 const host = "host";
 
-const operatorLine = ({ accountId, name, addresses }: OpenedAccount): string =>
-  `${accountId}  ${name}  ${addresses.map(({ address }) => address).join(", ") || "no address"}`;
+function operatorLines({ accountId, name, addresses, named, isNew, counts }: ListedOperator): string[] {
+  const said = named === null ? "the record knows nothing of it" : `named ${instant(named.at)} by ${named.by}`;
+  return [
+    `${accountId}  ${name}  ${addresses.join(", ") || "no address"}`,
+    `    ${said}${isNew ? ", NEW" : ""}`,
+    ...(counts ? [] : [`    does not count since a containment: houselights operator keep ${accountId}, or remove`]),
+  ];
+}
+
+/** Whom a link can be made for: nobody whose role a containment has set aside is let in by the first command of a night. */
+const setAside = {
+  kind: "refused",
+  error: "a containment has set this role aside: somebody may have named them with what was stolen",
+  hint: "houselights operator list, then operator keep ID",
+} as const;
 
 export const operatorCommands: readonly Command[] = [
   {
@@ -17,7 +37,7 @@ export const operatorCommands: readonly Command[] = [
     summary: "print a single-use sign-in link for an operator, good for 10 minutes",
     options: { account: { type: "string" } },
     arguments: "[--account ID]",
-    optionHelp: [["--account ID", "this operator; the first one unless given"]],
+    optionHelp: [["--account ID", "this operator; the first one whose role counts unless given"]],
     examples: ["houselights operator link"],
     run: ({ config, log, values, json }) =>
       withGround(config, log, async (ground) => {
@@ -26,8 +46,13 @@ export const operatorCommands: readonly Command[] = [
         if (asked !== undefined && account === undefined) {
           return { kind: "usage", error: "--account must be an account id", hint: "houselights operator list" };
         }
-        if (account !== undefined && !(await operatorIds(ground.db)).includes(account)) {
+        const operators = await operatorIds(ground.db);
+        if (account !== undefined && !operators.includes(account)) {
           return { kind: "refused", error: "this is no operator's account", hint: "houselights operator list" };
+        }
+        const counting = await operatorsThatCount(ground.db);
+        if (account === undefined ? operators.length > 0 && counting.length === 0 : !counting.includes(account)) {
+          return setAside;
         }
         const { secret } = await makeOperatorLink(ground, account);
         const link = `${config.publicOrigin}/operate#${secretText(secret)}`;
@@ -36,22 +61,18 @@ export const operatorCommands: readonly Command[] = [
   },
   {
     words: ["operator", "list"],
-    summary: "list who may run the service",
+    summary: "list who may run the service, when each was named, and whose role counts",
     examples: ["houselights operator list --json"],
     run: ({ config, log }) =>
-      withGround(config, log, async ({ db, keyholders }) => {
-        const operators = await listOperators({ db, keyholder: keyholders.operator });
+      withGround(config, log, async ({ db, keyholders, clock }) => {
+        const operators = await listOperators({ db, keyholder: keyholders.operator, clock });
         return {
           kind: "done",
-          json: operators.map(({ accountId, name, addresses }) => ({
-            accountId,
-            name,
-            addresses: addresses.map(({ address }) => address),
-          })),
+          json: operators,
           lines:
             operators.length === 0
               ? ["no operator yet; `houselights operator link` makes the first"]
-              : operators.map(operatorLine),
+              : operators.flatMap(operatorLines),
         };
       }),
   },
@@ -72,6 +93,23 @@ export const operatorCommands: readonly Command[] = [
       }),
   },
   {
+    words: ["operator", "keep"],
+    summary: "say that an operator is one, whose role a containment has set aside",
+    arguments: "ID",
+    positionals: 1,
+    examples: ["houselights operator keep 0199c0de-0000-7000-8000-000000000000"],
+    run: ({ config, log, positionals: [id] }) =>
+      withGround(config, log, async ({ db, clock, random }) => {
+        const accountId = parseId<AccountId>(id);
+        if (accountId === undefined) {
+          return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
+        }
+        return (await keepOperator({ db, clock, random }, accountId, host)) === "kept"
+          ? { kind: "done", lines: ["operator kept"], json: { accountId } }
+          : { kind: "refused", error: "this account is no operator", hint: "houselights operator list" };
+      }),
+  },
+  {
     words: ["operator", "remove"],
     summary: "make an operator a viewer again",
     arguments: "ID [--yes]",
@@ -86,9 +124,9 @@ export const operatorCommands: readonly Command[] = [
           return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
         }
         if (call.values["yes"] !== true) {
-          const operators = await listOperators({ db, keyholder: keyholders.operator });
+          const operators = await listOperators({ db, keyholder: keyholders.operator, clock });
           const one = operators.find((operator) => operator.accountId === accountId);
-          if (one !== undefined) call.say(operatorLine(one));
+          for (const line of one === undefined ? [] : operatorLines(one)) call.say(line);
           if (!(await confirmed(call, "it may run the service no longer; go on?"))) {
             return { kind: "refused", error: "nobody was removed", hint: "--yes removes without asking" };
           }

@@ -1,9 +1,11 @@
 import { parseId } from "../kernel/brand.ts";
-import { toIso } from "../kernel/clock.ts";
+import { readInstant, toIso } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
 import { refuseOrigin } from "../signals/endpoint.ts";
 import {
   addReceiver,
+  endTokens,
+  isTokenNewSince,
   listReceivers,
   removeReceiver,
   renewToken,
@@ -37,10 +39,19 @@ async function findReceiver(
 const nameOption = { name: { type: "string" } } as const;
 const nameHelp = ["--name NAME", "the relying service, by its name or id"] as const;
 
-function receiverLines({ id, name, tokenExpiresAt, addressesBecause, pushOrigin, streams }: ListedReceiver): string[] {
+function receiverLines({
+  id,
+  name,
+  tokenExpiresAt,
+  tokenMade,
+  addressesBecause,
+  pushOrigin,
+  streams,
+}: ListedReceiver): string[] {
   return [
     `${name}  ${id}`,
     `  token good until      ${instant(toIso(tokenExpiresAt))}`,
+    `  token made            ${tokenMade === null ? "the record knows nothing of it" : `${instant(toIso(tokenMade.at))} by ${tokenMade.by}`}`,
     `  is told addresses     ${addressesBecause ?? "no"}`,
     `  may be pushed to      ${pushOrigin ?? "no: it polls"}`,
     ...streams.flatMap((stream) => [
@@ -132,7 +143,11 @@ export const signalCommands: readonly Command[] = [
         const receivers = await listReceivers(db);
         return {
           kind: "done",
-          json: receivers.map((one) => ({ ...one, tokenExpiresAt: toIso(one.tokenExpiresAt) })),
+          json: receivers.map((one) => ({
+            ...one,
+            tokenExpiresAt: toIso(one.tokenExpiresAt),
+            tokenMade: one.tokenMade && { ...one.tokenMade, at: toIso(one.tokenMade.at) },
+          })),
           lines: receivers.length === 0 ? ["no relying service is told anything"] : receivers.flatMap(receiverLines),
         };
       }),
@@ -167,6 +182,47 @@ export const signalCommands: readonly Command[] = [
           ],
         };
       }),
+  },
+  {
+    words: ["signals", "end-tokens"],
+    summary: "end the tokens of relying services, of all or of those made since an instant; each needs another then",
+    arguments: "[--since INSTANT] [--yes]",
+    options: { since: { type: "string" }, yes: { type: "boolean" } },
+    optionHelp: [
+      ["--since INSTANT", "only those made then or later, and those that the record knows nothing of"],
+      ["--yes", "without asking"],
+    ],
+    examples: ["houselights signals end-tokens --since 2026-11-22T20:00:00Z"],
+    run: (call) => {
+      const typed = textOf(call.values, "since");
+      const since = typed === undefined ? undefined : readInstant(typed);
+      if (typed !== undefined && since === undefined) {
+        return Promise.resolve({ kind: "usage", error: "--since must be an instant of ISO 8601" } as const);
+      }
+      return withGround(call.config, call.log, async (ground): Promise<Outcome> => {
+        const all = await listReceivers(ground.db);
+        const some = since === undefined ? all : all.filter((one) => isTokenNewSince(one, since));
+        if (some.length === 0) return { kind: "done", json: { ended: 0 }, lines: ["no token to end"] };
+        if (call.values["yes"] !== true) {
+          for (const line of some.flatMap(receiverLines)) call.say(line);
+        }
+        if (!(await confirmed(call, "their tokens open nothing from then on, until each has another; go on?"))) {
+          return { kind: "refused", error: "no token was ended", hint: "--yes ends them without asking" };
+        }
+        const ended = await endTokens(
+          ground,
+          some.map(({ id }) => id),
+          host,
+        );
+        return {
+          kind: "done",
+          json: { ended },
+          lines: [
+            `${numbered(ended, "token")} ended; houselights signals token makes another, signals remove takes a service out`,
+          ],
+        };
+      });
+    },
   },
   {
     words: ["signals", "remove"],

@@ -1,5 +1,5 @@
 import type { AccountId, Epoch } from "../kernel/brand.ts";
-import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, fromDate, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
 import { doubtAddresses, findAccount } from "../accounts/accounts.ts";
@@ -20,6 +20,13 @@ const unknownCopyMs = 90 * dayMs;
 export const doubtedFrom = (containedAt: EpochMs, copiedAt: EpochMs | null): EpochMs =>
   copiedAt ?? plus(containedAt, -unknownCopyMs);
 
+/** From when on what was added is new to somebody who looks now: since the last containment's copy, and no longer than when nobody knows. */
+export async function doubtedNow(tx: Tx, now: EpochMs): Promise<EpochMs> {
+  const row = await tx.one<{ since: Date }>(`select since from added_since order by epoch desc limit 1`);
+  const unknown = doubtedFrom(now, null);
+  return row === undefined ? unknown : (Math.max(fromDate(row.since), unknown) as EpochMs);
+}
+
 /**
  * SQL: whether a row does not count. The row has `epoch` (of what proved its adding), `confirmed_epoch` (of the session
  * in which its owner kept it, or 0) and `doubted_at` (null, unless this one row is doubted); `addedAt` is its instant.
@@ -33,11 +40,55 @@ export const isDoubted = (row: string, addedAt = `${row}.added_at`): string =>
 export const isDoubtedAddress = (row: string): string =>
   `(not ${row}.founding and ${isDoubted(row, `${row}.confirmed_at`)})`;
 
-/** From this containment on, what was added since then does not count. In the containment's own transaction. */
-export async function doubtAddedSince(tx: Tx, epoch: Epoch, since: EpochMs): Promise<void> {
-  await tx.run(`insert into added_since (epoch, since) values ($1, $2) on conflict (epoch) do nothing`, [
-    epoch,
-    toDate(since),
+/**
+ * From this containment on, what was added since then does not count, and of operators only `operators` do
+ * (`operatorsToCount`). In the containment's own transaction. A row that lies there already was written by nobody of ours,
+ * whose epochs are new: it would doubt nothing.
+ */
+export async function doubtAddedSince(
+  tx: Tx,
+  epoch: Epoch,
+  since: EpochMs,
+  operators: readonly AccountId[],
+): Promise<void> {
+  await tx.run(
+    `insert into added_since (epoch, since, operators) values ($1, $2, $3)
+     on conflict (epoch) do update set since = excluded.since, operators = excluded.operators`,
+    [epoch, toDate(since), operators],
+  );
+}
+
+/**
+ * SQL: the role of the account `row` as it counts now. An operator's does if every containment has found so, or somebody
+ * who may has said so since; it is a viewer's until then. Asked of operators' rows alone.
+ */
+export const roleThatCounts = (row: string): string =>
+  `case when ${row}.role = 'operator' and exists (select from added_since s where ${row}.id <> all (s.operators))
+        then 'viewer' else ${row}.role end`;
+
+/** Whose role counts now. */
+export async function operatorsThatCount(tx: Tx): Promise<AccountId[]> {
+  const rows = await tx.many<{ id: AccountId }>(
+    `select a.id from account a where a.role = 'operator' and ${roleThatCounts("a")} = 'operator' order by a.id`,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * An operator counts, whatever containments have found up to the epoch of what says so (`null`: the host). One that commits
+ * meanwhile finds anew. @returns false if they did.
+ */
+export const letCount = async (tx: Tx, operator: AccountId, upTo: Epoch | null): Promise<boolean> =>
+  (await tx.run(
+    `update added_since set operators = array_append(operators, $1::uuid)
+      where $1 <> all (operators) and ($2::bigint is null or epoch <= $2)`,
+    [operator, upTo],
+  )) > 0;
+
+/** Who is one no more does not count by being made one behind the service's back. */
+export async function countNoMore(tx: Tx, operator: AccountId): Promise<void> {
+  await tx.run(`update added_since set operators = array_remove(operators, $1::uuid) where $1 = any (operators)`, [
+    operator,
   ]);
 }
 

@@ -7,6 +7,7 @@ import type { Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors } from "./floors.ts";
+import { operatorsToCount } from "./operators.ts";
 import { queueFanOut } from "../signals/queue-signal.ts";
 import { refusedOfCopy, toldOf } from "./reconcile.ts";
 import { readStanding } from "./standing.ts";
@@ -51,7 +52,10 @@ export async function adoptDatabase({ db, witness, clock, random }: Needs, opera
   const epoch = await db.transaction(async (tx) => {
     const now = clock.now();
     const raised = await raiseFloors(tx, kinds, now, remembered === null ? 0 : highest(remembered) + 1);
-    if (passwordsToo) await doubtAddedSince(tx, raised, doubtedFrom(now, null));
+    if (passwordsToo) {
+      const since = doubtedFrom(now, null);
+      await doubtAddedSince(tx, raised, since, await operatorsToCount(tx, since, "host"));
+    }
     const detail = { adopted: true, "passwords too": passwordsToo, epoch: raised, kinds, operator };
     await append(tx, now, { kind: "copy detected", detail }, random);
     await queueFanOut(tx, random, null, toldOf(kinds), now, "copy refused");

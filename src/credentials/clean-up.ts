@@ -2,6 +2,7 @@ import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, hourMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
+import { countNoMore } from "./added-since.ts";
 import { forgetChallenges } from "./passkey-challenge.ts";
 import { forgetPasskeys } from "./passkeys.ts";
 
@@ -56,4 +57,5 @@ export async function forgetCredentials(tx: Tx, accountId: AccountId): Promise<v
   await tx.run(`delete from passkey_challenge where account_id = $1`, [accountId]);
   await tx.run(`delete from totp where account_id = $1`, [accountId]);
   await tx.run(`delete from recovery_code where account_id = $1`, [accountId]);
+  await countNoMore(tx, accountId);
 }

@@ -11,7 +11,7 @@ import { append } from "../timeline/append.ts";
 import { openAccounts } from "../accounts/accounts.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import type { SignalKind } from "../signals/events.ts";
-import { isDoubted } from "./added-since.ts";
+import { isDoubted, roleThatCounts } from "./added-since.ts";
 
 export type PasskeyId = Brand<string, "PasskeyId">;
 
@@ -62,7 +62,7 @@ export async function readPasskeyProof(
   if (way === undefined) return undefined;
   return tx.one<PasskeyProof>(
     `select p.account_id as "accountId", p.id as "passkeyId", p.public_key as "publicKey", p.counter,
-            p.handle_digest as "handleDigest", a.role, a.generation, a.data_key as "dataKey",
+            p.handle_digest as "handleDigest", ${roleThatCounts("a")} as role, a.generation, a.data_key as "dataKey",
             (select max(epoch) from floor) as epoch
        from passkey p join account a on a.id = p.account_id
       where p.account_id = $1 and p.id = $2 and ${counts("p", "$3")}`,

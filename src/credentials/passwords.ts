@@ -5,6 +5,7 @@ import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { roleThatCounts } from "./added-since.ts";
 import type { SeenFloors } from "./floors.ts";
 import { costText, ordinaryCost, readCost, type HashCost, type HashPool } from "./hash-pool.ts";
 import type { Lane } from "./lanes.ts";
@@ -99,7 +100,7 @@ export async function readPasswordProof(
             case when ok.it then p.parameters else $4 end as parameters,
             case when ok.it then p.record else $5 end as record,
             ok.it as acceptable,
-            coalesce(a.role, 'viewer') as role,
+            coalesce(${roleThatCounts("a")}, 'viewer') as role,
             coalesce(a.generation, 1) as generation,
             case when ok.it then a.data_key else $6 end as "dataKey",
             f.epoch,

@@ -14,6 +14,8 @@ import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
 import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "./added-since.ts";
 import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
+import { operatorsToCount } from "./operators.ts";
+import { refusePassword } from "./refuse-password.ts";
 import { readStanding, type Standing } from "./standing.ts";
 
 interface Needs {
@@ -210,8 +212,6 @@ export async function carryOut(
   return raised;
 }
 
-/** `carried` are kinds in which the database was behind until a moment ago. */
-async function repair(
 /** What containing one account does to its rows, as far as somebody could get in by them. */
 async function containAlone(tx: Tx, random: Random, account: AccountId, now: EpochMs): Promise<void> {
   await refusePassword(tx, account, now);
@@ -222,6 +222,8 @@ async function containAlone(tx: Tx, random: Random, account: AccountId, now: Epo
   await queueSignal(tx, random, account, ["password compromised", "session revoked"], "account contained", now);
 }
 
+/** `carried` are kinds in which the database was behind until a moment ago. */
+async function repair(
   needs: Needs,
   connection: Tx,
   databaseId: string,
@@ -266,7 +268,10 @@ async function raise(
   return transaction(async (tx) => {
     const epoch = await raiseFloors(tx, kinds, now, atLeast);
     // A containment that this database does not know of: nor does it know when the copy was taken.
-    if (kinds.includes("password")) await doubtAddedSince(tx, epoch, doubtedFrom(now, null));
+    if (kinds.includes("password")) {
+      const since = doubtedFrom(now, null);
+      await doubtAddedSince(tx, epoch, since, await operatorsToCount(tx, since, "host"));
+    }
     await append(tx, now, { kind, detail: { ...detail, epoch, kinds } }, random);
     await queueFanOut(tx, random, null, toldOf(kinds), now, kind === "contained" ? kind : "copy refused");
     await found?.(tx, now, { ...detail, epoch });

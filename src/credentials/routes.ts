@@ -20,7 +20,7 @@ import {
 } from "../wire/accounts.ts";
 import { IdParams } from "../wire/common.ts";
 import { changePassword } from "./change-password.ts";
-import { addOperator, listOperators, removeOperator } from "./operators.ts";
+import { addOperator, keepOperator, listOperators, removeOperator } from "./operators.ts";
 import { beginSignUp, codeLifetimeMs, confirmSignUp } from "./sign-up.ts";
 
 /** What the operations of this room need, all together. */
@@ -119,9 +119,8 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
       const { accountId } = viewerOf(request);
       return {
         operators: operators.map((operator) => ({
-          accountId: operator.accountId,
-          name: operator.name,
-          addresses: operator.addresses.map(({ address }) => address),
+          ...operator,
+          addresses: [...operator.addresses],
           current: operator.accountId === accountId,
         })),
       };
@@ -138,6 +137,21 @@ export function credentialRoutes(app: App, needs: CredentialNeeds): void {
           return reply.send({ kind: "operator-added" });
         case "no-such-account":
           return refuse(reply, "not-found", { detail: "no account has this address" });
+        case "contained":
+          return refuse(reply, "renew-first");
+      }
+    },
+  );
+
+  app.post(
+    "/api/operators/:id/keep",
+    { config: { access: "fresh operator" }, schema: { params: IdParams, response: { 200: OperatorChanged } } },
+    async (request, reply) => {
+      switch (await keepOperator(needs, request.params.id as AccountId, viewerOf(request))) {
+        case "kept":
+          return reply.send({ kind: "operator-kept" });
+        case "not-an-operator":
+          return refuse(reply, "not-found");
         case "contained":
           return refuse(reply, "renew-first");
       }

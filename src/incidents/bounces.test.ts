@@ -434,7 +434,7 @@ test("an address that was added since the copy was taken, and is used first, get
   await db.run(`update incident set state = 'closed' where id = $1`, [before]);
   relay.letters.length = 0;
 
-  await db.transaction((tx) => doubtAddedSince(tx, 2 as Epoch, plus(clock.now(), -dayMs)));
+  await db.transaction((tx) => doubtAddedSince(tx, 2 as Epoch, plus(clock.now(), -dayMs), []));
   const incidentId = await campaign();
   expect(relay.letters.map(({ to }) => to)).toEqual([one!.address]);
   expect(await bounce(tokenOf(one!.address))).toBe("second address");

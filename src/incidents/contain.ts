@@ -13,13 +13,16 @@ import { callOffDeletion } from "../accounts/deletion.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
 import { carryOut, isAnnounced } from "../credentials/reconcile.ts";
+import { operatorsToCount, operatorStandings, standingOf } from "../credentials/operators.ts";
 import { refusePassword } from "../credentials/refuse-password.ts";
 import { readStanding } from "../credentials/standing.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { queueFanOut, queueSignal } from "../signals/queue-signal.ts";
+import { readTokensSince } from "../signals/receivers.ts";
 import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
+import type { StandingOperator } from "../wire/accounts.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
 import { copiedSince, incidentInHand, keysCallForRefusal, readCopiedSince, writeIncident } from "./open.ts";
@@ -64,6 +67,10 @@ export interface Containment {
   readonly countedMs: number;
   /** `owed`: the keyholder did not answer; nothing else starts until it has been told. */
   readonly witness: "told" | "owed";
+  /** Whose role as an operator counts from now on; absent for one account, and where it could not be read. */
+  readonly operators?: StandingOperator[];
+  /** Relying services, and those whose tokens are new; absent likewise. */
+  readonly receivers?: { readonly all: number; readonly newOnes: readonly string[] };
 }
 
 /**
@@ -87,7 +94,7 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
  *
  * A fixed number of rows changes, whatever the number of accounts: sessions and credentials carry the epoch of what
  * proved them and are refused below the floor of their kind; what was added since the copy was taken is doubted by one
- * row more. The floors, the case, the timeline entry, the queued
+ * row more, which also says whose role as an operator counts from now on. The floors, the case, the timeline entry, the queued
  * signals and the push commit together or not at all. The witness is told the intent before and the result after; if
  * the keyholder is down, this commits all the same and says that the witness is owed. Running it twice raises the
  * floors twice; there is no undo. Several at once take turns, from the announcement to the confirmation.
@@ -106,6 +113,10 @@ export async function contain(needs: Needs, order: ContainOrder): Promise<Contai
       return undefined;
     });
   const countedMs = monotonicMs() - countStarted;
+  const outlasting = await readOutlasting(db, doubtedSince).catch((thrown: unknown) => {
+    log.warn({ reason: messageOf(thrown) }, "what outlasts this could not be read; the containment is in force");
+    return undefined;
+  });
   return {
     kind: "contained",
     ...contained,
@@ -113,8 +124,18 @@ export async function contain(needs: Needs, order: ContainOrder): Promise<Contai
     floors: inForce.kinds,
     counted: counted ?? null,
     countedMs,
+    ...outlasting,
   };
 }
+
+/** What a containment does not end and somebody has to look at: operators, and the tokens of relying services. */
+export const readOutlasting = async (
+  tx: Tx,
+  since: EpochMs,
+): Promise<Required<Pick<Containment, "operators" | "receivers">>> => ({
+  operators: (await operatorStandings(tx)).map((one) => standingOf(one, since)),
+  receivers: await readTokensSince(tx, since),
+});
 
 /** With millions of accounts a count takes minutes, and whoever contains has other things to do. */
 export const countWithinMs = 3 * secondMs;
@@ -146,7 +167,7 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
           : { incidentId: inHand, reference: "" };
       const { reference, since } = await noteContained(tx, incident.incidentId, order, epoch, at);
       const doubtedSince = doubtedFrom(at, since);
-      await doubtAddedSince(tx, epoch, doubtedSince);
+      await doubtAddedSince(tx, epoch, doubtedSince, await operatorsToCount(tx, doubtedSince, order.operator));
       const detail = {
         epoch,
         mode: order.mode,

@@ -292,7 +292,13 @@ test("a dry run says what telling everybody would take, with and without a case,
     deadlines: deadlineRules,
     wayOut: { ...relayed, price: { perThousand: 1_000, currency: "USD" } },
   };
-  const order = { mode: "everyone-out", keepTools: false, account: undefined, withinMs: null } as const;
+  const order = {
+    mode: "everyone-out",
+    keepTools: false,
+    account: undefined,
+    withinMs: null,
+    operator: "host",
+  } as const;
   const before = await wouldContain(way, null, order);
   expect(before).toMatchObject({
     kind: "would-contain",

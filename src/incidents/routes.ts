@@ -127,7 +127,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
         return refuse(reply, "malformed-request", { fields: [{ field: "body.accountId", rule }] });
       }
       if (dryRun === true) {
-        const would = await wouldContain(needs, open, { mode, keepTools, account, withinMs: countBesideMs });
+        const would = await wouldContain(needs, open, { mode, keepTools, account, withinMs: countBesideMs, operator });
         if (would === undefined) return refuse(reply, "not-found", { detail: "no such account" });
         return reply.send(would);
       }

@@ -4,7 +4,8 @@ import type { Db } from "../db/db.ts";
 import type { Contained, ContainmentMode, IncidentStatus } from "../wire/incidents.ts";
 import { doubtedFrom } from "../credentials/added-since.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
-import { kindsOf, type Containment } from "./contain.ts";
+import { operatorsToCount } from "../credentials/operators.ts";
+import { kindsOf, readOutlasting, type Containment } from "./contain.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
 import type { GivenUp } from "./despite-full-disk.ts";
 import type { DeadlineRule } from "./deadlines.ts";
@@ -16,8 +17,10 @@ export function containedReply(
   contained: Exclude<Containment, { kind: "no-such-account" }>,
   givenUp: GivenUp | undefined,
 ): Contained {
+  const { receivers, ...rest } = contained;
   return {
-    ...contained,
+    ...rest,
+    ...(receivers && { receivers: { ...receivers, newOnes: [...receivers.newOnes] } }),
     at: toIso(contained.at),
     floors: [...contained.floors],
     ...(givenUp === undefined ? {} : { reserve: givenUp }),
@@ -46,12 +49,15 @@ export async function wouldContain(
     account,
     keysReachable = false,
     withinMs,
+    operator,
   }: {
     readonly mode: ContainmentMode;
     readonly keepTools: boolean;
     readonly account: AccountId | undefined;
     readonly keysReachable?: boolean;
     readonly withinMs: number | null;
+    /** Who contains: their own role outlasts it. */
+    readonly operator: string;
   },
 ): Promise<Contained | undefined> {
   const floors = await readFloors(db);
@@ -79,12 +85,16 @@ export async function wouldContain(
     db.snapshotWithin(withinMs, (tx) => countRefused(tx, raised, at, doubtedSince)),
     db.snapshotWithin(withinMs, (tx) => planCampaign({ db: tx, clock, deadlines, ...wayOut }, incidentId)),
   ]);
+  const { operators, receivers } = await readOutlasting(db, doubtedSince);
+  const toCount: readonly string[] = await operatorsToCount(db, doubtedSince, operator);
   return {
     ...answer,
     mode,
     epoch,
     floors: kinds,
     counted: counted ?? null,
+    operators: operators.map((one) => ({ ...one, counts: one.counts && toCount.includes(one.accountId) })),
+    receivers: { ...receivers, newOnes: [...receivers.newOnes] },
     ...(letters === undefined ? {} : { letters }),
   };
 }

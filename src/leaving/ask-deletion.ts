@@ -7,6 +7,7 @@ import { lookUpForm } from "../mail/address.ts";
 import { append } from "../timeline/append.ts";
 import { holdAccount, openAccounts } from "../accounts/accounts.ts";
 import { callOffDeletion, isLastOperator, planDeletion, plannedDeletion } from "../accounts/deletion.ts";
+import { operatorsThatCount } from "../credentials/added-since.ts";
 import { changed, prepareChange, undoLifetimeMs } from "../credentials/changed.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
@@ -54,7 +55,7 @@ export async function askDeletion(
   const done = await refusable(() =>
     db.transaction(async (tx) => {
       // First, since it locks other operators' rows in their order.
-      if (await isLastOperator(tx, accountId)) {
+      if (await isLastOperator(tx, accountId, operatorsThatCount)) {
         why = { kind: "last-operator" };
         throw new Refused();
       }

@@ -11,6 +11,7 @@ import { append } from "../timeline/append.ts";
 import { readSince } from "../timeline/read.ts";
 import { openAccounts } from "../accounts/accounts.ts";
 import { dueDeletions, isLastOperator, shredAccount } from "../accounts/deletion.ts";
+import { operatorsThatCount } from "../credentials/added-since.ts";
 import { forgetCredentials } from "../credentials/clean-up.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { forgetBouncesOf } from "../incidents/bounced-addresses.ts";
@@ -57,7 +58,7 @@ export async function deleteAccount(
   let why: DeleteOutcome = "not-due";
   const done = await refusable(() =>
     db.transaction(async (tx) => {
-      if (await isLastOperator(tx, accountId)) {
+      if (await isLastOperator(tx, accountId, operatorsThatCount)) {
         why = "last-operator";
         throw new Refused();
       }

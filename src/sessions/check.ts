@@ -5,6 +5,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Presented, Proof, Viewer } from "../http/viewer.ts";
+import { roleThatCounts } from "../credentials/added-since.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import { inUse } from "./in-use.ts";
 import { readToken } from "./tokens.ts";
@@ -115,7 +116,7 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
         `select s.account_id as "accountId", s.id as "sessionId", s.digest, s.class, s.epoch, s.generation,
                 s.expires_at as "expiresAt", s.proved_at as "provedAt", s.proof,
                 s.strongly_proved_at as "stronglyProvedAt", s.last_seen_at < $4 as stale,
-                a.role, f.epoch as floor
+                ${roleThatCounts("a")} as role, f.epoch as floor
            from session s
            join account a on a.id = s.account_id
            join floor f on f.kind = s.class

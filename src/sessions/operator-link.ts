@@ -10,6 +10,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
 import { createAccount, namePlace, operatorIds } from "../accounts/accounts.ts";
 import { bareEvent, recordEvent } from "../accounts/security-events.ts";
+import { letCount, operatorsThatCount, roleThatCounts } from "../credentials/added-since.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "./open-session.ts";
 import { endReplaced } from "./replaced.ts";
@@ -26,8 +27,8 @@ export const operatorLinkLifetimeMs = 10 * minuteMs;
 
 /**
  * Makes a single-use link for an operator, to be printed on the host: whoever runs this holds the machine already, so
- * it works when nobody can sign in and mail is down. For the operator named, or the first; where there is none yet, the
- * link's use creates one. The secret belongs in the fragment of a URL, which no server and no log ever sees.
+ * it works when nobody can sign in and mail is down. For the operator named, or the first whose role counts; where there is none
+ * yet, the link's use creates one. The secret belongs in the fragment of a URL, which no server and no log ever sees.
  */
 export async function makeOperatorLink(
   { db, clock, random }: Omit<Needs, "keyholder" | "lifetimesMs">,
@@ -37,7 +38,7 @@ export async function makeOperatorLink(
   const secret = newSecret(random);
   const expiresAt = plus(now, operatorLinkLifetimeMs);
   await db.transaction(async (tx) => {
-    const accountId = named ?? (await operatorIds(tx))[0] ?? null;
+    const accountId = named ?? (await operatorsThatCount(tx))[0] ?? null;
     await tx.run(
       `insert into operator_link (digest, account_id, epoch, created_at, expires_at)
        select $1, $2, max(epoch), $3, $4 from floor`,
@@ -91,7 +92,7 @@ async function judgeLink(
 
   const accountId = link.accountId ?? newId<AccountId>(random, now);
   const existing = await db.one<{ dataKey: Buffer; generation: number }>(
-    `select data_key as "dataKey", generation from account where id = $1 and role = 'operator'`,
+    `select data_key as "dataKey", generation from account a where id = $1 and ${roleThatCounts("a")} = 'operator'`,
     [accountId],
   );
   if (existing === undefined && link.accountId !== null) return { kind: "refused" };
@@ -110,6 +111,7 @@ async function judgeLink(
         await tx.run(`select 1 from instance for update`);
         if ((await operatorIds(tx)).length > 0) throw new Refused();
         await createAccount(tx, { accountId, role: "operator", locale, dataKey, sealedName, now });
+        await letCount(tx, accountId, link.epoch);
         await recordEvent(tx, bareEvent(random, accountId, "account created", now));
       }
       const proof = { epoch: link.epoch, generation, floors: ["link"], by: "host" as const };

@@ -7,6 +7,7 @@ import type { Keyholder } from "../keyholder/keyholder.ts";
 import type { LogSignIn } from "../http/sign-in-log.ts";
 import { withinLimit } from "../http/throttle.ts";
 import type { Viewer } from "../http/viewer.ts";
+import { roleThatCounts } from "../credentials/added-since.ts";
 import type { SeenFloors } from "../credentials/floors.ts";
 import { bareEvent } from "../accounts/security-events.ts";
 import { holdPasswordSetAt } from "../credentials/passwords.ts";
@@ -142,7 +143,7 @@ async function judgeStep(needs: Needs, { step, typed, network, replaces }: StepO
       where ${good} and s.tries < $5 and a.id = s.account_id and a.generation = s.generation
       returning s.class, s.sealed_label as "sealedLabel", s.sealed_network as "sealedNetwork",
                 s.sealed_event as "sealedEvent", s.epoch, s.generation,
-                s.password_set_at as "passwordSetAt", a.role`,
+                s.password_set_at as "passwordSetAt", ${roleThatCounts("a")} as role`,
     [...found, stepTries],
   );
   if (row === undefined) return { kind: "step-over" };

@@ -6,6 +6,7 @@ import { Secret } from "../kernel/secret.ts";
 import { sqlState, type Db, type Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
+import { readPlaced, type PlacedEntry } from "../timeline/read-placed.ts";
 import { dropWaiting } from "./drop-waiting.ts";
 
 export type ReceiverId = Brand<string, "ReceiverId">;
@@ -38,6 +39,16 @@ const columns = `id, name, audience, data_key as "dataKey", addresses_because as
 
 /** What a relying service presents: 256 bits, of which the row has the digest. */
 export const tokenText = (token: Secret): string => Buffer.from(token.reveal()).toString("base64url");
+
+/** SQL: `nameOf` of a row's token. */
+const tokenName = `encode(substr(token_digest, 1, 8), 'hex')`;
+const tokenActs = ["relying service added", "relying service changed"] as const;
+
+/**
+ * A token's name in the record: a part of the digest that its row has. It opens nothing, and says of a row whether its token is one that
+ * was made here.
+ */
+const nameOf = (token: Secret): string => token.digest().subarray(0, 8).toString("hex");
 
 export interface ReceiverOrder {
   readonly name: string;
@@ -83,7 +94,7 @@ export async function addReceiver(
           toDate(now),
         ],
       );
-      const detail = { receiver: id, name, by, "sees addresses": addressesBecause !== null };
+      const detail = { receiver: id, name, by, "sees addresses": addressesBecause !== null, token: nameOf(token) };
       await append(tx, now, { kind: "relying service added", detail }, random);
     });
   } catch (thrown) {
@@ -112,8 +123,36 @@ export async function renewToken(
       toDate(expiresAt),
     ]);
     if (renewed === 0) return undefined;
-    await append(tx, now, { kind: "relying service changed", detail: { receiver: id, by, what: "token" } }, random);
+    const detail = { receiver: id, by, what: "token", token: nameOf(token) };
+    await append(tx, now, { kind: "relying service changed", detail }, random);
     return { token, expiresAt };
+  });
+}
+
+/**
+ * Ends the tokens of these relying services: each opens nothing until an operator makes it another. What is pushed to them goes on,
+ * to where was agreed with each. @returns how many were good until then.
+ */
+export async function endTokens(
+  { db, clock, random }: Omit<Needs, "keyholder">,
+  ids: readonly ReceiverId[],
+  by: string,
+): Promise<number> {
+  const now = clock.now();
+  return db.transaction(async (tx) => {
+    const ended = await tx.many<{ id: ReceiverId }>(
+      `update signal_receiver set token_expires_at = $2 where id = any($1) and token_expires_at > $2 returning id`,
+      [ids, toDate(now)],
+    );
+    for (const { id } of ended) {
+      await append(
+        tx,
+        now,
+        { kind: "relying service changed", detail: { receiver: id, by, what: "token ended" } },
+        random,
+      );
+    }
+    return ended.length;
   });
 }
 
@@ -156,6 +195,8 @@ export async function receiverOf(tx: Tx, token: Secret, now: EpochMs): Promise<R
 
 export interface ListedReceiver extends Omit<Receiver, "dataKey"> {
   readonly tokenExpiresAt: EpochMs;
+  /** When its token was made, by an account's id or "host"; `null`: the record knows of none such. */
+  readonly tokenMade: { readonly at: EpochMs; readonly by: string } | null;
   readonly streams: readonly {
     readonly id: string;
     readonly method: "push" | "poll";
@@ -173,11 +214,45 @@ export interface ListedReceiver extends Omit<Receiver, "dataKey"> {
   }[];
 }
 
+/**
+ * What the record says of a receiver's token. Entries of before tokens were named there stand for the token that was made last
+ * then, if nothing that names one has come since.
+ */
+function madeOf(acts: readonly PlacedEntry[], id: ReceiverId, tokenName: string): ListedReceiver["tokenMade"] {
+  const own = acts.filter(({ kind, detail }) => {
+    const isOfToken = kind === "relying service added" || detail["what"] === "token";
+    return detail["receiver"] === id && isOfToken;
+  });
+  const last = own.at(-1);
+  if (last === undefined || (last.detail["token"] ?? tokenName) !== tokenName) return null;
+  const { by } = last.detail;
+  return { at: last.at, by: typeof by === "string" ? by : "host" };
+}
+
+/** Whether a token may have been made, or written into the database, by whoever took the copy. */
+export const isTokenNewSince = ({ tokenMade }: Pick<ListedReceiver, "tokenMade">, since: EpochMs): boolean =>
+  tokenMade === null || tokenMade.at >= since;
+
+/** How many relying services there are, and those whose token is new since then. */
+export async function readTokensSince(
+  tx: Tx,
+  since: EpochMs,
+): Promise<{ readonly all: number; readonly newOnes: readonly string[] }> {
+  const rows = await tx.many<{ id: ReceiverId; name: string; tokenName: string }>(
+    `select id, name, ${tokenName} as "tokenName" from signal_receiver order by made_at, id`,
+  );
+  const acts = rows.length === 0 ? [] : await readPlaced(tx, tokenActs);
+  const newOnes = rows.filter((row) => isTokenNewSince({ tokenMade: madeOf(acts, row.id, row.tokenName) }, since));
+  return { all: rows.length, newOnes: newOnes.map(({ name }) => name) };
+}
+
 /** Every relying service with its streams, as operators see them. */
 export async function listReceivers(tx: Tx): Promise<ListedReceiver[]> {
-  const receivers = await tx.many<Receiver & { tokenExpiresAt: Date }>(
-    `select ${columns}, token_expires_at as "tokenExpiresAt" from signal_receiver order by made_at, id`,
+  const receivers = await tx.many<Receiver & { tokenExpiresAt: Date; tokenName: string }>(
+    `select ${columns}, token_expires_at as "tokenExpiresAt", ${tokenName} as "tokenName"
+       from signal_receiver order by made_at, id`,
   );
+  const acts = receivers.length === 0 ? [] : await readPlaced(tx, tokenActs);
   type Row = Omit<ListedReceiver["streams"][number], "takenAt"> & { receiverId: ReceiverId; takenAt: Date | null };
   const streams = await tx.many<Row>(
     `select s.receiver_id as "receiverId", s.id, s.method, s.status, s.status_reason as "statusReason", s.taken, s.refused,
@@ -186,9 +261,10 @@ export async function listReceivers(tx: Tx): Promise<ListedReceiver[]> {
             exists (select from signal_delivery d where d.stream_id = s.id and d.kind = 'verification') as verifying
        from signal_stream s order by s.made_at, s.id`,
   );
-  return receivers.map(({ dataKey: _key, tokenExpiresAt, ...receiver }) => ({
+  return receivers.map(({ dataKey: _key, tokenExpiresAt, tokenName, ...receiver }) => ({
     ...receiver,
     tokenExpiresAt: fromDate(tokenExpiresAt),
+    tokenMade: madeOf(acts, receiver.id, tokenName),
     streams: streams
       .filter(({ receiverId }) => receiverId === receiver.id)
       .map(({ receiverId: _id, takenAt, ...one }) => ({

@@ -65,6 +65,7 @@ export const timelineKinds = [
   "recovery ended",
   "change taken back",
   "operator added",
+  "operator kept",
   "operator removed",
   "operator link made",
   "operator link used",

@@ -222,16 +222,33 @@ export const CurrentNotice = Closed({
 /** POST /api/operator-sessions: the single-use link's secret, taken from the fragment. */
 export const UseOperatorLink = Closed({ secret: Type.String({ minLength: 20, maxLength: 100 }) });
 
-/** GET|POST /api/operators, DELETE /api/operators/{id} */
+/** Who has the role of an operator, as the record knows them. */
+export const StandingOperator = Closed({
+  accountId: Id,
+  /** When they were named, or kept after a containment, and by whom: an account's id, or "host". Null: the record does not know. */
+  named: Type.Union([Closed({ at: Instant, by: Type.String() }), Type.Null()]),
+  /** Named since the copy may have been taken, or behind the service's back. */
+  isNew: Type.Boolean(),
+  /** Whether the role counts; what was set aside by a containment counts again once it is kept. */
+  counts: Type.Boolean(),
+});
+export type StandingOperator = Static<typeof StandingOperator>;
+
+/** GET|POST /api/operators, DELETE /api/operators/{id}, POST /api/operators/{id}/keep */
 export const Operators = Closed({
   operators: Type.Array(
-    Closed({ accountId: Id, name: Type.String(), addresses: Type.Array(Type.String()), current: Type.Boolean() }),
+    Closed({
+      ...StandingOperator.properties,
+      name: Type.String(),
+      addresses: Type.Array(Type.String()),
+      current: Type.Boolean(),
+    }),
   ),
 });
 export type Operators = Static<typeof Operators>;
 export const AddOperator = Closed({ address: Address });
 export const OperatorChanged = Closed({
-  kind: Type.Union([Type.Literal("operator-added"), Type.Literal("operator-removed")]),
+  kind: Type.Union([Type.Literal("operator-added"), Type.Literal("operator-removed"), Type.Literal("operator-kept")]),
 });
 
 /** GET /api/mailbox */

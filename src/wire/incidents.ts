@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { StandingOperator } from "./accounts.ts";
 import { Alarm } from "./alarms.ts";
 import { LeavesBy, LetterPace, LettersOut, Plan } from "./campaign.ts";
 import { ListedReceiver } from "./signals.ts";
@@ -82,6 +83,10 @@ export const Contained = Closed({
   witness: Type.Union([Type.Literal("told"), Type.Literal("owed")]),
   /** The disk was full, and this much of the reserve was given up for it; absent on any other day. */
   reserve: Type.Optional(Closed({ givenUpBytes: Type.Integer(), leftBytes: Type.Integer() })),
+  /** Whose role as an operator counts from then on; absent for one account, and where it could not be read. */
+  operators: Type.Optional(Type.Array(StandingOperator)),
+  /** How many relying services there are, and the names of those whose token was made since the copy may have been taken. */
+  receivers: Type.Optional(Closed({ all: Type.Integer(), newOnes: Type.Array(Type.String()) })),
   /** What telling everybody would take, in a dry run. */
   letters: Type.Optional(Plan),
 });
@@ -184,13 +189,13 @@ export const IncidentStatus = Closed({
   containedAt: Type.Union([Instant, Type.Null()]),
   /** Since when `containment` is in force. */
   containmentAt: Type.Union([Instant, Type.Null()]),
+  /** The copy is said to be of later than every containment: nothing of what was copied is refused. */
+  copiedSinceContained: Type.Boolean(),
   epoch: Type.Union([Type.Integer(), Type.Null()]),
   /** Tools were spared by it; where sessions are, they are too. */
   keptTools: Type.Boolean(),
   letters: Type.Union([LetterSum, Type.Null()]),
   lettersFinishedAt: Type.Union([Instant, Type.Null()]),
-  /** The copy is said to be of later than every containment: nothing of what was copied is refused. */
-  copiedSinceContained: Type.Boolean(),
   /** Null while no campaign runs. */
   letterPace: Type.Union([LetterPace, Type.Null()]),
   /** Null while they go out, and where none has gone. */

@@ -138,6 +138,8 @@ export const ListedReceiver = Closed({
   audience: Type.String(),
   pushOrigin: Type.Union([Type.String(), Type.Null()]),
   tokenExpiresAt: Instant,
+  /** When and by whom its token was made: an account's id, or "host". Null: the record knows nothing of it. */
+  tokenMade: Type.Union([Closed({ at: Instant, by: Type.String() }), Type.Null()]),
   streams: Type.Array(
     Closed({
       id: Id,

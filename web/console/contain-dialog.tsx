@@ -10,7 +10,7 @@ import { Failed } from "../app/failed.tsx";
 import { Field, Form, type Filled } from "../app/form.tsx";
 import { Cancelled, useProved } from "../app/proof.tsx";
 import { incidentQuery } from "../app/queries.ts";
-import { say, showDecimal, showExact, showNumber } from "../text/say.ts";
+import { say, showDecimal, showExact, showList, showNumber } from "../text/say.ts";
 import { roomText } from "./disk-notice.tsx";
 import { costText, endText } from "./plan-view.tsx";
 
@@ -124,6 +124,7 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
           <>
             <CountList counts={counts.data?.counted} />
             {counts.data?.letters !== undefined && <ToTell plan={counts.data.letters} />}
+            <WhoCounts operators={counts.data?.operators} text="contain.operators" />
           </>
         )}
         <label className="check">
@@ -145,6 +146,22 @@ function ToTell({ plan }: { readonly plan: Plan }) {
         {endText(plan)}
       </span>
       <span className="soft">{costText(plan)}</span>
+    </div>
+  );
+}
+
+interface WhoCountsProps {
+  readonly operators: Done["operators"];
+  readonly text: "contain.operators" | "contain.done.operators";
+}
+
+/** Says that the roles of some operators are set aside; nothing if none is. */
+function WhoCounts({ operators = [], text }: WhoCountsProps) {
+  const counting = operators.filter(({ counts }) => counts).length;
+  if (counting === operators.length) return null;
+  return (
+    <div className="notice is-alarm" role="status">
+      <strong>{say(text, { counting, all: operators.length })}</strong>
     </div>
   );
 }
@@ -207,6 +224,15 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
         </div>
       )}
       <CountList counts={done.counted} />
+      <WhoCounts operators={done.operators} text="contain.done.operators" />
+      {done.receivers !== undefined && done.receivers.newOnes.length > 0 && (
+        <div className="notice">
+          <span>{say("contain.done.receivers", { names: showList(done.receivers.newOnes) })}</span>
+          <pre className="command" tabIndex={0}>
+            houselights signals list
+          </pre>
+        </div>
+      )}
       {done.floors.includes("totp") && (
         <div className="notice">
           <span>{say("contain.done.keys")}</span>

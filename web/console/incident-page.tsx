@@ -20,7 +20,7 @@ import { LettersWentOut } from "./letters-went-out.tsx";
 import { Live } from "./live.tsx";
 import { ReceiptForm } from "./receipt-form.tsx";
 import { NextStep, StateSteps, stepOf } from "./next-step.tsx";
-import { nameOf } from "./operator-list.tsx";
+import { nameOf, OperatorList } from "./operator-list.tsx";
 import { Renewals } from "./renewals.tsx";
 import { ReviewList } from "./review-list.tsx";
 import { saidText } from "./said.ts";
@@ -111,6 +111,7 @@ function CaseFile({ incident, live }: { readonly incident: IncidentStatus; reado
             </Part>
           </>
         )}
+        {incident.state !== "closed" && <OperatorList />}
         <Part id="timeline" heading={say("case.timeline")} wide>
           <Timeline entries={incident.timeline} />
         </Part>

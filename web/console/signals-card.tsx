@@ -34,7 +34,9 @@ export function SignalsCard({ receivers }: { readonly receivers: ConsoleNumbers[
                 receiver.streams.length === 0
                   ? [
                       <tr key={receiver.id}>
-                        <th scope="row">{receiver.name}</th>
+                        <th scope="row">
+                          {receiver.name} <TokenMade receiver={receiver} />
+                        </th>
                         <td colSpan={5} className="soft">
                           {say("signals.no-stream", { date: showInstant(receiver.tokenExpiresAt) })}
                         </td>
@@ -43,7 +45,8 @@ export function SignalsCard({ receivers }: { readonly receivers: ConsoleNumbers[
                   : receiver.streams.map((stream) => (
                       <tr key={stream.id} className={isSick(stream) ? "is-surplus" : undefined}>
                         <th scope="row">
-                          {receiver.name} <span className="soft small">{say(`signals.method.${stream.method}`)}</span>
+                          {receiver.name} <span className="soft small">{say(`signals.method.${stream.method}`)}</span>{" "}
+                          <TokenMade receiver={receiver} />
                         </th>
                         <td>
                           {say(`signals.status.${stream.status}`)}
@@ -71,6 +74,17 @@ export function SignalsCard({ receivers }: { readonly receivers: ConsoleNumbers[
       )}
       <p className="soft small">{say("signals.what")}</p>
     </section>
+  );
+}
+
+/** Since when its token is in use: one that the record knows nothing of was made by nobody of ours. */
+function TokenMade({ receiver: { tokenMade } }: { readonly receiver: ConsoleNumbers["receivers"][number] }) {
+  return (
+    <span className="soft small">
+      {tokenMade === null
+        ? say("signals.token.unrecorded")
+        : say("signals.token.made", { at: showInstant(tokenMade.at) })}
+    </span>
   );
 }
 

@@ -278,8 +278,24 @@ function newHandler(strict: boolean) {
     if (pathname === "/api/operators") {
       return answer(response, 200, {
         operators: [
-          { accountId: idOf(1), name: "Ada", addresses: ["operator@example.org"], current: true },
-          { accountId: idOf(5), name: "", addresses: ["night-shift@example.org"], current: false },
+          {
+            accountId: idOf(1),
+            name: "Ada",
+            addresses: ["operator@example.org"],
+            current: true,
+            named: { at: ago(400 * 24 * hourMs), by: "host" },
+            isNew: false,
+            counts: true,
+          },
+          {
+            accountId: idOf(5),
+            name: "",
+            addresses: ["night-shift@example.org"],
+            current: false,
+            named: { at: ago(50 * hourMs), by: idOf(1) },
+            isNew: true,
+            counts: caseState === "none",
+          },
         ],
       });
     }
@@ -571,6 +587,7 @@ function pretendedReceivers(): Static<typeof Console>["receivers"] {
       audience: "https://music.example/signals",
       pushOrigin: "https://music.example",
       tokenExpiresAt: ago(-200 * 24 * hourMs),
+      tokenMade: { at: ago(165 * 24 * hourMs), by: "host" },
       streams: [
         { ...stream, id: idOf(8_001), method: "push", status: "enabled", taken: 210_448, waiting: 12 },
         {
@@ -592,6 +609,7 @@ function pretendedReceivers(): Static<typeof Console>["receivers"] {
       audience: "https://books.example",
       pushOrigin: null,
       tokenExpiresAt: ago(-100 * 24 * hourMs),
+      tokenMade: null,
       streams: [],
     },
   ];
@@ -618,6 +636,7 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     containment: contained ? "everyone-out" : null,
     containedAt: contained ? ago(29 * hourMs) : null,
     containmentAt: contained ? ago(29 * hourMs) : null,
+    copiedSinceContained: false,
     epoch: contained ? 7 : null,
     keptTools: false,
     letters: sent ? sumOf(31_000 + (Math.floor(Date.now() / 1_000) % 9_000)) : null,
@@ -636,7 +655,6 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     letterPace:
       state === "notifying"
         ? {
-    copiedSinceContained: false,
             pausedAt: paused ? ago(600_000) : null,
             pausedWhy: paused ? "the letter in de: a word of it was not filled in" : null,
             heldBack: paused ? null : { waiting: 1_204, percent: 40 },

@@ -27,7 +27,8 @@ export const de: Catalogue<"de"> = {
   "failed.missing.title": "Hier ist nichts",
   "failed.missing.what": "Vielleicht ist die Adresse falsch, oder was hier war, wurde entfernt.",
   "failed.operators.title": "Diese Seite ist für Betreiber",
-  "failed.operators.what": "Sie sind angemeldet, aber Ihr Konto darf den Dienst nicht betreiben.",
+  "failed.operators.what":
+    "Sie sind angemeldet, aber Ihr Konto darf den Dienst nicht betreiben. Wurden Sie kurz vor einer Eindämmung Betreiber, muss ein anderer Sie erst behalten.",
   "failed.refused.title": "Das ging nicht",
   "failed.refused.what": "Nichts wurde geändert.",
   "failed.unsure":

@@ -23,7 +23,8 @@ export const en = {
   "failed.missing.title": "There is nothing here",
   "failed.missing.what": "The address may be wrong, or what was here has been removed.",
   "failed.operators.title": "This page is for operators",
-  "failed.operators.what": "You are signed in, but your account may not run the service.",
+  "failed.operators.what":
+    "You are signed in, but your account may not run the service. If you were made an operator shortly before a containment, another one has to keep you first.",
   "failed.refused.title": "That did not work",
   "failed.refused.what": "Nothing was changed.",
   "failed.unsure":

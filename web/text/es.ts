@@ -25,7 +25,8 @@ export const es: Catalogue<"es"> = {
   "failed.missing.title": "Aquí no hay nada",
   "failed.missing.what": "Quizá la dirección esté mal, o se haya quitado lo que había aquí.",
   "failed.operators.title": "Esta página es para operadores",
-  "failed.operators.what": "Ha entrado, pero su cuenta no puede manejar el servicio.",
+  "failed.operators.what":
+    "Ha entrado, pero su cuenta no puede manejar el servicio. Si le hicieron operador poco antes de una contención, otro tiene que conservarle primero.",
   "failed.refused.title": "No ha funcionado",
   "failed.refused.what": "No se ha cambiado nada.",
   "failed.unsure":

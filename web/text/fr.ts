@@ -25,7 +25,8 @@ export const fr: Catalogue<"fr"> = {
   "failed.missing.title": "Il n’y a rien ici",
   "failed.missing.what": "L’adresse est peut-être fausse, ou ce qui était ici a été retiré.",
   "failed.operators.title": "Cette page est pour les exploitants",
-  "failed.operators.what": "Vous êtes connecté, mais votre compte ne peut pas gérer le service.",
+  "failed.operators.what":
+    "Vous êtes connecté, mais votre compte ne peut pas gérer le service. Si vous êtes devenu exploitant peu avant un confinement, un autre doit d’abord vous garder.",
   "failed.refused.title": "Cela n’a pas marché",
   "failed.refused.what": "Rien n’a été changé.",
   "failed.unsure":

@@ -25,7 +25,8 @@ export const ja: Catalogue<"ja"> = {
   "failed.missing.title": "ここには何もありません",
   "failed.missing.what": "アドレスが間違っているか、あったものが取り除かれたのかもしれません。",
   "failed.operators.title": "このページは運営者用です",
-  "failed.operators.what": "サインインしていますが、あなたのアカウントではサービスを運営できません。",
+  "failed.operators.what":
+    "サインインしていますが、あなたのアカウントではサービスを運営できません。封じ込めの直前に運営者になった場合は、先にほかの運営者が残すと決める必要があります。",
   "failed.refused.title": "うまくいきませんでした",
   "failed.refused.what": "何も変更されていません。",
   "failed.unsure":

@@ -273,7 +273,8 @@ export const de: Catalogue = {
   "problem.foreign-origin.what":
     "Zu Ihrer Sicherheit wurde es nicht angenommen, und nichts wurde geändert. Wenn Sie auf unserer eigenen Seite sind, öffnen Sie sie neu und wiederholen Sie es.",
   "problem.operators-only.title": "Diese Seite ist für Betreiber",
-  "problem.operators-only.what": "Sie sind angemeldet, aber Ihr Konto darf den Dienst nicht betreiben.",
+  "problem.operators-only.what":
+    "Sie sind angemeldet, aber Ihr Konto darf den Dienst nicht betreiben. Wurden Sie kurz vor einer Eindämmung Betreiber, muss ein anderer Sie erst behalten.",
   "problem.other.title": "Das ging nicht",
   "problem.other.what": "Nichts wurde geändert. Öffnen Sie die Seite noch einmal und wiederholen Sie es.",
   "problem.broken.title": "Bei uns ist etwas kaputtgegangen",

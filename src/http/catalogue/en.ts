@@ -257,7 +257,8 @@ export const en = {
   "problem.foreign-origin.what":
     "For your safety it was not accepted, and nothing was changed. If you are on our own page, open it again and repeat.",
   "problem.operators-only.title": "This page is for operators",
-  "problem.operators-only.what": "You are signed in, but your account may not run the service.",
+  "problem.operators-only.what":
+    "You are signed in, but your account may not run the service. If you were made an operator shortly before a containment, another one has to keep you first.",
   "problem.other.title": "That did not work",
   "problem.other.what": "Nothing was changed. Open the page again and repeat.",
   "problem.broken.title": "Something broke on our side",

@@ -264,7 +264,8 @@ export const es: Catalogue = {
   "problem.foreign-origin.what":
     "Por su seguridad no se ha aceptado, y no se ha cambiado nada. Si está en nuestra propia página, ábrala otra vez y repítalo.",
   "problem.operators-only.title": "Esta página es para operadores",
-  "problem.operators-only.what": "Ha entrado, pero su cuenta no puede manejar el servicio.",
+  "problem.operators-only.what":
+    "Ha entrado, pero su cuenta no puede manejar el servicio. Si le hicieron operador poco antes de una contención, otro tiene que conservarle primero.",
   "problem.other.title": "No ha funcionado",
   "problem.other.what": "No se ha cambiado nada. Abra la página otra vez y repítalo.",
   "problem.broken.title": "Algo se ha roto por nuestra parte",

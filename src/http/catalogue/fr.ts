@@ -274,7 +274,8 @@ export const fr: Catalogue = {
   "problem.foreign-origin.what":
     "Pour votre sécurité, ce n’a pas été accepté, et rien n’a été changé. Si vous êtes sur notre propre page, rouvrez-la et recommencez.",
   "problem.operators-only.title": "Cette page est pour les exploitants",
-  "problem.operators-only.what": "Vous êtes connecté, mais votre compte ne peut pas exploiter le service.",
+  "problem.operators-only.what":
+    "Vous êtes connecté, mais votre compte ne peut pas exploiter le service. Si vous êtes devenu exploitant peu avant un confinement, un autre doit d’abord vous garder.",
   "problem.other.title": "Cela n’a pas marché",
   "problem.other.what": "Rien n’a été changé. Rouvrez la page et recommencez.",
   "problem.broken.title": "Quelque chose s’est cassé chez nous",

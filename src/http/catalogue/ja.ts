@@ -264,7 +264,8 @@ export const ja: Catalogue = {
   "problem.foreign-origin.what":
     "安全のため受け付けず、何も変更していません。当サービスのページにいる場合は、開き直してもう一度行ってください。",
   "problem.operators-only.title": "このページは運営者用です",
-  "problem.operators-only.what": "サインインしていますが、あなたのアカウントではサービスを運営できません。",
+  "problem.operators-only.what":
+    "サインインしていますが、あなたのアカウントではサービスを運営できません。封じ込めの直前に運営者になった場合は、先にほかの運営者が残すと決める必要があります。",
   "problem.other.title": "うまくいきませんでした",
   "problem.other.what": "何も変更されていません。ページを開き直して、もう一度行ってください。",
   "problem.broken.title": "サービス側で問題が起きました",

@@ -222,6 +222,7 @@ export const cases: Declarations = {
     columns: {
       epoch: shown("since which containment", because.epoch),
       since: shown("from when on", because.time),
+      operators: shown("which operators' roles it has found to count", "the check reads it with the session"),
     },
   },
   sign_in_window: {

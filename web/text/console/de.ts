@@ -56,6 +56,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "signals.taken": "Abgenommen",
   "signals.lost": "Abgelehnt oder verworfen",
   "signals.no-stream": "hat noch keinen Strom; sein Token gilt bis {date}",
+  "signals.token.made": "Token gemacht {at}",
+  "signals.token.unrecorded": "die Aufzeichnung kennt sein Token nicht",
   "signals.method.push": "wird beliefert",
   "signals.method.poll": "holt ab",
   "signals.status.enabled": "an",
@@ -280,6 +282,22 @@ export const de: ConsoleCatalogue<"de"> = {
   "console.operators.remove.what": "Das Konto bleibt; es darf den Dienst nicht mehr betreiben.",
   "console.operators.you": "Sie",
   "console.operators.last": "Der letzte Betreiber kann nicht entfernt werden.",
+  "console.operators.named": "benannt {at} von {by}",
+  "console.operators.named.host": "benannt {at} durch einen Befehl auf dem Server",
+  "console.operators.unrecorded": "Die Aufzeichnung weiß nichts davon: Diese Rolle hat nicht der Dienst vergeben.",
+  "console.operators.new": "Benannt, seit die Kopie gemacht worden sein kann",
+  "console.operators.older": "Davor benannt",
+  "console.operators.aside": "Seit einer Eindämmung zählt diese Rolle nicht, bis sie jemand behält.",
+  "console.operators.keep": "Behalten",
+  "console.operators.keep.label": "{name} als Betreiber behalten",
+  "console.operators.keep.what":
+    "Die Person darf den Dienst wieder betreiben. Fragen Sie sie vorher, und nicht per Mail, wer sie wann benannt hat.",
+  "contain.operators":
+    "Betreiber, deren Rolle zählen wird: {counting} von {all}. Wer benannt wurde, seit die Kopie gemacht worden sein kann, ist es wieder, sobald jemand die Rolle behält. Ihre zählt.",
+  "contain.done.operators":
+    "Betreiber, deren Rolle zählt: {counting} von {all}. Behalten oder entfernen Sie die übrigen in der Fallakte.",
+  "contain.done.receivers":
+    "{names}: Token angeschlossener Dienste, gemacht, seit die Kopie gemacht worden sein kann. Sehen Sie auf dem Server nach:",
   "console.operators.no-account": "Kein Konto hat diese Adresse.",
   "step.open": "Eindämmen",
   "step.contained": "Die Briefe schreiben",
@@ -682,6 +700,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "step.paused": "Die Briefe sind angehalten",
   "case.missing.waiting.one": "1 Brief wartet",
   "case.missing.waiting.other": "{count} Briefe warten",
+  "said.the copy was taken after the last containment: contain again":
+    "die Kopie wurde nach der letzten Eindämmung genommen: noch einmal eindämmen",
   "said.the theft is not contained": "der Diebstahl ist nicht eingedämmt",
   "said.nobody has been told: the campaign was not started":
     "niemand wurde benachrichtigt: die Briefe sind nicht begonnen",
@@ -700,8 +720,6 @@ export const de: ConsoleCatalogue<"de"> = {
     "er kennt den Schlüssel nicht, der diese Zeitleiste unterschreibt",
   "said.its name is not UTF-8; rename it": "ihr Name ist nicht UTF-8; benennen Sie sie um",
   "said.it is not a file": "sie ist keine Datei",
-  "said.the copy was taken after the last containment: contain again":
-    "die Kopie wurde nach der letzten Eindämmung genommen: noch einmal eindämmen",
   "said.it has no video track": "sie hat keine Bildspur",
   "said.its picture has no size": "ihr Bild hat keine Größe",
   "said.its headers say more than a film has": "ihre Kopfdaten sagen mehr, als ein Film hat",

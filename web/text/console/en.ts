@@ -54,6 +54,8 @@ export const en = {
   "signals.taken": "Taken",
   "signals.lost": "Refused or dropped",
   "signals.no-stream": "has made no stream yet; its token is good until {date}",
+  "signals.token.made": "token made {at}",
+  "signals.token.unrecorded": "the record knows nothing of its token",
   "signals.method.push": "pushed",
   "signals.method.poll": "polled",
   "signals.status.enabled": "on",
@@ -274,6 +276,22 @@ export const en = {
   "console.operators.remove.what": "The account stays; it may no longer run the service.",
   "console.operators.you": "you",
   "console.operators.last": "The last operator cannot be removed.",
+  "console.operators.named": "named {at} by {by}",
+  "console.operators.named.host": "named {at} by a command on the server",
+  "console.operators.unrecorded": "The record knows nothing of it: this role was not given by the service.",
+  "console.operators.new": "Named since the copy may have been taken",
+  "console.operators.older": "Named before that",
+  "console.operators.aside": "Since a containment this role does not count, until somebody keeps it.",
+  "console.operators.keep": "Keep",
+  "console.operators.keep.label": "Keep {name} as operator",
+  "console.operators.keep.what":
+    "They may run the service again. Ask them first, and not by mail, who named them and when.",
+  "contain.operators":
+    "Operators whose role will count: {counting} of {all}. Who was named since the copy may have been taken is one again once somebody keeps them. Yours counts.",
+  "contain.done.operators":
+    "Operators whose role counts: {counting} of {all}. Keep or remove the others in the case file.",
+  "contain.done.receivers":
+    "{names}: tokens of relying services made since the copy may have been taken. Look at them on the server:",
   "console.operators.no-account": "No account has this address.",
   "step.open": "Contain",
   "step.contained": "Write the letters",
@@ -659,6 +677,8 @@ export const en = {
   "step.paused": "Letters are paused",
   "case.missing.waiting.one": "1 letter is waiting",
   "case.missing.waiting.other": "{count} letters are waiting",
+  "said.the copy was taken after the last containment: contain again":
+    "the copy was taken after the last containment: contain again",
   "said.the theft is not contained": "the theft is not contained",
   "said.nobody has been told: the campaign was not started": "nobody has been told: the letters were not started",
   "said.the campaign is not finished": "the letters are not finished",
@@ -677,8 +697,6 @@ export const en = {
   "said.it is not a file": "it is not a file",
   "said.it has no video track": "it has no video track",
   "said.its picture has no size": "its picture has no size",
-  "said.the copy was taken after the last containment: contain again":
-    "the copy was taken after the last containment: contain again",
   "said.its headers say more than a film has": "its headers say more than a film has",
   "said.its length is not known": "its length is not known",
   "said.its video codec is not known": "its video codec is not known",

@@ -55,6 +55,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "signals.taken": "Recogidos",
   "signals.lost": "Rechazados o descartados",
   "signals.no-stream": "aún no tiene flujo; su token vale hasta el {date}",
+  "signals.token.made": "token creado el {at}",
+  "signals.token.unrecorded": "el registro no conoce su token",
   "signals.method.push": "se le entrega",
   "signals.method.poll": "viene a recoger",
   "signals.status.enabled": "activo",
@@ -290,6 +292,22 @@ export const es: ConsoleCatalogue<"es"> = {
   "console.operators.remove.what": "La cuenta se queda; ya no puede manejar el servicio.",
   "console.operators.you": "usted",
   "console.operators.last": "Al último operador no se le puede quitar.",
+  "console.operators.named": "nombrado el {at} por {by}",
+  "console.operators.named.host": "nombrado el {at} por un comando en el servidor",
+  "console.operators.unrecorded": "El registro no sabe nada de ello: este papel no lo dio el servicio.",
+  "console.operators.new": "Nombrados desde que pudo hacerse la copia",
+  "console.operators.older": "Nombrados antes",
+  "console.operators.aside": "Desde una contención este papel no cuenta, hasta que alguien lo conserve.",
+  "console.operators.keep": "Conservar",
+  "console.operators.keep.label": "Conservar a {name} como operador",
+  "console.operators.keep.what":
+    "Podrá volver a llevar el servicio. Pregúntele antes, y no por correo, quién le nombró y cuándo.",
+  "contain.operators":
+    "Operadores cuyo papel contará: {counting} de {all}. Quien fue nombrado desde que pudo hacerse la copia vuelve a serlo en cuanto alguien lo conserve. El suyo cuenta.",
+  "contain.done.operators":
+    "Operadores cuyo papel cuenta: {counting} de {all}. Conserve o retire a los demás en el expediente.",
+  "contain.done.receivers":
+    "{names}: tokens de servicios asociados, creados desde que pudo hacerse la copia. Mírelos en el servidor:",
   "console.operators.no-account": "Ninguna cuenta tiene esta dirección.",
   "step.open": "Contener",
   "step.contained": "Escribir las cartas",
@@ -689,6 +707,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "case.missing.waiting.one": "1 carta espera",
   "case.missing.waiting.many": "{count} de cartas esperan",
   "case.missing.waiting.other": "{count} cartas esperan",
+  "said.the copy was taken after the last containment: contain again":
+    "la copia se hizo después de la última contención: contener otra vez",
   "said.the theft is not contained": "el robo no está contenido",
   "said.nobody has been told: the campaign was not started": "no se ha avisado a nadie: las cartas no se han iniciado",
   "said.the campaign is not finished": "las cartas no han terminado",
@@ -707,8 +727,6 @@ export const es: ConsoleCatalogue<"es"> = {
   "said.it is not a file": "no es un archivo",
   "said.it has no video track": "no tiene pista de vídeo",
   "said.its picture has no size": "su imagen no tiene tamaño",
-  "said.the copy was taken after the last containment: contain again":
-    "la copia se hizo después de la última contención: contener otra vez",
   "said.its headers say more than a film has": "sus cabeceras dicen más de lo que tiene una película",
   "said.its length is not known": "no se conoce su duración",
   "said.its video codec is not known": "no se conoce su códec de vídeo",

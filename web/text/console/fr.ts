@@ -56,6 +56,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "signals.taken": "Pris",
   "signals.lost": "Refusés ou abandonnés",
   "signals.no-stream": "n’a pas encore de flux ; son jeton est bon jusqu’au {date}",
+  "signals.token.made": "jeton fait le {at}",
+  "signals.token.unrecorded": "le registre ne connaît pas son jeton",
   "signals.method.push": "livré",
   "signals.method.poll": "vient chercher",
   "signals.status.enabled": "actif",
@@ -292,6 +294,22 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "console.operators.remove.what": "Le compte reste ; il ne peut plus gérer le service.",
   "console.operators.you": "vous",
   "console.operators.last": "Le dernier exploitant ne peut pas être retiré.",
+  "console.operators.named": "nommé le {at} par {by}",
+  "console.operators.named.host": "nommé le {at} par une commande sur le serveur",
+  "console.operators.unrecorded": "Le registre n’en sait rien : ce rôle n’a pas été donné par le service.",
+  "console.operators.new": "Nommés depuis que la copie a pu être faite",
+  "console.operators.older": "Nommés avant",
+  "console.operators.aside": "Depuis un confinement, ce rôle ne compte plus tant que personne ne le garde.",
+  "console.operators.keep": "Garder",
+  "console.operators.keep.label": "Garder {name} comme exploitant",
+  "console.operators.keep.what":
+    "Cette personne pourra de nouveau gérer le service. Demandez-lui d’abord, et pas par courriel, qui l’a nommée et quand.",
+  "contain.operators":
+    "Exploitants dont le rôle comptera : {counting} sur {all}. Qui a été nommé depuis que la copie a pu être faite le redevient dès que quelqu’un garde son rôle. Le vôtre compte.",
+  "contain.done.operators":
+    "Exploitants dont le rôle compte : {counting} sur {all}. Gardez ou retirez les autres dans le dossier.",
+  "contain.done.receivers":
+    "{names} : jetons de services associés, faits depuis que la copie a pu être faite. Regardez-les sur le serveur :",
   "console.operators.no-account": "Aucun compte n’a cette adresse.",
   "step.open": "Contenir",
   "step.contained": "Écrire les lettres",
@@ -701,6 +719,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "case.missing.waiting.one": "{count} lettre attend",
   "case.missing.waiting.many": "{count} de lettres attendent",
   "case.missing.waiting.other": "{count} lettres attendent",
+  "said.the copy was taken after the last containment: contain again":
+    "la copie a été faite après le dernier confinement : contenir encore une fois",
   "said.the theft is not contained": "le vol n’est pas contenu",
   "said.nobody has been told: the campaign was not started":
     "personne n’a été prévenu : les lettres n’ont pas été commencées",
@@ -719,8 +739,6 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "said.its name is not UTF-8; rename it": "son nom n’est pas en UTF-8 ; renommez-le",
   "said.it is not a file": "ce n’est pas un fichier",
   "said.it has no video track": "il n’a pas de piste vidéo",
-  "said.the copy was taken after the last containment: contain again":
-    "la copie a été faite après le dernier confinement : contenir encore une fois",
   "said.its picture has no size": "son image n’a pas de taille",
   "said.its headers say more than a film has": "ses en-têtes annoncent plus qu’un film n’en a",
   "said.its length is not known": "sa durée n’est pas connue",

@@ -53,6 +53,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "signals.taken": "受領済み",
   "signals.lost": "拒否または破棄",
   "signals.no-stream": "ストリームはまだありません。トークンの期限：{date}",
+  "signals.token.made": "トークンの作成：{at}",
+  "signals.token.unrecorded": "記録にこのトークンはありません",
   "signals.method.push": "送信",
   "signals.method.poll": "取得",
   "signals.status.enabled": "有効",
@@ -259,6 +261,21 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "console.operators.remove.what": "アカウントは残ります。サービスの運営はできなくなります。",
   "console.operators.you": "あなた",
   "console.operators.last": "最後の運営者は外せません。",
+  "console.operators.named": "{at}に{by}が指名",
+  "console.operators.named.host": "{at}にサーバー上のコマンドで指名",
+  "console.operators.unrecorded": "記録に指名がありません。この役割はサービスが与えたものではありません。",
+  "console.operators.new": "コピーされた可能性のある時以降に指名",
+  "console.operators.older": "それより前に指名",
+  "console.operators.aside": "封じ込め以降、この役割は残すと決められるまで無効です。",
+  "console.operators.keep": "残す",
+  "console.operators.keep.label": "{name}を運営者として残す",
+  "console.operators.keep.what":
+    "この人は再びサービスを運営できます。先に、メール以外の方法で、いつ誰に指名されたかを本人に確かめてください。",
+  "contain.operators":
+    "役割が有効な運営者：{all}人中{counting}人。コピーされた可能性のある時以降に指名された人は、誰かが残すと決めるまで無効です。あなたの役割は有効です。",
+  "contain.done.operators": "役割が有効な運営者：{all}人中{counting}人。残りの人は事案の記録で残すか外してください。",
+  "contain.done.receivers":
+    "{names}：コピーされた可能性のある時以降に作られた連携サービスのトークン。サーバー上で確かめてください：",
   "console.operators.no-account": "このアドレスのアカウントはありません。",
   "step.open": "封じ込める",
   "step.contained": "お知らせを書く",
@@ -641,6 +658,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "chart.away": "描けませんでした：{label}",
   "step.paused": "お知らせは一時停止中です",
   "case.missing.waiting.other": "{count}通のお知らせが待っています",
+  "said.the copy was taken after the last containment: contain again":
+    "最後の封じ込めより後にコピーされています：もう一度封じ込めてください",
   "said.the theft is not contained": "盗難がまだ封じ込められていません",
   "said.nobody has been told: the campaign was not started": "まだ誰にも知らせていません（お知らせが始まっていません）",
   "said.the campaign is not finished": "お知らせがまだ終わっていません",
@@ -658,8 +677,6 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "said.its name is not UTF-8; rename it": "名前がUTF-8ではありません。変更してください",
   "said.it is not a file": "ファイルではありません",
   "said.it has no video track": "映像トラックがありません",
-  "said.the copy was taken after the last containment: contain again":
-    "最後の封じ込めより後にコピーされています：もう一度封じ込めてください",
   "said.its picture has no size": "映像の大きさがわかりません",
   "said.its headers say more than a film has": "ヘッダーの値が映画としてありえません",
   "said.its length is not known": "長さがわかりません",
