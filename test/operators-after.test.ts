@@ -69,6 +69,7 @@ beforeEach(async () => {
 describe("an operator who was named since the copy was taken", () => {
   test("by a stolen session, runs the service before a containment that spares sessions, and not after it", async () => {
     const older = await named();
+    await integrateNow();
     clock.advance(hourMs);
     const copiedAt = clock.now();
     clock.advance(hourMs);
@@ -122,7 +123,7 @@ describe("an operator who was named since the copy was taken", () => {
     await service.call("POST", "/api/operators", { body: { address: third.address }, cookies });
     expect(await runs(third.session)).toBe(true);
     const acts = await readTimeline(db, { kinds: ["operator kept"], limit: 3 });
-    expect(acts.map(({ detail }) => detail["by"]).toSorted()).toEqual([first, first, "host"].toSorted());
+    expect(acts.map(({ detail }) => String(detail["by"])).toSorted()).toEqual([first, first, "host"].toSorted());
     // Kept by a session from before a containment: somebody else may have it.
     await containNow();
     const late = await service.call("POST", `/api/operators/${other.accountId}/keep`, { cookies });
@@ -150,7 +151,7 @@ describe("an operator who was named since the copy was taken", () => {
     expect(operators.find(({ accountId }) => accountId === other.accountId)?.counts).toBe(false);
   });
 
-  test.each(["no entry", "an entry that says last year"])(
+  test.each(["no entry", "an entry that says last year", "an entry that says the first day of all"])(
     "by a write to the database, with %s, is no operator after a containment",
     async (entry) => {
       const copiedAt = clock.now();
@@ -160,8 +161,11 @@ describe("an operator who was named since the copy was taken", () => {
       await db.run(`update account set role = 'operator' where id = $1`, [thief.accountId]);
       if (entry !== "no entry") {
         const detail = { account: thief.accountId, by: "host" };
-        const lastYear = plus(clock.now(), -300 * dayMs);
-        await db.transaction((tx) => append(tx, lastYear, { kind: "operator added", detail }, random));
+        const [began] = await readTimeline(db, { kinds: ["operator link used"], limit: 1_000 }).then((all) =>
+          all.reverse(),
+        );
+        const at = entry.endsWith("last year") ? plus(clock.now(), -300 * dayMs) : began!.at;
+        await db.transaction((tx) => append(tx, at, { kind: "operator added", detail }, random));
       }
       expect(await runs(thief.session)).toBe(true);
       await openIncident(ground, { reason: "test", copiedAt: toIso(copiedAt) }, "host");
@@ -192,8 +196,12 @@ describe("an operator who was named since the copy was taken", () => {
 });
 
 test("the host's link is for the first whose role counts, and lets nobody in whose does not", async () => {
+  const now = clock.now();
+  clock.set(plus(now, -1_000 * dayMs));
   const thief = await named();
+  clock.set(now);
   // Theirs is the oldest account, and would be the first.
+  expect((await operatorIds(db))[0]).toBe(thief.accountId);
   await containNow();
   const [counting] = await operatorsThatCount(db);
   expect(counting).toBe(first);

@@ -51,7 +51,7 @@ function receiverLines({
   return [
     `${name}  ${id}`,
     `  token good until      ${instant(toIso(tokenExpiresAt))}`,
-    `  token made            ${tokenMade === null ? "the record knows nothing of it" : `${instant(toIso(tokenMade.at))} by ${tokenMade.by}`}`,
+    `  token made            ${tokenMade === null ? "the record knows nothing of it" : `${instant(toIso(tokenMade.notBefore ?? tokenMade.at))} by ${tokenMade.by}`}`,
     `  is told addresses     ${addressesBecause ?? "no"}`,
     `  may be pushed to      ${pushOrigin ?? "no: it polls"}`,
     ...streams.flatMap((stream) => [
@@ -146,7 +146,10 @@ export const signalCommands: readonly Command[] = [
           json: receivers.map((one) => ({
             ...one,
             tokenExpiresAt: toIso(one.tokenExpiresAt),
-            tokenMade: one.tokenMade && { ...one.tokenMade, at: toIso(one.tokenMade.at) },
+            tokenMade: one.tokenMade && {
+              at: toIso(one.tokenMade.notBefore ?? one.tokenMade.at),
+              by: one.tokenMade.by,
+            },
           })),
           lines: receivers.length === 0 ? ["no relying service is told anything"] : receivers.flatMap(receiverLines),
         };
@@ -185,7 +188,7 @@ export const signalCommands: readonly Command[] = [
   },
   {
     words: ["signals", "end-tokens"],
-    summary: "end the tokens of relying services, of all or of those made since an instant; each needs another then",
+    summary: "end relying services' tokens, all or those made since an instant; each needs another then",
     arguments: "[--since INSTANT] [--yes]",
     options: { since: { type: "string" }, yes: { type: "boolean" } },
     optionHelp: [

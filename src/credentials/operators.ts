@@ -30,8 +30,11 @@ interface Needs {
 /** What the record says of an operator, and whether the role counts. */
 export interface OperatorStanding {
   readonly accountId: AccountId;
-  /** When they were named, or kept after a containment, by an account's id or "host"; `null`: the record knows nothing of it. */
-  readonly named: { readonly at: EpochMs; readonly by: string } | null;
+  /**
+   * When they were named, by an account's id or "host"; `null`: the record knows nothing of it. No later than `notBefore`, which
+   * is what the record shows, and `null` until it has a place for the entry.
+   */
+  readonly named: { readonly at: EpochMs; readonly notBefore: EpochMs | null; readonly by: string } | null;
   /** The service began with them: nobody was one before. */
   readonly isFirst: boolean;
   /** False: a containment has set the role aside, and nobody who may has said since that they are one. */
@@ -50,25 +53,31 @@ export async function operatorStandings(tx: Tx): Promise<OperatorStanding[]> {
 function namingOf(account: AccountId, acts: readonly PlacedEntry[]): Pick<OperatorStanding, "named" | "isFirst"> {
   let named: OperatorStanding["named"] = null;
   let isFirst = false;
+  const [first] = acts;
   for (const act of acts) {
+    const { kind, at, notBefore } = act;
     if (act.detail["account"] !== account) continue;
-    // Those of one millisecond stand in any order.
-    const isFirstOfAll = act.at === acts[0]?.at;
-    if (act.kind === "operator removed") {
+    // Those of one millisecond and one place stand in any order.
+    const isFirstOfAll = at === first?.at && notBefore === first.notBefore;
+    if (kind === "operator removed") {
       named = null;
       isFirst = false;
-    } else if (act.kind === "operator added" || act.kind === "operator kept" || isFirstOfAll) {
+      // Kept, they are who they were, but for one of whom there was nothing.
+    } else if (kind === "operator added" || isFirstOfAll || (kind === "operator kept" && named === null)) {
       const { by } = act.detail;
-      named = { at: act.at, by: typeof by === "string" ? by : "host" };
+      named = { at, notBefore, by: typeof by === "string" ? by : "host" };
       isFirst ||= isFirstOfAll;
     }
   }
   return { named, isFirst };
 }
 
-/** Whether they may have been named by whoever took the copy: since it may have been taken, or behind the service's back. */
+/**
+ * Whether they may have been named by whoever took the copy: since it may have been taken, as far as the record shows, or behind
+ * the service's back.
+ */
 export const isNewSince = ({ named, isFirst }: Pick<OperatorStanding, "named" | "isFirst">, since: EpochMs): boolean =>
-  !isFirst && (named === null || named.at >= since);
+  !isFirst && (named === null || named.notBefore === null || named.notBefore >= since);
 
 /**
  * Whose role outlasts a containment: those of whom the record says that they were named before `since`, when the copy may have
@@ -88,7 +97,7 @@ export const standingOf = (
   since: EpochMs,
 ): StandingOperator => ({
   accountId,
-  named: named && { at: toIso(named.at), by: named.by },
+  named: named && { at: toIso(named.notBefore ?? named.at), by: named.by },
   isNew: isNewSince({ named, isFirst }, since),
   counts,
 });

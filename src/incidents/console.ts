@@ -109,7 +109,7 @@ export function consoleRoutes(
         receivers: receivers.map(({ addressesBecause: _because, privateNetwork: _private, ...one }) => ({
           ...one,
           tokenExpiresAt: toIso(one.tokenExpiresAt),
-          tokenMade: one.tokenMade && { ...one.tokenMade, at: toIso(one.tokenMade.at) },
+          tokenMade: one.tokenMade && { at: toIso(one.tokenMade.notBefore ?? one.tokenMade.at), by: one.tokenMade.by },
           streams: one.streams.map((stream) => ({
             ...stream,
             takenAt: stream.takenAt === null ? null : toIso(stream.takenAt),

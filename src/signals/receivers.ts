@@ -195,8 +195,8 @@ export async function receiverOf(tx: Tx, token: Secret, now: EpochMs): Promise<R
 
 export interface ListedReceiver extends Omit<Receiver, "dataKey"> {
   readonly tokenExpiresAt: EpochMs;
-  /** When its token was made, by an account's id or "host"; `null`: the record knows of none such. */
-  readonly tokenMade: { readonly at: EpochMs; readonly by: string } | null;
+  /** When its token was made, by an account's id or "host"; `null`: the record knows of none such. `notBefore`: see `readPlaced`. */
+  readonly tokenMade: { readonly at: EpochMs; readonly notBefore: EpochMs | null; readonly by: string } | null;
   readonly streams: readonly {
     readonly id: string;
     readonly method: "push" | "poll";
@@ -226,12 +226,12 @@ function madeOf(acts: readonly PlacedEntry[], id: ReceiverId, tokenName: string)
   const last = own.at(-1);
   if (last === undefined || (last.detail["token"] ?? tokenName) !== tokenName) return null;
   const { by } = last.detail;
-  return { at: last.at, by: typeof by === "string" ? by : "host" };
+  return { at: last.at, notBefore: last.notBefore, by: typeof by === "string" ? by : "host" };
 }
 
 /** Whether a token may have been made, or written into the database, by whoever took the copy. */
 export const isTokenNewSince = ({ tokenMade }: Pick<ListedReceiver, "tokenMade">, since: EpochMs): boolean =>
-  tokenMade === null || tokenMade.at >= since;
+  tokenMade === null || tokenMade.notBefore === null || tokenMade.notBefore >= since;
 
 /** How many relying services there are, and those whose token is new since then. */
 export async function readTokensSince(
