@@ -1,6 +1,5 @@
 import { collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
 import type { FastifyRequest } from "fastify";
-import { isIP } from "node:net";
 import { Type } from "typebox";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -8,6 +7,7 @@ import { Secret } from "../kernel/secret.ts";
 import { clockSkewLimitMs, readClockSkew } from "../db/clock-skew.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { isThisMachine } from "./network.ts";
 import { refuse } from "./problem.ts";
 import type { App } from "./server.ts";
 
@@ -110,9 +110,7 @@ const forwarding = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", 
 
 /** Whether a request comes from this machine, and not for somebody else. */
 function isLocal({ socket, headers }: FastifyRequest): boolean {
-  const peer = socket.remoteAddress ?? "";
-  const local = peer === "::1" || peer === "::ffff:127.0.0.1" || (isIP(peer) === 4 && peer.startsWith("127."));
-  return local && forwarding.every((name) => headers[name] === undefined);
+  return isThisMachine(socket.remoteAddress ?? "") && forwarding.every((name) => headers[name] === undefined);
 }
 
 function brings({ headers: { authorization = "" } }: FastifyRequest, expected: Uint8Array): boolean {

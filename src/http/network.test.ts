@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { roomServer } from "../../test/room-server.ts";
-import { networkOf, siteOf } from "./network.ts";
+import { isThisMachine, networkOf, siteOf } from "./network.ts";
 
 test.each([
   ["203.0.113.7", "203.0.113.7"],
@@ -11,7 +12,12 @@ test.each([
   ["2001:db8:1:2::", "2001:db8:1:2::/64"],
   ["::1", "0:0:0:0::/64"],
   ["fe80::1%eth0", "fe80:0:0:0::/64"],
-  ["64:ff9b::203.0.113.7", "64:ff9b:0:0::/64"],
+  ["::ffff:cb00:7107", "203.0.113.7"],
+  ["0:0:0:0:0:FFFF:CB00:7107", "203.0.113.7"],
+  ["64:ff9b::203.0.113.7", "203.0.113.7"],
+  ["64:ff9b::cb00:7107", "203.0.113.7"],
+  ["64:ff9b:1::203.0.113.7", "64:ff9b:1:0::/64"],
+  ["2001:db8::203.0.113.7", "2001:db8:0:0::/64"],
   ["not an address", "not an address"],
 ])("%s is in the network %s", (address, network) => {
   expect(networkOf(address)).toBe(network);
@@ -29,9 +35,65 @@ test.each([
   ["fe80::1%eth0", "fe80:0:0::/48"],
   ["203.0.113.7", undefined],
   ["::ffff:203.0.113.7", undefined],
+  ["::ffff:cb00:7107", undefined],
   ["not an address", undefined],
 ])("%s is of the site %s", (address, site) => {
   expect(siteOf(address)).toBe(site);
+});
+
+/** An IPv6 address as anybody may spell it (RFC 4291 section 2.2): zeros in front or none, any run of zeros left out, a dotted end. */
+const spelled = (groups: readonly number[]) =>
+  fc
+    .record({ isUpper: fc.boolean(), isPadded: fc.boolean(), isDotted: fc.boolean(), from: fc.nat(7), to: fc.nat(8) })
+    .map(({ isUpper, isPadded, isDotted, from, to }) => {
+      const hex = groups.map((group) => group.toString(16).padStart(isPadded ? 4 : 1, "0"));
+      const bytes = groups.slice(6).flatMap((group) => [group >> 8, group & 0xff]);
+      const parts = isDotted ? [...hex.slice(0, 6), bytes.join(".")] : hex;
+      const end = Math.min(to, isDotted ? 6 : 8);
+      const isLeftOut = from < end && groups.slice(from, end).every((group) => group === 0);
+      const text = isLeftOut ? `${parts.slice(0, from).join(":")}::${parts.slice(end).join(":")}` : parts.join(":");
+      return isUpper ? text.toUpperCase() : text;
+    });
+const anyGroup = fc.oneof(fc.constant(0), fc.nat(0xffff));
+
+test("every spelling of an address is counted as the same network, and no two IPv4 addresses are one", () => {
+  const carrier = fc.constantFrom([0, 0, 0, 0, 0, 0xffff], [0x64, 0xff9b, 0, 0, 0, 0]);
+  const carried = fc.tuple(carrier, anyGroup, anyGroup).chain(([prefix, high, low]) =>
+    fc.record({
+      text: spelled([...prefix, high, low]),
+      four: fc.constant([high >> 8, high & 0xff, low >> 8, low & 0xff].join(".")),
+    }),
+  );
+  fc.assert(
+    fc.property(carried, ({ text, four }) => {
+      expect([text, networkOf(text), siteOf(text)]).toEqual([text, four, undefined]);
+      expect([text, isThisMachine(text)]).toEqual([text, four.startsWith("127.")]);
+    }),
+  );
+  const sameTwice = fc
+    .array(anyGroup, { minLength: 8, maxLength: 8 })
+    .chain((groups) => fc.tuple(spelled(groups), spelled(groups)));
+  fc.assert(
+    fc.property(sameTwice, ([one, other]) => {
+      const found = (text: string) => [networkOf(text), siteOf(text), isThisMachine(text)];
+      expect([one, other, ...found(one)]).toEqual([one, other, ...found(other)]);
+    }),
+  );
+});
+
+test.each([
+  ["127.0.0.1", true],
+  ["127.255.0.9", true],
+  ["::1", true],
+  ["0:0:0:0:0:0:0:1", true],
+  ["::ffff:127.0.0.1", true],
+  ["::ffff:7f00:1", true],
+  ["::2", false],
+  ["128.0.0.1", false],
+  ["127.example", false],
+  ["::ffff:128.0.0.1", false],
+])("whether %s is this machine: %s", (address, isHere) => {
+  expect(isThisMachine(address)).toBe(isHere);
 });
 
 /** Where a request came from, as every count and every session's network has it (ASVS 5.0 15.3.4). */
