@@ -4,7 +4,8 @@ import { eventOf, pollNow, signalService, subjectOf } from "../../test/signal-se
 import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, secondMs } from "../kernel/clock.ts";
 import { sessionRevoked, streamUpdated } from "./events.ts";
-import { pollPlaces, pollStream } from "./poll.ts";
+import { pollPlaces, type PollPlaces } from "./poll-places.ts";
+import { pollStream } from "./poll.ts";
 import { queueSignal } from "./queue-signal.ts";
 import { listReceivers, receiverOf } from "./receivers.ts";
 import { dropAged } from "./settle.ts";
@@ -169,29 +170,76 @@ describe("what a poll gives", () => {
     },
   );
 
-  test("when all places are taken a poll is answered at once, and a place that was taken is given back", async () => {
-    const { receiver, token } = await relyingService();
+  const polling = async ({ receiver, token }: Awaited<ReturnType<typeof relyingService>>) => {
     const { stream_id } = await receiver.createStream({});
     const found = await receiverOf(db, new Secret(Buffer.from(token, "base64url")), clock.now());
-    const needs = { ...transmitting, log };
     const never = new AbortController().signal;
-    const ask = (places: ReturnType<typeof pollPlaces>) =>
-      pollStream(needs, places, found!, parseStreamId(stream_id), {}, never);
-    const taken = {
-      most: 1,
-      get waiting(): number {
-        return 1;
-      },
-      set waiting(_more: number) {
-        throw new Error("a place was taken that is not there");
-      },
+    return {
+      ask: (places: PollPlaces) =>
+        pollStream({ ...transmitting, log }, places, found!, parseStreamId(stream_id), {}, never),
     };
-    expect(await ask(taken)).toEqual({ sets: {} });
+  };
+  const noneFree: PollPlaces = { take: () => undefined, taken: () => 1 };
+
+  test("when all places are taken a poll is answered at once, and a place that was taken is given back", async () => {
+    const { ask } = await polling(await relyingService());
+    expect(await ask(noneFree)).toEqual({ sets: {} });
     const places = pollPlaces(1);
     const waiting = ask(places);
-    await expect.poll(() => places.waiting).toBe(1);
+    await expect.poll(() => places.taken()).toBe(1);
     await happen();
     expect(Object.keys((await waiting)!.sets)).toHaveLength(1);
-    expect(places.waiting).toBe(0);
+    expect(places.taken()).toBe(0);
+  });
+
+  test("a receiver that has all places keeps no other from waiting: its oldest poll is answered", async () => {
+    const [greedy, modest] = [await polling(await relyingService()), await polling(await relyingService())];
+    const places = pollPlaces(3);
+    const waiting: ReturnType<typeof greedy.ask>[] = [];
+    for (const nth of [1, 2, 3]) {
+      waiting.push(greedy.ask(places));
+      await expect.poll(() => places.taken()).toBe(nth);
+    }
+    const first = modest.ask(places);
+    // The oldest, and no other: it would wait for twenty seconds.
+    expect(await waiting[0]).toEqual({ sets: {} });
+    expect(places.taken()).toBe(3);
+    // Its fourth asks for more than its share, and takes nobody's place.
+    expect(await greedy.ask(places)).toEqual({ sets: {} });
+    await happen();
+    for (const one of [first, waiting[1], waiting[2]]) expect(Object.keys((await one!)!.sets)).toHaveLength(1);
+    expect(places.taken()).toBe(0);
+  });
+});
+
+describe("what is not acknowledged", () => {
+  test("comes again with the next poll, and then makes way: a hundred of them hold up nothing", async () => {
+    const { receiver } = await relyingService();
+    const { delivery } = await receiver.createStream({});
+    const ids = await happen(101);
+    const poll = async (body = {}) => (await pollNow(receiver, delivery.endpoint_url, body)).sets;
+    expect((await poll()).map(subjectOf)).toEqual(ids.slice(0, 100));
+    // An answer may have been lost: nothing that came later overtakes it.
+    const again = await poll();
+    expect(again.map(subjectOf)).toEqual(ids.slice(0, 100));
+    const [late] = await poll();
+    expect(subjectOf(late!)).toBe(ids[100]);
+    // It is refused or acknowledged like any other, and those before it wait still.
+    clock.advance(secondMs);
+    expect((await poll({ ack: [late!.jti, again[0]!.jti] })).map(subjectOf)).toEqual(ids.slice(1, 100));
+  });
+
+  test("comes again after longer and longer, so that who chokes on it is not answered at once for ever", async () => {
+    const { receiver } = await relyingService();
+    const { delivery } = await receiver.createStream({});
+    await happen();
+    const comes = async (): Promise<number> => (await pollNow(receiver, delivery.endpoint_url)).sets.length;
+    expect([await comes(), await comes(), await comes()]).toEqual([1, 1, 0]);
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      clock.advance(seconds * secondMs - 1);
+      expect([seconds, await comes()]).toEqual([seconds, 0]);
+      clock.advance(1);
+      expect([seconds, await comes()]).toEqual([seconds, 1]);
+    }
   });
 });

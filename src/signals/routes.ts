@@ -26,7 +26,8 @@ import {
   StreamStatus,
   VerifyStream,
 } from "../wire/signals.ts";
-import { pollPlaces, pollStream } from "./poll.ts";
+import { pollPlaces } from "./poll-places.ts";
+import { pollStream } from "./poll.ts";
 import { receiverOf, type Receiver } from "./receivers.ts";
 import {
   changeStream,
