@@ -11,6 +11,8 @@ import { openService } from "./open-service.ts";
 import { startTestRelay } from "./smtp-server.ts";
 
 interface WorkerOptions {
+  /** Another way to the service's database. */
+  readonly host?: string;
   readonly clock?: Clock;
   readonly log?: Log;
   readonly lookEveryMs?: number;
@@ -37,15 +39,18 @@ export async function workerOverRelay() {
     SMTP_URL: relay.url,
     MAIL_FROM: "no-reply@films.example",
   };
-  const start = ({ clock, log = silentLog, lookEveryMs }: WorkerOptions = {}) =>
+  const start = ({ clock, log = silentLog, lookEveryMs, host }: WorkerOptions = {}) =>
     startWorkerProcess(
       {
         config: parseConfig(settings, folder),
-        surroundings: { connection, keyholder: { socketPath, credentials } },
+        surroundings: {
+          connection: { ...connection, ...(host === undefined ? {} : { host }) },
+          keyholder: { socketPath, credentials },
+        },
         log,
         ...(clock === undefined ? {} : { clock }),
       },
       lookEveryMs === undefined ? {} : { lookEveryMs },
     );
-  return { service, relay, start };
+  return { service, relay, start, databaseHost: String(connection.host) };
 }

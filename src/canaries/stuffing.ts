@@ -13,6 +13,7 @@ import {
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { batchRows } from "../db/batch.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { NoteSignIn } from "../http/tries.ts";
@@ -61,6 +62,10 @@ export function countSignIns({
   let start = startOf(clock.now());
   let counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
   let networks = new Set<string>();
+  const troubled = recurring(log, {
+    says: "sign-ins are counted later: the database does not take them now",
+    ends: "sign-ins are counted again",
+  });
 
   function turn(): void {
     const now = startOf(clock.now());
@@ -88,9 +93,10 @@ export function countSignIns({
                  networks = sign_in_window.networks + excluded.networks`,
           [toDate(window.start), window.tried, window.failed, window.unknown, window.networks],
         );
+        troubled.over();
       } catch (thrown) {
         waiting.push(window);
-        log.warn({ reason: messageOf(thrown) }, "sign-ins are counted later: the database does not take them now");
+        troubled.found({ reason: messageOf(thrown) });
       }
     }
   }

@@ -2,6 +2,7 @@ import { every, secondMs, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Db } from "../db/db.ts";
 import type { NoteTry, TryWay } from "../http/tries.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
@@ -36,6 +37,10 @@ export function watchCanaries(needs: {
   const { log, everyMs = secondMs } = needs;
   let noted = new Map<string, { way: TryWay; form: string; times: number }>();
   let dropped = 0;
+  const troubled = recurring(log, {
+    says: "uses of addresses are compared with the canaries later",
+    ends: "uses of addresses are compared with the canaries again",
+  });
 
   const note = (way: TryWay, form: string, times = 1): void => {
     const key = `${way} ${form}`;
@@ -54,10 +59,11 @@ export function watchCanaries(needs: {
       const batch = uses.slice(from, from + atOnce);
       try {
         await ringFor(needs, batch);
+        troubled.over();
       } catch (thrown) {
         // Rung twice is counted twice on one alarm; not rung at all would be worse.
         for (const { way, form, times } of batch) note(way, form, times);
-        log.warn({ reason: messageOf(thrown) }, "uses of addresses are compared with the canaries later");
+        troubled.found({ reason: messageOf(thrown) });
       }
     }
   }

@@ -1,5 +1,6 @@
 import { sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { isAlive } from "./embedded-process.ts";
 import { startPostgres, type RunningPostgres, type StartPostgresOptions } from "./embedded.ts";
 
@@ -17,13 +18,20 @@ export async function keepPostgres(options: StartPostgresOptions): Promise<Omit<
   let running = await startPostgres(options);
   const stopping = new AbortController();
 
+  const down = recurring(log, {
+    level: "error",
+    says: "PostgreSQL does not start; it is tried again",
+    ends: "PostgreSQL has started again",
+  });
+
   async function startAgain(): Promise<void> {
     for (let pauseMs = firstPauseMs; !stopping.signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
         running = await startPostgres(options);
+        down.over();
         return;
       } catch (thrown) {
-        log.error({ reason: messageOf(thrown) }, "PostgreSQL does not start; it is tried again");
+        down.found({ reason: messageOf(thrown) });
         await sleep(pauseMs, stopping.signal);
       }
     }

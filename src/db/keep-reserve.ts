@@ -3,6 +3,7 @@ import { secondMs, sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
+import { recurring } from "../kernel/recurring.ts";
 import {
   isReserveShort,
   mebibytes,
@@ -36,6 +37,7 @@ export function keepReserve(needs: Needs): { stop(): Promise<void> } {
   const { dataDir, log, pauseMs = lookEveryMs } = needs;
   const stopping = new AbortController();
   const say = sayer(log);
+  const unmade = recurring(log, { says: "the reserve could not be made", ends: "the reserve is looked after again" });
 
   const look = async (): Promise<void> => {
     const found = await readDatabaseDisk(dataDir);
@@ -49,7 +51,10 @@ export function keepReserve(needs: Needs): { stop(): Promise<void> } {
     // What was cut off by a kill keeps room.
     await rm(unfinishedReserve(dataDir), { force: true }).catch(() => undefined);
     while (!stopping.signal.aborted) {
-      await look().catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "the reserve could not be made"));
+      await look().then(
+        () => unmade.over(),
+        (thrown: unknown) => unmade.found({ reason: messageOf(thrown) }),
+      );
       await sleep(pauseMs, stopping.signal);
     }
   })();

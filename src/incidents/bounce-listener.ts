@@ -4,6 +4,7 @@ import type { BounceListen } from "../config/mail-settings.ts";
 import { after, minuteMs, secondMs, sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { permanentFailure, readDeliveryReport, reportLimitBytes } from "../mail/delivery-report.ts";
 import { tokenIn } from "../mail/return-token.ts";
 import { recordBounce } from "./bounces.ts";
@@ -44,6 +45,11 @@ export function listenForBounces(needs: Needs): BounceListener {
   const { listen, log } = needs;
   const stopping = new AbortController();
   let server: SMTPServer | undefined;
+  const closed = recurring(log, {
+    level: "error",
+    says: "nothing takes bounces here: the port cannot be opened; it is tried again",
+    ends: "the port of bounces is open",
+  });
 
   async function open(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -54,13 +60,11 @@ export function listenForBounces(needs: Needs): BounceListener {
           next.listen(listen.port, listen.host, resolve);
         });
         server = next;
+        closed.over();
         log.info({ protocol: listen.protocol, port: portOf(next) }, "bounces are taken here");
         return;
       } catch (thrown) {
-        log.error(
-          { reason: messageOf(thrown) },
-          "nothing takes bounces here: the port cannot be opened; it is tried again",
-        );
+        closed.found({ reason: messageOf(thrown) });
         await sleep(retryMs, stopping.signal);
       }
     }

@@ -1,6 +1,7 @@
 import { minuteMs, secondMs, sleep } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 
 const firstPauseMs = 200;
 const longestPauseMs = 10 * secondMs;
@@ -17,15 +18,21 @@ export async function untilItCan<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   let absentMs = 0;
+  const waits = recurring(log, {
+    says: "a campaign waits until the database can write again",
+    ends: "a campaign waits no more: the database writes again",
+  });
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
-      return await work();
+      const result = await work();
+      waits.over();
+      return result;
     } catch (thrown) {
       const code = thrown instanceof Fault ? thrown.code : undefined;
       if (code === "DB_UNAVAILABLE") absentMs += pauseMs;
       const isPassing = code === "DISK_FULL" || (code === "DB_UNAVAILABLE" && absentMs < longestAbsenceMs);
       if (!isPassing || signal?.aborted === true) throw thrown;
-      log.warn({ reason: code, pauseMs }, "a campaign waits until the database can write again");
+      waits.found({ reason: code });
       await sleep(pauseMs, signal);
     }
   }

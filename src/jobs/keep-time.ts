@@ -1,6 +1,7 @@
 import { every, secondMs, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { clockSkewLimitMs, readClockSkew } from "../db/clock-skew.ts";
 import type { Db } from "../db/db.ts";
 
@@ -19,16 +20,22 @@ export async function workWhileClockAgrees(
   everyMs: number = lookEveryMs,
 ): Promise<{ stop(): Promise<void> }> {
   let stopWork: (() => Promise<void>) | undefined;
+  const wrong = recurring(log, {
+    level: "error",
+    says: "this node's clock and the database's differ: it does no work until they agree",
+    ends: "this node's clock and the database's agree again",
+  });
+  const troubled = recurring(log, {
+    says: "this node's clock could not be compared, or its work not begun; it is tried again",
+    ends: "this node's clock is compared again",
+  });
 
   async function agrees(): Promise<boolean> {
     const { apartMs, atLeastMs } = await readClockSkew(db.prompt, clock);
     const isRight = atLeastMs <= clockSkewLimitMs;
-    if (!isRight) {
-      log.error(
-        { apartMs: Math.round(apartMs) },
-        "this node's clock and the database's differ: it does no work until they agree",
-      );
-    }
+    if (isRight) wrong.over();
+    // One that was set in vain is said again; one that drifts is not.
+    else wrong.found({ apartMs: Math.round(apartMs) }, `${Math.round(Math.log2(apartMs))}`);
     return isRight;
   }
 
@@ -36,17 +43,16 @@ export async function workWhileClockAgrees(
     try {
       if (await agrees()) {
         stopWork ??= await start();
+        troubled.over();
         return;
       }
+      troubled.over();
       const stopping = stopWork;
       stopWork = undefined;
       await stopping?.();
     } catch (thrown) {
       // A database that does not answer says nothing of the clock.
-      log.warn(
-        { reason: messageOf(thrown) },
-        "this node's clock could not be compared, or its work not begun; it is tried again",
-      );
+      troubled.found({ reason: messageOf(thrown) });
     }
   }
 

@@ -3,6 +3,7 @@ import type { PoolClient } from "pg";
 import { every } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Db } from "../db/db.ts";
 
 /** First key of our advisory locks, "HLwk"; the second is the id of the pool of workers, hashed. */
@@ -48,6 +49,11 @@ export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Pr
     for (const poolId of poolIds) hold(poolId);
   }
 
+  const blind = recurring(log, {
+    says: "the jobs of dead workers could not be looked for; it is tried again",
+    ends: "the jobs of dead workers are looked for again",
+  });
+
   async function sweep(): Promise<void> {
     try {
       if (client === undefined) await connect();
@@ -55,8 +61,9 @@ export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Pr
       if (unlocked > 0) log.warn({ workers: unlocked }, "workers died; their jobs are given to others");
       const lost = await unlockLostJobs(db, [...poolIds], running);
       if (lost > 0) log.warn({ jobs: lost }, "jobs were fetched and never came; they are fetched again");
+      blind.over();
     } catch (thrown) {
-      log.warn({ reason: messageOf(thrown) }, "the jobs of dead workers could not be looked for; it is tried again");
+      blind.found({ reason: messageOf(thrown) });
     }
   }
 

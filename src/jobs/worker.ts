@@ -4,6 +4,7 @@ import type { Runner, TaskList, WorkerEvents } from "graphile-worker";
 import { sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Db } from "../db/db.ts";
 import { tasks as knownTasks } from "./jobs.ts";
 import type { TaskDefinition, TaskName } from "./jobs.ts";
@@ -81,6 +82,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   async function keepLane(lane: Lane, first: Runner | undefined): Promise<void> {
     let runner = first;
     if (runner === undefined) return;
+    const halted = recurring(log, {
+      says: "a lane of jobs cannot start yet; it is tried again",
+      ends: "a lane of jobs has started again",
+    });
     while (!stopping.signal.aborted) {
       await runner?.promise.catch((thrown: unknown) => {
         log.error({ reason: messageOf(thrown), lane }, "a lane of jobs ended; it is started again");
@@ -89,9 +94,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await sleep(1_000, stopping.signal);
       if (stopping.signal.aborted) return;
       runner = await startLane(lane).catch((thrown: unknown) => {
-        log.warn({ reason: messageOf(thrown), lane }, "a lane of jobs cannot start yet; it is tried again");
+        halted.found({ reason: messageOf(thrown), lane });
         return undefined;
       });
+      if (runner !== undefined) halted.over();
     }
   }
 

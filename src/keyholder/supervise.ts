@@ -9,6 +9,7 @@ import { secondMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { newSecret, systemRandom } from "../kernel/random.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { Secret } from "../kernel/secret.ts";
 import {
   decodeChecked,
@@ -138,6 +139,11 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     throw error;
   }
 
+  const down = recurring(log, {
+    level: "error",
+    says: "the keyholder does not start; it is tried again",
+    ends: "the keyholder has started again",
+  });
   const watching = (async () => {
     let pauseMs = firstPauseMs;
     while (true) {
@@ -148,11 +154,12 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
         try {
           child = await launch();
           pauseMs = firstPauseMs;
+          down.over();
           // The end was asked for while it started, of the one before.
           if (stopping.signal.aborted) child.stdin?.end();
           break;
         } catch (error) {
-          log.error({ error: messageOf(error) }, "the keyholder does not start; it is tried again");
+          down.found({ error: messageOf(error) }, messageOf(error));
           await sleep(pauseMs, stopping.signal);
           pauseMs = Math.min(pauseMs * 2, longestPauseMs);
         }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { minuteMs, secondMs, sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { databaseIdPattern } from "./arguments.ts";
 import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
 import type { Caller, Role, UseSnapshot } from "./keyholder.ts";
@@ -110,13 +111,20 @@ export async function openUseLedger(
   const closing = new AbortController();
   let writing: Promise<void> | undefined;
   let isDirty = false;
+  const unwritten = recurring(log, {
+    says: "uses of keys could not be written down",
+    ends: "uses of keys are written down again",
+  });
 
   const write = (): Promise<void> => {
     isDirty = false;
-    return writeDurably(path, encodeChecked(format, encode(ledger, totals, entries))).catch((thrown: unknown) => {
-      isDirty = true;
-      log.warn({ error: messageOf(thrown) }, "uses of keys could not be written down");
-    });
+    return writeDurably(path, encodeChecked(format, encode(ledger, totals, entries))).then(
+      () => unwritten.over(),
+      (thrown: unknown) => {
+        isDirty = true;
+        unwritten.found({ error: messageOf(thrown) }, messageOf(thrown));
+      },
+    );
   };
 
   function changed(): void {

@@ -1,6 +1,7 @@
 import { every, secondMs, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Tx } from "../db/db.ts";
 
 /** RFC 8628 section 3.2. */
@@ -79,10 +80,15 @@ export function waitingLinks(
     rereadAt = now;
   };
 
+  const unread = recurring(log, {
+    says: "waiting links were not read: the database does not answer now",
+    ends: "waiting links are read again",
+  });
   const rereading = every(everyMs, () =>
-    reread().catch((thrown: unknown) => {
-      log.warn({ reason: messageOf(thrown) }, "waiting links were not read: the database does not answer now");
-    }),
+    reread().then(
+      () => unread.over(),
+      (thrown: unknown) => unread.found({ reason: messageOf(thrown) }),
+    ),
   );
 
   return {

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { sleep, toDate, type Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring, type Recurring } from "../kernel/recurring.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { domainOf, parseAddress } from "./address.ts";
@@ -72,6 +73,7 @@ interface Known {
   refusesChunks: boolean;
   /** Why it could not be spoken to last. */
   trouble: string | undefined;
+  readonly away: Recurring;
   /** Letters that it has refused since it took one. */
   refusedInARow: number;
 }
@@ -100,6 +102,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
     mostLetters,
     refusesChunks: false,
     trouble: undefined,
+    away: recurring(log, { says: "a relay cannot be spoken to", ends: "a relay is spoken to again" }),
     refusedInARow: 0,
   }));
   const isSigned = keyholder !== undefined && from.domain.includes(".") && isIP(from.domain) === 0;
@@ -139,7 +142,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
   function rest(known: Known, thrown: unknown): void {
     known.trouble = messageOf(thrown);
     known.isResting = true;
-    log.warn({ relay: known.relay.host, reason: known.trouble }, "a relay cannot be spoken to");
+    known.away.found({ relay: known.relay.host, reason: known.trouble });
     void sleep(known.restMs, closed.signal).then(() => {
       known.isResting = false;
       hand();
@@ -186,6 +189,7 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
         judge: (outcome) => judge(known, outcome),
       });
       known.restMs = firstRestMs;
+      known.away.over();
       connections.add(connection);
       if (closed.signal.aborted) connection.destroy("the mailer is stopping");
       else connection.kick();

@@ -2,6 +2,7 @@ import type { AccountId, Epoch, SessionClass, SessionId } from "../kernel/brand.
 import { after, fromDate, minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Tx } from "../db/db.ts";
 import type { Presented, Proof, Viewer } from "../http/viewer.ts";
@@ -81,6 +82,7 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
   /** Those under way that are not late. */
   let awaited = 0;
   let statementCount = 0;
+  const unnoted = recurring(log, { says: "last-seen times are not noted", ends: "last-seen times are noted again" });
 
   function pump(): void {
     scheduled = false;
@@ -161,7 +163,10 @@ export function sessionCheck(needs: Needs, { lateMs = 25 }: Patience = {}): Sess
         rows.map(({ sessionId }) => sessionId),
         toDate(now),
       ])
-      .catch((thrown: unknown) => log.warn({ reason: messageOf(thrown) }, "last-seen times were not noted"));
+      .then(
+        () => unnoted.over(),
+        (thrown: unknown) => unnoted.found({ reason: messageOf(thrown) }),
+      );
   }
 
   return {

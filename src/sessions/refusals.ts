@@ -2,6 +2,7 @@ import type { SessionClass } from "../kernel/brand.ts";
 import { every, fromDate, hourMs, plus, toDate, toIso, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Tx } from "../db/db.ts";
 
 export interface RefusalCounter {
@@ -28,6 +29,10 @@ export function refusalCounter({
   readonly node: string;
 }): RefusalCounter {
   let counted = new Map<SessionClass, number>();
+  const troubled = recurring(log, {
+    says: "refusals are counted later: the database does not take them now",
+    ends: "refusals are counted again",
+  });
 
   async function flush(): Promise<void> {
     if (counted.size === 0) return;
@@ -41,9 +46,10 @@ export function refusalCounter({
          on conflict (kind, hour, node) do update set refused = refusal_count.refused + excluded.refused`,
         [[...batch.keys()], [...batch.values()], toDate(plus(now, -(now % hourMs))), node],
       );
+      troubled.over();
     } catch (thrown) {
       for (const [kind, refused] of batch) counted.set(kind, (counted.get(kind) ?? 0) + refused);
-      log.warn({ reason: messageOf(thrown) }, "refusals are counted later: the database does not take them now");
+      troubled.found({ reason: messageOf(thrown) });
     }
   }
 

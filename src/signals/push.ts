@@ -2,6 +2,7 @@ import { hourMs, minuteMs, plus, secondMs, sleep, toDate, type Clock, type Epoch
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
+import { recurring, type Recurring } from "../kernel/recurring.ts";
 import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { postSet, type Endpoint, type Posted } from "./post-set.ts";
@@ -67,9 +68,13 @@ export async function keepPushing(needs: PushNeeds, signal: AbortSignal): Promis
   const underWay = new Set<Promise<void>>();
   /** Streams in the order of their last turn. */
   let pushed: StreamId[] = [];
+  const troubled = recurring(needs.log, {
+    says: "signals are not pushed: it is tried again every second",
+    ends: "signals are pushed again",
+  });
   while (!signal.aborted) {
     const free = streamsAtOnce - underWay.size;
-    const leased = free === 0 ? [] : await leaseNow(needs, free, pushed);
+    const leased = free === 0 ? [] : await leaseNow(needs, free, pushed, troubled);
     const ids = leased.map(({ streamId }) => streamId);
     pushed = [...pushed.filter((id) => !ids.includes(id)), ...ids].slice(-mostRemembered);
     for (const stream of leased) {
@@ -83,11 +88,18 @@ export async function keepPushing(needs: PushNeeds, signal: AbortSignal): Promis
   await Promise.all(underWay);
 }
 
-async function leaseNow(needs: PushNeeds, most: number, pushed: readonly StreamId[]): Promise<PushStream[]> {
+async function leaseNow(
+  needs: PushNeeds,
+  most: number,
+  pushed: readonly StreamId[],
+  troubled: Recurring,
+): Promise<PushStream[]> {
   try {
-    return await leaseStreams(needs, most, pushed);
+    const leased = await leaseStreams(needs, most, pushed);
+    troubled.over();
+    return leased;
   } catch (thrown) {
-    needs.log.warn({ reason: messageOf(thrown) }, "signals are pushed again in a second");
+    troubled.found({ reason: messageOf(thrown) });
     return [];
   }
 }

@@ -1,5 +1,6 @@
 import { minuteMs, secondMs, sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
+import { recurring } from "../kernel/recurring.ts";
 import { distributeSignals } from "./distribute.ts";
 import { beginFanOuts, stepFanOut } from "./fan-out.ts";
 import { keepPushing, pushDue, type PushNeeds } from "./push.ts";
@@ -30,6 +31,10 @@ export async function transmitTurn(needs: PushNeeds, signal: AbortSignal): Promi
 export function startTransmitter(needs: PushNeeds): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const troubled = recurring(needs.log, {
+    says: "signals wait: they are looked at again every second",
+    ends: "signals are looked at again",
+  });
   const making = (async () => {
     let agedAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
@@ -40,9 +45,11 @@ export function startTransmitter(needs: PushNeeds): { stop(): Promise<void> } {
           while ((await dropAged(needs.db, needs.random, now)) > 0 && !signal.aborted);
           agedAt = now;
         }
-        if (await makeTurn(needs, signal)) continue;
+        const isMore = await makeTurn(needs, signal);
+        troubled.over();
+        if (isMore) continue;
       } catch (thrown) {
-        needs.log.warn({ reason: messageOf(thrown) }, "signals are looked at again in a second");
+        troubled.found({ reason: messageOf(thrown) });
       }
       await sleep(secondMs, signal);
     }

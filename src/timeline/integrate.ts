@@ -2,6 +2,7 @@ import { sleep, toDate } from "../kernel/clock.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
 import { checkpointBody, originOf, signedNote } from "./checkpoint.ts";
@@ -201,20 +202,34 @@ export function startIntegrator(
   let waiting: AbortController | undefined;
   let known: TimelineHead | undefined;
   let publishing: Promise<void> | undefined;
+  const troubled = recurring(log, {
+    says: "the timeline could not be integrated",
+    ends: "the timeline is integrated again",
+  });
+  const broken = recurring(log, {
+    level: "error",
+    says: "the timeline could not be integrated",
+    ends: "the timeline is integrated again",
+  });
+  const unwritten = recurring(log, {
+    says: "the timeline's files could not be written",
+    ends: "the timeline's files are written again",
+  });
   const loop = (async () => {
     while (!stopped) {
       kicked = false;
       try {
         const turn = await integrate(needs, known);
         known = turn.head;
+        for (const one of [troubled, broken]) one.over();
         // There is more: the next turn begins at once.
         if (turn.integrated === batchSize * batchesOfTurn) kicked = true;
         // Beside the next turn: one that is under way is not waited for, and the next one writes what it left.
         publishing ??= publish()
-          .then(() => undefined)
-          .catch((thrown: unknown) => {
-            log.warn({ reason: messageOf(thrown) }, "the timeline's files could not be written");
-          })
+          .then(
+            () => unwritten.over(),
+            (thrown: unknown) => unwritten.found({ reason: messageOf(thrown) }),
+          )
           .finally(() => (publishing = undefined));
       } catch (thrown) {
         const isRewritten = thrown instanceof Fault && thrown.code === "SEALED_UNREADABLE";
@@ -222,7 +237,7 @@ export function startIntegrator(
           known = undefined;
           continue;
         }
-        log[isRewritten ? "error" : "warn"]({ reason: messageOf(thrown) }, "the timeline could not be integrated");
+        (isRewritten ? broken : troubled).found({ reason: messageOf(thrown) });
       }
       if (stopped || kicked) continue;
       waiting = new AbortController();

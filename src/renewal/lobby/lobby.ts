@@ -14,6 +14,7 @@ import {
 import { messageOf } from "../../kernel/fault.ts";
 import type { Log } from "../../kernel/log.ts";
 import { newSecret, type Random } from "../../kernel/random.ts";
+import { recurring } from "../../kernel/recurring.ts";
 import type { Secret } from "../../kernel/secret.ts";
 import type { Db } from "../../db/db.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
@@ -316,10 +317,15 @@ export async function openLobby(
     }
   };
 
+  const stands = recurring(log, {
+    says: "the lobby stands still: the database does not answer now",
+    ends: "the lobby moves again",
+  });
   const advancing = every(everyMs, () =>
-    advance().catch((thrown: unknown) => {
-      log.warn({ reason: messageOf(thrown) }, "the lobby stands still: the database does not answer now");
-    }),
+    advance().then(
+      () => stands.over(),
+      (thrown: unknown) => stands.found({ reason: messageOf(thrown) }),
+    ),
   );
   return {
     admit,
