@@ -112,6 +112,14 @@ export const keepingCommands: readonly Command[] = [
         return { kind: "done", lines: ["keys written: keep them apart from the database's backup"] };
       }
       if (file === undefined) return { kind: "usage", error: "a file is needed", hint: "houselights backup FILE" };
+      // Keys are never replaced, which is better said before the database was written.
+      for (const [option, path] of [
+        ["--keys", keys],
+        ["--exact-keys", exactKeys],
+      ] as const) {
+        if (path === undefined || !existsSync(path)) continue;
+        return { kind: "refused", error: `${option}: the file exists already`, hint: "name another file" };
+      }
       const writeBackup = (from: Db, signal: AbortSignal) =>
         showingProgress(stderr, mebibytes, (progress) => backupDatabase(from, file, signal, progress));
       const plain = await withDatabase(config, log, async (connection, signal) => {
@@ -137,6 +145,8 @@ export const keepingCommands: readonly Command[] = [
             : [
                 `canaries rotated to ${canaries.place}: ${figure(canaries.planted)} in, ${figure(canaries.retired)} out`,
               ]),
+          ...summary.unfinished.removed.map((name) => `  removed ${name}, which a backup that was killed had left`),
+          ...summary.unfinished.kept.map((name) => `  ${name} is unfinished: another backup writes it, or was killed`),
           `${numbered(summary.rows, "row")} of ${numbered(summary.tables, "table")}, ${figure(summary.sizeBytes)} bytes`,
           keys === undefined
             ? "  without the keys nothing in it can be read: back them up too (--keys), elsewhere"

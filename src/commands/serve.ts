@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseHostPort, parseTlsAddresses, tlsName } from "../config/keyholder-place.ts";
 import { secondMs, systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
@@ -12,6 +11,7 @@ import { makeFolder } from "../kernel/make-folder.ts";
 import { serve, keysDirOf, readCredentials } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
+import { writeDurably } from "../keyholder/durable-file.ts";
 import { forEachRole } from "../keyholder/permissions.ts";
 import { confirmed, textOf, type Command, type Outcome } from "./command.ts";
 
@@ -143,7 +143,7 @@ export const serveCommands: readonly Command[] = [
       });
       if (credentials === undefined) {
         const text = forEachRole((role) => Buffer.from(keyholder.credentials[role].reveal()).toString("base64url"));
-        await writeFile(file, JSON.stringify(text), { mode: 0o600 });
+        await writeDurably(file, JSON.stringify(text));
       }
       say(`KEYHOLDER_URL=${listen === undefined ? `unix:${keyholder.socketPath}` : tlsName(listen)}`);
       say(`KEYHOLDER_CREDENTIALS=${file}`);

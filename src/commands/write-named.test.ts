@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -71,6 +71,35 @@ test.runIf(process.platform === "linux")(
     expect(await readdir(place)).toEqual(["report.html"]);
     await write(1_000);
     expect(await readFile(report, "utf8")).toBe("x".repeat(1_000));
+  },
+);
+
+// A program that is killed as soon as its draft is there; the next one comes a quarter of an hour later.
+test.each(["w", "wx"])(
+  "what was killed on the way leaves nothing for good: the next one removes it (%s)",
+  async (flag) => {
+    const place = join(folder, `exports-${flag}`);
+    await mkdir(place);
+    await writeFile(join(place, "notes.partial"), "of somebody else");
+    const program = `
+    import { writeNamed } from ${JSON.stringify(join(import.meta.dirname, "write-named.ts"))};
+    import { watch } from "node:fs";
+    watch(${JSON.stringify(place)}, () => process.kill(process.pid, "SIGKILL"));
+    setTimeout(() => writeNamed("--output", ${JSON.stringify(join(place, "ada.json"))}, "x".repeat(200_000_000), ${JSON.stringify(flag)}), 100);
+  `;
+    const died = promisify(execFile)(process.execPath, ["--input-type=module", "-e", program]);
+    await expect(died).rejects.toMatchObject({ signal: "SIGKILL" });
+    const left = (await readdir(place)).filter((name) => name.startsWith("."));
+    expect(left).toHaveLength(1);
+    const [draft = ""] = left;
+    expect(await writeNamed("--output", join(place, "bob.json"), "{}")).toBeUndefined();
+    // It might be another's, who writes it now.
+    expect((await readdir(place)).toSorted()).toEqual([draft, "bob.json", "notes.partial"].toSorted());
+    const before = new Date(Date.now() - 15 * 60_000);
+    await utimes(join(place, draft), before, before);
+    await utimes(join(place, "notes.partial"), before, before);
+    expect(await writeNamed("--output", join(place, "bob.json"), "{}")).toBeUndefined();
+    expect((await readdir(place)).toSorted()).toEqual(["bob.json", "notes.partial"]);
   },
 );
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { lstat, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { clearDrafts, syncFolder, writeWhole } from "../kernel/whole-file.ts";
 import type { Outcome } from "./command.ts";
 
 /** What the system says of a file or folder that somebody named, in words; anything else is not theirs to mend. */
@@ -27,9 +28,12 @@ export function notWritten(name: string, thrown: unknown): Outcome {
   return { kind: "refused", error: `${name} ${why}`, hint: "name another place" };
 }
 
+const draftStart = ".houselights-";
+const draftEnd = ".partial";
+
 /**
- * Writes a file for this user alone. `wx` leaves one that is there as it is; otherwise one that is there is replaced as a whole, or
- * stays as it was. @returns why it could not be written, if the reason is in what was named.
+ * Writes a file for this user alone, as a whole: whatever ends the process, one that was there is as it was, or one that was not is not
+ * there. `wx` leaves one that is there as it is. @returns why it could not be written, if the reason is in what was named.
  */
 export async function writeNamed(
   name: string,
@@ -38,13 +42,10 @@ export async function writeNamed(
   flag: "w" | "wx" = "w",
 ): Promise<Outcome | undefined> {
   try {
-    if (flag === "w" && (await isReplaceable(path))) await replace(path, text);
+    if (flag === "wx" || (await isReplaceable(path))) await writeBeside(path, text, flag === "wx");
     else await writeFile(path, text, { flag, mode: 0o600 });
     return undefined;
   } catch (thrown) {
-    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-    // What a full disk left of a file that was made for it would stand in the way of the next try.
-    if (flag === "wx" && (code === "ENOSPC" || code === "EDQUOT")) await rm(path, { force: true });
     return notWritten(name, thrown);
   }
 }
@@ -55,13 +56,10 @@ async function isReplaceable(path: string): Promise<boolean> {
   return found === undefined || found.isFile();
 }
 
-async function replace(path: string, text: string): Promise<void> {
-  const draft = join(dirname(path), `.${randomUUID()}.partial`);
-  try {
-    await writeFile(draft, text, { flag: "wx", mode: 0o600, flush: true });
-    await rename(draft, path);
-  } catch (thrown) {
-    await rm(draft, { force: true });
-    throw thrown;
-  }
+/** What a kill leaves of a report or an export is a part of what was meant for somebody: the next one written there removes it. */
+async function writeBeside(path: string, text: string, isNew: boolean): Promise<void> {
+  const draft = join(dirname(path), `${draftStart}${randomUUID()}${draftEnd}`);
+  await writeWhole(draft, path, text, { isNew });
+  await syncFolder(dirname(path)).catch(() => undefined);
+  await clearDrafts(path, (name) => name.startsWith(draftStart) && name.endsWith(draftEnd)).catch(() => undefined);
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Value } from "typebox/value";
@@ -34,6 +34,18 @@ const Header = Type.Object({
   sequences: Type.Array(Type.Object({ name: Type.String(), value: Type.Integer(), isCalled: Type.Boolean() })),
 });
 const Trailer = Type.Object({ rows: Type.Record(Type.String(), Type.Integer({ minimum: 0 })) });
+
+/** Whether a file begins as an archive of any version does, or is empty: one of ours that may be unfinished. */
+export async function isArchiveBegun(path: string): Promise<boolean> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (file === undefined) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(magicPrefix.length), 0, magicPrefix.length, 0);
+    return bytesRead === 0 || buffer.subarray(0, bytesRead).equals(Buffer.from(magicPrefix));
+  } finally {
+    await file.close();
+  }
+}
 
 /** What the archive says about itself before its tables. */
 export type ArchiveHeader = Static<typeof Header>;

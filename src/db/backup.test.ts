@@ -1,5 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -269,4 +270,44 @@ test("a backup that fails leaves no file behind", async () => {
   await closed.close();
   await expect(backupDatabase(closed, join(folder, "never"))).rejects.toThrow();
   expect((await readdir(folder)).filter((name) => name.includes("never"))).toEqual([]);
+});
+
+test("what a backup that was killed has left is removed by the next, and what may be another's work is not", async () => {
+  const place = join(folder, "left");
+  await mkdir(place);
+  const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+  const begun = (
+    await readFile(join(folder, "whole")).catch(async () => {
+      await backupDatabase(db, join(folder, "whole"));
+      return readFile(join(folder, "whole"));
+    })
+  ).subarray(0, 1_000);
+  const leave = async (name: string, content: Buffer | string, idleMinutes: number): Promise<void> => {
+    await writeFile(join(place, name), content);
+    const at = new Date(Date.now() - idleMinutes * 60_000);
+    await utimes(join(place, name), at, at);
+  };
+  await leave(`of-yesterday.${dead}.partial`, begun, 11);
+  await leave(`of-an-instant.${dead}.partial`, "", 11);
+  // Somebody else's machine may write it, or a process of this one.
+  await leave(`of-now.${dead}.partial`, begun, 9);
+  await leave(`of-who-runs.${process.pid}.partial`, begun, 11);
+  await leave(`film.${dead}.partial`, "a download of somebody else", 11);
+  await leave("houselights-2026-11-22", begun, 11);
+  await mkdir(join(place, `folder.${dead}.partial`));
+
+  const { unfinished } = await backupDatabase(db, join(place, "today"));
+  expect(unfinished).toEqual({
+    removed: [`of-an-instant.${dead}.partial`, `of-yesterday.${dead}.partial`],
+    kept: [`of-now.${dead}.partial`, `of-who-runs.${process.pid}.partial`],
+  });
+  expect((await readdir(place)).toSorted()).toEqual(
+    [
+      `film.${dead}.partial`,
+      `folder.${dead}.partial`,
+      "houselights-2026-11-22",
+      ...unfinished.kept,
+      "today",
+    ].toSorted(),
+  );
 });

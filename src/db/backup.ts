@@ -6,9 +6,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import { Fault, messageOf } from "../kernel/fault.ts";
+import { Fault } from "../kernel/fault.ts";
 import type { Progress } from "../kernel/progress.ts";
-import { archiveWriter, openArchive, readArchiveHeader } from "./archive.ts";
+import { clearDrafts, syncFolder, type LeftDrafts } from "../kernel/whole-file.ts";
+import { archiveWriter, isArchiveBegun, openArchive, readArchiveHeader } from "./archive.ts";
 import type { ArchiveHeader, ArchiveTable, OpenedArchive } from "./archive.ts";
 import { sqlState } from "./db.ts";
 import type { Db, Parameter, Tx } from "./db.ts";
@@ -19,6 +20,8 @@ export interface BackupSummary {
   readonly rows: number;
   readonly sizeBytes: number;
   readonly databaseId: string;
+  /** Unfinished files of other backups in the same folder: what was killed leaves one. */
+  readonly unfinished: LeftDrafts;
 }
 
 export type RestoreOutcome =
@@ -50,7 +53,7 @@ const hints = {
  * `progress` is told bytes of rows, of as many as the tables take, which is about as much.
  *
  * When `signal` aborts, what is written so far is removed at once: the process may be about to end, and each further try
- * would leave as much again.
+ * would leave as much again. What a backup that was killed has left in the folder is removed first, for the room that it takes.
  *
  * @throws Fault DISK_FULL; CONFIG_INVALID when the folder does not exist or cannot be written.
  */
@@ -75,11 +78,13 @@ export async function backupDatabase(
   signal?.addEventListener("abort", giveUp);
   try {
     signal?.throwIfAborted();
-    const summary = await writeSnapshot(db, file, progress);
+    const unfinished = await clearDrafts(draft, (name) => isDraft(join(dirname(target), name)), isWrittenHere);
+    const summary = { ...(await writeSnapshot(db, file, progress)), unfinished };
     await file.sync();
     await file.close();
     await rename(draft, target);
-    await syncFolder(dirname(target));
+    // Some file systems cannot; the rename has happened all the same.
+    await syncFolder(dirname(target)).catch(() => undefined);
     return summary;
   } catch (thrown) {
     await file.close().catch(() => undefined);
@@ -93,7 +98,26 @@ export async function backupDatabase(
   }
 }
 
-async function writeSnapshot(db: Db, file: FileHandle, progress: Progress | undefined): Promise<BackupSummary> {
+const draftName = /\.(\d{1,10})\.partial$/;
+
+/** By its name, and by what it holds: anybody's download may be named like that. */
+const isDraft = async (path: string): Promise<boolean> => draftName.test(path) && (await isArchiveBegun(path));
+
+/** Whether a process of the number in its name runs on this machine, whatever it is. */
+function isWrittenHere(name: string): boolean {
+  try {
+    process.kill(Number(draftName.exec(name)?.[1]), 0);
+    return true;
+  } catch (thrown) {
+    return codeOf(thrown) !== "ESRCH";
+  }
+}
+
+async function writeSnapshot(
+  db: Db,
+  file: FileHandle,
+  progress: Progress | undefined,
+): Promise<Omit<BackupSummary, "unfinished">> {
   const client = await db.connectForCopy();
   try {
     await client.query("begin isolation level repeatable read read only");
@@ -373,16 +397,6 @@ const shapeOf = ({ tables, sequences }: ArchiveHeader): string =>
 /** Table and columns as COPY takes them. The names come from the catalogue, and the archive's equal them. */
 const target = ({ name, columns }: ArchiveTable): string =>
   `public.${pg.escapeIdentifier(name)} (${columns.map((column) => pg.escapeIdentifier(column.name)).join(", ")})`;
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(join(folder, "."), "r");
-  try {
-    // Some file systems cannot; the rename has happened all the same.
-    await handle.sync().catch((thrown: unknown) => messageOf(thrown));
-  } finally {
-    await handle.close();
-  }
-}
 
 const codeOf = (thrown: unknown): string | undefined =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { copyFile, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Fault, messageOf } from "../kernel/fault.ts";
+import { syncFolder } from "../kernel/whole-file.ts";
 import {
   decodeChecked,
   encodeChecked,
@@ -9,7 +10,6 @@ import {
   ensurePrivateFolder,
   isRecord,
   readPrivateFile,
-  syncFolder,
   systemCode,
   writeDurably,
 } from "./durable-file.ts";

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, lstat, open, rename, unlink } from "node:fs/promises";
+import { chmod, lstat, open, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
+import { syncFolder, writeWhole } from "../kernel/whole-file.ts";
 
 /** The operating system's code of an error (`ENOENT`, `EACCES`, …); `undefined` for anything else thrown. */
 export function systemCode(thrown: unknown): string | undefined {
@@ -27,34 +28,13 @@ export async function writeDurably(path: string, text: string): Promise<void> {
     await unlink(unfinished).catch((error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error;
     });
-    const file = await open(unfinished, "wx", 0o600);
-    try {
-      await file.writeFile(text, "utf8");
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(unfinished, path);
+    await writeWhole(unfinished, path, text);
     await syncFolder(folder);
   } catch (error) {
-    // It may be a part of keys, on a medium that is carried away; and a full disk needs what it holds.
-    await unlink(unfinished).catch(() => undefined);
     const full = systemCode(error) === "ENOSPC" || systemCode(error) === "EDQUOT";
     throw new Fault(full ? "DISK_FULL" : "KEYHOLDER_UNAVAILABLE", `cannot write ${path}: ${messageOf(error)}`, {
       cause: error,
     });
-  }
-}
-
-/** Makes what happened to the names in a folder survive a power cut. */
-export async function syncFolder(path: string): Promise<void> {
-  // Windows cannot open a folder; there the rename itself is as durable as it gets.
-  if (process.platform === "win32") return;
-  const folder = await open(path, constants.O_RDONLY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

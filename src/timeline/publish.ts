@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { open, readFile, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { minuteMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Progress } from "../kernel/progress.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
+import { syncFolder, writeWhole } from "../kernel/whole-file.ts";
 import type { Db } from "../db/db.ts";
 import { readUnsignedCheckpoint } from "./checkpoint.ts";
 import { witnessKey } from "./cosign.ts";
@@ -228,37 +229,13 @@ async function replaceFile(folder: string, path: string, bytes: Buffer, touched:
   // The names of new folders must last too.
   for (let at = parent; made !== undefined && at.length >= dirname(made).length; at = dirname(at)) touched.add(at);
   touched.add(parent);
-  const beside = join(folder, `${unfinished}${randomUUID()}`);
-  try {
-    const file = await open(beside, "wx", 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, target);
-  } catch (thrown) {
-    // On a full disk each try of a second would leave one, and what it holds of the disk.
-    await rm(beside, { force: true });
-    throw thrown;
-  }
+  await writeWhole(join(folder, `${unfinished}${randomUUID()}`), target, bytes);
 }
 
 async function syncFolders(touched: Set<string>): Promise<void> {
   const folders = [...touched];
   touched.clear();
-  await Promise.all(
-    folders.map(async (path) => {
-      let handle: FileHandle | undefined;
-      try {
-        handle = await open(path, "r");
-        await handle.sync();
-      } finally {
-        await handle?.close();
-      }
-    }),
-  );
+  await Promise.all(folders.map(syncFolder));
 }
 
 /** What a killed writer left beside. Another that is at work now has younger ones. */

@@ -1,12 +1,13 @@
 import { hash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "typebox";
 import { Check } from "typebox/value";
 import type { FileId } from "../../kernel/brand.ts";
 import type { Random } from "../../kernel/random.ts";
-import { syncFolder, systemCode } from "../../keyholder/durable-file.ts";
+import { syncFolder, writeWhole } from "../../kernel/whole-file.ts";
+import { systemCode } from "../../keyholder/durable-file.ts";
 
 /** Raised when pictures are made in another way: those of an earlier version are made anew. */
 const version = 1;
@@ -59,21 +60,10 @@ export async function writePictures(
 ): Promise<void> {
   const folder = scrubFolder(dataDir);
   const whole: ScrubLayout = { version, ...layout, sheetBytes: sheets.map(({ length }) => length) };
-  const unfinished = join(folder, `.${random.bytes(8).toString("hex")}`);
-  try {
-    const file = await open(unfinished, "wx", 0o600);
-    try {
-      await file.writeFile(Buffer.concat([Buffer.from(`${JSON.stringify(whole)}\n`), ...sheets]));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(unfinished, join(folder, name));
-    await syncFolder(folder);
-  } catch (thrown) {
-    await rm(unfinished, { force: true });
-    throw thrown;
-  }
+  const draft = join(folder, `.${random.bytes(8).toString("hex")}`);
+  const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(whole)}\n`), ...sheets]);
+  await writeWhole(draft, join(folder, name), bytes);
+  await syncFolder(folder);
 }
 
 /** How the pictures lie in a file of `writePictures`; `undefined` if it is not there, or of another version. */
