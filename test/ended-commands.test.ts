@@ -6,11 +6,15 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Ground } from "../src/app.ts";
+import { withGround } from "../src/commands/ground.ts";
+import { parseConfig } from "../src/config/config.ts";
 import { openDb } from "../src/db/db.ts";
 import { startPostgres } from "../src/db/embedded.ts";
 import { processesIn } from "../src/db/embedded-process.ts";
 import { sleep } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
+import { keyPurposes } from "../src/keyholder/keys.ts";
 import { programEnvironment } from "./program-environment.ts";
 import { eventually, runningService } from "./running-service.ts";
 
@@ -69,6 +73,46 @@ test("a load of breached passwords that is ended leaves no half of a list beside
   expect((await service.command("passwords", "load", list)).out).toContain("500,000 breached passwords loaded");
   expect(await ofLists()).toEqual(["breached-passwords"]);
 });
+
+test("a rotation of keys that is killed half-way says what it has left, and the rest makes that alone", async () => {
+  const ground = <Result>(work: (ground: Ground) => Promise<Result>): Promise<Result> =>
+    withGround(parseConfig(environment, service.folder), silentLog, work);
+  const versions = ({ keyholders }: Ground) =>
+    keyholders.operator.keys
+      .states()
+      .then(({ states }) =>
+        Object.fromEntries(
+          states.map(({ purpose, versions: all }) => [purpose, Math.max(0, ...all.map((one) => one.version))]),
+        ),
+      );
+  const [before, midway] = await ground(async (open) => {
+    const first = await versions(open);
+    const rotation = spawn(process.execPath, [cli, "keys", "rotate", "--yes"], { env: environment });
+    const ended = once(rotation, "exit");
+    while (JSON.stringify(await versions(open)) === JSON.stringify(first)) await sleep(1);
+    rotation.kill("SIGKILL");
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    return [first, await versions(open)];
+  });
+  const left = keyPurposes.filter((purpose) => midway[purpose] === before[purpose]);
+  expect(left.length).toBeGreaterThan(0);
+  expect(left.length).toBeLessThan(keyPurposes.length);
+
+  const status = await service.command("keys", "status");
+  expect(status.out).toMatch(
+    new RegExp(
+      `^the rotation begun .* has not made new keys for ${left.join(", ")}: houselights keys rotate --rest does$`,
+      "m",
+    ),
+  );
+  const rest = await service.command("keys", "rotate", "--rest", "--yes");
+  expect([rest.code, rest.err]).toEqual([0, ""]);
+  const after = await ground(versions);
+  expect(after).toEqual(Object.fromEntries(keyPurposes.map((purpose) => [purpose, (before[purpose] ?? 0) + 1])));
+  expect((await service.command("keys", "status")).out).not.toContain("has not made new keys");
+  const again = await service.command("keys", "rotate", "--rest", "--yes");
+  expect([again.code, again.out]).toEqual([0, "no rotation has left any key\n"]);
+}, 120_000);
 
 /** `script` gives a program a terminal. */
 const hasTerminals = await promisify(execFile)("script", ["--version"]).then(

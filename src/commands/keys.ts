@@ -1,7 +1,16 @@
 import { toIso } from "../kernel/clock.ts";
 import type { KeyPurpose } from "../keyholder/keyholder.ts";
 import { keyPurposes, parsePurpose } from "../keyholder/keys.ts";
-import { keysStatus, retireKey, rotateKeys, usePreparedKey, wouldRetire, type KeysStatus } from "../rotation/rotate.ts";
+import {
+  keysStatus,
+  readUnfinished,
+  retireKey,
+  rotateKeys,
+  usePreparedKey,
+  wouldRetire,
+  type KeysStatus,
+  type UnfinishedRotation,
+} from "../rotation/rotate.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
 import { makeModuleKey } from "../keyholder/module-seal.ts";
@@ -32,7 +41,10 @@ const isOutcome = (value: KeyPurpose | undefined | Outcome): value is Outcome =>
 
 const needsOf = ({ db, keyholders, clock, random }: Ground) => ({ db, keys: keyholders.keeper.keys, clock, random });
 
-function statusLines({ generation, states, walks, named }: KeysStatus): string[] {
+const leftLine = ({ begunAt, left }: UnfinishedRotation): string =>
+  `the rotation begun ${instant(toIso(begunAt))} has not made new keys for ${left.join(", ")}: houselights keys rotate --rest does`;
+
+function statusLines({ generation, states, walks, named, unfinished }: KeysStatus): string[] {
   const rowsOf = (purpose: KeyPurpose, version: number): number =>
     named
       .filter((each) => each.purpose === purpose && each.version === version)
@@ -63,6 +75,7 @@ function statusLines({ generation, states, walks, named }: KeysStatus): string[]
       `  ${table}.${column} to version ${toVersion}: ${numbered(rewrapped, "row")} sealed again${odd}, ${end}`,
     );
   }
+  if (unfinished !== null) lines.push(leftLine(unfinished));
   return lines;
 }
 
@@ -127,19 +140,27 @@ export const keysCommands: readonly Command[] = [
   {
     words: ["keys", "rotate"],
     summary: "make new keys while the service runs; nobody is signed out",
-    arguments: "[--purpose NAME] [--yes]",
-    options: { ...purposeOption, yes: { type: "boolean" } },
-    optionHelp: [purposeHelp, ["--yes", "do not ask"]],
+    arguments: "[--purpose NAME | --rest] [--yes]",
+    options: { ...purposeOption, rest: { type: "boolean" }, yes: { type: "boolean" } },
+    optionHelp: [purposeHelp, ["--rest", "those that a rotation which was cut off has left"], ["--yes", "do not ask"]],
     examples: ["houselights keys rotate --yes", "houselights keys rotate --purpose password"],
     run: async (call) => {
       const purpose = askedPurpose(call);
       if (isOutcome(purpose)) return purpose;
-      const question = `make a new key for ${purpose ?? "every purpose"} now?`;
-      if (!(await confirmed(call, question))) {
-        return { kind: "refused", error: "no key was made", hint: "--yes rotates without asking" };
-      }
+      const isRest = call.values["rest"] === true;
+      if (isRest && purpose !== undefined) return { kind: "usage", error: "--purpose and --rest exclude each other" };
       return withGround(call.config, call.log, async (ground) => {
-        const outcome = await rotateKeys(needsOf(ground), purpose === undefined ? keyPurposes : [purpose]);
+        const unfinished = await readUnfinished(needsOf(ground));
+        if (isRest && unfinished === null) {
+          return { kind: "done", json: { kind: "rotated", rotated: [] }, lines: ["no rotation has left any key"] };
+        }
+        if (!isRest && purpose === undefined && unfinished !== null) call.say(leftLine(unfinished));
+        const purposes = purpose !== undefined ? [purpose] : isRest ? (unfinished?.left ?? []) : keyPurposes;
+        const question = `make a new key for ${isRest ? purposes.join(", ") : (purpose ?? "every purpose")} now?`;
+        if (!(await confirmed(call, question))) {
+          return { kind: "refused", error: "no key was made", hint: "--yes rotates without asking" };
+        }
+        const outcome = await rotateKeys(needsOf(ground), purposes);
         const lines = outcome.rotated.map(
           ({ purpose: of, version, isPrepared }) => `${of} ${version}${isPrepared ? ", prepared" : ""}`,
         );

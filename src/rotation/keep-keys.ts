@@ -1,12 +1,14 @@
+import { toIso } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Keyholder, KeyState } from "../keyholder/keyholder.ts";
 import { dropFormerIndexes, reindexBatch } from "../accounts/reindex.ts";
 import { defineTask, type TaskDefinition } from "../jobs/jobs.ts";
 import { readSealedLetters, replaceSealedLetter } from "../jobs/sealed-letters.ts";
 import { compareKeys } from "./key-versions.ts";
 import { beginWalk, noteBatch, Overtaken, readProgress, rewrapColumn } from "./rewrap-column.ts";
-import { neededBy, noteFinished, preparedForMs, type RotationNeeds } from "./rotate.ts";
+import { neededBy, noteFinished, preparedForMs, readUnfinished, type RotationNeeds } from "./rotate.ts";
 import { rewrappedColumns } from "./sealed-columns.ts";
 
 interface Needs extends RotationNeeds {
@@ -155,6 +157,16 @@ async function finishRetiring(needs: Needs, state: KeyState): Promise<void> {
   }
 }
 
-/** The worker's task. */
-export const keepKeysTask = (needs: Needs): TaskDefinition =>
-  defineTask("keep-keys", (_payload, { log, signal }) => keepKeys({ ...needs, log }, signal));
+/** The worker's task. Whoever began a rotation that was cut off learns of it in the log: nothing but a command makes keys. */
+export function keepKeysTask(needs: Needs): TaskDefinition {
+  const cutOff = recurring(needs.log, {
+    says: "a rotation of keys is not finished: `houselights keys rotate --rest` makes those that are left",
+    ends: "the rotation of keys is finished",
+  });
+  return defineTask("keep-keys", async (_payload, { log, signal }) => {
+    await keepKeys({ ...needs, log }, signal);
+    const unfinished = await readUnfinished(needs);
+    if (unfinished === null) cutOff.over();
+    else cutOff.found({ begunAt: toIso(unfinished.begunAt), left: unfinished.left });
+  });
+}

@@ -6,6 +6,8 @@ import type { Db, Tx } from "../db/db.ts";
 import type { KeyKeeping, KeyPurpose, KeyState } from "../keyholder/keyholder.ts";
 import { keyPurposes } from "../keyholder/keys.ts";
 import { enqueue } from "../jobs/jobs.ts";
+import { append } from "../timeline/append.ts";
+import { readTimeline } from "../timeline/read.ts";
 import { countVersions, type NamedVersion } from "./count-versions.ts";
 import { compareKeys, markClosing } from "./key-versions.ts";
 
@@ -30,6 +32,29 @@ const setsCheckedWithinMs = 24 * hourMs;
 
 /** What every rotation leaves to be done, in the worker. */
 export const queueKeeping = (tx: Tx): Promise<void> => enqueue(tx, "keep-keys", {}, { key: "keep-keys" });
+
+/** The last rotation of several keys, if some of them were not made: it is under way, was cut off or was refused. */
+export interface UnfinishedRotation {
+  readonly begunAt: EpochMs;
+  readonly left: readonly KeyPurpose[];
+}
+
+/**
+ * What the last rotation of several keys has left, by the versions that its first entry of the timeline says there were. One
+ * that makes a single key leaves nothing.
+ */
+export async function readUnfinished({
+  db,
+  keys,
+}: Pick<RotationNeeds, "db" | "keys">): Promise<UnfinishedRotation | null> {
+  const [begun] = await readTimeline(db, { kinds: ["rotation begun"], limit: 1 });
+  if (begun === undefined) return null;
+  const { states } = await keys.states();
+  const left = states
+    .filter((state) => highestOf(state) === begun.detail?.[state.purpose])
+    .map(({ purpose }) => purpose);
+  return left.length === 0 ? null : { begunAt: begun.at, left };
+}
 
 /** The version that was made last, in use or prepared. */
 const highestOf = ({ versions }: KeyState): number => Math.max(0, ...versions.map(({ version }) => version));
@@ -62,14 +87,20 @@ export type RotateOutcome =
 /**
  * Makes a new version of each purpose's key. From the answer on everything new is made with it, on every process; what
  * was made before stays readable, and the worker seals it again. Each version is on disk before the next is made, and in
- * the timeline with the first process that sees it.
+ * the timeline with the first process that sees it. Where there are several, which versions there were is in the timeline before
+ * the first is made: what a rotation that is killed has left is known by it (`readUnfinished`).
  */
 export async function rotateKeys(
   needs: RotationNeeds,
   purposes: readonly KeyPurpose[] = keyPurposes,
 ): Promise<RotateOutcome> {
-  const { db, keys } = needs;
+  const { db, keys, clock, random } = needs;
   await compareKeys(needs);
+  if (purposes.length > 1) {
+    const { states } = await keys.states();
+    const detail = Object.fromEntries(purposes.map((each) => [each, highestOf(stateOf(states, each))]));
+    await db.transaction((tx) => append(tx, clock.now(), { kind: "rotation begun", detail }, random));
+  }
   const rotated: Rotated[] = [];
   let reason: string | undefined;
   let isFull = false;
@@ -204,6 +235,7 @@ export interface KeysStatus {
   readonly states: readonly KeyState[];
   readonly walks: readonly WalkState[];
   readonly named: readonly NamedVersion[];
+  readonly unfinished: UnfinishedRotation | null;
 }
 
 /** Every key's versions, how many rows need each, and how far sealing again is. Reads every sealed row once. */
@@ -225,6 +257,7 @@ export async function keysStatus({ db, keys, clock }: Omit<RotationNeeds, "rando
       finishedAt: walk.finishedAt === null ? null : fromDate(walk.finishedAt),
     })),
     named: await countVersions(db, clock.now()),
+    unfinished: await readUnfinished({ db, keys }),
   };
 }
 

@@ -74,6 +74,7 @@ export const timelineKinds = [
   "canaries planted",
   "letter",
   "bounce",
+  "rotation begun",
   "key rotated",
   "key retired",
   "relying service added",
