@@ -32,6 +32,7 @@ async function followed(isTerminal: boolean): Promise<string> {
   let written = "";
   await followLetters(() => Promise.resolve(looks.shift()), {
     write: (text) => void (written += text),
+    columns: () => 120,
     isTerminal,
     pause: () => Promise.resolve(),
   });

@@ -1,9 +1,9 @@
 import { minuteOf } from "../kernel/clock.ts";
 import type { IncidentStatus } from "../wire/incidents.ts";
 import { figure } from "./command.ts";
+import { redrawnLine, type LineScreen } from "./redrawn-line.ts";
 
-export interface Screen {
-  readonly write: (text: string) => void;
+export interface Screen extends LineScreen {
   /** Then each line is drawn over the last one. */
   readonly isTerminal: boolean;
   readonly pause: () => Promise<void>;
@@ -12,18 +12,18 @@ export interface Screen {
 /** Says how far the letters are, again after each pause, until none goes out any more or there is no such case. */
 export async function followLetters(
   look: () => Promise<IncidentStatus | undefined>,
-  { write, isTerminal, pause }: Screen,
+  { write, columns, isTerminal, pause }: Screen,
 ): Promise<void> {
-  let hasDrawn = false;
+  const drawn = redrawnLine({ write, columns });
   for (;;) {
     const status = await look();
     if (status === undefined || status.letters === null || status.letterPace === null) break;
     const line = progressLine(status);
-    write(isTerminal ? `\r\u001b[K${line}` : `${line}\n`);
-    hasDrawn = true;
+    if (isTerminal) drawn.draw(line);
+    else write(`${line}\n`);
     await pause();
   }
-  if (isTerminal && hasDrawn) write("\n");
+  if (drawn.isDrawn()) write("\n");
 }
 
 /** `12,000 of 30,000 out · 3 bounced · 18,000 waiting · 86,400/h · ends about 2026-11-22 21:04 UTC` */

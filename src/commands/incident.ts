@@ -24,6 +24,7 @@ import { confirmed, figure, instant, textOf, type Call, type Command, type Outco
 import { diskLines } from "./disk-lines.ts";
 import { withGround, withReadingGround } from "./ground.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
+import { lineScreenOf } from "./redrawn-line.ts";
 import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
@@ -173,12 +174,13 @@ async function showCase(ground: CaseGround, id: IncidentId): Promise<Outcome> {
 async function watchCase(ground: CaseGround, id: IncidentId, json: boolean): Promise<Outcome> {
   const { stdout, stderr } = process;
   // With --json the figures are for a program: what is said meanwhile stays out of them.
-  const screen = json ? stderr : stdout;
+  const { write, columns, isTTY } = lineScreenOf(json ? stderr : stdout);
   const deadlines = await readDeadlines(ground.config.deadlines);
   const numbersOf = sharedCaseNumbers({ ...ground, monotonicMs: () => performance.now() });
   await followLetters(() => incidentStatus({ ...ground, deadlines }, id, numbersOf), {
-    write: (text) => void screen.write(text),
-    isTerminal: screen.isTTY,
+    write,
+    columns,
+    isTerminal: isTTY,
     pause: () => sleep(watchEveryMs),
   });
   return showCase(ground, id);

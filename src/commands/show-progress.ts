@@ -1,47 +1,39 @@
 import { minuteOf, plus, secondMs, steadyClock, toIso, type Clock } from "../kernel/clock.ts";
 import type { Progress } from "../kernel/progress.ts";
 import { figure } from "./command.ts";
+import { lineScreenOf, redrawnLine, type LineScreen } from "./redrawn-line.ts";
 
-interface Screen {
-  readonly write: (text: string) => void;
+interface Screen extends LineScreen {
   readonly isTTY?: boolean | undefined;
   readonly clock: Clock;
 }
 
 /** Where a command shows it. */
-export const stderr: Screen = {
-  write: (text) => void process.stderr.write(text),
-  isTTY: process.stderr.isTTY,
-  clock: steadyClock,
-};
+export const stderr: Screen = { ...lineScreenOf(process.stderr), clock: steadyClock };
 
 const firstAfterMs = secondMs;
 const againAfterMs = secondMs / 2;
 
 /**
  * Shows how far long work is, in one line that is drawn over and gone when the work has ended: on standard error, and only where
- * that is a terminal, so that neither a script nor a reader of JSON meets it.
+ * that is a terminal which can draw over a line, so that neither a script nor a reader of JSON meets it.
  *
  * `units`: what is counted, as "entries"; `unit` how many of what is told make one.
  */
 export async function showingProgress<Result>(
-  { write, isTTY, clock }: Screen,
+  { write, columns, isTTY, clock }: Screen,
   { units, unit = 1 }: { readonly units: string; readonly unit?: number },
   work: (progress: Progress) => Promise<Result>,
 ): Promise<Result> {
   if (isTTY !== true) return work(() => undefined);
   const begun = clock.now();
   let drawnAt = plus(begun, firstAfterMs - againAfterMs);
-  let hasDrawn = false;
-  const erase = (): void => {
-    if (hasDrawn) write("\r\u001b[K");
-  };
+  const line = redrawnLine({ write, columns });
   try {
     return await work((done, total) => {
       const now = clock.now();
       if (now < plus(drawnAt, againAfterMs)) return;
       drawnAt = now;
-      hasDrawn = true;
       const perMs = done / Math.max(1, now - begun);
       const of = total === null ? "" : ` of ${figure(Math.ceil(total / unit))}`;
       // An estimate that was too low ends nowhere.
@@ -50,9 +42,9 @@ export async function showingProgress<Result>(
           ? ""
           : ` · ends about ${minuteOf(toIso(plus(now, Math.ceil((total - done) / perMs))))}`;
       const rate = figure(Math.round((perMs * secondMs) / unit));
-      write(`\r\u001b[K${figure(Math.floor(done / unit))}${of} ${units} · ${rate}/s${end}`);
+      line.draw(`${figure(Math.floor(done / unit))}${of} ${units} · ${rate}/s${end}`);
     });
   } finally {
-    erase();
+    line.erase();
   }
 }

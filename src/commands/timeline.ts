@@ -17,6 +17,7 @@ import { verifyTimeline } from "../timeline/verify.ts";
 import { figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { accountOf } from "./account-of.ts";
 import { idHelp, idOption, onCase } from "./case.ts";
+import { watchEndings } from "./endings.ts";
 import { withGround } from "./ground.ts";
 import { showingProgress, stderr } from "./show-progress.ts";
 import { notWritten, writeNamed } from "./write-named.ts";
@@ -52,13 +53,19 @@ const verifyDatabase = ({ config, log }: Call): Promise<Outcome> =>
 
 /** The timeline in files, wherever they came from: neither database nor keyholder is asked. */
 async function verifyFiles({ values, positionals: [folder] }: Call): Promise<Outcome> {
-  const { code, lines, error, hint, json } = await verifyAlone({
-    folder,
-    policy: textOf(values, "policy"),
-    checkpoints: manyOf(values, "checkpoint"),
-    report: textOf(values, "report"),
-    proofs: manyOf(values, "proof"),
-  });
+  const endings = watchEndings();
+  const { code, lines, error, hint, json } = await showingProgress(stderr, { units: "entries" }, (progress) =>
+    endings.orEnded(
+      verifyAlone({
+        folder,
+        policy: textOf(values, "policy"),
+        checkpoints: manyOf(values, "checkpoint"),
+        report: textOf(values, "report"),
+        proofs: manyOf(values, "proof"),
+        progress,
+      }),
+    ),
+  ).finally(() => endings.close());
   if (code === 0 || error === undefined) return { kind: "done", lines, json };
   const said = { error, ...(hint === undefined ? {} : { hint }) };
   if (code === aloneCodes.usage) return { kind: "usage", ...said };

@@ -391,6 +391,14 @@ test("it runs where nothing is installed: no package, no database, this source a
   await rm(elsewhere, { recursive: true });
 });
 
+test("how far it is is told while the files are read, up to the last entry", async () => {
+  const told: (readonly [number, number | null])[] = [];
+  expect(await ask({ progress: (done, total) => void told.push([done, total]) })).toMatchObject({ code: 0 });
+  expect(told.length).toBeGreaterThan(200);
+  expect(told).toEqual(told.toSorted(([one], [other]) => one - other));
+  expect(told.at(-1)).toEqual([66_003, 66_003]);
+});
+
 test("killed at any instant, the folder is whole as far as its checkpoint goes, and the next run ends the work", async () => {
   const publisher = fileURLToPath(new URL("../../test/timeline-publisher.ts", import.meta.url));
   const target = await mkdtemp(join(tmpdir(), "houselights-killed-"));

@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { toIso, type EpochMs } from "../kernel/clock.ts";
+import type { Progress } from "../kernel/progress.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
 import { cosignedAt, isSignedBy, readNote, type Note } from "./note.ts";
 import { readPolicy, type Policy } from "./policy.ts";
@@ -22,6 +23,8 @@ export interface AloneQuestion {
   readonly report?: string | undefined;
   /** `.tlog-proof` files, or folders of them. */
   readonly proofs: readonly string[];
+  /** Of the folder, in entries. */
+  readonly progress?: Progress | undefined;
 }
 
 /**
@@ -77,7 +80,7 @@ export async function verifyAlone(question: AloneQuestion): Promise<AloneAnswer>
         );
       }
     } else {
-      await verifyFolder(question.folder, policy, { older, proofs, report }, lines, json);
+      await verifyFolder(question.folder, policy, { older, proofs, report }, question.progress, lines, json);
     }
     for (const proof of proofs) lines.push(proof.line);
     if (proofs.length > 0) json["proofs"] = proofs.length;
@@ -114,6 +117,7 @@ async function verifyFolder(
     readonly proofs: readonly Proved[];
     readonly report: ReportClaims | undefined;
   },
+  progress: Progress | undefined,
   lines: string[],
   json: Record<string, unknown>,
 ): Promise<void> {
@@ -124,6 +128,7 @@ async function verifyFolder(
   const sizes = [...older, ...proofs, ...(cosigned === undefined ? [] : [cosigned]), ...(reported ? [reported] : [])];
   const found = await readWholeFolder(folder, {
     sizes: sizes.map(({ size }) => size),
+    progress,
     ...(comparison === undefined ? {} : { entry: comparison.see }),
   });
   if (found.kind === "damaged") {

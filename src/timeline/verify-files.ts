@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Progress } from "../kernel/progress.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
 import { readBundle } from "./entry-bundle.ts";
 import { readNote, type Note } from "./note.ts";
@@ -28,6 +29,8 @@ interface Asked {
   readonly sizes?: readonly number[];
   /** Sees each entry in its order, once it is known to give its hash. */
   readonly entry?: (index: number, body: Buffer, leafHash: Buffer) => void;
+  /** In entries. */
+  readonly progress?: Progress | undefined;
 }
 
 /** A bundle of 256 entries of the largest size, with some room: nothing larger is read into memory. */
@@ -40,9 +43,12 @@ class Damage extends Error {}
  * root that the checkpoint states. Who signed the checkpoint is for the caller to judge. Reads each file once, from left
  * to right; memory is flat.
  */
-export async function readWholeFolder(folder: string, { sizes = [], entry }: Asked = {}): Promise<FolderVerdict> {
+export async function readWholeFolder(
+  folder: string,
+  { sizes = [], entry, progress }: Asked = {},
+): Promise<FolderVerdict> {
   try {
-    return await readAll(folder, sizes, entry);
+    return await readAll(folder, sizes, entry, progress);
   } catch (thrown) {
     if (thrown instanceof Damage) return { kind: "damaged", says: thrown.message };
     throw thrown;
@@ -53,6 +59,7 @@ async function readAll(
   folder: string,
   sizes: readonly number[],
   seeEntry: Asked["entry"] = () => undefined,
+  progress: Asked["progress"] = () => undefined,
 ): Promise<WholeFolder> {
   const text = await readNamed(folder, "checkpoint");
   const note = readNote(text.toString("utf8"));
@@ -80,6 +87,7 @@ async function readAll(
       if (wanted.includes(frontier.size)) roots.set(frontier.size, rootOf(frontier));
     }
     for (const node of finished) await uppers.compare(node);
+    progress(frontier.size, size);
   }
   const root = rootOf(frontier);
   if (!root.equals(stated.root)) throw new Damage("checkpoint: its root is not that of the entries");
