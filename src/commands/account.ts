@@ -8,7 +8,7 @@ import { titleNames } from "../library/titles.ts";
 import { forgetProgress, watchedBy } from "../streaming/progress.ts";
 import { accountOf } from "./account-of.ts";
 import { withGround } from "./ground.ts";
-import { textOf, type Command } from "./command.ts";
+import { textOf, type Command, type Outcome } from "./command.ts";
 import { writeNamed } from "./write-named.ts";
 
 const noSuchAccount = { kind: "refused", error: "no account has this address" } as const;
@@ -23,12 +23,12 @@ export const accountCommands: readonly Command[] = [
     options: { output: { type: "string" } },
     optionHelp: [["--output FILE", "where the JSON goes; a file that exists is not replaced"]],
     examples: ["houselights account export ada@example.org --output ada.json"],
-    run: ({ config, log, values, positionals: [address] }) =>
-      withGround(config, log, async (ground) => {
-        const output = textOf(values, "output");
-        if (address === undefined || output === undefined) {
-          return { kind: "usage", error: "an address and --output are needed" };
-        }
+    run: async ({ config, log, values, positionals: [address] }) => {
+      const output = textOf(values, "output");
+      if (address === undefined || output === undefined) {
+        return { kind: "usage", error: "an address and --output are needed" };
+      }
+      return withGround(config, log, async (ground): Promise<Outcome> => {
         const { db, clock, random } = ground;
         const keyholder = ground.keyholders.operator;
         const accountId = await accountOf(db, keyholder, address);
@@ -46,7 +46,8 @@ export const accountCommands: readonly Command[] = [
         const refused = await writeNamed("--output", output, `${JSON.stringify(exported, null, 2)}\n`, "wx");
         if (refused !== undefined) return refused;
         return { kind: "done", json: { accountId, output }, lines: [`written to ${output}`] };
-      }),
+      });
+    },
   },
   {
     words: ["account", "delete"],
@@ -56,9 +57,9 @@ export const accountCommands: readonly Command[] = [
     options: { yes: { type: "boolean" } },
     optionHelp: [["--yes", "do it; without it the account is named and nothing is touched"]],
     examples: ["houselights account delete ada@example.org --yes"],
-    run: ({ config, log, values, positionals: [address] }) =>
-      withGround(config, log, async (ground) => {
-        if (address === undefined) return { kind: "usage", error: "an address is needed" };
+    run: async ({ config, log, values, positionals: [address] }) => {
+      if (address === undefined) return { kind: "usage", error: "an address is needed" };
+      return withGround(config, log, async (ground): Promise<Outcome> => {
         const { db, clock, random } = ground;
         const keyholder = ground.keyholders.operator;
         const accountId = await accountOf(db, keyholder, address);
@@ -77,7 +78,8 @@ export const accountCommands: readonly Command[] = [
           case "not-due":
             return noSuchAccount;
         }
-      }),
+      });
+    },
   },
   {
     words: ["account", "recover"],
@@ -98,13 +100,12 @@ export const accountCommands: readonly Command[] = [
       ["--cancel", "end the recovery that is under way"],
     ],
     examples: ["houselights account recover ada@example.org --to ada@example.net"],
-    run: ({ config, log, values, positionals: [address] }) =>
-      withGround(config, log, async ({ db, clock, random, keyholders }) => {
-        const to = textOf(values, "to");
-        const isCancelled = values["cancel"] === true;
-        if (address === undefined || (to === undefined) !== isCancelled) {
-          return { kind: "usage", error: "an address and either --to or --cancel are needed" };
-        }
+    run: async ({ config, log, values, positionals: [address] }) => {
+      const to = textOf(values, "to");
+      if (address === undefined || (to === undefined) !== (values["cancel"] === true)) {
+        return { kind: "usage", error: "an address and either --to or --cancel are needed" };
+      }
+      return withGround(config, log, async ({ db, clock, random, keyholders }): Promise<Outcome> => {
         const keyholder = keyholders.operator;
         const accountId = await accountOf(db, keyholder, address);
         if (accountId === null) return noSuchAccount;
@@ -135,6 +136,7 @@ export const accountCommands: readonly Command[] = [
           case "no-such-account":
             return noSuchAccount;
         }
-      }),
+      });
+    },
   },
 ];

@@ -4,7 +4,7 @@ import { acknowledgeAlarm, listAlarms, readAlarm } from "../canaries/alarms.ts";
 import { raiseAlarm, type AlarmId } from "../canaries/raise-alarm.ts";
 import type { Alarm } from "../wire/alarms.ts";
 import { withGround } from "./ground.ts";
-import { figure, instant, type Command } from "./command.ts";
+import { figure, instant, type Command, type Outcome } from "./command.ts";
 
 const host = "host";
 
@@ -57,17 +57,17 @@ export const alarmCommands: readonly Command[] = [
     arguments: "ID",
     positionals: 1,
     examples: ["houselights alarm acknowledge 0199c0de-0000-7000-8000-000000000000"],
-    run: ({ config, log, positionals: [text] }) =>
-      withGround(config, log, async (ground) => {
-        const id = parseId<AlarmId>(text);
-        if (id === undefined)
-          return { kind: "usage", error: "an alarm's id is needed", hint: "houselights alarm list" };
+    run: async ({ config, log, positionals: [text] }) => {
+      const id = parseId<AlarmId>(text);
+      if (id === undefined) return { kind: "usage", error: "an alarm's id is needed", hint: "houselights alarm list" };
+      return withGround(config, log, async (ground): Promise<Outcome> => {
         const noted = await acknowledgeAlarm(ground, id, host);
         const alarm = await readAlarm(ground.db, id);
         if (alarm === undefined)
           return { kind: "refused", error: "there is no such alarm", hint: "houselights alarm list" };
         return { kind: "done", json: alarm, lines: [noted ? "acknowledged" : "somebody has acknowledged it before"] };
-      }),
+      });
+    },
   },
   {
     words: ["alarm", "test"],

@@ -14,6 +14,7 @@ import type { DrillOrder } from "../incidents/drill/result.ts";
 import { makeDemoLibrary } from "../library/demo.ts";
 import { demoFilms } from "../library/demo-films.ts";
 import { textOf, type Call, type Command, type Outcome } from "./command.ts";
+import { endingSignals } from "./endings.ts";
 import { notWritten } from "./write-named.ts";
 
 const limits = {
@@ -45,7 +46,7 @@ function readOrder({ config, values }: Pick<Call, "config" | "values">): Read {
   const crowd = /^(0|1|0?\.\d{1,6}|1\.0{1,6})$/.test(crowdText) ? Number(crowdText) : Number.NaN;
   if (!(crowd >= 0 && crowd <= 1)) return wrong("--crowd must be a part from 0 to 1: 0.3 for three in ten");
   const rateText = textOf(values, "rate");
-  if (!/^([1-9]\d{0,4})?$/.test(rateText ?? "")) return wrong("--rate must be a whole number from 1 to 99,999");
+  if (!/^[1-9]\d{0,4}$/.test(rateText ?? "1")) return wrong("--rate must be a whole number from 1 to 99,999");
   const rate = rateText === undefined ? null : Number(rateText);
   const seedText = textOf(values, "seed");
   const seed = seedText === undefined ? systemRandom.below(seedLimit) : Number(seedText);
@@ -117,8 +118,7 @@ async function runDrill(call: Call): Promise<Outcome> {
 
   const leaving = new AbortController();
   const leave = (): void => leaving.abort();
-  process.on("SIGINT", leave);
-  process.on("SIGTERM", leave);
+  for (const each of endingSignals) process.on(each, leave);
   try {
     const tell = (line: string): void => {
       if (!json) say(line);
@@ -144,8 +144,7 @@ async function runDrill(call: Call): Promise<Outcome> {
     const hint = "what it had started has ended, and its data is removed";
     return { kind: "refused", error: "the drill was stopped before its end", hint };
   } finally {
-    process.off("SIGINT", leave);
-    process.off("SIGTERM", leave);
+    for (const each of endingSignals) process.off(each, leave);
     await rm(folder, { recursive: true, force: true });
   }
 }

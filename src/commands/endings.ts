@@ -1,12 +1,12 @@
 /** What ends a command: Ctrl-C, whoever manages processes, and a terminal that closes. */
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** A command was ended from outside before it was done. Whoever catches it last ends the process by the same signal. */
 export class Ended extends Error {
   override readonly name = "Ended";
-  readonly by: (typeof signals)[number];
+  readonly by: (typeof endingSignals)[number];
 
-  constructor(by: (typeof signals)[number]) {
+  constructor(by: (typeof endingSignals)[number]) {
     super(`ended by ${by}`);
     this.by = by;
   }
@@ -30,9 +30,9 @@ export function watchEndings(): Endings {
     ended.abort(new Ended(by as Ended["by"]));
   };
   const close = (): void => {
-    for (const each of signals) process.off(each, end);
+    for (const each of endingSignals) process.off(each, end);
   };
-  for (const each of signals) process.on(each, end);
+  for (const each of endingSignals) process.on(each, end);
   return {
     signal,
     orEnded: async (work) => {

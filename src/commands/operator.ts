@@ -11,7 +11,7 @@ import {
 } from "../credentials/operators.ts";
 import { makeOperatorLink } from "../sessions/operator-link.ts";
 import { withGround } from "./ground.ts";
-import { confirmed, instant, textOf, type Command } from "./command.ts";
+import { confirmed, instant, textOf, type Command, type Outcome } from "./command.ts";
 
 const host = "host";
 
@@ -39,13 +39,13 @@ export const operatorCommands: readonly Command[] = [
     arguments: "[--account ID]",
     optionHelp: [["--account ID", "this operator; the first one whose role counts unless given"]],
     examples: ["houselights operator link"],
-    run: ({ config, log, values, json }) =>
-      withGround(config, log, async (ground) => {
-        const asked = textOf(values, "account");
-        const account = parseId<AccountId>(asked);
-        if (asked !== undefined && account === undefined) {
-          return { kind: "usage", error: "--account must be an account id", hint: "houselights operator list" };
-        }
+    run: async ({ config, log, values, json }) => {
+      const asked = textOf(values, "account");
+      const account = parseId<AccountId>(asked);
+      if (asked !== undefined && account === undefined) {
+        return { kind: "usage", error: "--account must be an account id", hint: "houselights operator list" };
+      }
+      return withGround(config, log, async (ground): Promise<Outcome> => {
         const operators = await operatorIds(ground.db);
         if (account !== undefined && !operators.includes(account)) {
           return { kind: "refused", error: "this is no operator's account", hint: "houselights operator list" };
@@ -57,7 +57,8 @@ export const operatorCommands: readonly Command[] = [
         const { secret } = await makeOperatorLink(ground, account);
         const link = `${config.publicOrigin}/operate#${secretText(secret)}`;
         return json ? { kind: "done", json: { link } } : { kind: "done", lines: [link] };
-      }),
+      });
+    },
   },
   {
     words: ["operator", "list"],
@@ -82,15 +83,16 @@ export const operatorCommands: readonly Command[] = [
     arguments: "ADDRESS",
     positionals: 1,
     examples: ["houselights operator add ada@example.org"],
-    run: ({ config, log, positionals: [address] }) =>
-      withGround(config, log, async ({ db, keyholders, clock, random }) => {
-        if (address === undefined) return { kind: "usage", error: "an address is needed" };
+    run: async ({ config, log, positionals: [address] }) => {
+      if (address === undefined) return { kind: "usage", error: "an address is needed" };
+      return withGround(config, log, async ({ db, keyholders, clock, random }): Promise<Outcome> => {
         const added = await addOperator({ db, keyholder: keyholders.operator, clock, random }, address, host);
         if (added.kind !== "added") {
           return { kind: "refused", error: "no account has this address", hint: "they sign up first, at /sign-up" };
         }
         return { kind: "done", json: { accountId: added.accountId }, lines: [`operator added ${added.accountId}`] };
-      }),
+      });
+    },
   },
   {
     words: ["operator", "keep"],
@@ -98,16 +100,17 @@ export const operatorCommands: readonly Command[] = [
     arguments: "ID",
     positionals: 1,
     examples: ["houselights operator keep 0199c0de-0000-7000-8000-000000000000"],
-    run: ({ config, log, positionals: [id] }) =>
-      withGround(config, log, async ({ db, clock, random }) => {
-        const accountId = parseId<AccountId>(id);
-        if (accountId === undefined) {
-          return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
-        }
+    run: async ({ config, log, positionals: [id] }) => {
+      const accountId = parseId<AccountId>(id);
+      if (accountId === undefined) {
+        return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
+      }
+      return withGround(config, log, async ({ db, clock, random }): Promise<Outcome> => {
         return (await keepOperator({ db, clock, random }, accountId, host)) === "kept"
           ? { kind: "done", lines: ["operator kept"], json: { accountId } }
           : { kind: "refused", error: "this account is no operator", hint: "houselights operator list" };
-      }),
+      });
+    },
   },
   {
     words: ["operator", "remove"],
@@ -117,12 +120,12 @@ export const operatorCommands: readonly Command[] = [
     options: { yes: { type: "boolean" } },
     optionHelp: [["--yes", "do not ask"]],
     examples: ["houselights operator remove 0199c0de-0000-7000-8000-000000000000"],
-    run: (call) =>
-      withGround(call.config, call.log, async ({ db, clock, random, keyholders }) => {
-        const accountId = parseId<AccountId>(call.positionals[0]);
-        if (accountId === undefined) {
-          return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
-        }
+    run: async (call) => {
+      const accountId = parseId<AccountId>(call.positionals[0]);
+      if (accountId === undefined) {
+        return { kind: "usage", error: "an account id is needed", hint: "houselights operator list" };
+      }
+      return withGround(call.config, call.log, async ({ db, clock, random, keyholders }): Promise<Outcome> => {
         if (call.values["yes"] !== true) {
           const operators = await listOperators({ db, keyholder: keyholders.operator, clock });
           const one = operators.find((operator) => operator.accountId === accountId);
@@ -139,6 +142,7 @@ export const operatorCommands: readonly Command[] = [
           case "not-an-operator":
             return { kind: "refused", error: "this account is no operator", hint: "houselights operator list" };
         }
-      }),
+      });
+    },
   },
 ];

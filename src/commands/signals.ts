@@ -1,3 +1,4 @@
+import type { Ground } from "../app.ts";
 import { parseId } from "../kernel/brand.ts";
 import { readInstant, toIso } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
@@ -11,7 +12,6 @@ import {
   renewToken,
   tokenText,
   type ListedReceiver,
-  type ReceiverId,
 } from "../signals/receivers.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withGround } from "./ground.ts";
@@ -20,20 +20,23 @@ const host = "host";
 const isPlain = (text: string, most: number): boolean =>
   text.length >= 1 && text.length <= most && !/\p{Cc}/u.test(text);
 
-/** `--name`, as its id or as the name it was given. */
-async function findReceiver(
+/** Runs a command on the relying service that `--name` names, by its id or by the name it was given. */
+async function onReceiver(
   call: Call,
-  receivers: readonly ListedReceiver[],
-): Promise<ReceiverId | Extract<Outcome, { kind: "refused" | "usage" }>> {
+  work: (ground: Ground, receiver: ListedReceiver) => Promise<Outcome>,
+): Promise<Outcome> {
+  const hint = "houselights signals list";
   const asked = textOf(call.values, "name");
-  if (asked === undefined) return { kind: "usage", error: "--name is needed", hint: "houselights signals list" };
-  const found = receivers.filter(({ id, name }) => name === asked || id === parseId(asked));
-  const [only] = found;
-  if (only === undefined || found.length > 1) {
-    const error = only === undefined ? "there is no such relying service" : "several have this name; give the id";
-    return { kind: "refused", error, hint: "houselights signals list" };
-  }
-  return only.id;
+  if (asked === undefined) return { kind: "usage", error: "--name is needed", hint };
+  return withGround(call.config, call.log, async (ground): Promise<Outcome> => {
+    const [found, ...others] = (await listReceivers(ground.db)).filter(
+      ({ id, name }) => name === asked || id === parseId(asked),
+    );
+    if (found === undefined) return { kind: "refused", error: "there is no such relying service", hint };
+    if (others.length > 0) return { kind: "refused", error: "several have this name; give the id", hint };
+    if (call.values["yes"] !== true) for (const line of receiverLines(found)) call.say(line);
+    return work(ground, found);
+  });
 }
 
 const nameOption = { name: { type: "string" } } as const;
@@ -163,13 +166,7 @@ export const signalCommands: readonly Command[] = [
     optionHelp: [nameHelp, ["--yes", "without asking"]],
     examples: ["houselights signals token --name Music"],
     run: (call) =>
-      withGround(call.config, call.log, async (ground): Promise<Outcome> => {
-        const receivers = await listReceivers(ground.db);
-        const id = await findReceiver(call, receivers);
-        if (typeof id === "object") return id;
-        if (call.values["yes"] !== true) {
-          for (const line of receivers.filter((one) => one.id === id).flatMap(receiverLines)) call.say(line);
-        }
+      onReceiver(call, async (ground, { id }) => {
         if (!(await confirmed(call, "its token opens nothing from then on, until it has the new one; go on?"))) {
           return { kind: "refused", error: "no token was made", hint: "--yes makes one without asking" };
         }
@@ -235,13 +232,7 @@ export const signalCommands: readonly Command[] = [
     optionHelp: [nameHelp, ["--yes", "without asking"]],
     examples: ["houselights signals remove --name Music --yes"],
     run: (call) =>
-      withGround(call.config, call.log, async (ground): Promise<Outcome> => {
-        const receivers = await listReceivers(ground.db);
-        const id = await findReceiver(call, receivers);
-        if (typeof id === "object") return id;
-        if (call.values["yes"] !== true) {
-          for (const line of receivers.filter((one) => one.id === id).flatMap(receiverLines)) call.say(line);
-        }
+      onReceiver(call, async (ground, { id }) => {
         if (!(await confirmed(call, "it is told nothing more from then on; go on?"))) {
           return { kind: "refused", error: "nothing was removed", hint: "--yes removes without asking" };
         }
