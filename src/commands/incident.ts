@@ -25,6 +25,7 @@ import { diskLines } from "./disk-lines.ts";
 import { withGround, withReadingGround } from "./ground.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
 import { lineScreenOf } from "./redrawn-line.ts";
+import { showingProgress, stderr } from "./show-progress.ts";
 import { writeNamed } from "./write-named.ts";
 
 const operator = "host" as const;
@@ -102,7 +103,7 @@ async function runNotify(call: Call): Promise<Outcome> {
     };
     const by = to ?? operator;
     if (action === "start" && values["yes"] !== true) {
-      const plan = await finishedPlan(needs, id, call);
+      const plan = await finishedPlan(needs, id);
       if (plan.kind !== "refused" && plan.text !== undefined) call.say(plan.text);
       // What cannot be started is refused by the start, in its words, and not asked about.
       const canStart = plan.kind === "refused" || plan.plan?.lacks.some(({ stops }) => stops) !== true;
@@ -110,8 +111,7 @@ async function runNotify(call: Call): Promise<Outcome> {
         return { kind: "refused", error: "no letter was sent", hint: "--yes sends without asking" };
       }
     }
-    const outcome =
-      action === "plan" ? await finishedPlan(needs, id, call) : await notifyIncident(needs, id, action, by);
+    const outcome = action === "plan" ? await finishedPlan(needs, id) : await notifyIncident(needs, id, action, by);
     if (outcome.kind === "refused") return { kind: "refused", error: outcome.reason };
     const lines = [
       ...(outcome.subject === undefined ? [] : [outcome.subject, ""]),
@@ -139,26 +139,24 @@ async function runNotify(call: Call): Promise<Outcome> {
 const surveyPatienceMs = 15 * secondMs;
 
 /** The plan with everything that the worker finds out; without it when no worker goes on with it, as while the service is stopped. */
-async function finishedPlan(
-  needs: Parameters<typeof notifyIncident>[0],
-  id: IncidentId,
-  { say }: Pick<Call, "say">,
-): Promise<NotifyOutcome> {
+async function finishedPlan(needs: Parameters<typeof notifyIncident>[0], id: IncidentId): Promise<NotifyOutcome> {
   const { db, clock } = needs;
   await askForSurvey(needs, id);
-  let counted = 0;
-  let movedAt = clock.now();
-  for (;;) {
-    const survey = await readSurvey(db, id);
-    if (survey === undefined || survey.doneAt !== null) break;
-    if (survey.counted > counted) {
-      ({ counted } = survey);
-      say(`looking at addresses: ${numbered(counted, "account")} counted`);
-      movedAt = clock.now();
+  await showingProgress(stderr, { units: "accounts looked at" }, async (progress) => {
+    let counted = 0;
+    let movedAt = clock.now();
+    for (;;) {
+      const survey = await readSurvey(db, id);
+      if (survey === undefined || survey.doneAt !== null) break;
+      if (survey.counted > counted) {
+        ({ counted } = survey);
+        movedAt = clock.now();
+      }
+      progress(counted, null);
+      if (clock.now() > plus(movedAt, surveyPatienceMs)) break;
+      await sleep(300);
     }
-    if (clock.now() > plus(movedAt, surveyPatienceMs)) break;
-    await sleep(300);
-  }
+  });
   return notifyIncident(needs, id, "plan", operator);
 }
 
@@ -172,9 +170,8 @@ async function showCase(ground: CaseGround, id: IncidentId): Promise<Outcome> {
 
 /** Follows the letters until nothing goes out any more; then the case as it stands. */
 async function watchCase(ground: CaseGround, id: IncidentId, json: boolean): Promise<Outcome> {
-  const { stdout, stderr } = process;
   // With --json the figures are for a program: what is said meanwhile stays out of them.
-  const { write, columns, isTTY } = lineScreenOf(json ? stderr : stdout);
+  const { write, columns, isTTY } = lineScreenOf(json ? process.stderr : process.stdout);
   const deadlines = await readDeadlines(ground.config.deadlines);
   const numbersOf = sharedCaseNumbers({ ...ground, monotonicMs: () => performance.now() });
   await followLetters(() => incidentStatus({ ...ground, deadlines }, id, numbersOf), {

@@ -194,11 +194,11 @@ export const timelineCommands: readonly Command[] = [
         const error = "the folder has a file named checkpoint that is no timeline's; nothing of it was touched";
         return { kind: "refused", error, hint: "name another place" };
       }
-      return withGround(config, log, async ({ db, keyholders }): Promise<Outcome> => {
+      return withGround(config, log, async ({ db, keyholders }, signal): Promise<Outcome> => {
         const { databaseId } = await readStanding(db);
         const policy = await readPolicyFile(config.timelinePolicy);
         const published = await showingProgress(stderr, { units: "entries" }, (progress) =>
-          publishTiles({ db, folder: resolve(folder), log, policy, progress }),
+          publishTiles({ db, folder: resolve(folder), log, policy, progress, signal }),
         ).catch((thrown: unknown) => notWritten("the folder", thrown));
         if ("kind" in published) return published;
         if (published.size === 0) {

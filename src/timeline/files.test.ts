@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { appendFile, cp, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -389,6 +390,28 @@ test("it runs where nothing is installed: no package, no database, this source a
   expect(await run(folder, "--nonsense")).toMatchObject({ code: 2 });
   expect(await run(path("other"), "--policy", path("policy"), "--checkpoint", path("of-3"))).toMatchObject({ code: 5 });
   await rm(elsewhere, { recursive: true });
+});
+
+test("told to end, it leaves nothing unfinished in a folder that is for others", async () => {
+  const to = await mkdtemp(join(tmpdir(), "houselights-ended-"));
+  const ending = new AbortController();
+  const unfinished = (): string[] => readdirSync(to).filter((name) => name.startsWith(".writing-"));
+  const publishing = publishTiles({ db, folder: to, log: silentLog, signal: ending.signal }).catch(() => undefined);
+  while (unfinished().length === 0) await new Promise(setImmediate);
+  ending.abort();
+  expect(unfinished()).toEqual([]);
+  await publishing;
+  await rm(to, { recursive: true });
+});
+
+test("how far it is is told while the files are written", async () => {
+  const to = await mkdtemp(join(tmpdir(), "houselights-told-"));
+  const told: (readonly [number, number | null])[] = [];
+  const progress = (done: number, total: number | null) => void told.push([done, total]);
+  await publishTiles({ db, folder: to, log: silentLog, progress });
+  expect(told.length).toBeGreaterThan(10);
+  expect(told.at(-1)).toEqual([66_003, 66_003]);
+  await rm(to, { recursive: true });
 });
 
 test("how far it is is told while the files are read, up to the last entry", async () => {

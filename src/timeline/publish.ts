@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readdirSync, rmSync } from "node:fs";
 import { readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { minuteMs } from "../kernel/clock.ts";
@@ -28,6 +29,8 @@ interface Needs {
   readonly policy?: Pick<Policy, "witnesses" | "isMet"> | undefined;
   /** In entries. */
   readonly progress?: Progress;
+  /** When it aborts, what is not finished is removed at once: the process may be about to end, and the folder is for others. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Published {
@@ -42,6 +45,8 @@ export interface Published {
 /** Tiles whose rows are read and written together: some thousand entries. */
 const tilesAtOnce = 32;
 const unfinished = ".writing-";
+/** Those of this process. */
+const own = `${unfinished}${process.pid}-`;
 
 /**
  * Brings a folder up to the newest signed checkpoint (C2SP tlog-tiles): entry bundles, tiles of hashes, and at the very
@@ -55,7 +60,7 @@ const unfinished = ".writing-";
  * The files follow from the database alone, so that two processes may write the same folder.
  */
 export async function publishTiles(needs: Needs): Promise<Published> {
-  const { db, folder, log } = needs;
+  const { db, folder, log, signal } = needs;
   const head = await db.one<{ size: number; note: string }>(
     `select size, note || coalesce((select string_agg(line || E'\\n', '' order by key)
                                       from timeline_cosignature c where c.size = h.size), '') as note
@@ -66,6 +71,8 @@ export async function publishTiles(needs: Needs): Promise<Published> {
   if (before?.note === head.note) return { size: head.size, written: await writeCosigned(needs) };
   await makeFolder(folder, 0o700);
   await clearUnfinished(folder);
+  const giveUp = (): void => removeOwn(folder);
+  signal?.addEventListener("abort", giveUp);
   try {
     if (before !== undefined && !(await isOfThisTimeline(db, before))) throw new OtherTimeline();
     const { size, written } = await writeUpTo(needs, before?.size ?? 0, head);
@@ -77,6 +84,8 @@ export async function publishTiles(needs: Needs): Promise<Published> {
     log.error({ setAside }, "the folder held another timeline than the database: it was put aside");
     await makeFolder(folder, 0o700);
     return { ...(await writeUpTo(needs, 0, head)), setAside };
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 
@@ -147,7 +156,8 @@ async function writeUpTo(
     );
     for (const end of ends) if (end.status === "rejected") throw end.reason;
     const last = batch.at(-1);
-    if (last?.level === "entries") progress?.(last.index * tileWidth + last.width, head.size);
+    // Entries and the hashes beside them are written together, and the hashes come last.
+    if (last !== undefined && rank(last) === 0) progress?.(last.index * tileWidth + last.width, head.size);
     complete.push(...batch.filter(({ width }) => width === tileWidth));
     batch = [];
     // Folders first, so that no name is removed before the one that replaces it is durable.
@@ -229,7 +239,7 @@ async function replaceFile(folder: string, path: string, bytes: Buffer, touched:
   // The names of new folders must last too.
   for (let at = parent; made !== undefined && at.length >= dirname(made).length; at = dirname(at)) touched.add(at);
   touched.add(parent);
-  await writeWhole(join(folder, `${unfinished}${randomUUID()}`), target, bytes);
+  await writeWhole(join(folder, `${own}${randomUUID()}`), target, bytes);
 }
 
 async function syncFolders(touched: Set<string>): Promise<void> {
@@ -248,6 +258,10 @@ async function clearUnfinished(folder: string): Promise<void> {
       await rm(path, { force: true });
     }
   }
+}
+
+function removeOwn(folder: string): void {
+  for (const name of readdirSync(folder)) if (name.startsWith(own)) rmSync(join(folder, name), { force: true });
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {
