@@ -168,7 +168,7 @@ try {
   if (thrown instanceof Ended) {
     ended = thrown;
   } else if (thrown instanceof Fault) {
-    const [first = "", ...more] = thrown.message.split("\n");
+    const [first = "", ...more] = thrown.message.split(thrown.message.includes("\n") ? "\n" : "; hint: ");
     complain(
       // A name (a setting's, PostgreSQL) stays as it is written.
       /^[A-Z][a-z]+\b/.test(first) ? first.charAt(0).toLowerCase() + first.slice(1) : first,

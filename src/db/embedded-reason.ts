@@ -15,7 +15,7 @@ export function hintFor(reason: string): string {
   if (/EROFS|read-only file system/i.test(reason))
     return "; hint: DATA_DIR must be on a file system that can be written";
   if (/permission denied|EACCES|EPERM/i.test(reason))
-    return "; hint: DATA_DIR must belong to the user that runs the service";
+    return "; hint: DATA_DIR must belong to the user that runs the service, who gives commands too";
   if (/shared memory|memory/i.test(reason)) return "; hint: the machine has too little memory for the database";
   if (/incompatible with|version/i.test(reason)) return "; hint: the data was made by another version of PostgreSQL";
   return "; hint: read postgres.log in DATA_DIR";

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Fault } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 
 export interface FolderLock {
   release(): void;
 }
+
+/** SQLITE_BUSY: somebody else has the lock. */
+const sqliteBusy = 5;
 
 /**
  * Takes the folder of keys for this process alone, or throws a Fault because another holds it. The operating system
@@ -20,7 +23,9 @@ export function lockFolder(folder: string): FolderLock {
     // Nothing is ever written, so no journal is needed beside it.
     database.exec("pragma journal_mode = memory; begin exclusive");
   } catch (error) {
-    throw new Fault("KEYHOLDER_UNAVAILABLE", `another process holds the keys in ${folder}`, { cause: error });
+    const isHeld = error instanceof Error && "errcode" in error && error.errcode === sqliteBusy;
+    const why = isHeld ? `another process holds the keys in ${folder}` : `the keys in ${folder} cannot be locked`;
+    throw new Fault("KEYHOLDER_UNAVAILABLE", isHeld ? why : `${why}: ${messageOf(error)}`, { cause: error });
   }
   return { release: () => database.close() };
 }

@@ -13,7 +13,7 @@ import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { addressesPerHour, openAddressLimit } from "./address-limit.ts";
 import { answerer } from "./answers.ts";
-import { isRecord } from "./durable-file.ts";
+import { isRecord, systemCode } from "./durable-file.ts";
 import { keepingHandlers } from "./keeping.ts";
 import type { Role } from "./keyholder.ts";
 import { openFolder } from "./open-folder.ts";
@@ -176,8 +176,15 @@ process.umask(0o077);
 try {
   await run();
 } catch (error) {
-  // Only a Fault's text is known to hold nothing secret.
-  const why = error instanceof Fault ? error.message : `unexpected ${error instanceof Error ? error.name : "error"}`;
+  // Only a Fault's text, and the system's code of an error, are known to hold nothing secret.
+  const code = systemCode(error);
+  const unexpected = `unexpected ${error instanceof Error ? error.name : "error"}`;
+  const why =
+    error instanceof Fault
+      ? error.message
+      : code === undefined
+        ? unexpected
+        : `its folder, or a file in it, cannot be used (${code})`;
   newLog("keyholder", "info").fatal(why);
   process.stdout.write(`${JSON.stringify({ failed: why })}\n`, () => process.exit(1));
 }

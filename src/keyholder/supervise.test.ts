@@ -219,6 +219,12 @@ test("a second keyholder on the same folder refuses while the first lives, by wh
   await start(keysDir);
 });
 
+test("a lock that cannot be taken for another reason is not said to be somebody's", async () => {
+  const keysDir = join(await temporaryFolder(), "keys");
+  await mkdir(join(keysDir, "lock"), { recursive: true, mode: 0o700 });
+  await expect(start(keysDir)).rejects.toThrow(/the keys in .* cannot be locked: unable to open database file/);
+});
+
 test("the socket that a kill left is taken away; a file that is no socket is not", async () => {
   const keysDir = join(await temporaryFolder(), "keys");
   await mkdir(keysDir, { mode: 0o700 });
