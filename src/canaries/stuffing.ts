@@ -244,9 +244,14 @@ export async function judgeSignIns({ db, clock, random }: Needs): Promise<number
 
 /** Judges every minute. */
 export function watchSignIns(needs: Needs & { readonly log: Log }): { stop(): Promise<void> } {
+  const troubled = recurring(needs.log, {
+    says: "sign-ins are compared with the usual later",
+    ends: "sign-ins are compared with the usual again",
+  });
   return every(minuteMs, async () => {
-    await judgeSignIns(needs).catch((thrown: unknown) =>
-      needs.log.warn({ reason: messageOf(thrown) }, "sign-ins are compared with the usual later"),
+    await judgeSignIns(needs).then(
+      () => troubled.over(),
+      (thrown: unknown) => troubled.found({ reason: messageOf(thrown) }),
     );
   });
 }

@@ -59,7 +59,7 @@ export async function withGround<Result>(
  * A command that is given with other settings than the service's would make a database of its own, contain that, and say that
  * it has.
  */
-async function expectService({ databaseUrl, dataDir }: Config): Promise<void> {
+export async function expectService({ databaseUrl, dataDir }: Config): Promise<void> {
   if (databaseUrl !== null || (await hasCluster(dataDir))) return;
   throw new Fault("CONFIG_INVALID", `there is no service in ${dataDir}; nothing was done\n${sameSettings}`);
 }

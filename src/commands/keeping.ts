@@ -22,7 +22,7 @@ import { sealBy } from "../keyholder/sealing.ts";
 import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 import { plantNeeds } from "./canary.ts";
-import { withDatabase, withGround } from "./ground.ts";
+import { expectService, expectTables, withDatabase, withGround } from "./ground.ts";
 import { showingProgress, stderr } from "./show-progress.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 
@@ -122,9 +122,13 @@ export const keepingCommands: readonly Command[] = [
       }
       const writeBackup = (from: Db, signal: AbortSignal) =>
         showingProgress(stderr, mebibytes, (progress) => backupDatabase(from, file, signal, progress));
+      await expectService(config);
       const plain = await withDatabase(config, log, async (connection, signal) => {
         const db = openDb({ connection, log, maxConnections: 2 });
-        const written = async () => ((await liveCanaries(db)).length > 0 ? null : writeBackup(db, signal));
+        const written = async () => {
+          await expectTables(db);
+          return (await liveCanaries(db)).length > 0 ? null : writeBackup(db, signal);
+        };
         return written().finally(() => db.close());
       });
       // With canaries in it a backup gets its own, for which the keyholder is needed.

@@ -85,6 +85,31 @@ test.each([
   },
 );
 
+test("a backup with settings that are not the service's makes no database of its own, which it would then back up", async () => {
+  expect(await said("backup", "db.backup")).toMatchObject({
+    code: 1,
+    error: expect.stringMatching(/^error: there is no service in .*\nhint: give the settings/),
+  });
+  expect(await readdir(folder)).toEqual(["logs"]);
+});
+
+test.each([
+  [["account", "export"], "an address and --output are needed"],
+  [["account", "delete"], "an address is needed"],
+  [["account", "recover", "ada@example.org"], "an address and either --to or --cancel are needed"],
+  [["operator", "add"], "an address is needed"],
+  [["operator", "remove", "ada"], "an account id is needed"],
+  [["operator", "link", "--account", "ada"], "--account must be an account id"],
+  [["alarm", "acknowledge"], "an alarm's id is needed"],
+  [["signals", "token", "--yes"], "--name is needed"],
+  [["signals", "remove", "--yes"], "--name is needed"],
+  [["keys", "rotate", "--rest", "--purpose", "wrap"], "--purpose and --rest exclude each other"],
+  [["drill", "--rate", ""], "--rate must be a whole number"],
+])("%j lacks something, and says so before it looks for a service", async (words, why) => {
+  expect(await said(...words)).toMatchObject({ code: 2, error: expect.stringMatching(new RegExp(`^error: ${why}`)) });
+  expect(await readdir(folder)).toEqual(["logs"]);
+});
+
 test("an export to no folder, or to one with a checkpoint that is no timeline's, touches nothing", async () => {
   await mkdir(join(folder, "models"));
   await writeFile(join(folder, "models", "checkpoint"), "weights");

@@ -1,6 +1,7 @@
 import { dayMs, every, fromDate, hourMs, minuteMs, plus, toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { recurring } from "../kernel/recurring.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { CallerUses, KeyUses, Role, UseSnapshot } from "../keyholder/keyholder.ts";
 import { namelessCaller } from "../keyholder/use-ledger.ts";
@@ -230,12 +231,17 @@ export function watchKeyUse(
   everyMs: number = minuteMs,
 ): { stop(): Promise<void> } {
   const { log } = needs;
+  const troubled = recurring(log, {
+    says: "uses of keys could not be compared; the next comparison is in a minute",
+    ends: "uses of keys are compared again",
+  });
   const compare = async (): Promise<void> => {
     try {
       const added = await compareKeyUse(needs);
       if (added > 0) log.error({ added }, unannouncedUse);
+      troubled.over();
     } catch (thrown) {
-      log.warn({ reason: messageOf(thrown) }, "uses of keys could not be compared; the next comparison is in a minute");
+      troubled.found({ reason: messageOf(thrown) });
     }
   };
   const watch = every(everyMs, compare);

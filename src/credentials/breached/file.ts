@@ -91,7 +91,11 @@ export function openFilterFile(path: string): FilterFile | undefined {
     file = openSync(path, constants.O_RDONLY);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new Fault("CONFIG_INVALID", `cannot read the list of breached passwords at ${path}; hint: is it yours to read?`, { cause: error });
+    throw new Fault(
+      "CONFIG_INVALID",
+      `cannot read the list of breached passwords at ${path}; hint: is it yours to read?`,
+      { cause: error },
+    );
   }
   try {
     return opened(file, path);
