@@ -163,8 +163,10 @@ export function newServer(options: ServerOptions) {
 
   app.setNotFoundHandler({ preHandler: [] }, (_request, reply) => refuse(reply, "not-found"));
   app.setErrorHandler((error: FastifyError | Error, request, reply) => answerError(error, request, reply, log));
+  // Written once, when all routes are there: for each request it took longer than everything else that anybody may ask for.
+  let described: Buffer | undefined;
   app.get("/openapi.json", { config: { access: "anyone" }, schema: { hide: true } }, (_request, reply) =>
-    reply.type("application/json").send(JSON.stringify(app.swagger())),
+    reply.type("application/json").send((described ??= Buffer.from(JSON.stringify(app.swagger())))),
   );
   return app;
 }
