@@ -87,6 +87,9 @@ export interface Web {
   close(): Promise<void>;
 }
 
+/** Who asks for a page waits no longer than this for what somebody else has locked; containing, on connections of its own, waits. */
+const lockWaitMs = 15_000;
+
 const webFolder = fileURLToPath(new URL("../web/dist", import.meta.url));
 
 /** Puts the web side together: every room's routes over one ground. Nothing listens yet. */
@@ -388,7 +391,7 @@ export async function startWebProcess(
   } finally {
     await bare.close();
   }
-  const ground = await layGround({ ...options, maxConnections: 20 });
+  const ground = await layGround({ ...options, maxConnections: 20, lockWaitMs });
   const web = await buildWeb(ground);
   const port = await web.listen(config.host, options.port);
   const hasOperator = (await operatorIds(ground.db)).length > 0;

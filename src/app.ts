@@ -56,12 +56,16 @@ export interface GroundOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly maxConnections?: number;
+  /** How long a statement of `db` waits for a lock; see `DbOptions`. */
+  readonly lockWaitMs?: number;
   /** How databases are opened; a test passes one that can be held up before it writes. */
   readonly open?: typeof openDb;
 }
 
 /** How long a request waits for a keyholder that is being restarted before it is told to come again. */
 const keyholderWaitMs = 2_000;
+/** Of those for everything else, so many once they were needed. */
+const keptConnections = 4;
 
 /**
  * Connects to the database and the keyholder. Each new database connection is compared with the witness before it
@@ -72,7 +76,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
   const { credentials, ...at } = surroundings.keyholder;
   const given = roles.find((role) => credentials[role] !== undefined);
   const { connection } = surroundings;
-  const plainDb = openDb({ connection, log, maxConnections: 2 });
+  const plainDb = openDb({ connection, log, maxConnections: 2, keptConnections: 2 });
   const announcers: Announcer[] = [];
   let highest = 0;
   const replaced = new Set<string>();
@@ -148,7 +152,10 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     throw thrown;
   });
   compare = compareAll;
-  const db = open({ connection, log, maxConnections, onConnect });
+  // Both are made now, and stay: keys are used, and it is contained, also while PostgreSQL takes no further connection.
+  await Promise.all([readDatabaseId(plainDb), readDatabaseId(plainDb)]);
+  const { lockWaitMs = 0 } = options;
+  const db = open({ connection, log, maxConnections, keptConnections, onConnect, lockWaitMs });
   return {
     config,
     db,

@@ -5,6 +5,7 @@ import { every, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { GrowingPool } from "./growing-pool.ts";
+import { LeavingClient } from "./leaving-client.ts";
 import { endLostConnections } from "./lost-connections.ts";
 import { translate } from "./unavailable.ts";
 
@@ -41,7 +42,7 @@ export interface Db extends Tx {
   /**
    * Runs `work` while no other connection to this database, of any process, holds the turn named `key`. After `waitMs` in
    * vain it runs all the same: whoever holds the turn may have been stopped in it. A turn ends with its connection,
-   * which is one of the pool's: a pool of one leaves none for `work`.
+   * which is one of the pool's. Where PostgreSQL takes no second one, `work` has it, and runs without the turn.
    */
   takingTurns<Result>(key: number, waitMs: number, work: () => Promise<Result>): Promise<Result>;
 
@@ -90,10 +91,22 @@ export interface DbOptions {
   readonly log: Log;
   readonly maxConnections?: number;
   /**
+   * So many stay open when nobody uses them: while others have used up all that PostgreSQL takes, one that was closed cannot be had
+   * again. None, unless given.
+   */
+  readonly keptConnections?: number;
+  /** How long others stay open that nobody uses. */
+  readonly idleMs?: number;
+  /**
    * Runs on each new connection before anything else does; the connection is refused if it throws. The witness is
    * asked here, so that a database swapped under a running process is noticed with its first connection.
    */
   readonly onConnect?: (tx: Tx) => Promise<void>;
+  /**
+   * How long a statement waits for what another transaction has locked before it fails as DB_UNAVAILABLE; for ever, unless given. A
+   * host that was cut off in the middle of a transaction keeps its locks for ten seconds.
+   */
+  readonly lockWaitMs?: number;
   /** How often connections that went silent are looked for. */
   readonly lookEveryMs?: number;
 }
@@ -147,36 +160,53 @@ const deadlockDetected = "40P01";
 const queryCanceled = "57014";
 const deadlockTries = 3;
 const promptMs = 3_000;
-const usualLookMs = 5_000;
+const usualLookMs = 2_000;
+const usualIdleMs = 60_000;
 /**
  * How long PostgreSQL waits for the next statement of a transaction. A node whose network is cut in the middle of one would keep
  * its locks for hours, the floors' among them, and nobody could contain; a node that lives asks its next within milliseconds.
  */
 const silentMs = 10_000;
+/**
+ * How soon PostgreSQL notices that whoever asked for a statement has gone, and ends it: one that waits for a lock would get it after
+ * an hour, and write what somebody was told had failed.
+ */
+const goneMs = 5_000;
 /** A connection that listens is asked for a sign of life after this. */
 const quietMs = 10_000;
 
 /** Opens a pool. Connections are made when first needed; a lost one is replaced. */
-export function openDb({ connection, log, maxConnections = 10, onConnect, lookEveryMs = usualLookMs }: DbOptions): Db {
+export function openDb(options: DbOptions): Db {
+  const { connection, log, maxConnections = 10, keptConnections = 0, idleMs = usualIdleMs } = options;
+  const { onConnect, lockWaitMs = 0, lookEveryMs = usualLookMs } = options;
   const applicationName = connection.application_name ?? "houselights";
-  const processes = new WeakMap<pg.ClientBase, number>();
   const pool = new GrowingPool({
     ...connection,
     max: maxConnections,
+    min: keptConnections,
+    Client: LeavingClient,
     connectionTimeoutMillis: connectMs,
-    idleTimeoutMillis: 60_000,
+    idleTimeoutMillis: idleMs,
     application_name: applicationName,
     // A statement is sent without waiting for the answer to the one before.
     pipeline: true,
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
     onConnect: async (client: pg.ClientBase) => {
+      // From its first statement on: one that goes silent here would keep its place in the pool for good.
+      lost.watch(client);
       // By a statement: a proxy before the database refuses to be started with it, and has process ids of its own.
-      const { rows } = await client.query<{ process: number }>(
-        `select pg_backend_pid() as process, set_config('idle_in_transaction_session_timeout', $1, false)`,
-        [String(silentMs)],
+      const introduced = client.query<{ process: number }>(
+        `select pg_backend_pid() as process, set_config('idle_in_transaction_session_timeout', $1, false),
+                set_config('lock_timeout', $2, false)`,
+        [String(silentMs), String(lockWaitMs)],
       );
-      const [row] = rows;
-      if (row !== undefined) processes.set(client, row.process);
+      const noticesGone = client.query(`select set_config('client_connection_check_interval', $1, false)`, [
+        String(goneMs),
+      ]);
+      // Not every system that PostgreSQL runs on can tell.
+      noticesGone.catch(() => undefined);
+      const [row] = (await introduced).rows;
+      if (row !== undefined) lost.isProcess(client, row.process);
       await onConnect?.(statementsOn(client));
     },
   });
@@ -185,11 +215,10 @@ export function openDb({ connection, log, maxConnections = 10, onConnect, lookEv
   const noteLost = (error: Error): void => log.debug({ reason: messageOf(error) }, "connection lost");
   pool.on("connect", (client) => client.on("error", noteLost));
 
-  const stopLooking = endLostConnections({
+  const lost = endLostConnections({
     pool,
     connection: { ...connection, application_name: applicationName },
     log,
-    processOf: (client) => processes.get(client),
     everyMs: lookEveryMs,
   });
 
@@ -331,14 +360,21 @@ export function openDb({ connection, log, maxConnections = 10, onConnect, lookEv
     const turn = await takeTurn(key, waitMs).catch((thrown: unknown) => {
       throw translate(thrown);
     });
-    try {
-      return await work();
-    } finally {
+    let isGiven = turn === undefined;
+    const giveBack = async (): Promise<void> => {
+      if (isGiven) return;
+      isGiven = true;
       const kept = await turn?.query(`select pg_advisory_unlock($1)`, [key]).then(
         () => true,
         () => false,
       );
       turn?.release(kept === false);
+    };
+    try {
+      if (!(await pool.hasAnother())) await giveBack();
+      return await work();
+    } finally {
+      await giveBack();
     }
   }
 
@@ -367,7 +403,7 @@ export function openDb({ connection, log, maxConnections = 10, onConnect, lookEv
     pool,
     connectForCopy: async () => {
       if (pool.ending) throw new Error("the database is closed");
-      const client = new pg.Client({
+      const client = new LeavingClient({
         ...connection,
         application_name: applicationName,
         connectionTimeoutMillis: connectMs,
@@ -375,6 +411,9 @@ export function openDb({ connection, log, maxConnections = 10, onConnect, lookEv
       client.on("error", noteLost);
       try {
         await client.connect();
+        lost.watch(client);
+        const { rows } = await client.query<{ process: number }>(`select pg_backend_pid() as process`);
+        if (rows[0] !== undefined) lost.isProcess(client, rows[0].process);
         await onConnect?.(statementsOn(client));
       } catch (thrown) {
         await client.end();
@@ -385,10 +424,9 @@ export function openDb({ connection, log, maxConnections = 10, onConnect, lookEv
     statements: () => statementCount,
     close: async () => {
       // The driver's pool forgets who still waits for a connection, and tells them seconds later, when nobody may listen any more.
-      stopLooking();
       for (let waitedMs = 0; pool.waitingCount > 0 && waitedMs < connectMs; waitedMs += closeStepMs)
         await sleep(closeStepMs);
-      await pool.end();
+      await pool.end().finally(() => lost.stop());
     },
   };
 }
@@ -407,14 +445,15 @@ async function listen(
   notified: (payload: string) => void,
   reconnected: () => void,
 ): Promise<{ close(): Promise<void> }> {
-  let client: pg.Client | undefined;
+  let client: LeavingClient | undefined;
   let closed = false;
 
   async function connect(): Promise<void> {
-    const next = new pg.Client({
+    const next = new LeavingClient({
       ...connection,
       application_name: `${applicationName} listen ${channel}`,
       connectionTimeoutMillis: connectMs,
+      query_timeout: connectMs,
       // It says nothing for hours: without this, one that a switch has forgotten would never be noticed.
       keepAlive: true,
       keepAliveInitialDelayMillis: quietMs,

@@ -17,6 +17,8 @@ export function hintFor(reason: string): string {
   if (/permission denied|EACCES|EPERM/i.test(reason))
     return "; hint: DATA_DIR must belong to the user that runs the service, who gives commands too";
   if (/shared memory|memory/i.test(reason)) return "; hint: the machine has too little memory for the database";
+  if (/too many clients|remaining connection slots/i.test(reason))
+    return "; hint: others have used up its max_connections: end one of them; a service that runs keeps its own, and its console contains";
   if (/incompatible with|version/i.test(reason)) return "; hint: the data was made by another version of PostgreSQL";
   return "; hint: read postgres.log in DATA_DIR";
 }

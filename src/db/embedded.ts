@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { sleep } from "../kernel/clock.ts";
+import { after, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
@@ -26,6 +26,7 @@ import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-bina
 import type { Binaries, RunAs } from "./embedded-binaries.ts";
 import { isAlive, processesIn, readOwner, recordOwner, signal, waitForEnd } from "./embedded-process.ts";
 import { complaintIn, hintFor } from "./embedded-reason.ts";
+import { LeavingClient } from "./leaving-client.ts";
 import { readDatabaseDisk } from "./reserve.ts";
 
 const run = promisify(execFile);
@@ -88,6 +89,8 @@ const stopLimitMs = 30_000;
 /** What keeps it tries every five seconds at the least. */
 const serviceLimitMs = 8_000;
 const serviceStepMs = 100;
+/** What an earlier life left may be recovering. */
+const findLimitMs = 60_000;
 
 /** Everything about one cluster that its parts below need. */
 interface Cluster {
@@ -158,7 +161,8 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
  * another one at the same moment, and the first thing each does is to end what it finds.
  */
 async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<void> {
-  for (let waitedMs = 0; waitedMs < serviceLimitMs; waitedMs += serviceStepMs) {
+  // A server that is stopped takes each knock, and answers none.
+  for (const isOver = timeIsOver(serviceLimitMs); !isOver();) {
     const knocked = await knock(cluster);
     if (knocked === "ready" || typeof knocked === "object") return;
     if ((await readOwner(cluster.ownerFile))?.role !== "service") return;
@@ -393,13 +397,27 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
   throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
 }
 
+/** Whether so much time has passed since. */
+function timeIsOver(limitMs: number): () => boolean {
+  let isOver = false;
+  after(limitMs, () => {
+    isOver = true;
+  });
+  return () => isOver;
+}
+
 type Knock = "ready" | "not yet" | "nobody" | { readonly refusal: string };
 
 /** So often in a row, and at least a second long, a server that runs has refused to let us in: it is not that it starts or stops. */
 const refusalsBelieved = 50;
+const knockMs = 2_000;
 
 async function knock(cluster: Cluster): Promise<Knock> {
-  const client = new pg.Client({ ...connectionTo(cluster), database: "postgres", connectionTimeoutMillis: 2_000 });
+  const client = new LeavingClient({
+    ...connectionTo(cluster),
+    database: "postgres",
+    connectionTimeoutMillis: knockMs,
+  });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -430,7 +448,8 @@ async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Pro
   const known = process.platform === "linux" ? inFolder.includes(pid) : pid > 0 && (await isAlive(pid));
   if (known) {
     let refusals = 0;
-    for (let tries = 0; tries < 3_000; tries++) {
+    const isOver = timeIsOver(findLimitMs);
+    for (let tries = 0; !isOver(); tries++) {
       const knocked = await knock(cluster);
       if (knocked === "ready") return pid;
       refusals = typeof knocked === "object" ? refusals + 1 : 0;

@@ -43,6 +43,43 @@ test("while PostgreSQL takes no further connection, whoever comes waits for thos
   }
 });
 
+test("connections that are to be kept are there when PostgreSQL takes no other any more; others are closed when nobody uses them", async () => {
+  await limit(3);
+  const limited = openDb({
+    connection: { ...testConnection(db.pool.options.database ?? ""), user: role },
+    log: silentLog,
+    maxConnections: 3,
+    keptConnections: 2,
+    idleMs: 50,
+  });
+  try {
+    const ask = () => limited.one(`select pg_sleep(0.1) as slept`);
+    await Promise.all([ask(), ask(), ask()]);
+    await expect.poll(() => limited.pool.totalCount).toBe(2);
+    await limit(0);
+    expect(await Promise.all([ask(), ask(), ask()])).toHaveLength(3);
+  } finally {
+    await limited.close();
+  }
+});
+
+test("whoever takes a turn and finds no second connection for its work does it without the turn", async () => {
+  await limit(1);
+  const limited = openLimited(2);
+  const holds = () =>
+    limited.one<{ held: number }>(
+      `select count(*)::int as held from pg_locks where locktype = 'advisory' and objid = 77`,
+    );
+  try {
+    expect(await limited.takingTurns(77, 1_000, holds)).toEqual({ held: 0 });
+    await limit(2);
+    await expect.poll(() => limited.takingTurns(77, 1_000, holds), { timeout: 20_000 }).toEqual({ held: 1 });
+    expect(await holds()).toEqual({ held: 0 });
+  } finally {
+    await limited.close();
+  }
+});
+
 test("without any connection of its own everybody is told so, and the next who comes when there is room is served", async () => {
   await limit(0);
   const limited = openLimited(4);

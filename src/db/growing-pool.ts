@@ -43,6 +43,18 @@ export class GrowingPool extends pg.Pool {
     return promise;
   }
 
+  /** Whether there is, or can be made, another connection than a first one. One that is made for the answer stays in the pool. */
+  async hasAnother(): Promise<boolean> {
+    if (this.#made.size > 1) return true;
+    if (this.options.max === 1) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    super.connect((_error, client, done) => {
+      done();
+      resolve(client !== undefined);
+    });
+    return promise;
+  }
+
   /** @returns false if there is no connection to wait for. */
   #makeDo(): boolean {
     if (this.#made.size === 0) return false;

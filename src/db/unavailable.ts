@@ -2,7 +2,7 @@ import { Fault } from "../kernel/fault.ts";
 
 /** SQLSTATE classes and socket errors that mean "not now": the server is starting, stopping, full or gone, or has given us up. */
 const unavailable =
-  /^(08...|53...|25P03|57P0[1-3]|ECONN.*|E(HOST|NET)(UNREACH|DOWN|RESET)|ENOTFOUND|EAI_AGAIN|ENOENT|EPIPE|ETIMEDOUT)$/;
+  /^(08...|53...|25P03|57P0[1-3]|ECONN.*|E(HOST|NET)(UNREACH|DOWN|RESET)|ENOTFOUND|EAGAIN|EAI_AGAIN|ENOENT|EPIPE|ETIMEDOUT)$/;
 
 /** A role or a database that is not there, another password: it may be put right while processes run, as when one is changed. */
 const notLetIn = /^(28000|28P01|3D000)$/;
@@ -27,6 +27,12 @@ export function translate(thrown: unknown): unknown {
       cause: thrown,
     });
   }
+  if (code === "55P03") {
+    const hint = "select pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock' says who";
+    return new Fault("DB_UNAVAILABLE", `another transaction keeps locked what this needs (${code})\n${hint}`, {
+      cause: thrown,
+    });
+  }
   if (code === "25006") {
     // Of a copy that follows another: it may be promoted, or the way to the primary mended, while processes run.
     const hint = "let DATABASE_URL name the primary; if that is gone for good, promote this one: select pg_promote()";
@@ -47,7 +53,7 @@ export function translate(thrown: unknown): unknown {
   if (code === "53100") return new Fault("DISK_FULL", "the database's disk is full", { cause: thrown });
   const lost =
     thrown instanceof Error &&
-    /Connection terminated|Query read timeout|connection error and is not queryable|timeout exceeded when trying to connect/.test(
+    /Connection terminated|Query read timeout|connection error and is not queryable|timeout exceeded when trying to connect|^timeout expired$/.test(
       thrown.message,
     );
   if (lost || (code !== undefined && unavailable.test(code))) {
