@@ -143,6 +143,9 @@ test("connections that were forgotten on the way are ended also while PostgreSQL
 }, 30_000);
 
 test("what takes long is waited for while PostgreSQL takes no further connection", async () => {
+  // Those of the test before may not have ended yet.
+  const left = () => plain.many(`select pid from pg_stat_activity where usename = $1`, [role]);
+  await expect.poll(left, { timeout: 10_000 }).toEqual([]);
   await plain.run(`alter role ${role} connection limit 2`);
   const { db } = await openOver({ connection: { user: role }, maxConnections: 2 });
   const reading = db.one(`select pg_sleep(2) as slept`);

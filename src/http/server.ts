@@ -27,6 +27,7 @@ import { refuse, type ProblemCode } from "./problem.ts";
 import { requestIds } from "./request-ids.ts";
 import { secureHeaders } from "./security-headers.ts";
 import { connectionsWithin, limitConnections, openFilesLimit, type TrustProxy } from "./connections.ts";
+import { countUnanswered } from "./unanswered.ts";
 import { answerUnreadable } from "./unreadable.ts";
 import { malformed, parseJson, validator } from "./validator.ts";
 import { whatIsMissing, type HasSecondFactor } from "./strong-proof.ts";
@@ -147,7 +148,9 @@ export function newServer(options: ServerOptions) {
   judgeRoutes(app, options);
 
   // With callbacks where nothing is awaited: a promise for each hook of each request is a tenth of a session check.
+  const isTaken = countUnanswered();
   app.addHook("onRequest", (request, reply, next) => {
+    if (!isTaken(request.raw.socket, reply.raw)) return void reply.hijack();
     answering.set(request.raw.socket, reply.raw);
     // What is not there is answered with a page, to whoever likes pages.
     void reply.headers(request.url.startsWith("/api/") && !request.is404 ? secure.data : secure.page);
