@@ -325,6 +325,9 @@ test("every page of the runbook is run here, and documents name files that exist
     "docs/runbook/the-day.md",
     "docs/runbook/upgrade-and-keys.md",
   ]);
+  const index = await readFile(join(root, "docs/decisions/README.md"), "utf8");
+  const decisions = globSync("*.md", { cwd: join(root, "docs/decisions") }).filter((file) => file !== "README.md");
+  expect(decisions.filter((file) => !index.includes(`(${file})`))).toEqual([]);
   const documents = globSync("{*.md,docs/**/*.md}", { cwd: root });
   expect(documents.length).toBeGreaterThan(15);
   const broken: string[] = [];
