@@ -138,7 +138,7 @@ describe("signing in ends the session that the browser held, in the same commit,
     }
     expect(writers).toHaveLength(6);
     // A canary is nobody's way in.
-    expect(careless).toEqual([join("canaries", "plant.ts")]);
+    expect(careless).toEqual([join("canaries", "live-on.ts")]);
   });
 });
 
