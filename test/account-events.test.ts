@@ -198,13 +198,14 @@ const shownAs: Partial<Record<TimelineKind, EventKind>> = {
   "sign-out": "device signed out",
   "operator link used": "signed in",
   "operator added": "made operator",
+  "operator kept": "made operator",
   "operator removed": "operator no more",
   "link claimed": "linked",
 };
 
 /** What the page does not list, and why. */
 const notOfOneAccount =
-  /^(service|database|copy|alarm|canaries|incident|campaign|way in|review|report|key|relying|stream|signals|witness)/;
+  /^(service|database|copy|alarm|canaries|incident|campaign|way in|review|report|key|rotation|relying|stream|signals|witness)/;
 const notListed: Partial<Record<TimelineKind | ChangeLetterKind, string>> = {
   "account deleted": "the page is gone with the account",
   "link approved": "nothing has come in until the device claims it",

@@ -38,7 +38,7 @@ async function hasMemory(): Promise<boolean> {
   return found?.type === tmpfs && found.bavail * found.bsize >= roomBytes && process.availableMemory() >= 2 * roomBytes;
 }
 
-const forgetful = { fsync: "off", full_page_writes: "off", synchronous_commit: "off", max_connections: "200" };
+const forgetful = { fsync: "off", full_page_writes: "off", synchronous_commit: "off", max_connections: "500" };
 
 /**
  * A cluster whose folder goes when it stops. Without other settings it does not wait for the disk either, and lies in memory
