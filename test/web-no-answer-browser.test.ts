@@ -1,11 +1,6 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
-import { preview, type PreviewServer } from "vite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { builtPages, pretendedId, type BuiltPages } from "./built-pages.ts";
 import { launchChromium } from "./chromium.ts";
 
 /*
@@ -13,39 +8,23 @@ import { launchChromium } from "./chromium.ts";
  * a page never waits for ever, says whether something was done, and keeps what was typed. The browser's clock is moved on, so
  * that nobody waits for the limits.
  */
-let folder: string;
-let server: PreviewServer;
+let built: BuiltPages;
 let origin: string;
 let chrome: Browser;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "houselights-silent-"));
-  await promisify(execFile)(
-    process.execPath,
-    ["node_modules/vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--outDir", folder],
-    { env: { ...process.env, NODE_ENV: "production" } },
-  );
-  server = await preview({
-    configFile: "web/vite.config.ts",
-    logLevel: "silent",
-    build: { outDir: folder },
-    preview: { port: 0 },
-  });
-  origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
+  built = await builtPages();
+  origin = built.origin;
   chrome = await launchChromium();
 });
 afterAll(async () => {
   await chrome.close();
-  await server.close();
-  await rm(folder, { recursive: true, force: true });
+  await built.close();
 });
-beforeEach(async () => {
-  for (const state of ["sign-in", "events?state=full", "deletion?state=none", "case?state=none", "library?state=full"])
-    await set(state);
-});
+beforeEach(() => built.reset());
 
-const set = (state: string) => fetch(`${origin}/dev/${state}`);
-const id = (number: number): string => `0190aaaa-bbbb-7ccc-8ddd-${String(number).padStart(12, "0")}`;
+const set = (state: string) => built.set(state);
+const id = pretendedId;
 const film = id(101);
 const [phone, television] = [
   { width: 390, height: 844 },

@@ -1,12 +1,7 @@
 import axe from "axe-core";
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Browser, Locator, Page } from "playwright-core";
-import { preview, type PreviewServer } from "vite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { builtPages, pretendedId, type BuiltPages } from "./built-pages.ts";
 import { launchChromium } from "./chromium.ts";
 
 /*
@@ -14,36 +9,23 @@ import { launchChromium } from "./chromium.ts";
  * brings the states that a healthy service does not show (empty, failed, a case half way). The application against the
  * service itself is the breach-day test's part.
  */
-let folder: string;
-let server: PreviewServer;
+let built: BuiltPages;
 let origin: string;
 let chrome: Browser;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "houselights-web-"));
-  const shared = { configFile: "web/vite.config.ts", logLevel: "silent" } as const;
-  // In a process of its own: under the tests' NODE_ENV, React would be the development build.
-  await promisify(execFile)(
-    process.execPath,
-    ["node_modules/vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--outDir", folder],
-    { env: { ...process.env, NODE_ENV: "production" } },
-  );
-  server = await preview({ ...shared, build: { outDir: folder }, preview: { port: 0 } });
-  origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
+  built = await builtPages();
+  origin = built.origin;
   chrome = await launchChromium();
 });
 afterAll(async () => {
   await chrome.close();
-  await server.close();
-  await rm(folder, { recursive: true, force: true });
+  await built.close();
 });
-beforeEach(async () => {
-  for (const state of ["sign-in", "events?state=full", "deletion?state=none", "case?state=none", "library?state=full"])
-    await set(state);
-});
+beforeEach(() => built.reset());
 
-const set = (state: string) => fetch(`${origin}/dev/${state}`);
-const id = (number: number): string => `0190aaaa-bbbb-7ccc-8ddd-${String(number).padStart(12, "0")}`;
+const set = (state: string) => built.set(state);
+const id = pretendedId;
 const film = id(101);
 
 async function open(

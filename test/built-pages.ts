@@ -1,0 +1,46 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { preview } from "vite";
+
+/** The built application under the real content security policy, with the pretended API of web/dev. */
+export interface BuiltPages {
+  readonly origin: string;
+  /** Has the pretended service be in a state, as web/dev names them. */
+  set(state: string): Promise<unknown>;
+  /** As it is while nothing has happened. */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const quiet = ["sign-in", "events?state=full", "deletion?state=none", "case?state=none", "library?state=full"];
+
+export async function builtPages(): Promise<BuiltPages> {
+  const folder = await mkdtemp(join(tmpdir(), "houselights-web-"));
+  const shared = { configFile: "web/vite.config.ts", logLevel: "silent" } as const;
+  // In a process of its own: under the tests' NODE_ENV, React would be the development build.
+  await promisify(execFile)(
+    process.execPath,
+    ["node_modules/vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--outDir", folder],
+    { env: { ...process.env, NODE_ENV: "production" } },
+  );
+  const server = await preview({ ...shared, build: { outDir: folder }, preview: { port: 0 } });
+  const origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
+  const set = (state: string) => fetch(`${origin}/dev/${state}`);
+  return {
+    origin,
+    set,
+    reset: async () => {
+      for (const state of quiet) await set(state);
+    },
+    close: async () => {
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Ids of the pretended service, by number. */
+export const pretendedId = (number: number): string => `0190aaaa-bbbb-7ccc-8ddd-${String(number).padStart(12, "0")}`;
