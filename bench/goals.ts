@@ -14,6 +14,7 @@ export const goals = {
   },
   checks: {
     checksToBetterAuth: { atLeast: 30 },
+    checksToBare: { atLeast: 0.38 },
   },
   signin: {
     signInsToRawHashes: { atLeast: 0.8 },
