@@ -29,6 +29,7 @@ import { locales } from "../src/mail/locale.ts";
 import type { Locale } from "../src/wire/common.ts";
 import { youngMebibytes } from "../src/processes.ts";
 import type { WalkerOrder } from "../test/campaign-walker.ts";
+import { takeApart } from "../test/debian-program.ts";
 import type { Bench, Measured } from "./bench.ts";
 import { interleaved, median } from "./report.ts";
 import { openServiceDatabase, startDurablePostgres, startKeyProcess, temporaryFolder } from "./surroundings.ts";
@@ -143,18 +144,15 @@ async function postfixTools(bench: Bench): Promise<Tools> {
   }
   bench.say("smtp-sink is not installed; Debian's package postfix is fetched and taken apart");
   const folder = await temporaryFolder(bench);
-  const missing = "smtp-sink and smtp-source are missing: install Debian's package postfix, or its like";
-  try {
-    await run("apt-get", ["download", "postfix"], { cwd: folder });
-    await run("sh", ["-c", "dpkg-deb -x postfix_*.deb out"], { cwd: folder });
-  } catch (thrown) {
+  const files = await takeApart("postfix", folder).catch((thrown: unknown) => {
+    const missing = "smtp-sink and smtp-source are missing: install Debian's package postfix, or its like";
     throw new Error(missing, { cause: thrown });
-  }
-  const at = join(folder, "out", "usr", "sbin");
+  });
+  const at = join(files, "usr", "sbin");
   return {
     sink: join(at, "smtp-sink"),
     source: join(at, "smtp-source"),
-    environment: { ...process.env, LD_LIBRARY_PATH: join(folder, "out", "usr", "lib", "postfix") },
+    environment: { ...process.env, LD_LIBRARY_PATH: join(files, "usr", "lib", "postfix") },
   };
 }
 

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { userInfo } from "node:os";
 import { promisify } from "node:util";
+import { pathOf } from "../test/debian-program.ts";
 
 const run = promisify(execFile);
 
@@ -25,12 +26,4 @@ export async function needProgram(name: string, debianPackage: string, say: (lin
   const installed = await pathOf(name);
   if (installed === undefined) throw new Error(hint);
   return installed;
-}
-
-async function pathOf(name: string): Promise<string | undefined> {
-  const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
-  return run("/bin/sh", ["-c", 'command -v -- "$1"', "sh", name], { env: { PATH: path } }).then(
-    ({ stdout }) => stdout.trim(),
-    () => undefined,
-  );
 }

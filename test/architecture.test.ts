@@ -25,8 +25,8 @@ const order = [
   "rotation",
   "key-use",
   "incidents",
-  "canaries",
   "leaving",
+  "canaries",
   "library",
   "streaming",
 ] as const;

@@ -3,11 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Browser } from "playwright-core";
 import { preview } from "vite";
+import { launchChromium } from "./chromium.ts";
 
 /** The built application under the real content security policy, with the pretended API of web/dev. */
 export interface BuiltPages {
   readonly origin: string;
+  readonly browser: Browser;
   /** Has the pretended service be in a state, as web/dev names them. */
   set(state: string): Promise<unknown>;
   /** As it is while nothing has happened. */
@@ -28,14 +31,17 @@ export async function builtPages(): Promise<BuiltPages> {
   );
   const server = await preview({ ...shared, build: { outDir: folder }, preview: { port: 0 } });
   const origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
+  const browser = await launchChromium();
   const set = (state: string) => fetch(`${origin}/dev/${state}`);
   return {
     origin,
+    browser,
     set,
     reset: async () => {
       for (const state of quiet) await set(state);
     },
     close: async () => {
+      await browser.close();
       await server.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -45,7 +45,7 @@ const needs = {
   keyholder,
   clock,
   random,
-  forgetWatched: forgetProgress,
+  forgetProgress,
 };
 const order = (place: string, kind: "account" | "address" | "relay", count = 1) => ({
   place,

@@ -1,7 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { builtPages, pretendedId, type BuiltPages } from "./built-pages.ts";
-import { launchChromium } from "./chromium.ts";
 
 /*
  * The built application where the service says nothing, stops answering in the middle of something, or is lost with the network:
@@ -14,13 +13,9 @@ let chrome: Browser;
 
 beforeAll(async () => {
   built = await builtPages();
-  origin = built.origin;
-  chrome = await launchChromium();
+  ({ origin, browser: chrome } = built);
 });
-afterAll(async () => {
-  await chrome.close();
-  await built.close();
-});
+afterAll(() => built.close());
 beforeEach(() => built.reset());
 
 const set = (state: string) => built.set(state);

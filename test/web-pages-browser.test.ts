@@ -2,7 +2,6 @@ import axe from "axe-core";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { builtPages, pretendedId, type BuiltPages } from "./built-pages.ts";
-import { launchChromium } from "./chromium.ts";
 
 /*
  * The built application in a real browser, under the real content security policy, with the pretended API of web/dev: it
@@ -15,13 +14,9 @@ let chrome: Browser;
 
 beforeAll(async () => {
   built = await builtPages();
-  origin = built.origin;
-  chrome = await launchChromium();
+  ({ origin, browser: chrome } = built);
 });
-afterAll(async () => {
-  await chrome.close();
-  await built.close();
-});
+afterAll(() => built.close());
 beforeEach(() => built.reset());
 
 const set = (state: string) => built.set(state);

@@ -5,18 +5,13 @@ import { newId, newTypedCode, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { addressPlace, findAccount, namePlace } from "../accounts/accounts.ts";
-import { shredAccount } from "../accounts/deletion.ts";
-import { forgetCredentials } from "../credentials/clean-up.ts";
 import { costText, ordinaryCost } from "../credentials/hash-pool.ts";
 import { codeLength, makeSignedUp } from "../credentials/sign-up.ts";
-import { forgetBouncesOf } from "../incidents/bounced-addresses.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { splitMacs } from "../keyholder/named-mac.ts";
-import { forgetLinksOf } from "../links/clean-up.ts";
+import { removeAccount, type ForgetProgress } from "../leaving/remove-account.ts";
 import { lookUpForm, parseAddress } from "../mail/address.ts";
-import { forgetTicketsOf } from "../renewal/clean-up.ts";
-import { forgetSessionsOf } from "../sessions/clean-up.ts";
-import { append, appendAll } from "../timeline/append.ts";
+import { appendAll } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { canaryAddress } from "./canary-address.ts";
 import type { CanaryKind } from "./words/catalogue.ts";
@@ -27,7 +22,7 @@ export interface PlantNeeds {
   readonly clock: Clock;
   readonly random: Random;
   /** The streaming room owns that table and stands after this one. */
-  readonly forgetWatched: (tx: Tx, accountId: AccountId) => Promise<void>;
+  readonly forgetProgress: ForgetProgress;
 }
 
 export interface PlantOrder {
@@ -212,7 +207,7 @@ export async function rotateCanaries(
   needs: PlantNeeds,
   order: PlantOrder,
 ): Promise<{ readonly retired: number; readonly planted: string[] }> {
-  const { db, keyholder, clock, random } = needs;
+  const { db, keyholder, clock } = needs;
   // First in, then out: at no moment is there a copy to be made without canaries in it.
   const planted = await plantCanaries(needs, order);
   const rows = await db.many<{ mark: Buffer; sealId: AccountId; dataKey: Buffer; sealed: Buffer }>(
@@ -232,15 +227,8 @@ export async function rotateCanaries(
         day(now),
       ]);
       if (claimed === 0 || accountId === null) return;
-      // As the deletion of anybody, in its order: whoever used it has left tickets, steps and more.
-      await forgetTicketsOf(tx, accountId);
-      await forgetLinksOf(tx, accountId);
-      await forgetSessionsOf(tx, accountId);
-      await forgetCredentials(tx, accountId);
-      await needs.forgetWatched(tx, accountId);
-      await forgetBouncesOf(tx, accountId);
-      await shredAccount(tx, accountId);
-      await append(tx, now, { kind: "account deleted", detail: { account: accountId, by: order.by } }, random);
+      // Whoever used it has left tickets, steps and more.
+      await removeAccount(tx, needs, accountId, order.by, now);
       retired += 1;
     });
   }

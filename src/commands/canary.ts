@@ -25,7 +25,7 @@ export function plantNeeds(ground: Ground): PlantNeeds {
     keyholder: keyholders.operator,
     clock,
     random,
-    forgetWatched: forgetProgress,
+    forgetProgress,
   };
 }
 

@@ -5,17 +5,14 @@ import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
-import { raiseGeneration } from "../accounts/accounts.ts";
-import { callOffDeletion } from "../accounts/deletion.ts";
-import { bareEvent, recordEvent } from "../accounts/security-events.ts";
 import type { SignalKind } from "../signals/events.ts";
-import { queueFanOut, queueSignal } from "../signals/queue-signal.ts";
+import { queueFanOut } from "../signals/queue-signal.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
-import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "./added-since.ts";
+import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
+import { containAlone } from "./contain-alone.ts";
 import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
 import { operatorsToCount } from "./operators.ts";
-import { refusePassword } from "./refuse-password.ts";
 import { readStanding, type Standing } from "./standing.ts";
 
 interface Needs {
@@ -205,21 +202,11 @@ export async function carryOut(
     ...(account === undefined ? {} : { account, mode: "account" }),
   };
   const raised = await raise(needs, transaction, kinds, epoch, detail, "contained", async (tx, now) => {
-    if (account !== undefined) await containAlone(tx, needs.random, account, now);
+    if (account !== undefined) await containAlone(tx, needs.random, account, doubtedFrom(now, null), now);
   });
   await needs.witness.confirm(databaseId, raised.floors);
   needs.log.error({ epoch: raised.epoch }, "an announced containment was not settled; it has been carried out");
   return raised;
-}
-
-/** What containing one account does to its rows, as far as somebody could get in by them. */
-async function containAlone(tx: Tx, random: Random, account: AccountId, now: EpochMs): Promise<void> {
-  await refusePassword(tx, account, now);
-  if ((await raiseGeneration(tx, account)) === undefined) return;
-  await callOffDeletion(tx, random, account, now);
-  await doubtAddedTo(tx, account, doubtedFrom(now, null), now);
-  await recordEvent(tx, bareEvent(random, account, "contained", now));
-  await queueSignal(tx, random, account, ["password compromised", "session revoked"], "account contained", now);
 }
 
 /** `carried` are kinds in which the database was behind until a moment ago. */

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import pg from "pg";
@@ -78,7 +78,11 @@ export async function backupDatabase(
   signal?.addEventListener("abort", giveUp);
   try {
     signal?.throwIfAborted();
-    const unfinished = await clearDrafts(draft, (name) => isDraft(join(dirname(target), name)), isWrittenHere);
+    const unfinished = await clearDrafts(draft, (name) => draftName.test(name), {
+      // Anybody's download may be named like that.
+      isOurs: isArchiveBegun,
+      isWritten: isWrittenHere,
+    });
     const summary = { ...(await writeSnapshot(db, file, progress)), unfinished };
     await file.sync();
     await file.close();
@@ -99,9 +103,6 @@ export async function backupDatabase(
 }
 
 const draftName = /\.(\d{1,10})\.partial$/;
-
-/** By its name, and by what it holds: anybody's download may be named like that. */
-const isDraft = async (path: string): Promise<boolean> => draftName.test(path) && (await isArchiveBegun(path));
 
 /** Whether a process of the number in its name runs on this machine, whatever it is. */
 function isWrittenHere(name: string): boolean {

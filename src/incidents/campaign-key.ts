@@ -1,16 +1,10 @@
 import { createHmac } from "node:crypto";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
-import { Fault, impossible } from "../kernel/fault.ts";
-import type { Random } from "../kernel/random.ts";
+import { impossible } from "../kernel/fault.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import { parseMac, splitMacs } from "../keyholder/named-mac.ts";
-
-/** A campaign's own key as its row keeps it: random, sealed under a data key of its own, which is sealed again as all are. */
-export interface SealedCampaignKey {
-  readonly dataKey: Buffer;
-  readonly sealed: Buffer;
-}
+import { newOwnKey, openOwnKey, type OwnKey } from "../keyholder/own-key.ts";
 
 const keyPlace = (incidentId: IncidentId): Place => ({
   table: "campaign",
@@ -23,14 +17,8 @@ const keyPlace = (incidentId: IncidentId): Place => ({
  * that an address stands in both. It is random, and outlives the keyholder's own keys: letters come back for two weeks after
  * the last of them, and a receipt is asked for years later.
  */
-export async function newCampaignKey(
-  { keyholder, random }: { readonly keyholder: Pick<Keyholder, "newDataKey" | "seal">; readonly random: Random },
-  incidentId: IncidentId,
-): Promise<SealedCampaignKey> {
-  const place = keyPlace(incidentId);
-  const dataKey = await keyholder.newDataKey(place.accountId);
-  return { dataKey, sealed: await keyholder.seal(dataKey, place, random.bytes(32).toString("base64url")) };
-}
+export const newCampaignKey = (needs: Parameters<typeof newOwnKey>[0], incidentId: IncidentId): Promise<OwnKey> =>
+  newOwnKey(needs, keyPlace(incidentId));
 
 /** Reads it. Throws `SEALED_UNREADABLE` for one that does not open. */
 export async function campaignKey(
@@ -43,9 +31,7 @@ export async function campaignKey(
   );
   const { dataKey, sealed } = campaign ?? {};
   if (dataKey == null || sealed == null) return derivedKey({ db, keyholder }, incidentId, campaign?.version);
-  const [text] = await keyholder.open([{ dataKey, place: keyPlace(incidentId), sealed }]);
-  if (text === null || text === undefined) throw new Fault("SEALED_UNREADABLE", "a campaign's key does not open");
-  return Buffer.from(text, "base64url");
+  return openOwnKey(keyholder, { dataKey, sealed }, keyPlace(incidentId));
 }
 
 /**

@@ -7,17 +7,14 @@ import type { Db, Tx } from "../db/db.ts";
 import type { Reserve } from "../db/reserve.ts";
 import type { Floors, Witness } from "../keyholder/keyholder.ts";
 import { append } from "../timeline/append.ts";
-import { raiseGeneration } from "../accounts/accounts.ts";
-import { doubtAddedSince, doubtAddedTo, doubtedFrom } from "../credentials/added-since.ts";
-import { callOffDeletion } from "../accounts/deletion.ts";
-import { bareEvent, recordEvent } from "../accounts/security-events.ts";
+import { doubtAddedSince, doubtedFrom } from "../credentials/added-since.ts";
 import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/floors.ts";
+import { containAlone } from "../credentials/contain-alone.ts";
 import { carryOut, isAnnounced } from "../credentials/reconcile.ts";
 import { operatorsToCount, operatorStandings, standingOf } from "../credentials/operators.ts";
-import { refusePassword } from "../credentials/refuse-password.ts";
 import { readStanding } from "../credentials/standing.ts";
 import type { SignalKind } from "../signals/events.ts";
-import { queueFanOut, queueSignal } from "../signals/queue-signal.ts";
+import { queueFanOut } from "../signals/queue-signal.ts";
 import { readTokensSince } from "../signals/receivers.ts";
 import { endTickets } from "../renewal/renewal.ts";
 import { announce } from "../sessions/announce.ts";
@@ -369,10 +366,8 @@ async function containAccountInTurn(
     // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.
     await endTickets(tx, accountId, at);
     await endOperatorLinks(tx, accountId, at);
-    await refusePassword(tx, accountId, at);
-    if ((await raiseGeneration(tx, accountId)) === undefined) return undefined;
+    if (!(await containAlone(tx, random, accountId, doubtedSince, at))) return undefined;
     const epoch = await raiseFloors(tx, ["account"], at, intent?.epoch ?? 0);
-    await callOffDeletion(tx, random, accountId, at);
     const incidentId =
       inHand ?? (await writeIncident(tx, at, random, { reason: order.reason }, order.operator)).incidentId;
     const row = await tx.one<{ reference: string }>(
@@ -386,11 +381,8 @@ async function containAccountInTurn(
       [incidentId, accountId, toDate(at)],
     );
     if (row === undefined) throw new Fault("IMPOSSIBLE", "the case vanished under its containment");
-    await doubtAddedTo(tx, accountId, doubtedSince, at);
     const detail = { account: accountId, mode: "account", operator: order.operator };
     await append(tx, at, { kind: "contained", incidentId, detail }, random);
-    await recordEvent(tx, bareEvent(random, accountId, "contained", at));
-    await queueSignal(tx, random, accountId, ["password compromised", "session revoked"], "account contained", at);
     await announce(tx, { accountId, reason: "contained" });
     if (intent === undefined) await append(tx, at, { kind: "witness owed", incidentId, detail: { epoch } }, random);
     return { incidentId, reference: row.reference, epoch, counted };

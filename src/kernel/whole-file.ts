@@ -70,22 +70,26 @@ export interface LeftDrafts {
 }
 
 /**
- * Removes what writers that were killed left beside `fresh`, a file that was written this moment: plain files that `isDraft` knows
- * for drafts of ours, to which nobody has written for ten minutes. Both are told by the clock of the disk that they lie on, which may
+ * Removes what writers that were killed left beside `fresh`, a file that was written this moment: plain files that are named as drafts
+ * of ours and, where that can be seen, are some, to which nobody has written for ten minutes. Both are told by the clock of the disk that they lie on, which may
  * be another machine's, as may be whoever writes them. What cannot be removed is kept, and so is what `isWritten` knows of.
  */
 export async function clearDrafts(
   fresh: string,
-  isDraft: (name: string) => boolean | Promise<boolean>,
-  isWritten: (name: string) => boolean = () => false,
+  isNamed: (name: string) => boolean,
+  {
+    isOurs = () => Promise.resolve(true),
+    isWritten = () => false,
+  }: { readonly isOurs?: (path: string) => Promise<boolean>; readonly isWritten?: (name: string) => boolean } = {},
 ): Promise<LeftDrafts> {
   const folder = dirname(fresh);
   const { mtimeMs: now } = await lstat(fresh);
   const [removed, kept]: [string[], string[]] = [[], []];
   for (const name of await readdir(folder).catch(() => [])) {
+    if (name === basename(fresh) || !isNamed(name)) continue;
     const path = join(folder, name);
     const found = await lstat(path).catch(() => undefined);
-    if (name === basename(fresh) || found?.isFile() !== true || !(await isDraft(name))) continue;
+    if (found?.isFile() !== true || !(await isOurs(path))) continue;
     const isGone =
       !isWritten(name) &&
       now - found.mtimeMs > idleMs &&

@@ -3,31 +3,25 @@ import { hourMs, plus, toDate, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
-import type { Db, Tx } from "../db/db.ts";
+import type { Db } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
-import { append } from "../timeline/append.ts";
 import { readSince } from "../timeline/read.ts";
 import { openAccounts } from "../accounts/accounts.ts";
-import { dueDeletions, isLastOperator, shredAccount } from "../accounts/deletion.ts";
+import { dueDeletions, isLastOperator } from "../accounts/deletion.ts";
 import { operatorsThatCount } from "../credentials/added-since.ts";
-import { forgetCredentials } from "../credentials/clean-up.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
-import { forgetBouncesOf } from "../incidents/bounced-addresses.ts";
-import { forgetLinksOf } from "../links/clean-up.ts";
-import { forgetTicketsOf } from "../renewal/clean-up.ts";
 import { announce } from "../sessions/announce.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
-import { forgetSessionsOf } from "../sessions/clean-up.ts";
+import { removeAccount, type ForgetProgress } from "./remove-account.ts";
 
 export interface DeleteNeeds {
   readonly db: Db;
   readonly keyholder: Pick<Keyholder, "open" | "sealForMailer">;
   readonly clock: Clock;
   readonly random: Random;
-  /** What the rooms that know no account keep of one: what it has watched. */
-  readonly forgetProgress: (tx: Tx, accountId: AccountId) => Promise<void>;
+  readonly forgetProgress: ForgetProgress;
 }
 
 export type DeleteOutcome = "deleted" | "no-such-account" | "not-due" | "last-operator";
@@ -67,14 +61,7 @@ export async function deleteAccount(
         [accountId, due, toDate(now)],
       );
       if (held === undefined) throw new Refused();
-      await forgetTicketsOf(tx, accountId);
-      await forgetLinksOf(tx, accountId);
-      await forgetSessionsOf(tx, accountId);
-      await forgetCredentials(tx, accountId);
-      await needs.forgetProgress(tx, accountId);
-      await forgetBouncesOf(tx, accountId);
-      await shredAccount(tx, accountId);
-      await append(tx, now, { kind: "account deleted", detail: { account: accountId, by } }, random);
+      await removeAccount(tx, needs, accountId, by, now);
       const cause = by === "host" ? "account deleted by the host" : "account deleted";
       await queueSignal(tx, random, accountId, ["session revoked", "account purged"], cause, now);
       await announce(tx, { accountId, reason: "signed-out" });

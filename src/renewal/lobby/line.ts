@@ -5,6 +5,7 @@ import type { Random } from "../../kernel/random.ts";
 import { Secret } from "../../kernel/secret.ts";
 import type { Db, Tx } from "../../db/db.ts";
 import type { Keyholder, Place } from "../../keyholder/keyholder.ts";
+import { newOwnKey, openOwnKey, type OwnKey } from "../../keyholder/own-key.ts";
 
 /** The line of days without a case. */
 export const noCase = "00000000-0000-0000-0000-000000000000" as IncidentId;
@@ -32,15 +33,13 @@ export async function openLine(
   now: EpochMs,
 ): Promise<LineCounts & { readonly key: Secret }> {
   const read = () =>
-    db.one<LineCounts & { dataKey: Buffer; sealed: Buffer }>(
+    db.one<LineCounts & OwnKey>(
       `select data_key as "dataKey", sealed_key as sealed, given, called from lobby where case_id = $1`,
       [caseId],
     );
   let row = await read();
   if (row === undefined) {
-    const place = keyPlace(caseId);
-    const dataKey = await keyholder.newDataKey(place.accountId);
-    const sealed = await keyholder.seal(dataKey, place, random.bytes(32).toString("base64url"));
+    const { dataKey, sealed } = await newOwnKey({ keyholder, random }, keyPlace(caseId));
     await db.run(
       `insert into lobby (case_id, data_key, sealed_key, opened_at) values ($1, $2, $3, $4) on conflict do nothing`,
       [caseId, dataKey, sealed, toDate(now)],
@@ -48,9 +47,7 @@ export async function openLine(
     row = await read();
   }
   if (row === undefined) throw new Fault("IMPOSSIBLE", "a line that was opened is there");
-  const [text] = await keyholder.open([{ dataKey: row.dataKey, place: keyPlace(caseId), sealed: row.sealed }]);
-  if (text === null || text === undefined) throw new Fault("SEALED_UNREADABLE", "the lobby's key does not open");
-  return { key: new Secret(Buffer.from(text, "base64url")), given: row.given, called: row.called };
+  return { key: new Secret(await openOwnKey(keyholder, row, keyPlace(caseId))), given: row.given, called: row.called };
 }
 
 /** When the stretch of time began in which a network's places are counted. */

@@ -229,7 +229,7 @@ export const operationFeatures: readonly Feature[] = [
         keyholder: keyholders.operator,
         clock,
         random,
-        forgetWatched: async () => undefined,
+        forgetProgress: async () => undefined,
       };
       const domain = "canaries.example.org";
       const order = { place: "backup-of-november", kind: "account", count: 44, domain, by: "host" } as const;
