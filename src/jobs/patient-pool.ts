@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import { minuteMs, secondMs, sleep } from "../kernel/clock.ts";
-import { Fault } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 import { translate } from "../db/unavailable.ts";
 
 const firstPauseMs = secondMs / 20;
@@ -12,7 +12,7 @@ const longestWaitMs = 2 * minuteMs;
  * A pool whose `connect` waits while the database, or the keyholder that is asked about it, is away, until `signal` aborts.
  *
  * For graphile-worker, which writes that a job has ended by a statement that it does not wait for: were there no connection for
- * it, the failure would be nobody's and end the process, with every letter on its way.
+ * it, or one that is lost under it, the failure would be nobody's and end the process, with every letter on its way.
  */
 export function patientPool(pool: Pool, signal: AbortSignal): Pool {
   async function connect(): Promise<PoolClient> {
@@ -44,11 +44,37 @@ async function answering(pool: Pool): Promise<PoolClient> {
   const client = await pool.connect();
   try {
     await client.query("select 1");
-    return client;
+    return askedAgain(client);
   } catch (thrown) {
     client.release(true);
     throw thrown;
   }
+}
+
+/** `cannot_connect_now`: of what graphile-worker asks for anew, over another connection, the code that says what has happened. */
+const comeAgain = "57P03";
+
+/**
+ * The same connection, whose statements fail in a way that the queue asks for them again when the database goes away under them. Each may
+ * be asked twice: what has ended has ended, and a job that was fetched by an answer that was lost is fetched again (`keepAlive`).
+ */
+function askedAgain(client: PoolClient): PoolClient {
+  const ask = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+  const query = async (...given: unknown[]): Promise<unknown> => {
+    try {
+      return await ask(...given);
+    } catch (thrown) {
+      if (!isPassing(translate(thrown))) throw thrown;
+      throw Object.assign(new Error(messageOf(thrown), { cause: thrown }), { code: comeAgain });
+    }
+  };
+  return new Proxy(client, {
+    get: (target, name) => {
+      if (name === "query") return query;
+      const found: unknown = Reflect.get(target, name, target);
+      return typeof found === "function" ? found.bind(target) : found;
+    },
+  });
 }
 
 const isPassing = (thrown: unknown): boolean =>
