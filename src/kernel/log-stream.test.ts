@@ -98,8 +98,9 @@ test("what waits is bounded, and who reads on is told how many lines are lost", 
   let text = "";
   reader.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   closeSync(end);
-  expect(await once(child, "exit")).toEqual([0, null]);
-  await once(reader, "close");
+  // Whichever is heard of first.
+  const [ended] = await Promise.all([once(child, "exit"), once(reader, "close")]);
+  expect(ended).toEqual([0, null]);
   await remove();
   const lines = text
     .trimEnd()
