@@ -47,6 +47,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,
+    // What a busy machine takes; a second, as it is by default, says more of the machine than of the code.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

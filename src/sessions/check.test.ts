@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { AccountId, SessionId } from "../kernel/brand.ts";
 import { sleep, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -56,7 +56,7 @@ test("checks that arrive together share a statement, two hundred at most, and fo
 
   const letGo = await holdUp();
   const many = Promise.all(Array.from({ length: 950 }, (_, at) => checkOne(at)));
-  await vi.waitFor(() => expect(checks.statements()).toBe(1 + 4));
+  await expect.poll(() => checks.statements()).toBe(1 + 4);
   await letGo();
   expect(good(await many)).toBe(950);
   expect(checks.statements()).toBe(1 + 5);
@@ -87,7 +87,7 @@ test("a check goes with the next statement while one is under way", async () => 
   const { checks, checkOne, good } = await signedIn(3, { lateMs: 600_000 });
   const letGo = await holdUp();
   const first = checkOne(0);
-  await vi.waitFor(() => expect(checks.statements()).toBe(1));
+  await expect.poll(() => checks.statements()).toBe(1);
   const others = [checkOne(1), checkOne(2)];
   // Longer than a late statement's followers wait by default.
   await sleep(100);
@@ -101,9 +101,9 @@ test("a check does not wait for a statement that does not come back", async () =
   const { checks, checkOne, good } = await signedIn(2);
   const letGo = await holdUp();
   const first = checkOne(0);
-  await vi.waitFor(() => expect(checks.statements()).toBe(1));
+  await expect.poll(() => checks.statements()).toBe(1);
   const second = checkOne(1);
-  await vi.waitFor(() => expect(checks.statements()).toBe(2));
+  await expect.poll(() => checks.statements()).toBe(2);
   await letGo();
   expect(good(await Promise.all([first, second]))).toBe(2);
 });

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { asCookie, goodPassword, testService, type CallOptions } from "../../test/service.ts";
 import { hourMs, minuteMs } from "../kernel/clock.ts";
 import { unusedHours } from "./in-use.ts";
@@ -43,7 +43,7 @@ test.each(Object.entries(kinds))(
       clock.advance(hours * hourMs - minuteMs);
       const at = clock.now();
       expect(await opens(held)).toBe(true);
-      await vi.waitFor(async () => expect(await notedAt()).toBe(at));
+      await expect.poll(notedAt).toBe(at);
     }
     clock.advance(hours * hourMs);
     expect(await opens(held)).toBe(false);
