@@ -14,7 +14,7 @@ interface Deletion {
 
 /** The same connection, and what each statement of clean-up removed. */
 function watched(db: Db, deleted: (deletion: Deletion) => void): Tx {
-  const tableOf = (sql: string): string => /delete from (\w+)/.exec(sql)?.[1] ?? sql;
+  const tableOf = (sql: string): string => /delete from ([\w.]+)/.exec(sql)?.[1] ?? sql;
   return {
     ...db,
     run: async (sql, parameters) => {
@@ -52,8 +52,23 @@ const words: Readonly<Record<string, string>> = {
   "passkey_challenge.purpose": "sign-in",
 };
 
+const jobs = "graphile_worker._private_jobs";
+
+/** Jobs that were given up long ago. */
+async function fillJobs(db: Db, rows: number): Promise<void> {
+  await db.run(`select graphile_worker.add_job('clean-up')`);
+  await db.run(`delete from ${jobs}`);
+  await db.run(
+    `insert into ${jobs} (task_id, attempts, max_attempts, updated_at)
+     select (select id from graphile_worker._private_tasks where identifier = 'clean-up'), 1, 1, $1
+       from generate_series(1, ${rows})`,
+    [toDate(plus(now, -400 * dayMs))],
+  );
+}
+
 /** Fills a table with rows that are long over, whatever its columns are. */
 async function fill(db: Db, table: string, rows: number): Promise<void> {
+  if (table === jobs) return fillJobs(db, rows);
   const columns = await db.many<{ name: string; type: string }>(
     `select attname as name, format_type(atttypid, null) as type from pg_attribute
       where attrelid = $1::regclass and attnum > 0 and not attisdropped
@@ -102,6 +117,21 @@ test.each([batchRows + 500, 2 * batchRows + 500])(
     }
   },
 );
+
+test("jobs that were given up are forgotten after a week; what waits, or is in its last try, stays", async () => {
+  const db = await testDatabase();
+  await fillJobs(db, 4);
+  await db.run(`update ${jobs} set attempts = 0 where id = (select min(id) from ${jobs})`);
+  await db.run(`update ${jobs} set locked_at = $1, locked_by = 'somebody' where id = (select max(id) from ${jobs})`, [
+    toDate(now),
+  ]);
+  await cleaned(db);
+  const left = await db.many(`select attempts, locked_by as "lockedBy" from ${jobs} order by id`);
+  expect(left).toEqual([
+    { attempts: 0, lockedBy: null },
+    { attempts: 1, lockedBy: "somebody" },
+  ]);
+});
 
 test("ended in the middle, the next run goes on with what is left", async () => {
   const db = await testDatabase();

@@ -2,6 +2,7 @@ import type { EpochMs } from "./kernel/clock.ts";
 import { batchRows } from "./db/batch.ts";
 import type { Tx } from "./db/db.ts";
 import { forgetCounts, forgetKnown } from "./http/throttle.ts";
+import { forgetGivenUp } from "./jobs/queue.ts";
 import { cleanUpMailbox } from "./mail/mailbox.ts";
 import { forgetEvents } from "./accounts/security-events.ts";
 import { forgetClaims, forgetTotp } from "./credentials/clean-up.ts";
@@ -26,6 +27,7 @@ const forgettings = [
   forgetLines,
   forgetCounts,
   forgetKnown,
+  forgetGivenUp,
   cleanUpMailbox,
   forgetSignInWindows,
   forgetKeyUse,

@@ -3,6 +3,7 @@ import type { Db } from "../db/db.ts";
 import { connectedNodes } from "../db/nodes.ts";
 import { preferredLocale } from "../http/locale.ts";
 import type { App } from "../http/server.ts";
+import { countJobs } from "../jobs/queue.ts";
 import { listReceivers } from "../signals/receivers.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
 import { readKeyUse } from "../key-use/read.ts";
@@ -73,10 +74,7 @@ export function consoleRoutes(
         currentHead(db),
         db.one<{ count: number }>(`select count(*) as count from timeline_entry where leaf_index is null`),
         db.one<{ at: Date }>(`select at from timeline_checkpoint where note is not null order by size desc limit 1`),
-        db.one<{ waiting: number; failed: number }>(
-          `select count(*) filter (where attempts < max_attempts) as waiting,
-                  count(*) filter (where attempts >= max_attempts) as failed from graphile_worker.jobs`,
-        ),
+        countJobs(db),
         readAddressLimit(),
         readKeyUse(db, plus(at, -dayMs), at),
         listAlarms(20, preferredLocale(request.headers["accept-language"])),
@@ -101,7 +99,10 @@ export function consoleRoutes(
           rootHex: head.rootHex,
           checkpointAt: checkpoint === undefined ? null : toIso(fromDate(checkpoint.at)),
         },
-        jobs: jobs ?? { waiting: 0, failed: 0 },
+        jobs: {
+          waiting: jobs.reduce((sum, task) => sum + task.waiting, 0),
+          failed: jobs.reduce((sum, task) => sum + task.givenUp, 0),
+        },
         mail,
         addresses,
         keyUse,

@@ -41,8 +41,10 @@ export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Pr
   async function connect(): Promise<void> {
     const next = await db.pool.connect();
     next.on("error", (error) => {
+      // One that was given back already: the pool throws when it is given back twice, and here nobody would catch it.
+      if (client !== next) return;
       log.warn({ reason: messageOf(error) }, "the connection that shows this worker to be alive was lost");
-      if (client === next) client = undefined;
+      client = undefined;
       next.release(error);
     });
     client = next;

@@ -1,16 +1,17 @@
 import { toDate, plus, dayMs } from "../kernel/clock.ts";
 import type { EpochMs } from "../kernel/clock.ts";
+import { batchRows } from "../db/batch.ts";
 import type { Tx } from "../db/db.ts";
 import type { TaskName } from "./jobs.ts";
 
-/** How many jobs of a task wait (running ones included) and how many were given up. */
+/** How many jobs of a task wait (running ones included), and how many were given up and run no more. */
 export interface QueueCount {
   readonly task: string;
   readonly waiting: number;
   readonly givenUp: number;
 }
 
-/** For the console and the metrics. */
+/** Every task that has jobs, for the console. A job in its last try counts as waiting: it may still succeed. */
 export async function countJobs(tx: Tx): Promise<QueueCount[]> {
   return tx.many<QueueCount>(
     `select task.identifier as task,
@@ -39,11 +40,11 @@ export async function isUnderWay(tx: Tx, task: TaskName): Promise<boolean> {
 /** How long a job that was given up stays readable, with its last error. */
 const keepGivenUpMs = 7 * dayMs;
 
-/** Forgets jobs that were given up more than a week ago. @returns how many. */
-export async function cleanUpJobs(tx: Tx, now: EpochMs): Promise<number> {
-  return tx.run(
-    `delete from graphile_worker._private_jobs
-      where attempts >= max_attempts and locked_at is null and updated_at < $1`,
-    [toDate(plus(now, -keepGivenUpMs))],
+/** Removes jobs that were given up more than a week ago, at most `batchRows` a call. @returns how many. */
+export const forgetGivenUp = (tx: Tx, now: EpochMs): Promise<number> =>
+  tx.run(
+    `delete from graphile_worker._private_jobs where id in (
+       select id from graphile_worker._private_jobs
+        where attempts >= max_attempts and locked_at is null and updated_at < $1 order by updated_at limit $2)`,
+    [toDate(plus(now, -keepGivenUpMs)), batchRows],
   );
-}

@@ -1,3 +1,4 @@
+import type { PoolClient } from "pg";
 import { afterEach, expect, test } from "vitest";
 import { manualClock, sleep, systemClock, plus } from "../kernel/clock.ts";
 import { newLog, silentLog } from "../kernel/log.ts";
@@ -6,8 +7,8 @@ import { openDb } from "../db/db.ts";
 import { testConnection, testDatabase } from "../db/test-database.ts";
 import { defineTask, enqueue } from "./jobs.ts";
 import type { JobContext, TaskDefinition } from "./jobs.ts";
-import { unlockDeadWorkers } from "./liveness.ts";
-import { cleanUpJobs, countJobs } from "./queue.ts";
+import { keepAlive, unlockDeadWorkers } from "./liveness.ts";
+import { countJobs, forgetGivenUp } from "./queue.ts";
 import { startWorker } from "./worker.ts";
 import type { Worker } from "./worker.ts";
 
@@ -115,6 +116,62 @@ test("a worker whose database goes away in its first question asks again, and do
   await enqueue(db, "campaign", { incidentId: id });
   await until(() => seen.length > 0);
   expect(seen).toEqual([id]);
+});
+
+test("a lane that is being started again while its worker stops is not left at work", async () => {
+  await db.run(`alter table graphile_worker._private_tasks rename to hidden`);
+  /** Connections that wait for the gate, once there is one; and those on which a lane has begun to listen. */
+  let [waiting, listening] = [0, 0];
+  let gate: Promise<void> | undefined;
+  let openGate = (): void => {};
+  type Listens = Parameters<typeof db.pool.connect>[0];
+  const connect = (listens?: Listens) => {
+    if (listens !== undefined) {
+      return db.pool.connect((...given) => {
+        listening++;
+        listens(...given);
+      });
+    }
+    waiting++;
+    return Promise.resolve(gate).then(() => db.pool.connect());
+  };
+  const pool = new Proxy(db.pool, {
+    get: (target, name) => {
+      if (name === "connect") return connect;
+      const found: unknown = Reflect.get(target, name, target);
+      return typeof found === "function" ? found.bind(target) : found;
+    },
+  });
+  let said = "";
+  const worker = await startWorker({
+    db: { ...db, pool },
+    tasks: [defineTask("campaign", async () => undefined)],
+    log: newLog("worker", "warn", { write: (line) => (said += line) }),
+    concurrency: { letters: 1, work: 1 },
+  });
+  workers.push(worker);
+  await until(() => said.includes("could not ask which tasks there are"));
+  gate = new Promise((resolve) => (openGate = resolve));
+  waiting = 0;
+  await until(() => waiting > 0);
+  const stopped = worker.stop();
+  await db.run(`alter table graphile_worker.hidden rename to _private_tasks`);
+  openGate();
+  await stopped;
+  // The lane was started, and listens no more; one that was left would keep its connection.
+  await until(() => listening === 2);
+  await expect.poll(() => db.pool.totalCount - db.pool.idleCount).toBe(0);
+});
+
+test("a connection that breaks after its worker has given it back is nobody's any more", async () => {
+  const lent: PoolClient[] = [];
+  const own = openDb({ connection: testConnection(String(db.pool.options.database)), log: silentLog });
+  own.pool.on("acquire", (client) => lent.push(client));
+  const liveness = await keepAlive(own, silentLog);
+  await liveness.stop();
+  expect(lent.length).toBeGreaterThan(0);
+  for (const client of lent) expect(() => client.emit("error", new Error("it broke"))).not.toThrow();
+  await own.close();
 });
 
 test("a job that ends while the database is away ends no process: that it has is written when it is back, and once", async () => {
@@ -292,9 +349,9 @@ test("jobs given up more than a week ago are forgotten, others stay", async () =
   ]);
   await until(async () => (await countJobs(db)).some(({ givenUp }) => givenUp === 1));
   const clock = manualClock(systemClock.now());
-  expect(await cleanUpJobs(db, clock.now())).toBe(0);
+  expect(await forgetGivenUp(db, clock.now())).toBe(0);
   clock.advance(8 * 86_400_000);
-  expect(await cleanUpJobs(db, clock.now())).toBe(1);
+  expect(await forgetGivenUp(db, clock.now())).toBe(1);
 });
 
 test("the scheduler's own field does not spoil a payload", async () => {

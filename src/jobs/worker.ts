@@ -74,6 +74,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       events,
     });
     runners.set(lane, runner);
+    // `stop` came while it was being started, and has not seen it.
+    if (stopping.signal.aborted) {
+      await runner.stop();
+      return undefined;
+    }
     endIfDeaf(runner, events, log.child({ lane }));
     return runner;
   }
@@ -163,7 +168,7 @@ const cronItems = (schedule: readonly ScheduledTask[]): ReturnType<typeof parseC
 function taskOf(name: TaskName, work: TaskDefinition["run"], log: Log, signal: AbortSignal): TaskList[string] {
   return async (payload, helpers) => {
     const jobId = String(helpers.job.id);
-    // Taken in the moment of stopping: it goes back to the queue as it is.
+    // Taken in the moment of stopping: it goes back to the queue unbegun, and counts as a try.
     if (signal.aborted) throw new Error("the worker is stopping");
     await work(withoutSchedule(payload), {
       log: log.child({ task: name, jobId }),
