@@ -58,13 +58,17 @@ export function archiveWriter(file: FileHandle) {
   let waitingBytes = 0;
   let position = 0;
 
-  async function put(bytes: Uint8Array): Promise<void> {
-    hash.update(bytes);
+  /** One call may write less than it was given: a disk that fills up takes what still fits, and refuses the next. */
+  async function writeAll(bytes: Uint8Array): Promise<void> {
     for (let written = 0; written < bytes.byteLength;) {
       const done = await file.write(bytes, written, bytes.byteLength - written, position);
       written += done.bytesWritten;
       position += done.bytesWritten;
     }
+  }
+  async function put(bytes: Uint8Array): Promise<void> {
+    hash.update(bytes);
+    await writeAll(bytes);
   }
   async function putBlock(): Promise<void> {
     if (waitingBytes === 0) return;
@@ -97,8 +101,8 @@ export function archiveWriter(file: FileHandle) {
     /** @returns the size of the whole file. */
     end: async (rows: Readonly<Record<string, number>>): Promise<number> => {
       await putJson({ rows });
-      await file.write(hash.digest(), 0, digestBytes, position);
-      return position + digestBytes;
+      await writeAll(hash.digest());
+      return position;
     },
   };
 }
