@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { openDb } from "./db.ts";
@@ -75,6 +77,16 @@ test("a migration that fails leaves nothing of itself, and runs again once mende
   expect(await db.one("select to_regclass('one')::text as name")).toEqual({ name: null });
   await migrate(db, [made(1, "create table one (a integer)")]);
   expect(await db.one("select to_regclass('one')::text as name")).toEqual({ name: "one" });
+});
+
+test("migrations are read wherever the program is installed, whatever its folder is called", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "houselights 50%25 #1? "));
+  try {
+    await cp(migrationsFolder, folder, { recursive: true });
+    expect(await readMigrations(folder)).toEqual(await readMigrations());
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("each test database is a copy of its own", async () => {

@@ -32,7 +32,7 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
       if (number !== index + 1) {
         throw new Fault("DB_START_FAILED", `migrations must be numbered without gaps: ${name} should be ${index + 1}`);
       }
-      const sql = await readFile(new URL(name, `file://${folder.endsWith("/") ? folder : `${folder}/`}`), "utf8");
+      const sql = await readFile(join(folder, name), "utf8");
       return { number, name, sql, hash: createHash("sha256").update(sql).digest() };
     }),
   );
@@ -43,8 +43,8 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
  * Any number of processes may do it at once: the number is inserted before the file runs, so the second one waits for
  * the first and then finds it done. Killed at any instant, it goes on where it was.
  *
- * @throws Fault DB_UNAVAILABLE when the database does not answer; DB_NEWER when the database has a migration that this program does not know; DB_START_FAILED when a file
- *   was changed after it had been applied.
+ * @throws Fault DB_UNAVAILABLE when the database does not answer; DB_NEWER when it has a migration that this program does not
+ *   know; DB_START_FAILED when a file was changed after it had been applied.
  */
 export async function migrate(db: Db, migrations?: readonly Migration[]): Promise<void> {
   const wanted = migrations ?? (await readMigrations());
