@@ -202,6 +202,10 @@ test("a database elsewhere is spoken to by verified TLS, or the service does not
       (mode) => `${elsewhere}?sslmode=${mode}`,
     ),
     `${elsewhere}?sslmode=verify-full&sslmode=disable`,
+    // Broken escapes, which no reading of them may take for this machine.
+    "postgres://%zz/houselights",
+    "postgres:///houselights?host=%25zz",
+    "postgres:///houselights?host=%256cocalhost",
   ];
   for (const address of refused)
     expect(() => read({ DATABASE_URL: address }), address).toThrow(/DATABASE_URL: names another machine/);
