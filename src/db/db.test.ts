@@ -62,6 +62,18 @@ test("one that fails takes back what was sent with it, before and after it, and 
   expect(await said()).toEqual(["after"]);
 });
 
+test("a transaction that goes on after a failure is not taken for one that was committed", async () => {
+  const swallows = db.transaction(async (tx) => {
+    await say(tx, "one");
+    await tx.run("select 1 / 0").catch(() => undefined);
+    return "done";
+  });
+  await expect(swallows).rejects.toMatchObject({ code: "IMPOSSIBLE" });
+  expect(await said()).toEqual([]);
+  await db.transaction((tx) => say(tx, "after"));
+  expect(await said()).toEqual(["after"]);
+});
+
 test("statements together share a connection and a write, and give it back before the work goes on", async () => {
   const reading = db.together();
   const ask = (n: number): Promise<{ n: number } | undefined> => reading.one<{ n: number }>("select $1::int as n", [n]);

@@ -23,10 +23,11 @@ export interface Tx {
 
 export interface Db extends Tx {
   /**
-   * Runs `work` in one transaction (read committed) and commits, or rolls back and throws what it threw. When two wait for each
-   * other's rows, the one that PostgreSQL ends is begun again: `work` leaves nothing outside of the database. No password
-   * hash, no keyholder call and no network inside: a transaction holds a connection. Statements that do not need each
-   * other's rows go out in one write when asked in one moment (`Promise.all`), and run in the order asked.
+   * Runs `work` in one transaction (read committed) and commits, or rolls back and throws what it threw. `work` does not catch what a
+   * statement throws: the transaction is over with it, and IMPOSSIBLE is thrown where `work` returns all the same. When two wait for
+   * each other's rows, the one that PostgreSQL ends is begun again: `work` leaves nothing outside of the database. No password hash, no
+   * keyholder call and no network inside: a transaction holds a connection. Statements that do not need each other's rows go out in
+   * one write when asked in one moment (`Promise.all`), and run in the order asked.
    */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
 
@@ -321,7 +322,10 @@ export function openDb(options: DbOptions): Db {
       await client.query(begin);
       const result = await work(statementsOn(client, { beforeEach }));
       isOver = true;
-      await client.query("commit");
+      const { command } = await client.query("commit");
+      // What an error has ended PostgreSQL rolls back when it is told to commit, and says so by this word alone.
+      if (command !== "COMMIT")
+        throw new Fault("IMPOSSIBLE", "a transaction went on after one of its statements failed");
       return result;
     } catch (thrown) {
       isOver = true;
