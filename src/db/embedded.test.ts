@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -203,6 +203,20 @@ test("a cluster that was cut off while being made is made anew", async () => {
   await writeFile(join(`${cluster()}.new`, "PG_VERSION"), "18\n");
   const postgres = await start();
   expect(await query(postgres, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("a database that has lost the file by which it is known is refused, and every other file of it stays", async () => {
+  const postgres = await start();
+  await query(postgres, "create table kept as select 1 as one");
+  await postgres.stop();
+  const version = await readFile(join(cluster(), "PG_VERSION"), "utf8");
+  await rm(join(cluster(), "PG_VERSION"));
+  await expect(start()).rejects.toMatchObject({
+    code: "DB_START_FAILED",
+    message: expect.stringMatching(/no PG_VERSION.*hint: put that file back/),
+  });
+  await writeFile(join(cluster(), "PG_VERSION"), version);
+  expect(await query(await start(), "select one from kept")).toEqual([{ one: 1 }]);
 });
 
 test("a folder too deep for a socket gets one in the temporary folder, gone after the stop", async () => {

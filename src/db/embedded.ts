@@ -11,6 +11,7 @@ import {
   realpath,
   rename,
   rm,
+  rmdir,
   stat,
   writeFile,
 } from "node:fs/promises";
@@ -18,7 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { after, sleep } from "../kernel/clock.ts";
+import { after, minuteMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
@@ -91,6 +92,7 @@ const serviceLimitMs = 8_000;
 const serviceStepMs = 100;
 /** What an earlier life left may be recovering. */
 const findLimitMs = 60_000;
+const startLimitMs = 2 * minuteMs;
 
 /** Everything about one cluster that its parts below need. */
 interface Cluster {
@@ -297,22 +299,34 @@ const seenSocketFolder = (cluster: Cluster): string =>
     : cluster.socketFolder;
 
 /** Whether a cluster was ever made in the data folder. One that may not be looked into is no absent one. */
-export const hasCluster = async (dataDir: string): Promise<boolean> => {
+export const hasCluster = (dataDir: string): Promise<boolean> => isCluster(join(dataDir, "postgres", "cluster"));
+
+async function isCluster(folder: string): Promise<boolean> {
   try {
-    await stat(join(dataDir, "postgres", "cluster", "PG_VERSION"));
+    await stat(join(folder, "PG_VERSION"));
     return true;
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     return code !== "ENOENT" && code !== "ENOTDIR";
   }
-};
+}
 
-/** Into a folder of another name, which becomes the cluster by one rename: killed half-way, it is made anew. */
+/**
+ * Makes a cluster where there is none: in a folder of another name, which becomes the cluster's by one rename, so that one which
+ * was killed half-way is made anew. A folder with files in it is never taken for such a one: it is a database that has lost a file.
+ */
 async function initialise(cluster: Cluster, binaries: Binaries, options: StartPostgresOptions): Promise<void> {
-  if ((await stat(join(cluster.folder, "PG_VERSION")).catch(() => undefined)) !== undefined) return;
+  if (await isCluster(cluster.folder)) return;
   const draft = `${cluster.folder}.new`;
   await rm(draft, { recursive: true, force: true });
-  await rm(cluster.folder, { recursive: true, force: true });
+  await rmdir(cluster.folder).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === "ENOENT") return;
+    throw new Fault(
+      "DB_START_FAILED",
+      `${cluster.folder} has files in it and no PG_VERSION: a database that is damaged; hint: put that file back from a copy, or move the folder away and restore a backup`,
+      { cause: thrown },
+    );
+  });
   await mkdir(draft, { mode: 0o700 });
   if (cluster.runAs !== undefined) await lchown(draft, cluster.runAs.uid, cluster.runAs.gid);
   options.log.info("making the database; this happens once");
@@ -378,7 +392,7 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
   void ended.then((how) => (endedWith = how));
   let refusals = 0;
   // Recovery after a crash may take its time; a server that has ended is noticed at once.
-  for (let tries = 0; tries < 6_000; tries++) {
+  for (const isOver = timeIsOver(startLimitMs); !isOver();) {
     if (endedWith !== undefined || child.pid === undefined) {
       const said = complaintIn(await readFile(cluster.logFile, "utf8").catch(() => ""));
       const reason = said === "" ? (endedWith ?? (await ended)) : said;
@@ -393,7 +407,7 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
     }
     await sleep(20);
   }
-  await end(cluster, child.pid ?? 0);
+  if (child.pid !== undefined) await end(cluster, child.pid);
   throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
 }
 
