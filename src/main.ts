@@ -16,6 +16,7 @@ import { openBreached } from "./credentials/breached/breached.ts";
 import type { Role } from "./keyholder/keyholder.ts";
 import { forEachRole } from "./keyholder/permissions.ts";
 import { socketPathFor } from "./keyholder/socket-path.ts";
+import type { Sealing } from "./keyholder/sealing.ts";
 import { startKeyholder } from "./keyholder/supervise.ts";
 import { kernelFileSystem } from "./library/kernel-file-system.ts";
 import { readSealing } from "./read-sealing.ts";
@@ -66,12 +67,14 @@ export async function serve(config: Config, log: Log, print: (line: string) => v
     await makeFolder(config.dataDir, 0o700);
     // A list that is not whole is said before anything is started.
     openBreached(config.dataDir, log).close();
-    const [connection, keyholder] = await Promise.all([
-      openDatabase(config, log, parts),
-      openKeyholder(config, log, parts),
-    ]);
+    // Asked for, if it has to be, before anything is started: whoever gives up at the question leaves nothing running.
+    const keys = await readKeys(config, leaving.signal);
+    const opening = [openDatabase(config, log, parts), openKeyholder(keys, log, parts)] as const;
+    // The one that fails is not reported before the other is there: what that has started has to be stopped too.
+    await Promise.allSettled(opening);
+    const [connection, keyholder] = await Promise.all(opening);
     const all = forEachRole((role) => keyholder.credentials[role].reveal());
-    const showsMailbox = config.smtpUrl === null && config.isLoopbackOrigin;
+    const showsMailbox = lettersLeaveBy(config) === "mailbox";
     const messageFor = (role: ChildRole): StartMessage => ({
       kind: "start",
       connection,
@@ -105,17 +108,26 @@ async function openDatabase(config: Config, log: Log, parts: Part[]): Promise<Po
   return postgres.connection;
 }
 
+/** Where the keys are: with a keyholder that somebody else runs, or in a folder, with what they are sealed with. */
+type Keys =
+  | { readonly at: KeyholderAt; readonly credentials: Readonly<Record<Role, Secret>> }
+  | { readonly keysDir: string; readonly sealing: Sealing | undefined };
+
+async function readKeys(config: Config, signal: AbortSignal): Promise<Keys> {
+  if (config.keyholderAt !== null) {
+    return { at: config.keyholderAt, credentials: await readCredentials(config.keyholderCredentialsFile ?? "") };
+  }
+  const keysDir = keysDirOf(config);
+  return { keysDir, sealing: await readSealing(config, keysDir, signal) };
+}
+
 async function openKeyholder(
-  config: Config,
+  keys: Keys,
   log: Log,
   parts: Part[],
 ): Promise<{ readonly at: KeyholderAt; readonly credentials: Readonly<Record<Role, Secret>> }> {
-  if (config.keyholderAt !== null) {
-    const file = config.keyholderCredentialsFile ?? "";
-    return { at: config.keyholderAt, credentials: await readCredentials(file) };
-  }
-  const keysDir = keysDirOf(config);
-  const sealing = await readSealing(config, keysDir);
+  if ("at" in keys) return keys;
+  const { keysDir, sealing } = keys;
   const keyholder = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
   parts.push(keyholder);
   return { at: { socketPath: keyholder.socketPath }, credentials: keyholder.credentials };

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
+import { createInterface } from "node:readline/promises";
 import type { Config } from "./config/config.ts";
 import { Fault } from "./kernel/fault.ts";
 import { Secret } from "./kernel/secret.ts";
@@ -23,24 +23,31 @@ function checked(passphrase: string, where: string): Secret {
   return Secret.fromText(passphrase);
 }
 
-/** Asks on the terminal, and shows nothing of what is typed. */
-export async function askPassphrase(question: string): Promise<Secret> {
+/**
+ * Asks on the terminal, and shows nothing of what is typed. Throws CONFIG_INVALID where nobody answers: by Ctrl-C, Ctrl-D, or when
+ * `signal` aborts.
+ */
+async function askPassphrase(question: string, signal?: AbortSignal): Promise<Secret> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  // A terminal that is gone cannot be set back.
+  lines.on("error", () => undefined);
   // Only the question: readline writes every key that is pressed.
   let isAsked = false;
   const write = process.stderr.write.bind(process.stderr);
   process.stderr.write = (chunk: string | Uint8Array): boolean => (isAsked ? true : write(chunk));
   try {
-    const answer = await new Promise<string>((resolve) => {
-      lines.question(question, resolve);
-      isAsked = true;
-    });
-    return checked(answer, "the terminal");
+    const answer = lines.question(question, { signal });
+    isAsked = true;
+    return checked(await answer.catch(notTyped), "the terminal");
   } finally {
     process.stderr.write = write;
     write("\n");
     lines.close();
   }
+}
+
+function notTyped(): never {
+  throw new Fault("CONFIG_INVALID", "no passphrase was typed");
 }
 
 /** A new one is typed twice: one that nobody can type again would be the end of everything. */
@@ -57,9 +64,13 @@ export async function readPassphrase(setting: string, file: string): Promise<Sea
 
 /**
  * What the keys in a folder are opened with, as the settings say: a passphrase from a file, a hardware module with its PIN from a
- * file, or, for keys that are sealed by a passphrase nobody set, the terminal. `undefined` for keys in clear.
+ * file, or, for keys that are sealed by a passphrase nobody set, the terminal, until `signal` aborts. `undefined` for keys in clear.
  */
-export async function readSealing(config: Pick<Config, "keysSeal">, keysDir: string): Promise<Sealing | undefined> {
+export async function readSealing(
+  config: Pick<Config, "keysSeal">,
+  keysDir: string,
+  signal?: AbortSignal,
+): Promise<Sealing | undefined> {
   const { keysSeal } = config;
   if (keysSeal?.by === "module") {
     const { library, token, keyLabel, pinFile, environment } = keysSeal;
@@ -72,5 +83,5 @@ export async function readSealing(config: Pick<Config, "keysSeal">, keysDir: str
   const text = await readKeysText(keysDir);
   const isSealed = text !== undefined && sealOf(text, keysPath(keysDir)) === "passphrase";
   if (!isSealed || !process.stdin.isTTY) return undefined;
-  return { by: "passphrase", passphrase: await askPassphrase("passphrase of the keys: ") };
+  return { by: "passphrase", passphrase: await askPassphrase("passphrase of the keys: ", signal) };
 }
