@@ -7,6 +7,7 @@ import { Secret } from "../kernel/secret.ts";
 import { clockSkewLimitMs, readClockSkew } from "../db/clock-skew.ts";
 import type { Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { bearerIn } from "./bearer.ts";
 import { isThisMachine } from "./network.ts";
 import { refuse } from "./problem.ts";
 import type { App } from "./server.ts";
@@ -113,8 +114,9 @@ function isLocal({ socket, headers }: FastifyRequest): boolean {
   return isThisMachine(socket.remoteAddress ?? "") && forwarding.every((name) => headers[name] === undefined);
 }
 
-function brings({ headers: { authorization = "" } }: FastifyRequest, expected: Uint8Array): boolean {
-  return authorization.startsWith("Bearer ") && Secret.fromText(authorization.slice(7)).matches(expected);
+function brings({ headers }: FastifyRequest, expected: Uint8Array): boolean {
+  const token = bearerIn(headers);
+  return token !== undefined && Secret.fromText(token).matches(expected);
 }
 
 /**

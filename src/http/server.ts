@@ -19,6 +19,7 @@ import type { Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { limits, Problem } from "../wire/common.ts";
 import { answerError } from "./answer-error.ts";
+import { bearerIn } from "./bearer.ts";
 import { clearSessionCookie, readCookie, sessionCookie } from "./cookies.ts";
 import { parseForm } from "./form-body.ts";
 import { isUnsafe, refusalOf } from "./judge-request.ts";
@@ -325,11 +326,9 @@ const whatToDo: Partial<Record<ProblemCode, string>> = {
 };
 
 function presentedBy(request: FastifyRequest): Presented | undefined {
-  const header = request.headers.authorization;
-  if (header !== undefined) {
-    const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/.exec(header);
-    // An unreadable Authorization header is a credential that opens nothing, not a reason to look at the cookie.
-    return { kind: "bearer", token: Secret.fromText(match?.[1] ?? "") };
+  if (request.headers.authorization !== undefined) {
+    // One that cannot be read is a credential that opens nothing, not a reason to look at the cookie.
+    return { kind: "bearer", token: Secret.fromText((bearerIn(request.headers) ?? "").slice(0, 300)) };
   }
   const fromCookie = readCookie(request, sessionCookie);
   return fromCookie === undefined ? undefined : { kind: "cookie", token: Secret.fromText(fromCookie.slice(0, 300)) };

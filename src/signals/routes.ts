@@ -4,8 +4,9 @@ import { hourMs, type Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
-import { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
+import { bearerIn } from "../http/bearer.ts";
+import { readSecret } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
@@ -74,14 +75,13 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
   app.addHook("preClose", async () => stopping.abort());
 
   async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    const token = /^Bearer ([A-Za-z0-9_-]{43})$/.exec(request.headers.authorization ?? "")?.[1];
-    const secret = token === undefined ? undefined : new Secret(Buffer.from(token, "base64url"));
+    const secret = readSecret(bearerIn(request.headers));
     const receiver = secret === undefined ? undefined : await receiverOf(db, secret, clock.now());
     if (receiver !== undefined) {
       receivers.set(request, receiver);
       return undefined;
     }
-    void reply.header("www-authenticate", token === undefined ? "Bearer" : 'Bearer error="invalid_token"');
+    void reply.header("www-authenticate", secret === undefined ? "Bearer" : 'Bearer error="invalid_token"');
     return refuse(reply, "receiver-refused");
   }
   const receivers = new WeakMap<FastifyRequest, Receiver>();
