@@ -2,7 +2,7 @@ import { every, secondMs, type Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { recurring } from "../kernel/recurring.ts";
-import { clockSkewLimitMs, readClockSkew } from "../db/clock-skew.ts";
+import { readClockSkew } from "../db/clock-skew.ts";
 import type { Db } from "../db/db.ts";
 
 const lookEveryMs = 5 * secondMs;
@@ -31,8 +31,7 @@ export async function workWhileClockAgrees(
   });
 
   async function agrees(): Promise<boolean> {
-    const { apartMs, atLeastMs } = await readClockSkew(db.prompt, clock);
-    const isRight = atLeastMs <= clockSkewLimitMs;
+    const { apartMs, isRight } = await readClockSkew(db.prompt, clock);
     if (isRight) wrong.over();
     // One that was set in vain is said again; one that drifts is not.
     else wrong.found({ apartMs: Math.round(apartMs) }, `${Math.round(Math.log2(apartMs))}`);
