@@ -75,7 +75,7 @@ interface TaskShape {
 
 /** Every task there is. A payload carries ids, and what is sealed; it is a row that a copy of the database contains. */
 export const tasks = {
-  // 12 tries span about 20 hours, inside the 24 that a code lives.
+  // 12 tries span about 16 hours, inside the 24 that a code lives.
   "send-code": { payload: sealedLetter, priority: -20, maxAttempts: 12, lane: "letters" },
   "send-letter": { payload: sealedLetter, priority: -10, maxAttempts: 16, lane: "letters" },
   // Alarms go before everything: they have to be out within seconds.
