@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { layGround, newDecoy, type Ground, type GroundOptions } from "./app.ts";
 import { every } from "./kernel/clock.ts";
-import { Fault } from "./kernel/fault.ts";
+import { Fault, impossible } from "./kernel/fault.ts";
 import { systemCode } from "./keyholder/durable-file.ts";
 import { childEnvironment, lettersLeaveBy } from "./config/config.ts";
 import { migrate } from "./db/migrate.ts";
@@ -174,7 +174,7 @@ export async function buildWeb(
   sessionRoutes(app, {
     ...shared,
     currentNotice: readNotice,
-    push: () => push ?? never("the push channel is not open"),
+    push: () => push ?? impossible("a stream was asked for before the port was open"),
   });
   passkeySessionRoutes(app, { ...shared, party });
   sessionPages(app, {
@@ -374,10 +374,6 @@ export async function buildWeb(
       await signInCounter.close();
     },
   };
-}
-
-function never(what: string): never {
-  throw new Error(what);
 }
 
 /** A whole web process: brings the schema up to date, then serves. Makes the first operator's link if there is none. */

@@ -1,9 +1,10 @@
 import type { AccountId, Epoch, SessionId } from "../kernel/brand.ts";
-import { minuteMs, type Clock } from "../kernel/clock.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
+import { isFresh } from "../http/strong-proof.ts";
 import type { Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
 import { openAccounts, raiseGeneration } from "../accounts/accounts.ts";
@@ -74,7 +75,7 @@ export async function changePassword(
   const proof = await readPasswordProof(db, accountId, needs.decoy, seen);
   if (order.current === undefined) {
     const hasPassword = (await passwordSetAt(db, accountId)) !== null;
-    if (hasPassword || Math.abs(now - viewer.provedAt) > 5 * minuteMs) return { kind: "wrong-password" };
+    if (hasPassword || !isFresh(viewer.provedAt, now)) return { kind: "wrong-password" };
   } else {
     const tag = await hashForProof(needs, "second factor", order.current, proof);
     if (!(await answersProof(needs, tag, proof))) return { kind: "wrong-password" };

@@ -6,8 +6,8 @@ import { freshProofMs, type Access, type Viewer } from "./viewer.ts";
 /** Whether the account has something stronger than a password that counts now: a passkey, or codes from an app. */
 export type HasSecondFactor = (accountId: AccountId) => Promise<boolean>;
 
-// A proof from the future was made before the clock jumped back; how old it is, nobody knows.
-const isFresh = (provedAt: EpochMs, now: EpochMs): boolean => Math.abs(now - provedAt) <= freshProofMs;
+/** Whether a proof is of the last five minutes. One from the future was made before the clock was set back: nobody knows its age. */
+export const isFresh = (provedAt: EpochMs, now: EpochMs): boolean => Math.abs(now - provedAt) <= freshProofMs;
 
 /**
  * When the viewer last proved more than a password; `null` if this session never has. The link that the host prints

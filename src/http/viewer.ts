@@ -88,8 +88,6 @@ declare module "fastify" {
     access?: Access;
     /** Answers pages, not problems: who must sign in is sent to sign-in, and any other refusal is a page too. */
     page?: boolean;
-    /** Body limit etc. are Fastify's; this marks long-lived answers that drain must end. */
-    stream?: boolean;
   }
   interface FastifyRequest {
     viewer: Viewer | null;

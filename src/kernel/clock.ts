@@ -38,7 +38,7 @@ export function manualClock(start: number): ManualClock {
 
 export const plus = (start: EpochMs, durationMs: number): EpochMs => (start + durationMs) as EpochMs;
 
-/** Whole seconds that are left, as cookies and `Retry-After` count them; 0 once it has passed. */
+/** Whole seconds that are left, rounded down, as a cookie's `Max-Age` and OAuth's `expires_in` count them; 0 once it has passed. */
 export const secondsUntil = (clock: Clock, instant: EpochMs): number =>
   Math.max(0, Math.floor((instant - clock.now()) / secondMs));
 

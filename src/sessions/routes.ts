@@ -243,7 +243,7 @@ export function sessionRoutes(app: App, needs: SessionNeeds): void {
 
   app.get(
     "/api/events",
-    { config: { access: "viewer", stream: true }, schema: { description: "server-sent events; `ended` says why" } },
+    { config: { access: "viewer" }, schema: { description: "server-sent events; `ended` says why" } },
     (request, reply) => {
       const viewer = viewerOf(request);
       const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined));
