@@ -87,7 +87,7 @@ export interface Web {
   close(): Promise<void>;
 }
 
-/** Who asks for a page waits no longer than this for what somebody else has locked; containing, on connections of its own, waits. */
+/** How long a request waits for a row that another transaction has locked. Containing has connections of its own, and waits on. */
 const lockWaitMs = 15_000;
 
 const webFolder = fileURLToPath(new URL("../web/dist", import.meta.url));

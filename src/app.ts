@@ -37,7 +37,7 @@ export interface Ground {
   readonly db: Db;
   /** Connections that do not ask the witness first, for containment, which must work while the keyholder is down. */
   readonly plainDb: Db;
-  /** One for each role. A role whose credential was not given is asked for as one that was, and refused by its rights. */
+  /** One for each role. For a role whose credential was not given stands one that was; the keyholder refuses what that may not do. */
   readonly keyholders: Readonly<Record<Role, KeyholderClient>>;
   readonly seen: SeenFloors;
   readonly clock: Clock;
@@ -64,7 +64,7 @@ export interface GroundOptions {
 
 /** How long a request waits for a keyholder that is being restarted before it is told to come again. */
 const keyholderWaitMs = 2_000;
-/** Of those for everything else, so many once they were needed. */
+/** Of the connections for everything else, how many stay open once they were needed. */
 const keptConnections = 4;
 
 /**
@@ -152,7 +152,7 @@ export async function layGround(options: GroundOptions): Promise<Ground> {
     throw thrown;
   });
   compare = compareAll;
-  // Both are made now, and stay: keys are used, and it is contained, also while PostgreSQL takes no further connection.
+  // Both of its connections are made now and stay: keys are used, and containing works, though PostgreSQL takes no further one.
   await Promise.all([readDatabaseId(plainDb), readDatabaseId(plainDb)]);
   const { lockWaitMs = 0 } = options;
   const db = open({ connection, log, maxConnections, keptConnections, onConnect, lockWaitMs });

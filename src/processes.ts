@@ -53,8 +53,8 @@ const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 
 /**
- * The most that half of V8's young generation grows to. What a process makes dies with its request or its letter; collected in
- * smaller parts, more of it is taken for what lives: a crowd pays for that in web, and a campaign a tenth of the walk in a worker.
+ * The most that half of V8's young generation grows to. What a process allocates dies with its request or letter; with a smaller half
+ * more of it survives a collection and is moved to the old generation, which costs a campaign a tenth of its time, and web in a crowd.
  */
 export const youngMebibytes = 32;
 

@@ -488,7 +488,7 @@ function readOrigin(
   return { publicOrigin: url.origin, isLoopbackOrigin };
 }
 
-/** The built-in mailbox is opened on this machine alone: what is reached by others needs a relay, or its letters go nowhere. */
+/** The built-in mailbox is only there where nobody but this machine reaches the service: elsewhere letters need a relay, or go nowhere. */
 export const lettersLeaveBy = ({
   smtpUrl,
   isLoopbackOrigin,

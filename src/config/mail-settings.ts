@@ -103,6 +103,7 @@ export function readBounceSecret(settings: Reader): Secret | null {
   }
   return Secret.fromText(text);
 }
+
 /** How a campaign waits, in seconds. */
 export interface CampaignPauses {
   /** How long a worker that died holds the letters that it had claimed. */

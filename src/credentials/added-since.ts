@@ -20,7 +20,7 @@ const unknownCopyMs = 90 * dayMs;
 export const doubtedFrom = (containedAt: EpochMs, copiedAt: EpochMs | null): EpochMs =>
   copiedAt ?? plus(containedAt, -unknownCopyMs);
 
-/** From when on what was added is new to somebody who looks now: since the last containment's copy, and no longer than when nobody knows. */
+/** From when on an addition is shown as new to whoever looks now: since the copy of the last containment, but at most for 90 days. */
 export async function doubtedNow(tx: Tx, now: EpochMs): Promise<EpochMs> {
   const row = await tx.one<{ since: Date }>(`select since from added_since order by epoch desc limit 1`);
   const unknown = doubtedFrom(now, null);
@@ -42,8 +42,8 @@ export const isDoubtedAddress = (row: string): string =>
 
 /**
  * From this containment on, what was added since then does not count, and of operators only `operators` do
- * (`operatorsToCount`). In the containment's own transaction. A row that lies there already was written by nobody of ours,
- * whose epochs are new: it would doubt nothing.
+ * (`operatorsToCount`). In the containment's own transaction. The epoch is new, so that a row which has it already was not written by
+ * the service; it is replaced, since a planted one could doubt nothing.
  */
 export async function doubtAddedSince(
   tx: Tx,
@@ -75,8 +75,8 @@ export async function operatorsThatCount(tx: Tx): Promise<AccountId[]> {
 }
 
 /**
- * An operator counts, whatever containments have found up to the epoch of what says so (`null`: the host). One that commits
- * meanwhile finds anew. @returns false if they did.
+ * Lets an operator count again, whatever the containments up to an epoch have found: that of the session which says so, or all of them
+ * (`null`) where the host says it. One that commits meanwhile judges anew. @returns false if they counted already.
  */
 export const letCount = async (tx: Tx, operator: AccountId, upTo: Epoch | null): Promise<boolean> =>
   (await tx.run(
@@ -85,7 +85,7 @@ export const letCount = async (tx: Tx, operator: AccountId, upTo: Epoch | null):
     [operator, upTo],
   )) > 0;
 
-/** Who is one no more does not count by being made one behind the service's back. */
+/** Takes somebody who is an operator no more off the lists of those who count: a role written behind the service's back counts for nothing. */
 export async function countNoMore(tx: Tx, operator: AccountId): Promise<void> {
   await tx.run(`update added_since set operators = array_remove(operators, $1::uuid) where $1 = any (operators)`, [
     operator,

@@ -31,8 +31,8 @@ interface Needs {
 export interface OperatorStanding {
   readonly accountId: AccountId;
   /**
-   * When they were named, by an account's id or "host"; `null`: the record knows nothing of it. No later than `notBefore`, which
-   * is what the record shows, and `null` until it has a place for the entry.
+   * When they were named, and by whom (an account's id, or "host"); `null`: the record knows nothing of it. `at` is what the entry
+   * says of itself, `notBefore` the earliest instant that its place in the record allows; `null` until it has one.
    */
   readonly named: { readonly at: EpochMs; readonly notBefore: EpochMs | null; readonly by: string } | null;
   /** The service began with them: nobody was one before. */
@@ -62,7 +62,7 @@ function namingOf(account: AccountId, acts: readonly PlacedEntry[]): Pick<Operat
     if (kind === "operator removed") {
       named = null;
       isFirst = false;
-      // Kept, they are who they were, but for one of whom there was nothing.
+      // Being kept names nobody anew, except whom the record knew nothing of.
     } else if (kind === "operator added" || isFirstOfAll || (kind === "operator kept" && named === null)) {
       const { by } = act.detail;
       named = { at, notBefore, by: typeof by === "string" ? by : "host" };

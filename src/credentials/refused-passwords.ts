@@ -18,7 +18,7 @@ export interface RefusedPassword {
   readonly record: Uint8Array;
 }
 
-/** Each is a hash for who chooses a password; of more, the first ones may be chosen again. */
+/** Each costs one hash when a password is chosen. Of more than these, the oldest may be chosen again. */
 const mostCompared = 3;
 
 /**

@@ -42,15 +42,15 @@ export interface Db extends Tx {
 
   /**
    * Runs `work` while no other connection to this database, of any process, holds the turn named `key`. After `waitMs` in
-   * vain it runs all the same: whoever holds the turn may have been stopped in it. A turn ends with its connection,
-   * which is one of the pool's. Where PostgreSQL takes no second one, `work` has it, and runs without the turn.
+   * vain it runs all the same: whoever holds the turn may have been stopped in it. The turn is an advisory lock of one of the pool's
+   * connections, and ends with it. If the pool can get no second connection for `work`, it gives the turn up for that one.
    */
   takingTurns<Result>(key: number, waitMs: number, work: () => Promise<Result>): Promise<Result>;
 
   /**
    * The same statements, given up as DB_UNAVAILABLE when the database has not answered in three seconds, and their
    * connection with them: a connection can be stalled without being closed, and whoever asks whether a session is good
-   * must hear something else than silence, and than yes.
+   * must be answered, and not with yes.
    */
   readonly prompt: Tx;
 
@@ -92,11 +92,11 @@ export interface DbOptions {
   readonly log: Log;
   readonly maxConnections?: number;
   /**
-   * So many stay open when nobody uses them: while others have used up all that PostgreSQL takes, one that was closed cannot be had
-   * again. None, unless given.
+   * How many connections stay open though nobody uses them: one that was closed cannot be had again while others have used up all
+   * that PostgreSQL takes. None, unless given.
    */
   readonly keptConnections?: number;
-  /** How long others stay open that nobody uses. */
+  /** How long the others stay open unused. */
   readonly idleMs?: number;
   /**
    * Runs on each new connection before anything else does; the connection is refused if it throws. The witness is
@@ -195,7 +195,7 @@ export function openDb(options: DbOptions): Db {
     onConnect: async (client: pg.ClientBase) => {
       // From its first statement on: one that goes silent here would keep its place in the pool for good.
       lost.watch(client);
-      // By a statement: a proxy before the database refuses to be started with it, and has process ids of its own.
+      // By statements: a proxy in front of the database refuses such options at the start, and has process ids of its own.
       const introduced = client.query<{ process: number }>(
         `select pg_backend_pid() as process, set_config('idle_in_transaction_session_timeout', $1, false),
                 set_config('lock_timeout', $2, false)`,
@@ -204,7 +204,7 @@ export function openDb(options: DbOptions): Db {
       const noticesGone = client.query(`select set_config('client_connection_check_interval', $1, false)`, [
         String(goneMs),
       ]);
-      // Not every system that PostgreSQL runs on can tell.
+      // PostgreSQL refuses this setting on systems that cannot tell it.
       noticesGone.catch(() => undefined);
       const [row] = (await introduced).rows;
       if (row !== undefined) lost.isProcess(client, row.process);
@@ -266,7 +266,7 @@ export function openDb(options: DbOptions): Db {
       throw translate(thrown);
     });
 
-  /** Each write wakes PostgreSQL, which on a busy machine takes the processor from whoever wrote: those of one moment are one. */
+  /** Joins the writes of one moment: each wakes PostgreSQL, which on a busy machine takes the processor from whoever wrote. */
   const corkForNow = ({ connection: { stream } }: pg.PoolClient): void => {
     if (stream.writableCorked > 0) return;
     stream.cork();
@@ -318,7 +318,7 @@ export function openDb(options: DbOptions): Db {
       corkForNow(client);
     };
     try {
-      // Answered before anything else is sent: what ran without it would be committed by itself.
+      // Waited for before anything else is sent: without it, each statement would be committed by itself.
       await client.query(begin);
       const result = await work(statementsOn(client, { beforeEach }));
       isOver = true;
@@ -427,7 +427,7 @@ export function openDb(options: DbOptions): Db {
     },
     statements: () => statementCount,
     close: async () => {
-      // The driver's pool forgets who still waits for a connection, and tells them seconds later, when nobody may listen any more.
+      // A pool that ends leaves those who wait for a connection waiting until their time is over, when nobody may listen any more.
       for (let waitedMs = 0; pool.waitingCount > 0 && waitedMs < connectMs; waitedMs += closeStepMs)
         await sleep(closeStepMs);
       await pool.end().finally(() => lost.stop());

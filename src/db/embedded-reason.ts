@@ -1,4 +1,4 @@
-/** What a program said went wrong, or else the last it said. */
+/** The last lines in which a program says what went wrong, or else the last lines that it said. */
 export function complaintIn(text: string): string {
   const lines = text
     .split("\n")

@@ -87,7 +87,7 @@ const port = 5432;
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included. */
 const longestSocketPathBytes = 100;
 const stopLimitMs = 30_000;
-/** What keeps it tries every five seconds at the least. */
+/** How long a command waits for the service's server, which `keepPostgres` tries to start every five seconds at the least. */
 const serviceLimitMs = 8_000;
 const serviceStepMs = 100;
 /** What an earlier life left may be recovering. */
@@ -159,11 +159,11 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
 }
 
 /**
- * A service that lives starts its server again by itself. A command that took a server between two of those for none would start
- * another one at the same moment, and the first thing each does is to end what it finds.
+ * Waits until a running service has its server: it starts that again by itself. A command that came in between and started one of its
+ * own would do so in the same moment as the service, and the first thing each does is to end what it finds.
  */
 async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<void> {
-  // A server that is stopped takes each knock, and answers none.
+  // By time and not by tries: a suspended server takes each connection, and answers none.
   for (const isOver = timeIsOver(serviceLimitMs); !isOver();) {
     const knocked = await knock(cluster);
     if (knocked === "ready" || typeof knocked === "object") return;
@@ -411,7 +411,7 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
   throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
 }
 
-/** Whether so much time has passed since. */
+/** @returns what says whether so much time has passed since this call. */
 function timeIsOver(limitMs: number): () => boolean {
   let isOver = false;
   after(limitMs, () => {
@@ -422,7 +422,7 @@ function timeIsOver(limitMs: number): () => boolean {
 
 type Knock = "ready" | "not yet" | "nobody" | { readonly refusal: string };
 
-/** So often in a row, and at least a second long, a server that runs has refused to let us in: it is not that it starts or stops. */
+/** After so many refusals in a row, a second of them at least, a server is believed to let nobody in, and not to be starting or stopping. */
 const refusalsBelieved = 50;
 const knockMs = 2_000;
 
@@ -451,8 +451,8 @@ async function knock(cluster: Cluster): Promise<Knock> {
  * The postmaster that an earlier life left on this folder, once it answers. Anything else of that life is ended and
  * its pid file removed, since a pid that now belongs to another process would keep PostgreSQL from starting.
  *
- * That of a running service is no remains. One that lets nobody in, or is slow, is left as it is: who is connected is served, and
- * another in its place would find what it finds.
+ * The server of a running service (`isAnothers`) is never ended, even if it lets nobody in or is slow: those who are connected are
+ * served, and another server in its place would fare no better.
  */
 async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Promise<number | undefined> {
   const pidFile = join(cluster.folder, "postmaster.pid");

@@ -1,19 +1,19 @@
 import pg from "pg";
 import { after, secondMs } from "../kernel/clock.ts";
 
-/** For so long nothing more is asked of a server that takes no further connection. */
+/** How long a server that takes no further connection is not asked for one again. */
 const growsAgainAfterMs = secondMs;
 
 type Taken = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
 
 /**
  * A pool that makes do with the connections it has while PostgreSQL takes no further one (SQLSTATE 53300: others use up its
- * `max_connections`, or the role's): whoever comes waits for one of these, as in a pool that is full. Without any, the error
- * is whoever's that came, at once.
+ * `max_connections`, or the role's): whoever asks waits for one of these, as in a pool that is full. If it has none at all, whoever
+ * asks gets the error at once.
  */
 export class GrowingPool extends pg.Pool {
   readonly #most: number;
-  /** Connections that are made, and not those that are only asked for. */
+  /** Connections that stand; the pool's own count has those that are still being made. */
   readonly #made = new Set<pg.PoolClient>();
 
   constructor(options: pg.PoolConfig & { readonly max: number }) {

@@ -15,7 +15,7 @@ import {
 } from "./reserve.ts";
 
 const lookEveryMs = 2 * secondMs;
-/** Said again after an hour. */
+/** What has not changed is said again after so many looks: an hour. */
 const looksBetween = 1_800;
 const chunkBytes = 2 ** 20;
 /** Making it must not be what fills the disk. */
@@ -48,7 +48,7 @@ export function keepReserve(needs: Needs): { stop(): Promise<void> } {
   };
 
   const looking = (async () => {
-    // What was cut off by a kill keeps room.
+    // One that a kill has left half made takes up room.
     await rm(unfinishedReserve(dataDir), { force: true }).catch(() => undefined);
     while (!stopping.signal.aborted) {
       await look().then(
@@ -98,10 +98,11 @@ function sayer(log: Log): (found: DatabaseDisk) => void {
 }
 
 /**
- * Makes it under another name and renames it, so that it is whole or not there. Filled with chance: a file system that packs, or
- * finds equal blocks, would keep nothing of zeros. Flushed, since one that puts off where blocks lie may find none later.
+ * Makes the reserve under another name and renames it, so that it is whole or not there. It is filled with random bytes, since a file
+ * system that compresses, or stores equal blocks once, would keep nothing of zeros; and flushed, since one that allocates late may
+ * find no blocks then.
  *
- * @returns whether it was made; not, when the disk fills meanwhile.
+ * @returns whether it was made; false if the disk has filled meanwhile.
  */
 async function makeReserve({ dataDir, random }: Needs, signal: AbortSignal): Promise<boolean> {
   const unfinished = unfinishedReserve(dataDir);

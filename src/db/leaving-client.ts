@@ -10,8 +10,8 @@ export const streamOf = (client: pg.ClientBase): Socket =>
   (client as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream;
 
 /**
- * A connection that ends when it is told to: the driver says goodbye and waits until PostgreSQL closes, which one that is stopped, or
- * behind a network that swallows, never does. A process would not stop, and a command not return.
+ * A connection whose `end` always ends: the driver says goodbye and waits until PostgreSQL closes the connection, which a stopped
+ * server, or one behind a network that drops packets, never does. The process would not stop, and a command not return.
  */
 export class LeavingClient extends pg.Client {
   override end(): Promise<void>;

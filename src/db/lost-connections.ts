@@ -30,12 +30,12 @@ interface Silence {
   readonly strikes: number;
 }
 
-/** One that has just been answered may be on its way: it is asked for once more. */
+/** The answer may be on its way in the moment in which PostgreSQL says that it is done: it has to say so at two looks. */
 const strikesNeeded = 2;
 const askWithinMs = 5_000;
 const askAgainMs = secondMs / 4;
 /**
- * A process that was stopped itself, or busy, finds its time run out before it has read what has come meanwhile: it looks once more.
+ * A process that was itself stopped or busy finds its time run out before it has read what came meanwhile: it is given this to read it.
  */
 const readAgainMs = secondMs / 5;
 
@@ -43,14 +43,14 @@ const readAgainMs = secondMs / 5;
 type Answer = ReadonlySet<number> | "away";
 
 /**
- * Ends connections whose answer will not come: the one rule of how long a statement is waited for. As long as PostgreSQL is at work
- * for it, be it minutes; and no longer than some seconds once PostgreSQL says that it is not, or says nothing.
+ * Ends connections whose answer will not come. This is the one rule for how long a statement is waited for: for as long as PostgreSQL
+ * is at work on it, be it minutes, and for some seconds once PostgreSQL says that it is not, or says nothing at all.
  *
- * A firewall that forgets its connections, or an address that moves, leaves them open and silent; the system notices after a quarter
- * of an hour, and until then they fill the pool and whoever waits for them waits. A server that is stopped, or whose host stands
- * still, leaves all of them so. So of a connection that waits and hears nothing PostgreSQL is asked, over a new one, whether it is
- * still at work for it. What it knows nothing of fails as one does whose connection was lost; and where nobody answers that
- * question, everything fails that was silent for as long as it took.
+ * A firewall that forgets its connections, or an address that moves, leaves them open and silent, and the system notices after a
+ * quarter of an hour; a server that is stopped, or whose host stands still, leaves all of them so. Meanwhile they fill the pool, and
+ * whoever waits for them waits. So when a connection waits and hears nothing, PostgreSQL is asked over a new connection whether it is
+ * at work for the old one. If it is not, that one is ended, and its statement fails like any whose connection was lost. If nobody
+ * answers the question, every connection is ended that stayed silent while it was asked.
  */
 export function endLostConnections({ pool, connection, log, everyMs }: Watching): LostConnections {
   const made = new Set<pg.ClientBase>();

@@ -27,7 +27,7 @@ export async function dumpSchema(tx: Tx): Promise<string> {
   return `${parts.join("\n\n")}\n`;
 }
 
-// Columns by name of their place: a column added by a later migration stands last, as in the database.
+// Columns in their order in the database: one that a later migration added stands last.
 const tableSql = `
   select quote_ident(c.relname) as name,
          array(select quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)

@@ -108,7 +108,7 @@ export function readCookie(request: FastifyRequest, name: string): string | unde
   return cookie === undefined ? undefined : parseCookie(cookie)[name];
 }
 
-/** More than one network is mailed in an hour at one address, and few enough to try each. */
+/** More than the codes that one network may have mailed to an address in an hour, and few enough to try each. */
 const bindingsKept = 8;
 
 const bindingsIn = (request: FastifyRequest): Secret[] =>

@@ -42,7 +42,7 @@ export const withinLimit = async (needs: ThrottleNeeds, subject: string | Uint8A
   (await admit(needs, [{ subject, limit }])).admitted;
 
 interface ThrottleNeeds {
-  /** Not a transaction: what else it wrote would be as hasty as the counts. */
+  /** Not a transaction: whatever else that writes would be committed without waiting for the disk, as the counts are. */
   readonly db: Db;
   readonly clock: Clock;
   readonly keyholder: Pick<Keyholder, "index">;

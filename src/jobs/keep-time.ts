@@ -33,7 +33,7 @@ export async function workWhileClockAgrees(
   async function agrees(): Promise<boolean> {
     const { apartMs, isRight } = await readClockSkew(db.prompt, clock);
     if (isRight) wrong.over();
-    // One that was set in vain is said again; one that drifts is not.
+    // Another order of magnitude is another kind: a clock that was set, and wrongly again, is news; one that drifts is not.
     else wrong.found({ apartMs: Math.round(apartMs) }, `${Math.round(Math.log2(apartMs))}`);
     return isRight;
   }

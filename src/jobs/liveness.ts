@@ -26,7 +26,7 @@ export interface Liveness {
  * frees it when the process dies, and whoever sweeps next unlocks the jobs of ids that nobody holds.
  */
 export async function keepAlive(db: Db, log: Log, sweepMs = sweepIntervalMs): Promise<Liveness> {
-  /** Jobs that this process works on, until it is written that they are done. */
+  /** Jobs that this process works on. */
   const running = new Set<string>();
   const poolIds = new Set<string>();
   let client: PoolClient | undefined;

@@ -5,14 +5,14 @@ import { translate } from "../db/unavailable.ts";
 
 const firstPauseMs = secondMs / 20;
 const longestPauseMs = secondMs / 2;
-/** Longer than PostgreSQL takes to recover; who waits for more than this has lost it. */
+/** How long the pauses between tries may be in all: longer than PostgreSQL takes to recover. */
 const longestWaitMs = 2 * minuteMs;
 
 /**
  * A pool whose `connect` waits while the database, or the keyholder that is asked about it, is away, until `signal` aborts.
  *
- * For graphile-worker, which writes that a job has ended by a statement that it does not wait for: were there no connection for
- * it, or one that is lost under it, the failure would be nobody's and end the process, with every letter on its way.
+ * For graphile-worker, which records the end of a job by a statement that it does not await: if there were no connection for that
+ * statement, or its connection were lost, the rejection would be nobody's and end the process, with every letter on its way.
  */
 export function patientPool(pool: Pool, signal: AbortSignal): Pool {
   async function connect(): Promise<PoolClient> {
@@ -51,12 +51,13 @@ async function answering(pool: Pool): Promise<PoolClient> {
   }
 }
 
-/** `cannot_connect_now`: of what graphile-worker asks for anew, over another connection, the code that says what has happened. */
+/** `cannot_connect_now`: one of the codes after which graphile-worker asks again, over another connection. */
 const comeAgain = "57P03";
 
 /**
- * The same connection, whose statements fail in a way that the queue asks for them again when the database goes away under them. Each may
- * be asked twice: what has ended has ended, and a job that was fetched by an answer that was lost is fetched again (`keepAlive`).
+ * The same connection, whose statements fail with that code when the database goes away under them, so that they are asked again. Each
+ * may run twice: recording an end once more changes nothing, and a job that was fetched by an answer that was lost is unlocked
+ * (`keepAlive`).
  */
 function askedAgain(client: PoolClient): PoolClient {
   const ask = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;

@@ -68,7 +68,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       // The process handles its signals itself: first the requests, then the jobs, then the database.
       noHandleSignals: true,
       gracefulShutdownAbortTimeout: stopWithinMs,
-      // Each of a lane's places asks by itself; what is queued for now is announced, so only retries wait for it.
+      // Each of a lane's places asks by itself. New jobs are announced, so only retries wait for the next asking.
       pollInterval: lane === "idle" ? idlePollMs : Math.max(1_000, pollMsForEach * placesOf[lane]),
       logger: loggerOf(log.child({ lane })),
       events,

@@ -45,7 +45,7 @@ export const floorKinds = [
   "passkey",
   "totp",
   "recovery",
-  /** Rises with each account that is contained by itself. Nothing has its epoch: a copy from before it shows itself by it. */
+  /** Raised whenever a single account is contained. Nothing is judged by it; it lets a copy from before that be noticed. */
   "account",
 ] as const;
 export type FloorKind = (typeof floorKinds)[number];

@@ -25,7 +25,7 @@ const issuers: readonly { readonly from: string; readonly to: string; readonly l
 const shortest = 14;
 const longest = 19;
 
-/** Ids of ours have stretches of digits with hyphens between. */
+/** Our own ids, which hold stretches of digits with hyphens between and are no card numbers. */
 const uuid = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi;
 /** Digits in groups with one or two signs between, not inside a word and not after a plus, as a phone number is. */
 const digitRun = /(?<![\p{L}\p{Nd}+])\p{Nd}(?:[\s._/\p{Pd}\u00ad\u200b-\u200d\u2060]{0,2}\p{Nd})*(?![\p{L}\p{Nd}])/gu;
@@ -68,7 +68,7 @@ function isCardNumber(digits: string): boolean {
     const head = digits.slice(0, from.length);
     return head >= from && head <= to && lengths.includes(digits.length);
   });
-  // The same digit all over passes the check and is a placeholder.
+  // One digit repeated may pass the check of digits; it is a placeholder.
   return isIssued && !/^(\d)\1*$/.test(digits) && passesLuhn(digits);
 }
 

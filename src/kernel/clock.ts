@@ -12,8 +12,8 @@ export interface Clock {
 export const systemClock: Clock = { now: () => Date.now() as EpochMs };
 
 /**
- * A clock that nobody sets, back or forward: for how long something lasts or has not been used, within one process. What is
- * stored, or told, is an instant of `systemClock`.
+ * A clock that nobody can set back or forward, for measuring within one process how long something takes or has not been used.
+ * Instants that are stored or shown are `systemClock`'s.
  */
 export const steadyClock: Clock = { now: () => (performance.timeOrigin + performance.now()) as EpochMs };
 
@@ -63,7 +63,7 @@ export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return resolve();
     const wake = (): void => {
       clearTimeout(timer);
-      // A signal may live as long as its process: what is left on it stays, and each listener that is added walks them all.
+      // A signal may live as long as the process: listeners left on it would pile up, and adding one walks all of them.
       signal?.removeEventListener("abort", wake);
       resolve();
     };
@@ -78,7 +78,10 @@ export function after(durationMs: number, work: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Runs `work` after each pause of `intervalMs`, never twice at once, until stopped. `stop` waits for the run under way. */
+/**
+ * Runs `work` after each pause of `intervalMs`, never twice at once, until stopped; `stop` waits for the run under way. `work` catches
+ * its own errors: one that it throws would end the repetition.
+ */
 export function every(intervalMs: number, work: () => Promise<void>): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const loop = (async () => {
@@ -103,7 +106,7 @@ const typedInstant = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9
 
 /**
  * Reads an instant as a person types it: ISO 8601, the host's own time where it names no zone, midnight where it names no hour.
- * `undefined` for a day of no calendar, and for what the language's own parser would guess at: 11/12/2026 is two days.
+ * `undefined` for a date that does not exist, and for other notations, whose meaning `Date.parse` would guess (11/12/2026).
  */
 export function readInstant(text: string): EpochMs | undefined {
   const [, year, month, day, time = "00:00", zone = ""] = typedInstant.exec(text.trim()) ?? [];

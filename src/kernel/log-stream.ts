@@ -4,24 +4,24 @@ import { after, secondMs } from "./clock.ts";
 /** Lines that wait to be written, in bytes; what comes beyond is dropped and counted. */
 const mostWaiting = 4 * 2 ** 20;
 const mostAtOnce = 64 * 1_024;
-/** A disk may be freed. */
+/** How soon a failed write is tried again: the disk may have been freed. */
 const againMs = secondMs;
-/** A pipe that gives no blocking is full until somebody has read. */
+/** The same for a full pipe that does not block, which has room as soon as somebody has read. */
 const againSoonMs = 20;
-/** A write to a file or to somebody who reads takes less by far. */
+/** A write that takes longer is stuck: one to a file, or to somebody who reads, takes far less. */
 const stuckAfterMs = secondMs / 4;
 
 /** Where a log's lines go; what pino writes to. */
 export interface LogStream {
   write(line: string): void;
-  /** Writes what waits before it returns, as far as that goes: once, and not at all while a write is stuck. */
+  /** Writes what waits before it returns. Tried once, and not at all while a write is stuck. */
   flushSync(): void;
 }
 
 /**
- * Writes lines to a file that is open, one write at a time and in the background. A disk that is full, a terminal that is gone or a
- * reader who has stopped holds up nothing but the lines: so many wait, and are written once there is room; `lost` is told then
- * how many did not. Nor does it hold up the end of the process, which a write that is stuck would otherwise wait for for ever.
+ * Writes lines to an open file, one write at a time and in the background. A full disk, a terminal that is gone or a reader who has
+ * stopped delays nothing but the lines: up to `most` bytes of them wait until they can be written, and `lost` is told then how many
+ * were dropped. Nor does a write that is stuck keep the process from ending, which would otherwise wait for it for ever.
  */
 export function logStream(
   fd: number,
@@ -45,7 +45,7 @@ export function logStream(
   const put = (bytes: Buffer): void => {
     const now = { bytes, resting: false, stuck: false };
     underWay = now;
-    // Believed of a process that has looked meanwhile: one that is at work for long has not heard yet what was written.
+    // After one more turn of the event loop: a process that was busy for long may not have been told yet that it was written.
     const callOff = after(stuckAfterMs, () => setImmediate(() => (now.stuck = true)));
     write(fd, bytes, 0, bytes.length, null, (error, written) => {
       callOff();
@@ -79,7 +79,7 @@ export function logStream(
         rest = rest.subarray(writeSync(fd, rest));
         waits = 0;
       } catch (thrown) {
-        // Whoever could be told of anything else reads it nowhere.
+        // Any other error cannot be told: this is where errors are told.
         if (!isFullPipe(thrown)) return;
         waits++;
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, againSoonMs);
@@ -88,7 +88,7 @@ export function logStream(
   };
   process.on("exit", () => {
     flushSync();
-    // The process's end waits for every write of it. What was to be done is done.
+    // Node waits for its writes before it ends, and this one never comes back. Everything else is done by now.
     if (isStuck()) process.kill(process.pid, "SIGKILL");
   });
 

@@ -29,8 +29,8 @@ export const redactedNames = [
 ];
 
 /**
- * Lines on standard error: standard output belongs to what a command was asked to print. JSON for programs, and for who sits at
- * the terminal one plain line each. A test reads them elsewhere.
+ * Logs to standard error, since standard output belongs to what a command was asked to print: JSON lines for programs, plain ones
+ * where it is a terminal. A test passes a `destination` of its own.
  */
 export function newLog(
   component: string,
@@ -43,7 +43,7 @@ export function newLog(
       level,
       base: { component },
       timestamp: pino.stdTimeFunctions.isoTime,
-      // Whatever it stood in: an error's text quotes what it was about.
+      // In the finished line, wherever a number stands in it: an error's text may quote what it is about.
       hooks: {
         streamWrite: isTerminal ? (line) => plainLine(maskCardNumbers(line)) : maskCardNumbers,
       },

@@ -1,6 +1,6 @@
 import { inOneLine } from "./shown-text.ts";
 
-/** What is said of itself by a level; information says nothing. */
+/** What a line begins with, by its level; plain information with nothing. */
 const words: Readonly<Record<number, string>> = {
   10: "trace: ",
   20: "debug: ",
@@ -11,8 +11,9 @@ const words: Readonly<Record<number, string>> = {
 const leftOut = new Set(["level", "time", "component", "msg", "stack"]);
 
 /**
- * A line of the log as whoever sits at the terminal reads it: when (UTC), which process, what, and in brackets what it is about.
- * Nothing in it steers the terminal, whatever a file or a relay is called. What is no line of the log stays as it is.
+ * Turns a JSON line of the log into one for a person at a terminal: time (UTC), process, message, and the facts in brackets. Control
+ * characters are taken out: the name of a file or the answer of a relay must not steer the terminal. Text that is no JSON is left
+ * as it is.
  */
 export function plainLine(json: string): string {
   let said: Record<string, unknown>;
@@ -34,7 +35,7 @@ const textOf = (value: unknown): string => (typeof value === "string" ? value : 
 
 function valueText(value: unknown): string {
   if (typeof value === "string") return value;
-  // Of an error what it says; where it was thrown is in the log that a program reads.
+  // Of an error the message alone; its stack is in the JSON log.
   if (typeof value === "object" && value !== null && "message" in value) return textOf(value.message);
   return JSON.stringify(value) ?? "";
 }

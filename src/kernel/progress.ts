@@ -1,2 +1,2 @@
-/** Told by long work how far it is, as often as it likes; `total` is null where nobody knows. Both are in one unit. */
+/** Long work calls it, as often as it likes, with how far it is. Both are in one unit; `total` is null where it is not known. */
 export type Progress = (done: number, total: number | null) => void;

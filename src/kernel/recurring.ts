@@ -3,21 +3,21 @@ import type { Log } from "./log.ts";
 
 const firstPauseMs = minuteMs;
 const longestPauseMs = hourMs;
-/** Kinds of one trouble that are told apart: what a system says is not always of a few. */
+/** How many kinds of one trouble are told apart: the texts of errors may differ without end. */
 const mostKinds = 20;
 
 /** Something that a loop finds again at each look, until it is over. */
 export interface Recurring {
-  /** It is so now. Of another kind than before it is news; by itself the kind is its `reason`. */
+  /** The trouble is there now. A kind that was not there before is logged at once; unless given, the kind is `facts.reason`. */
   found(facts: Readonly<Record<string, unknown>>, kind?: string): void;
-  /** It is not so now. */
+  /** The trouble is not there now. */
   over(): void;
 }
 
 /**
- * Says what a loop finds at each look and cannot mend itself: when it begins or is of another kind; while it lasts after a minute, two,
- * four, up to an hour, with how often it was found since; and once that it is over. A log that says one sentence every second
- * hides every other, and fills the disk whose being full it may tell of.
+ * Logs a trouble that a loop finds at each look and cannot mend: when it begins or is of a new kind; while it lasts, after one minute,
+ * two more, four more, and so on up to an hour, with how often it was found since; and once when it is over. A log with the same
+ * sentence every second hides every other, and fills the disk, whose being full may be the trouble.
  */
 export function recurring(
   log: Pick<Log, "info" | "warn" | "error">,

@@ -4,9 +4,9 @@ import { basename, dirname, join } from "node:path";
 import { minuteMs } from "./clock.ts";
 
 /**
- * Writes a file, mode 0600, that is there as a whole or stays as it was, whatever ends the process: all of it goes to `draft`, a name in
- * the same folder, which is flushed and then takes its place. That the name lasts through a power cut is `syncFolder`'s part.
- * With `isNew` a file that is there is left as it is (`EEXIST`). Throws what the system says, and leaves no draft then.
+ * Writes a file (mode 0600) wholly or not at all, whatever ends the process: the bytes go to `draft`, a name in the same folder, are
+ * flushed, and are renamed into place. A power cut may undo the renaming until `syncFolder` has run. With `isNew` a file that is there
+ * is left as it is (`EEXIST`). Throws what the system says, and removes the draft then.
  */
 export async function writeWhole(
   draft: string,
@@ -25,13 +25,13 @@ export async function writeWhole(
     if (isNew) await giveNewName(draft, path);
     else await rename(draft, path);
   } catch (thrown) {
-    // It may be a part of keys, on a medium that is carried away; and a full disk needs what it holds.
+    // A draft may hold keys, on a medium that is carried away; and a full disk needs its room.
     await rm(draft, { force: true }).catch(() => undefined);
     throw thrown;
   }
 }
 
-/** What file systems say that know no second name of a file. */
+/** Errors of file systems that have no hard links. */
 const noLinks: ReadonlySet<unknown> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 /** Renaming would replace what somebody else has put there meanwhile. */
@@ -60,7 +60,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Longer than any writer of a draft pauses. */
+/** No writer of a draft pauses for so long. */
 const idleMs = 10 * minuteMs;
 
 export interface LeftDrafts {
@@ -70,9 +70,10 @@ export interface LeftDrafts {
 }
 
 /**
- * Removes what writers that were killed left beside `fresh`, a file that was written this moment: plain files that are named as drafts
- * of ours and, where that can be seen, are some, to which nobody has written for ten minutes. Both are told by the clock of the disk that they lie on, which may
- * be another machine's, as may be whoever writes them. What cannot be removed is kept, and so is what `isWritten` knows of.
+ * Removes drafts that killed writers have left in the folder of `fresh`, a file that was written this moment: plain files which
+ * `isNamed` takes for drafts by their name, which `isOurs` finds to be ours, and to which nobody has written for ten minutes. That is
+ * told by the times of the files alone: the disk may be another machine's, with a clock of its own, and so may be the writers. A draft
+ * that cannot be removed is kept, and so is one that `isWritten` says is being written.
  */
 export async function clearDrafts(
   fresh: string,

@@ -67,7 +67,7 @@ const checksum = (head: Buffer, directory: Buffer): Buffer =>
 /** An open file of breached passwords. */
 export interface FilterFile {
   readonly summary: Summary;
-  /** Whether the file is still the one at its path, as far as device, number and size say. */
+  /** Device, inode, size and time of the last change: another one at the same path is another file. */
   readonly identity: string;
   /** Whether a password with this SHA-1 is in the list, or is taken for one that is. Reads one stretch of the file. */
   holds(sha1: Buffer): boolean;
