@@ -138,7 +138,6 @@ export const tasks = {
     maxAttempts: 10,
     lane: "work",
   },
-  integrate: { payload: Type.Object({}, exactly), priority: 5, maxAttempts: 3, lane: "work" },
   "scan-library": {
     payload: Type.Object({ titleId: Type.Optional(uuid) }, exactly),
     priority: 10,

@@ -282,8 +282,8 @@ test("a job that a living worker locked and never got, since its connection brok
       runs.push("campaign");
       await held;
     }),
-    defineTask("integrate", async (_, { attempt }: JobContext) => {
-      runs.push("integrate");
+    defineTask("keep-keys", async (_, { attempt }: JobContext) => {
+      runs.push("keep-keys");
       attempts.push(attempt);
     }),
   ];
@@ -305,7 +305,7 @@ test("a job that a living worker locked and never got, since its connection brok
   // The lock is committed; the answer never came.
   const lock = (pool: string | undefined, secondsAgo: number) =>
     db.transaction(async (tx) => {
-      await enqueue(tx, "integrate", {});
+      await enqueue(tx, "keep-keys", {});
       await tx.run(
         `update graphile_worker._private_jobs
             set locked_by = $1, locked_at = now() - $2 * interval '1 second', attempts = 1 where locked_by is null`,
@@ -316,9 +316,9 @@ test("a job that a living worker locked and never got, since its connection brok
   await lock(own, 1);
   await lock(another, 60);
   await lock(own, 60);
-  await until(() => runs.includes("integrate"));
-  await until(async () => (await countJobs(db)).find(({ task }) => task === "integrate")?.waiting === 2);
-  expect(runs).toEqual(["campaign", "integrate"]);
+  await until(() => runs.includes("keep-keys"));
+  await until(async () => (await countJobs(db)).find(({ task }) => task === "keep-keys")?.waiting === 2);
+  expect(runs).toEqual(["campaign", "keep-keys"]);
   // Fetching it a first time was no try.
   expect(attempts).toEqual([1]);
   finish();
@@ -330,13 +330,13 @@ test("a key keeps one waiting job, and a later instant holds it back", async () 
   await enqueue(db, "clean-up", {}, { key: "one", runAt: later });
   await enqueue(db, "clean-up", {}, { key: "one", runAt: later });
   expect(await countJobs(db)).toEqual([{ task: "clean-up", waiting: 1, givenUp: 0 }]);
-  await enqueue(db, "integrate", {});
-  let integrated = false;
+  await enqueue(db, "keep-keys", {});
+  let kept = false;
   await work([
     defineTask("clean-up", async () => void runs++),
-    defineTask("integrate", async () => void (integrated = true)),
+    defineTask("keep-keys", async () => void (kept = true)),
   ]);
-  await until(() => integrated);
+  await until(() => kept);
   expect(runs).toBe(0);
 });
 

@@ -13,7 +13,7 @@ import { patientPool } from "./patient-pool.ts";
 
 /** A task without payload at fixed times; several workers queue it once. */
 export interface ScheduledTask {
-  readonly task: Extract<TaskName, "clean-up" | "keep-keys" | "scan-library" | "integrate">;
+  readonly task: Extract<TaskName, "clean-up" | "keep-keys">;
   /** Minute, hour, day, month, weekday in UTC, as in crontab. */
   readonly match: string;
 }
