@@ -7,6 +7,7 @@ import { Secret } from "../kernel/secret.ts";
 import { whatIsOpen } from "./database-place.ts";
 import { parseTlsAddresses, type KeyholderAt, type TlsFiles } from "./keyholder-place.ts";
 import {
+  readAddress,
   readAllowance,
   readBounceAddress,
   readBounceListen,
@@ -161,14 +162,8 @@ export function parseConfig(environment: Environment, workingFolder: string): Co
   const bounceAddress = readBounceAddress(settings);
   const bounceListen = readBounceListen(settings);
   const bounceSecret = readBounceSecret(settings);
-  const contactAddress = text("CONTACT_ADDRESS") ?? null;
-  if (contactAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(contactAddress)) {
-    settings.refuse("CONTACT_ADDRESS", "must be an address");
-  }
-  const alarmAddress = text("ALARM_ADDRESS") ?? null;
-  if (alarmAddress !== null && !/^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(alarmAddress)) {
-    settings.refuse("ALARM_ADDRESS", "must be an address");
-  }
+  const contactAddress = readAddress("CONTACT_ADDRESS", settings);
+  const alarmAddress = readAddress("ALARM_ADDRESS", settings);
   const alarmWebhook = readWebhook(settings);
   const canaryToken = readToken("CANARY_TOKEN", settings);
   const metricsToken = readToken("METRICS_TOKEN", settings);

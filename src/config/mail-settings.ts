@@ -30,6 +30,15 @@ interface Reader {
   refuse(name: string, rule: string): void;
 }
 
+/** Whether a text has the form of an e-mail address; whether there is one, the relay says. */
+export const isAddress = (text: string): boolean => /^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/.test(text);
+
+export function readAddress(name: "CONTACT_ADDRESS" | "ALARM_ADDRESS", settings: Reader): string | null {
+  const text = settings.read(name) ?? null;
+  if (text !== null && !isAddress(text)) settings.refuse(name, "must be an address");
+  return text;
+}
+
 export function readAllowance(settings: Reader): RelayAllowance | null {
   const text = settings.read("RELAY_ALLOWANCE");
   if (text === undefined) return null;

@@ -1,3 +1,5 @@
+import { isAddress } from "./mail-settings.ts";
+
 /** What `/.well-known/security.txt` says (RFC 9116). */
 export interface SecurityContact {
   /** A URI to report a hole to (section 2.5.3); `null`: there is nobody, and no file. */
@@ -13,12 +15,10 @@ interface Reader {
   refuse(name: string, rule: string): void;
 }
 
-const address = /^[^\s<>@]{1,64}@[^\s<>@]{1,255}$/;
-
 /** Reads who is told of holes: the contact of the service, unless there is one for this alone. */
 export function readSecurityContact(settings: Reader, contactAddress: string | null): SecurityContact {
   const said = settings.read("SECURITY_CONTACT");
-  if (said !== undefined && !address.test(said) && !isSecureUrl(said)) {
+  if (said !== undefined && !isAddress(said) && !isSecureUrl(said)) {
     settings.refuse("SECURITY_CONTACT", "must be an address, or an https:// URL");
   }
   const policy = settings.read("SECURITY_POLICY") ?? null;
@@ -29,7 +29,7 @@ export function readSecurityContact(settings: Reader, contactAddress: string | n
   }
   const contact = said ?? contactAddress;
   return {
-    contact: contact === null ? null : address.test(contact) ? `mailto:${uriOf(contact)}` : contact,
+    contact: contact === null ? null : isAddress(contact) ? `mailto:${uriOf(contact)}` : contact,
     policy,
     languages,
   };

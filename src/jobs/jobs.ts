@@ -6,9 +6,7 @@ import type { EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Tx } from "../db/db.ts";
-
-const uuid = Type.String({ pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" });
-const exactly = { additionalProperties: false };
+import { Closed, Id } from "../wire/common.ts";
 
 /** Letters that tell every address of an account what was changed in it. */
 export const changeLetterKinds = [
@@ -54,14 +52,14 @@ export type LetterKind = (typeof letterKinds)[number];
  * A letter on its way to the mailer: kind, address, code and whatever else it says are sealed to the mailer, so that a
  * stolen queue gives nothing away; `id` is the letter's own, and makes its Message-ID. Made by `mail/sealed-letter.ts`.
  */
-const sealedLetter = Type.Object(
-  { id: uuid, sealed: Type.String({ maxLength: 16_384, pattern: "^[A-Za-z0-9_-]+$" }) },
-  exactly,
-);
+const sealedLetter = Closed({
+  id: Id,
+  sealed: Type.String({ maxLength: 16_384, pattern: "^[A-Za-z0-9_-]+$" }),
+});
 
 /** Which of an alarm's times is told: tries of one telling carry one id, so that a receiver can drop what comes twice. */
 const telling = Type.Integer({ minimum: 1 });
-const alarmTelling = Type.Object({ alarmId: uuid, telling }, exactly);
+const alarmTelling = Closed({ alarmId: Id, telling });
 
 interface TaskShape {
   readonly payload: TSchema;
@@ -87,7 +85,7 @@ export const tasks = {
   },
   "alarm-letter": {
     // The operator who is told; nobody means the address in the settings.
-    payload: Type.Object({ alarmId: uuid, telling, accountId: Type.Optional(uuid) }, exactly),
+    payload: Closed({ alarmId: Id, telling, accountId: Type.Optional(Id) }),
     priority: -40,
     maxAttempts: 16,
     lane: "letters",
@@ -99,54 +97,45 @@ export const tasks = {
     lane: "letters",
   },
   campaign: {
-    payload: Type.Object(
-      {
-        incidentId: uuid,
-        shard: Type.Optional(Type.Integer({ minimum: 0 })),
-        // The operator who asked for a test letter; nobody else gets one then.
-        testFor: Type.Optional(uuid),
-      },
-      exactly,
-    ),
+    payload: Closed({
+      incidentId: Id,
+      shard: Type.Optional(Type.Integer({ minimum: 0 })),
+      // The operator who asked for a test letter; nobody else gets one then.
+      testFor: Type.Optional(Id),
+    }),
     priority: 0,
     maxAttempts: 1_000,
     lane: "work",
   },
   bounces: {
-    payload: Type.Object(
-      {
-        bounces: Type.Array(
-          Type.Object(
-            {
-              token: Type.String({ maxLength: 64 }),
-              status: Type.String({ pattern: "^[245]\\.\\d{1,3}\\.\\d{1,3}$" }),
-            },
-            exactly,
-          ),
-          { maxItems: 100 },
-        ),
-      },
-      exactly,
-    ),
+    payload: Closed({
+      bounces: Type.Array(
+        Closed({
+          token: Type.String({ maxLength: 64 }),
+          status: Type.String({ pattern: "^[245]\\.\\d{1,3}\\.\\d{1,3}$" }),
+        }),
+        { maxItems: 100 },
+      ),
+    }),
     priority: 2,
     maxAttempts: 25,
     lane: "work",
   },
   "campaign-survey": {
-    payload: Type.Object({ incidentId: uuid }, exactly),
+    payload: Closed({ incidentId: Id }),
     priority: -5,
     maxAttempts: 10,
     lane: "work",
   },
   "scan-library": {
-    payload: Type.Object({ titleId: Type.Optional(uuid) }, exactly),
+    payload: Closed({ titleId: Type.Optional(Id) }),
     priority: 10,
     maxAttempts: 5,
     lane: "work",
   },
-  "keep-keys": { payload: Type.Object({}, exactly), priority: 15, maxAttempts: 25, lane: "work" },
-  "clean-up": { payload: Type.Object({}, exactly), priority: 20, maxAttempts: 3, lane: "work" },
-  "scrub-pictures": { payload: Type.Object({}, exactly), priority: 30, maxAttempts: 25, lane: "idle" },
+  "keep-keys": { payload: Closed({}), priority: 15, maxAttempts: 25, lane: "work" },
+  "clean-up": { payload: Closed({}), priority: 20, maxAttempts: 3, lane: "work" },
+  "scrub-pictures": { payload: Closed({}), priority: 30, maxAttempts: 25, lane: "idle" },
 } as const satisfies Record<string, TaskShape>;
 
 export type TaskName = keyof typeof tasks;
