@@ -5,7 +5,7 @@ import type { Tx } from "../db/db.ts";
 import { append } from "../timeline/append.ts";
 import { bareEvent, recordEvent } from "./security-events.ts";
 
-/** Two askings closer together are one, sent twice. */
+/** Two requests that are closer together than this are one, sent twice. */
 const sameAskingMs = minuteMs;
 
 /** Notes when an account is to be deleted. @returns false if that was noted a moment ago, or there is no such account. */

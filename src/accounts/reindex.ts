@@ -74,7 +74,7 @@ export async function reindexBatch(
     unreadable: rows.length - ready.length,
   };
   await db.transaction(async (tx) => {
-    // In one order, whoever does it, so that two never wait for each other in a ring.
+    // Always in one order, so that no two of these wait for each other.
     const ordered = ready.toSorted((one, other) => Buffer.compare(one.newest, other.newest));
     await tx.run(
       `with asked as (

@@ -140,7 +140,7 @@ interface BoundCode {
   readonly codeMac: Buffer;
 }
 
-/** Which of them a typed code is; `undefined` for none. */
+/** Finds the row whose mailed code was typed; `undefined` if it is none of theirs. */
 export async function codeIsOf<Row extends BoundCode>(
   { keyholder }: { readonly keyholder: Pick<Keyholder, "checkCode"> },
   purpose: "sign-up" | "renewal",

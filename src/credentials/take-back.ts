@@ -119,7 +119,7 @@ export async function takeBackSince(
   readonly takenBack: readonly Pick<ChangeMade, "kind" | "subject">[];
   readonly left: readonly ChangeKind[];
 }> {
-  // One that is locked is being taken back by its own letter at this moment: waiting for it would be a ring.
+  // One that is locked is being taken back by its own letter at this moment: to wait for it would be a deadlock.
   const later = await tx.many<Row>(
     `update account_change set undone_at = $3
       where account_id = $1 and id in (

@@ -50,7 +50,7 @@ const hints = {
  * Not in it: the keys (they are backed up apart, or the backup would open itself), and graphile-worker's jobs, which
  * are made anew from the tables' state.
  *
- * `progress` is told bytes of rows, of as many as the tables take, which is about as much.
+ * `progress` is told how many bytes of rows are written, out of what the tables take on the disk, which is about as much.
  *
  * When `signal` aborts, what is written so far is removed at once: the process may be about to end, and each further try
  * would leave as much again. What a backup that was killed has left in the folder is removed first, for the room that it takes.
@@ -245,7 +245,7 @@ async function replaceContent(
     for (const bait of header.tables.filter((table) => isBait(table) && !has(before, table))) {
       await client.query(`create table ${pg.escapeIdentifier(bait.name)} (${baitColumns})`);
     }
-    // One of ours that the archive has not stays as it is: its rows are nobody's.
+    // A decoy that is here and not in the archive stays as it is: its rows are about nobody.
     const now = await describe(client);
     const ours = { ...now, tables: now.tables.filter((table) => has(header, table) || !isBait(table)) };
     if (shapeOf(ours) !== shapeOf(header)) {
@@ -328,7 +328,7 @@ async function cutOthers(client: pg.ClientBase): Promise<void> {
   if (still.rowCount !== 0) throw new Fault("BUSY", "a connection to the database did not end; nothing was restored");
 }
 
-/** Tables in the order in which foreign keys let them be filled. `migration` is the runner's and says what is, not what was. */
+/** Tables in the order in which foreign keys let them be filled; without `migration`, which says what schema there is, and is never restored. */
 async function describe(client: pg.ClientBase): Promise<ArchiveHeader> {
   const tables = await client.query<{ name: string; columns: ArchiveTable["columns"]; wants: string[] }>(`
     select c.relname as name,
@@ -383,7 +383,7 @@ function inOrderOfKeys(
   return ordered;
 }
 
-/** A decoy of the operator's own: not in any migration, and told by its columns. It goes with the archive, since it is bait. */
+/** A decoy's columns, by which it is known: the operator makes it, and no migration. It is in archives, since who steals one must find it. */
 const baitColumns =
   "id bigint primary key, email text not null, password_hash text not null, created_at timestamptz not null";
 const baitShape = "created_at timestamp with time zone, email text, id bigint, password_hash text";

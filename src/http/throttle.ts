@@ -11,7 +11,7 @@ export interface Limit {
   readonly windowMs: number;
   /** The subject is a peer's address, and the limit is its network's share; a whole IPv6 /48 has a hundred such shares. */
   readonly perNetwork?: true;
-  /** Does not hold where another use of the same call is from somewhere known. */
+  /** Does not hold if the use that `mayBeKnown`, in the same call, is from a known place. */
   readonly sparesKnown?: true;
 }
 

@@ -99,7 +99,7 @@ export async function signOut(
   });
 }
 
-/** Who signs out another device than their own sees so afterwards; signing oneself out is no event. */
+/** The event by which the owner sees that one device has signed out another; signing oneself out is none. */
 async function signedOutEvent(
   { db, keyholder, random }: Omit<Needs, "clock">,
   { accountId, sessionId: own }: Viewer,

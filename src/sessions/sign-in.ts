@@ -109,7 +109,7 @@ async function judgeSignIn(needs: Needs, order: SignInOrder, form: string): Prom
       { subject: addressFrom(form, network), limit: triesAtAddress, mayBeKnown: true },
       { subject: Buffer.from(form), limit: triesFromAll },
     ]),
-    // Read for everybody, and looked at only by those who are admitted.
+    // Read for everybody, and used only for those who are admitted.
     keyholder.index("address", form).then((addressIndex) => findAccount(db, addressIndex)),
   ]);
   if (!admitted) return { kind: "too-many" };
