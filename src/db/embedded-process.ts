@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { sleep } from "../kernel/clock.ts";
 
 /** Whether a process exists and is more than a zombie. */
@@ -88,6 +89,23 @@ export async function recordOwner(file: string, role: Owner["role"]): Promise<vo
     await rm(draft, { force: true });
     throw thrown;
   }
+}
+
+const commandName = /^postgres\.command\.\d+$/;
+
+/** Where a command says that it uses the server: one file for each, beside the owner's, since several may run at once. */
+export const commandFile = (dataDir: string): string => join(dataDir, `postgres.command.${process.pid}`);
+
+/** Whether a command of another process uses the server. Removes what commands that were killed have left. */
+export async function isUsedByOthers(dataDir: string): Promise<boolean> {
+  let isUsed = false;
+  for (const name of await readdir(dataDir)) {
+    if (!commandName.test(name)) continue;
+    const user = await readOwner(join(dataDir, name));
+    if (user === undefined) await rm(join(dataDir, name), { force: true });
+    else if (user.pid !== process.pid) isUsed = true;
+  }
+  return isUsed;
 }
 
 const startOf = async (pid: number): Promise<string> => (await statOf(pid))?.start ?? "-";

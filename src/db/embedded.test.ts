@@ -41,6 +41,10 @@ async function startElsewhere(role = "service") {
       child.kill("SIGKILL");
       await once(child, "exit");
     },
+    stop: async () => {
+      child.stdin.end();
+      await once(child, "exit");
+    },
   };
 }
 
@@ -196,6 +200,20 @@ test("a service that starts during a command keeps the server when the command i
   expect(service.pid).toBe(command.pid);
   await command.kill();
   expect(await query(service, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("of commands that use a server together the last one stops it, whichever started it", async () => {
+  const first = await startElsewhere("command");
+  const second = await start({ role: "command" });
+  const third = await startElsewhere("command");
+  expect([second.pid, third.pid]).toEqual([first.pid, first.pid]);
+  await first.stop();
+  expect(await query(second, "select 1 as one")).toEqual([{ one: 1 }]);
+  // One that was killed is waited for by nobody.
+  await third.kill();
+  await second.stop();
+  expect(await isAlive(first.pid)).toBe(false);
+  expect((await readdir(join(folder, "data"))).filter((name) => /owner|command/.test(name))).toEqual([]);
 });
 
 test("a cluster that was cut off while being made is made anew", async () => {

@@ -25,7 +25,16 @@ import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
 import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-binaries.ts";
 import type { Binaries, RunAs } from "./embedded-binaries.ts";
-import { isAlive, processesIn, readOwner, recordOwner, signal, waitForEnd } from "./embedded-process.ts";
+import {
+  commandFile,
+  isAlive,
+  isUsedByOthers,
+  processesIn,
+  readOwner,
+  recordOwner,
+  signal,
+  waitForEnd,
+} from "./embedded-process.ts";
 import { complaintIn, hintFor } from "./embedded-reason.ts";
 import { LeavingClient } from "./leaving-client.ts";
 import { readDatabaseDisk } from "./reserve.ts";
@@ -40,7 +49,7 @@ export interface StartPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /**
    * `service` (the default) keeps the server to itself for as long as it runs and is refused beside another service.
-   * `command` uses a running service's server, or starts one for the time of the command.
+   * `command` uses a running service's server, or another command's, or starts one; the last of several commands stops it.
    */
   readonly role?: "service" | "command";
   /** For throw-away clusters: initialises without waiting for the disk. */
@@ -50,7 +59,7 @@ export interface StartPostgresOptions {
 export interface RunningPostgres {
   /** A socket in a private folder, and the database `houselights`, which exists. */
   readonly connection: pg.PoolConfig;
-  /** Ends every connection and waits for the shutdown checkpoint. Leaves a server that somebody else owns alone. */
+  /** Ends every connection and waits for the shutdown checkpoint. Leaves a server alone that a service or another command uses. */
   stop(): Promise<void>;
   /** The postmaster. */
   readonly pid: number;
@@ -96,6 +105,7 @@ const startLimitMs = 2 * minuteMs;
 
 /** Everything about one cluster that its parts below need. */
 interface Cluster {
+  readonly dataDir: string;
   readonly folder: string;
   readonly socketFolder: string;
   readonly logFile: string;
@@ -127,14 +137,17 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     }
     const isAnothers = owner?.role === "service" && role === "command";
     if (isAnothers) await untilServiceHasIt(cluster, dataDir);
+    // Before the server is looked for: a command that ends in this moment leaves it running for us.
+    else if (role === "command") await noteCommand(dataDir);
     const found = await findRunning(cluster, log, isAnothers);
     if (found !== undefined) {
-      const isOurs = owner === undefined || role === "service";
-      if (isOurs) await recordOwner(cluster.ownerFile, role);
-      log.info({ pid: found, owned: isOurs }, "PostgreSQL is running already");
+      if (owner === undefined || role === "service") await recordOwner(cluster.ownerFile, role);
+      log.info({ pid: found, of: isAnothers ? "the service" : role }, "PostgreSQL is running already");
       await ensureDatabase(cluster);
-      return running(cluster, found, isOurs);
+      return running(cluster, found, isAnothers ? undefined : role);
     }
+    // Also where the service has ended since: this one is the command's own.
+    if (role === "command") await noteCommand(dataDir);
     const binaries = await findBinaries(cluster.runAs);
     await initialise(cluster, binaries, options);
     await recordOwner(cluster.ownerFile, role);
@@ -145,8 +158,9 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
       throw thrown;
     });
     log.info({ pid }, "PostgreSQL is ready");
-    return running(cluster, pid, true);
+    return running(cluster, pid, role);
   } catch (thrown) {
+    if (role === "command") await rm(commandFile(dataDir), { force: true }).catch(() => undefined);
     if (thrown instanceof Fault) throw thrown;
     throw new Fault(
       "DB_START_FAILED",
@@ -181,8 +195,13 @@ async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<voi
 
 const makeRoom = "free space on it: it starts again by itself; incident contain works without";
 
-function running(cluster: Cluster, pid: number, isOurs: boolean): RunningPostgres {
-  let isToStop = isOurs;
+/** So that other commands leave the server running. On a full disk they do not learn of it. */
+const noteCommand = (dataDir: string): Promise<void> =>
+  recordOwner(commandFile(dataDir), "command").catch(() => undefined);
+
+/** `stops`: as what it is stopped; `undefined` for a command beside a service, whose server it is. */
+function running(cluster: Cluster, pid: number, stops: StartPostgresOptions["role"]): RunningPostgres {
+  let isToStop = stops !== undefined;
   return {
     connection: connectionTo(cluster),
     pid,
@@ -191,7 +210,9 @@ function running(cluster: Cluster, pid: number, isOurs: boolean): RunningPostgre
       isToStop = false;
       // A service that started since has taken the server over.
       const owner = await readOwner(cluster.ownerFile);
-      if (owner !== undefined && owner.pid !== process.pid) return;
+      const isServices = owner?.role === "service" && owner.pid !== process.pid;
+      if (stops === "command") await rm(commandFile(cluster.dataDir), { force: true });
+      if (isServices || (stops === "command" && (await isUsedByOthers(cluster.dataDir)))) return;
       await end(cluster, pid);
       await rm(cluster.ownerFile, { force: true });
       if (!cluster.socketFolder.startsWith(cluster.folder))
@@ -240,6 +261,7 @@ async function prepareFolders(dataDir: string): Promise<Cluster> {
   await chmod(home, 0o700);
 
   return {
+    dataDir,
     folder,
     socketFolder: socketFolderOf(folder),
     // Beside the database's folder, since root must not open files by name in a folder that is not root's.
