@@ -19,7 +19,7 @@ export function answerError(
   log: Log,
 ): FastifyReply {
   const reference = request.id;
-  // Who asked has gone in the middle of the body: no fault of ours, and nobody reads the answer.
+  // The client has gone in the middle of its body: no fault of ours, and nobody reads the answer.
   if (request.raw.destroyed && request.raw.complete === false) {
     log.debug({ reference, route: request.routeOptions.url }, "broken off by who asked");
     return refuse(reply, "malformed-request");

@@ -33,7 +33,7 @@ export function openFilesLimit(): number | null {
   }
 }
 
-/** Which proxies are believed: none, so many in front, or those with these addresses (`10.0.0.1`, `10.0.0.0/8`). */
+/** Which proxies are believed: none, this many in front, or those with these addresses (`10.0.0.1`, `10.0.0.0/8`). */
 export type TrustProxy = false | number | readonly string[];
 
 interface Needs {

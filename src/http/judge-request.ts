@@ -9,8 +9,8 @@ const unsafeMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DEL
 export const isUnsafe = (method: string): boolean => unsafeMethods.has(method);
 
 /**
- * What is wrong with a request whoever sends it, judged by its headers and its address alone, before anything is looked up;
- * `undefined` for one that may go on.
+ * What is wrong with a request, judged by its headers and its address alone before anything is looked up; `undefined` for one
+ * that may go on.
  */
 export function refusalOf(request: FastifyRequest, publicOrigin: string): ProblemCode | undefined {
   if (isUnsafe(request.method) && !sameOrigin(request, publicOrigin)) return "foreign-origin";

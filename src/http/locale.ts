@@ -1,6 +1,6 @@
 import { Locale } from "../wire/common.ts";
 
-// Asked several times for each page, and a schema read anew each time was nine tenths of it.
+// Made once: it is asked several times for each page, and reading the schema each time was nine tenths of the cost.
 const written: ReadonlySet<string> = new Set(Locale.anyOf.map((one) => one.const));
 const isWritten = (language: string): language is Locale => written.has(language);
 

@@ -55,7 +55,7 @@ function carriedBy(groups: readonly number[]): string | undefined {
     .join(".");
 }
 
-/** So many of the eight groups, as the network that they name. */
+/** The network that the first `count` of the eight groups name. */
 const prefixOf = (groups: readonly number[], count: number): string =>
   `${groups
     .slice(0, count)

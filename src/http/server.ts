@@ -111,8 +111,8 @@ export function newServer(options: ServerOptions) {
     routerOptions: { maxParamLength: 2_000 },
     trustProxy: typeof trustProxy === "number" ? (_address, hop) => hop < trustProxy : trustedProxies(trustProxy),
     requestTimeout: 30_000,
-    // Nothing read or written for so long: who has stopped reading an answer in the middle holds it in memory. Event
-    // streams say something every 15 seconds.
+    // Nothing read or written for so long: somebody who stops reading in the middle of an answer keeps it in memory. Event
+    // streams write something every second.
     connectionTimeout: 5 * minuteMs,
     forceCloseConnections: "idle",
     genReqId: requestIds(options.random),
@@ -120,7 +120,7 @@ export function newServer(options: ServerOptions) {
     // sake.
     return503OnClosing: false,
     clientErrorHandler: unreadable,
-    // A path that is no UTF-8, or a part of it that is too long. No hook has run.
+    // A path that is no UTF-8, or has a part that is too long, leads to no route, and no hook has run.
     frameworkErrors: (_error, _request, reply) => {
       void reply.headers(secure.page);
       return refuse(reply, "malformed-request");
@@ -130,7 +130,7 @@ export function newServer(options: ServerOptions) {
 
   // Nobody is led on to another host. Node would close the connection without a word.
   app.server.on("connect", (_request, socket: Socket) => {
-    // Node has taken its own listener off: who hangs up before the answer would end the process.
+    // Node has taken its own listener off: without one, a client that hangs up before the answer would end the process.
     socket.on("error", () => socket.destroy());
     unreadable(new Error("CONNECT"), socket);
   });
@@ -153,7 +153,7 @@ export function newServer(options: ServerOptions) {
   app.addHook("onRequest", (request, reply, next) => {
     if (!isTaken(request.raw.socket, reply.raw)) return void reply.hijack();
     answering.set(request.raw.socket, reply.raw);
-    // What is not there is answered with a page, to whoever likes pages.
+    // A path that does not exist is answered with a page where a browser asks for one.
     void reply.headers(request.url.startsWith("/api/") && !request.is404 ? secure.data : secure.page);
     const refusal = refusalOf(request, options.publicOrigin);
     if (refusal === undefined) next();

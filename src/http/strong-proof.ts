@@ -21,7 +21,7 @@ export function strongProofAt(viewer: Viewer, now: EpochMs): EpochMs | null {
 /**
  * Judges a viewer against a route's access: `undefined` if it is met, or else what is missing. What operators do (and not
  * only read) takes a session that was proved by more than a password; the gravest acts take such a proof of the last five
- * minutes. Who has nothing to prove so with is told to add it first. And an operator who has a second factor proves it
+ * minutes. An operator who has nothing of the kind is told to add it first. And an operator who has a second factor proves it
  * before changing what opens the account: else a guessed password could add a second factor of its own.
  *
  * Source: ASVS 5.0 6.3.3, 7.5.1 and 7.5.3.

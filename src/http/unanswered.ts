@@ -8,12 +8,11 @@ import type { Socket } from "node:net";
 export const mostUnanswered = 8;
 
 /**
- * Counts the requests of each connection that wait. Node begins all that have come at once, a thousand in one packet: a hundred
- * connections were 20,000 requests under way, whoever else came waited for ten seconds, and what was answered and not read filled the
- * memory.
+ * Counts the requests of each connection that wait for their answers. Node begins all that arrive together, a thousand in one packet:
+ * with a hundred such connections 20,000 requests were under way, everybody else waited for ten seconds, and answers that nobody read
+ * filled the memory.
  *
- * @returns what says of a request whether it is taken. Where too many wait already the connection is closed, and whoever sent them
- * begins anew.
+ * @returns a function that says whether a request is taken. Where too many wait already it closes the connection.
  */
 export function countUnanswered(): (socket: Socket, response: ServerResponse) => boolean {
   const waiting = new WeakMap<Socket, number>();

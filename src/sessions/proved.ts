@@ -5,7 +5,7 @@ import { handOver } from "../http/cookies.ts";
 import { freshProofMs, viewerOf } from "../http/viewer.ts";
 import type { ProvedSession } from "../wire/accounts.ts";
 
-/** The answer to who has proved who they are once more: the session, and its new token by the way that the old one came. */
+/** The answer to a new proof: the session, and its new token, handed over in the way in which the old one came. */
 export function proved(request: FastifyRequest, reply: FastifyReply, token: Secret, clock: Clock): ProvedSession {
   const { accountId, sessionId, class: sessionClass, role, expiresAt } = viewerOf(request);
   return {

@@ -119,7 +119,7 @@ export async function startPush({
   const heartbeat = every(heartbeatMs / heartbeatTurns, async () => {
     turn = (turn + 1) % heartbeatTurns;
     for (const stream of streams) {
-      // Who reads nothing is given no more: it would lie in this process's memory.
+      // A browser that reads nothing is written no more: that would lie in this process's memory.
       if (stream.turn === turn && !stream.response.writableNeedDrain) stream.response.write(signOfLife);
     }
   });

@@ -37,7 +37,7 @@ const triesOfNetwork = { purpose: "sign-in step", limit: 1_000, windowMs: 10 * m
 
 export interface BegunStep {
   readonly kind: "second-factor";
-  /** The browser keeps it; without it the step is nobody's. Written like a session's token, and opens nothing. */
+  /** Kept by the browser or program; without it nobody completes the step. Written like a session's token, and opens nothing. */
   readonly step: Secret;
   readonly expiresAt: EpochMs;
 }

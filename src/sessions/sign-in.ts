@@ -132,7 +132,7 @@ async function judgeSignIn(needs: Needs, order: SignInOrder, form: string): Prom
   if (!answers) return { kind: "refused" };
   if (proof.asksFactor) {
     const begun = await beginStep(needs, session, proof, now);
-    // Known from its right password on: who has that guesses at it no more, and the second factor has a count of its own.
+    // A place is known from the right password on: whoever has that need not guess it, and the second factor has its own count.
     if (begun !== undefined && toNote !== null) await noteKnown(db, toNote, now);
     return begun ?? { kind: "refused" };
   }
