@@ -20,8 +20,8 @@ export interface RunAs {
   readonly gid: number;
 }
 
-/** What our own programs see of the environment: nothing that was meant for us. */
-export const bareEnvironment = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+/** The whole environment of PostgreSQL's programs: nothing that was meant for us. */
+export const programEnvironment = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 
 /**
  * Finds the PostgreSQL of the installed platform package and mends the symbolic links that an installation without
@@ -62,7 +62,7 @@ const programsIn = (native: string): Binaries => ({
 });
 
 async function answers(native: string, runAs: RunAs | undefined): Promise<boolean> {
-  const options = { env: bareEnvironment, cwd: "/", timeout: 20_000, ...runAs };
+  const options = { env: programEnvironment, cwd: "/", timeout: 20_000, ...runAs };
   try {
     await run(programsIn(native).postgres, ["--version"], options);
     await run(programsIn(native).initdb, ["--version"], options);

@@ -16,14 +16,15 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { after, minuteMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
-import { bareEnvironment, findBinaries, unprivilegedUser } from "./embedded-binaries.ts";
+import { syncFolder } from "../kernel/whole-file.ts";
+import { programEnvironment, findBinaries, unprivilegedUser } from "./embedded-binaries.ts";
 import type { Binaries, RunAs } from "./embedded-binaries.ts";
 import {
   commandFile,
@@ -368,11 +369,14 @@ async function initialise(cluster: Cluster, binaries: Binaries, options: StartPo
         "--no-instructions",
         ...(options.throwAway === true ? ["--no-sync"] : []),
       ],
-      { cwd: draft, env: bareEnvironment, timeout: 120_000, ...cluster.runAs },
+      { cwd: draft, env: programEnvironment, timeout: 120_000, ...cluster.runAs },
     );
-    // Written over, not edited: initdb's own has lines for TCP.
-    await writeFile(join(draft, "pg_hba.conf"), "local all all trust\n");
+    const isToLast = options.throwAway !== true;
+    // Written over, not edited: initdb's own has lines for TCP. All else it has flushed itself.
+    await writeFile(join(draft, "pg_hba.conf"), "local all all trust\n", { flush: isToLast });
     await rename(draft, cluster.folder);
+    // Before anything is stored: after a power cut that took the renaming back, it would be removed as a draft.
+    if (isToLast) await syncFolder(dirname(cluster.folder));
   } catch (thrown) {
     await rm(draft, { recursive: true, force: true }).catch(() => undefined);
     const said = thrown instanceof Error && "stderr" in thrown ? complaintIn(String(thrown.stderr)) : "";
@@ -397,7 +401,7 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
     ["-D", seenPath(cluster), ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
     {
       cwd: cluster.folder,
-      env: bareEnvironment,
+      env: programEnvironment,
       detached: true,
       stdio: ["ignore", output.fd, output.fd],
       ...cluster.runAs,
