@@ -39,8 +39,10 @@ interface Head {
   readonly note: string;
 }
 
-type Asked =
-  { readonly kind: "cosigned"; readonly line: string } | { readonly kind: "refused"; readonly problem: string };
+/** `size` is of the checkpoint that was asked about last. */
+type Asked = { readonly size: number } & (
+  { readonly kind: "cosigned"; readonly line: string } | { readonly kind: "refused"; readonly problem: string }
+);
 
 export interface Cosigner {
   /**
@@ -65,9 +67,7 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
 
   async function ask({ key, url }: PolicyWitness): Promise<void> {
     const id = witnessKey(key);
-    const head = await db.one<Head>(
-      `select size, note from timeline_checkpoint where note is not null order by size desc limit 1`,
-    );
+    const head = await newestSigned(db);
     if (url === undefined || head === undefined) return;
     const known = await db.one<{ size: number; has: boolean; failing: boolean; problem: string | null }>(
       `select size, failing_since is not null as failing, problem,
@@ -84,14 +84,14 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
         await tx.run(
           `insert into timeline_cosignature (size, key, line, at) values ($1, $2, $3, $4)
            on conflict (size, key) do update set line = excluded.line, at = excluded.at`,
-          [head.size, id, asked.line, toDate(now)],
+          [asked.size, id, asked.line, toDate(now)],
         );
         await tx.run(
           `insert into timeline_witness (key, size, cosigned_at) values ($1, $2, $3)
            on conflict (key) do update
              set size = greatest(timeline_witness.size, excluded.size), cosigned_at = excluded.cosigned_at,
                  failing_since = null, problem = null`,
-          [id, head.size, toDate(now)],
+          [id, asked.size, toDate(now)],
         );
         await tx.run(
           `delete from timeline_cosignature
@@ -104,7 +104,7 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
       away.delete(id);
       return;
     }
-    const { problem } = asked;
+    const { problem, size } = asked;
     const isContradicted = contradictions.has(problem);
     await db.transaction(async (tx) => {
       await tx.run(
@@ -114,7 +114,7 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
         [id, toDate(now), problem],
       );
       if (!isContradicted) return;
-      const found = { witness: key.name, keyId: key.id.toString("hex"), problem, size: head.size };
+      const found = { witness: key.name, keyId: key.id.toString("hex"), problem, size };
       await contradicted(tx, found, now);
     });
     // That it contradicts is news, whatever it failed with before.
@@ -176,11 +176,22 @@ interface Question {
   readonly signal: AbortSignal;
 }
 
-/** Asks once, and once more when the witness remembers another size than we do. */
-async function addCheckpoint(db: Db, { key, url, head, before, signal }: Question): Promise<Asked> {
+const newestSigned = (tx: Tx): Promise<Head | undefined> =>
+  tx.one<Head>(`select size, note from timeline_checkpoint where note is not null order by size desc limit 1`);
+
+/** Asks, and again when the witness remembers another size than we do: three times at most. */
+async function addCheckpoint(db: Db, question: Question): Promise<Asked> {
+  const { key, url, before, signal } = question;
+  let { head } = question;
+  const refused = (problem: string): Asked => ({ kind: "refused", problem, size: head.size });
   let from = before;
   for (let tried = 1; ; tried++) {
-    if (from > head.size) return { kind: "refused", problem: witnessSays.larger };
+    if (from > head.size) {
+      // Another worker may have signed more meanwhile, and had it cosigned: only what nobody here has signed contradicts us.
+      const newest = await newestSigned(db);
+      if (newest === undefined || newest.size < from) return refused(witnessSays.larger);
+      head = newest;
+    }
     const hashes = await proveConsistency(db, from, head.size);
     let answer: { readonly status: number; readonly type: string; readonly text: string };
     try {
@@ -191,34 +202,32 @@ async function addCheckpoint(db: Db, { key, url, head, before, signal }: Questio
       );
     } catch (thrown) {
       // The message of a failed fetch names neither address nor body.
-      return { kind: "refused", problem: `it could not be reached (${messageOf(thrown)})` };
+      return refused(`it could not be reached (${messageOf(thrown)})`);
     }
     switch (answer.status) {
       case 200: {
         const line = cosignatureIn(answer.text, head.note, key);
-        return line === undefined
-          ? { kind: "refused", problem: witnessSays.noCosignature }
-          : { kind: "cosigned", line };
+        return line === undefined ? refused(witnessSays.noCosignature) : { kind: "cosigned", line, size: head.size };
       }
       case 409: {
         const has = answer.type.startsWith(sizeContentType)
           ? /^(0|[1-9]\d{0,15})\n$/.exec(answer.text)?.[1]
           : undefined;
         if (has === undefined || (Number(has) === from && from === head.size))
-          return { kind: "refused", problem: witnessSays.another };
+          return refused(witnessSays.another);
         // Somebody else asked meanwhile, or one of us has forgotten.
-        if (tried === 3 || Number(has) === from) return { kind: "refused", problem: witnessSays.noSize };
+        if (tried === 3 || Number(has) === from) return refused(witnessSays.noSize);
         from = Number(has);
         continue;
       }
       case 422:
-        return { kind: "refused", problem: witnessSays.noContinuation };
+        return refused(witnessSays.noContinuation);
       case 404:
-        return { kind: "refused", problem: witnessSays.unknownTimeline };
+        return refused(witnessSays.unknownTimeline);
       case 403:
-        return { kind: "refused", problem: witnessSays.unknownKey };
+        return refused(witnessSays.unknownKey);
       default:
-        return { kind: "refused", problem: `it answered ${answer.status}` };
+        return refused(`it answered ${answer.status}`);
     }
   }
 }

@@ -496,3 +496,35 @@ test("the proof that a witness is given is that of the tree at both sizes", asyn
   const hashes = await proveConsistency(db, 300, now.size);
   expect(verifyConsistency({ size: 300, root: before }, now, hashes)).toBe(true);
 });
+
+test("a witness that cosigned more for another worker while it was asked contradicts nothing", async () => {
+  const shared = await witness("shared");
+  const direct = policy(line("shared", shared), "quorum shared");
+  await turn(direct);
+  await grow(3);
+  const { size: asked } = await listWitnesses(db, direct.witnesses);
+  let forwarded = 0;
+  // Behind it the answer to the one worker is late: the other has signed and asked for more by then.
+  const server = createServer((request, response) => {
+    void (async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+      if (++forwarded === 1) {
+        await grow(4);
+        await turn(direct, db, join(folder, "of-the-other"));
+      }
+      const answer = await fetch(`${urlOf(shared)}${request.url}`, { method: "POST", body: Buffer.concat(chunks) });
+      const type = answer.headers.get("content-type") ?? "";
+      response.writeHead(answer.status, { "content-type": type }).end(await answer.text());
+    })();
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const late = policy(line("shared", { ...shared, port: (server.address() as AddressInfo).port }), "quorum shared");
+  const rung = (await listAlarms(db)).length;
+  await turn(late);
+  expect(forwarded).toBe(2);
+  expect((await states(late))[0]).toMatchObject({ cosignedSize: asked + 4, failingSince: null, problem: null });
+  expect(await listAlarms(db)).toHaveLength(rung);
+  await stop(shared);
+});
