@@ -305,6 +305,25 @@ test("a letter's proof stands alone; with any other entry, place or checkpoint i
   await rm(path("one.tlog-proof"));
 });
 
+test("what a file says, or is called, steers no terminal of whoever verifies it", async () => {
+  const escapes = "\u001b[1A\u001b[2Kwhole: \u009b2J\u202eeverything\u2069";
+  const given = await mkdtemp(join(tmpdir(), "houselights-steering-"));
+  await writeFile(join(given, `${escapes}.tlog-proof`), "nonsense");
+  const checkpoint = await readFile(path("checkpoint"), "utf8");
+  const { size } = readUnsignedCheckpoint(checkpoint)!;
+  const entries = [{ at: "", kind: escapes, detail: {}, leafIndex: 0, leafHashHex: "" }];
+  const timeline = { size, checkpoint, unsigned: 0, entries, entriesLeftOut: 0 };
+  const report = { format: "houselights report 1", incident: { id: "x", reference: escapes }, timeline };
+  await writeFile(join(given, "report.json"), JSON.stringify(report));
+  for (const question of [{ proofs: [given] }, { report: join(given, "report.json") }]) {
+    const { code, error, lines } = await ask(question);
+    expect(code).toBeGreaterThan(0);
+    expect(error).toContain("everything");
+    for (const said of [error, ...lines]) expect(said).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
+  }
+  await rm(given, { recursive: true });
+});
+
 test("wrong arguments and unreadable files are said, with code 2", async () => {
   await writeFile(path("nonsense"), "nonsense");
   await writeFile(path("no-quorum"), "# nothing\n");

@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { toIso, type EpochMs } from "../kernel/clock.ts";
 import type { Progress } from "../kernel/progress.ts";
+import { inOneLine } from "../kernel/shown-text.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
 import { cosignedAt, isSignedBy, readNote, type Note } from "./note.ts";
 import { readPolicy, type Policy } from "./policy.ts";
@@ -57,9 +58,19 @@ class Answered extends Error {
 
 /**
  * Checks a timeline, and what is said of it, by files alone: no database, no service, no network, nothing installed but
- * Node. Reads every byte of the folder once. The first thing that does not hold is the answer.
+ * Node. Reads every byte of the folder once. The first thing that does not hold is the answer. Its sentences quote the files,
+ * and nothing in them steers the terminal: a report could otherwise overwrite what is found wrong with it.
  */
 export async function verifyAlone(question: AloneQuestion): Promise<AloneAnswer> {
+  const answer = await verified(question);
+  return {
+    ...answer,
+    lines: answer.lines.map(inOneLine),
+    ...(answer.error === undefined ? {} : { error: inOneLine(answer.error) }),
+  };
+}
+
+async function verified(question: AloneQuestion): Promise<AloneAnswer> {
   const lines: string[] = [];
   const json: Record<string, unknown> = {};
   try {
