@@ -7,7 +7,8 @@ import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
 import { checkpointBody, originOf, signedNote } from "./checkpoint.ts";
 import { verifyEd25519 } from "./note.ts";
-import { emptyFrontier, emptyRoot, grow, rootOf } from "./tree.ts";
+import { storedRoot } from "./proof.ts";
+import { emptyFrontier, emptyRoot, grow, rootOf, storedLevelStep } from "./tree.ts";
 import type { Frontier, TreeNode } from "./tree.ts";
 
 interface Needs {
@@ -20,15 +21,12 @@ interface Needs {
   readonly databaseId: string;
 }
 
-/** Heights of subtrees whose roots are stored: every eighth, as in C2SP tlog-tiles. */
-export const storedLevelStep = 8;
-
 /** Entries that one transaction integrates. */
 const batchSize = 8_000;
 /** Transactions before what they placed is signed: a long queue is signed on the way, not at its end. */
 const batchesOfTurn = 4;
 
-/** "HLtl": any number of our own that no other advisory lock uses. */
+/** "HLtl": a number that no other advisory lock uses. */
 const integratorLock = 0x484c_746c;
 
 /**
@@ -118,15 +116,35 @@ async function storedFrontier(tx: Tx): Promise<Frontier> {
       `the subtrees of the first ${row.size} entries are not whole: verify the timeline`,
     );
   }
+  await holdAgainstEntries(tx, row);
   return row;
 }
 
-/** Signs every checkpoint that waits for it, oldest first. Two signers write the same note: Ed25519 is deterministic. */
+/**
+ * Throws `SEALED_UNREADABLE` unless the hashes that are stored for the entries give the checkpoint's root. Whoever can write to the
+ * database can write a checkpoint of any size and root; what goes on from it, or signs it, would make it ours.
+ */
+async function holdAgainstEntries(
+  tx: Tx,
+  { size, root }: { readonly size: number; readonly root: Buffer },
+): Promise<void> {
+  if ((await storedRoot(tx, size)).equals(root)) return;
+  throw new Fault(
+    "SEALED_UNREADABLE",
+    `the checkpoint of ${size} entries is not that of the entries: verify the timeline`,
+  );
+}
+
+/**
+ * Signs every checkpoint that waits for it, oldest first, and none that the entries do not give. Two signers write the same note:
+ * Ed25519 is deterministic.
+ */
 async function signWaiting(db: Db, keyholder: Needs["keyholder"], origin: string): Promise<void> {
   const unsigned = await db.many<{ size: number; root: Buffer }>(
     `select size, root from timeline_checkpoint where note is null order by size`,
   );
   for (const { size, root } of unsigned) {
+    await holdAgainstEntries(db, { size, root });
     const body = checkpointBody(origin, size, root);
     const message = Buffer.from(body);
     const signature = await keyholder.sign("checkpoint", message);
@@ -208,8 +226,8 @@ export function startIntegrator(
   });
   const broken = recurring(log, {
     level: "error",
-    says: "the timeline could not be integrated",
-    ends: "the timeline is integrated again",
+    says: "the timeline is damaged, or was rewritten: nothing more of it is signed",
+    ends: "the timeline is whole again, and is signed",
   });
   const unwritten = recurring(log, {
     says: "the timeline's files could not be written",

@@ -1,15 +1,23 @@
 import { Fault } from "../kernel/fault.ts";
 import type { Tx } from "../db/db.ts";
 import type { TimelineHead } from "../keyholder/keyholder.ts";
-import { storedLevelStep } from "./integrate.ts";
-import { consistencyRanges, emptyRoot, hashNode, proofRanges, rootOfRow, subtreesOf } from "./tree.ts";
+import { consistencyRanges, emptyRoot, hashNode, proofRanges, rootOfRow, storedLevelStep, subtreesOf } from "./tree.ts";
 import type { InclusionProof } from "./tree.ts";
 
 /** The tree's root at an earlier size, for telling a fork from a log that is merely behind; `undefined` beyond the present. */
 export async function rootAt(tx: Tx, size: number): Promise<TimelineHead | undefined> {
   if (size === 0) return { size, rootHex: emptyRoot.toString("hex") };
   if (!Number.isSafeInteger(size) || size < 0 || size > (await integratedSize(tx))) return undefined;
-  return { size, rootHex: ((await rangeRoots(tx, [{ start: 0, end: size }]))[0] ?? emptyRoot).toString("hex") };
+  return { size, rootHex: (await storedRoot(tx, size)).toString("hex") };
+}
+
+/**
+ * The root that the stored hashes give for the first `size` entries, in one statement. Throws `SEALED_UNREADABLE` where there are fewer
+ * entries, or hashes of them are missing.
+ */
+export async function storedRoot(tx: Tx, size: number): Promise<Buffer> {
+  if (size === 0) return emptyRoot;
+  return (await rangeRoots(tx, [{ start: 0, end: size }]))[0] ?? emptyRoot;
 }
 
 export interface EntryProof extends InclusionProof {
@@ -49,14 +57,6 @@ export async function prove(tx: Tx, index: number): Promise<EntryProof | undefin
 export const proveConsistency = (tx: Tx, before: number, size: number): Promise<Buffer[]> =>
   rangeRoots(tx, consistencyRanges(before, size));
 
-/** Where an entry stands; `undefined` until it is integrated. */
-export async function placeOf(tx: Tx, entryId: string): Promise<number | undefined> {
-  const row = await tx.one<{ index: number | null }>(`select leaf_index as index from timeline_entry where id = $1`, [
-    entryId,
-  ]);
-  return row?.index ?? undefined;
-}
-
 async function integratedSize(tx: Tx): Promise<number> {
   const row = await tx.one<{ size: number }>(`select size from timeline_checkpoint order by size desc limit 1`);
   return row?.size ?? 0;
@@ -93,7 +93,7 @@ async function rangeRoots(tx: Tx, ranges: ReturnType<typeof proofRanges>): Promi
   );
   const stored = found?.hashes ?? Buffer.alloc(0);
   if (stored.length !== runs.reduce((sum, { width }) => sum + width * 32, 0)) {
-    throw new Fault("IMPOSSIBLE", "the timeline has a gap: verify it");
+    throw new Fault("SEALED_UNREADABLE", "the timeline has a gap: verify it");
   }
   const hashesOf = ({ level, first, width }: Run): Buffer => {
     let at = 0;

@@ -12,10 +12,10 @@ import type { Db } from "../db/db.ts";
 import { readUnsignedCheckpoint } from "./checkpoint.ts";
 import { witnessKey } from "./cosign.ts";
 import { writeBundle } from "./entry-bundle.ts";
-import { storedLevelStep } from "./integrate.ts";
 import type { Policy } from "./policy.ts";
 import { rootAt } from "./proof.ts";
 import { newTiles, partialsFolder, tilePath, tileWidth, type Tile } from "./tile-paths.ts";
+import { storedLevelStep } from "./tree.ts";
 
 /** Where a service keeps its timeline as files, below its data folder. */
 export const timelineFolder = (dataDir: string): string => join(dataDir, "timeline");

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
-import { manualClock, sleep, systemClock } from "../kernel/clock.ts";
+import { manualClock, sleep, systemClock, toDate } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Progress } from "../kernel/progress.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -16,7 +16,7 @@ import { append, appendAll, entryLimitBytes } from "./append.ts";
 import type { TimelineEntry } from "./append.ts";
 import { originOf, readCheckpoint } from "./checkpoint.ts";
 import { currentHead, integrate, startIntegrator } from "./integrate.ts";
-import { placeOf, prove, rootAt } from "./proof.ts";
+import { prove, rootAt } from "./proof.ts";
 import { countByKind, readTimeline } from "./read.ts";
 import { hashLeaf, verifyInclusion } from "./tree.ts";
 import { verifyTimeline } from "./verify.ts";
@@ -213,7 +213,7 @@ test("every entry is proved against the newest checkpoint, and no other bytes ar
   expect(await prove(db, 607)).toBeUndefined();
   expect(await prove(db, -1)).toBeUndefined();
   const [newest] = await readTimeline(db, { limit: 1 });
-  expect(await placeOf(db, newest!.id)).toBe(606);
+  expect(newest!.leafIndex).toBe(606);
 });
 
 test("the root at an earlier size is the one that was signed then", async () => {
@@ -404,6 +404,38 @@ test("nothing is signed that grew from damaged subtrees", async () => {
   await record(1);
   await expect(integrate(needs())).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
   expect(await currentHead(db)).toEqual(head);
+});
+
+test("a checkpoint that somebody wrote into the database is not signed, whatever its size, and nothing is added to it", async () => {
+  await record(300);
+  const { head } = await integrate(needs());
+  const forged = hashLeaf(Buffer.from("forged"));
+  // Sound in itself: its root is that of its subtrees.
+  const forge = (size: number): Promise<number> =>
+    db.run(`insert into timeline_checkpoint (size, root, frontier, at) values ($1, $2, $3::bytea[], $4)`, [
+      size,
+      forged,
+      [forged],
+      toDate(clock.now()),
+    ]);
+  const entries = async () =>
+    (await db.one<{ waiting: number }>(`select count(*) as waiting from timeline_entry where leaf_index is null`))!;
+  for (const size of [128, 299, 1_024, Number.MAX_SAFE_INTEGER]) {
+    await forge(size);
+    await record(1);
+    await expect(integrate(needs()), `of ${size}`).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+    expect(await db.many(`select note from timeline_checkpoint where size = $1`, [size])).toEqual([{ note: null }]);
+    expect((await keyholder.witness.read(databaseId, { floors, head })).head).toEqual(head);
+    await tamper(db, `delete from timeline_checkpoint where size = ${size}`);
+    if (size > head.size) expect(await entries()).toEqual({ waiting: 1 });
+    await tamper(db, `delete from timeline_entry where leaf_index is null`);
+    await tamper(db, `delete from timeline_checkpoint where size > 300`);
+    await tamper(db, `delete from timeline_entry where leaf_index >= 300`);
+  }
+  // Without it, the next is signed as ever.
+  await record(1);
+  expect((await integrate(needs())).head.size).toBe(301);
+  expect(await verify()).toMatchObject({ kind: "intact", size: 301, unsigned: 0 });
 });
 
 test("what is signed while it is verified is not taken for what was left out", async () => {

@@ -44,6 +44,9 @@ export interface TreeNode {
   readonly hash: Buffer;
 }
 
+/** Heights of subtrees whose roots are stored: every eighth, as in C2SP tlog-tiles. */
+export const storedLevelStep = 8;
+
 /**
  * A tree that grows at the right, as the roots of its complete subtrees from left to right: one for each set bit of
  * `size`. Enough to take the next leaf and to tell the root; at most 53 hashes.

@@ -3,8 +3,7 @@ import type { Progress } from "../kernel/progress.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { TimelineHead } from "../keyholder/keyholder.ts";
 import { originOf, readCheckpoint } from "./checkpoint.ts";
-import { storedLevelStep } from "./integrate.ts";
-import { emptyFrontier, emptyRoot, grow, hashLeaf, rootOf } from "./tree.ts";
+import { emptyFrontier, emptyRoot, grow, hashLeaf, rootOf, storedLevelStep } from "./tree.ts";
 import type { Frontier, TreeNode } from "./tree.ts";
 
 /** An entry as it is stored or exported. */
