@@ -8,6 +8,7 @@ import { startWorker, type Worker } from "../jobs/worker.ts";
 import { dayMs, hourMs, sleep } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
+import type { MailTransport } from "../mail/mail.ts";
 import { openMailbox } from "../mail/mailbox.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { makeOperatorLink } from "../sessions/operator-link.ts";
@@ -62,6 +63,10 @@ const lettersTo = async (address: string): Promise<string[]> => {
   return letters.filter(({ to }) => to === address).map(({ text }) => text);
 };
 
+/** Addresses whose letters the relay puts off, and how often it did. */
+const putOff = new Set<string>();
+let timesPutOff = 0;
+
 let operator = "";
 beforeAll(async () => {
   const { secret } = await makeOperatorLink(ground);
@@ -70,12 +75,12 @@ beforeAll(async () => {
     headers: { "accept-language": "de-AT, en;q=0.5" },
   });
   operator = first.cookies[sessionCookie] ?? "";
-  await service.call("POST", "/api/account/addresses", {
-    body: { address: "night@operators.example" },
-    cookies: asCookie(operator),
-  });
-  const code = (await service.letters()).find(({ to }) => to === "night@operators.example")?.code;
-  await service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(operator) });
+  for (const address of ["night@operators.example", "day@operators.example"]) {
+    clock.advance(1_000);
+    await service.call("POST", "/api/account/addresses", { body: { address }, cookies: asCookie(operator) });
+    const code = (await service.letters()).find(({ to }) => to === address)?.code;
+    await service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(operator) });
+  }
   await db.run(`delete from graphile_worker._private_jobs`);
 
   hook = createServer((request, response) => {
@@ -91,7 +96,15 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/alarms`;
-  const transport = openMailbox({ db, keyholder: keyholders.mailer, clock, random });
+  const mailbox = openMailbox({ db, keyholder: keyholders.mailer, clock, random });
+  const transport: MailTransport = {
+    ...mailbox,
+    send: async (letter) => {
+      if (!putOff.has(letter.to)) return mailbox.send(letter);
+      timesPutOff++;
+      return { kind: "deferred", reply: "451 4.7.1 come again", mayHaveArrived: false, cause: "letter" };
+    },
+  };
   worker = await startWorker({
     db,
     log: silentLog,
@@ -153,6 +166,26 @@ test("an operator reads an alarm in the language they came with, and the named a
     expect(alarms.find(({ kind }) => kind === "test")).toMatchObject({ language: "de", title: inGerman });
     expect(alarms.find(({ kind }) => kind === "canary")).toMatchObject({ language: "en", title: "A canary was used" });
   }
+});
+
+test("an address whose letter the relay puts off is tried again by itself, and the operator's other one is told once", async () => {
+  const letters = async (address: string) => (await lettersTo(address)).length;
+  const before = { night: await letters("night@operators.example"), day: await letters("day@operators.example") };
+  const told = posted.length;
+  putOff.add("day@operators.example");
+  await ring("put off");
+  // Its next try is due seconds later; now is soon enough here.
+  const untilTried = (look: () => Promise<boolean>) =>
+    until(async () => {
+      await db.run(`update graphile_worker._private_jobs set run_at = now() where locked_at is null`);
+      return look();
+    });
+  await untilTried(async () => timesPutOff >= 3);
+  putOff.clear();
+  await untilTried(async () => (await letters("day@operators.example")) === before.day + 1);
+  await until(async () => (await jobsOf("alarm-letter")) + (await jobsOf("alarm-webhook")) === 0);
+  expect(await letters("night@operators.example")).toBe(before.night + 1);
+  expect(posted).toHaveLength(told + 1);
 });
 
 test("the same thing again is counted and not told; after a day it is told again; acknowledged, it rings anew", async () => {

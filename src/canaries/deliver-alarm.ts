@@ -2,7 +2,7 @@ import { parseId, type AccountId } from "../kernel/brand.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Db } from "../db/db.ts";
-import { openAccounts } from "../accounts/accounts.ts";
+import { openAddresses } from "../accounts/accounts.ts";
 import { operatorsThatCount } from "../credentials/added-since.ts";
 import { defineTask, enqueue, type JobContext, type Payload, type TaskDefinition } from "../jobs/jobs.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
@@ -62,28 +62,33 @@ export function alarmTasks(needs: Needs): readonly TaskDefinition[] {
   ];
 }
 
-/** Throws for what is to be tried again. */
+/**
+ * Sends one letter; of an operator with several addresses it queues one for each instead, so that one which the relay puts off is tried
+ * again by itself. Throws for what is to be tried again.
+ */
 async function sendAlarmLetter(
   { db, keyholder, transport, service, alarmAddress }: Needs,
-  { alarmId, telling, accountId: told }: Payload<"alarm-letter">,
+  { alarmId, telling, accountId: told, addressId }: Payload<"alarm-letter">,
   { log }: JobContext,
 ): Promise<void> {
   const accountId = parseId<AccountId>(told);
   const alarm = await readAlarm(db, alarmId as AlarmId);
   if (alarm === undefined) return;
-  const [account] = accountId === undefined ? [] : await openAccounts({ db, keyholder }, [accountId]);
-  const addresses =
-    accountId === undefined ? [alarmAddress ?? ""] : (account?.addresses.map(({ address }) => address) ?? []);
+  const [account] = accountId === undefined ? [] : await openAddresses({ db, keyholder }, [accountId]);
+  const addresses = (account?.addresses ?? []).filter(({ id }) => addressId === undefined || id === addressId);
+  if (accountId !== undefined && addresses.length > 1) {
+    return db.transaction(async (tx) => {
+      for (const { id } of addresses) await enqueue(tx, "alarm-letter", { alarmId, telling, accountId, addressId: id });
+    });
+  }
+  const to = accountId === undefined ? alarmAddress : addresses[0]?.address;
+  // It was removed meanwhile, or does not open.
+  if (to === undefined || to === null || to === "") return;
   // Of the named address no language is known.
   const locale = account?.locale ?? "en";
   const written = writeLetter(service, locale, { kind: "alarm", ...alarmLetter(alarm, service, locale) });
-  let later: string | undefined;
-  for (const [number, to] of addresses.entries()) {
-    if (to === "") continue;
-    const messageId = `alarm.${alarmId}.${telling}.${accountId ?? "named"}.${number}`;
-    const sent = await transport.send({ to, written, messageId });
-    if (sent.kind === "deferred") later = sent.reply;
-    else log.info({ alarmId, outcome: sent.kind, reply: sent.reply }, "an alarm left by mail");
-  }
-  if (later !== undefined) throw new Fault("MAIL_UNAVAILABLE", `the relay put an alarm off: ${later}`);
+  const messageId = `alarm.${alarmId}.${telling}.${accountId ?? "named"}.${addressId ?? 0}`;
+  const sent = await transport.send({ to, written, messageId });
+  if (sent.kind === "deferred") throw new Fault("MAIL_UNAVAILABLE", `the relay put an alarm off: ${sent.reply}`);
+  log.info({ alarmId, outcome: sent.kind, reply: sent.reply }, "an alarm left by mail");
 }

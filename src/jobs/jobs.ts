@@ -84,8 +84,8 @@ export const tasks = {
     lane: "letters",
   },
   "alarm-letter": {
-    // The operator who is told; nobody means the address in the settings.
-    payload: Closed({ alarmId: Id, telling, accountId: Type.Optional(Id) }),
+    // The operator who is told, and at which address; nobody means the address in the settings.
+    payload: Closed({ alarmId: Id, telling, accountId: Type.Optional(Id), addressId: Type.Optional(Id) }),
     priority: -40,
     maxAttempts: 16,
     lane: "letters",
