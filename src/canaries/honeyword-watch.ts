@@ -15,7 +15,7 @@ interface Needs {
   readonly random: Random;
 }
 
-/** Fetches what hit since `fetched`, and rings for each. @returns up to where it is written down. */
+/** Fetches what hit since `fetched`, and rings for each. @returns up to where it is written down; 0 where nothing is left to be forgotten. */
 export async function ringForHoneywords({ db, keyholder, clock, random }: Needs, fetched: number): Promise<number> {
   const hits = await keyholder.honeywords(fetched);
   let written = fetched;
@@ -23,7 +23,7 @@ export async function ringForHoneywords({ db, keyholder, clock, random }: Needs,
     await db.transaction((tx) => raiseAlarm(tx, clock.now(), random, honeywordTried(accountId)));
     written = number;
   }
-  // The keyholder's numbers begin anew with its process: what it gives is then below what was written down.
+  // A keyholder whose clock was set back before it was started again has numbers below what was written down.
   return hits.length === 0 ? 0 : written;
 }
 

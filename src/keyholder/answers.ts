@@ -1,6 +1,7 @@
 import { createSecretKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { AccountId } from "../kernel/brand.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
@@ -52,6 +53,7 @@ export type UseHandlers = Readonly<Record<Extract<Operation, `uses.${string}`>, 
 
 interface Needs {
   readonly random: Random;
+  readonly clock: Clock;
   readonly log: Log;
   readonly witness: Witness;
   readonly exact: Pick<ExactKeys, "all">;
@@ -86,6 +88,7 @@ const readPlace = (args: ArgumentReader): Place => ({
  */
 export function answerer({
   random,
+  clock,
   log,
   witness,
   exact,
@@ -98,7 +101,7 @@ export function answerer({
 }: Needs): (role: Role, operation: Operation, values: readonly unknown[]) => Answer | Promise<Answer> {
   const served = new Map<Operation, number>();
   const refused = new Map<Operation, number>();
-  const honeywords = honeywordHits();
+  const honeywords = honeywordHits(clock.now());
   let unreadableRecords = 0;
   let unreadableValues = 0;
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import type { AccountId } from "../kernel/brand.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
-import { systemClock } from "../kernel/clock.ts";
+import { plus, systemClock } from "../kernel/clock.ts";
 import { maxRecordBytes } from "./arguments.ts";
 import {
   exactKeyOf,
@@ -17,6 +17,7 @@ import {
 import { sealedOverheadBytes } from "./sealed.ts";
 import { tryMany } from "../../test/tools/honeyword-tries.ts";
 
+const started = systemClock.now();
 const exact = exactKeyOf(systemRandom.bytes(32));
 const random = systemRandom;
 const someone = (): AccountId => newId<AccountId>(random, systemClock.now());
@@ -110,22 +111,33 @@ test("a record that is cut or longer is unreadable", () => {
 });
 
 test("what hit is kept until it is said to be written down, and bounded", () => {
-  const hits = honeywordHits();
+  const hits = honeywordHits(plus(started, -1));
   const [one, two] = [someone(), someone()];
   hits.add(one);
   hits.add(two);
-  expect(hits.after(0).map(({ accountId }) => accountId)).toEqual([one, two]);
+  const [first, second] = hits.after(0);
+  expect([first?.accountId, second?.accountId]).toEqual([one, two]);
   expect(hits.after(0)).toHaveLength(2);
-  expect(hits.after(1).map(({ accountId }) => accountId)).toEqual([two]);
-  expect(hits.after(2)).toEqual([]);
+  expect(hits.after(first!.number)).toEqual([second]);
+  expect(hits.after(second!.number)).toEqual([]);
   for (let n = 0; n < 20_000; n++) hits.add(one);
-  let fetched = 2;
+  let fetched = second!.number;
   let count = 0;
   for (let batch = hits.after(fetched); batch.length > 0; batch = hits.after(fetched)) {
     count += batch.length;
     fetched = batch.at(-1)?.number ?? fetched;
   }
   expect(count).toBe(10_000);
+});
+
+test("what hits in a process that was just started is not taken for what was written down of the one before", () => {
+  const before = honeywordHits(plus(started, -60_000));
+  for (let n = 0; n < 50; n++) before.add(someone());
+  const fetched = before.after(0).at(-1)!.number;
+  const hits = honeywordHits(started);
+  const accountId = someone();
+  hits.add(accountId);
+  expect(hits.after(fetched)).toMatchObject([{ accountId }]);
 });
 
 test("P10: no false alarm in 20,000 ordinary sign-ins; `npm run test:honeywords` makes a million", () => {

@@ -1,5 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import type { AccountId } from "../kernel/brand.ts";
+import type { EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import { equalBytes } from "../kernel/secret.ts";
 import { canonical } from "./sealed.ts";
@@ -190,16 +191,17 @@ export interface HoneywordHit {
 /** What hit and has not been fetched: kept until whoever fetched it says that it is written down. */
 export interface HoneywordHits {
   add(accountId: AccountId): void;
-  /** Forgets those up to `fetched`, and gives the oldest of the rest. Numbers begin anew with the process. */
+  /** Forgets those up to `fetched`, and gives the oldest of the rest. */
   after(fetched: number): HoneywordHit[];
 }
 
 const mostHits = 10_000;
 const mostFetched = 500;
 
-export function honeywordHits(): HoneywordHits {
+/** Numbers go on from the instant: above all of the process before, whose last ones may still be said to be written down. */
+export function honeywordHits(startedAt: EpochMs): HoneywordHits {
   let hits: HoneywordHit[] = [];
-  let last = 0;
+  let last: number = startedAt;
   return {
     add: (accountId) => {
       last += 1;
