@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { listAlarms } from "../src/canaries/alarms.ts";
 import {
+  countSignIns,
   judgeSignIns,
   judgeWindow,
   sameTimeOfDay,
@@ -9,6 +10,8 @@ import {
   type SignInWindow,
 } from "../src/canaries/stuffing.ts";
 import { dayMs, hourMs, minuteMs, plus, type EpochMs } from "../src/kernel/clock.ts";
+import { silentLog } from "../src/kernel/log.ts";
+import { testDatabase } from "../src/db/test-database.ts";
 import { goodPassword, testService } from "./service.ts";
 
 /** P10: passwords from elsewhere, tried here, ring; a busy evening, a quiet night and the day of a containment do not. */
@@ -131,4 +134,22 @@ test("sign-ins of the service are counted as sums, judged once when their ten mi
   expect(await listAlarms(db)).toMatchObject([
     { kind: "stuffing", times: 1, facts: { failed: 3_003, "at unknown addresses": 2_902 } },
   ]);
+});
+
+test("what the database does not take meanwhile is one sum of its ten minutes, however often it is tried", async () => {
+  const own = await testDatabase();
+  const counter = countSignIns({ db: own, clock, log: silentLog, everyMs: hourMs });
+  await own.run("alter table sign_in_window rename to away");
+  for (let n = 0; n < 5; n++) {
+    counter.note({ failed: true, isKnown: n % 2 === 0, network: `192.0.2.${n}` });
+    await counter.flush();
+  }
+  await own.run("alter table away rename to sign_in_window");
+  const before = own.statements();
+  await counter.flush();
+  expect(own.statements() - before).toBe(1);
+  expect(await own.many("select tried, failed, unknown, networks from sign_in_window")).toEqual([
+    { tried: 5, failed: 5, unknown: 2, networks: 5 },
+  ]);
+  await counter.close();
 });

@@ -21,13 +21,17 @@ import { networkOf } from "../http/network.ts";
 import { stuffingSeen } from "./alarm-words.ts";
 import { raiseAlarm, type AlarmFound } from "./raise-alarm.ts";
 
-/** How sign-ins went in ten minutes. */
-export interface SignInWindow {
-  readonly start: EpochMs;
+/** How sign-ins went. */
+interface SignInCounts {
   readonly tried: number;
   readonly failed: number;
   readonly unknown: number;
   readonly networks: number;
+}
+
+/** How they went in ten minutes. */
+export interface SignInWindow extends SignInCounts {
+  readonly start: EpochMs;
 }
 
 export const windowMs = 10 * minuteMs;
@@ -40,6 +44,15 @@ export interface SignInCounter {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+const nothing: SignInCounts = { tried: 0, failed: 0, unknown: 0, networks: 0 };
+
+const sum = (one: SignInCounts, other: SignInCounts): SignInCounts => ({
+  tried: one.tried + other.tried,
+  failed: one.failed + other.failed,
+  unknown: one.unknown + other.unknown,
+  networks: one.networks + other.networks,
+});
 
 /** Above this many networks in ten minutes one process stops telling them apart; the number is an alarm by then. */
 const mostNetworks = 100_000;
@@ -60,30 +73,33 @@ export function countSignIns({
   readonly everyMs?: number;
 }): SignInCounter {
   let start = startOf(clock.now());
-  let counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
+  let counted = { ...nothing };
   let networks = new Set<string>();
+  /** What is not in the database yet, by its window: however long that is away, a sum for each ten minutes. */
+  const waiting = new Map<EpochMs, SignInCounts>();
   const troubled = recurring(log, {
     says: "sign-ins are counted later: the database does not take them now",
     ends: "sign-ins are counted again",
   });
 
+  const keep = (of: EpochMs, counts: SignInCounts): unknown => waiting.set(of, sum(waiting.get(of) ?? nothing, counts));
+
   function turn(): void {
     const now = startOf(clock.now());
     if (now === start) return;
-    // What was not flushed in time belongs to the window before: it is written under that one first.
-    waiting.push({ start, ...counted });
+    keep(start, counted);
     start = now;
-    counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
+    counted = { ...nothing };
     networks = new Set();
   }
-  const waiting: SignInWindow[] = [];
 
   async function flush(): Promise<void> {
     turn();
-    waiting.push({ start, ...counted });
-    counted = { tried: 0, failed: 0, unknown: 0, networks: 0 };
-    const batch = waiting.splice(0).filter(({ tried }) => tried > 0);
-    for (const window of batch) {
+    keep(start, counted);
+    counted = { ...nothing };
+    const batch = [...waiting].filter(([, { tried }]) => tried > 0);
+    waiting.clear();
+    for (const [of, counts] of batch) {
       try {
         await db.run(
           `insert into sign_in_window (window_start, tried, failed, unknown, networks) values ($1, $2, $3, $4, $5)
@@ -91,11 +107,11 @@ export function countSignIns({
              set tried = sign_in_window.tried + excluded.tried, failed = sign_in_window.failed + excluded.failed,
                  unknown = sign_in_window.unknown + excluded.unknown,
                  networks = sign_in_window.networks + excluded.networks`,
-          [toDate(window.start), window.tried, window.failed, window.unknown, window.networks],
+          [toDate(of), counts.tried, counts.failed, counts.unknown, counts.networks],
         );
         troubled.over();
       } catch (thrown) {
-        waiting.push(window);
+        keep(of, counts);
         troubled.found({ reason: messageOf(thrown) });
       }
     }
