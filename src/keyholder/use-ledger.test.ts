@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { manualClock, minuteMs } from "../kernel/clock.ts";
-import { silentLog } from "../kernel/log.ts";
+import { newLog, silentLog } from "../kernel/log.ts";
 import { namelessCaller, openUseLedger, readCaller, maxCallers } from "./use-ledger.ts";
 
 let folder = "";
@@ -84,6 +84,53 @@ test("whoever names another database is shown here too, unless that one is known
   expect(seen()).toBe(2);
   await ledger.close();
 });
+
+test("a caller that was served something after it was read is not forgotten before that is read too", async () => {
+  const ledger = await open();
+  const ada = callerOf(1);
+  ledger.note(ada, "open", 1);
+  ledger.read("ours", known);
+  ledger.note(ada, "open", 2);
+  ledger.settle([ada]);
+  expect(ledger.read("ours", known).callers).toMatchObject([{ served: { open: 2 } }]);
+  ledger.settle([ada]);
+  expect(ledger.read("ours", known).callers).toEqual([]);
+  await ledger.close();
+});
+
+test("an id from before those that are told apart counts each time it comes, and pushes out none of them", async () => {
+  const ledger = await open();
+  const ada = callerOf(1);
+  for (let id = 1; id <= 20_000; id++) ledger.note(ada, "index", id);
+  // Counted, and no block of its own that would push out a newer one.
+  ledger.note(ada, "open", 5);
+  const { callers, totals } = ledger.read("ours", known);
+  expect(callers).toMatchObject([{ highest: 20_000, served: { index: 20_000, open: 1 } }]);
+  expect(totals).toEqual({ index: 20_000, open: 1 });
+  // Above it ids are still told apart.
+  ledger.note(ada, "index", 19_999);
+  expect(ledger.read("ours", known).totals).toEqual({ index: 20_000, open: 1 });
+  await ledger.close();
+  const again = await open();
+  again.note(ada, "index", 5);
+  again.note(ada, "index", 19_999);
+  expect(again.read("ours", known).totals).toEqual({ index: 20_001, open: 1 });
+  await again.close();
+});
+
+test("what could not be written down is written once it can be, without another use", async () => {
+  const said: string[] = [];
+  const log = newLog("keyholder", "warn", { write: (text) => void said.push(text) });
+  const ledger = await openUseLedger({ clock, log }, folder);
+  const path = join(folder, "uses.json");
+  // Its file cannot take the place of a folder.
+  await mkdir(path);
+  ledger.note(callerOf(1), "open", 1);
+  await expect.poll(() => said.join(""), { timeout: 30_000 }).toContain("could not be written down");
+  await rmdir(path);
+  await expect.poll(async () => (await open()).read("ours", known).totals, { timeout: 30_000 }).toEqual({ open: 1 });
+  await ledger.close();
+}, 90_000);
 
 test("a restart goes on where it was, with repeated ids told apart; a damaged file is put aside and counted anew", async () => {
   const first = await open();

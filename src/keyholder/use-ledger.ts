@@ -22,7 +22,7 @@ export interface UseLedger {
   read(database: string, isKnown: (database: string) => boolean): UseSnapshot;
   /** What a caller was served above an id, by purpose. */
   beyond(callerId: string, role: Role, id: number): UseCounts;
-  /** Forgets callers that have been compared and are over; the totals keep what they were served. */
+  /** Forgets callers that are over, but not those that were served something since they were read; the totals keep all of it. */
   settle(callers: readonly { readonly id: string; readonly role: Role }[]): void;
   /** Writes down what is not on disk yet. */
   close(): Promise<void>;
@@ -108,6 +108,8 @@ export async function openUseLedger(
   };
   const openedAt = clock.now();
   const comparedAt = new Map<string, EpochMs>();
+  /** Those that were served something that nobody has read: a use between a comparison and its end would be forgotten uncompared. */
+  const unread = new Set<Entry>(entries.values());
   const closing = new AbortController();
   let writing: Promise<void> | undefined;
   let isDirty = false;
@@ -177,6 +179,7 @@ export async function openUseLedger(
       if (purpose === null) return;
       const entry = entryOf(caller);
       entry.lastAt = clock.now();
+      unread.add(entry);
       changed();
       // Who has no name has no numbers of its own either, and every call counts.
       if (isCrowd(entry) || id < entry.foldedBefore) {
@@ -208,6 +211,7 @@ export async function openUseLedger(
         ledger,
         totals: plain(totals),
         callers: callers.map((entry) => {
+          unread.delete(entry);
           const { id, role, database: of, firstAt, lastAt, highest, contradicted } = entry;
           const served: Counts = new Map(entry.folded);
           countCells(entry, -1, served);
@@ -239,7 +243,12 @@ export async function openUseLedger(
       return plain(counts);
     },
     settle(callers) {
-      for (const { id, role } of callers) if (entries.delete(`${id} ${role}`)) changed();
+      for (const { id, role } of callers) {
+        const entry = entries.get(`${id} ${role}`);
+        if (entry === undefined || unread.has(entry)) continue;
+        entries.delete(`${id} ${role}`);
+        changed();
+      }
     },
     close: async () => {
       closing.abort();
