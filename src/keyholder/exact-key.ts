@@ -101,6 +101,9 @@ export async function restoreExactKeys(fromFile: string, keysDir: string): Promi
   try {
     const present = (await read(exactKeyPath(keysDir))) ?? [];
     const missing = restored.filter((key) => !present.some((each) => equalBytes(each, key)));
+    if (missing.length + present.length > mostKeys) {
+      throw new Fault("CONFIG_INVALID", `${keysDir} would hold more than ${mostKeys} exact keys; nothing was changed`);
+    }
     if (missing.length > 0) await writeDurably(exactKeyPath(keysDir), encode([...missing, ...present]));
   } finally {
     lock.release();
