@@ -61,6 +61,30 @@ describe("one account's signals", () => {
     expect(await db.many(`select 1 from signal_subject where account_id = $1`, [accountId])).toEqual([]);
   });
 
+  test("what happened to an account in one moment is told in the order in which it was queued", async () => {
+    const { receiver } = await relyingService();
+    const { stream_id: streamId } = await receiver.createStream({ format: "opaque" });
+    const { accountId } = await person();
+    await transmit();
+    await db.run(`delete from signal_delivery where stream_id = $1`, [streamId]);
+    const kinds: readonly SignalKind[] = [
+      "session revoked",
+      "passkey removed",
+      "password changed",
+      "authenticator added",
+      "password compromised",
+      "passkey added",
+      "authenticator removed",
+      "account purged",
+    ];
+    await queueSignal(db, random, accountId, kinds, "account deleted", clock.now());
+    await transmit();
+    const told = await db.many<{ kind: string }>(`select kind from signal_delivery where stream_id = $1 order by id`, [
+      streamId,
+    ]);
+    expect(told.map(({ kind }) => kind)).toEqual(kinds);
+  });
+
   test("of accounts that were not added a stream by address is given nothing, and one that is disabled holds nothing", async () => {
     const { receiver, id } = await relyingService({ addressesBecause: "its customers sign in by address" });
     const byAddress = await receiver.createStream({ format: "email", events_requested: [sessionRevoked] });

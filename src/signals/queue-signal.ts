@@ -1,13 +1,15 @@
-import type { AccountId, IncidentId } from "../kernel/brand.ts";
+import type { AccountId, Brand, IncidentId } from "../kernel/brand.ts";
 import { toDate, type EpochMs } from "../kernel/clock.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import type { Tx } from "../db/db.ts";
 import type { SignalCause, SignalKind } from "./events.ts";
 
+type SignalId = Brand<string, "SignalId">;
+
 /**
- * Queues what happened to one account for every stream that wants it, in the caller's transaction: it is told if and only
- * if that commits. One read where no relying service listens, and one row for each kind otherwise, whatever the number
- * of streams.
+ * Queues what happened to one account for every stream that wants it, in the caller's transaction and in the order given: it is told
+ * if and only if that commits. One read where no relying service listens; otherwise one insert more, of a row for each kind,
+ * whatever the number of streams.
  */
 export async function queueSignal(
   tx: Tx,
@@ -19,15 +21,13 @@ export async function queueSignal(
 ): Promise<void> {
   const listener = await tx.one(`select 1 as here from signal_stream where status <> 'disabled' limit 1`);
   if (listener === undefined) return;
-  for (const kind of kinds) {
-    await tx.run(`insert into signal (account_id, id, kind, cause, at) values ($1, $2, $3, $4, $5)`, [
-      accountId,
-      newId(random, now),
-      kind,
-      cause,
-      toDate(now),
-    ]);
-  }
+  // Ids of one millisecond differ by chance: sorted, so that a receiver hears of them in the order given.
+  const ids = kinds.map(() => newId<SignalId>(random, now)).toSorted();
+  await tx.run(
+    `insert into signal (account_id, id, kind, cause, at)
+     select $1, id, kind, $4, $5 from unnest($2::uuid[], $3::text[]) as happened (id, kind)`,
+    [accountId, ids, kinds, cause, toDate(now)],
+  );
 }
 
 /**
