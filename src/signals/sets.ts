@@ -102,7 +102,7 @@ function eventsOf({ kind, cause, at }: DeliveryRow, text: string | null): Readon
 
 /** RFC 9493 section 3.2; of a stream itself always its id (SSF 1.0 section 8.1.4.1). */
 function subjectOf(stream: SetStream, issuer: string, row: DeliveryRow, text: string | null): object | undefined {
-  const { accountId } = row;
+  const { accountId, sealed } = row;
   if (accountId === null) return { format: "opaque", id: stream.streamId };
   switch (stream.format) {
     case "iss_sub":
@@ -110,6 +110,8 @@ function subjectOf(stream: SetStream, issuer: string, row: DeliveryRow, text: st
     case "opaque":
       return { format: "opaque", id: accountId };
     case "email":
+      // Made, or its account added, while the stream named accounts by id: by that its receiver knows this one.
+      if (sealed === null) return { format: "iss_sub", iss: issuer, sub: accountId };
       return text === null ? undefined : { format: "email", email: text };
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { signalService } from "../../test/signal-service.ts";
+import { pollNow, signalService } from "../../test/signal-service.ts";
 import type { AccountId } from "../kernel/brand.ts";
 import { hourMs, minuteMs } from "../kernel/clock.ts";
 import { readTimeline } from "../timeline/read.ts";
@@ -53,6 +53,20 @@ describe("streams", () => {
     const agreed = (await relyingService({ addressesBecause: "its customers sign in by address" })).receiver;
     const its = (await agreed.createStream({})).stream_id;
     expect((await agreed.ask("PATCH", url, { stream_id: its, format: "email" })).status).toBe(200);
+  });
+
+  test("what waits for a stream that is changed into one by address is told, by the id that it was made with", async () => {
+    const { receiver, id } = await relyingService({ addressesBecause: "its customers sign in by address" });
+    const stream = await receiver.createStream({ events_requested: [sessionRevoked] });
+    const { accountId } = await person();
+    await queueSignal(db, random, accountId, ["session revoked"], "devices signed out", clock.now());
+    await transmit();
+    const { stream_id } = stream;
+    const url = receiver.endpoint("configuration");
+    expect((await receiver.ask("PATCH", url, { stream_id, format: "email" })).status).toBe(200);
+    const { sets } = await pollNow(receiver, stream.delivery.endpoint_url);
+    expect(sets.map(({ sub_id }) => sub_id)).toEqual([{ format: "iss_sub", iss: issuer, sub: accountId }]);
+    expect((await streamsOf(id))?.[0]).toMatchObject({ refused: 0, dropped: 0, waiting: 1 });
   });
 
   test("another secret of a push is an entry of the record, and the same status said again is none", async () => {

@@ -191,7 +191,8 @@ export type ChangeOutcome =
 
 /**
  * Changes a stream (SSF 1.0 section 8.1.1.3), or replaces it: what is left out then goes back to what a new stream has
- * (section 8.1.1.4). What waits for it stays, and goes the new way.
+ * (section 8.1.1.4). What waits for it stays, and goes the new way; where accounts are named by address from now on, those that the
+ * receiver knows by id alone still are by that.
  */
 export async function changeStream(
   needs: StreamNeeds,
