@@ -12,7 +12,7 @@ import { append } from "../timeline/append.ts";
 import { holdAccount } from "../accounts/accounts.ts";
 import { prepareSession, tokenOf, writeSession, type SessionLifetimesMs } from "../sessions/open-session.ts";
 import { endReplaced } from "../sessions/replaced.ts";
-import type { WaitingLinks } from "./waiting-links.ts";
+import { inTimeShare, longestIntervalSeconds, slowDownSeconds, type WaitingLinks } from "./waiting-links.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 
 interface Needs {
@@ -252,9 +252,9 @@ export async function claimLink(needs: Needs, deviceCode: Secret, replaces: View
   const link = await db.one<LinkRow>(
     `update link l
         set last_polled_at = $2,
-            interval_seconds = case when old.too_soon then least(l.interval_seconds + 5, 120) else l.interval_seconds end
+            interval_seconds = case when old.too_soon then least(l.interval_seconds + $3, $4) else l.interval_seconds end
        from (select device_digest,
-                    coalesce(last_polled_at > $2::timestamptz - make_interval(secs => interval_seconds * 0.8), false)
+                    coalesce(last_polled_at > $2::timestamptz - make_interval(secs => interval_seconds * $5::float8), false)
                       as too_soon
                from link where device_digest = $1) old
       where l.device_digest = old.device_digest and l.expires_at > $2 and l.claimed_at is null
@@ -263,7 +263,7 @@ export async function claimLink(needs: Needs, deviceCode: Secret, replaces: View
                 l.label_account_id as "labelAccountId", l.sealed_label as "sealedLabel",
                 l.sealed_network as "sealedNetwork", old.too_soon as "tooSoon",
                 l.interval_seconds as "intervalSeconds", l.expires_at as "expiresAt"`,
-    [digest, toDate(now)],
+    [digest, toDate(now), slowDownSeconds, longestIntervalSeconds, inTimeShare],
   );
   if (link === undefined) return { kind: "refused", reason: "expired" };
   if (link.state === "denied") return { kind: "refused", reason: "denied" };

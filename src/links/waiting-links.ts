@@ -6,9 +6,13 @@ import type { Tx } from "../db/db.ts";
 
 /** RFC 8628 section 3.2. */
 export const leastIntervalSeconds = 5;
-const longestIntervalSeconds = 60;
+/** The longest that a TV is given at the beginning, and that it comes to by being slowed. */
+const longestGivenSeconds = 60;
+export const longestIntervalSeconds = 2 * longestGivenSeconds;
 /** RFC 8628 section 3.5: what `slow_down` adds, for this and all polls to come. */
 export const slowDownSeconds = 5;
+/** A poll is in time a fifth before its interval is over, since clocks and networks jitter. */
+export const inTimeShare = 0.8;
 
 /** Polls a second that one process is asked for by the interval it gives out: a tenth of what it can answer. */
 const pollsPerSecond = 1_000;
@@ -19,7 +23,7 @@ const rereadEveryMs = 2 * secondMs;
 const memoryLivesMs = 3 * rereadEveryMs;
 
 interface Waiting {
-  /** From when on the next poll is in time; a fifth earlier than the interval, since clocks and networks jitter. */
+  /** From when on the next poll is in time. */
   nextAt: number;
   intervalSeconds: number;
   readonly expiresAt: number;
@@ -58,10 +62,10 @@ export function waitingLinks(
   let polls = 0;
 
   const intervalSeconds = (): number =>
-    Math.min(longestIntervalSeconds, Math.max(leastIntervalSeconds, Math.ceil(links.size / pollsPerSecond)));
+    Math.min(longestGivenSeconds, Math.max(leastIntervalSeconds, Math.ceil(links.size / pollsPerSecond)));
 
   const wait = (link: Waiting, now: number): void => {
-    link.nextAt = now + link.intervalSeconds * 800;
+    link.nextAt = now + link.intervalSeconds * inTimeShare * secondMs;
   };
 
   const reread = async (): Promise<void> => {
@@ -100,7 +104,7 @@ export function waitingLinks(
       // Whoever comes too early is slowed, and so is whoever still comes as often as a smaller crowd may.
       const isTooSoon = now < link.nextAt;
       if (isTooSoon || link.intervalSeconds + slowDownSeconds <= intervalSeconds()) {
-        link.intervalSeconds = Math.min(link.intervalSeconds + slowDownSeconds, 2 * longestIntervalSeconds);
+        link.intervalSeconds = Math.min(link.intervalSeconds + slowDownSeconds, longestIntervalSeconds);
         wait(link, now);
         return "slow-down";
       }
