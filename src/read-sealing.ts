@@ -27,7 +27,7 @@ function checked(passphrase: string, where: string): Secret {
  * Asks on the terminal, and shows nothing of what is typed. Throws CONFIG_INVALID where nobody answers: by Ctrl-C, Ctrl-D, or when
  * `signal` aborts.
  */
-async function askPassphrase(question: string, signal?: AbortSignal): Promise<Secret> {
+export async function askPassphrase(question: string, signal?: AbortSignal): Promise<Secret> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
   // A terminal that is gone cannot be set back.
   lines.on("error", () => undefined);
