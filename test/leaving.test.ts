@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { dayMs, minuteMs } from "../src/kernel/clock.ts";
-import type { AccountId, TitleId } from "../src/kernel/brand.ts";
+import type { AccountId, Epoch, TitleId } from "../src/kernel/brand.ts";
 import { newId } from "../src/kernel/random.ts";
 import { integrate } from "../src/timeline/integrate.ts";
 import { prove, proveConsistency } from "../src/timeline/proof.ts";
 import { hashLeaf, verifyConsistency, verifyInclusion } from "../src/timeline/tree.ts";
 import { verifyTimeline } from "../src/timeline/verify.ts";
 import { startRecovery } from "../src/renewal/recovery.ts";
+import { prepareSession, sessionLifetimesMs, writeSession } from "../src/sessions/open-session.ts";
 import { deleteAccount, deleteDue, forgetLate } from "../src/leaving/delete-account.ts";
 import { forgetProgress, saveProgress } from "../src/streaming/progress.ts";
 import { containAccount } from "../src/incidents/contain.ts";
@@ -178,6 +179,32 @@ test("what a report that was let in before the deletion writes after it is forgo
   await forgetLate(deleteNeeds);
   expect(await tracesOf(ada.accountId)).toEqual(["timeline_entry.body"]);
   expect(await tracesOf(bob.accountId)).toContain("progress.account_id");
+});
+
+test("a session that a sign-in wrote while the account was deleted is forgotten with the next clean-up, and its event too", async () => {
+  const { accountId } = await person();
+  const keyholder = ground.keyholders.web;
+  const account = (await db.one<{ dataKey: Buffer; generation: number; epoch: Epoch }>(
+    `select data_key as "dataKey", generation, (select max(epoch) from floor) as epoch from account where id = $1`,
+    [accountId],
+  ))!;
+  const now = clock.now();
+  const session = await prepareSession(
+    { keyholder, random, lifetimesMs: sessionLifetimesMs(30, 180) },
+    { accountId, dataKey: account.dataKey, class: "browser", label: "Firefox", network: "192.0.2.7", now },
+  );
+  await db.transaction(async (tx) => {
+    const proof = { ...account, floors: ["password"], by: "password" } as const;
+    expect(await writeSession(tx, session, proof, now)).toBe(true);
+    // Before it commits.
+    expect(await deleteAccount(deleteNeeds, accountId, { by: "host", due: false })).toBe("deleted");
+  });
+  expect(await tracesOf(accountId)).toEqual(
+    expect.arrayContaining(["session.account_id", "security_event.account_id"]),
+  );
+  clock.advance(70 * minuteMs);
+  await forgetLate(deleteNeeds);
+  expect(await tracesOf(accountId)).toEqual(["timeline_entry.body"]);
 });
 
 test("every table that has an account's id is emptied of it by name: one that is added tomorrow is missed here", async () => {

@@ -14,7 +14,7 @@ import { operatorsThatCount } from "../credentials/added-since.ts";
 import { Refused, refusable } from "../credentials/sign-up.ts";
 import { announce } from "../sessions/announce.ts";
 import { queueSignal } from "../signals/queue-signal.ts";
-import { removeAccount, type ForgetProgress } from "./remove-account.ts";
+import { forgetAccount, removeAccount, type ForgetProgress } from "./remove-account.ts";
 
 export interface DeleteNeeds {
   readonly db: Db;
@@ -76,7 +76,7 @@ const lateMs = 3 * hourMs;
 
 /**
  * Forgets what a request that was let in before an account's deletion committed has written of it afterwards: how far a film was
- * seen. A check in each such report would lock the account's row for every viewer, every few seconds.
+ * seen, or the session of a sign-in. A check in each such report would lock the account's row for every viewer, every few seconds.
  */
 export async function forgetLate({
   db,
@@ -85,7 +85,7 @@ export async function forgetLate({
 }: Pick<DeleteNeeds, "db" | "clock" | "forgetProgress">): Promise<void> {
   for (const { detail } of await readSince(db, "account deleted", plus(clock.now(), -lateMs))) {
     const accountId = parseId<AccountId>(detail["account"]);
-    if (accountId !== undefined) await forgetProgress(db, accountId);
+    if (accountId !== undefined) await forgetAccount(db, forgetProgress, accountId);
   }
 }
 
