@@ -13,7 +13,7 @@ import {
 } from "../src/canaries/plant.ts";
 import { liveOn } from "../src/canaries/live-on.ts";
 import { browserCookie } from "../src/http/cookies.ts";
-import type { AccountId } from "../src/kernel/brand.ts";
+import type { AccountId, Epoch } from "../src/kernel/brand.ts";
 import { liveCanaries, rotateForBackup } from "../src/canaries/rotate-for-backup.ts";
 import { bringMarks, readMarks } from "../src/canaries/keep-marks.ts";
 import { ringFor, ringForMail } from "../src/canaries/ring.ts";
@@ -27,12 +27,14 @@ import { toIso } from "../src/kernel/clock.ts";
 import { addsUp, letterSum } from "../src/incidents/letter-sum.ts";
 import { letterMessageId } from "../src/incidents/campaign-key.ts";
 import { walk } from "../src/incidents/walk.ts";
-import { sessionLifetimesMs } from "../src/sessions/open-session.ts";
+import { findAccount, holdAccount } from "../src/accounts/accounts.ts";
+import { prepareSession, sessionLifetimesMs, writeSession } from "../src/sessions/open-session.ts";
 import { forgetProgress, pretendProgress } from "../src/streaming/progress.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { newDecoy } from "../src/app.ts";
 import { copyOf, findIn } from "./copy-search.ts";
 import { testHashCost } from "./open-service.ts";
+import { eventually } from "./running-service.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /** P10: using a canary in any way rings, and the alarm says which copy leaked; and nothing tells a canary from anybody. */
@@ -161,6 +163,41 @@ test("rotated between backups: the row that rings names the backup it was in", a
   expect(await canaryAddresses(needs, "november")).toEqual([november]);
 });
 
+test("whoever is at a canary while it is taken out is waited for, and leaves nothing of it behind", async () => {
+  const [busy = ""] = await plantCanaries(needs, order("busy", "account"));
+  const { accountId } = await findAccount(db, await keyholder.index("address", busy));
+  if (accountId === null) throw new Error("a canary without an account");
+  const { dataKey } = (await db.one<{ dataKey: Buffer }>(`select data_key as "dataKey" from account where id = $1`, [
+    accountId,
+  ]))!;
+  const now = clock.now();
+  const session = await prepareSession(
+    { keyholder, random, lifetimesMs: sessionLifetimesMs(30, 180) },
+    { accountId, dataKey, class: "browser", label: "Firefox", network: "192.0.2.7", now },
+  );
+  let rotation: Promise<unknown> = Promise.resolve();
+  await db.transaction(async (tx) => {
+    expect(await holdAccount(tx, accountId)).toBe(true);
+    rotation = rotateCanaries(needs, order("quiet", "account"));
+    await eventually("the rotation to wait for the account", async () => {
+      const waiting = await db.one<{ count: number }>(
+        `select count(*) as count from pg_locks where not granted and pid in
+           (select pid from pg_stat_activity where datname = current_database())`,
+      );
+      return (waiting?.count ?? 0) > 0 ? true : undefined;
+    });
+    const { epoch } = (await tx.one<{ epoch: Epoch }>(`select max(epoch) as epoch from floor`))!;
+    const proof = { epoch, generation: 1, floors: ["password"], by: "password" } as const;
+    expect(await writeSession(tx, session, proof, now)).toBe(true);
+  });
+  await rotation;
+  for (const table of ["account_address", "session", "security_event"]) {
+    const left = await db.many(`select 1 as it from ${table} where account_id = $1`, [accountId]);
+    expect([table, left.length]).toEqual([table, 0]);
+  }
+  await clear();
+});
+
 test("a backup rotates them by itself: its own ring with its name, and with no canary none is planted", async () => {
   // As if nobody had planted any.
   const planted = await db.many<{ mark: Buffer }>(
@@ -185,6 +222,17 @@ test("a backup rotates them by itself: its own ring with its name, and with no c
     await trySignIn(canary);
   }
   expect(await rung()).toEqual([`backup-${day} sign-in 1`, `backup-${day}-2 sign-in 1`]);
+  await clear();
+});
+
+test("a backup rotates each kind under its own domain, whatever other kind was planted for the same place", async () => {
+  await plantCanaries(needs, { ...order("two-domains", "account"), domain: "accounts.example" });
+  await plantCanaries(needs, { ...order("two-domains", "address"), domain: "mailboxes.example" });
+  const rotated = await rotateForBackup(needs, "host");
+  const domains = async (kind: "account" | "address") =>
+    new Set((await canaryAddresses(needs, rotated?.place ?? "", kind)).map((address) => address.split("@")[1]));
+  expect(await domains("account")).toEqual(new Set(["accounts.example"]));
+  expect(await domains("address")).toEqual(new Set(["mailboxes.example"]));
   await clear();
 });
 

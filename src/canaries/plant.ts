@@ -180,15 +180,16 @@ export const listCanaries = (tx: Tx): Promise<CanaryPlace[]> =>
        from canary group by place, kind, retired_on is null order by min(planted_on) desc, place, kind`,
   );
 
-/** The addresses planted for a place, for whoever sets up their mailboxes. */
+/** The addresses planted for a place, of one kind or of all, for whoever sets up their mailboxes. */
 export async function canaryAddresses(
   { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "open"> },
   place: string,
+  kind: CanaryKind | null = null,
 ): Promise<string[]> {
   const rows = await db.many<{ sealId: AccountId; dataKey: Buffer; sealed: Buffer }>(
-    `select seal_id as "sealId", data_key as "dataKey", sealed_address as sealed from canary where place = $1
-      order by planted_on, mark limit 1000`,
-    [place],
+    `select seal_id as "sealId", data_key as "dataKey", sealed_address as sealed from canary
+      where place = $1 and ($2::text is null or kind = $2) order by planted_on, mark limit 1000`,
+    [place, kind],
   );
   const opened = await keyholder.open(
     rows.map(({ sealId, dataKey, sealed }) => ({ dataKey, place: sealPlace(sealId), sealed })),

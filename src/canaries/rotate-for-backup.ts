@@ -41,7 +41,7 @@ export async function rotateForBackup(
     const ofKind = live.filter((one) => one.kind === kind);
     const newest = ofKind.at(-1);
     if (newest === undefined) continue;
-    const [address = ""] = await canaryAddresses({ db, keyholder }, newest.place);
+    const [address = ""] = await canaryAddresses({ db, keyholder }, newest.place, kind);
     const domain = address.split("@")[1];
     if (domain === undefined) continue;
     const count = Math.min(
