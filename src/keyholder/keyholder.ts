@@ -150,7 +150,7 @@ export interface Keyholder {
   verifyPassword(accountId: AccountId, record: Uint8Array, tag: Secret): Promise<boolean>;
 
   /**
-   * Mailer only: tries since the process started whose word fits a record and is not its password, the oldest 500 above
+   * Mailer only: tries since the process started whose word fits a record and is not its password, the oldest 500 above the number
    * `fetched`; those up to it are forgotten. Whoever tries gets the same no as for any wrong password.
    */
   honeywords(fetched: number): Promise<readonly { readonly number: number; readonly accountId: AccountId }[]>;
@@ -299,7 +299,7 @@ export interface KeyUses {
   /** What a caller was served above an id, by purpose; of ids long past, only as many as certainly lie above. */
   beyond(callerId: string, role: Role, id: number): Promise<UseCounts>;
 
-  /** Forgets callers that are over and were compared; the totals keep what they were served. */
+  /** Forgets callers that are over, unless they were served something since they were read; the totals keep what they were served. */
   settle(callers: readonly { readonly id: string; readonly role: Role }[]): Promise<void>;
 }
 

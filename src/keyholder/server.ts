@@ -5,7 +5,7 @@ import type { Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import type { HostPort, TlsFiles } from "../config/keyholder-place.ts";
-import { after, secondMs, sleep } from "../kernel/clock.ts";
+import { after, secondMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
@@ -89,13 +89,18 @@ function serve(socket: Socket, { log, credentials, isStandby, generation, note, 
   const reader = frameReader(maxHelloBytes);
   let role: Role | undefined;
   let caller: Caller | undefined;
-  const helloWait = new AbortController();
-  void sleep(helloWaitMs, helloWait.signal).then(() => role ?? socket.destroy());
+  const callOff = after(helloWaitMs, () => socket.destroy());
 
   function send(body: object): void {
     if (!socket.writable) return;
     // A caller that does not read its answers is not read either, so that they cannot pile up here.
     if (!socket.write(encodeFrame(JSON.stringify(body)))) socket.pause();
+  }
+
+  function turnAway(hello: "refused" | "standby"): void {
+    socket.write(encodeFrame(JSON.stringify({ hello })));
+    // At once when that is written: one that does not end its own half would keep one of the places.
+    socket.destroySoon();
   }
 
   function answerCalls(asker: Role, calls: readonly Call[]): void {
@@ -125,24 +130,18 @@ function serve(socket: Socket, { log, credentials, isStandby, generation, note, 
   function read(): void {
     for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
       if (role === undefined) {
-        role = admitted(frame.value, credentials);
-        helloWait.abort();
-        if (role !== undefined && !isCertifiedFor(socket, role)) {
-          log.warn({ role }, "a certificate is not good for the role whose credential came with it");
-          role = undefined;
-          socket.end(encodeFrame(JSON.stringify({ hello: "refused" })));
-          return;
-        }
-        if (role !== undefined && isStandby() && (role !== "operator" || socket instanceof TLSSocket)) {
-          role = undefined;
-          socket.end(encodeFrame(JSON.stringify({ hello: "standby" })));
-          return;
-        }
-        if (role === undefined) {
+        const asking = admitted(frame.value, credentials);
+        if (asking === undefined) {
           log.warn("a connection brought a credential that is not valid");
-          socket.end(encodeFrame(JSON.stringify({ hello: "refused" })));
-          return;
+          return turnAway("refused");
         }
+        if (!isCertifiedFor(socket, asking)) {
+          log.warn({ role: asking }, "a certificate is not good for the role whose credential came with it");
+          return turnAway("refused");
+        }
+        if (isStandby() && (asking !== "operator" || socket instanceof TLSSocket)) return turnAway("standby");
+        callOff();
+        role = asking;
         caller = readCaller(isRecord(frame.value) ? frame.value : {}, role);
         reader.setLimit(maxCallFrameBytes);
         send({ hello: "welcome", generation: generation() });
@@ -156,7 +155,7 @@ function serve(socket: Socket, { log, credentials, isStandby, generation, note, 
 
   socket.on("drain", () => socket.resume());
   socket.on("error", (error) => log.debug({ error: error.message }, "a connection broke"));
-  socket.on("close", () => helloWait.abort());
+  socket.on("close", callOff);
   socket.on("data", (chunk: Buffer) => {
     if (socket.writableEnded) return;
     reader.push(chunk);
