@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,15 +9,20 @@ import { connect as connectTls } from "node:tls";
 import { afterAll, expect, test } from "vitest";
 import type { TlsFiles } from "../src/config/keyholder-place.ts";
 import { parseConfig } from "../src/config/config.ts";
+import { hourMs, manualClock, sleep, systemClock } from "../src/kernel/clock.ts";
 import { messageOf } from "../src/kernel/fault.ts";
 import { silentLog } from "../src/kernel/log.ts";
+import { systemRandom } from "../src/kernel/random.ts";
 import { Secret } from "../src/kernel/secret.ts";
+import { readArguments } from "../src/keyholder/arguments.ts";
 import { backupExactKeys, restoreExactKeys } from "../src/keyholder/exact-key.ts";
 import { backupKeys, restoreKeys } from "../src/keyholder/backup-keys.ts";
 import { connectKeyholder } from "../src/keyholder/client.ts";
 import type { Role } from "../src/keyholder/keyholder.ts";
+import { openFolder } from "../src/keyholder/open-folder.ts";
 import { forEachRole } from "../src/keyholder/permissions.ts";
 import { serveKeyholderByTls } from "../src/keyholder/server.ts";
+import { openStanding } from "../src/keyholder/standby.ts";
 import { startKeyholder, type SupervisedKeyholder } from "../src/keyholder/supervise.ts";
 import { floorsAt, head } from "../src/keyholder/test-values.ts";
 import { readBook } from "../src/keyholder/witness.ts";
@@ -226,6 +232,18 @@ test("who has no certificate and goes on talking keeps no place", async () => {
   await server.close();
 });
 
+test("a connection that is given up while the files of its certificate are read ends, whoever answers then", async () => {
+  const first = await start("given up", good);
+  const ca = join(folder, "slow-ca");
+  execFileSync("mkfifo", [ca]);
+  const given = connect([first], { files: { ...good, ca }, waitMs: 100 });
+  const refused = expect(given).rejects.toMatchObject({ code: "KEYHOLDER_UNAVAILABLE" });
+  // Longer than it waits; the file is read only now.
+  await sleep(500);
+  await writeFile(ca, await readFile(good.ca));
+  await refused;
+});
+
 test("settings: tls:// wants all three files, and nothing else is taken for a keyholder elsewhere", () => {
   const files = { KEYHOLDER_CA: "ca.pem", KEYHOLDER_CERT: "cert.pem", KEYHOLDER_KEY: "key.pem" };
   const url = { KEYHOLDER_URL: "tls://a.example:8430, tls://[::1]:8431", KEYHOLDER_CREDENTIALS: "c.json" };
@@ -344,6 +362,43 @@ test("a standby follows, serves nobody, and takes over by a command with all tha
   expect((await turned.keys.states()).generation).toBeGreaterThan(generation);
   await turned.close();
 }, 90_000);
+
+test("a clock that is set back keeps no standby from being promoted", async () => {
+  const first = await start("before the clock", good);
+  const { credentials } = first.keyholder;
+  const keysDir = join(folder, "clock");
+  await cp(await template, keysDir, { recursive: true });
+  const clock = manualClock(systemClock.now());
+  const needs = { clock, random: systemRandom, log: silentLog };
+  const opened = await openFolder(needs, keysDir);
+  const follows = { addresses: [{ host: "127.0.0.1", port: first.port }], files: good };
+  const standing = await openStanding({
+    ...needs,
+    ...opened,
+    folder: keysDir,
+    follows,
+    credential: credentials.operator,
+    demote: false,
+  });
+  const promote = async () =>
+    standing.handlers["standing.promote"](readArguments("standing.promote", ["in step"]), "operator");
+  await eventually("the standby to be in step", async () => {
+    const read = await standing.handlers["standing.read"](readArguments("standing.read", []), "operator");
+    return (read as { inStepAt: number | null }).inStepAt === null ? undefined : true;
+  });
+  await expect(promote()).rejects.toThrow("still answers");
+  clock.advance(-hourMs);
+  await first.keyholder.stop();
+  await eventually("the promotion", () =>
+    promote().then(
+      () => true,
+      () => undefined,
+    ),
+  );
+  expect(standing.isStandby()).toBe(false);
+  await standing.close();
+  opened.lock.release();
+}, 60_000);
 
 test("keys of the same numbers that are not the same keys are told apart", async () => {
   const [first, second] = [await start("twin", good), await start("other twin", good)];

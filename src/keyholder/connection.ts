@@ -227,7 +227,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       let outcome: "refused" | "lost" = "lost";
       const hang = (): unknown => opening.destroy();
       closing.signal.addEventListener("abort", hang);
-      opening.once("close", () => closing.signal.removeEventListener("abort", hang));
+      // It may have been closed while the files of the certificate were read.
+      if (closing.signal.aborted) hang();
       // Each door has its share of the wait, so that one behind which nobody answers does not use it up.
       opening.setTimeout(waitMs / doors.length, () => {
         noteWhy(new Fault("KEYHOLDER_UNAVAILABLE", "it does not answer in time"));

@@ -2,7 +2,7 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { TlsPlace } from "../config/keyholder-place.ts";
 import { tlsName } from "../config/keyholder-place.ts";
-import { secondMs, sleep, type Clock, type EpochMs } from "../kernel/clock.ts";
+import { secondMs, sleep, steadyClock, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
@@ -42,14 +42,13 @@ export interface Standing {
   close(): Promise<void>;
 }
 
-/** Whether two keyholders have the same keys, versions that are on their way out included. */
+/** Whether two keyholders have the same keys, those on their way out among them, and make new things with the same ones. */
 const sameKeys = (one: readonly KeyState[], other: readonly KeyState[]): boolean => {
   const said = (states: readonly KeyState[]): string =>
     JSON.stringify(
-      states.map(({ purpose, newest, retiredUpTo, versions }) => [
+      states.map(({ purpose, newest, versions }) => [
         purpose,
         newest,
-        retiredUpTo,
         versions.map(({ version, fingerprintHex }) => [version, fingerprintHex]),
       ]),
     );
@@ -72,6 +71,8 @@ export async function openStanding(needs: Needs): Promise<Standing> {
   let isStandby = follows !== undefined && (needs.demote || marked === undefined);
   if (follows !== undefined && !isStandby) log.warn("this keyholder was promoted and serves");
   let inStepAt: EpochMs | null = null;
+  /** The same by a clock that nobody sets: it decides whether the other is still alive. */
+  let heardAt = Number.NEGATIVE_INFINITY;
   let generation = 0;
   let hasSameKeys: boolean | null = null;
   const ending = new AbortController();
@@ -92,6 +93,7 @@ export async function openStanding(needs: Needs): Promise<Standing> {
             if (inStepAt === null || complained !== "") log.info("this standby is in step");
             complained = "";
             inStepAt = clock.now();
+            heardAt = steadyClock.now();
           }
         } finally {
           await other.close();
@@ -110,7 +112,7 @@ export async function openStanding(needs: Needs): Promise<Standing> {
 
   async function promote(wasNotInStep: boolean): Promise<void> {
     if (!isStandby) return;
-    if (inStepAt !== null && clock.now() - inStepAt < heardWithinMs) {
+    if (steadyClock.now() - heardAt < heardWithinMs) {
       throw refused("the keyholder that it follows still answers: stop that one first, so that no two serve");
     }
     if (hasSameKeys === false) {
