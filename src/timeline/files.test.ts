@@ -1,12 +1,24 @@
 import { execFileSync, spawn } from "node:child_process";
-import { appendFile, cp, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { PublisherOrder } from "../../test/timeline-publisher.ts";
-import { manualClock, sleep, systemClock } from "../kernel/clock.ts";
+import { hourMs, manualClock, sleep, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { testConnection, testDatabase } from "../db/test-database.ts";
@@ -420,6 +432,17 @@ test("told to end, it leaves nothing unfinished in a folder that is for others",
   ending.abort();
   expect(unfinished()).toEqual([]);
   await publishing;
+  await rm(to, { recursive: true });
+});
+
+test("what a killed writer left goes with a later publishing, and what another is writing does not", async () => {
+  const to = await mkdtemp(join(tmpdir(), "houselights-left-"));
+  const [left, writing] = [".writing-1-left", ".writing-1-writing"];
+  for (const name of [left, writing]) await writeFile(join(to, name), "some of a tile");
+  const hourAgo = new Date(systemClock.now() - hourMs);
+  await utimes(join(to, left), hourAgo, hourAgo);
+  await publish(to);
+  expect(readdirSync(to).filter((name) => name.startsWith("."))).toEqual([writing]);
   await rm(to, { recursive: true });
 });
 

@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
-import { readFile, readdir, rename, rm, stat } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { minuteMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Progress } from "../kernel/progress.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
-import { syncFolder, writeWhole } from "../kernel/whole-file.ts";
+import { clearDrafts, syncFolder, writeWhole } from "../kernel/whole-file.ts";
 import type { Db } from "../db/db.ts";
 import { readUnsignedCheckpoint } from "./checkpoint.ts";
 import { witnessKey } from "./cosign.ts";
@@ -70,12 +69,13 @@ export async function publishTiles(needs: Needs): Promise<Published> {
   const before = await publishedCheckpoint(folder);
   if (before?.note === head.note) return { size: head.size, written: await writeCosigned(needs) };
   await makeFolder(folder, 0o700);
-  await clearUnfinished(folder);
   const giveUp = (): void => removeOwn(folder);
   signal?.addEventListener("abort", giveUp);
   try {
     if (before !== undefined && !(await isOfThisTimeline(db, before))) throw new OtherTimeline();
     const { size, written } = await writeUpTo(needs, before?.size ?? 0, head);
+    // What a killed writer left; another process may be at work here too.
+    await clearDrafts(join(folder, "checkpoint"), (name) => name.startsWith(unfinished));
     return { size, written: written + (await writeCosigned(needs)) };
   } catch (thrown) {
     if (!(thrown instanceof OtherTimeline)) throw thrown;
@@ -144,7 +144,6 @@ async function writeUpTo(
 ): Promise<Published> {
   const touched = new Set<string>();
   let written = 0;
-  let complete: Tile[] = [];
   let batch: Tile[] = [];
   const flush = async (): Promise<void> => {
     const contents = await readTiles(db, batch);
@@ -158,12 +157,11 @@ async function writeUpTo(
     const last = batch.at(-1);
     // Entries and the hashes beside them are written together, and the hashes come last.
     if (last !== undefined && rank(last) === 0) progress?.(last.index * tileWidth + last.width, head.size);
-    complete.push(...batch.filter(({ width }) => width === tileWidth));
+    const complete = batch.filter(({ width }) => width === tileWidth);
     batch = [];
     // Folders first, so that no name is removed before the one that replaces it is durable.
     await syncFolders(touched);
     for (const tile of complete) await rm(join(folder, partialsFolder(tile)), { recursive: true, force: true });
-    complete = [];
   };
   for (const tile of newTiles(before, head.size)) {
     // A batch is of one kind, or of entries and the hashes beside them.
@@ -246,18 +244,6 @@ async function syncFolders(touched: Set<string>): Promise<void> {
   const folders = [...touched];
   touched.clear();
   await Promise.all(folders.map(syncFolder));
-}
-
-/** What a killed writer left beside. Another that is at work now has younger ones. */
-async function clearUnfinished(folder: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(unfinished));
-  for (const name of names) {
-    const path = join(folder, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && performance.timeOrigin + performance.now() - found.mtimeMs > minuteMs) {
-      await rm(path, { force: true });
-    }
-  }
 }
 
 function removeOwn(folder: string): void {
