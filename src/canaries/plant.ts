@@ -60,7 +60,7 @@ export async function markAddress(
   address: string,
   now: EpochMs,
 ): Promise<Marked> {
-  // An id says when it was made, to the millisecond, and so does that of the account: the day is all that both may have in common.
+  // Ids say when they were made, to the millisecond: this one says only the day, or it would point to the account made beside it.
   const sealId = newId<AccountId>(random, plus(now, -(now % dayMs)));
   const dataKey = await keyholder.newDataKey(sealId);
   const [marks, sealedAddress] = await Promise.all([

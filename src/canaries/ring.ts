@@ -35,8 +35,8 @@ export interface Use {
 }
 
 /**
- * Looks which of the uses were of canaries, and rings for those: one keyholder call for each, in one frame, and one
- * statement, whoever was used. @returns how many were canaries.
+ * Finds which of the uses were of canaries, and rings for those. The work is one keyholder call for each use, in one frame, and one
+ * statement, whether or not a canary is among them. @returns how many were canaries.
  */
 export async function ringFor({ db, keyholder, clock, random }: Needs, uses: readonly Use[]): Promise<number> {
   if (uses.length === 0) return 0;

@@ -9,7 +9,7 @@ import type { Role } from "../keyholder/keyholder.ts";
 import { callerIdOf } from "../keyholder/use-ledger.ts";
 
 interface Needs {
-  /** Connections that do not ask the witness first: what asks it must be able to announce. */
+  /** Connections that do not ask the witness first: the process announces before it has asked the witness. */
   readonly db: Db;
   readonly clock: Clock;
   readonly random: Random;

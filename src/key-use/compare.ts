@@ -40,15 +40,15 @@ interface Announced {
   readonly closedAt: Date | null;
 }
 
-/** A caller that has said nothing for so long is taken to be over; one that is not announces itself before its next use. */
+/** A caller that has announced nothing for so long is taken to have ended; one that has not announces itself before its next use. */
 const overAfterMs = 2 * dayMs;
-/** A process that was running over the other database announces itself to this one within an hour. */
+/** A process that went on running when another database was put in place announces itself to that one within an hour. */
 const settledAfterRestoreMs = hourMs + 5 * minuteMs;
-/** Clocks of two machines. */
+/** How far the clocks of two machines may differ. */
 const clocksDifferMs = minuteMs;
-/** Before the rows of a surplus are forgotten. */
+/** A caller with a surplus is forgotten after so much silence: before the row of its surplus is (`forgetKeyUse`). */
 const suspectAfterMs = 80 * dayMs;
-/** What a caller that has closed may still have had on its way. */
+/** How long calls of a caller that has closed may still be on their way. */
 const closedGraceMs = 5 * minuteMs;
 
 interface Surplus {
@@ -87,7 +87,7 @@ async function readAnnounced(tx: Tx): Promise<ReadonlyMap<string, Announced>> {
   return new Map(rows.map((row) => [`${row.caller.toString("hex")} ${row.role}`, row]));
 }
 
-/** When an older copy was last found in the database's place: what was announced to the other is not in it. */
+/** When an older copy was last found in the database's place: it lacks what was announced to the database before it. */
 async function readRestoredAt(tx: Tx): Promise<EpochMs | null> {
   const [found] = await readTimeline(tx, { kinds: ["copy detected"], limit: 1 });
   return found?.at ?? null;
@@ -99,13 +99,13 @@ async function surplusOf(
   announcedTo: number | undefined,
   restoredAt: EpochMs | null,
 ): Promise<UseCounts> {
-  // Who has no name was never announced to any.
-  const isOfTheOther =
+  // Callers without a name were announced to neither database.
+  const isFromBefore =
     restoredAt !== null &&
     of.id !== namelessCaller &&
     of.firstAt <= plus(restoredAt, clocksDifferMs) &&
     of.lastAt <= plus(restoredAt, settledAfterRestoreMs);
-  if (isOfTheOther) return of.contradicted;
+  if (isFromBefore) return of.contradicted;
   if (announcedTo === undefined) return sum(of.served, of.contradicted);
   if (announcedTo >= of.highest) return of.contradicted;
   return sum(await uses.beyond(of.id, of.role, announcedTo), of.contradicted);

@@ -34,8 +34,8 @@ interface AskerOptions {
 }
 
 /**
- * The first of two keyholders that comes back after the second took over serves as well, with keys of a lower generation and a memory of
- * its own. Whoever connects passes it over.
+ * When the second of two keyholders has taken over and the first one comes back, both serve: the first with keys of a lower generation
+ * and with a witness that missed what came since. Whoever connects passes it over.
  */
 export interface Generations {
   /** The highest that the caller's database has met; asked at each connection. */
@@ -77,7 +77,7 @@ export interface Connection {
 }
 
 const defaultWaitMs = 2_000;
-/** A call waits for `waitMs` and at most one such part more; a change of keys longer. */
+/** Parts of `waitMs` by which waits are counted: a call waits for all of them and at most one more; a change of keys longer. */
 const ticksPerWait = 8;
 const firstPauseMs = 10;
 const longestPauseMs = 250;
@@ -150,8 +150,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     return new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder does not answer on ${tried.join(", ")}`);
   };
   let isFirst = true;
-  /** Whether the keyholder behind a door is the one to ask. A first and only one is compared key by key by whoever connects. */
-  async function isOfToday(door: Door, generation: unknown): Promise<boolean> {
+  /**
+   * Whether the keyholder behind a door is the one to ask. A single keyholder is taken at the first connection even if it is behind: whoever
+   * connects compares its keys one by one, and says more exactly what is wrong.
+   */
+  async function isCurrent(door: Door, generation: unknown): Promise<boolean> {
     if (generations === undefined || typeof generation !== "number") return true;
     const known = await generations.known().catch(() => undefined);
     if (known === undefined) {
@@ -251,7 +254,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
               for (const answer of body["answers"]) settle(answer);
             } else if (body["hello"] === "welcome") {
               reader.setLimit(maxAnswerFrameBytes);
-              void isOfToday(door, body["generation"]).then((isTaken) => {
+              void isCurrent(door, body["generation"]).then((isTaken) => {
                 if (!isTaken || opening.destroyed) return opening.destroy();
                 opening.setTimeout(0);
                 socket = opening;

@@ -8,10 +8,10 @@ import { decrypt, encrypt, nonceBytes, tagBytes } from "./aes-gcm.ts";
 import { isRecord } from "./durable-file.ts";
 import { canonical } from "./sealed.ts";
 
-/** What is written of a sealed text: how its key is come by, and the text under it. All of it but the last two is authenticated. */
+/** A sealed text as it is written: how its key is derived, and what is sealed under that key. `by` and `key` are authenticated with it. */
 export interface SealedText {
   readonly by: "passphrase" | "module";
-  /** What the key is made of, besides the secret: a salt and costs, or the module's wrapped key. */
+  /** What the key is derived with, besides the secret: the function's name and a salt, and the costs of a passphrase. */
   readonly key: Readonly<Record<string, string | number>>;
   readonly nonce: string;
   readonly sealed: string;
@@ -49,7 +49,7 @@ const authenticated = (by: string, key: SealedText["key"]): Buffer =>
       .flatMap(([name, value]) => [name, String(value)]),
   ]);
 
-/** AES-256-GCM under a key that this file alone has, with a fresh nonce; how the key is come by is authenticated. */
+/** AES-256-GCM with a fresh nonce, under a key that this file alone has; how the key is derived is authenticated. */
 export function sealText(
   { random }: { readonly random: Random },
   by: SealedText["by"],

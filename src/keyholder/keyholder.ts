@@ -46,16 +46,16 @@ export interface DkimForms {
 /** What a key's versions are, without the key. */
 export interface KeyState {
   readonly purpose: KeyPurpose;
-  /** What is made new is made with this one; 0 while there is none. Higher ones are prepared. */
+  /** New values are made with this version; 0 while there is none. Higher versions are prepared, and not in use yet. */
   readonly newest: number;
-  /** Every version up to this one is gone for good. */
+  /** Every version up to this one has been destroyed. */
   readonly retiredUpTo: number;
   readonly versions: readonly {
     readonly version: number;
     readonly madeAt: EpochMs;
     /** Since when it is on its way out, and left out of lookups; `null`: it is not. */
     readonly closingSince: EpochMs | null;
-    /** Tells two keys apart and says nothing of either. */
+    /** Differs between two keys, and reveals nothing of either. */
     readonly fingerprintHex: string;
   }[];
 }
@@ -81,7 +81,7 @@ export interface Intent {
   readonly epoch: Epoch;
   readonly kinds: readonly FloorKind[];
   readonly head: TimelineHead;
-  /** The id of the one account that is contained, until it is settled; none where everybody is, or as an earlier version says it. */
+  /** The account, where a single one is contained; absent where everybody is, and in intents of earlier versions. */
   readonly account?: string;
 }
 
@@ -104,8 +104,8 @@ export interface Counters {
   /** Sealed values that did not open. */
   readonly unreadableValues: number;
   /**
-   * Addresses that the web role has opened in the present hour, which a restart does not forget; how many it may; and
-   * how many calls were refused for asking for more.
+   * Addresses that the web role has opened in the present hour (a restart does not forget them), how many it may open, and
+   * how many calls were refused because they asked for more.
    */
   readonly addresses: { readonly opened: number; readonly limit: number; readonly refused: number };
 }
@@ -128,9 +128,9 @@ export interface Keyholder {
   ): Promise<(string | null)[]>;
 
   /**
-   * HMAC-SHA-256 at full length under the purpose's key, as a row stores it (`named-mac.ts`). Of an address and a user
-   * code under each key that rows may name, newest first, one after another: how a row that was written under any of
-   * them is found. Throttle counts are short, and have the newest alone.
+   * HMAC-SHA-256 at full length under the purpose's key, as a row stores it (`named-mac.ts`). There is one under each key
+   * that rows may name, newest first, one after another, so that a row is found whichever key it was written under.
+   * Throttle counts do not live long: they have one under the newest key alone.
    */
   index(purpose: IndexPurpose, value: string): Promise<Buffer>;
 
@@ -293,25 +293,30 @@ export interface UseSnapshot {
 
 /** What keys were used for, and by whom. The keeper's and the operator's alone. */
 export interface KeyUses {
-  /** What was served for a database: its callers, and whoever is nobody's. A call of this is a comparison, and noted as one. */
+  /**
+   * What was served to the callers of a database, and to callers that belong to no database known here. Whoever asks is taken to
+   * compare: see `UseLedger.read`.
+   */
   callers(databaseId: string): Promise<UseSnapshot>;
 
-  /** What a caller was served above an id, by purpose; of ids long past, only as many as certainly lie above. */
+  /**
+   * What a caller was served above an id, by purpose. Old ids are no longer told apart: of those only as many are counted as cannot
+   * lie below it.
+   */
   beyond(callerId: string, role: Role, id: number): Promise<UseCounts>;
 
   /** Forgets callers that are over, unless they were served something since they were read; the totals keep what they were served. */
   settle(callers: readonly { readonly id: string; readonly role: Role }[]): Promise<void>;
 }
 
-/** Changing keys. Each change is on disk when it is answered, and made with the very next call. The keeper's alone. */
+/** Changing keys. Each change is on disk when it is answered, and in force from the next call on. The keeper's alone. */
 export interface KeyKeeping {
   /** Every key's versions, and the generation of the file they are in. */
   states(): Promise<{ readonly generation: number; readonly states: readonly KeyState[] }>;
 
   /**
-   * Makes a new version, with which everything new is made from the answer on; those of DKIM and of signals
-   * are prepared until `use`. `after` is
-   * the highest version the caller knows of: a repeated call makes no second one.
+   * Makes a new version. From the answer on everything new is made with it, but for DKIM and signals, whose new version is
+   * only prepared until `use`. `after` is the highest version the caller knows of, so that a repeated call makes no second one.
    */
   rotate(purpose: KeyPurpose, after: number): Promise<void>;
 

@@ -26,8 +26,8 @@ const processPath = fileURLToPath(new URL("./module-process.ts", import.meta.url
 const answerWaitMs = 10 * secondMs;
 
 /**
- * Asks the module for one thing, in a process of its own (`module-process.ts`): one that was away is found as soon as it is
- * back, and one that never answers keeps nobody waiting but who asked.
+ * Asks the module for one thing, in a process of its own (`module-process.ts`), so that a module that was away is found as soon
+ * as it is back, and one that never answers holds up only this call.
  */
 async function ask(settings: ModuleSettings, message: Uint8Array | undefined, waitMs: number): Promise<unknown> {
   const child = spawn(process.execPath, [processPath], { stdio: ["pipe", "pipe", "ignore"] });

@@ -23,8 +23,8 @@ export function parseMac(stored: Uint8Array): { readonly version: number; readon
 }
 
 /**
- * The stored MACs in a list of them that was written one after another, newest key first, as `Keyholder.index` answers
- * while two keys are in use; no bytes that are none. One alone is a list of one.
+ * The stored MACs of a list as `Keyholder.index` answers it: one after another, newest key first, and often one alone. Bytes that are
+ * no stored MAC are left out.
  */
 export function splitMacs(list: Uint8Array): Buffer[] {
   const bytes = Buffer.from(list.buffer, list.byteOffset, list.byteLength);

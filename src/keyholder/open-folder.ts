@@ -30,8 +30,8 @@ export interface OpenFolder {
   readonly keys: () => Keys;
   /**
    * Changes the keys, one change after another: resolves once the new ones are on disk, from when on they are the ones
-   * that `keys` gives. A change that gives back what it got writes nothing, and one whose seal is away writes nothing
-   * either. `first` is done when the seal has answered, before the new keys are on disk.
+   * that `keys` gives. A change that returns the keys it was given writes nothing, and neither does one whose seal does not
+   * answer. `first` runs when the seal has answered, before the new keys are on disk.
    */
   readonly change: (next: (keys: Keys) => Keys | Promise<Keys>, first?: () => Promise<void>) => Promise<Keys>;
   /** Makes an RSA key when it is first asked for: it takes long, and many a service signs neither mail nor signals. */

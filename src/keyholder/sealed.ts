@@ -66,7 +66,7 @@ export const sealBytes = (
   plaintext: Uint8Array,
 ): Buffer => sealWith(random.bytes(nonceBytes), key, purpose, context, plaintext);
 
-/** The same with a nonce that was drawn for this value alone. */
+/** The same with a given nonce, which must have been drawn for this value alone. */
 export function sealWith(
   nonce: Uint8Array,
   key: { readonly version: number; readonly key: KeyObject },

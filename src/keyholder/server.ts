@@ -28,7 +28,7 @@ interface Needs {
   readonly credentials: Readonly<Record<Role, Secret>>;
   /** A standby sends whoever comes to the next address. Operators on its own host are let in, to look and to promote it. */
   readonly isStandby: () => boolean;
-  /** Of the keys: who comes compares it with what its database has met. */
+  /** The generation of the keys: whoever connects compares it with the highest that its database has met. */
   readonly generation: () => number;
   /** Told of each call that is about to be answered. */
   readonly note: (caller: Caller, operation: Operation, id: number) => void;
@@ -58,7 +58,7 @@ function parseCalls(frame: unknown): readonly Call[] | undefined {
   return calls;
 }
 
-/** The role whose credential the hello carries; compared as digests, in a time that tells nothing. */
+/** The role whose credential the hello carries. Digests are compared, in constant time. */
 function admitted(hello: unknown, credentials: Readonly<Record<Role, Secret>>): Role | undefined {
   const role = isRecord(hello) ? parseRole(hello["role"]) : undefined;
   const credential = isRecord(hello) ? hello["credential"] : undefined;

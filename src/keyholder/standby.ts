@@ -16,7 +16,7 @@ import { keyStates } from "./rotation.ts";
 import type { Followed } from "./followed.ts";
 import { encodeBook } from "./witness.ts";
 
-/** Heard within so long, the other is alive. */
+/** The other is alive if it was heard within this time. */
 const heardWithinMs = 2 * secondMs;
 const againMs = secondMs / 4;
 
@@ -28,7 +28,7 @@ interface Needs extends Pick<OpenFolder, "keys" | "change" | "witness"> {
   readonly log: Log;
   readonly folder: string;
   readonly followed: Followed;
-  /** Whom this one follows as long as it is a standby; without, it serves from the start. */
+  /** Whom this one follows as long as it is a standby; `undefined`: it serves from the start. */
   readonly follows: TlsPlace | undefined;
   /** The operator's, which both have. */
   readonly credential: Secret;

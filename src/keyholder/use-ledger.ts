@@ -16,8 +16,8 @@ export interface UseLedger {
   /** Notes a call that is about to be answered. Nothing for a call that uses no key. */
   note(caller: Caller, operation: Operation, id: number): void;
   /**
-   * Callers of this database, those that name none or one that `isKnown` does not know, and those of a database whose service has
-   * not compared for five minutes before their last use: each is somebody's to explain.
+   * What somebody has to explain who compares for this database: its own callers; callers that name no database, or one that `isKnown`
+   * does not know; and callers of another database whose service did not compare in the five minutes before their last use.
    */
   read(database: string, isKnown: (database: string) => boolean): UseSnapshot;
   /** What a caller was served above an id, by purpose. */
@@ -30,7 +30,7 @@ export interface UseLedger {
 
 const format = "houselights uses of keys 1";
 const limitBytes = 64 * 1024 * 1024;
-/** Ids that share one record of which were served, and how many such records a caller has before the oldest is only counted. */
+/** Ids in one block, in which each is told apart; and how many blocks a caller has before the oldest is only counted. */
 const blockSize = 1_024;
 const maxBlocks = 8;
 /** More callers than any service has processes in a day; those above share one entry for each role, which nobody announces. */
@@ -54,7 +54,7 @@ interface Entry extends Caller {
   readonly firstAt: EpochMs;
   lastAt: EpochMs;
   highest: number;
-  /** For each id of a block, 0 or its purpose's place and 1. */
+  /** For each id of a block 0, or one more than the index of its purpose in `usePurposes`. */
   readonly blocks: Map<number, Uint8Array>;
   /** Ids below this are no longer told apart. */
   foldedBefore: number;
@@ -233,7 +233,7 @@ export async function openUseLedger(
       if (entry === undefined) return {};
       const counts: Counts = new Map();
       countCells(entry, id, counts);
-      // Of those that are only counted, as many as cannot lie below the id.
+      // As many of those that are only counted as cannot lie below the id.
       let certain = [...entry.folded.values()].reduce((sum, count) => sum + count, 0) - id;
       for (const [purpose, count] of entry.folded) {
         if (certain <= 0) break;

@@ -10,7 +10,7 @@ import { parsePurposeOfUse, type UseCounts } from "./key-uses.ts";
 
 const callerIdPattern = /^[0-9a-f]{32}$/;
 
-/** What the key process answers to those who compare what it served with what was announced. */
+/** The operations by which what the key process served is compared with what was announced. */
 export const handlersOfUses = (ledger: UseLedger, isKnown: (database: string) => boolean): UseHandlers => ({
   "uses.callers": (args) => {
     const database = args.text("database id", databaseIdPattern);

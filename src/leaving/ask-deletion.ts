@@ -26,9 +26,10 @@ export type AskDeletionOutcome =
   | { readonly kind: "session-ended" };
 
 /**
- * Plans the deletion of the viewer's account, confirmed by typing one of its addresses. Until then the account works as
+ * Plans the deletion of the viewer's account, confirmed by typing one of its addresses. Until its day the account works as
  * before: every address is told, and can take it back for as long as the account is still there. Asking again begins the
- * week anew, but for the same asking sent twice within a minute, which writes nothing. What takes the account from whoever may have asked, its containment or "it was not me", calls it off.
+ * week anew, unless the same asking is sent twice within a minute, which writes nothing. Containing the account, or "it was
+ * not me", calls it off: somebody else may have asked.
  *
  * Source: GDPR article 17.
  */

@@ -13,7 +13,7 @@ interface Needs {
 
 /** Rows that one batch seals again: one statement, one keyholder call and one commit. */
 export const rewrapBatch = 2_000;
-/** A letter can be as long as a sealed value may be; so many fill no call. */
+/** Rows of a batch of letters: each may be as long as any sealed value, and so many still fit into one call. */
 const longRows = 12;
 
 export interface WalkOptions {
@@ -28,7 +28,7 @@ export interface Progress {
   readonly unreadable: number;
 }
 
-/** Rows one after another, each thing in one text or one run of bytes: thousands of small values cost more than they are. */
+/** Rows of a batch. Each column travels as one text or one run of bytes, since thousands of small parameters cost more than their content. */
 interface Batch {
   /** One list for each column of the key. */
   readonly keys: readonly (readonly string[])[];

@@ -22,7 +22,7 @@ export interface RotationNeeds {
 /** Grants are good for six hours after they were signed; a little more, for clocks that differ. */
 const grantsLiveMs = 6 * hourMs + 5 * minuteMs;
 
-/** So long a letter's bounce counts. */
+/** How long after a letter left its bounce still counts. */
 const bouncesLiveMs = 14 * dayMs;
 /** Receivers may keep our public keys for a quarter of an hour; one that is prepared for longer is known to all of them. */
 export const setKeysKeptMs = 15 * minuteMs;
@@ -171,7 +171,7 @@ export async function retireKey(needs: RotationNeeds, purpose: KeyPurpose): Prom
   return { kind: "closing", version };
 }
 
-/** The rows of two tables are there because an address is found under two keys; they go with the closing. */
+/** Columns that name an older key only because an address is found under both: they are emptied once that key is closing. */
 const goesWithClosing = ({ table, column }: NamedVersion): boolean =>
   table === "address" || (table === "account_address" && column === "former_index");
 

@@ -17,7 +17,7 @@ export interface RewrappedColumn extends Column {
 
 /** A keyed MAC: it names its version, and cannot be made again without what it was made of. */
 export interface MacColumn extends Column {
-  /** SQL over the row, `$1` being the instant: whether anybody may still look it up or compare with it. */
+  /** SQL over the row, with `$1` the instant: whether anybody may still look it up or compare with it. */
   readonly live: string;
 }
 

@@ -31,9 +31,9 @@ const atOnce = 8;
 const leaseMs = minuteMs;
 /** Streams that one worker pushes at once. */
 const streamsAtOnce = 4;
-/** Tried so often in vain, a signal is what the trouble is, and later ones of its account no longer wait for it. */
+/** A signal that was tried so often in vain is taken to be the trouble: later ones of its account no longer wait for it. */
 const triesInOrder = 2;
-/** Whatever the answers say: nobody's signal waits for longer behind one that is older, and may be the trouble. */
+/** However a receiver answers, no signal waits longer behind an older one of its account, which may be what the receiver chokes on. */
 const inOrderForMs = hourMs;
 /** How long a stream waits after trouble that is our own. */
 const troubleMs = secondMs;

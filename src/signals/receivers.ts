@@ -11,7 +11,7 @@ import { dropWaiting } from "./drop-waiting.ts";
 
 export type ReceiverId = Brand<string, "ReceiverId">;
 
-/** A relying service: whom it is, and what an operator has agreed with it. */
+/** A relying service: who it is, and what an operator has agreed with it. */
 export interface Receiver {
   readonly id: ReceiverId;
   readonly name: string;
@@ -70,7 +70,7 @@ export async function addReceiver(
   const token = newSecret(random);
   const expiresAt = plus(now, tokenLifetimeMs);
   const dataKey = await keyholder.newDataKey(sealId(id));
-  // The key that signs is made when it is first asked for, which takes seconds: it is begun here, and not waited for.
+  // The key that signs is made when it is first asked for, which may take longer than a call waits: it goes on without this one.
   await keyholder.setKeys().catch((thrown: unknown) => {
     if (!(thrown instanceof Fault) || thrown.code !== "KEYHOLDER_UNAVAILABLE") throw thrown;
   });

@@ -20,6 +20,7 @@ import { dropWaiting } from "./drop-waiting.ts";
 import { forgetStream, sealId, type Receiver, type ReceiverId } from "./receivers.ts";
 
 export type StreamId = Brand<string, "StreamId">;
+/** The schema of the route has said that it is an id. */
 export const parseStreamId = (text: string): StreamId => parseId<StreamId>(text) as StreamId;
 
 export interface StreamNeeds {

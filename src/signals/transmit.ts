@@ -25,8 +25,8 @@ export async function transmitTurn(needs: PushNeeds, signal: AbortSignal): Promi
 
 /**
  * The worker's part of the transmitter: gives signals to streams, walks fan-outs and pushes, until stopped. Every worker
- * does it; each takes what nobody else has. Looks again every second when there is nothing to do. Pushing waits for receivers,
- * and what is made for the others waits for none.
+ * does it; each takes what nobody else has. Looks again every second when there is nothing to do. Pushing is a loop of its own, since it
+ * waits for receivers.
  */
 export function startTransmitter(needs: PushNeeds): { stop(): Promise<void> } {
   const stopping = new AbortController();

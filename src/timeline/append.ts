@@ -8,7 +8,7 @@ import type { Tx } from "../db/db.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import type { JsonScalar } from "./canonical-json.ts";
 
-/** Those that can belong to a case, but for single letters: its file has them, and a console names them in five languages. */
+/** Kinds that can belong to a case, without those of single letters: the case file lists them, and the console names them in five languages. */
 export const caseKinds = [
   "incident opened",
   "incident changed",

@@ -4,18 +4,18 @@ export interface ContainedAct {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** What is true for whatever was copied. */
+/** Which containment is in force for what was copied. */
 export interface InForce {
   readonly mode: "everyone-out" | "with-renewal";
   readonly keptTools: boolean;
-  /** Since when. */
+  /** Since when, ISO 8601. */
   readonly at: string;
 }
 
 /**
- * What several containments of everybody have come to, given in the order of their instants: floors that were raised stay raised, so
- * that a weaker one that follows takes nothing back, and the strongest stands from its own instant on. One from before the copy
- * was taken has refused nothing that is in it. Where sessions are spared, so are those of tools, kept or not.
+ * The strongest of several containments of everybody, given in the order of their instants. Floors that were raised stay raised, so a
+ * weaker one that follows takes nothing back. One from before the copy was taken refused nothing that is in the copy, and counts
+ * only if there is no later one. Single accounts do not count. Where sessions are spared, those of tools are spared anyway.
  */
 export function containmentInForce(acts: readonly ContainedAct[], copiedAt: string | null): InForce | undefined {
   const everybody = acts.flatMap(orderOf);

@@ -151,7 +151,7 @@ export function openCosigner({ db, clock, log, witnesses, contradicted }: Needs)
   };
 }
 
-/** Why a witness does not cosign, but that it cannot be reached or has another answer; the console has each in its reader's language. */
+/** Why a witness does not cosign, unless it cannot be reached or answers another status. The console has each in its reader's language. */
 export const witnessSays = {
   larger: "it has cosigned a larger tree than this: the database may be an older copy",
   another: "it has cosigned another tree of this size: the timeline was rewritten, or it witnesses two",
@@ -161,7 +161,7 @@ export const witnessSays = {
   unknownTimeline: "it does not know this timeline: give it the policy that `timeline policy` prints",
   unknownKey: "it does not know the key that signs this timeline",
 } as const;
-/** What no outage explains. */
+/** Those that no outage explains. */
 const contradictions: ReadonlySet<string> = new Set([
   witnessSays.larger,
   witnessSays.another,
@@ -213,8 +213,7 @@ async function addCheckpoint(db: Db, question: Question): Promise<Asked> {
         const has = answer.type.startsWith(sizeContentType)
           ? /^(0|[1-9]\d{0,15})\n$/.exec(answer.text)?.[1]
           : undefined;
-        if (has === undefined || (Number(has) === from && from === head.size))
-          return refused(witnessSays.another);
+        if (has === undefined || (Number(has) === from && from === head.size)) return refused(witnessSays.another);
         // Somebody else asked meanwhile, or one of us has forgotten.
         if (tried === 3 || Number(has) === from) return refused(witnessSays.noSize);
         from = Number(has);

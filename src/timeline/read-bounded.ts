@@ -11,8 +11,8 @@ const pieceBytes = 64 * 1024;
 
 /**
  * Reads a file that somebody else made: `most` bytes at most, and only a file or a link to one. A pipe that nobody writes
- * into would be waited for without end, and a link to a device read without end. `pipes` lets in what is no file where whoever
- * asks named it, as a shell's `<(…)` is.
+ * into would be waited for without end, and a link to a device read without end. `pipes` lets in other things than files, for a
+ * path that whoever asks has named: a shell's `<(…)` is a pipe.
  */
 export async function readBounded(
   path: string,

@@ -3,8 +3,8 @@ import { Fault, messageOf } from "../kernel/fault.ts";
 import { readPolicy, type Policy } from "./policy.ts";
 
 /**
- * The operator's policy (TIMELINE_POLICY): who cosigns the timeline, and how many are enough. Faults `CONFIG_INVALID` with
- * what is wrong: a service that was told of witnesses does not start without them.
+ * The operator's policy (TIMELINE_POLICY): who cosigns the timeline, and how many are enough. Throws `CONFIG_INVALID` that says what
+ * is wrong: a service that was told of witnesses does not start without them.
  */
 export async function readPolicyFile(path: string | null): Promise<(Policy & { readonly text: string }) | undefined> {
   if (path === null) return undefined;
