@@ -10,7 +10,7 @@ import { distributeSignals } from "./distribute.ts";
 import { credentialChange, sessionRevoked, type SignalKind } from "./events.ts";
 import { beginFanOuts, signalSums, stepAccounts, stepFanOut } from "./fan-out.ts";
 import { queueFanOut, queueSignal } from "./queue-signal.ts";
-import { listReceivers } from "./receivers.ts";
+import { listReceivers, removeReceiver } from "./receivers.ts";
 import { dropAged } from "./settle.ts";
 
 /** P15: a stream is given what its receiver asked for, of the accounts that it asked about, and nothing else. */
@@ -250,6 +250,32 @@ describe("a stream that is taken away while it is given something", () => {
     await taken;
     await expect(holding).rejects.toThrow("rolled back");
     expect(await waitingOf(stream_id)).toBe(0);
+  });
+
+  test("is made for no relying service that is taken out meanwhile, and is told of no further account", async () => {
+    const { receiver, id } = await relyingService();
+    const { stream_id } = await receiver.createStream({ format: "opaque" });
+    const { accountId } = await person();
+    const asked: Promise<{ readonly status: number }>[] = [];
+    let answered = 0;
+    await db.transaction(async (tx) => {
+      const within: typeof db = { ...db, transaction: (work) => work(tx) };
+      expect(await removeReceiver({ db: within, clock, random }, id, "host")).toBe(true);
+      const subject = { format: "opaque", id: accountId };
+      for (const [endpoint, body] of [
+        ["configuration", {}],
+        ["add_subject", { stream_id, subject }],
+      ] as const) {
+        const answer = receiver.ask("POST", receiver.endpoint(endpoint), body);
+        asked.push(answer.finally(() => answered++));
+      }
+      // Both have been let in by its token, and wait for what becomes of it.
+      await expect.poll(async () => answered + (await waitingForLocks())).toBe(2);
+    });
+    const [made, noted] = await Promise.all(asked);
+    expect([made?.status, noted?.status]).toEqual([401, 200]);
+    expect(await db.many(`select 1 from signal_stream where receiver_id = $1`, [id])).toEqual([]);
+    expect(await db.many(`select 1 from signal_subject where stream_id = $1`, [stream_id])).toEqual([]);
   });
 
   test("a step of a walk that is under way is waited for, and what it made is counted as dropped", async () => {

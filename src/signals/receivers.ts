@@ -164,15 +164,20 @@ export async function removeReceiver(
 ): Promise<boolean> {
   const now = clock.now();
   return db.transaction(async (tx) => {
+    if (!(await holdReceiver(tx, id))) return false;
     const streams = await tx.many<{ id: string }>(`select id from signal_stream where receiver_id = $1 for update`, [
       id,
     ]);
     for (const stream of streams) await forgetStream(tx, stream.id, now);
-    if ((await tx.run(`delete from signal_receiver where id = $1`, [id])) === 0) return false;
+    await tx.run(`delete from signal_receiver where id = $1`, [id]);
     await append(tx, now, { kind: "relying service removed", detail: { receiver: id, by } }, random);
     return true;
   });
 }
+
+/** Whether there is such a relying service; until the transaction ends nobody else makes a stream for it, or takes it out. */
+export const holdReceiver = async (tx: Tx, id: ReceiverId): Promise<boolean> =>
+  (await tx.one(`select 1 as held from signal_receiver where id = $1 for update`, [id])) !== undefined;
 
 /** Deletes a stream with what waits for it and the accounts it names. Its counts for cases stay, and add up. */
 export async function forgetStream(tx: Tx, streamId: string, now: EpochMs): Promise<void> {

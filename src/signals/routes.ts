@@ -141,6 +141,8 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
           return reply.code(201).send(outcome.stream);
         case "too-many":
           return refuse(reply, "too-many-streams");
+        case "no-such-receiver":
+          return refuse(reply, "receiver-refused");
         case "unusable":
           return unusable(reply, outcome);
       }

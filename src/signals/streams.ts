@@ -17,7 +17,7 @@ import {
 import { refuseEndpoint } from "./endpoint.ts";
 import { eventsOf, kindsOf, supportedEvents } from "./events.ts";
 import { dropWaiting } from "./drop-waiting.ts";
-import { forgetStream, sealId, type Receiver, type ReceiverId } from "./receivers.ts";
+import { forgetStream, holdReceiver, sealId, type Receiver, type ReceiverId } from "./receivers.ts";
 
 export type StreamId = Brand<string, "StreamId">;
 /** The schema of the route has said that it is an id. */
@@ -121,7 +121,11 @@ const refuseFormat = (receiver: Receiver, format: SubjectFormat): Unusable | und
     : undefined;
 
 export type CreateOutcome =
-  { readonly kind: "created"; readonly stream: StreamConfiguration } | { readonly kind: "too-many" } | Unusable;
+  | { readonly kind: "created"; readonly stream: StreamConfiguration }
+  | { readonly kind: "too-many" }
+  /** The relying service was taken out meanwhile. */
+  | { readonly kind: "no-such-receiver" }
+  | Unusable;
 
 /** Makes a stream (SSF 1.0 section 8.1.1.1). Without a delivery it is polled. */
 export async function createStream(
@@ -142,9 +146,9 @@ export async function createStream(
   const now = clock.now();
   const id = newId<StreamId>(random, now);
   const kinds = kindsOf(requested);
-  const row = await db.transaction(async (tx) => {
-    // The receiver's row takes turns, so that two at once do not both find room.
-    await tx.one(`select 1 as held from signal_receiver where id = $1 for update`, [receiver.id]);
+  const row = await db.transaction(async (tx): Promise<StreamRow | "no-such-receiver" | "too-many"> => {
+    // The receiver's row takes turns, so that two at once do not both find room, and none is made for one that is taken out.
+    if (!(await holdReceiver(tx, receiver.id))) return "no-such-receiver";
     const made = await tx.one<StreamRow>(
       `insert into signal_stream (id, receiver_id, method, subject_format, events_requested, kinds, description,
                                   sealed_endpoint, sealed_authorization, status, made_at, verify_from, taken_at)
@@ -165,12 +169,12 @@ export async function createStream(
         mostStreams,
       ],
     );
-    if (made === undefined) return undefined;
+    if (made === undefined) return "too-many";
     const detail = { receiver: receiver.id, stream: id, method: sealed.method, kinds };
     await append(tx, now, { kind: "stream made", detail }, random);
     return made;
   });
-  if (row === undefined) return { kind: "too-many" };
+  if (typeof row === "string") return { kind: row };
   return { kind: "created", stream: await configurationOf(needs, receiver, row) };
 }
 

@@ -41,10 +41,11 @@ export async function noteSubject(
       ? null
       : await keyholder.seal(receiver.dataKey, sealedPlace(receiver.id), address);
   const accountId = await accountOf(needs, subject);
-  // Sealed for the place that a delivery will copy it to. Nothing is written of an account that does not exist.
+  // Sealed for the place that a delivery will copy it to. Nothing is written of an account that does not exist, nor of a stream that is
+  // deleted meanwhile.
   await db.run(
     `insert into signal_subject (account_id, stream_id, state, sealed_address)
-     select $1, $2, $3, $4 where exists (select from account where id = $1)
+     select $1, s.id, $3, $4 from signal_stream s where s.id = $2 and exists (select from account where id = $1) for key share of s
      on conflict (account_id, stream_id) do update set state = excluded.state, sealed_address = excluded.sealed_address`,
     [accountId ?? nobody, streamId, state, sealed],
   );
