@@ -294,6 +294,15 @@ test("who used keys unannounced stays known for eighty days, and is forgotten th
   clock.advance(2 * dayMs);
   await compare();
   expect(await isKnown()).toBe(false);
+
+  // Counted from the first call again, as little as it is beside what is known: it is news.
+  const before = await surplus();
+  const again = await connect();
+  await again.index("address", "unannounced again");
+  await again.close();
+  expect(await compare()).toMatchObject([{ added: 1 }]);
+  expect(await compare()).toEqual([]);
+  expect(await surplus()).toBe(before + 1);
 });
 
 test("what a role may not ask for uses no key, and is counted as no use", async () => {

@@ -161,21 +161,28 @@ async function noteSurplus({ ring }: Needs, tx: Tx, now: EpochMs, surplus: reado
     }),
   );
   const known = await tx.one<{ known: number }>(`select coalesce(sum(surplus), 0)::bigint as known from key_surplus`);
+  const columns = [
+    found.map(({ of }) => of.id),
+    found.map(({ of }) => of.role),
+    found.map(({ purpose }) => purpose),
+    found.map(({ of }) => toDate(of.firstAt)),
+  ];
+  // Callers without a name share one, and may be counted from zero again: by another ledger, or once they were forgotten. What was
+  // known of them before is kept under an id of its own, or as much again would be no news.
+  await tx.run(
+    `update key_surplus k set caller = substring(sha256(k.caller || timestamptz_send(k.first_at)) for 16)
+       from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) as f (caller, role, purpose, first_at)
+      where k.caller = decode(f.caller, 'hex') and k.role = f.role and k.purpose = f.purpose and k.first_at < f.first_at`,
+    columns,
+  );
   await tx.run(
     `insert into key_surplus (caller, role, purpose, surplus, first_at, last_at)
      select decode(f.caller, 'hex'), f.role, f.purpose, f.surplus, f.first_at, f.last_at
-       from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
-            as f (caller, role, purpose, surplus, first_at, last_at)
+       from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::timestamptz[])
+            as f (caller, role, purpose, first_at, surplus, last_at)
      on conflict (caller, role, purpose) do update
         set surplus = greatest(key_surplus.surplus, excluded.surplus), last_at = excluded.last_at`,
-    [
-      found.map(({ of }) => of.id),
-      found.map(({ of }) => of.role),
-      found.map(({ purpose }) => purpose),
-      found.map(({ count }) => count),
-      found.map(({ of }) => toDate(of.firstAt)),
-      found.map(({ of }) => toDate(of.lastAt)),
-    ],
+    [...columns, found.map(({ count }) => count), found.map(({ of }) => toDate(of.lastAt))],
   );
   const after = await tx.one<{ known: number }>(`select sum(surplus)::bigint as known from key_surplus`);
   const added = (after?.known ?? 0) - (known?.known ?? 0);
