@@ -7,6 +7,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { equalBytes } from "../kernel/secret.ts";
 import {
+  base64,
   contextPattern,
   databaseIdPattern,
   identifierPattern,
@@ -70,9 +71,6 @@ interface Needs {
 const dataKeyVersion = 1;
 /** The older form of a password record, which holds the hash: `1 | length | tag`. It is read and no longer made. */
 const plainLayout = 1;
-
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
 const placeContext = (place: Place): readonly string[] => [place.table, place.column, place.accountId];
 

@@ -1,6 +1,7 @@
 import type { AccountId } from "../kernel/brand.ts";
 import { parseId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
+import { isCount } from "./durable-file.ts";
 import type { Operation } from "./permissions.ts";
 import { maxRewrapBytes } from "./rewrap.ts";
 
@@ -19,6 +20,10 @@ export const maxRecordBytes = 256;
 export const maxMacBytes = 64;
 /** How many values one `indexMany` takes. */
 export const maxIndexed = 1_000;
+
+/** Bytes as they travel, in arguments and in answers. */
+export const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
 /** Reads the arguments of one call in order. Each reader throws KEYHOLDER_REFUSED naming what is wrong, never its value. */
 export interface ArgumentReader {
@@ -85,10 +90,7 @@ export function readArguments(operation: Operation, values: readonly unknown[]):
       if (value === undefined) throw refuse(name, "is not what it should be");
       return value;
     },
-    count: (name) =>
-      reader.parsed(name, (value) =>
-        typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined,
-      ),
+    count: (name) => reader.parsed(name, (value) => (isCount(value) ? value : undefined)),
     texts(name, maxItems, pattern) {
       const items: unknown = values[position++];
       if (!Array.isArray(items) || items.length > maxItems) throw refuse(name, `must be at most ${maxItems} texts`);

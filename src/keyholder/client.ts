@@ -1,15 +1,25 @@
 import { parseId, type AccountId } from "../kernel/brand.ts";
 import type { EpochMs } from "../kernel/clock.ts";
-import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
-import { maxDataKeyBytes, maxMacBytes, maxRecordBytes, maxSealedBytes } from "./arguments.ts";
+import { base64, maxDataKeyBytes, maxMacBytes, maxRecordBytes, maxSealedBytes } from "./arguments.ts";
 import { openConnection } from "./connection.ts";
 import type { ConnectionOptions, KeyholderStats } from "./connection.ts";
 import { isRecord } from "./durable-file.ts";
 import { parseStates } from "./key-states.ts";
 import type { Counters, Keyholder, KeyKeeping, KeyUses, Place, Witness, WitnessState } from "./keyholder.ts";
 import { padText, unpadText } from "./padding.ts";
-import { packBytes, unpackBytes } from "./rewrap.ts";
+import {
+  notUnderstood,
+  readBoolean,
+  readBytes,
+  readCount,
+  readCounts,
+  readList,
+  readNumberOrNull,
+  readPacked,
+  readText,
+} from "./read-answer.ts";
+import { packBytes } from "./rewrap.ts";
 import { readSnapshot, readUses } from "./uses.ts";
 import { parseBook, parseFloors, parseHead, parseIntent } from "./witness.ts";
 
@@ -21,9 +31,6 @@ export interface KeyholderClient extends Keyholder {
   close(): Promise<void>;
 }
 
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-
 /**
  * What a row holds, cut above the length of anything that opens: a damaged row must be answered like any that does not open,
  * and not refused for its length.
@@ -31,44 +38,6 @@ const base64 = (bytes: Uint8Array): string =>
 const stored = (bytes: Uint8Array, maxBytes: number): string => base64(bytes.subarray(0, maxBytes));
 
 const placeValues = (place: Place): readonly string[] => [place.table, place.column, place.accountId];
-
-const notUnderstood = (): Fault => new Fault("KEYHOLDER_UNAVAILABLE", "the keyholder's answer is not understood");
-
-function readBytes(answer: unknown): Buffer {
-  if (typeof answer !== "string") throw notUnderstood();
-  return Buffer.from(answer, "base64");
-}
-
-function readText(answer: unknown): string {
-  if (typeof answer !== "string") throw notUnderstood();
-  return answer;
-}
-
-function readBoolean(answer: unknown): boolean {
-  if (typeof answer !== "boolean") throw notUnderstood();
-  return answer;
-}
-
-function readNumberOrNull(answer: unknown, name: string): number | null {
-  if (answer === null) return null;
-  if (!isRecord(answer)) throw notUnderstood();
-  return readCount(answer[name]);
-}
-
-function readList(answer: unknown): readonly unknown[] {
-  if (!Array.isArray(answer)) throw notUnderstood();
-  return answer;
-}
-
-function readCount(answer: unknown): number {
-  if (typeof answer !== "number") throw notUnderstood();
-  return answer;
-}
-
-function readCounts(answer: unknown): Readonly<Record<string, number>> {
-  if (!isRecord(answer)) throw notUnderstood();
-  return Object.fromEntries(Object.entries(answer).map(([name, count]) => [name, readCount(count)]));
-}
 
 function readWitness(answer: unknown): WitnessState {
   if (!isRecord(answer)) throw notUnderstood();
@@ -137,9 +106,8 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
     },
     rewrap: async (kind, contexts, sealed) => {
       if (sealed.length === 0) return [];
-      const packed = packBytes(sealed);
-      const answers = unpackBytes(readBytes(await call("keys.rewrap", [kind, contexts, base64(packed)])));
-      if (answers?.length !== sealed.length) throw notUnderstood();
+      const packed = base64(packBytes(sealed));
+      const answers = readPacked(await call("keys.rewrap", [kind, contexts, packed]), sealed.length);
       return answers.map((answer) => (answer.length === 0 ? null : answer));
     },
   };
@@ -210,10 +178,8 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
 
     indexMany: async (purpose, values) => {
       if (values.length === 0) return [];
-      const packed = packBytes(values.map((value) => Buffer.from(value)));
-      const answers = unpackBytes(readBytes(await call("indexMany", [purpose, base64(packed)])));
-      if (answers?.length !== values.length) throw notUnderstood();
-      return answers;
+      const packed = base64(packBytes(values.map((value) => Buffer.from(value))));
+      return readPacked(await call("indexMany", [purpose, packed]), values.length);
     },
 
     codeMac: async (purpose, binding, code) =>
@@ -288,9 +254,8 @@ export async function connectKeyholder(options: ConnectionOptions): Promise<Keyh
 
     dkimSign: async (version, letters) => {
       if (letters.length === 0) return [];
-      const packed = packBytes(letters.flatMap(({ rsa, ed25519 }) => [rsa, ed25519]));
-      const signatures = unpackBytes(readBytes(await call("dkimSign", [version, base64(packed)])));
-      if (signatures?.length !== 2 * letters.length) throw notUnderstood();
+      const packed = base64(packBytes(letters.flatMap(({ rsa, ed25519 }) => [rsa, ed25519])));
+      const signatures = readPacked(await call("dkimSign", [version, packed]), 2 * letters.length);
       return letters.map((_, index) => ({
         rsa: signatures[2 * index] ?? Buffer.alloc(0),
         ed25519: signatures[2 * index + 1] ?? Buffer.alloc(0),

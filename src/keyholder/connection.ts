@@ -5,6 +5,7 @@ import { Fault } from "../kernel/fault.ts";
 import type { FaultCode } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Secret } from "../kernel/secret.ts";
+import { base64 } from "./arguments.ts";
 import { doorsOf, isMereEnd, whyNot, whyUncertified, type Door } from "./dial.ts";
 import { isRecord } from "./durable-file.ts";
 import {
@@ -238,10 +239,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         hang();
       });
       opening.on(door.ready, () => {
-        const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
         const named =
-          announcing === undefined ? {} : { caller: base64(announcing.secret), database: announcing.database };
-        const hello = { role, credential: base64(credential), ...named };
+          announcing === undefined ? {} : { caller: base64(announcing.secret.reveal()), database: announcing.database };
+        const hello = { role, credential: base64(credential.reveal()), ...named };
         opening.write(encodeFrame(JSON.stringify(hello)));
       });
       opening.on("data", (chunk: Buffer) => {

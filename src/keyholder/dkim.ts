@@ -2,7 +2,7 @@ import { createHash, createPublicKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { Fault } from "../kernel/fault.ts";
-import type { ArgumentReader } from "./arguments.ts";
+import { base64, type ArgumentReader } from "./arguments.ts";
 import { derived, ed25519KeyOf, rawPublicKey, ringOf, signRsa, versionOf } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { packBytes, unpackBytes } from "./rewrap.ts";
@@ -13,9 +13,6 @@ export const maxDkimSigned = 100;
 const maxHeaderBytes = 16 * 1024;
 
 type Handler = (args: ArgumentReader) => Promise<string | object>;
-
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
 /**
  * RFC 8463 section 3: what PureEdDSA signs is the SHA-256 of the message. On a thread of libuv's pool, as RSA is, so that

@@ -15,6 +15,10 @@ export function systemCode(thrown: unknown): string | undefined {
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** A whole number from 0 that JSON carries exactly. */
+export const isCount = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+
 /**
  * Replaces a file as a whole, mode 0600: after any crash it holds either all of the old bytes or all of the new ones,
  * and once this resolves the new ones survive a power cut (file and folder are fsynced).

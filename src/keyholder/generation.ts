@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Fault } from "../kernel/fault.ts";
-import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import { decodeChecked, encodeChecked, isCount, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
 
 const format = "houselights keys generation 1";
 const limitBytes = 4 * 1024;
@@ -15,7 +15,7 @@ export async function readGeneration(folder: string): Promise<number> {
   if (text === undefined) return 0;
   const body = decodeChecked(format, text, path);
   const generation = isRecord(body) ? body["generation"] : undefined;
-  if (typeof generation !== "number" || !Number.isSafeInteger(generation) || generation < 0) {
+  if (!isCount(generation)) {
     throw new Fault("CONFIG_INVALID", `${path} is not a generation; nothing was changed`);
   }
   return generation;

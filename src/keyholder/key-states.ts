@@ -1,9 +1,7 @@
 import type { EpochMs } from "../kernel/clock.ts";
-import { isRecord } from "./durable-file.ts";
+import { isCount, isRecord } from "./durable-file.ts";
 import type { KeyState } from "./keyholder.ts";
 import { parsePurpose } from "./keys.ts";
-
-const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value);
 
 function parseVersion(value: unknown): KeyState["versions"][number] | undefined {
   if (!isRecord(value)) return undefined;

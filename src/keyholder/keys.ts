@@ -13,7 +13,15 @@ import { promisify } from "node:util";
 import type { Clock, EpochMs } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
-import { decodeChecked, encodeChecked, isOfFormat, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import {
+  decodeChecked,
+  encodeChecked,
+  isCount,
+  isOfFormat,
+  isRecord,
+  readPrivateFile,
+  writeDurably,
+} from "./durable-file.ts";
 import { parseSealedText } from "./key-seal.ts";
 import type { KeySeal, SealedText } from "./key-seal.ts";
 import type { CodePurpose, IndexPurpose, KeyPurpose, RsaPurpose, SignPurpose, SymmetricPurpose } from "./keyholder.ts";
@@ -219,9 +227,6 @@ function parseKey(purpose: KeyPurpose, material: unknown): KeyObject | undefined
     return undefined;
   }
 }
-
-const isCount = (value: unknown): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 function parseVersion(purpose: KeyPurpose, value: unknown): KeyVersion | undefined {
   // In the first format a version is its material.

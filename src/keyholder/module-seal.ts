@@ -7,6 +7,7 @@ import { secondMs, sleep } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Secret } from "../kernel/secret.ts";
+import { base64 } from "./arguments.ts";
 import { isRecord } from "./durable-file.ts";
 import { openText, sealText } from "./key-seal.ts";
 import type { KeySeal } from "./key-seal.ts";
@@ -45,10 +46,8 @@ async function ask(settings: ModuleSettings, message: Uint8Array | undefined, wa
     // A process that died has closed its end; what it has not said is missed below.
     child.stdin.on("error", () => undefined);
     const { library, token, keyLabel, pin } = settings;
-    const given = { library, token, keyLabel, pin: Buffer.from(pin.reveal()).toString("base64") };
-    child.stdin.end(
-      JSON.stringify(message === undefined ? given : { ...given, message: Buffer.from(message).toString("base64") }),
-    );
+    const given = { library, token, keyLabel, pin: base64(pin.reveal()) };
+    child.stdin.end(JSON.stringify(message === undefined ? given : { ...given, message: base64(message) }));
     const said = parse(await Promise.race([text(child.stdout), failed]));
     if (said === undefined)
       throw gone(isLate ? `not within ${waitMs / secondMs} seconds` : "its library ended the process");

@@ -8,6 +8,7 @@ import type { ExactKeys } from "./exact-key.ts";
 import { lockFolder } from "./folder-lock.ts";
 import type { FolderLock } from "./folder-lock.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
+import { inTurn } from "./in-turn.ts";
 import type { KeySeal } from "./key-seal.ts";
 import type { RsaPurpose } from "./keyholder.ts";
 import { decodeKeys, encodeKeysText, keysPath, readKeysText, ringOf, sealOf, withMissing, withRsa } from "./keys.ts";
@@ -85,19 +86,15 @@ export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): 
 
     const exact = await openExactKeys(needs, folder);
 
-    let last: Promise<unknown> = Promise.resolve();
-    const change: OpenFolder["change"] = (next, first) => {
-      const run = async (): Promise<Keys> => {
+    const afterOthers = inTurn();
+    const change: OpenFolder["change"] = (next, first) =>
+      afterOthers(async () => {
         const changed = await next(keys);
         // One that takes over has set it to that of the one it followed, which may be ahead of its own.
         const generation = Math.max(keys.generation, changed.generation) + 1;
         if (changed !== keys) await write({ ...changed, generation }, first);
         return keys;
-      };
-      const result = last.then(run);
-      last = result.catch(() => undefined);
-      return result;
-    };
+      });
     const followed = openFollowed({ log }, book ?? new Map());
     async function writeWitness(changed: WitnessBook): Promise<void> {
       await writeBook(folder, changed);

@@ -1,6 +1,7 @@
 import type { Random } from "../kernel/random.ts";
 import { Fault } from "../kernel/fault.ts";
 import { Secret } from "../kernel/secret.ts";
+import { base64 } from "./arguments.ts";
 import { isRecord } from "./durable-file.ts";
 import { passphraseSeal } from "./key-seal.ts";
 import type { KeySeal } from "./key-seal.ts";
@@ -17,14 +18,13 @@ export type Sealing =
       readonly environment?: Readonly<Record<string, string>>;
     };
 
-const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
 const secretOf = (text: string): Secret => new Secret(Buffer.from(text, "base64"));
 
 /** For the line on standard input. */
 export const encodeSealing = (sealing: Sealing): object =>
   sealing.by === "passphrase"
-    ? { by: "passphrase", passphrase: base64(sealing.passphrase) }
-    : { ...sealing.module, by: "module", pin: base64(sealing.module.pin) };
+    ? { by: "passphrase", passphrase: base64(sealing.passphrase.reveal()) }
+    : { ...sealing.module, by: "module", pin: base64(sealing.module.pin.reveal()) };
 
 /** Reads what `encodeSealing` wrote; `undefined` where there is none. Throws CONFIG_INVALID for anything else. */
 export function parseSealing(value: unknown): Sealing | undefined {

@@ -4,8 +4,9 @@ import type { AccountId } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import { equalBytes } from "../kernel/secret.ts";
-import { limits } from "./arguments.ts";
+import { base64, limits } from "./arguments.ts";
 import type { ArgumentReader } from "./arguments.ts";
+import { isCount } from "./durable-file.ts";
 import { derived, macOf } from "./keys.ts";
 import { canonical, openBytes, sealBytes } from "./sealed.ts";
 import { matchingStep, totpDigits } from "./totp.ts";
@@ -31,11 +32,7 @@ const maxRecoveryCodes = 32;
 /** Far beyond any clock here, and exact as a number. */
 const maxStep = 2 ** 40;
 
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-
-const parseStep = (value: unknown): number | undefined =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= maxStep ? value : undefined;
+const parseStep = (value: unknown): number | undefined => (isCount(value) && value <= maxStep ? value : undefined);
 
 /**
  * A key for the account's recovery codes, derived from its data key (RFC 5869). They live for years: so their MACs

@@ -11,6 +11,7 @@ import type { Log } from "../kernel/log.ts";
 import { newSecret, systemRandom } from "../kernel/random.ts";
 import { recurring } from "../kernel/recurring.ts";
 import { Secret } from "../kernel/secret.ts";
+import { base64 } from "./arguments.ts";
 import {
   decodeChecked,
   encodeChecked,
@@ -106,7 +107,6 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
   const { keysDir, socketPath, log, nodePath = process.execPath, graceMs, sealing } = options;
   const credentials = options.credentials ?? forEachRole(() => newSecret(systemRandom));
   let listening = options.listening;
-  const base64 = (secret: Secret): string => Buffer.from(secret.reveal()).toString("base64");
   const stopping = new AbortController();
 
   async function launch(): Promise<ChildProcess> {
@@ -116,7 +116,7 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
       env: { ...bareEnvironment(), ...(sealing?.by === "module" ? sealing.environment : {}) },
       stdio: ["pipe", "pipe", "inherit"],
     });
-    const line = forEachRole((role) => base64(credentials[role]));
+    const line = forEachRole((role) => base64(credentials[role].reveal()));
     // A process that dies at once closes its end; `started` tells why.
     child.stdin?.on("error", () => undefined);
     const sealed = sealing === undefined ? {} : { sealing: encodeSealing(sealing) };
@@ -132,7 +132,7 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
   await ensurePrivateFolder(keysDir);
   let child = await launch();
   try {
-    const given = { socketPath, credential: base64(credentials.operator) };
+    const given = { socketPath, credential: base64(credentials.operator.reveal()) };
     await writeDurably(operatorPath(keysDir), encodeChecked(operatorFormat, given));
   } catch (error) {
     child.kill("SIGKILL");

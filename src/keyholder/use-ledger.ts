@@ -6,7 +6,7 @@ import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { recurring } from "../kernel/recurring.ts";
 import { databaseIdPattern } from "./arguments.ts";
-import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import { decodeChecked, encodeChecked, isCount, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
 import type { Caller, Role, UseSnapshot } from "./keyholder.ts";
 import { parsePurposeOfUse, usePurposes, type UseCounts, type UsePurpose } from "./key-uses.ts";
 import { parseRole, type Operation } from "./permissions.ts";
@@ -72,8 +72,7 @@ function parseCounts(value: unknown): Counts | undefined {
   const counts: Counts = new Map();
   for (const [name, count] of Object.entries(value)) {
     const purpose = parsePurposeOfUse(name);
-    if (purpose === undefined || typeof count !== "number" || !Number.isSafeInteger(count) || count < 0)
-      return undefined;
+    if (purpose === undefined || !isCount(count)) return undefined;
     counts.set(purpose, count);
   }
   return counts;
@@ -306,9 +305,6 @@ function parse(body: unknown): Read {
   }
   return { ledger: body["ledger"], totals, entries };
 }
-
-const isCount = (value: unknown): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 function parseEntry(value: unknown): Entry | undefined {
   if (!isRecord(value) || !Array.isArray(value["blocks"])) return undefined;

@@ -1,9 +1,9 @@
-import { Fault } from "../kernel/fault.ts";
 import type { EpochMs } from "../kernel/clock.ts";
 import type { UseHandlers } from "./answers.ts";
 import { databaseIdPattern } from "./arguments.ts";
 import { isRecord } from "./durable-file.ts";
 import { parseRole, roles } from "./permissions.ts";
+import { notUnderstood, readCount } from "./read-answer.ts";
 import type { CallerUses, UseSnapshot } from "./keyholder.ts";
 import { maxCallers, type UseLedger } from "./use-ledger.ts";
 import { parsePurposeOfUse, type UseCounts } from "./key-uses.ts";
@@ -35,13 +35,6 @@ export const handlersOfUses = (ledger: UseLedger, isKnown: (database: string) =>
   },
 });
 
-const notUnderstood = (): Fault => new Fault("KEYHOLDER_UNAVAILABLE", "the keyholder's answer is not understood");
-
-const readNumber = (value: unknown): number => {
-  if (typeof value !== "number") throw notUnderstood();
-  return value;
-};
-
 /** Counts by purpose, as they come over the socket. */
 export function readUses(answer: unknown): UseCounts {
   if (!isRecord(answer)) throw notUnderstood();
@@ -49,7 +42,7 @@ export function readUses(answer: unknown): UseCounts {
     Object.entries(answer).map(([name, count]) => {
       const purpose = parsePurposeOfUse(name);
       if (purpose === undefined) throw notUnderstood();
-      return [purpose, readNumber(count)];
+      return [purpose, readCount(count)];
     }),
   );
 }
@@ -62,9 +55,9 @@ function readCallerUses(answer: unknown): CallerUses {
     id,
     role,
     database: typeof database === "string" ? database : null,
-    firstAt: readNumber(answer["firstAt"]) as EpochMs,
-    lastAt: readNumber(answer["lastAt"]) as EpochMs,
-    highest: readNumber(answer["highest"]),
+    firstAt: readCount(answer["firstAt"]) as EpochMs,
+    lastAt: readCount(answer["lastAt"]) as EpochMs,
+    highest: readCount(answer["highest"]),
     served: readUses(answer["served"]),
     contradicted: readUses(answer["contradicted"]),
   };

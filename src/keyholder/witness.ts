@@ -3,7 +3,8 @@ import { epoch as asEpoch, floorKinds, parseId } from "../kernel/brand.ts";
 import type { AccountId, Epoch, FloorKind } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
-import { decodeChecked, encodeChecked, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import { decodeChecked, encodeChecked, isCount, isRecord, readPrivateFile, writeDurably } from "./durable-file.ts";
+import { inTurn } from "./in-turn.ts";
 import type { Floors, Intent, TimelineHead, Witness, WitnessState } from "./keyholder.ts";
 
 /** What is remembered of every database, by its id. */
@@ -24,9 +25,6 @@ const maxAhead = 1_000_000;
 export const witnessPath = (folder: string): string => join(folder, "witness.json");
 
 const refused = (what: string): Fault => new Fault("KEYHOLDER_REFUSED", what);
-
-const isCount = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && typeof value === "number" && value >= 0;
 
 /** Reads an epoch from outside; `undefined` for anything but a whole number from 1. */
 export const parseEpoch = (value: unknown): Epoch | undefined =>
@@ -220,10 +218,10 @@ export function openWitness(
   first: WitnessBook,
 ): OpenWitness {
   let book = first;
-  let last: Promise<unknown> = Promise.resolve();
+  const afterOthers = inTurn();
 
-  function change(id: string, next: (state: WitnessState | undefined) => WitnessState): Promise<WitnessState> {
-    const run = async (): Promise<WitnessState> => {
+  const change = (id: string, next: (state: WitnessState | undefined) => WitnessState): Promise<WitnessState> =>
+    afterOthers(async () => {
       const before = book.get(id);
       const after = next(before);
       if (after !== before) {
@@ -233,23 +231,7 @@ export function openWitness(
         book = changed;
       }
       return after;
-    };
-    const result = last.then(run);
-    last = result.catch(() => undefined);
-    return result;
-  }
-
-  function follow(theirs: WitnessBook): Promise<void> {
-    const run = async (): Promise<void> => {
-      const changed = followBook(book, theirs);
-      if (changed === book) return;
-      await write(changed);
-      book = changed;
-    };
-    const result = last.then(run);
-    last = result.catch(() => undefined);
-    return result;
-  }
+    });
 
   const known = (state: WitnessState | undefined): WitnessState => {
     if (state === undefined) throw refused("the witness does not know this database: read comes first");
@@ -258,7 +240,13 @@ export function openWitness(
 
   return {
     knows: (id) => book.has(id),
-    follow,
+    follow: (theirs) =>
+      afterOthers(async () => {
+        const changed = followBook(book, theirs);
+        if (changed === book) return;
+        await write(changed);
+        book = changed;
+      }),
     read: (id, { floors, head }) =>
       change(id, (state) => {
         if (state !== undefined) return state;
@@ -267,10 +255,8 @@ export function openWitness(
         if (head.size > 0) throw unknownDatabase(newKeys);
         return { floors, head, intent: null };
       }),
-    highestFloors: async () => {
-      await last;
-      return [...book.values()].map(({ floors }) => floors).reduce<Floors | null>(higherOrOnly, null);
-    },
+    highestFloors: () =>
+      afterOthers(async () => [...book.values()].map(({ floors }) => floors).reduce<Floors | null>(higherOrOnly, null)),
     enrol: async (id, { floors, head }) => {
       await change(id, (state) => {
         if (state === undefined) log.warn({ floors, head }, "the witness knows another database from now on");

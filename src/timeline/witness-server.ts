@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -8,7 +8,9 @@ import type { Clock } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
+import { syncFolder, writeWhole } from "../kernel/whole-file.ts";
 import { lockFolder } from "../keyholder/folder-lock.ts";
+import { inTurn } from "../keyholder/in-turn.ts";
 import { readCheckpointBody, type Checkpoint } from "./checkpoint.ts";
 import { cosignatureLine, isSignedBy, readNote, signatureTypes, verifierKey, type VerifierKey } from "./note.ts";
 import { verifyConsistency } from "./tree.ts";
@@ -108,8 +110,8 @@ function witnessing({
   privateKey,
   key,
 }: WitnessOptions & { readonly privateKey: KeyObject; readonly key: VerifierKey }): Cosign {
-  // One after the other: what is remembered is compared and replaced without anybody in between.
-  let turn: Promise<unknown> = Promise.resolve();
+  // What is remembered is compared and replaced without anybody in between.
+  const afterOthers = inTurn();
 
   async function judge(text: string): Promise<Answer> {
     const asked = readAddCheckpoint(text);
@@ -136,11 +138,7 @@ function witnessing({
     return { status: 200, text: `${line}\n` };
   }
 
-  return (text) => {
-    const answer = turn.then(() => judge(text));
-    turn = answer.catch(() => undefined);
-    return answer;
-  };
+  return (text) => afterOthers(() => judge(text));
 }
 
 const fileOf = (origin: string): string => createHash("sha256").update(origin).digest("hex").slice(0, 32);
@@ -155,23 +153,13 @@ async function lastSeen(folder: string, origin: string): Promise<Checkpoint> {
   return seen;
 }
 
-/** Written beside, flushed and renamed, so that a kill leaves the one or the other. */
-async function remember(folder: string, name: string, text: string, mode = 0o600): Promise<void> {
-  const beside = join(folder, `${name}.new`);
-  const file = await open(beside, "w", mode);
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await rename(beside, join(folder, name));
-  const directory = await open(folder, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+/** Once this resolves the text survives a power cut; a kill leaves either it or what was there before. */
+async function remember(folder: string, name: string, text: string): Promise<void> {
+  const draft = join(folder, `${name}.new`);
+  // One that a kill has left would be in the way.
+  await rm(draft, { force: true });
+  await writeWhole(draft, join(folder, name), text);
+  await syncFolder(folder);
 }
 
 async function readOrMakeKey(folder: string): Promise<KeyObject> {
