@@ -2,7 +2,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import { secondMs, sleep } from "../src/kernel/clock.ts";
 import { readBook } from "../src/keyholder/witness.ts";
 import { programEnvironment } from "./program-environment.ts";
 import { newAuthority } from "./authority.ts";
@@ -122,6 +124,13 @@ test("the first is killed, the second takes over, and an old database put under 
     expect(await devices(back)).toBe(200);
     expect((await two.command("keyholder", "promote", "--yes")).said).toContain("still answers");
 
+    // Killed between its own disk and the standby's, the first would know of a head that nobody was answered.
+    await eventually("the timeline to be signed, and known to both", async () => {
+      const before = await readBook(join(one.dataDir, "keys"));
+      await sleep(2 * secondMs);
+      const books = [await readBook(join(one.dataDir, "keys")), await readBook(join(two.dataDir, "keys"))];
+      return books.every((book) => isDeepStrictEqual(book, before)) ? true : undefined;
+    });
     await end(first.child, "SIGKILL");
     const refused = await service.api("GET", "/api/sessions", { cookie: back });
     expect([refused.status, refused.headers.get("retry-after") !== null]).toEqual([503, true]);
