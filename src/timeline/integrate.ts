@@ -8,7 +8,7 @@ import type { Keyholder, TimelineHead } from "../keyholder/keyholder.ts";
 import { checkpointBody, originOf, signedNote } from "./checkpoint.ts";
 import { verifyEd25519 } from "./note.ts";
 import { storedRoot } from "./proof.ts";
-import { emptyFrontier, emptyRoot, grow, rootOf, storedLevelStep } from "./tree.ts";
+import { emptyFrontier, emptyRoot, grow, rootOf, storedLevelStep, subtreesOf } from "./tree.ts";
 import type { Frontier, TreeNode } from "./tree.ts";
 
 interface Needs {
@@ -109,8 +109,8 @@ async function storedFrontier(tx: Tx): Promise<Frontier> {
     `select size, root, frontier as roots from timeline_checkpoint order by size desc limit 1`,
   );
   if (row === undefined) return emptyFrontier;
-  // Grown from others, the tree would get a root that no entries have, and be signed.
-  if (!rootOf(row).equals(row.root)) {
+  // Grown from others, or from their root alone, the tree would get hashes that no entries have.
+  if (row.roots.length !== subtreesOf(0, row.size).length || !rootOf(row).equals(row.root)) {
     throw new Fault(
       "SEALED_UNREADABLE",
       `the subtrees of the first ${row.size} entries are not whole: verify the timeline`,
