@@ -85,6 +85,23 @@ describe("one account's signals", () => {
     expect(told.map(({ kind }) => kind)).toEqual(kinds);
   });
 
+  test("what one act did to an account has one transaction's id, and what another did has another", async () => {
+    const { receiver } = await relyingService();
+    const stream = await receiver.createStream({ format: "opaque" });
+    const [ada, bob] = [await person(), await person()];
+    await transmit();
+    await db.run(`delete from signal_delivery where stream_id = $1`, [stream.stream_id]);
+    for (const { accountId } of [ada, bob, ada]) {
+      clock.advance(1);
+      await queueSignal(db, random, accountId, ["password changed", "session revoked"], "renewed", clock.now());
+    }
+    await transmit();
+    const { sets } = await pollNow(receiver, stream.delivery.endpoint_url);
+    const [one, same, two, sameAsTwo, three, sameAsThree] = sets.map(({ txn }) => txn);
+    expect([same, sameAsTwo, sameAsThree]).toEqual([one, two, three]);
+    expect(new Set([one, two, three]).size).toBe(3);
+  });
+
   test("of accounts that were not added a stream by address is given nothing, and one that is disabled holds nothing", async () => {
     const { receiver, id } = await relyingService({ addressesBecause: "its customers sign in by address" });
     const byAddress = await receiver.createStream({ format: "email", events_requested: [sessionRevoked] });

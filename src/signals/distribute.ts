@@ -4,6 +4,9 @@ import type { Db } from "../db/db.ts";
 /** Signals that one statement gives to the streams. */
 const batch = 500;
 
+/** SQL over a signal: one id for all that one act did to an account, whichever statement takes each (SSF 1.0 section 4.1.8). */
+const belongsTogether = `encode(substring(sha256(uuid_send(t.account_id) || timestamptz_send(t.at) || convert_to(t.cause, 'UTF8')) for 16), 'hex')::uuid`;
+
 /**
  * Gives what happened to accounts to every stream that wants it: takes signals and writes their deliveries in one
  * statement, so that a kill loses none and doubles none. Any number of workers may do it at once. A stream that names
@@ -20,7 +23,7 @@ export async function distributeSignals({ db, clock }: { readonly db: Db; readon
        returning account_id, id, kind, cause, at
      ), given as (
        insert into signal_delivery (stream_id, id, account_id, kind, cause, at, txn, sealed, made_at, due_at)
-       select s.id, t.id, t.account_id, t.kind, t.cause, t.at, t.id, u.sealed_address, $2, $2
+       select s.id, t.id, t.account_id, t.kind, t.cause, t.at, ${belongsTogether}, u.sealed_address, $2, $2
          from taken t
          join signal_stream s on s.status <> 'disabled' and t.kind = any(s.kinds)
          left join signal_subject u on u.account_id = t.account_id and u.stream_id = s.id
