@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { besideOpenTransaction } from "../../test/open-transaction.ts";
 import { eventually } from "../../test/running-service.ts";
 import { containNeedsOf } from "../../test/contain-needs.ts";
 import { asCookie, goodPassword, testService, type TestService } from "../../test/service.ts";
@@ -22,9 +23,9 @@ import { missingSays } from "./close.ts";
 import { minuteOf } from "../kernel/clock.ts";
 import { writtenInstant } from "../mail/templates.ts";
 import { caseDifferences, type Act } from "../timeline/verify-case.ts";
-import { contain, containAccount } from "./contain.ts";
+import { contain, containAccount, type ContainAccountOutcome, type Containment } from "./contain.ts";
 import { finish } from "./finish.ts";
-import { everyDataClass } from "./open.ts";
+import { everyDataClass, openIncident, writeIncident } from "./open.ts";
 
 const witnessOf = ({ ground }: TestService): Witness => ground.keyholders.operator.witness;
 
@@ -400,6 +401,49 @@ test("a stronger containment that follows is what stands, and the letter names i
   const report = (await service.call("GET", `${url}/report?format=json`, { cookies })).body;
   expect(JSON.stringify(report["drafts"])).toContain(`Since ${minuteOf(since!)} every password from before is refused`);
 });
+
+const bothWays: readonly (readonly [string, (service: TestService) => Promise<Containment | ContainAccountOutcome>])[] =
+  [
+    ["everybody", (service) => containNow(service)],
+    ["one account", async (service) => containOne(service, await service.account("ada@example.org", goodPassword))],
+  ];
+
+test.each(bothWays)(
+  "somebody opens a case in the same moment: containing %s is of that case, and does not fail",
+  async (_whom, containIt) => {
+    const service = await testService();
+    const { clock, random } = service.ground;
+    let opened: string | undefined;
+    const contained = await besideOpenTransaction(
+      service.ground.plainDb,
+      async (tx) => {
+        opened = (await writeIncident(tx, clock.now(), random, { reason: "seen on a forum" }, "test")).incidentId;
+      },
+      () => containIt(service),
+    );
+    expect(contained).toMatchObject({ kind: "contained", incidentId: opened, witness: "told" });
+    expect((await remembered(service, witnessOf(service))).intent).toBeNull();
+  },
+);
+
+test.each(bothWays)(
+  "somebody closes the case in the same moment: containing %s opens another, which people are told of",
+  async (_whom, containIt) => {
+    const service = await testService();
+    const opened = await openIncident(service.ground, { reason: "a false alarm" }, "test");
+    const contained = await besideOpenTransaction(
+      service.ground.plainDb,
+      (tx) => tx.run(`update incident set state = 'closed', closed_at = $1`, [new Date(service.clock.now())]),
+      () => containIt(service),
+    );
+    expect(contained).toMatchObject({ kind: "contained", witness: "told" });
+    expect(contained).not.toMatchObject({ incidentId: "incidentId" in opened && opened.incidentId });
+    expect((await caseOf(service))?.id).toBe("incidentId" in contained && contained.incidentId);
+    expect(await service.ground.plainDb.one(`select contained_at as at from incident where state = 'closed'`)).toEqual({
+      at: null,
+    });
+  },
+);
 
 test("ten at once take turns: ten epochs, one case, and the witness knows the last", async () => {
   const service = await testService();

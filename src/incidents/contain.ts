@@ -22,7 +22,14 @@ import { endOperatorLinks } from "../sessions/operator-link.ts";
 import type { StandingOperator } from "../wire/accounts.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { countRefused, countRefusedOf } from "./counts.ts";
-import { copiedSince, incidentInHand, keysCallForRefusal, readCopiedSince, writeIncident } from "./open.ts";
+import {
+  copiedSince,
+  holdIncidentInHand,
+  isCaseInHand,
+  keysCallForRefusal,
+  readCopiedSince,
+  writeIncident,
+} from "./open.ts";
 
 interface Needs {
   /** Connections that do not ask the witness first: containment commits even with the keyholder down. */
@@ -154,10 +161,10 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   const intent = await announceIntent(needs, kinds);
   const at = clock.now();
   const started = monotonicMs();
-  const committed = await unlessRolledBack(needs, intent, () =>
+  const committed = await carryOutIntent(needs, intent, () =>
     db.transaction(async (tx): Promise<Pick<InForce, "incidentId" | "reference" | "epoch" | "doubtedSince">> => {
       const epoch = await raiseFloors(tx, kinds, at, intent?.epoch ?? 0);
-      const inHand = await incidentInHand(tx);
+      const inHand = await holdIncidentInHand(tx);
       const incident =
         inHand === undefined
           ? await writeIncident(tx, at, random, { reason: order.reason }, order.operator)
@@ -237,16 +244,22 @@ async function announceIntent(
   }
 }
 
-/** Does what was announced. */
-async function unlessRolledBack<Result>(
+/**
+ * Runs the transaction that was announced. Once more if somebody opened a case at the moment at which it was opening one: the
+ * second time that case is in hand. An announcement whose transaction has failed is taken back.
+ */
+async function carryOutIntent<Result>(
   needs: Needs,
   intent: Intent | undefined,
-  work: () => Promise<Result>,
+  transaction: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await work();
+    return await transaction().catch((thrown: unknown) => {
+      if (!isCaseInHand(thrown)) throw thrown;
+      return transaction();
+    });
   } catch (thrown) {
-    // Only what certainly rolled back is taken back; an unknown outcome stays announced and is settled at next start.
+    // Only if it has certainly rolled back; an unknown outcome stays announced, and the next start settles it.
     if (!(thrown instanceof Fault && thrown.code === "DB_UNAVAILABLE")) await takeBackIntent(needs, intent);
     throw thrown;
   }
@@ -359,7 +372,7 @@ async function containAccountInTurn(
   const work = async (tx: Tx) => {
     // Two first containments at once would each open a case.
     await holdFloors(tx);
-    const inHand = await incidentInHand(tx);
+    const inHand = await holdIncidentInHand(tx);
     const doubtedSince = doubtedFrom(at, inHand === undefined ? null : await readCopiedSince(tx, inHand));
     const counted = await countRefusedOf(tx, accountId, at, doubtedSince);
     if (counted === undefined) return undefined;
@@ -387,7 +400,7 @@ async function containAccountInTurn(
     if (intent === undefined) await append(tx, at, { kind: "witness owed", incidentId, detail: { epoch } }, random);
     return { incidentId, reference: row.reference, epoch, counted };
   };
-  const contained = await unlessRolledBack(needs, intent, () => db.transaction(work));
+  const contained = await carryOutIntent(needs, intent, () => db.transaction(work));
   if (contained === undefined) {
     await takeBackIntent(needs, intent);
     return { kind: "no-such-account" };

@@ -49,7 +49,7 @@ export async function openIncident(
       return { kind: "opened" as const, ...opened };
     });
   } catch (thrown) {
-    if (sqlState(thrown) !== "23505") throw thrown;
+    if (!isCaseInHand(thrown)) throw thrown;
     const inHand = await incidentInHand(db);
     if (inHand === undefined) throw thrown;
     return { kind: "in-hand", incidentId: inHand };
@@ -61,6 +61,15 @@ export async function incidentInHand(tx: Tx): Promise<IncidentId | undefined> {
   const row = await tx.one<{ id: IncidentId }>(`select id from incident where state <> 'closed'`);
   return row?.id;
 }
+
+/** The same, held until the transaction ends: nobody closes it meanwhile, and one that is being closed is waited for. */
+export async function holdIncidentInHand(tx: Tx): Promise<IncidentId | undefined> {
+  const row = await tx.one<{ id: IncidentId }>(`select id from incident where state <> 'closed' for update`);
+  return row?.id;
+}
+
+/** Whether a transaction failed because another has opened a case, and only one is in hand at a time. */
+export const isCaseInHand = (thrown: unknown): boolean => sqlState(thrown) === "23505";
 
 /** Whether there is such a case, open or closed. Cases are never removed. */
 export const isIncident = async (tx: Tx, id: IncidentId): Promise<boolean> =>
