@@ -24,8 +24,10 @@ import { minuteOf } from "../kernel/clock.ts";
 import { writtenInstant } from "../mail/templates.ts";
 import { caseDifferences, type Act } from "../timeline/verify-case.ts";
 import { contain, containAccount, type ContainAccountOutcome, type Containment } from "./contain.ts";
+import { deadlineRules } from "./deadlines.ts";
 import { finish } from "./finish.ts";
 import { everyDataClass, openIncident, writeIncident } from "./open.ts";
+import { wouldContain } from "./would-contain.ts";
 
 const witnessOf = ({ ground }: TestService): Witness => ground.keyholders.operator.witness;
 
@@ -288,6 +290,35 @@ describe("a dry run", () => {
     const all = await containNow(service);
     expect(all.counted!.accounts).toBe(3);
     expect(all.counted!.passwords).toBe(2);
+  });
+
+  test("counts no session that has been signed out already, as by a renewal that signs out every device", async () => {
+    const service = await testService();
+    await service.account("ada@example.org", goodPassword);
+    const old = [
+      await service.signIn("ada@example.org", goodPassword),
+      await service.signIn("ada@example.org", goodPassword),
+    ];
+    const would = async () =>
+      (
+        await wouldContain(
+          {
+            db: service.ground.plainDb,
+            clock: service.clock,
+            wayOut: { leavesBy: "mailbox", contact: null, allowance: null, price: null },
+            deadlines: deadlineRules,
+          },
+          null,
+          { mode: "everyone-out", keepTools: false, account: undefined, withinMs: null, operator: "test" },
+        )
+      )?.counted?.sessions;
+    expect(await would()).toBe(2);
+    const password = "a fresh and longer sentence";
+    expect((await completeRenewal(service, await askRenewal(service, "ada@example.org"), password)).status).toBe(200);
+    expect(await opens(service, old[0]!)).toBe(false);
+    expect(await would()).toBe(0);
+    expect(await opens(service, await service.signIn("ada@example.org", password))).toBe(true);
+    expect(await would()).toBe(1);
   });
 
   test("what takes long to count keeps nobody from containing", async () => {

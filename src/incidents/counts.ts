@@ -21,7 +21,7 @@ const passkeysLeft = (of: string, since: string, epoch: string): string =>
 export async function countRefused(tx: Tx, floors: Floors, now: EpochMs, doubtedSince: EpochMs): Promise<Counts> {
   const row = await tx.one<Counts>(
     `select (select count(*) from password where epoch < $2) as passwords,
-            (select count(*) from session s join account a on a.id = s.account_id
+            (select count(*) from session s join account a on a.id = s.account_id and a.generation = s.generation
               where s.ended_at is null and s.expires_at > $1 and ${inUse("$1")}
                 and s.epoch < case s.class when 'browser' then $3::bigint when 'tv' then $4 when 'app' then $5 else $6 end
             ) as sessions,
