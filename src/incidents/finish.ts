@@ -11,10 +11,10 @@ interface Needs {
   readonly random: Random;
 }
 
-/** A walk looks again at least this often, so that a relay that came back is noticed. */
+/** A walk looks again after this at the latest, so that it notices a relay that came back. */
 const longestWaitMs = 5 * minuteMs;
 const shortestWaitMs = secondMs / 10;
-/** Where another walk has the letters. */
+/** How soon it looks again while another walk has letters that nobody has claimed. */
 const elsewhereMs = secondMs;
 
 export type Finish =
@@ -52,8 +52,15 @@ export async function finish({ db, clock, random }: Needs, incidentId: IncidentI
   });
   if (isFinished) return { kind: "finished" };
   if (await isPaused(db, incidentId)) return { kind: "paused" };
-  const left = await db.one<{ dueAt: Date | null; leaseUntil: Date | null; isFinished: boolean; isTold: boolean }>(
-    `select (select min(due_at) from letter where incident_id = $1 and state = 'deferred') as "dueAt",
+  const left = await db.one<{
+    isUnclaimed: boolean;
+    dueAt: Date | null;
+    leaseUntil: Date | null;
+    isFinished: boolean;
+    isTold: boolean;
+  }>(
+    `select exists (select from letter where incident_id = $1 and state = 'unclaimed') as "isUnclaimed",
+            (select min(due_at) from letter where incident_id = $1 and state = 'deferred') as "dueAt",
             (select min(lease_until) from letter where incident_id = $1 and state = 'claimed') as "leaseUntil",
             letters_finished_at is not null as "isFinished", notified_at is not null as "isTold"
        from incident where id = $1`,
@@ -63,7 +70,9 @@ export async function finish({ db, clock, random }: Needs, incidentId: IncidentI
   const next = [left.dueAt, left.leaseUntil].filter((date) => date !== null).map(fromDate);
   // The case has become about more accounts: starting the letters once more queues the walks again.
   if (!left.isTold && next.length === 0) return { kind: "paused" };
-  return { kind: "waiting", until: soonest(Math.min(...next, plus(now, elsewhereMs)) as EpochMs, now) };
+  // Another walk holds the ranges with the letters that nobody has claimed, and no row says when it gives one back.
+  if (left.isUnclaimed || next.length === 0) next.push(plus(now, elsewhereMs));
+  return { kind: "waiting", until: soonest(Math.min(...next) as EpochMs, now) };
 }
 
 /** When to look again for what is wanted then: neither at once nor hours later. */

@@ -4,9 +4,9 @@ import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startChunkingRelay, type ChunkingRelay } from "../../test/chunking-relay.ts";
 import { progressLine } from "../commands/follow-letters.ts";
 import type { IncidentId } from "../kernel/brand.ts";
-import { dayMs, hourMs, minuteMs, plus, sleep, systemClock, type Clock } from "../kernel/clock.ts";
+import { dayMs, fromDate, hourMs, minuteMs, plus, sleep, systemClock, toDate, type Clock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
-import { systemRandom } from "../kernel/random.ts";
+import { newId, systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Db } from "../db/db.ts";
 import { testDatabase } from "../db/test-database.ts";
@@ -153,6 +153,25 @@ test("what a walk had of deferred letters when it died is taken again, and count
   dying.reject(new Error("killed"));
   await first;
   expect(await expectSum(incidentId)).toMatchObject({ handedOver: 1, possiblyTwice: 1, waiting: 0 });
+});
+
+test("a walk whose letters are all put off looks again when the first is due, and at once for what nobody has claimed", async () => {
+  const [person] = await people(2);
+  relay.script(person!.address, { at: "rcpt", code: 450, text: "4.2.1 mailbox busy" }, "accept");
+  const incidentId = await campaign();
+  const now = systemClock.now();
+  const clock: Clock = { now: () => now };
+  const walked = await walkOnce(incidentId, { clock, pace: { ...pace, firstRetryMs: 2 * minuteMs } });
+  const due = await db.one<{ at: Date }>(`select due_at as at from letter where state = 'deferred'`);
+  expect(walked).toEqual({ kind: "waiting", until: fromDate(due!.at) });
+  // Another walk has the range of a letter that was never tried, and may give it back at any moment.
+  await db.run(`update letter set state = 'unclaimed', lease_until = null, due_at = null where state = 'handed over'`);
+  await db.run(`update campaign_shard set walked_at = null, walk_id = $1, lease_until = $2`, [
+    newId(systemRandom, now),
+    toDate(plus(now, minuteMs)),
+  ]);
+  expect(await walkOnce(incidentId, { clock })).toEqual({ kind: "waiting", until: plus(now, 1_000) });
+  expect(await expectSum(incidentId)).toMatchObject({ handedOver: 0, waiting: 2 });
 });
 
 test("a relay's later is believed for five days, then the letter counts as refused, and says so", async () => {
