@@ -12,6 +12,7 @@ import { fullnessOf, readLobbyFullness } from "../src/renewal/lobby/fullness.ts"
 import { enterBy, noCase, openLine, placesPerNetwork } from "../src/renewal/lobby/line.ts";
 import { readPlace, signPlace } from "../src/renewal/lobby/place.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { besideOpenTransaction } from "./open-transaction.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
 /**
@@ -205,6 +206,32 @@ describe("a place in line", () => {
     expect((await stand(place)).body["kind"]).toBe("in-line");
     await callEverybody();
   });
+});
+
+test("numbers that are on their way while a case is opened are of the line before, and move no counter of the new one", async () => {
+  const own = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => 0.001 } });
+  const asks = (number: number) =>
+    own.call("POST", "/api/renewals", { body: { address: `early-${number}@example.org` } });
+  for (let number = 0; number < 12; number++) await asks(number);
+  const { plainDb } = own.ground;
+  const stands = (caseId: IncidentId) => plainDb.one(`select given, called from lobby where case_id = $1`, [caseId]);
+  expect(own.web.lobby.state()).toMatchObject({ caseId: noCase, ...(await stands(noCase)) });
+  expect(own.web.lobby.state().given).toBeGreaterThan(3);
+  const late = await besideOpenTransaction(
+    plainDb,
+    (tx) => tx.run(`select 1 from lobby where case_id = $1 for update`, [noCase]),
+    () => asks(12),
+    async () => {
+      const order = { mode: "everyone-out", keepTools: false, reason: "a copy is for sale", operator: "test" } as const;
+      await contain(containNeedsOf(own.ground), order);
+      await own.web.lobby.advance();
+      expect(own.web.lobby.state()).toMatchObject({ given: 0, called: 0 });
+    },
+  );
+  expect(late.status).toBe(202);
+  const { caseId, given, called } = own.web.lobby.state();
+  expect(caseId).not.toBe(noCase);
+  expect({ given, called }).toEqual(await stands(caseId));
 });
 
 describe("how full the line is", () => {

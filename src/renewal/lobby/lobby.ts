@@ -170,9 +170,13 @@ export async function openLobby(
       asking = [];
       try {
         const askers = batch.map(({ from }) => from);
-        const taken = await takeNumbers(db, caseId, askers, clock.now());
-        line = { given: Math.max(line.given, taken.given), called: Math.max(line.called, taken.called) };
-        noted.given += taken.numbers.filter((number) => number !== null).length;
+        const asked = caseId;
+        const taken = await takeNumbers(db, asked, askers, clock.now());
+        // The counters of a line that was left meanwhile say nothing of the one that is in its place.
+        if (asked === caseId) {
+          line = { given: Math.max(line.given, taken.given), called: Math.max(line.called, taken.called) };
+          noted.given += taken.numbers.filter((number) => number !== null).length;
+        }
         batch.forEach(({ settle }, index) => settle(taken.numbers[index] ?? null));
       } catch (thrown) {
         for (const { fail } of batch) fail(thrown);
