@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startTestDns, type TestDns } from "../../test/dns-server.ts";
-import { populate } from "../../test/population.ts";
+import { populate, populateSynthetic } from "../../test/population.ts";
 import type { IncidentId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, minuteMs, plus, sleep, systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -21,7 +21,7 @@ import { notifyIncident } from "./notify.ts";
 import { openIncident } from "./open.ts";
 import { planCampaign, wayOutOf, type WayOut } from "./plan.ts";
 import { wouldContain } from "./would-contain.ts";
-import { readSurvey, surveyCampaign } from "./survey.ts";
+import { askForSurvey, readSurvey, surveyCampaign } from "./survey.ts";
 
 let keyholder: TestKeyholder;
 let web: KeyholderClient;
@@ -194,6 +194,30 @@ test("without a relay nothing is promised, and letters cost nothing", async () =
   const plan = await planned({ ...relayed, leavesBy: "mailbox", allowance: null }, await openCase());
   expect(plan.end).toMatchObject({ notBefore: null, isLikely: false });
   expect(plan.end.says).toContain("no letter leaves this machine");
+});
+
+test("a survey that comes on is not begun anew however long it takes, and one that has stood still for a minute is", async () => {
+  await populateSynthetic(db, { accounts: 1_500, at: plus(clock.now(), -dayMs) });
+  const incidentId = await openCase();
+  const surveys = async () => (await countJobs(db)).find(({ task }) => task === "campaign-survey")?.waiting ?? 0;
+  await askForSurvey(needs, incidentId);
+  expect(await surveys()).toBe(1);
+  await db.run(`delete from graphile_worker._private_jobs`);
+  const slowly = {
+    open: (...asked: Parameters<typeof mailer.open>) => {
+      clock.advance(50_000);
+      return askForSurvey(needs, incidentId).then(() => mailer.open(...asked));
+    },
+  };
+  const lookup = openLookup([dns.server]);
+  const sender = async () => ({ domain: "films.example", returnDomain: "films.example", relayHosts: [], keys: [] });
+  await surveyCampaign({ db, keyholder: slowly, clock, lookup, sender }, incidentId);
+  expect(await surveys()).toBe(0);
+  expect(await readSurvey(db, incidentId)).toMatchObject({ counted: 1_500, doneAt: clock.now() });
+  await db.run(`update campaign_survey set done_at = null where incident_id = $1`, [incidentId]);
+  clock.advance(61_000);
+  await askForSurvey(needs, incidentId);
+  expect(await surveys()).toBe(1);
 });
 
 test("accounts are counted per provider in batches, and no small domain or address is kept", async () => {

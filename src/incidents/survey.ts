@@ -18,7 +18,6 @@ export interface ProviderCount {
 
 /** What the worker found out for a plan: it opens addresses and asks the DNS, which neither web nor a command does. */
 export interface Survey {
-  readonly askedAt: EpochMs;
   /** Accounts looked at so far. */
   readonly counted: number;
   /** Null while it is being made. */
@@ -29,18 +28,18 @@ export interface Survey {
 }
 
 export async function readSurvey(tx: Tx, incidentId: IncidentId): Promise<Survey | undefined> {
-  const row = await tx.one<Omit<Survey, "askedAt" | "doneAt"> & { askedAt: Date; doneAt: Date | null }>(
-    `select asked_at as "askedAt", counted, done_at as "doneAt", providers, findings
+  const row = await tx.one<Omit<Survey, "doneAt"> & { doneAt: Date | null }>(
+    `select counted, done_at as "doneAt", providers, findings
        from campaign_survey where incident_id = $1`,
     [incidentId],
   );
   if (row === undefined) return undefined;
-  return { ...row, askedAt: fromDate(row.askedAt), doneAt: row.doneAt === null ? null : fromDate(row.doneAt) };
+  return { ...row, doneAt: row.doneAt === null ? null : fromDate(row.doneAt) };
 }
 
 /** A survey older than this is made again when a plan is asked for. */
 const freshMs = 10 * minuteMs;
-/** One that was asked for and does not come on is asked for again. */
+/** One that has not come on for so long is asked for again. */
 const patienceMs = minuteMs;
 
 /** Asks the worker for a survey unless a fresh one is there or on its way. */
@@ -108,7 +107,12 @@ export async function surveyCampaign(
     after = page.last;
     if (clock.now() >= notedAt + noteEveryMs) {
       notedAt = clock.now();
-      await db.run(`update campaign_survey set counted = $2 where incident_id = $1`, [incidentId, counted]);
+      // As if asked for now: what comes on is not begun anew.
+      await db.run(`update campaign_survey set counted = $2, asked_at = $3 where incident_id = $1`, [
+        incidentId,
+        counted,
+        toDate(notedAt),
+      ]);
     }
   }
   const findings = await judgeSender(lookup, await sender());
