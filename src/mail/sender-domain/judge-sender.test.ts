@@ -78,7 +78,10 @@ test.each<[string, Records["txt"], Finding["verdict"], RegExp]>([
   ["another's alone", ["v=spf1 ip4:198.51.100.1 -all"], "bad", /does not name .* \(fail\)/],
   ["another's, softly", ["v=spf1 ip4:198.51.100.1 ~all"], "weak", /\(softfail\)/],
   ["a mistake", ["v=spf1 ip5:198.51.100.1 -all"], "bad", /cannot be used/],
+  ["a mistake behind what lets us", ["v=spf1 ip4:192.0.2.7 inclde:_spf.relay.example -all"], "bad", /cannot be used/],
   ["a range that is none", ["v=spf1 ip4:198.51.100.1/40 -all"], "bad", /cannot be used/],
+  ["one behind what lets us", ["v=spf1 ip4:192.0.2.7 ip4:198.51.100.1/40 -all"], "bad", /cannot be used/],
+  ["a host that is none", ["v=spf1 ip4:192.0.2.7 a:relay.example/24/24 -all"], "bad", /cannot be used/],
   ["an include of nothing", ["v=spf1 include:nothing.example -all"], "bad", /cannot be used/],
   ["a macro", ["v=spf1 include:%{i}._spf.relay.example -all"], "unknown", /not known here/],
 ])("SPF: %s", async (_, txt, verdict, found) => {
@@ -96,6 +99,15 @@ test("an SPF record that includes itself, or asks more than ten look-ups, ends a
   expect(await checkSpf(lookup, "chain0.example", ["192.0.2.7"])).toBe("permerror");
   // The same with fewer: it is the number that breaks it.
   expect(await checkSpf(lookup, "chain3.example", ["192.0.2.7"])).toBe("pass");
+});
+
+test("an SPF record that names more than ten mail servers by mx is broken, and one of ten is not", async () => {
+  const exchanges = Array.from({ length: 11 }, (_, each) => `mx${each}.example`);
+  for (const exchange of exchanges) dns.set(exchange, { a: ["192.0.2.7"] });
+  dns.set("many.example", { txt: ["v=spf1 mx -all"], mx: exchanges });
+  dns.set("ten.example", { txt: ["v=spf1 mx -all"], mx: exchanges.slice(0, 10) });
+  expect(await checkSpf(lookup, "ten.example", ["192.0.2.7"])).toBe("pass");
+  expect(await checkSpf(lookup, "many.example", ["192.0.2.7"])).toBe("permerror");
 });
 
 test("SPF by a, mx, redirect and IPv6 is understood", async () => {

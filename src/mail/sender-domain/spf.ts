@@ -23,6 +23,8 @@ export type SpfResult =
 /** RFC 7208 section 4.6.4: terms that ask the DNS, over all records together; and how many of those may come back empty. */
 const mostLookups = 10;
 const mostVoid = 2;
+/** Mail servers of one name, in the same section. */
+const mostHosts = 10;
 
 const bareRecord = /^v=spf1(?:\s|$)/i;
 
@@ -73,14 +75,15 @@ async function evaluate(
   const [record] = records;
   if (record === undefined) return "none";
   const terms = record.split(/\s+/).slice(1).filter(Boolean);
+  // All of them before any is evaluated: a mistake anywhere makes the whole record unusable (RFC 7208 section 4.6).
+  const mechanisms = terms.filter((each) => !/^[a-z][a-z0-9_.-]*=/i.test(each)).map(readMechanism);
   let restsOnUnknown = false;
-  for (const term of terms.filter((each) => !/^[a-z][a-z0-9_.-]*=/i.test(each))) {
-    const [, sign = "", name = "", rest = ""] = /^([+?~-]?)([a-z0-9]+)(.*)$/i.exec(term) ?? [];
-    const result = qualifiers[sign === "" ? "+" : sign] ?? "pass";
-    const matched = await matches(lookup, name.toLowerCase(), rest, domain, address, spent, depth);
+  for (const mechanism of mechanisms) {
+    const { name, result } = mechanism;
+    const matched = await matches(lookup, mechanism, domain, address, spent, depth);
     if (matched === "unknown") restsOnUnknown = true;
     if (matched === true) {
-      if (name.toLowerCase() !== "all") return result;
+      if (name !== "all") return result;
       if (result === "pass") return "open";
       // Without an address nothing before could match: that the rest is refused says nothing of us.
       return restsOnUnknown || address === undefined ? "unknown" : result;
@@ -94,25 +97,64 @@ async function evaluate(
   return redirected;
 }
 
+/** One term of a record that may match an address, such as `-ip4:192.0.2.0/28`. */
+interface Mechanism {
+  /** In lower case. */
+  readonly name: string;
+  /** What the record says of an address that matches. */
+  readonly result: SpfResult;
+  /** What stands after the colon: a domain, or an address with the length of its prefix. Empty without. */
+  readonly target: string;
+  /** Lengths of prefixes after `a` and `mx`, for IPv4 and IPv6. */
+  readonly four: string | undefined;
+  readonly six: string | undefined;
+}
+
+/** Throws for a term that is none, and for one whose range is none (RFC 7208 section 12, its grammar). */
+function readMechanism(term: string): Mechanism {
+  const [, sign = "", written = "", rest = ""] = /^([+?~-]?)([a-z0-9]+)(.*)$/i.exec(term) ?? [];
+  const name = written.toLowerCase();
+  const result = qualifiers[sign === "" ? "+" : sign] ?? "pass";
+  const form = forms.get(name)?.exec(rest);
+  if (form == null) throw new Unusable("permerror");
+  const [, target = "", four, six] = form;
+  if (name === "ip4" || name === "ip6") rangeOf(target, name);
+  if (Number(four ?? 0) > 32 || Number(six ?? 0) > 128) throw new Unusable("permerror");
+  return { name, result, target, four, six };
+}
+
+const noTarget = /^$/;
+const oneTarget = /^:(.+)$/;
+const hosts = /^(?::([^/]+))?(?:\/(\d{1,3}))?(?:\/\/(\d{1,3}))?$/;
+/** What may stand behind the name of each mechanism. */
+const forms: ReadonlyMap<string, RegExp> = new Map([
+  ["all", noTarget],
+  ["ip4", oneTarget],
+  ["ip6", oneTarget],
+  ["include", oneTarget],
+  ["exists", oneTarget],
+  ["a", hosts],
+  ["mx", hosts],
+  ["ptr", /^(?::(.+))?$/],
+]);
+
 async function matches(
   lookup: Lookup,
-  name: string,
-  rest: string,
+  { name, target, four, six }: Mechanism,
   domain: string,
   address: string | undefined,
   spent: Spent,
   depth: number,
 ): Promise<boolean | "unknown"> {
-  const [, target = "", four, six] = /^(?::([^/]+))?(?:\/(\d{1,3}))?(?:\/\/(\d{1,3}))?$/.exec(rest) ?? [];
   switch (name) {
     case "all":
       return true;
     case "ip4":
     case "ip6":
-      return address !== undefined && within(address, rest.slice(1), name);
+      return address !== undefined && within(address, target);
     case "include": {
       spend(spent, depth);
-      const included = await evaluate(lookup, plainName(rest.slice(1)), address, spent, depth + 1);
+      const included = await evaluate(lookup, plainName(target), address, spent, depth + 1);
       // RFC 7208 section 5.2: a record that is included and is not there is a mistake.
       if (included === "none") throw new Unusable("permerror");
       return included === "pass" || included === "open" ? true : included === "unknown" ? "unknown" : false;
@@ -120,17 +162,16 @@ async function matches(
     case "a":
     case "mx": {
       spend(spent, depth);
-      const hosts = await hostsOf(lookup, name, target === "" ? domain : plainName(target), spent);
       const found: string[] = [];
-      for (const host of hosts) found.push(...(await addressesOf(lookup, host, spent)));
+      for (const host of await hostsOf(lookup, name, target === "" ? domain : plainName(target), spent)) {
+        found.push(...(await addressesOf(lookup, host, spent)));
+      }
       return address !== undefined && found.some((each) => within(address, withPrefix(each, four, six)));
     }
-    case "exists":
-    case "ptr":
+    default:
+      // `exists` and `ptr`, which rest on the letter at hand and on the relay's own name.
       spend(spent, depth);
       return "unknown";
-    default:
-      throw new Unusable("permerror");
   }
 }
 
@@ -153,8 +194,8 @@ async function hostsOf(lookup: Lookup, name: "a" | "mx", domain: string, spent: 
     countVoid(spent);
     return [];
   }
-  // RFC 7208 section 4.6.4: at most ten.
-  return answered.values.slice(0, 10).map(({ exchange }) => exchange);
+  if (answered.values.length > mostHosts) throw new Unusable("permerror");
+  return answered.values.map(({ exchange }) => exchange);
 }
 
 async function addressesOf(lookup: Lookup, host: string, spent: Spent): Promise<readonly string[]> {
@@ -172,13 +213,25 @@ function countVoid(spent: Spent): void {
 const withPrefix = (address: string, four: string | undefined, six: string | undefined): string =>
   isIP(address) === 4 ? `${address}/${four ?? 32}` : `${address}/${six ?? 128}`;
 
-function within(address: string, range: string, only?: "ip4" | "ip6"): boolean {
-  const [network = "", bitsText] = range.split("/");
+interface Range {
+  readonly network: string;
+  readonly bits: number;
+  readonly family: "ipv4" | "ipv6";
+}
+
+/** `192.0.2.0/28` or `2001:db8::/32`. Throws for what is none, or is of another family than `only`. */
+function rangeOf(text: string, only?: "ip4" | "ip6"): Range {
+  const [, network = "", bitsText] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const family = isIP(network) === 4 ? "ipv4" : "ipv6";
   const longest = family === "ipv4" ? 32 : 128;
-  const bits = bitsText === undefined ? longest : Number(bitsText);
-  const isRange = isIP(network) !== 0 && Number.isInteger(bits) && bits >= 0 && bits <= longest;
-  if (!isRange || (only !== undefined && (only === "ip4") !== (family === "ipv4"))) throw new Unusable("permerror");
+  const bits = Number(bitsText ?? longest);
+  const isOther = only !== undefined && (only === "ip4") !== (family === "ipv4");
+  if (isIP(network) === 0 || bits > longest || isOther) throw new Unusable("permerror");
+  return { network, bits, family };
+}
+
+function within(address: string, range: string): boolean {
+  const { network, bits, family } = rangeOf(range);
   const list = new BlockList();
   list.addSubnet(network, bits, family);
   return isIP(address) === (family === "ipv4" ? 4 : 6) && list.check(address, family);
