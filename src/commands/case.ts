@@ -1,8 +1,18 @@
 import type { IncidentId } from "../kernel/brand.ts";
 import type { Ground } from "../app.ts";
 import { listIncidents } from "../incidents/status.ts";
+import { longestTexts } from "../wire/incidents.ts";
 import { textOf, type Call, type Outcome } from "./command.ts";
 import { withGround, withReadingGround } from "./ground.ts";
+
+/** Why a text is none for the case file: it would be longer than one that comes over HTTP may be. */
+export const refuseTooLong = (
+  text: string | undefined,
+  name: keyof typeof longestTexts,
+): Extract<Outcome, { readonly kind: "usage" }> | undefined =>
+  (text ?? "").length > longestTexts[name]
+    ? { kind: "usage", error: `--${name} is at most ${longestTexts[name]} characters` }
+    : undefined;
 
 export const idOption = { incident: { type: "string" } } as const;
 export const idHelp = ["--incident ID", "this case; the one in hand unless given"] as const;

@@ -14,13 +14,12 @@ import { rotateKeys } from "../rotation/rotate.ts";
 import { listIncidents } from "../incidents/status.ts";
 import type { Plan } from "../wire/campaign.ts";
 import type { Contained } from "../wire/incidents.ts";
+import { refuseTooLong } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { diskLines } from "./disk-lines.ts";
 import { expectTables, withContainmentGround, withGround } from "./ground.ts";
 
 const operator = "host" as const;
-/** As over HTTP: it stands in the record, and on the first line of the report. */
-export const longestReason = 500;
 
 /** `given`: the options that a dry run was given, for the command that it leads to. */
 function containedLines(contained: Contained, { isTelling = false, given = "" } = {}): string[] {
@@ -130,9 +129,8 @@ async function runContain(call: Call): Promise<Outcome> {
   // A blank one is none: it stands in the record for good, and in the letter's draft.
   const given = textOf(values, "reason")?.trim();
   const reason = given === "" ? undefined : given;
-  if (reason !== undefined && reason.length > longestReason) {
-    return { kind: "usage", error: `--reason is at most ${longestReason} characters` };
-  }
+  const tooLong = refuseTooLong(reason, "reason");
+  if (tooLong !== undefined) return tooLong;
   const accountText = textOf(values, "account");
   const account = parseId<AccountId>(accountText);
   if (accountText !== undefined && account === undefined)

@@ -19,7 +19,7 @@ import type { IncidentStatus, LetterSum } from "../wire/incidents.ts";
 import type { SignalSum } from "../wire/signals.ts";
 import { containCommand } from "./contain.ts";
 import { amendCommand, openCommand } from "./open-case.ts";
-import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead } from "./case.ts";
+import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead, refuseTooLong } from "./case.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { diskLines } from "./disk-lines.ts";
 import { withGround, withReadingGround } from "./ground.ts";
@@ -275,6 +275,8 @@ export const incidentCommands: readonly Command[] = [
           error: "--what, --closed-at (ISO 8601) and --evidence are needed",
         } as const);
       }
+      const tooLong = refuseTooLong(what, "what") ?? refuseTooLong(evidence, "evidence");
+      if (tooLong !== undefined) return Promise.resolve(tooLong);
       // In UTC: it is signed as it is written, and compared by whoever checks the report elsewhere.
       const closedAt = toIso(instant);
       return onCase(call, async (ground, id) => {
@@ -311,13 +313,11 @@ export const incidentCommands: readonly Command[] = [
           hint: "houselights incident status lists the items",
         } as const);
       }
+      const note = textOf(call.values, "note") ?? "";
+      const tooLong = refuseTooLong(note, "note");
+      if (tooLong !== undefined) return Promise.resolve(tooLong);
       return onCase(call, async (ground, id) => {
-        const outcome = await recordReview(
-          ground,
-          id,
-          { item, state, note: textOf(call.values, "note") ?? "" },
-          operator,
-        );
+        const outcome = await recordReview(ground, id, { item, state, note }, operator);
         return outcome === "recorded"
           ? { kind: "done", lines: ["recorded"] }
           : {

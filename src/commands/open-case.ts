@@ -6,9 +6,8 @@ import { readInstant, toIso } from "../kernel/clock.ts";
 import { amendIncident } from "../incidents/amend.ts";
 import { everyDataClass, openIncident } from "../incidents/open.ts";
 import { noCase, toldRefusal } from "../incidents/refusals.ts";
-import type { AmendIncident, OpenIncident } from "../wire/incidents.ts";
+import { longestTexts, type AmendIncident, type OpenIncident } from "../wire/incidents.ts";
 import { idHelp, idOption, onCase } from "./case.ts";
-import { longestReason } from "./contain.ts";
 import { textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { withGround } from "./ground.ts";
 
@@ -48,12 +47,13 @@ const usage = (error: string, hint?: string) => ({ kind: "usage", error, ...(hin
 /** What the options say of the theft, in the words of the wire; or what is wrong with them. */
 function readFacts(values: Call["values"]): Known | Extract<Outcome, { kind: "usage" }> {
   const order: Known = {};
-  for (const [name, field, longest] of [
-    ["found-by", "foundBy", 200],
-    ["found-how", "foundHow", longestReason],
+  for (const [name, field] of [
+    ["found-by", "foundBy"],
+    ["found-how", "foundHow"],
   ] as const) {
     const text = textOf(values, name)?.trim();
     if (text === undefined) continue;
+    const longest = longestTexts[field];
     if (text === "" || text.length > longest) return usage(`--${name} is a text of at most ${longest} characters`);
     order[field] = text;
   }
@@ -94,8 +94,8 @@ async function runOpen(call: Call): Promise<Outcome> {
     return usage(`--alarm and --${besides} exclude each other: the case says what the alarm says`);
   }
   const reason = textOf(call.values, "reason")?.trim() ?? "";
-  if (reason === "" || reason.length > longestReason)
-    return usage(`--reason is needed, at most ${longestReason} characters`);
+  if (reason === "" || reason.length > longestTexts.reason)
+    return usage(`--reason is needed, at most ${longestTexts.reason} characters`);
   const known = readFacts(call.values);
   if ("kind" in known) return known;
   const order: OpenIncident = { reason, ...known };

@@ -100,7 +100,9 @@ async function runWitness({ log, values, say }: Call): Promise<Outcome> {
   if (pem.some((option) => values[option] !== undefined) && (cert === undefined || key === undefined)) {
     return { kind: "usage", error: "--tls-cert and --tls-key come together, and must be readable", hint };
   }
-  const policy = readPolicy(await readFile(logs, "utf8").catch(() => "unreadable"));
+  const text = await readFile(logs, "utf8").catch(() => undefined);
+  if (text === undefined) return { kind: "refused", error: "--logs: the file cannot be read", hint };
+  const policy = readPolicy(text);
   if ("wrong" in policy)
     return { kind: "refused", error: `--logs: ${policy.wrong}`, hint: "its form is C2SP tlog-policy" };
   if (policy.logs.length === 0) return { kind: "refused", error: "--logs names no log", hint };

@@ -38,6 +38,8 @@ test("an option that is given twice is refused by name, unless it may be; nobody
   expect(proofs).toMatchObject({ code: 2, error: expect.stringMatching(/^error: one: it cannot be read/) });
 });
 
+const closed = ["--closed-at", "2026-11-22T22:00:00Z"];
+
 test.each([
   [
     ["contain", "--account", "00000000-0000-7000-8000-000000000000", "--keep-tools", "--yes"],
@@ -60,6 +62,9 @@ test.each([
   [["amend", "--reason", "another"], "unknown option '--reason'"],
   [["amend", "--copied-at", "yesterday"], "an instant is not ISO 8601"],
   [["notify", "--to", "00000000-0000-7000-8000-000000000000", "--yes"], "--to goes with --test"],
+  [["way-in", "--what", "x".repeat(1_001), ...closed, "--evidence", "a ticket"], "--what is at most 1000 characters"],
+  [["way-in", "--what", "a key", ...closed, "--evidence", "x".repeat(2_001)], "--evidence is at most 2000 characters"],
+  [["review", "keys", "--state", "done", "--note", "x".repeat(1_001)], "--note is at most 1000 characters"],
 ])("incident %j is refused before anything is touched", async (words, why) => {
   expect(await said("incident", ...words)).toMatchObject({
     code: 2,
@@ -131,6 +136,8 @@ test("a witness says in words what cannot be opened, read or made", async () => 
     expect(listening.error).toMatch(/^error: --listen: nothing can be opened there \(EADDRINUSE\)/);
     const placed = await witness("logs/witness");
     expect(placed.error).toMatch(/^error: --folder cannot be written: a part of its path is no folder/);
+    const unread = await said("timeline", "witness", "--folder", "witness", "--name", "w.example", "--logs", "nowhere");
+    expect(unread.error).toMatch(/^error: --logs: the file cannot be read\n/);
     const free = ["--listen", "127.0.0.1:0"];
     const tls = await witness("witness", ...free, "--tls-cert", "logs", "--tls-key", "logs");
     expect(tls.error).toMatch(/^error: --tls-cert and --tls-key are no certificate/);

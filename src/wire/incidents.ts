@@ -19,15 +19,25 @@ export const DataClass = Type.Union([
 ]);
 export type DataClass = Static<typeof DataClass>;
 
+/** How long the texts of a case file may be, in characters: they stand in the record, which is signed, and in the report. */
+export const longestTexts = {
+  reason: 500,
+  foundBy: 200,
+  foundHow: 500,
+  what: 1_000,
+  evidence: 2_000,
+  note: 1_000,
+} as const;
+
 /** Of several lines, if need be. */
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, format: "lines" });
 
 /** POST /api/incidents: opens a case. */
 export const OpenIncident = Closed({
-  reason: text(500),
+  reason: text(longestTexts.reason),
   foundAt: Type.Optional(SentInstant),
-  foundBy: Type.Optional(text(200)),
-  foundHow: Type.Optional(text(500)),
+  foundBy: Type.Optional(text(longestTexts.foundBy)),
+  foundHow: Type.Optional(text(longestTexts.foundHow)),
   copiedAt: Type.Optional(SentInstant),
   dataClasses: Type.Optional(Type.Array(DataClass, { maxItems: 6, uniqueItems: true })),
   keysReachable: Type.Optional(Type.Union([Type.Literal("no"), Type.Literal("unknown"), Type.Literal("yes")])),
@@ -147,11 +157,15 @@ export const ReviewItem = Closed({
 });
 
 /** PUT /api/incidents/{id}/way-in and PUT /api/incidents/{id}/review */
-export const RecordWayIn = Closed({ what: text(1000), closedAt: SentInstant, evidence: text(2000) });
+export const RecordWayIn = Closed({
+  what: text(longestTexts.what),
+  closedAt: SentInstant,
+  evidence: text(longestTexts.evidence),
+});
 export const RecordReview = Closed({
   item: text(50),
   state: Type.Union([Type.Literal("done"), Type.Literal("explained"), Type.Literal("todo")]),
-  note: Type.Optional(Type.String({ maxLength: 1000, format: "lines" })),
+  note: Type.Optional(Type.String({ maxLength: longestTexts.note, format: "lines" })),
 });
 
 /** POST /api/incidents/{id}/close: everything may come with it, or have been recorded before. */
