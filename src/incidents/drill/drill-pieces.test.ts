@@ -1,12 +1,16 @@
+import { PassThrough } from "node:stream";
+import { finished } from "node:stream/promises";
 import { expect, test } from "vitest";
 import { chooseCrowd, hoursUntil } from "./crowd.ts";
 import { readDeliveryReport } from "../../mail/delivery-report.ts";
 import { deliveryReport } from "./late-bounces.ts";
+import { judge } from "./judge.ts";
 import { codeIn, plainTextOf } from "./mail-text.ts";
 import { askProviders, comesBack, domainsInTurn, isUnknown, providers } from "./providers.ts";
-import { busiest } from "./result.ts";
+import { busiest, type Measured } from "./result.ts";
 import { killSchedule } from "./schedule.ts";
 import { seeded } from "./seeded.ts";
+import { gather } from "./service.ts";
 
 const size = { kills: 40, letters: 1_000, returns: 300 };
 
@@ -69,6 +73,35 @@ test("a code is found in a letter, in whichever way the text was encoded", () =>
   );
   expect(codeIn(plainTextOf(letter("base64", Buffer.from(words).toString("base64"))))).toBe("BCDFG-HJKLM");
   expect(codeIn("no code here, HL-BCDF-GHJK")).toBeUndefined();
+});
+
+test("what a command prints is gathered whole, also where a character's bytes come in two pieces", async () => {
+  const stream = new PassThrough();
+  const text = gather(stream);
+  const bytes = Buffer.from("お知らせ");
+  for (let at = 0; at < bytes.length; at++) stream.write(bytes.subarray(at, at + 1));
+  stream.end();
+  await finished(stream);
+  expect(text()).toBe("お知らせ");
+});
+
+test("a thief who has tried no password shows nothing of the promise about passwords", () => {
+  const tries = { tokens: 5, passwords: 1, letIn: 0 };
+  const numbers =
+    "containCommitMs triedByDevices servedOld looks wrongLooks lost duplicates inFlight returned reportsTaken renewed " +
+    "expectedBack places again devices returnsTried returnsLost";
+  // For the other promises: nothing was counted.
+  const others = {
+    ...Object.fromEntries(numbers.split(" ").map((name) => [name, 0])),
+    ...Object.fromEntries(
+      ["killed", "darkMs", "strange", "reportsRefused", "failedCommands"].map((name) => [name, []]),
+    ),
+    thiefBefore: { ...tries, letIn: 6 },
+  } as unknown as Measured;
+  const isHeld = (thief: Measured["thief"]) =>
+    judge({ ...others, thief }).find(({ promise }) => promise.startsWith("P3 "))?.held;
+  expect(isHeld(tries)).toBe(true);
+  expect(isHeld({ ...tries, passwords: 0 })).toBe(false);
 });
 
 test("the busiest stretch is the one with most in it", () => {

@@ -4,7 +4,7 @@ import type { Held, Measured } from "./result.ts";
 const figure = (value: number): string => value.toLocaleString("en");
 
 /** Our own player is dark within two seconds (P7). */
-export const darkWithinMs = 2_000;
+const darkWithinMs = 2_000;
 
 /** Each promise that the drill can hold the service to, with what was counted. */
 export function judge(measured: Measured): Held[] {
@@ -28,7 +28,7 @@ export function judge(measured: Measured): Held[] {
     },
     {
       promise: "P3 the old password is never accepted again",
-      held: thief.letIn === 0,
+      held: thief.passwords > 0 && thief.letIn === 0,
       how: `${figure(thief.passwords)} tries`,
     },
     {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { PoolConfig } from "pg";
 import { sleep } from "../../kernel/clock.ts";
@@ -31,6 +32,15 @@ export interface CommandRan {
   readonly exitCode: number | null;
   readonly out: string;
   readonly err: string;
+}
+
+/** Gathers the text that a stream brings, also where a character's bytes come in two pieces. @returns what gives it, as far as it has come. */
+export function gather(stream: Readable): () => string {
+  let text = "";
+  stream.setEncoding("utf8").on("data", (piece: string) => {
+    text += piece;
+  });
+  return () => text;
 }
 
 const program = fileURLToPath(new URL("../../cli.ts", import.meta.url));
@@ -102,10 +112,8 @@ export async function startService({
       sweeper.watch(run);
       // That it was ended by the signal: `close` follows.
       run.once("error", () => undefined);
-      let [out, err] = ["", ""];
-      run.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
-      run.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));
-      run.once("close", (exitCode) => resolve({ exitCode, out, err }));
+      const [out, err] = [gather(run.stdout), gather(run.stderr)];
+      run.once("close", (exitCode) => resolve({ exitCode, out: out(), err: err() }));
     });
 
   // The running service's server is used, and left alone.
