@@ -1,15 +1,5 @@
 import type { IncidentId } from "../kernel/brand.ts";
-import {
-  dayMs,
-  hourMs,
-  minuteOf,
-  parseInstant,
-  plus,
-  toDate,
-  toIso,
-  type Clock,
-  type EpochMs,
-} from "../kernel/clock.ts";
+import { hourMs, minuteOf, parseInstant, plus, toDate, toIso, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
 import { lettersLeaveBy, type Config } from "../config/config.ts";
 import type { LetterPrice, RelayAllowance } from "../config/mail-settings.ts";
@@ -20,6 +10,7 @@ import { deadlinesOf, type Deadline, type DeadlineRule } from "./deadlines.ts";
 import { letterLacks, type LetterSettings } from "./letter-lacks.ts";
 import { rareReadingOf, type RareReadingNeeds } from "./rare-reading.ts";
 import { accountsInScope } from "./scope.ts";
+import { spanWords } from "./span-words.ts";
 import type { Survey } from "./survey.ts";
 
 /** What is known of the way out before anything is sent. */
@@ -298,12 +289,12 @@ function judgeDeadline({ rule, title, whom, dueAt, state }: Deadline, end: Plan[
     return { ...limit, outlook: "not known", kind: "no end", says: "no end is known, so neither is this" };
   }
   const leftMs = parseInstant(dueAt) - parseInstant(notBefore);
-  const days = numbered(Math.floor(Math.abs(leftMs) / dayMs), "day");
+  const span = spanWords(Math.abs(leftMs));
   if (leftMs < 0) {
-    const says = `the letters end ${days} after it at the earliest`;
+    const says = `the letters end ${span} after it at the earliest`;
     return { ...limit, outlook: "cannot be met", kind: "too late", says };
   }
-  if (isLikely) return { ...limit, outlook: "can be met", kind: "to spare", says: `with ${days} to spare` };
+  if (isLikely) return { ...limit, outlook: "can be met", kind: "to spare", says: `with ${span} to spare` };
   const says = "nothing known speaks against it, and nothing is promised";
   return { ...limit, outlook: "not known", kind: "unpromised", says };
 }

@@ -1,9 +1,10 @@
-import { dayMs, hourMs, minuteMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
+import { dayMs, hourMs, parseInstant, plus, toIso, type EpochMs } from "../kernel/clock.ts";
 import { numbered } from "../kernel/numbered.ts";
 import type { Report } from "../wire/report.ts";
 import { copySection } from "./report-copy.ts";
 import { keyUseSection } from "./report-key-use.ts";
 import { cell, head, number, page, section, text } from "./report-markup.ts";
+import { spanWords } from "./span-words.ts";
 
 /**
  * The report as one self-contained page: no script, nothing fetched, charts as inline SVG, readable on A4 and on a
@@ -49,7 +50,7 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
   const lines = [
     incident.containedAt === null
       ? bad("The theft is not contained.")
-      : `Contained ${instant(incident.containedAt)}, ${minutesBetween(incident.foundAt, incident.containedAt)} after it was found.`,
+      : `Contained ${instant(incident.containedAt)}, ${sinceFound(incident.foundAt, incident.containedAt)}.`,
     sent === null
       ? "Nobody has been told by letter yet."
       : `${number(sent.sum.handedOver)} of ${numbered(sent.sum.scope, "letter")} handed over; ${sent.sum.waiting === 0 ? "none waits" : `waiting: ${number(sent.sum.waiting)}`}. ` +
@@ -70,9 +71,9 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
     .join("")}</section>`;
 }
 
-function minutesBetween(from: string, to: string): string {
-  const minutes = Math.max(0, Math.round((parseInstant(to) - parseInstant(from)) / minuteMs));
-  return minutes === 0 ? "less than a minute" : numbered(minutes, "minute");
+function sinceFound(foundAt: string, containedAt: string): string {
+  const ms = parseInstant(containedAt) - parseInstant(foundAt);
+  return `${spanWords(Math.abs(ms))} ${ms < 0 ? "before" : "after"} it was found`;
 }
 
 /** When the copy was made, as far as the case knows. */
