@@ -240,7 +240,7 @@ export const fr: Catalogue = {
   }),
   testSend: {
     subject: "Essai",
-    note: "Ceci est un essai du message ci-dessous. Vous êtes la seule personne à l’avoir reçue.",
+    note: "Ceci est un essai du message ci-dessous. Vous êtes la seule personne à l’avoir reçu.",
   },
   neverAsks: ({ service }) =>
     `Personne de ${service} ne vous demandera jamais votre mot de passe ni un numéro de carte, ni par e-mail ni par téléphone.`,
