@@ -8,6 +8,7 @@ import type { NoteTry } from "../http/tries.ts";
 import { enqueue } from "../jobs/jobs.ts";
 import { parseAddress, type AddressRefusal } from "../mail/address.ts";
 import { sealLetter } from "../mail/sealed-letter.ts";
+import { codeValidHours } from "../mail/templates.ts";
 import { append } from "../timeline/append.ts";
 import type { Locale } from "../wire/common.ts";
 import { addAddress, addressPlace, createAccount, findAccount, namePlace } from "../accounts/accounts.ts";
@@ -22,7 +23,7 @@ import { sealNewPassword, storePassword, type SealedPassword } from "./passwords
 export const codeLength = 10;
 export const codeTries = 5;
 /** NIST SP 800-63B-4 section 4.2.1.2: a mailed confirmation code lives at most 24 hours. */
-export const codeLifetimeMs = 24 * hourMs;
+export const codeLifetimeMs = codeValidHours * hourMs;
 
 interface Needs {
   readonly db: Db;

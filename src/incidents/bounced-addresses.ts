@@ -3,7 +3,7 @@ import { dayMs, plus, toDate, type EpochMs } from "../kernel/clock.ts";
 import type { Tx } from "../db/db.ts";
 
 /** An address that bounced for good gets no campaign's letter for so long; renewal mail always. */
-export const suppressedForMs = 180 * dayMs;
+const suppressedForMs = 180 * dayMs;
 
 /** Addresses of these accounts that no campaign writes to, because a letter to them came back for good not long ago. */
 export async function bouncedAddresses(

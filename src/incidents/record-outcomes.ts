@@ -149,7 +149,7 @@ function entryOf(
 }
 
 /** `250`, `450 4.2.1`: the relay's answer without its words; `none` when it gave no answer. */
-export const replyClass = (reply: string): string =>
+const replyClass = (reply: string): string =>
   /^([245]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?\b/
     .exec(reply)
     ?.slice(1)

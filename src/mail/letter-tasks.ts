@@ -8,7 +8,7 @@ import type { JobContext, SealedLetterPayload, TaskDefinition } from "../jobs/jo
 import type { MailTransport } from "./mail.ts";
 import { openLetter } from "./sealed-letter.ts";
 import type { OpenedLetter } from "./sealed-letter.ts";
-import { writeLetter } from "./templates.ts";
+import { codeValidHours, writeLetter } from "./templates.ts";
 import type { LetterContent, ServiceFacts } from "./templates.ts";
 
 interface Needs {
@@ -20,9 +20,6 @@ interface Needs {
   /** An address as the account has it, by what somebody typed; `undefined` if it has it no more. */
   readonly addressOnFile: (accountId: AccountId, typed: string) => Promise<string | undefined>;
 }
-
-/** A code older than this opens nothing any more, and a letter with it would only confuse. */
-const codeLifetimeMs = 24 * hourMs;
 
 /** The tasks "send-code" and "send-letter": one sealed letter to one address each. */
 export function letterTasks(needs: Needs): readonly TaskDefinition[] {
@@ -45,7 +42,8 @@ async function sendLetter(
   }
   const content = contentOf(opened);
   if (content === undefined) return;
-  if (opened.code !== undefined && clock.now() > plus(opened.at, codeLifetimeMs)) {
+  // It opens nothing any more, and a letter with it would only confuse.
+  if (opened.code !== undefined && clock.now() > plus(opened.at, codeValidHours * hourMs)) {
     log.warn({ letterId: payload.id, letter: opened.letter }, "a letter's code is out of date; it is given up");
     return;
   }

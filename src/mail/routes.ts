@@ -21,7 +21,7 @@ export function mailboxRoutes(
     async (request, reply) => {
       const peer = request.socket.remoteAddress ?? "";
       if (!isThisMachine(peer)) return refuse(reply, "not-found");
-      const letters = await listMailbox(needs, { limit: 200 });
+      const letters = await listMailbox(needs, { limit: 100 });
       return { letters: letters.map((letter) => ({ ...letter, at: toIso(letter.at) })) };
     },
   );

@@ -62,8 +62,8 @@ export interface WrittenLetter {
 
 const catalogues: Readonly<Record<Locale, Catalogue>> = { en, de, fr, es, ja };
 
-/** How long a mailed code lives. */
-const codeValidHours = 24;
+/** How long a mailed code opens anything; rooms above this one keep codes by it. */
+export const codeValidHours = 24;
 
 /**
  * Writes a letter. Nothing in it depends on the recipient except what is passed in, so a campaign writes its notice once

@@ -24,11 +24,11 @@ interface Needs {
 }
 
 /** From the start of a recovery until its address can renew: time for every other address to stop it. */
-export const recoveryDelayMs = 72 * hourMs;
+const recoveryDelayMs = 72 * hourMs;
 /** The same where the renewal will not ask for the account's second factor. */
-export const recoveryDelayWithoutFactorMs = 7 * dayMs;
+const recoveryDelayWithoutFactorMs = 7 * dayMs;
 /** How long the address can renew from then on. */
-export const recoveryOpenMs = 7 * dayMs;
+const recoveryOpenMs = 7 * dayMs;
 
 /** SQL: whether a recovery was proved by nothing from before the last containment. */
 export const isCurrentRecovery = (epoch: string): string =>

@@ -19,7 +19,7 @@ export interface Question {
   readonly network?: string;
 }
 
-/** Each person has a network of their own: 198.18.0.0/15 is set aside for such (RFC 2544 appendix C.2.2), and widened here. */
+/** A private network for each person (RFC 1918), by their number; from 65,536 people on several share one. */
 export const networkOf = (number: number): string => `10.${(number >> 8) & 255}.${number & 255}.7`;
 
 /** How long one answer is waited for. */

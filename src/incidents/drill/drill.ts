@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { IncidentId } from "../../kernel/brand.ts";
 import { dayMs, parseInstant, plus, secondMs, sleep, toIso, type Clock } from "../../kernel/clock.ts";
-import { Fault } from "../../kernel/fault.ts";
+import { Fault, messageOf } from "../../kernel/fault.ts";
 import type { Log } from "../../kernel/log.ts";
 import { openDb, type Db } from "../../db/db.ts";
 import { locales } from "../../mail/locale.ts";
@@ -293,8 +293,11 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
     };
   } finally {
     // Given up, the service ends first: what waits for its answers has waited long enough.
-    for (const stop of signal.aborted ? stops : stops.toReversed())
-      await stop().catch((thrown: unknown) => log.error({ reason: thrown }, "left"));
+    for (const stop of signal.aborted ? stops : stops.toReversed()) {
+      await stop().catch((thrown: unknown) =>
+        log.error({ reason: messageOf(thrown) }, "a part of the drill did not stop"),
+      );
+    }
   }
 }
 

@@ -80,7 +80,7 @@ export async function startThief(
   };
 }
 
-/** Whether who was told that the renewal is done can sign in by the new password, and by the old one cannot. */
+/** Whether somebody who was told that the renewal is done can sign in by the new password. "Come again" is tried again until `patience` ends. */
 export async function canReturn(
   origin: string,
   { number, address, password }: { readonly number: number; readonly address: string; readonly password: string },

@@ -4,6 +4,7 @@ import type { Config } from "../../config/config.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
 import { domainOf } from "../address.ts";
 import { dkimSelector } from "../dkim.ts";
+import { readRelays } from "../relays.ts";
 import { readFrom } from "../smtp.ts";
 import type { Lookup } from "./lookup.ts";
 import { checkSpf, type SpfResult } from "./spf.ts";
@@ -38,13 +39,12 @@ export async function senderOf(
   keyholder: Pick<Keyholder, "dkimPublicKeys">,
 ): Promise<Sender> {
   const { domain } = readFrom(mailFrom);
-  const relays = smtpUrl === null ? [] : smtpUrl.revealText().trim().split(/\s+/);
-  const hosts = relays.map((relay) => URL.parse(relay)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "");
+  const relays = smtpUrl === null ? [] : readRelays(smtpUrl);
   const keys = isInternetDomain(domain) ? await keyholder.dkimPublicKeys() : [];
   return {
     domain,
     returnDomain: bounceAddress === null ? domain : domainOf(bounceAddress),
-    relayHosts: [...new Set(hosts)].filter((host) => host !== ""),
+    relayHosts: [...new Set(relays.map(({ host }) => host))],
     keys: keys
       .filter(({ inUse }) => inUse)
       .map(({ version, publicKey }) => ({ selector: dkimSelector(version), publicKey: publicKey.toString("base64") })),

@@ -5,7 +5,7 @@ import type { Words } from "../../http/words.ts";
 import type { Standing } from "./lobby.ts";
 
 /** How long it will take, as people say it; rounded up, so that nobody is told less than they wait. */
-export function expectedWords(words: Words, seconds: number | null): string {
+function expectedWords(words: Words, seconds: number | null): string {
   if (seconds === null) return words.say("line.expected.unknown");
   const minutes = Math.ceil((seconds * secondMs) / minuteMs);
   if (seconds < 60) return words.say("line.expected.now");

@@ -20,7 +20,7 @@ const version = 1;
 const claimsBytes = 1 + 1 + 16 + 6 + 6;
 /** 240 bits (RFC 2104 section 5 asks for half of the output), so that the text is base64url without a remainder. */
 const macBytes = 30;
-export const placeLength = ((claimsBytes + macBytes) / 3) * 4;
+const placeLength = ((claimsBytes + macBytes) / 3) * 4;
 export const placePattern = `^[A-Za-z0-9_-]{${placeLength}}$`;
 const isPlaceText = new RegExp(placePattern);
 
