@@ -143,7 +143,7 @@ async function runContain(call: Call): Promise<Outcome> {
     if (keysReachable) {
       return { kind: "usage", error: "--keys and --account exclude each other: keys are everybody's" };
     }
-    // Taken in silence, it would sign out what somebody has asked to spare.
+    // If it were ignored, what somebody has asked to spare would be signed out.
     const spares = (["with-renewal", "keep-tools"] as const).find((name) => values[name] === true);
     if (spares !== undefined) {
       return {

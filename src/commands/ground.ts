@@ -56,15 +56,15 @@ export async function withGround<Result>(
 }
 
 /**
- * A command that is given with other settings than the service's would make a database of its own, contain that, and say that
- * it has.
+ * Throws where no service was ever started: a command that is given with other settings than the service's would make a database of
+ * its own, contain that, and say that it has.
  */
 export async function expectService({ databaseUrl, dataDir }: Config): Promise<void> {
   if (databaseUrl !== null || (await hasCluster(dataDir))) return;
   throw new Fault("CONFIG_INVALID", `there is no service in ${dataDir}; nothing was done\n${sameSettings}`);
 }
 
-/** The same of a database elsewhere: a command that brings tables up to date would make them. */
+/** The same for a database elsewhere, which a command brings up to date: in an empty one it would make the tables. */
 export async function expectTables(db: Tx): Promise<void> {
   const row = await db.one<{ has: boolean }>(`select to_regclass('incident') is not null as has`);
   if (row?.has === true) return;

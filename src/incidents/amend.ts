@@ -26,16 +26,16 @@ interface Facts {
   foundBy: string;
   foundHow: string;
   copiedAt: Date | null;
-  /** Found, and not said by anybody: it stays, so that an instant that was typed wrong can be taken back. */
+  /** From an alarm, and no operator changes it: so a `copiedAt` that was typed wrong can be taken back. */
   readonly copiedAfter: Date | null;
   dataClasses: readonly DataClass[];
   keysReachable: IncidentStatus["keysReachable"];
 }
 
 /**
- * Says what a case was opened without: at three in the morning nobody fills in a form before containing. Deadlines and letters
- * follow what is said now, until the letters are started; which credentials added since count, and whether second factors are refused, by the
- * next containment. What is left out stays.
+ * Adds what was not known when the case was opened: at three in the morning nobody fills in a form before containing. Deadlines and
+ * letters follow it at once, until the letters are started. The next containment follows it in which added credentials still count,
+ * and whether second factors are refused. What is left out stays as it was.
  */
 export async function amendIncident(
   { db, clock, random }: Needs,

@@ -20,10 +20,10 @@ interface Needs {
   readonly wholeMs?: number;
 }
 
-/** With the largest message that is read, what all of them hold at once is bounded: 5 MiB. */
+/** So many, each with the largest message that is read, hold 5 MiB together. */
 const mostConnections = 20;
 const silenceMs = 60 * secondMs;
-/** However much is said: one byte a minute would keep a place, and twenty of those every report out. */
+/** Whatever it says: at one byte a minute a connection would keep its place for ever, and twenty of them would keep every report out. */
 const longestMs = 10 * minuteMs;
 const retryMs = 30 * secondMs;
 

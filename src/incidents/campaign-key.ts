@@ -35,8 +35,8 @@ export async function campaignKey(
 }
 
 /**
- * The key of a campaign from before it had one of its own: made of the key of addresses, and of the version that it began
- * with, since a key that is changed in its middle must not let one letter pass for two.
+ * The key of a campaign that was started before campaigns had keys of their own. It is derived from the key of addresses, always in the
+ * version that the campaign began with: otherwise a key changed meanwhile would change Message-IDs, and one letter would pass for two.
  */
 async function derivedKey(
   { db, keyholder }: { readonly db: Tx; readonly keyholder: Pick<Keyholder, "index"> },

@@ -17,7 +17,7 @@ export interface LettersOfMinute {
   readonly recent: number;
 }
 
-/** What of a case says which numbers it has; where one of these changes they are read anew. */
+/** The instants of a case on which its numbers depend: when one of them changes, they are read anew. */
 export interface CaseMarks {
   readonly id: IncidentId;
   readonly containedAt: Date | null;
@@ -57,7 +57,7 @@ export async function readCaseNumbers(
   return { letters, byMinute, lettersOut: out, renewalsByHour: renewals, countedAt: now };
 }
 
-/** Whoever tells millions watches for hours; a sixth of one connection is what looking may take. */
+/** A campaign of millions is watched for hours: reading its numbers may take a sixth of one connection's time. */
 const goodFor = 5;
 
 /** The same for everybody who looks, as old as `rareReading` lets them be. */
@@ -75,7 +75,7 @@ async function lettersByMinute(tx: Tx, incidentId: IncidentId, now: EpochMs): Pr
   );
 }
 
-/** By hour, a campaign that was over in minutes would be one bar. */
+/** Campaigns no longer than this are charted by minute: by hour, one of minutes would be a single bar. */
 const byMinuteUpToMs = 2 * hourMs;
 
 /** When all letters of a case were handed over. */
@@ -94,7 +94,7 @@ async function lettersOut(tx: Tx, incidentId: IncidentId): Promise<LettersOut | 
   return { step, counts: rows.map(({ at, handedOver }) => ({ at: toIso(fromDate(at)), handedOver })) };
 }
 
-/** Accounts that renewed since an instant, by hour, from the timeline. */
+/** Renewals since an instant, by hour, from the timeline. An account that renews twice counts twice. */
 async function renewalsByHour(
   tx: Tx,
   since: Date | null,

@@ -69,7 +69,7 @@ export async function chooseAddresses(
   return new Map<AccountId, Chosen | "bounced">([...withPaths, ...without]);
 }
 
-/** Once for all that asks: an address is read three times otherwise, and its provider looked for twice. */
+/** Reads an address once, for everything that asks about it later. */
 function whereTo({ id, address }: { readonly id: string; readonly address: string }): Omit<Chosen, "returnPath"> {
   const parsed = parseAddress(address);
   const normalised = parsed.kind === "address" ? parsed.normalised : address;

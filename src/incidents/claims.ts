@@ -6,12 +6,12 @@ import { isPaused } from "./pause.ts";
 import type { Shard } from "./shards.ts";
 import { untilItCan } from "./until-it-can.ts";
 
-/** A letter that waits, as it was read. Nobody has it for that: whoever hands it over claims it first. */
+/** A letter that waits, as it was read. Reading it claims nothing: whoever hands it over claims it first. */
 export interface WaitingLetter {
   readonly accountId: AccountId;
   /** How often it was claimed; tells one claim from every other of the same letter. */
   readonly attempts: number;
-  /** Since when the relay has put it off; `null`: it has not. */
+  /** When the relay first put it off; `null` if it never has. */
   readonly deferredSince: Date | null;
   /** It was tried, or put off, before, and its time has come. */
   readonly isDue: boolean;
@@ -44,8 +44,8 @@ export function readFresh(
 }
 
 /**
- * Takes deferred letters that are due again, the longest overdue first: they are due once more at `until`, so that no
- * other walk reads them meanwhile. They are not claimed by that, and a walk that dies with them has sent none.
+ * Reserves deferred letters that are due again, the longest overdue first: it makes them due at `until`, so that no other walk
+ * reads them before. That claims nothing: a walk that dies with them has sent none of them.
  */
 export function reserveDue(
   db: Db,

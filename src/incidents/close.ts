@@ -19,7 +19,7 @@ type WayIn = NonNullable<CloseIncident["wayIn"]>;
 type Review = NonNullable<CloseIncident["review"]>[number];
 
 export type WayInOutcome = "recorded" | "not-open" | WayInRefusal;
-/** What was said shows no closed way in: nothing, or an instant that has not come. */
+/** What was said does not show that the way in is closed: a text is blank, or the instant lies in the future. */
 export type WayInRefusal = "evidence-needed" | "in-the-future";
 
 /** Records how the thief got in and the evidence that this is closed; the same again writes nothing. */
@@ -48,7 +48,7 @@ async function writeWayIn(
   return "recorded";
 }
 
-/** Whoever records something of a case takes turns: what is sent twice is recorded once. @returns false if it is closed or unknown. */
+/** Holds an open case, so that what is sent twice at once is recorded once. @returns false if it is closed or unknown. */
 const holdOpenCase = async (tx: Tx, id: IncidentId): Promise<boolean> =>
   (await tx.one(`select 1 as open from incident where id = $1 and state <> 'closed' for update`, [id])) !== undefined;
 
@@ -133,8 +133,9 @@ export async function closeIncident(
 }
 
 /**
- * What stands between this case and `closed`, in an operator's words; empty when nothing does. `counted` is the sum of the letters
- * for who has it, and says how many wait: to count them is a read of every letter, which no close waits for.
+ * What stands between this case and `closed`, in an operator's words; empty when nothing does. `counted` is the sum of the letters,
+ * from a caller who has it, and gives the number that wait. Without it they are not counted: that reads every letter, and no close
+ * waits for it.
  */
 export async function whatIsMissing(tx: Tx, id: IncidentId, counted?: LetterSum): Promise<string[]> {
   const incident = await tx.one<{

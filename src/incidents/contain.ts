@@ -48,8 +48,8 @@ export interface ContainOrder {
   readonly mode: ContainmentMode;
   readonly keepTools: boolean;
   /**
-   * The keys could be read: second factors that are sealed or keyed with them are refused too. So they are where the case
-   * says it, at its first containment.
+   * Whether the keys could be read: second factors that are sealed or keyed with them are then refused too. A case that says so
+   * has them refused by its first containment in any case.
    */
   readonly keysReachable?: boolean;
   /** What a case opened by this command says; ignored when one is in hand. */
@@ -78,8 +78,8 @@ export interface Containment {
 }
 
 /**
- * What each way of containing refuses from now on. Passkeys a copy does not contain, and TOTP seeds and recovery codes only
- * for who has the keys as well.
+ * What each way of containing refuses from now on. Never passkeys: a copy does not contain their private halves. TOTP seeds and
+ * recovery codes only if the keys could be read, without which a copy does not give them away.
  */
 export function kindsOf(mode: ContainmentMode, keepTools: boolean, keysReachable = false): FloorKind[] {
   const sealed: FloorKind[] = keysReachable ? ["totp", "recovery"] : [];
@@ -105,7 +105,7 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
  */
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
   const { db, monotonicMs, log } = needs;
-  const inForce = await inRoomGivenUp(needs, () =>
+  const inForce = await whileReserveLasts(needs, () =>
     db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order)),
   );
   const { floors, doubtedSince, ...contained } = inForce;
@@ -199,7 +199,7 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   return { ...committed, at, kinds, floors, commitMs, witness };
 }
 
-/** What keeps the witness from being told, besides a keyholder that is away; a disk that is full may be its alone. */
+/** Faults with which the witness cannot be told, besides those of an absent keyholder. The full disk may be the keyholder's own. */
 const notTold: ReadonlySet<string> = new Set(["DATABASE_UNKNOWN", "DISK_FULL"]);
 
 interface Intent {
@@ -273,10 +273,10 @@ async function takeBackIntent({ witness, log }: Needs, intent: Intent | undefine
 }
 
 /**
- * What the database has no room for is done again in what the reserve gives up, at once: whatever filled the disk may be at work
- * still, and take that too. What else a full disk does is `despiteFullDisk`'s.
+ * Runs `work`, and again whenever the database had no room for it and the reserve gives up a step. At once, since whatever filled
+ * the disk may still be writing, and would take that room as well. What else a full disk does, `despiteFullDisk` handles.
  */
-async function inRoomGivenUp<Result>({ reserve }: Needs, work: () => Promise<Result>): Promise<Result> {
+async function whileReserveLasts<Result>({ reserve }: Needs, work: () => Promise<Result>): Promise<Result> {
   for (;;) {
     try {
       return await work();
@@ -287,7 +287,7 @@ async function inRoomGivenUp<Result>({ reserve }: Needs, work: () => Promise<Res
   }
 }
 
-/** What could not be written for want of room is tried again in what was given up, if its disk is the database's. */
+/** Gives up a step of the reserve for a keyholder whose disk is full, if that is the database's. @returns whether to try again. */
 async function hasMadeRoom({ reserve }: Needs, thrown: unknown): Promise<boolean> {
   if (reserve === undefined || !(thrown instanceof Fault) || thrown.code !== "DISK_FULL") return false;
   return (await reserve.isDiskFull()) && (await reserve.giveUp()) > 0;
@@ -307,8 +307,9 @@ async function confirm(needs: Needs, intent: Intent | undefined, floors: Floors)
 }
 
 /**
- * SQL: what becomes of a case whose letters have begun, once it is about more accounts than they were for (`isWider`): it is
- * contained again and nobody is told, until an operator starts the letters once more. Those that went stay gone.
+ * SQL: what is set in a case that is contained again. If it is then about more accounts than its letters were for (`isWider`),
+ * it is `contained` as it was before them, and counts as not told until an operator starts the letters once more. What is known
+ * of letters that have gone stays.
  */
 const untoldIf = (isWider: string): string =>
   `state = case when state = 'open' or (${isWider}) then 'contained' else state end,
@@ -348,7 +349,7 @@ export type ContainAccountOutcome =
 
 /**
  * Contains one account: its sessions and links end by its generation, its password is refused from now on, and its
- * codes with it, and a deletion that was asked for is called off. It leaves by renewal, like everybody after a theft. The
+ * codes with it, and a deletion that was asked for is called off. Its owner comes back by renewal, as everybody does after a theft. The
  * witness is told as it is of every containment, so that a copy from before it does not bring the password back.
  */
 export const containAccount = (
@@ -356,7 +357,7 @@ export const containAccount = (
   accountId: AccountId,
   order: Pick<ContainOrder, "reason" | "operator">,
 ): Promise<ContainAccountOutcome> =>
-  inRoomGivenUp(needs, () =>
+  whileReserveLasts(needs, () =>
     needs.db.takingTurns(turnKey, turnWaitMs, () => containAccountInTurn(needs, accountId, order)),
   );
 
@@ -376,7 +377,7 @@ async function containAccountInTurn(
     const doubtedSince = doubtedFrom(at, inHand === undefined ? null : await readCopiedSince(tx, inHand));
     const counted = await countRefusedOf(tx, accountId, at, doubtedSince);
     if (counted === undefined) return undefined;
-    // In the order in which a renewal and a change of password lock the same rows, so that none waits in a ring.
+    // In the order in which a renewal and a change of password lock the same rows, so that they cannot deadlock.
     await endTickets(tx, accountId, at);
     await endOperatorLinks(tx, accountId, at);
     if (!(await containAlone(tx, random, accountId, doubtedSince, at))) return undefined;

@@ -7,16 +7,16 @@ import { highest } from "../credentials/floors.ts";
 import { inUse } from "../sessions/in-use.ts";
 import type { Counts } from "../wire/incidents.ts";
 
-/** SQL: passkeys that sign in still, once what was added since `since` does not count below the epoch. */
+/** SQL: how many passkeys still sign in, once those added since `since` count only if they are of `epoch` or confirmed in it. */
 const passkeysLeft = (of: string, since: string, epoch: string): string =>
   `(select count(*) from passkey k
      where k.removed_at is null and k.counter_back_at is null and not ${isDoubted("k")}
        and not (k.added_at >= ${since} and greatest(k.epoch, k.confirmed_epoch) < ${epoch}) and ${of})`;
 
 /**
- * What the given floors refuse that would be good otherwise, and the passkeys that stay good; those added since
- * `doubtedSince` do not. A full read, minutes at tens of millions of accounts, so never
- * inside the containment itself; an answer about a moment that has passed when it arrives.
+ * What the given floors refuse and would be good without them, whichever containment raised them; and the passkeys that stay good,
+ * to which those added since `doubtedSince` do not belong. A full read, minutes at tens of millions of accounts, so never inside
+ * the containment itself; and about a moment that has passed when it arrives.
  */
 export async function countRefused(tx: Tx, floors: Floors, now: EpochMs, doubtedSince: EpochMs): Promise<Counts> {
   const row = await tx.one<Counts>(

@@ -4,7 +4,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Reserve } from "../db/reserve.ts";
 
 const pauseMs = 250;
-/** What keeps PostgreSQL tries every five seconds at the least, and recovery takes a second or two. */
+/** How long PostgreSQL may take to come back: whatever keeps it running tries every five seconds, and recovery takes a second or two. */
 const comesBackWithinMs = 15 * secondMs;
 
 const isAway: ReadonlySet<string> = new Set(["DB_UNAVAILABLE", "DB_START_FAILED"]);
@@ -15,14 +15,14 @@ export interface GivenUp {
 }
 
 /**
- * Does what contains; on a full disk it gives up a step of the reserve, and does it again, until it is done or nothing is left.
- * The disk is full when the database says so (SQLSTATE 53100), and when it is away, as after it panicked for want of WAL, on a
- * disk without room for that. Whatever `work` does may be done twice: when the connection ended in the middle, nobody knows
- * whether it was.
+ * Runs a containment. Whenever the disk is full it gives up a step of the reserve and runs it again, until it succeeds or nothing is
+ * left to give up. The disk is full when the database says so (SQLSTATE 53100), or when the database is away, as after a panic for
+ * want of WAL, and its disk has no room for a segment. `work` may take effect twice: when a connection ends in the middle, nobody
+ * knows whether it did.
  *
- * Without a reserve (the database is elsewhere) it is done once.
+ * Without a reserve (the database is elsewhere) `work` runs once.
  *
- * @returns besides, what was given up; `undefined` if nothing was.
+ * @returns the result, and what was given up: `undefined` if nothing was.
  */
 export async function despiteFullDisk<Result>(
   { reserve, log }: { readonly reserve: Reserve | undefined; readonly log: Log },
@@ -44,7 +44,7 @@ export async function despiteFullDisk<Result>(
     } catch (thrown) {
       const code = thrown instanceof Fault ? thrown.code : "";
       if (code !== "DISK_FULL" && !isAway.has(code)) throw thrown;
-      // It comes back in what it was given.
+      // PostgreSQL comes back by itself, in the room that it was given.
       if (code !== "DISK_FULL" && leftToWaitMs > 0) {
         leftToWaitMs -= pauseMs;
         await sleep(pauseMs);

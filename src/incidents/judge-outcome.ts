@@ -17,7 +17,7 @@ export interface Addressed extends WaitingLetter {
   readonly notice: StoredNotice;
 }
 
-/** How long a relay's "later" is believed (RFC 5321 section 4.5.4.1: at least four to five days), and so many tries. */
+/** How long, and for how many tries at least, a relay's "later" is believed (RFC 5321 section 4.5.4.1: at least four to five days). */
 const patienceMs = 5 * dayMs;
 const leastTries = 8;
 const longestPauseMs = hourMs;
@@ -79,7 +79,7 @@ export function judgeOutcome(
         return { ...common, state: "refused", reply: gaveUp, mayHaveArrived };
       }
       const doubledMs = firstRetryMs * 2 ** Math.min(attempts - 1, 30);
-      // Who says how long it greylists is not asked before.
+      // A provider that says how long it greylists is not asked sooner.
       const pauseMs = Math.min(Math.max(doubledMs, waitAskedMs(reply)), longestPauseMs);
       // Up to a fifth more, so that what was deferred together does not come back together.
       const dueAt = plus(now, pauseMs + random.below(Math.ceil(pauseMs / 5)));

@@ -8,9 +8,10 @@ export interface LetterSettings {
 }
 
 /**
- * What letters lack: a way to people, and in them what laws want. One cannot be taken back or sent once more, and a setting takes a
- * minute: what leaves this machine is not started without. In the built-in mailbox nobody is told anything, so that there it is
- * only said that nobody is named. Where not even that can be opened, each letter would count as handed over, and have reached nobody.
+ * What the letters of a campaign lack: a relay that brings them to people, or the contact that laws demand. A letter cannot be taken
+ * back, and a setting takes a minute, so no campaign by a relay starts without a contact. Letters in the built-in mailbox reach nobody:
+ * there a missing contact is only mentioned. Where nobody could open that mailbox either, every letter would count as handed over and
+ * have reached nobody, so nothing starts.
  *
  * Source: GDPR article 34(2) with 33(3)(b), a contact point; Cal. Civ. Code 1798.82(d)(2)(A), contact information.
  */

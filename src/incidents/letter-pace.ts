@@ -6,8 +6,8 @@ import type { LetterPace } from "../wire/campaign.ts";
 import { rateMs, type CaseNumbers } from "./case-numbers.ts";
 
 /**
- * How fast letters are handed over: by minute for half an hour, and over the last five minutes as a rate, from which the
- * end follows if it stays so, and if as many are refused meanwhile as have been; and what slows them, if it is the lobby.
+ * How fast letters are handed over: by minute over the last half hour, and as a rate over the last five minutes. The end is projected
+ * as if that rate, and the share of letters that are refused, stayed as they are. Says too whether the lobby holds letters back.
  * `undefined` where no campaign runs.
  */
 export async function letterPace(
@@ -28,7 +28,7 @@ export async function letterPace(
   const spanMs = Math.min(rateMs, Math.max(1_000, countedAt - fromDate(startedAt)));
   const perHour = Math.round((byMinute.reduce((total, { recent }) => total + recent, 0) / spanMs) * hourMs);
   const canEnd = pausedAt === null && perHour > 0;
-  // Letters that are refused wait no longer either, and no index has them by their instant.
+  // Some of those that wait will be refused and never handed over: as many, in proportion, as so far.
   const settled = sum.handedOver + sum.bounced + sum.refused + sum.suppressed;
   const toHandOver = sum.waiting * (sum.handedOver / Math.max(1, settled));
   return {

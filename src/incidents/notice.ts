@@ -83,7 +83,7 @@ export type PublicNotice =
 
 const referencePattern = /^[A-Z0-9._-]{1,60}$/;
 
-/** As the letter prints it, whatever people put between its letters: a genuine one that is typed otherwise must not be called a fraud. */
+/** A reference in the form that the letter prints: a genuine one must not be called a fraud for the hyphens or spaces it is typed with. */
 const asPrinted = (typed: string): string => {
   const text = typed.toUpperCase();
   const [, first, last] = /^HL([A-Z0-9]{4})([A-Z0-9]{4})$/.exec(text.replace(/[\s\p{Pd}]/gu, "")) ?? [];

@@ -74,7 +74,7 @@ export async function notifyIncident(
   }
 }
 
-/** Why no test letter can go to this account: it says what happened in words that nobody else is to read yet. */
+/** Why no test letter can go to this account. It tells of the theft, which nobody but operators is to read yet. */
 async function whyNoTest(tx: Tx, to: AccountId): Promise<string | undefined> {
   const found = await tx.one<{ role: string; isReachable: boolean }>(
     `select role, exists (select from account_address a where a.account_id = account.id) as "isReachable"

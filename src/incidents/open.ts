@@ -18,7 +18,7 @@ export type OpenOutcome =
   /** Instants that do not fit together; `field` and `rule` say which, and why. */
   | { readonly kind: "impossible"; readonly field: "copiedAt" | "foundAt"; readonly rule: string };
 
-/** How far ahead of ours the clock may be of whoever says when something was. */
+/** How far ahead of our clock the clock may be by which somebody states an instant. */
 export const clocksApartMs = 10 * minuteMs;
 
 /**
@@ -85,10 +85,10 @@ export async function readOpenIncident(
 
 /** SQL: from when on the copy that a row of `incident` is about may have been taken; null if the case does not know. */
 export const copiedSince = "coalesce(copied_at, copied_after)";
-/** The same of one row among others. */
+/** The same where the row has an alias. */
 export const copiedSinceOf = (row: string): string => `coalesce(${row}.copied_at, ${row}.copied_after)`;
 
-/** The same of a case. */
+/** The same instant of one case; `null` if the case does not know it. */
 export async function readCopiedSince(tx: Tx, incidentId: string): Promise<EpochMs | null> {
   const row = await tx.one<{ since: Date | null }>(`select ${copiedSince} as since from incident where id = $1`, [
     incidentId,
@@ -109,11 +109,11 @@ export const keysCallForRefusal = async (tx: Tx): Promise<boolean> =>
 /** Everything that an account database holds. */
 export const everyDataClass: readonly DataClass[] = DataClass.anyOf.map((one) => one.const);
 
-/** None is said by a form in which nothing was ticked; the letter would tell people that nothing of theirs was taken. */
+/** An empty list comes from a form in which nothing was ticked. Taken literally, the letter would say that nothing was taken. */
 export const takenOf = (said: readonly DataClass[]): readonly DataClass[] =>
   said.length === 0 ? everyDataClass : said;
 
-/** What an entry says of a case. Deadlines, scope and what counts follow from it: a report that says other facts is found out. */
+/** What the timeline says of a case. Deadlines, scope and what counts follow from it, so that a report that states other facts is found out. */
 export const factsOf = (facts: {
   readonly foundAt: EpochMs;
   readonly copiedAt: EpochMs | null;
@@ -130,7 +130,7 @@ export const factsOf = (facts: {
 
 /** What a case says when it is opened. */
 export interface CaseFacts extends OpenIncident {
-  /** No copy from before then holds what was found. When it was made is not known by that: who came later is in scope all the same. */
+  /** A copy from before then cannot hold what was found. It does not say when the copy was made, so later accounts are in scope too. */
   readonly copiedAfter?: EpochMs | null;
 }
 

@@ -31,7 +31,7 @@ interface Needs extends WayOut {
   readonly clock: Clock;
   /** Those that are counted: see `readDeadlines`. */
   readonly deadlines: readonly DeadlineRule[];
-  /** Where many look: `sharedScopeCounts`. Counted anew without. */
+  /** `sharedScopeCounts`, where many look; without it the scope is counted anew. */
   readonly scopeCounts?: CountScope;
 }
 

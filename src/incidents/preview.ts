@@ -39,7 +39,7 @@ export async function noticeFacts(tx: Tx, incidentId: IncidentId): Promise<Notic
     foundAt: fromDate(foundAt),
     copiedAt: orNull(copiedAt),
     containment,
-    // The instant of what it says: earlier ones may have refused less.
+    // Of the containment that the letter describes: earlier ones may have refused less.
     containedAt: containmentAt === null ? null : parseInstant(containmentAt),
     keptTools,
     wayInClosedAt: orNull(wayInClosedAt),

@@ -12,7 +12,8 @@ const quickMs = secondMs;
 /**
  * Shares a reading of very many rows between everybody who looks. A console asks every two seconds, and with millions of
  * accounts the answer takes longer than that: who asks while a reading is under way waits for the same one, and a slow one is
- * good for `goodFor` times as long as it took, so that all who look take one part in so many of one connection.
+ * good for `goodFor` times as long as it took. So all who look together keep one connection busy for at most one part in
+ * `goodFor + 1` of the time.
  */
 export function rareReading<Value extends object>(
   { clock, monotonicMs }: RareReadingNeeds,
@@ -41,7 +42,7 @@ export function rareReading<Value extends object>(
   };
 }
 
-/** The same for a reading of something: `of` one thing at a time, since more are hardly looked at in one moment. */
+/** The same for a reading that has a parameter. It keeps the reading of the last one only: people hardly look at several at once. */
 export function rareReadingOf<Of, Value extends object>(
   needs: RareReadingNeeds,
   goodFor: number,

@@ -81,7 +81,7 @@ export function readAhead(
       // Its last letters are on their way still; the next range need not wait for them.
       ending.add(range);
       current = undefined;
-      // All of it that is left is another's at this moment.
+      // Whatever is left in it is claimed by another walk at this moment.
       if (seen.has(range.shard.shard)) return [];
       seen.add(range.shard.shard);
       await leaveEnded();
@@ -106,7 +106,7 @@ export function readAhead(
   return {
     next: async () => {
       await leaveEnded();
-      // Turn and turn about: a provider that defers everything must not stand before those who have had no letter yet.
+      // In turns: letters that a provider defers again and again must not stand before people who have had none yet.
       const ways = reads++ % 2 === 0 ? [nextFresh, nextDue] : [nextDue, nextFresh];
       for (const way of ways) {
         const letters = await way();

@@ -7,8 +7,8 @@ import type { IncidentStatus } from "../wire/incidents.ts";
 import { copiedSinceOf } from "./open.ts";
 
 /**
- * SQL: whether the copy that `row` of `incident` is about was taken after its last containment, which has refused nothing then of
- * what is in it.
+ * SQL: whether the copy that `row` of `incident` is about was taken after its last containment, which then has refused nothing
+ * that is in the copy.
  */
 export const isCopiedSince = (row: string): string =>
   `coalesce(${copiedSinceOf(row)} > greatest(${row}.contained_at, (
@@ -25,8 +25,8 @@ interface CaseRow {
 const isoOrNull = (date: Date | null): string | null => (date === null ? null : toIso(fromDate(date)));
 
 /**
- * How a case is contained, for whatever was copied, and since when: what its containments have come to, as the timeline has them.
- * The row has the last that was ordered.
+ * How a case is contained and since when: what all its containments in the timeline together come to for what was copied. The
+ * row has only the last one.
  */
 export async function readContainment(
   tx: Tx,

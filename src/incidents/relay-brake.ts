@@ -2,13 +2,13 @@ import type { EpochMs } from "../kernel/clock.ts";
 import type { SendOutcome } from "../mail/mail.ts";
 import type { Later } from "../mail/later.ts";
 
-/** So many batches of letters deferred in a row, fresh ones among them, mean that the relay takes nothing now. */
+/** When so many batches of letters were deferred in a row, fresh ones among them, the relay takes nothing now. */
 const brakeBatches = 3;
 
 export interface RelayBrake {
   /** What became of a letter, and when it is tried again if it is. */
   note(sent: SendOutcome, later: Later | undefined, dueAt: EpochMs | null): void;
-  /** Nothing is handed over before then, unless something said so already. */
+  /** Nothing is handed over until then, unless a rest is under way already. */
   restUntil(instant: EpochMs): void;
   resting(): EpochMs | undefined;
   release(): void;
@@ -33,7 +33,7 @@ export function relayBrake({
 
   return {
     note: (sent, later, dueAt) => {
-      // Who greylists is there, and takes letters.
+      // A relay that greylists can be reached, and takes letters.
       if (sent.kind !== "deferred" || later === "come again") return heard();
       deferredInARow++;
       if (sent.cause === "relay") unreachedInARow++;

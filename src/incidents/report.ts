@@ -222,7 +222,7 @@ async function timelinePart(
     leafHash: Buffer | null;
     all: number;
   }>(
-    // What no signature covers is never left out: files cannot say it instead.
+    // Entries that no signature covers come first, and so are never left out: exported files do not have them.
     `select at, kind, ${detailOf} as detail, leaf_index as "leafIndex", leaf_hash as "leafHash", count(*) over () as all
        from timeline_entry where incident_id = $1 and kind not in ('letter', 'bounce')
       order by leaf_index is null or leaf_index >= $3 desc, at, leaf_index nulls last, id limit $2`,

@@ -121,7 +121,7 @@ export function incidentRoutes(app: App, needs: IncidentNeeds): void {
       const { mode = "everyone-out", keepTools = false, accountId, dryRun } = request.body;
       const operator = viewerOf(request).accountId;
       const account = parseId<AccountId>(accountId);
-      // Taken in silence, it would sign out what somebody has asked to spare.
+      // If they were ignored, what somebody has asked to spare would be signed out.
       if (account !== undefined && (keepTools || mode === "with-renewal")) {
         const rule = "excludes keepTools and with-renewal: one account is signed out everywhere";
         return refuse(reply, "malformed-request", { fields: [{ field: "body.accountId", rule }] });

@@ -6,7 +6,7 @@ import type { Tx } from "../db/db.ts";
  * (if that is unknown) at containment, or (before that, and without a case) at `$2`. `$1` is the case. A campaign that has
  * begun keeps the instant it began with.
  *
- * Two statements and not one with both: so each is read by the index that fits it, whatever the planner thinks of the other.
+ * Two statements, and not one with a condition, so that each uses the index that fits it.
  */
 export async function accountsInScope(tx: Tx, incidentId: IncidentId | null): Promise<string> {
   const row = await tx.one<{ isNamed: boolean }>(
@@ -16,7 +16,8 @@ export async function accountsInScope(tx: Tx, incidentId: IncidentId | null): Pr
   return row?.isNamed === true ? named : everybody;
 }
 
-// Both take the same two parameters, of which PostgreSQL has to know the type: the condition on `$2` holds always.
+// Both are called with the same two parameters. `named` does not need `$2`, but PostgreSQL has to find its type in the statement:
+// the condition on it always holds.
 const named = `(select a.* from account a
     where a.id = any(array(select unnest(i.scope_accounts) from incident i where i.id = $1)) and $2::timestamptz is not null) a`;
 const everybody = `(select a.* from account a

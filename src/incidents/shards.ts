@@ -15,7 +15,7 @@ export interface Shard {
   readonly upTo: AccountId;
 }
 
-/** Adds the range behind the last one, with the frozen page that ends at `upTo`. The very last is open at its end. */
+/** Adds the next range: from where the one before ends to `upTo`, the last account of a frozen page. The last of all has no end. */
 export async function addShard(tx: Tx, incidentId: IncidentId, upTo: AccountId | null, isLast: boolean): Promise<void> {
   await tx.run(
     `insert into campaign_shard (incident_id, shard, after_id, up_to_id, resume_after_id)

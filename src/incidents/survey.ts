@@ -142,7 +142,7 @@ function named(counts: ReadonlyMap<string, number>, uncounted: number): Provider
 
 interface ScopePage {
   readonly accounts: number;
-  /** Null when there is nothing behind. */
+  /** The last account of the page; null if no page follows. */
   readonly last: AccountId | null;
   readonly rows: readonly { readonly id: AccountId; readonly dataKey: Buffer; readonly sealed: Buffer }[];
 }

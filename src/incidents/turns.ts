@@ -21,11 +21,11 @@ interface Needs {
 /** The letters that a walk has read, in the order in which they may go: each when its provider takes one more. */
 export interface Turns {
   add(letters: readonly Addressed[]): void;
-  /** The next whose turn has come. What has its turn later comes back then, or is put off. */
+  /** The next whose turn has come. Those before it in the queue whose turn comes later return by themselves then, or are put off. */
   next(): Addressed | undefined;
   /** Gives one back that could not go: it is the next again, or (`last`) behind those whose turn has come. */
   giveBack(letter: Addressed, place: "first" | "last"): void;
-  /** Whether so many wait that reading more has time, where `enough` unasked ones are. */
+  /** Whether nothing need be read now: more than `enough` letters have not been asked for their turn yet, or too many wait in all. */
   isFull(enough: number): boolean;
   size(): number;
 }
@@ -35,7 +35,7 @@ export function openTurns({ clock, providers, share, putOff, onTurn }: Needs): T
   const queue: Addressed[] = [];
   /** Its turn at its provider has come. */
   const turned: Addressed[] = [];
-  /** Letters that have their turn at their provider soon; they hold no place meanwhile. */
+  /** How many letters wait here for a turn that comes soon; they hold no place meanwhile. */
   let turning = 0;
 
   function wait(letter: Addressed, waitMs: number): void {

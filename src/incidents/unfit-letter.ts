@@ -7,7 +7,7 @@ const unfilled = /\bundefined\b|\bNaN\b|\[object |\$\{|\{\{/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-/** What may be wrong with a letter, but that it cannot be encoded; the console has each in its reader's language. */
+/** What may be wrong with a letter, besides that it cannot be encoded; the console has each in its reader's language. */
 export const unfitSays = {
   subject: "its subject is empty, too long or more than one line",
   empty: "it says nothing",

@@ -5,7 +5,7 @@ import { recurring } from "../kernel/recurring.ts";
 
 const firstPauseMs = 200;
 const longestPauseMs = 10 * secondMs;
-/** A database that does not answer at all for longer is another walk's business: this one ends. */
+/** A walk to which the database has not answered for so long ends, and another begins later. */
 const longestAbsenceMs = 2 * minuteMs;
 
 /**

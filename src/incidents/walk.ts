@@ -168,13 +168,13 @@ export async function walk(
 
   /** For good, as opposed to a turn or a rest. */
   const isEnding = (): boolean => signal?.aborted === true || failure !== undefined || claims.isPaused();
-  /** Also when the clock was set back to before it began: it would last as much longer. */
+  /** Also once the clock was set back to before the turn began: otherwise it would last that much longer. */
   const isTurnOver = (now: EpochMs): boolean =>
     turnEnds !== undefined && (now >= turnEnds || now < plus(turnEnds, -turnMs));
   const isStopped = (): boolean => isEnding() || brake.resting() !== undefined || isTurnOver(clock.now());
 
   let wake = (): void => undefined;
-  /** Until something has happened, or so long. */
+  /** Resolves when something has happened, or after `withinMs`. */
   const somethingHappens = (withinMs: number): Promise<void> =>
     new Promise((resolve) => {
       const callOff = after(withinMs, resolve);

@@ -38,7 +38,7 @@ export async function encodeLetter(sender: Sender, written: WrittenLetter): Prom
     text: written.text,
     html: written.html,
     textEncoding: beyondAscii > written.text.length / 3 ? "base64" : "quoted-printable",
-    // The library's own would name it.
+    // The library's own prefix would name the library.
     boundaryPrefix: "part",
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -51,7 +51,7 @@ export async function encodeLetter(sender: Sender, written: WrittenLetter): Prom
     .slice(0, end)
     .split(/\r\n(?![ \t])/)
     .filter((field) => !ownFields.has(nameOf(field)));
-  // RFC 3834: what answers by itself leaves it alone.
+  // RFC 3834: so automatic responders leave it alone.
   fields.push("Auto-Submitted: auto-generated");
   const body = Buffer.from(`${whole.slice(end + 4).replace(/\r\n$/, "")}\r\n`, "latin1");
   return {

@@ -54,9 +54,9 @@ const answerWeight = 0.05;
 const fewTaken = 0.02;
 /** Greylisting (RFC 6647) is over after minutes; who asks to come again after an hour of it means something else. */
 const longestGreylistMs = hourMs;
-/** The letters under way when a provider says "fewer" say it too, and are one message. */
+/** Letters that were under way when a provider says "fewer" bring the same answer: within this time it counts once. */
 const oneMessageMs = secondMs;
-/** Longer pauses go to the database. */
+/** A letter that would wait longer is put off, in the database. */
 const longestWaitMs = 2 * secondMs;
 /** How far a provider may run ahead of its rate after a pause. */
 const burstMs = 100;

@@ -74,7 +74,7 @@ interface Options {
   /** Whether the relay has refused BDAT before, which it offers all the same. */
   readonly refusesChunks: boolean;
   readonly learnRefusesChunks: () => void;
-  /** What is made of the relay's answer to a letter, beside its answers to others. */
+  /** Judges the relay's answer to a letter by what it has answered to others. */
   readonly judge: (outcome: SendOutcome) => SendOutcome;
 }
 
@@ -97,7 +97,7 @@ export async function connectRelay(relay: Relay, options: Options): Promise<Smtp
   let ended: string | undefined;
   let isQuitting = false;
   let isReady = false;
-  /** Until it is ready for letters, whatever ends it is told to who waits for that. */
+  /** Fails whoever waits for the connection to be ready for letters, if it ends before. */
   let failOpening: ((trouble: RelayTrouble) => void) | undefined;
 
   const end = (reason: string): void => {

@@ -40,7 +40,7 @@ const tlsOptions = ({ host }: Relay, ca: string | undefined): ConnectionOptions 
   minVersion: "TLSv1.2",
 });
 
-/** As opposed to what the network or the system says. */
+/** Whether it is trouble with TLS, and not with the network or the system. */
 const isTls = (error: unknown): boolean => !/^E[A-Z]+$|in time$|closed the/.test(codeOf(error));
 
 const codeOf = (error: unknown): string =>

@@ -39,7 +39,7 @@ export const impatient: Patience = { connectMs: 10_000, commandMs: 30_000, final
 /** RFC 5321 section 4.5.3.2: what a relay may take. Given up sooner, letters of a campaign would go twice. */
 export const patient: Patience = { connectMs: 30_000, commandMs: 300_000, finalMs: 600_000, idleMs: 30_000 };
 
-/** Callers bound what they send at once; beyond this, one of them does not. */
+/** Callers limit how many letters they send at once; if more than this wait, one of them does not. */
 const mostWaiting = 10_000;
 /** So that connections do not live for ever. */
 const mostLetters = 5_000;

@@ -32,16 +32,16 @@ const minutesKeptMs = 90 * dayMs;
 
 /** Removes what the lobby needs no more: numbers that came in, shares of networks, old minutes. @returns how many rows went. */
 export async function forgetLines(tx: Tx, now: EpochMs): Promise<number> {
-  const yesterday = toDate(plus(now, -2 * dayMs));
+  const twoDaysAgo = toDate(plus(now, -2 * dayMs));
   const entries = await tx.run(
     `delete from lobby_entry where (case_id, number) in (
        select case_id, number from lobby_entry where entered_at < $1 order by entered_at limit $2)`,
-    [yesterday, batchRows],
+    [twoDaysAgo, batchRows],
   );
   const networks = await tx.run(
     `delete from lobby_network where (case_id, window_start, network) in (
        select case_id, window_start, network from lobby_network where window_start < $1 order by window_start limit $2)`,
-    [yesterday, batchRows],
+    [twoDaysAgo, batchRows],
   );
   const minutes = await tx.run(
     `delete from lobby_minute where (case_id, minute) in (

@@ -74,7 +74,7 @@ async function tryToTakeBack(needs: Needs, token: UndoToken, now: EpochMs): Prom
     db.transaction(async (tx) => {
       const change = await claimChange(tx, token, now);
       if (change === undefined) throw new Refused();
-      // In the order of `containAccount`, so that none waits in a ring.
+      // In the order of `containAccount`, so that the two cannot deadlock.
       await endTickets(tx, accountId, now);
       await endOperatorLinks(tx, accountId, now);
       await refusePassword(tx, accountId, now);

@@ -45,7 +45,7 @@ export interface DrillNeeds {
   readonly makeLibrary: (libraryDir: string, isWatched: boolean) => Promise<boolean>;
 }
 
-/** What an hour of the crowd's takes, and how long the service's pauses are. */
+/** How many seconds of the drill stand for an hour of the crowd, and the service's pauses. */
 const ordinary = { hourSeconds: 10, leaseSeconds: ordinaryPace.leaseMs / secondMs, retrySeconds: 30 };
 const hurried = { hourSeconds: 0.25, leaseSeconds: 3, retrySeconds: 1 };
 
@@ -138,7 +138,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       return ran;
     };
 
-    // The last one watches over the others, and is asked for a second factor where they are not.
+    // The last one becomes the operator, and is no part of the crowd: an operator is asked for a second factor where others are not.
     const operator = people.at(-1)?.address ?? "";
     crowd.delete(people.length - 1);
     const watchers = people.slice(0, -1).slice(-order.watching || people.length, people.length - 1);
@@ -166,7 +166,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       throw new Fault("IMPOSSIBLE", `the drill could not contain: ${ran.err.split("\n")[0] ?? ""}`);
     const contained = JSON.parse(ran.out) as Contained;
     ({ reference } = contained);
-    // Answers that began after the commit; the instant is taken before it, and rounded down to a millisecond.
+    // What begins after this instant begins after the commit: `at` was taken before it, and rounded down to a millisecond.
     const inForceAt = plus(parseInstant(contained.at), Math.ceil(contained.commitMs) + 1);
     devices.contained(inForceAt);
     thief.contained();
@@ -216,7 +216,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
     const finished = onceFinished(untilTheEnd, looks).then(() => {
       if (looks.isFinished()) moment("every letter has its outcome");
     });
-    // What stands still reaches no more of the schedule; the promises say what is missing.
+    // If nothing moves any more, the rest of the schedule is never reached; the promises say what is missing.
     if (!(await waitForTheEnd({ signal, monotonicMs }, looks, relay, lateBounces, back))) ended.abort();
     await Promise.all([killing, finished]);
     moment(`${back.renewed.length} people are back, ${back.underway()} on their way`);
@@ -292,7 +292,7 @@ export async function drill(needs: DrillNeeds, order: DrillOrder): Promise<Drill
       folder: output,
     };
   } finally {
-    // Given up, the service ends first: what waits for its answers has waited long enough.
+    // When the drill was given up the service ends first, so that no other part waits for its answers.
     for (const stop of signal.aborted ? stops : stops.toReversed()) {
       await stop().catch((thrown: unknown) =>
         log.error({ reason: messageOf(thrown) }, "a part of the drill did not stop"),

@@ -134,7 +134,7 @@ export function startPeople(needs: PeopleNeeds, crowd: ReadonlyMap<number, numbe
   }
 
   async function comeBack(number: number, address: string, hours: number): Promise<void> {
-    // A signal of their own: tens of thousands wait, and whoever joins a list of listeners walks it.
+    // A signal of their own: tens of thousands wait, and adding a listener walks the list of those that are there.
     await sleep((hours * hourMs * pace.hourSeconds) / 3_600, AbortSignal.any([signal]));
     const began = monotonicMs();
     for (let tries = 1; !signal.aborted; tries++) {

@@ -16,8 +16,8 @@ interface Running {
 }
 
 /**
- * Every process of the machine: from /proc where there is one, else from `ps`. All files at once: each that is waited for is a
- * turn of an event loop that a drill's crowd keeps busy, and hundreds of them in a row made a service look away for many seconds.
+ * Every process of the machine: from /proc where there is one, else from `ps`. All files are read at once: one after the other,
+ * hundreds of reads took many seconds on an event loop that the drill's crowd keeps busy.
  */
 async function everything(): Promise<Running[]> {
   if (process.platform !== "linux") return listed();

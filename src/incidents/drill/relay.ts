@@ -108,7 +108,7 @@ export async function startRelay(
         for (const { address } of rcptTo) keep(Buffer.concat(chunks), address.toLowerCase(), returnPath);
         count("250");
         const queueId = `D${String(taken).padStart(7, "0")}`;
-        // It is in the mailbox; that the sender hears of it is another matter.
+        // The letter is in the mailbox by now; the sender hears of it later, or never.
         void (async () => {
           await sleep(random.below(answerWithinMs), stopping.signal);
           callback(null, `2.0.0 OK: queued as ${queueId}`);

@@ -12,15 +12,15 @@ const burstSecondsInLine = 0.05;
 const burstPeopleInLine = 2;
 
 /**
- * While those who are in wait longer than this for a hash, nobody else comes in from the line; or longer than so many hashes
- * take, where the processor is slow.
+ * Nobody comes in from the line while those who are in wait for a hash longer than this, or, where the processor is slow, longer
+ * than so many hashes take.
  */
 const shutAboveMs = 40;
 const shutAboveHashes = 4;
 
 /**
- * People who ask at the door in a second for each who can come in: more than can, so that somebody is there whenever there is
- * room. Who is not let in asks again two seconds later.
+ * How many people should ask at the door for each who can come in: more than one, so that somebody is there whenever there is
+ * room. Whoever is not let in asks again two seconds later.
  */
 const knocksForEach = 1.5;
 const knockEverySeconds = 2;
