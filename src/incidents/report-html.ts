@@ -55,7 +55,7 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
       ? "Nobody has been told by letter yet."
       : `${number(sent.sum.handedOver)} of ${numbered(sent.sum.scope, "letter")} handed over; ${sent.sum.waiting === 0 ? "none waits" : `waiting: ${number(sent.sum.waiting)}`}. ` +
         (sent.addsUp ? "Every account in scope has one outcome." : bad("The outcomes do not add up to the scope.")),
-    `${numbered(incident.renewed, "account has renewed its password", "accounts have renewed their passwords")}.`,
+    `${numbered(incident.renewed, "password has been renewed", "passwords have been renewed")}.`,
     served === undefined
       ? ""
       : served === 0
@@ -164,9 +164,9 @@ function letters({ letters: sent }: Report): string {
 function renewals({ incident }: Report): string {
   return section(
     "Renewals",
-    `<p>${numbered(incident.renewed, "account has", "accounts have")} set a new password.</p>` +
+    `<p>${numbered(incident.renewed, "new password was", "new passwords were")} set. An account that renewed twice counts twice.</p>` +
       chart(
-        "Accounts renewed",
+        "Passwords renewed",
         incident.renewalsByHour.map(({ hour, renewed }) => ({ hour, count: renewed })),
       ),
   );

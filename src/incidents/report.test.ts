@@ -314,6 +314,19 @@ test("each letter has a receipt that stands alone; who had none, and who is dele
   await rm(folder, { recursive: true });
 });
 
+test("somebody who has renewed twice is two renewals, and is not said to be two accounts", async () => {
+  const made = await report();
+  const accounts = await db.many(
+    `select distinct convert_from(body, 'UTF8')::jsonb #>> '{detail,account}' as account
+       from timeline_entry where kind = 'renewed'`,
+  );
+  const { renewed } = made.incident;
+  expect(renewed).toBe(accounts.length + 1);
+  const html = reportHtml(made);
+  expect(html).toContain(`${renewed} passwords have been renewed.`);
+  expect(html).not.toContain(`${renewed} accounts`);
+});
+
 test("a session from before that was seen after containment would show", async () => {
   expect((await report()).refused.servedOld).toEqual({ seenAfter: 0, madeAfter: 0 });
   const { accountId, sessions } = people[3]!;

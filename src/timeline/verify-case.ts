@@ -132,7 +132,7 @@ const instantOf = (value: unknown): number | undefined => {
 function sumsOf(report: Fields, acts: readonly Act[]): Claim[] {
   const incident = fieldsOf(report["incident"]);
   const renewals = listOf(incident["renewalsByHour"]).reduce((sum, { renewed }) => sum + wholeOf(renewed), 0);
-  const renewed: Claim = ["accounts have renewed:", incident["renewed"], renewals];
+  const renewed: Claim = ["passwords have been renewed:", incident["renewed"], renewals];
   if (report["letters"] === null) {
     return [renewed, ["letters were planned:", false, plannedFor(acts) !== undefined]];
   }

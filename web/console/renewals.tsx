@@ -6,7 +6,7 @@ import { everyStep } from "./every-step.ts";
 
 const hourMs = 3_600_000;
 
-/** How many have come back, and when. */
+/** How many renewals there were, and when. Somebody who renews twice counts twice. */
 export function Renewals({ incident }: { readonly incident: IncidentStatus }) {
   const points = useMemo(
     () =>
@@ -16,11 +16,15 @@ export function Renewals({ incident }: { readonly incident: IncidentStatus }) {
       ),
     [incident.renewalsByHour],
   );
-  const label = say("case.renewed", { count: incident.renewed, scope: incident.letters?.scope ?? incident.renewed });
+  const { renewed, letters } = incident;
+  // Before the letters there is no scope to compare with.
+  const label =
+    letters === null
+      ? say("case.renewed.alone", { count: renewed })
+      : say("case.renewed", { count: renewed, scope: letters.scope });
   return (
     <>
-      {/* Before the letters there is no scope to be a part of. */}
-      {(incident.letters !== null || incident.renewed > 0) && <p>{label}</p>}
+      {(letters !== null || renewed > 0) && <p>{label}</p>}
       {points.length === 0 ? (
         <p className="soft">{say("case.renewals.none")}</p>
       ) : (
