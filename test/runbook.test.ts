@@ -170,8 +170,16 @@ test("somebody writes", async () => {
     expect(exported).not.toContain(bashir);
     // What is there is not replaced.
     const again = await service.command("account", "export", ada, "--output", join(service.folder, "ada.json"));
-    expect(again.code).not.toBe(0);
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining("is there already")]);
+    const nowhere = join(service.folder, "nowhere", "ada.json");
+    const without = await service.command("account", "export", ada, "--output", nowhere);
+    expect([without.code, without.err]).toEqual([1, expect.stringContaining("its folder is not there")]);
     expect(await read()).toBe(exported);
+    // Nor is it said of either that there was another export.
+    const elsewhere = join(service.folder, "ada-again.json");
+    expect((await service.command("account", "export", ada, "--output", elsewhere)).code).toBe(0);
+    const { events } = JSON.parse(await readFile(elsewhere, "utf8")) as { events: { kind: string }[] };
+    expect(events.filter(({ kind }) => kind === "exported")).toHaveLength(1);
     const nobody = await service.command("account", "export", "nobody@example.org", "--output", "nobody.json");
     expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining("no account has this address")]);
   };

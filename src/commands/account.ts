@@ -9,7 +9,7 @@ import { forgetProgress, watchedBy } from "../streaming/progress.ts";
 import { accountOf } from "./account-of.ts";
 import { withGround } from "./ground.ts";
 import { textOf, type Command, type Outcome } from "./command.ts";
-import { writeNamed } from "./write-named.ts";
+import { refuseNew, writeNamed } from "./write-named.ts";
 
 const noSuchAccount = { kind: "refused", error: "no account has this address" } as const;
 
@@ -28,6 +28,9 @@ export const accountCommands: readonly Command[] = [
       if (address === undefined || output === undefined) {
         return { kind: "usage", error: "an address and --output are needed" };
       }
+      // Before anything is read: the account's events and the record would tell of an export that nobody has got.
+      const taken = await refuseNew("--output", output);
+      if (taken !== undefined) return taken;
       return withGround(config, log, async (ground): Promise<Outcome> => {
         const { db, clock, random } = ground;
         const keyholder = ground.keyholders.operator;

@@ -1,15 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { lstat, writeFile } from "node:fs/promises";
+import { access, constants, lstat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { clearDrafts, syncFolder, writeWhole } from "../kernel/whole-file.ts";
 import type { Outcome } from "./command.ts";
+
+const isThereAlready = "is there already, and is not replaced";
 
 /** What the system says of a file or folder that somebody named, in words; anything else is not theirs to mend. */
 const refusals: Readonly<Record<string, string>> = {
   ENOENT: "cannot be written: its folder is not there",
   ENOTDIR: "cannot be written: a part of its path is no folder",
   EISDIR: "cannot be written: it is a folder",
-  EEXIST: "is there already, and is not replaced",
+  EEXIST: isThereAlready,
   EACCES: "cannot be written: this user may not",
   EPERM: "cannot be written: this user may not",
   EROFS: "cannot be written: its disk is read-only",
@@ -25,7 +27,25 @@ export function notWritten(name: string, thrown: unknown): Outcome {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const why = refusals[code];
   if (why === undefined) throw thrown;
-  return { kind: "refused", error: `${name} ${why}`, hint: "name another place" };
+  return refusal(name, why);
+}
+
+const refusal = (name: string, why: string): Outcome => ({
+  kind: "refused",
+  error: `${name} ${why}`,
+  hint: "name another place",
+});
+
+/**
+ * Why no new file can be made at `path`, as far as that is seen without making it: for a command that has more to do before it
+ * writes. `undefined` if nothing speaks against it.
+ */
+export async function refuseNew(name: string, path: string): Promise<Outcome | undefined> {
+  if ((await lstat(path).catch(() => undefined)) !== undefined) return refusal(name, isThereAlready);
+  return access(dirname(path), constants.W_OK).then(
+    () => undefined,
+    (thrown: unknown) => notWritten(name, thrown),
+  );
 }
 
 const draftStart = ".houselights-";
