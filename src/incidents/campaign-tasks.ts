@@ -31,7 +31,7 @@ const againWithinMs = 5 * secondMs;
 export function campaignTask(needs: Needs): TaskDefinition {
   const { db, clock, providers = providerPace() } = needs;
   const againMs = Math.min(againWithinMs, needs.pace?.firstRetryMs ?? ordinaryPace.firstRetryMs);
-  return defineTask("campaign", async ({ incidentId: id, shard = 0, testFor }, { signal, log }) => {
+  return defineTask("campaign", async ({ incidentId: id, shard: number = 0, testFor }, { signal, log }) => {
     const incidentId = parseId<IncidentId>(id);
     const operator = parseId<AccountId>(testFor);
     if (incidentId === undefined) return;
@@ -41,7 +41,7 @@ export function campaignTask(needs: Needs): TaskDefinition {
       return { kind: "waiting", until: plus(clock.now(), againMs) };
     });
     const again = (runAt?: EpochMs): Promise<void> =>
-      untilItCan(log, signal, () => db.transaction((tx) => enqueueWalk(tx, incidentId, shard, runAt)));
+      untilItCan(log, signal, () => db.transaction((tx) => enqueueWalk(tx, incidentId, number, runAt)));
     switch (walked.kind) {
       case "finished":
         log.info({ incidentId }, "the campaign is finished: nothing waits");

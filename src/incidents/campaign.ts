@@ -197,16 +197,16 @@ async function freezeNext(
 
 /** Queues all of a campaign's walks; waiting jobs of the same are replaced. */
 export async function enqueueWalks(tx: Tx, incidentId: IncidentId): Promise<void> {
-  for (let shard = 0; shard < walkers; shard++) await enqueueWalk(tx, incidentId, shard);
+  for (let number = 0; number < walkers; number++) await enqueueWalk(tx, incidentId, number);
 }
 
-/** Queues one of a campaign's walks; a waiting job of the same walk is replaced. */
-export async function enqueueWalk(tx: Tx, incidentId: IncidentId, shard: number, runAt?: EpochMs): Promise<void> {
+/** Queues one of a campaign's walks by its number, which is no range's; a waiting job of the same walk is replaced. */
+export async function enqueueWalk(tx: Tx, incidentId: IncidentId, number: number, runAt?: EpochMs): Promise<void> {
   await enqueue(
     tx,
     "campaign",
-    { incidentId, shard },
-    { key: `campaign ${incidentId} ${shard}`, ...(runAt === undefined ? {} : { runAt }) },
+    { incidentId, shard: number },
+    { key: `campaign ${incidentId} ${number}`, ...(runAt === undefined ? {} : { runAt }) },
   );
 }
 

@@ -2,6 +2,8 @@
 const groups: readonly (readonly [provider: string, domains: RegExp])[] = [
   ["Gmail", /^(gmail|googlemail)\.com$/],
   ["Outlook", /^(outlook|hotmail|live|msn|passport)\.(com|[a-z]{2}|co\.[a-z]{2}|com\.[a-z]{2})$/],
+  // Another company than Yahoo, and before it: the first that fits is taken.
+  ["Yahoo! Japan", /^(yahoo\.co|ybb\.ne)\.jp$/],
   [
     "Yahoo",
     /^((yahoo|ymail|rocketmail)\.(com|[a-z]{2}|co\.[a-z]{2}|com\.[a-z]{2})|aol\.(com|[a-z]{2}|co\.uk)|aim\.com)$/,
@@ -15,7 +17,6 @@ const groups: readonly (readonly [provider: string, domains: RegExp])[] = [
   ["La Poste", /^laposte\.net$/],
   ["SFR", /^(sfr|neuf)\.fr$/],
   ["Comcast", /^comcast\.net$/],
-  ["Yahoo! Japan", /^(yahoo\.co|ybb\.ne)\.jp$/],
   ["docomo", /^docomo\.ne\.jp$/],
   ["au", /^(ezweb|au)\.(ne\.jp|com)$/],
   ["SoftBank", /^(softbank\.ne\.jp|i\.softbank\.jp)$/],
@@ -26,12 +27,8 @@ const groups: readonly (readonly [provider: string, domains: RegExp])[] = [
   ["Naver", /^naver\.com$/],
 ];
 
-/** Yahoo! Japan is another company than Yahoo, and is looked for first. */
-const inOrder = groups.toSorted(([one], [other]) => Number(other === "Yahoo! Japan") - Number(one === "Yahoo! Japan"));
-
 /** The provider behind a receiving domain (ASCII, lower case): a well-known one by its name, else the domain itself. */
-export const providerOf = (domain: string): string =>
-  inOrder.find(([, domains]) => domains.test(domain))?.[0] ?? domain;
+export const providerOf = (domain: string): string => groups.find(([, domains]) => domains.test(domain))?.[0] ?? domain;
 
 /** Whether a provider's name is one of the well-known, and no domain that may be one person's own. */
 export const isKnownProvider = (provider: string): boolean => groups.some(([name]) => name === provider);

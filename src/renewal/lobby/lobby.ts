@@ -261,7 +261,7 @@ export async function openLobby(
           const turn =
             claims.number <= line.called ? await turnOf(claims.number, presented, ticketBrowsers) : "not-now";
           // The case was closed, or another opened, while they stood at the door: this line's numbers are not theirs.
-          if (claims.caseId !== caseId) return admit(act, { presented: undefined, network, ticketBrowsers });
+          if (claims.caseId !== caseId) return admit(act, { presented: undefined, network });
           if (turn === "not-now") {
             if (act === "complete" && hasRoom()) return { kind: "in", pass: null };
             return { kind: "waiting", place: presented, standing: standingOf(claims.number) };
