@@ -210,6 +210,18 @@ const asApi = (answer: Answer): Answer =>
       }
     : answer;
 
+test("a day of no calendar is none, and is not taken for another; the 29th of February is one every four years", async () => {
+  const cookies = asCookie(await service.operator());
+  const copiedOn = (day: string) =>
+    call("POST", "/api/incidents", { body: { reason: "x", copiedAt: `${day}T09:00:00Z` }, cookies });
+  for (const day of ["2026-02-30", "2026-02-29", "1900-02-29", "2026-04-31", "2026-13-01", "2026-01-00"]) {
+    const answer = await copiedOn(day);
+    expectProblem(answer, 400, "malformed-request");
+    expect([day, answer.body["fields"]]).toMatchObject([day, [{ field: "body.copiedAt" }]]);
+  }
+  for (const day of ["2024-02-29", "2000-02-29", "2026-01-31"]) expect((await copiedOn(day)).status).not.toBe(400);
+});
+
 describe("a header that there is one of", () => {
   const token = async () => {
     const { address } = await person();

@@ -21,11 +21,14 @@ export const Closed = <Properties extends Record<string, Type.TSchema>>(properti
 
 export const Id = Type.String({ pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" });
 export const Instant = Type.String({ description: "ISO 8601, UTC, milliseconds" });
+const leapYear = "(\\d\\d(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)";
+/** A day of the calendar: JavaScript would take the 30th of February for the 2nd of March, and say nothing. */
+const day = `(\\d{4}-((0[1-9]|1[0-2])-(0[1-9]|1\\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)|${leapYear}-02-29)`;
+
 /** An instant that a caller sends: with a zone, so that it means the same everywhere, and in the years 0000 to 9999. */
 export const SentInstant = Type.String({
   description: "ISO 8601 with a zone",
-  pattern:
-    "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d{1,9})?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$",
+  pattern: `^${day}T([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d{1,9})?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$`,
 });
 export const Address = Type.String({ minLength: 3, maxLength: limits.addressLength });
 /** Never looked into for anything but the rules of passwords, and never shown by a tool that reads the description. */
