@@ -77,6 +77,14 @@ test("each code has five tries, whatever else the browser has asked for", async 
   expect(await complete(second.code, second.cookies)).toBe("renewed");
 });
 
+test("a code that is right uses up no try of another that the same browser has asked for", async () => {
+  const mine = await ask("/api/renewals", { address: await person() }, {});
+  const { code, cookies } = await ask("/api/renewals", { address: await person() }, mine.cookies);
+  for (let tried = 0; tried < 6; tried++) expect(await complete(mine.code, cookies, "short")).toBe("password-refused");
+  expect(await complete(mine.code, cookies)).toBe("renewed");
+  expect(await complete(code, cookies)).toBe("renewed");
+});
+
 test("each code lives for its own day", async () => {
   const address = await person();
   const first = await ask("/api/renewals", { address }, {});

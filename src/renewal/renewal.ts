@@ -181,7 +181,8 @@ interface Ticket {
 
 /**
  * The ticket that a typed code is of, among those that the browser has asked for and that are still good; `undefined` for
- * none. Each counts a try before its code is judged. A code that nobody was sent, guessed, is as wrong as any other.
+ * none. Each counts a try before its code is judged; the code of one is no guess at the others, which get theirs back. A code
+ * that nobody was sent, guessed, is as wrong as any other.
  */
 async function tryTickets(
   { db, keyholder }: Pick<Needs, "db" | "keyholder">,
@@ -201,6 +202,8 @@ async function tryTickets(
   );
   const ticket = await codeIsOf({ keyholder }, "renewal", typedCode, tickets);
   if (ticket === undefined || ticket.accountId === null) return undefined;
+  const others = tickets.filter((other) => other !== ticket);
+  if (others.length > 0) await giveBackTries({ db }, others);
   return { ...ticket, accountId: ticket.accountId };
 }
 
@@ -375,8 +378,18 @@ export async function endTickets(tx: Tx, accountId: AccountId, now: EpochMs): Pr
 }
 
 /** The code was right: choosing a better password must not use the tries up. */
-async function giveBackTry({ db }: Needs, digest: Uint8Array): Promise<void> {
-  await db.run(`update ticket set tries = tries - 1 where browser_digest = $1 and used_at is null and tries > 0`, [
-    digest,
-  ]);
+const giveBackTry = (needs: Pick<Needs, "db">, digest: Uint8Array): Promise<void> => giveBackTries(needs, [{ digest }]);
+
+async function giveBackTries(
+  { db }: Pick<Needs, "db">,
+  tickets: readonly { readonly digest: Uint8Array }[],
+): Promise<void> {
+  await db.run(
+    // In the order of a renewal that ends them all, so that neither waits for the other.
+    `update ticket set tries = tries - 1
+      where browser_digest in (select browser_digest from ticket
+              where browser_digest = any($1) and used_at is null and tries > 0
+              order by browser_digest for update)`,
+    [tickets.map(({ digest }) => digest)],
+  );
 }
