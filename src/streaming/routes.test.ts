@@ -38,6 +38,9 @@ let brokenId: TitleId;
 const released: SessionId[] = [];
 const asked: string[] = [];
 let answerOnce: MediaAnswer | undefined;
+/** While this is set each grant waits for it to be judged. */
+let judging: Promise<void> | undefined;
+let judged = 0;
 /** More than a system takes from us for somebody who does not read. */
 const large = Buffer.alloc(16 * 2 ** 20);
 
@@ -63,7 +66,11 @@ beforeAll(async () => {
     db,
     clock,
     log: silentLog,
-    check: viewers.check,
+    check: async (presented) => {
+      judged++;
+      await judging;
+      return viewers.check(presented);
+    },
     grants,
     media: {
       resource: async (file, name, owner) => {
@@ -153,6 +160,27 @@ describe("who asks for segments and does not read them", () => {
     // Read to its end each time, there is no end to how many.
     for (let n = 0; n <= answersPerAccount; n++) expect((await media(others)).statusCode).toBe(200);
     for (const { leave } of held) leave();
+  });
+
+  test("takes no room by leaving while the grant is still judged", async () => {
+    const grant = await grantFor(viewers.signIn());
+    expect((await media(grant)).statusCode).toBe(200);
+    const deciding = Promise.withResolvers<void>();
+    judging = deciding.promise;
+    judged = 0;
+    const sockets = Array.from({ length: answersPerAccount }, () => {
+      const socket = connect(address().port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write(`GET /media/${grant}/large.m4s HTTP/1.1\r\nhost: x\r\n\r\n`);
+      return socket;
+    });
+    await expect.poll(() => judged).toBe(answersPerAccount);
+    for (const socket of sockets) socket.destroy();
+    const connected = () => new Promise((resolve) => app.server.getConnections((_error, count) => resolve(count)));
+    await expect.poll(connected).toBe(0);
+    judging = undefined;
+    deciding.resolve();
+    await expect.poll(async () => (await media(grant)).statusCode).toBe(200);
   });
 });
 

@@ -123,12 +123,15 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
 
       const done = underWay.begin(claims.accountId);
       if (done === undefined) return refuse(reply, "busy", { retryAfterSeconds: 2 });
-      reply.raw.once("finish", done);
       const gone = new AbortController();
-      reply.raw.once("close", () => {
+      const leave = (): void => {
         done();
         gone.abort();
-      });
+      };
+      reply.raw.once("finish", done);
+      reply.raw.once("close", leave);
+      // Who left while the grant was judged: "close" has been, and does not come again.
+      if (reply.raw.destroyed) leave();
       const answer = await answerMedia(needs, readFile, claims, name, gone.signal);
       switch (answer.kind) {
         case "missing":
