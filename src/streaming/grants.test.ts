@@ -109,16 +109,26 @@ test("forged grants do not make this process ask the keyholder each time", async
 test("while the keyholder is away, grants go on being judged by the keys that were read", async () => {
   const clock = manualClock(start);
   let isAway = false;
+  let asked = 0;
   const sometimes = {
     sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
-    publicKeys: (purpose: "grant" | "checkpoint" | "letter") =>
-      isAway ? Promise.reject(new Error("away")) : keyholder.publicKeys(purpose),
+    publicKeys: (purpose: "grant" | "checkpoint" | "letter") => {
+      asked++;
+      return isAway ? Promise.reject(new Error("away")) : keyholder.publicKeys(purpose);
+    },
   };
   const grants = newGrants({ keyholder: sometimes, clock });
   const text = await grants.issue(someClaims());
   isAway = true;
+  asked = 0;
   clock.advance(10 * 60_000);
-  expect(await grants.verify(text)).toBeDefined();
+  // Each question in vain takes seconds, for which no segment waits.
+  for (let n = 0; n < 10; n++) expect(await grants.verify(text)).toBeDefined();
+  expect(asked).toBe(1);
+  clock.advance(60_000);
+  isAway = false;
+  for (let n = 0; n < 10; n++) expect(await grants.verify(text)).toBeDefined();
+  expect(asked).toBe(2);
 });
 
 test.each([

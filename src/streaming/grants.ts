@@ -84,6 +84,8 @@ export interface Grants {
 
 /** Public keys are asked for again after this long, so that one that was withdrawn stops counting. */
 const keysLiveMs = 60 * secondMs;
+/** While the keyholder is away it is asked again only so often: each question to it takes its client 2 s to give up. */
+const awayPauseMs = 10 * secondMs;
 /** A grant that no key verifies may be signed by a newer key: the keyholder is asked again, but forgeries cannot flood it. */
 const refreshPauseMs = 1 * secondMs;
 
@@ -97,6 +99,7 @@ const rememberedGrants = 20_000;
 export function newGrants({ keyholder, clock }: Needs): Grants {
   let keys: readonly KeyObject[] = [];
   let readAt = Number.NEGATIVE_INFINITY;
+  let failedAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
   let keysText = "";
   /** Under the present keys; a tenth of a millisecond each that is not spent again. */
@@ -118,9 +121,19 @@ export function newGrants({ keyholder, clock }: Needs): Grants {
         keysText = text;
         return undefined;
       })
+      .catch((thrown: unknown) => {
+        failedAt = clock.now();
+        throw thrown;
+      })
       .finally(() => {
         reading = undefined;
       }));
+
+  /** Keys that may have been withdrawn since; what was asked in vain a moment ago is not asked again. */
+  const isReadWanted = (now: EpochMs): boolean => {
+    if (now >= readAt && now - readAt <= keysLiveMs) return false;
+    return keys.length === 0 || now < failedAt || now - failedAt > awayPauseMs;
+  };
 
   const isSigned = (claims: Buffer, signature: Buffer): boolean =>
     keys.some((key) => verify(null, claims, key, signature));
@@ -148,7 +161,7 @@ export function newGrants({ keyholder, clock }: Needs): Grants {
       const now = clock.now();
       if (grant.claims.expiresAt <= now) return undefined;
       // With the key process away, what was read before still counts: people who are watching notice nothing.
-      if (now < readAt || now - readAt > keysLiveMs)
+      if (isReadWanted(now))
         await read().catch((thrown: unknown) => {
           if (keys.length === 0) throw thrown;
         });
