@@ -127,12 +127,7 @@ export const tasks = {
     maxAttempts: 10,
     lane: "work",
   },
-  "scan-library": {
-    payload: Closed({ titleId: Type.Optional(Id) }),
-    priority: 10,
-    maxAttempts: 5,
-    lane: "work",
-  },
+  "scan-library": { payload: Closed({}), priority: 10, maxAttempts: 5, lane: "work" },
   "keep-keys": { payload: Closed({}), priority: 15, maxAttempts: 25, lane: "work" },
   "clean-up": { payload: Closed({}), priority: 20, maxAttempts: 3, lane: "work" },
   "scrub-pictures": { payload: Closed({}), priority: 30, maxAttempts: 25, lane: "idle" },

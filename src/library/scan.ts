@@ -71,15 +71,12 @@ interface KnownFile {
  * transaction, so that a scan that is killed goes on where it was, and two scans at once make the same rows once. A file
  * that is away hides its title and keeps everything that hangs on it; a renamed one keeps its title's id.
  *
- * With `titleId`, that title's files are read again although they have not changed.
- *
  * @returns `away` when the library's folder cannot be read: nothing is concluded from that. What a broken or hostile
  *   file does to its inspection ends with that file.
  */
 export async function scanLibrary(
   needs: ScanNeeds,
   signal: AbortSignal,
-  titleId?: TitleId,
 ): Promise<{ readonly kind: "scanned"; readonly counts: ScanCounts } | { readonly kind: "away" }> {
   const { db, clock, random, log, libraryDir } = needs;
   const counts: Counts = {
@@ -146,7 +143,7 @@ export async function scanLibrary(
     if (moved !== undefined) {
       goneByFingerprint.delete(file.fingerprint);
       counts.updated += await keepFile(needs, file, moved);
-    } else if (before === undefined || before.titleId === titleId || isOutdated(file, before)) {
+    } else if (before === undefined || isOutdated(file, before)) {
       toInspect.push(file);
     } else if (isAsBefore(file, before)) {
       counts.unchanged++;

@@ -1,6 +1,5 @@
 import { sep } from "node:path";
 import { every, minuteMs, plus, secondMs, sleep, type Clock } from "../kernel/clock.ts";
-import { parseId, type TitleId } from "../kernel/brand.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
@@ -11,7 +10,7 @@ import { readNames } from "./walk.ts";
 import { makeArtwork, type ArtworkNeeds } from "./artwork.ts";
 import { watchFolder, type FolderWatch } from "./watch-folder.ts";
 import { requestPictures, scrubTask } from "./scrub/scrub-task.ts";
-import { scanLibrary, settleMs, type ScanCounts, type ScanNeeds } from "./scan.ts";
+import { scanLibrary, settleMs, type ScanNeeds } from "./scan.ts";
 
 export type LibraryTaskNeeds = ScanNeeds & ArtworkNeeds;
 
@@ -21,8 +20,8 @@ export type LibraryTaskNeeds = ScanNeeds & ArtworkNeeds;
  */
 export function libraryTasks(needs: LibraryTaskNeeds): readonly TaskDefinition[] {
   return [
-    defineTask("scan-library", async (payload, { signal }) => {
-      const outcome = await scanLibrary(needs, signal, parseId<TitleId>(payload.titleId));
+    defineTask("scan-library", async (_payload, { signal }) => {
+      const outcome = await scanLibrary(needs, signal);
       if (outcome.kind === "away") return;
       await makeArtwork(needs, signal);
       await requestPictures(needs);
@@ -141,13 +140,4 @@ export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Pr
       await rescan.stop();
     },
   };
-}
-
-/** The newest scan, for the console; `undefined` before the first. */
-export async function latestScan(
-  db: Db,
-): Promise<{ readonly startedAt: Date; readonly finishedAt: Date | null; readonly counts: ScanCounts } | undefined> {
-  return db.one<{ startedAt: Date; finishedAt: Date | null; counts: ScanCounts }>(
-    `select started_at as "startedAt", finished_at as "finishedAt", counts from scan order by started_at desc limit 1`,
-  );
 }
