@@ -82,6 +82,15 @@ test("many who ask at once cost one reading, and it is kept", async () => {
   expect(await subtitles.resource({ ...file, path: "gone.mkv" }, 1, "0.vtt", never)).toEqual(all[0]);
 });
 
+test("a track that is being read is read to its end and kept, although whoever asked has left", async () => {
+  const subtitles = subtitlesOf();
+  const left = AbortSignal.abort();
+  expect(await subtitles.resource(file, 1, "0.vtt", left)).toEqual({ kind: "busy" });
+  // Who has left waits for nothing: what is found now was kept for somebody else.
+  const kept = async () => (await subtitles.resource({ ...file, path: "gone.mkv" }, 1, "0.vtt", left)).kind;
+  await expect.poll(kept, { timeout: 15_000 }).toBe("found");
+});
+
 test("files beside the film are read as they are now", async () => {
   const subtitles = subtitlesOf();
   expect(textOf(await subtitles.resource(file, 3, "0.vtt", never))).toBe(

@@ -94,7 +94,7 @@ export function startSubtitles(needs: Needs): Subtitles {
     }
   };
 
-  /** Reads a film's own track once, however many ask for it, and whoever leaves meanwhile. */
+  /** Reads a film's own track once, however many ask for it, and to its end although all of them leave. */
   const embeddedText = async (file: SubtitleFile, track: SubtitleIndex, signal: AbortSignal): Promise<MediaAnswer> => {
     const key = `${file.fingerprint} ${track.number}`;
     const known = kept.get(key);
@@ -102,16 +102,17 @@ export function startSubtitles(needs: Needs): Subtitles {
     let work = reading.get(key);
     if (work === undefined) {
       if (reading.size >= maxReaders || closing.signal.aborted) return { kind: "busy" };
-      work = extract(needs, join(libraryDir, file.path), track.position, closing.signal).finally(() =>
-        reading.delete(key),
-      );
+      work = extract(needs, join(libraryDir, file.path), track.position, closing.signal)
+        .then((text) => {
+          if (text.kind === "text") keep(key, text);
+          return text;
+        })
+        .finally(() => reading.delete(key));
       reading.set(key, work);
     }
     const text = await Promise.race([work, aborted(signal)]);
     if (text === undefined) return { kind: "busy" };
-    if (text.kind === "unreadable") return text;
-    keep(key, text);
-    return answer(text);
+    return text.kind === "unreadable" ? text : answer(text);
   };
 
   return {
