@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { constants, setPriority } from "node:os";
+import { constants } from "node:os";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import { fileProblems } from "./file-problems.ts";
+import { expectStarted, limitedCommand } from "./limited-child.ts";
 
 export interface FfmpegRun {
   readonly kind: "done" | "failed";
@@ -31,32 +32,22 @@ const addressSpaceKb = 3_000_000;
  * Runs ffmpeg on hostile input: arguments as an array, no environment of ours, address space and time limited, at low
  * priority (the lowest if nobody waits for it), killed when the time is over, the output too long or the signal aborts.
  *
- * @throws Fault MEDIA_TOOL_MISSING when there is no ffmpeg on this machine.
+ * @throws Fault MEDIA_TOOL_MISSING when there is no ffmpeg on this machine; BUSY when the system can start no process now.
  */
-export function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): Promise<FfmpegRun> {
+export async function runFfmpeg(parameters: readonly string[], limits: FfmpegLimits): Promise<FfmpegRun> {
   const own = ["-hide_banner", "-loglevel", "error", "-y", ...(limits.input === undefined ? ["-nostdin"] : [])];
-  // The shell only lowers its own limits and becomes ffmpeg; nothing of ours is ever part of its script.
-  const time = limits.cpuSeconds === undefined ? "" : ` ulimit -t ${limits.cpuSeconds} 2>/dev/null;`;
-  const [program, before] =
-    process.platform === "win32"
-      ? ["ffmpeg", []]
-      : ["/bin/sh", ["-c", `ulimit -v ${addressSpaceKb} 2>/dev/null;${time} exec ffmpeg "$@"`, "ffmpeg"]];
+  const { cpuSeconds } = limits;
+  const [program, all] = limitedCommand("ffmpeg", [...own, ...parameters], { addressSpaceKb, cpuSeconds });
   const timeout = AbortSignal.timeout(limits.timeoutMs);
-  const child = spawn(program, [...before, ...own, ...parameters], {
+  const child = spawn(program, all, {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
     env: { PATH: "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin", LC_ALL: "C", TZ: "UTC" },
     signal: AbortSignal.any([limits.signal, timeout]),
     killSignal: "SIGKILL",
     windowsHide: true,
   });
-  if (child.pid !== undefined) {
-    try {
-      const { PRIORITY_LOW, PRIORITY_BELOW_NORMAL } = constants.priority;
-      setPriority(child.pid, limits.isIdle === true ? PRIORITY_LOW : PRIORITY_BELOW_NORMAL);
-    } catch {
-      // It is over already, or we may not: it works all the same.
-    }
-  }
+  const { PRIORITY_LOW, PRIORITY_BELOW_NORMAL } = constants.priority;
+  expectStarted(child, limits.isIdle === true ? PRIORITY_LOW : PRIORITY_BELOW_NORMAL);
 
   let failure = "";
   const collect = (stream: NodeJS.ReadableStream | null | undefined): { take(): Buffer } => {

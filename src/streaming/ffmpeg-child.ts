@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { constants, setPriority } from "node:os";
+import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import { containers } from "../library/layout.ts";
+import { expectStarted, limitedCommand, type ChildLimits } from "../library/limited-child.ts";
 
 /** What starts an ffmpeg: which one, and what it may see of our environment. */
 export interface FfmpegNeeds {
@@ -27,33 +28,28 @@ export interface FfmpegChild {
   kill(): void;
 }
 
-/** Address space of one ffmpeg: enough to decode 8K and encode 1080p, not enough to take the machine along. */
-const addressSpaceKb = 4_000_000;
-/** Processor time of one ffmpeg, a last resort: a run that nobody watches ends long before. */
-const cpuSeconds = 12 * 3_600;
+/**
+ * Of one ffmpeg: memory enough to decode 8K and encode 1080p, and not enough to take the machine along. The processor time is a
+ * last resort: a run that nobody watches ends long before.
+ */
+const limits: ChildLimits = { addressSpaceKb: 4_000_000, cpuSeconds: 12 * 3_600 };
 
 /**
  * Starts ffmpeg on hostile input: arguments as an array, address space and processor time limited, at low priority. It
  * writes to pipe:1 and so ends by itself when we do. Killing is SIGKILL, since there is nothing it would have to tidy
  * up, and since it does not react to SIGTERM while it waits for a reader.
+ *
+ * @throws Fault BUSY when the system can start no process now.
  */
 export function startFfmpeg({ ffmpegPath, childEnvironment }: FfmpegNeeds, parameters: readonly string[]): FfmpegChild {
   const own = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"];
-  // The shell only lowers its own limits and becomes ffmpeg; nothing of ours is ever part of its script.
-  const script = `ulimit -v ${addressSpaceKb} 2>/dev/null; ulimit -t ${cpuSeconds} 2>/dev/null; exec "$0" "$@"`;
-  const [program, before] = process.platform === "win32" ? [ffmpegPath, []] : ["/bin/sh", ["-c", script, ffmpegPath]];
-  const child = spawn(program, [...before, ...own, ...parameters], {
+  const [program, all] = limitedCommand(ffmpegPath, [...own, ...parameters], limits);
+  const child = spawn(program, all, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...childEnvironment, LC_ALL: "C", TZ: "UTC" },
     windowsHide: true,
   });
-  if (child.pid !== undefined) {
-    try {
-      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-    } catch {
-      // It is over already, or we may not: it works all the same.
-    }
-  }
+  expectStarted(child, constants.priority.PRIORITY_BELOW_NORMAL);
   let said = "";
   child.stderr.on("data", (part: Buffer) => {
     said = (said + part.toString("utf8")).slice(-2_000);

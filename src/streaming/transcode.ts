@@ -144,11 +144,13 @@ export function startTranscoder(needs: Needs): Transcoder {
   const originOf = (file: TranscodeFile): Promise<Origin | NotMade> => {
     const known = origins.get(file.fingerprint);
     if (known !== undefined) return known;
-    const asked = findOrigin(needs, file.path).then((origin) => {
-      if ("kind" in origin) origins.delete(file.fingerprint);
-      return origin;
-    });
+    const asked = findOrigin(needs, file.path);
     remember(origins, file.fingerprint, asked);
+    // What could not be found is looked for again when it is wanted again.
+    const forget = (): void => void origins.delete(file.fingerprint);
+    void asked.then((origin) => {
+      if ("kind" in origin) forget();
+    }, forget);
     return asked;
   };
 

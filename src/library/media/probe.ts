@@ -6,6 +6,7 @@ import { secondMs } from "../../kernel/clock.ts";
 import { Fault, messageOf } from "../../kernel/fault.ts";
 import { containers } from "../layout.ts";
 import { fileProblems } from "../file-problems.ts";
+import { expectStarted, limitedCommand } from "../limited-child.ts";
 import { displayName } from "../names.ts";
 
 const Maybe = <Schema extends Type.TSchema>(schema: Schema) => Type.Optional(schema);
@@ -71,7 +72,7 @@ const maxChapters = 1_000;
  * path is one argument, absolute and behind `file:`, so that no name is taken for an option or an address. Only a real
  * container is opened: a list of other files in a film's clothes is damaged.
  *
- * @throws Fault MEDIA_TOOL_MISSING when there is no ffprobe.
+ * @throws Fault MEDIA_TOOL_MISSING when there is no ffprobe; BUSY when the signal aborts, or the system can start no process now.
  */
 export async function probe(
   path: string,
@@ -122,20 +123,17 @@ export function ratioOf(text: string | undefined): number {
 type ProbeEnd =
   { readonly kind: "done"; readonly output: string } | { readonly kind: "failed"; readonly reason: string };
 
-function runFfprobe(parameters: readonly string[], signal: AbortSignal): Promise<ProbeEnd> {
-  // The shell only lowers its own limits and becomes ffprobe; nothing of ours is ever part of its script.
-  const [program, before] =
-    process.platform === "win32"
-      ? ["ffprobe", []]
-      : ["/bin/sh", ["-c", `ulimit -v ${addressSpaceKb} 2>/dev/null; exec ffprobe "$@"`, "ffprobe"]];
+async function runFfprobe(parameters: readonly string[], signal: AbortSignal): Promise<ProbeEnd> {
+  const [program, all] = limitedCommand("ffprobe", parameters, { addressSpaceKb });
   const timeout = AbortSignal.timeout(timeoutMs);
-  const child = spawn(program, [...before, ...parameters], {
+  const child = spawn(program, all, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin", LC_ALL: "C", TZ: "UTC" },
     signal: AbortSignal.any([signal, timeout]),
     killSignal: "SIGKILL",
     windowsHide: true,
   });
+  expectStarted(child);
   const parts: Buffer[] = [];
   let bytes = 0;
   child.stdout.on("data", (part: Buffer) => {
