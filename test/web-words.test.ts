@@ -137,6 +137,7 @@ test("whatever the service names has words: events, floors, lanes, data, review 
     ...caseKinds.map((kind) => `record.${kind}`),
     ...findingKinds.map((kind) => `finding.${kind}`),
     ...usePurposes.map((purpose) => `key-use.purpose.${purpose}`),
+    `library-jobs.do.film.${fileProblems.forbidden}`,
     // The way in is a link of its own.
     ...Object.values({
       ...missingSays,

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "nod
 import { join } from "node:path";
 import type { TitleId } from "../kernel/brand.ts";
 import { hourMs, toDate, type Clock } from "../kernel/clock.ts";
-import { messageOf } from "../kernel/fault.ts";
+import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
@@ -72,6 +72,8 @@ export async function makeArtwork(needs: ArtworkNeeds, signal: AbortSignal): Pro
       if (await makeOne(needs, candidate, kept, signal)) made++;
     } catch (thrown) {
       log.warn({ path: candidate.path, reason: messageOf(thrown) }, "no poster could be made");
+      // The same would be said of every title.
+      if (thrown instanceof Fault && thrown.code === "MEDIA_TOOL_MISSING") break;
     }
   }
   await dropOrphans(needs);

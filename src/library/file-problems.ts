@@ -2,6 +2,7 @@
 export const fileProblems = {
   notUtf8: "its name is not UTF-8; rename it",
   notAFile: "it is not a file",
+  forbidden: "the service may not read it",
   noVideo: "it has no video track",
   noSize: "its picture has no size",
   oversized: "its headers say more than a film has",

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { appendFile, mkdir, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
+import { appendFile, link, mkdir, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
 import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
+import { fileProblems } from "./file-problems.ts";
 import { openInspector } from "./inspect-file.ts";
 import { scanLibrary } from "./scan.ts";
 
@@ -236,6 +237,28 @@ test("one of two versions that is renamed to another film becomes that film and 
   expect(after[0]?.id).toBe(first?.id);
 });
 
+test("names that are links to one file vanish and move one by one", async () => {
+  await library.put("Heat (1995).mp4");
+  const full = (path: string) => join(library.folder, path);
+  await link(full("Heat (1995).mp4"), full("Ronin (1998).mp4"));
+  await library.scan();
+  const before = await titles();
+  expect(before.map(({ name, visible }) => [name, visible])).toEqual([
+    ["Heat", true],
+    ["Ronin", true],
+  ]);
+  await mkdir(full("Films"));
+  for (const { path } of before) await rename(full(path), full(`Films/${path}`));
+  expect(await library.scan()).toMatchObject({ inspected: 0, updated: 2, missing: 0 });
+  expect((await titles()).map(({ id }) => id).toSorted()).toEqual(before.map(({ id }) => id).toSorted());
+  await rm(full("Films"), { recursive: true });
+  expect(await library.scan()).toMatchObject({ missing: 2 });
+  expect((await titles()).map(({ visible, state }) => [visible, state])).toEqual([
+    [false, "missing"],
+    [false, "missing"],
+  ]);
+});
+
 test("a library that is away is not an empty one", async () => {
   await library.put("Heat (1995).mp4");
   await library.scan();
@@ -321,6 +344,31 @@ test("with one of our tools missing a file is tried again instead of being calle
   const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
   expect(outcome).toMatchObject({ counts: { failed: 1, inspected: 0 } });
   expect(await library.scan()).toMatchObject({ inspected: 1 });
+});
+
+test("with one of our tools missing one file says so for all, and all are tried again", async () => {
+  for (let n = 1; n <= 6; n++) await library.put(`Film ${n} (200${n}).mp4`);
+  let asked = 0;
+  const inspect = () => {
+    asked++;
+    return Promise.reject(new Fault("MEDIA_TOOL_MISSING", "no such tool"));
+  };
+  const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  expect(outcome).toMatchObject({ counts: { failed: 6, inspected: 0 } });
+  // Two are inspected at once.
+  expect(asked).toBeLessThanOrEqual(2);
+  expect(await library.scan()).toMatchObject({ inspected: 6, failed: 0 });
+});
+
+test("a file that the service may not read is read once it may, although the file is as it was", async () => {
+  await library.put("Heat (1995).mp4");
+  const inspect: typeof inspector.inspect = () =>
+    Promise.resolve({ kind: "damaged", reason: fileProblems.forbidden } as const);
+  await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  const [before] = await titles();
+  expect(before?.state).toBe("damaged");
+  expect(await library.scan()).toMatchObject({ inspected: 1, damaged: 0 });
+  expect(await titles()).toEqual([{ ...before, state: "playable" }]);
 });
 
 test("text from inside a file that the database cannot hold is mended, not fatal", async () => {

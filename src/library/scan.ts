@@ -8,6 +8,7 @@ import type { Log } from "../kernel/log.ts";
 import { newId, type Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import { picturesOf, sidecarsOf, type Sidecar } from "./beside.ts";
+import { fileProblems } from "./file-problems.ts";
 import { mediaIndexVersion } from "./media/media-index.ts";
 import { placementOf, placeTitle, titleIdentity } from "./place-title.ts";
 import type { Facts } from "./tables.ts";
@@ -128,7 +129,8 @@ export async function scanLibrary(
   const isUnknown = (path: string): boolean =>
     !end.complete || end.unreadable.some((folder) => path.startsWith(`${folder}/`));
   const gone = known.filter(({ path }) => !foundPaths.has(path) && !isUnknown(path));
-  const goneByFingerprint = new Map(gone.map((file) => [file.fingerprint, file]));
+  // Several where names were links to one file, or where a file took the place of another.
+  const goneByFingerprint = Map.groupBy(gone, ({ fingerprint }) => fingerprint);
 
   const toInspect: FoundFile[] = [];
   for (const file of found) {
@@ -139,9 +141,8 @@ export async function scanLibrary(
       counts.waiting++;
       continue;
     }
-    const moved = before === undefined ? goneByFingerprint.get(file.fingerprint) : undefined;
+    const moved = before === undefined ? takeGone(goneByFingerprint, file.fingerprint) : undefined;
     if (moved !== undefined) {
-      goneByFingerprint.delete(file.fingerprint);
       counts.updated += await keepFile(needs, file, moved);
     } else if (before === undefined || isOutdated(file, before)) {
       toInspect.push(file);
@@ -154,7 +155,7 @@ export async function scanLibrary(
 
   if (!signal.aborted) {
     // A file that came back under another name is not gone, although its old path is.
-    counts.missing = await hideGone(needs, [...goneByFingerprint.values()]);
+    counts.missing = await hideGone(needs, [...goneByFingerprint.values()].flat());
   }
   await inspectAll(needs, toInspect, counts, scanId, signal);
   await finishScan(db, scanId, counts, toDate(clock.now()));
@@ -173,9 +174,21 @@ async function readKnown(db: Db): Promise<KnownFile[]> {
   );
 }
 
-/** Its bytes may have changed, or what we know of them is in a form that is not used any more. */
+/** The row of a file that is gone from its path, for a new path of the same file: one that was there until now before others. */
+function takeGone(gone: ReadonlyMap<string, KnownFile[]>, fingerprint: string): KnownFile | undefined {
+  const same = gone.get(fingerprint) ?? [];
+  const present = same.findIndex(({ state }) => state !== "missing");
+  return same.splice(Math.max(0, present), 1)[0];
+}
+
+/**
+ * Its bytes may have changed, or what we know of them is in a form that is not used any more, or nothing is known of them: a
+ * right to read that is given later leaves the file's time of change as it was.
+ */
 const isOutdated = (file: FoundFile, before: KnownFile): boolean =>
-  before.fingerprint !== file.fingerprint || (before.problem === null && before.indexVersion !== mediaIndexVersion);
+  before.fingerprint !== file.fingerprint ||
+  before.problem === fileProblems.forbidden ||
+  (before.problem === null && before.indexVersion !== mediaIndexVersion);
 
 function isAsBefore(file: FoundFile, before: KnownFile): boolean {
   return (
@@ -293,6 +306,11 @@ async function inspectAll(
         if (thrown instanceof Fault && thrown.code !== "MEDIA_UNREADABLE") {
           counts.failed++;
           log.error({ path: file.path, fault: thrown.code, reason: thrown.message }, "a file could not be inspected");
+          if (thrown.code === "MEDIA_TOOL_MISSING") {
+            // All others would fail alike, and each would say so: they are tried when this one is.
+            counts.failed += Math.max(0, files.length - next);
+            next = files.length;
+          }
           continue;
         }
         inspection = { kind: "damaged", reason: `it could not be read: ${messageOf(thrown)}` };

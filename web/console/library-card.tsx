@@ -1,6 +1,6 @@
 import { useNow } from "../app/clock.ts";
 import type { ConsoleNumbers } from "../app/queries.ts";
-import { say, sayCount, sayOf, showAgo, showNumber } from "../text/say.ts";
+import { say, sayCount, sayIfAny, sayOf, showAgo, showNumber } from "../text/say.ts";
 import { saidText } from "./said.ts";
 
 type Jobs = ConsoleNumbers["library"];
@@ -124,8 +124,8 @@ function Failed({ jobs, titles, now }: LibraryCardProps & { readonly now: number
   );
 }
 
-function whatToDo({ kind, againAt }: Jobs["failed"][number], now: number): string {
-  if (kind === "film") return say("library-jobs.do.film");
+function whatToDo({ kind, problem, againAt }: Jobs["failed"][number], now: number): string {
+  if (kind === "film") return sayIfAny(`library-jobs.do.film.${problem}`) ?? say("library-jobs.do.film");
   if (againAt === null) return say("library-jobs.do.pictures");
   return say("library-jobs.do.pictures.again", { when: showAgo(againAt, now) });
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import { Type, type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { secondMs } from "../../kernel/clock.ts";
@@ -82,6 +83,11 @@ export async function probe(
   const stats = await stat(path).catch(messageOf);
   if (typeof stats === "string") return { kind: "damaged", reason: stats };
   if (!stats.isFile()) return { kind: "damaged", reason: fileProblems.notAFile };
+  const mayRead = await access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!mayRead) return { kind: "damaged", reason: fileProblems.forbidden };
   const shown = ["-show_streams", "-show_format", "-show_chapters"];
   const alone = ["-protocol_whitelist", "file", "-format_whitelist", containers];
   const end = await runFfprobe(["-v", "error", "-of", "json", ...shown, ...alone, "-i", `file:${path}`], signal);

@@ -111,6 +111,8 @@ export const de: ConsoleCatalogue<"de"> = {
   "library-jobs.failed.pictures": "läuft ohne Bilder ihrer Stellen",
   "library-jobs.do.film":
     "Legen Sie eine gute Kopie an ihre Stelle oder wandeln Sie sie mit einem anderen Programm um: Sie wird von selbst wieder geprüft.",
+  "library-jobs.do.film.the service may not read it":
+    "Geben Sie dem Benutzer, unter dem der Dienst läuft, das Recht, sie zu lesen: Sie wird von selbst wieder geprüft.",
   "library-jobs.do.pictures.again": "Niemand muss etwas tun. Es wird {when} wieder versucht.",
   "library-jobs.do.pictures":
     "Es wurde dreimal versucht und bleibt, bis die Datei sich ändert. Meist hilft eine neu umgewandelte Kopie.",
@@ -722,6 +724,7 @@ export const de: ConsoleCatalogue<"de"> = {
   "said.its name is not UTF-8; rename it": "ihr Name ist nicht UTF-8; benennen Sie sie um",
   "said.it is not a file": "sie ist keine Datei",
   "said.it has no video track": "sie hat keine Bildspur",
+  "said.the service may not read it": "der Dienst darf sie nicht lesen",
   "said.its picture has no size": "ihr Bild hat keine Größe",
   "said.its headers say more than a film has": "ihre Kopfdaten sagen mehr, als ein Film hat",
   "said.its length is not known": "ihre Länge ist nicht bekannt",

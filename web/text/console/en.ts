@@ -108,6 +108,8 @@ export const en = {
   "library-jobs.failed.pictures": "plays without pictures of its places",
   "library-jobs.do.film":
     "Put a good copy in its place, or convert it with another program: it is looked at again by itself.",
+  "library-jobs.do.film.the service may not read it":
+    "Give the user that the service runs as the right to read it: it is looked at again by itself.",
   "library-jobs.do.pictures.again": "Nobody has to do anything. It is tried again {when}.",
   "library-jobs.do.pictures":
     "It has been tried three times and is left until the file changes. A copy that was converted anew usually helps.",
@@ -697,6 +699,7 @@ export const en = {
   "said.its name is not UTF-8; rename it": "its name is not UTF-8; rename it",
   "said.it is not a file": "it is not a file",
   "said.it has no video track": "it has no video track",
+  "said.the service may not read it": "the service may not read it",
   "said.its picture has no size": "its picture has no size",
   "said.its headers say more than a film has": "its headers say more than a film has",
   "said.its length is not known": "its length is not known",

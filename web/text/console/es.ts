@@ -113,6 +113,8 @@ export const es: ConsoleCatalogue<"es"> = {
   "library-jobs.failed.pictures": "se reproduce sin imágenes de sus pasajes",
   "library-jobs.do.film":
     "Ponga una copia buena en su lugar o conviértala con otro programa: se vuelve a examinar por sí sola.",
+  "library-jobs.do.film.the service may not read it":
+    "Dé permiso de lectura al usuario con el que se ejecuta el servicio: se vuelve a examinar por sí solo.",
   "library-jobs.do.pictures.again": "No hay que hacer nada. Se intenta de nuevo {when}.",
   "library-jobs.do.pictures":
     "Se ha intentado tres veces y queda así hasta que cambie el archivo. Suele bastar una copia convertida de nuevo.",
@@ -727,6 +729,7 @@ export const es: ConsoleCatalogue<"es"> = {
   "said.its name is not UTF-8; rename it": "su nombre no está en UTF-8; cámbielo",
   "said.it is not a file": "no es un archivo",
   "said.it has no video track": "no tiene pista de vídeo",
+  "said.the service may not read it": "el servicio no tiene permiso para leerlo",
   "said.its picture has no size": "su imagen no tiene tamaño",
   "said.its headers say more than a film has": "sus cabeceras dicen más de lo que tiene una película",
   "said.its length is not known": "no se conoce su duración",

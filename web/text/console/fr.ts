@@ -114,6 +114,8 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "library-jobs.failed.pictures": "se lit sans images de ses passages",
   "library-jobs.do.film":
     "Remplacez-le par une bonne copie ou convertissez-le avec un autre programme : il est examiné de nouveau tout seul.",
+  "library-jobs.do.film.the service may not read it":
+    "Donnez à l’utilisateur sous lequel le service tourne le droit de le lire : il est examiné de nouveau tout seul.",
   "library-jobs.do.pictures.again": "Il n’y a rien à faire. Nouvel essai {when}.",
   "library-jobs.do.pictures":
     "Trois essais ont échoué ; on attend que le fichier change. Une copie reconvertie suffit le plus souvent.",
@@ -740,6 +742,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
   "said.its name is not UTF-8; rename it": "son nom n’est pas en UTF-8 ; renommez-le",
   "said.it is not a file": "ce n’est pas un fichier",
   "said.it has no video track": "il n’a pas de piste vidéo",
+  "said.the service may not read it": "le service n’a pas le droit de le lire",
   "said.its picture has no size": "son image n’a pas de taille",
   "said.its headers say more than a film has": "ses en-têtes annoncent plus qu’un film n’en a",
   "said.its length is not known": "sa durée n’est pas connue",

@@ -103,6 +103,8 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "library-jobs.failed.pictures": "場面の画像なしで再生されます",
   "library-jobs.do.film":
     "正常なコピーに置き換えるか、別のプログラムで変換してください。自動的にもう一度検査されます。",
+  "library-jobs.do.film.the service may not read it":
+    "サービスを実行しているユーザーに読み取り権限を与えてください。自動的にもう一度検査されます。",
   "library-jobs.do.pictures.again": "何もする必要はありません。{when}にもう一度試します。",
   "library-jobs.do.pictures":
     "3回試したため、ファイルが変わるまでそのままにします。変換し直したコピーでたいてい解決します。",
@@ -678,6 +680,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
   "said.its name is not UTF-8; rename it": "名前がUTF-8ではありません。変更してください",
   "said.it is not a file": "ファイルではありません",
   "said.it has no video track": "映像トラックがありません",
+  "said.the service may not read it": "サービスに読み取り権限がありません",
   "said.its picture has no size": "映像の大きさがわかりません",
   "said.its headers say more than a film has": "ヘッダーの値が映画としてありえません",
   "said.its length is not known": "長さがわかりません",
