@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import { afterAll, expect, test } from "vitest";
 import { testLibrary } from "../../test/library-fixture.ts";
 import { element, float, hostileMatroska, unsigned } from "../../test/matroska.ts";
@@ -13,6 +14,7 @@ import { silentLog } from "../kernel/log.ts";
 import type { TitleList } from "../wire/titles.ts";
 import { makeArtwork, posterOfPicture } from "./artwork.ts";
 import { openInspector } from "./inspect-file.ts";
+import type { DemuxJob, DemuxMessage } from "./media/demux-jobs.ts";
 import { startDemuxPool } from "./media/demux-pool.ts";
 import { groupsOf, thinned } from "./media/groups.ts";
 import { readMediaIndex } from "./media/media-index.ts";
@@ -127,6 +129,23 @@ test("a film of key frames alone has an index of one a second, with all their by
     10_000, 1_000, 2_500_000,
   ]);
   expect(durations.length).toBe(250_000);
+});
+
+test("a demuxing thread says that it has a file open before the demuxer sees it, which may hang", async () => {
+  const thread = new Worker(new URL("./media/demux-worker.ts", import.meta.url));
+  const said: string[] = [];
+  const done = new Promise<void>((resolve) => {
+    thread.on("message", ({ kind }: DemuxMessage) => {
+      said.push(kind);
+      if (kind === "unreadable") resolve();
+    });
+  });
+  const path = await putBytes("No film (2003).mkv", Buffer.from("no film"));
+  thread.postMessage({ kind: "describe", path } satisfies DemuxJob);
+  await done;
+  await thread.terminate();
+  await rm(path);
+  expect(said).toEqual(["ready", "alive", "unreadable"]);
 });
 
 test("a pipe in the place of a film or a picture is not waited for", async () => {

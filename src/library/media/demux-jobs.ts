@@ -98,5 +98,5 @@ export interface Unreadable {
 
 export type DemuxAnswer = Description | Samples | Unreadable;
 
-/** Threads say `alive` between the steps of a long walk: silence means that the demuxer hangs. */
+/** Threads say `alive` once the file is open, and between the steps of a long walk: silence means that the demuxer hangs. */
 export type DemuxMessage = { readonly kind: "ready" } | { readonly kind: "alive" } | DemuxAnswer;

@@ -16,7 +16,7 @@ import type {
 export interface DemuxPool {
   /** Everything that an index needs. A Matroska file without Cues is read whole. */
   describe(path: string, signal: AbortSignal): Promise<Description | Unreadable>;
-  /** The frames of one segment. Fault `BUSY` when too many wait. */
+  /** The frames of one segment. Fault `BUSY` when too many wait, or the disk does not give the file's first byte. */
   read(job: VideoJob | AudioJob, signal: AbortSignal): Promise<Samples | Unreadable>;
   close(): Promise<void>;
 }
@@ -32,6 +32,8 @@ export interface DemuxPoolOptions {
 
 /** Loading the demuxer on a busy machine. */
 const startMs = 20 * secondMs;
+/** Until a disk gives the first byte of a file: one that sleeps takes up to ten seconds to wake. */
+const openMs = 15 * secondMs;
 /** However alive it is: 10 minutes read 60 GB from a good disk. */
 const describeMs = 10 * minuteMs;
 const readMs = 20 * secondMs;
@@ -57,8 +59,8 @@ interface Thread {
 
 /**
  * Demuxers in threads of their own, one job at a time in each. Files are hostile: 1 in 14 MP4 files with a few changed
- * header bytes makes the demuxer run for ever, so a thread that is silent for 2 seconds is ended and the file called
- * unreadable. A file always goes to the same thread, which keeps it open for a while.
+ * header bytes makes the demuxer run for ever, so a thread that is silent for 2 seconds once it has opened the file is ended and
+ * the file called unreadable. A file always goes to the same thread, which keeps it open for a while.
  */
 export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
   const { threads, log, silenceMs = 2 * secondMs, queueLength = 256 } = options;
@@ -72,34 +74,40 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
     whole: new AbortController(),
   }));
 
-  const settle = (thread: Thread, answer: DemuxAnswer): void => {
+  const settle = (thread: Thread, answer: (waiting: Waiting) => void): void => {
     thread.watch.abort();
     thread.whole.abort();
     const done = thread.current;
     thread.current = undefined;
-    done?.resolve(answer);
+    if (done !== undefined) answer(done);
     pump(thread);
   };
 
-  const end = (thread: Thread, reason: string): void => {
+  const end = (thread: Thread, answer: (waiting: Waiting) => void): void => {
     const { worker } = thread;
     thread.worker = undefined;
     thread.ready = false;
     void worker?.terminate();
-    settle(thread, { kind: "unreadable", reason, changed: false });
+    settle(thread, answer);
   };
+  const unreadable =
+    (reason: string) =>
+    ({ resolve }: Waiting): void =>
+      resolve({ kind: "unreadable", reason, changed: false });
+  /** The file is not to blame: it may be asked for again. */
+  const asleep = ({ reject }: Waiting): void => reject(new Fault("BUSY", "the disk gives no answer"));
 
   /** Ends the thread unless the returned controller is aborted in time. */
-  const limit = (thread: Thread, limitMs: number, reason: string): AbortController => {
+  const limit = (thread: Thread, limitMs: number, answer: (waiting: Waiting) => void): AbortController => {
     const heard = new AbortController();
     void sleep(limitMs, heard.signal).then(() => {
-      if (!heard.signal.aborted) end(thread, reason);
+      if (!heard.signal.aborted) end(thread, answer);
     });
     return heard;
   };
-  const watch = (thread: Thread, limitMs: number): void => {
+  const watch = (thread: Thread, limitMs: number, answer = unreadable("the demuxer gave no answer")): void => {
     thread.watch.abort();
-    thread.watch = limit(thread, limitMs, "the demuxer gave no answer");
+    thread.watch = limit(thread, limitMs, answer);
   };
 
   const start = (thread: Thread): void => {
@@ -119,7 +127,7 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
           watch(thread, silenceMs);
           return;
         default:
-          settle(thread, message);
+          settle(thread, ({ resolve }) => resolve(message));
       }
     });
     const gone = (reason: string): void => {
@@ -127,7 +135,7 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
       log.warn({ reason, path: thread.current?.job.path }, "a demuxing thread ended");
       // A thread that cannot even start would be started for ever.
       if (!thread.ready) thread.current ??= thread.queue.shift();
-      end(thread, reason);
+      end(thread, unreadable(reason));
     };
     worker.on("error", (error: unknown) => gone(messageOf(error)));
     worker.on("exit", () => gone("the demuxer ended"));
@@ -145,8 +153,9 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
     const next = thread.queue.shift();
     if (next === undefined) return;
     thread.current = next;
-    thread.whole = limit(thread, next.job.kind === "describe" ? describeMs : readMs, "reading it took too long");
-    watch(thread, silenceMs);
+    const wholeMs = next.job.kind === "describe" ? describeMs : readMs;
+    thread.whole = limit(thread, wholeMs, unreadable("reading it took too long"));
+    watch(thread, openMs, asleep);
     thread.worker.postMessage(next.job);
   };
 

@@ -18,6 +18,8 @@ Logging.level = LogLevel.Silent;
 
 const say = (message: DemuxMessage, transfer: ArrayBuffer[] = []): void => parentPort?.postMessage(message, transfer);
 
+const sayAlive = (): void => say({ kind: "alive" });
+
 /** By path, the least recently used first. */
 const open = new Map<string, { readonly media: OpenMedia; readonly usedAt: number }>();
 
@@ -31,10 +33,11 @@ async function mediaOf(path: string, fingerprint: string): Promise<OpenMedia> {
   if (before !== undefined && before.media.fingerprint === fingerprint) {
     open.delete(path);
     open.set(path, { media: before.media, usedAt: steadyClock.now() });
+    sayAlive();
     return before.media;
   }
   if (before !== undefined) shut(path);
-  const media = await openMedia(path);
+  const media = await openMedia(path, sayAlive);
   if (media.fingerprint !== fingerprint) {
     media.close();
     throw new UnreadableMedia("the file has changed", true);
@@ -48,9 +51,9 @@ async function mediaOf(path: string, fingerprint: string): Promise<OpenMedia> {
 async function answer(job: DemuxJob): Promise<DemuxAnswer> {
   switch (job.kind) {
     case "describe": {
-      const media = await openMedia(job.path);
+      const media = await openMedia(job.path, sayAlive);
       try {
-        return await describeMedia(media, () => say({ kind: "alive" }));
+        return await describeMedia(media, sayAlive);
       } finally {
         media.close();
       }

@@ -54,11 +54,12 @@ const cacheBytes = 8 * 1_048_576;
 
 /**
  * Opens an MP4, QuickTime, Matroska or WebM file for demuxing. Only in a thread that may be ended: a few changed bytes in
- * a header can make the demuxer run for ever. What would make it slow is measured before it sees the file.
+ * a header can make the demuxer run for ever. What would make it slow is measured before it sees the file. `opened` is told as soon
+ * as the disk has given something of it: what takes long after that is not a disk that wakes.
  *
  * @throws UnreadableMedia for anything that is no such file.
  */
-export async function openMedia(path: string): Promise<OpenMedia> {
+export async function openMedia(path: string, opened: () => void): Promise<OpenMedia> {
   // A pipe put there since the walk is not waited for: nothing ends a thread that waits in the system.
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   let closed = false;
@@ -69,6 +70,8 @@ export async function openMedia(path: string): Promise<OpenMedia> {
   try {
     const stats = fstatSync(descriptor, { bigint: true });
     if (!stats.isFile()) throw new UnreadableMedia("it is not a file");
+    readSync(descriptor, Buffer.alloc(1), 0, 1, 0);
+    opened();
     const fingerprint = fingerprintOf(stats);
     const sizeBytes = Number(stats.size);
     const mkv = readMkvHeads(descriptor, sizeBytes);
