@@ -17,6 +17,10 @@ export interface Sidecar {
   readonly hearingImpaired: boolean;
 }
 
+/** The number of a film's first subtitle file: those files go on after the highest of the tracks inside the film. */
+export const firstSidecarNumber = (embedded: readonly { readonly number: number }[]): number =>
+  Math.max(0, ...embedded.map(({ number }) => number)) + 1;
+
 /** Above this many a player's menu helps nobody. */
 const sidecarLimit = 40;
 

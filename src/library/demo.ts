@@ -76,7 +76,7 @@ async function isOurs(libraryDir: string, films: readonly DemoFilm[]): Promise<b
 
 const temporaryPrefix = ".making-";
 
-/** What a killed run left behind; a younger one may be another process's. */
+/** What a killed run left behind. Another host that is making films here at this moment loses its own, and stops. */
 async function sweepTemporary(libraryDir: string): Promise<void> {
   for (const name of await readdir(libraryDir)) {
     if (name.startsWith(temporaryPrefix)) await rm(join(libraryDir, name), { recursive: true, force: true });

@@ -8,7 +8,7 @@ import type { Static } from "typebox";
 import { fold } from "./names.ts";
 import { hasScrubPictures } from "./scrub/keep-pictures.ts";
 import type { Facts, LibraryTables } from "./tables.ts";
-import type { Sidecar } from "./beside.ts";
+import { firstSidecarNumber, type Sidecar } from "./beside.ts";
 
 /** How far one account has come with one title. */
 export interface ProgressEntry {
@@ -215,7 +215,7 @@ export async function readTitle(needs: Needs, viewer: Viewer, id: TitleId): Prom
   if (own === undefined) return undefined;
   const { facts } = row;
   const embedded = facts?.subtitles ?? [];
-  const firstNumber = Math.max(0, ...embedded.map(({ number }) => number)) + 1;
+  const firstNumber = firstSidecarNumber(embedded);
   return {
     ...own,
     overview: null,

@@ -168,7 +168,8 @@ function cueText(lines: readonly string[], isVtt: boolean): string {
   return clean.replaceAll(/<\/?[biu]>|\s/g, "") === "" ? "" : clean;
 }
 
-function timeText(ms: number): string {
+/** WebVTT section 4: hours, minutes, seconds and milliseconds. */
+export function vttTime(ms: number): string {
   const two = (value: number): string => String(Math.trunc(value)).padStart(2, "0");
   return `${two(ms / 3_600_000)}:${two((ms / 60_000) % 60)}:${two((ms / 1_000) % 60)}.${String(ms % 1_000).padStart(3, "0")}`;
 }
@@ -182,7 +183,7 @@ export function writeVtt(cues: readonly Cue[], offsetMs: number): string {
     const from = Math.max(0, startMs + offsetMs);
     const to = endMs + offsetMs;
     if (to <= from) return [];
-    return [`${timeText(from)} --> ${timeText(to)}${settings === "" ? "" : ` ${settings}`}\n${text}\n`];
+    return [`${vttTime(from)} --> ${vttTime(to)}${settings === "" ? "" : ` ${settings}`}\n${text}\n`];
   });
   return ["WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n", ...moved].join("\n");
 }

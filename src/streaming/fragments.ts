@@ -5,7 +5,7 @@ export type Fragment =
   | { readonly kind: "init"; readonly bytes: Buffer }
   | { readonly kind: "media"; readonly bytes: Buffer; readonly samples: number };
 
-/** Bytes of one fragment that we put up with: 2 s at any rate we ask for is a tenth of it. */
+/** A larger fragment is refused: the 2 s that we ask an encoder for take a tenth of it at any of our rates. */
 const maxFragmentBytes = 32 * 1024 * 1024;
 
 /**
@@ -65,7 +65,7 @@ export function fragmentCutter(): { push(part: Buffer): Fragment[] } {
   };
 }
 
-/** Positions of a box's children of one type, walking from `from` to `to`. */
+/** Where the box at `path` lies (types from the outermost to its own), looked for between the offsets `from` and `to`. */
 function findBox(
   bytes: Buffer,
   path: readonly string[],

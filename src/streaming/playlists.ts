@@ -4,8 +4,9 @@ import type { AudioRendition, VideoRendition } from "./transcode-plan.ts";
 
 export const playlistType = "application/vnd.apple.mpegurl";
 
-/** Subtitles as the master playlist names them. */
+/** A subtitle as the master playlist, and so a player's menu, names it. */
 export interface SubtitleEntry {
+  /** Those inside the film keep their numbers; those beside it go on after the highest. */
   readonly number: number;
   readonly language: string;
   readonly label: string;

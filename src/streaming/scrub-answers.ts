@@ -7,6 +7,7 @@ import {
   type ScrubLayout,
 } from "../library/scrub/picture-file.ts";
 import type { PlayableFile } from "../library/titles.ts";
+import { vttTime } from "./cues.ts";
 import type { MediaAnswer } from "./routes.ts";
 
 const missing: MediaAnswer = { kind: "missing" };
@@ -48,10 +49,4 @@ function writeCues({ places, everySeconds, durationSeconds, width, height }: Scr
   return ["WEBVTT\n", ...cues].join("\n");
 }
 
-/** WebVTT section 4: hours, minutes, seconds and milliseconds. */
-function timeOf(seconds: number): string {
-  const ms = Math.round(seconds * 1_000);
-  const two = (value: number): string => String(Math.trunc(value)).padStart(2, "0");
-  const rest = String(ms % 1_000).padStart(3, "0");
-  return `${two(ms / 3_600_000)}:${two((ms / 60_000) % 60)}:${two((ms / 1_000) % 60)}.${rest}`;
-}
+const timeOf = (seconds: number): string => vttTime(Math.round(seconds * 1_000));

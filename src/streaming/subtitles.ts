@@ -3,11 +3,12 @@ import { constants } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { messageOf } from "../kernel/fault.ts";
-import type { Sidecar } from "../library/beside.ts";
+import { firstSidecarNumber, type Sidecar } from "../library/beside.ts";
 import type { SubtitleIndex } from "../library/media/media-index.ts";
 import { fingerprintOf } from "../library/walk.ts";
 import { decodeSubtitles, maxSubtitleBytes, parseCues, writeVtt } from "./cues.ts";
 import { inputArguments, startFfmpeg, toolMissing, type FfmpegNeeds } from "./ffmpeg-child.ts";
+import { playlistType, type SubtitleEntry } from "./playlists.ts";
 import type { MediaAnswer } from "./routes.ts";
 import { findOrigin } from "./transcode-run.ts";
 
@@ -23,20 +24,10 @@ export interface SubtitleFile {
   readonly sidecars: readonly Sidecar[];
 }
 
-/** A subtitle as a playlist and a menu name it. */
-export interface SubtitleTrack {
-  /** The embedded ones keep their numbers; those beside the film go on after the highest. */
-  readonly number: number;
-  readonly language: string;
-  readonly label: string;
-  readonly forced: boolean;
-  readonly hearingImpaired: boolean;
-}
-
 /** All subtitles of a file that can be shown as text, embedded first; the numbers are those of the title's page. */
-export function subtitleTracksOf({ embedded, sidecars }: Pick<SubtitleFile, "embedded" | "sidecars">): SubtitleTrack[] {
+export function subtitleTracksOf({ embedded, sidecars }: Pick<SubtitleFile, "embedded" | "sidecars">): SubtitleEntry[] {
   const first = firstSidecarNumber(embedded);
-  const trackOf = (number: number, track: Omit<SubtitleTrack, "number">): SubtitleTrack => ({
+  const trackOf = (number: number, track: Omit<SubtitleEntry, "number">): SubtitleEntry => ({
     number,
     language: track.language,
     label: track.label,
@@ -48,9 +39,6 @@ export function subtitleTracksOf({ embedded, sidecars }: Pick<SubtitleFile, "emb
     ...sidecars.map((track, index) => trackOf(first + index, track)),
   ];
 }
-
-const firstSidecarNumber = (embedded: readonly { readonly number: number }[]): number =>
-  embedded.reduce((highest, { number }) => Math.max(highest, number), 0) + 1;
 
 interface Needs extends FfmpegNeeds {
   readonly libraryDir: string;
@@ -169,7 +157,7 @@ function playlistAnswer(durationSeconds: number): MediaAnswer {
     "#EXT-X-ENDLIST",
     "",
   ].join("\n");
-  return { kind: "found", contentType: "application/vnd.apple.mpegurl", body, etag: etagOf(body) };
+  return { kind: "found", contentType: playlistType, body, etag: etagOf(body) };
 }
 
 /**

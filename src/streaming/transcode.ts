@@ -1,6 +1,7 @@
 import { every, secondMs, type Clock, type EpochMs } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { toolMissing, type FfmpegNeeds } from "./ffmpeg-child.ts";
+import { playlistType } from "./playlists.ts";
 import type { MediaAnswer } from "./routes.ts";
 import { gridOf, playlistOf, renditionsOf, type Origin, type Rendition, type TranscodeFile } from "./transcode-plan.ts";
 import { findOrigin, startRun, type Made, type NotMade, type TranscodeRun } from "./transcode-run.ts";
@@ -213,7 +214,7 @@ export function startTranscoder(needs: Needs): Transcoder {
       const body = playlistOf(file, rendition);
       return {
         kind: "found",
-        contentType: "application/vnd.apple.mpegurl",
+        contentType: playlistType,
         body,
         etag: `"${file.fingerprint.replaceAll(/[^\w.-]/g, "_")}-${rendition.id}-${gridOf(file).frames}"`,
       };

@@ -26,10 +26,10 @@ export interface ScrubCandidate {
   readonly startSeconds: number | null;
 }
 
-/** A film whose pictures failed is tried so often, with such a pause, and then left until it changes. */
+/** A film whose pictures failed is tried this many times, with this pause between, and then left until it changes. */
 export const mostTries = 3;
 export const pauseMs = 6 * hourMs;
-/** The pictures of a film that is away are kept so long: a disk that was not there for a night costs nothing. */
+/** The pictures of a film that is away are kept for this long, so that a disk that was off for a night costs nothing. */
 const awayMs = dayMs;
 
 /** Whether there are pictures of a row of `file`, as it is now. */

@@ -20,11 +20,11 @@ export interface ScrubSource {
 const leastSeconds = 10;
 /** A picture fits in here. */
 const box = { width: 256, height: 192 };
-/** Longest for one picture, on a machine that is busy with everything else; */
+/** How long one picture may take, on a machine that is busy with everything else. */
 const pictureTimeoutMs = 30 * secondMs;
-/** and its processor time, most of which an honest film uses for a thirtieth. */
+/** Processor time that one picture may take: an ordinary film needs a thirtieth of it. */
 const pictureCpuSeconds = 10;
-/** Longest for the pictures of one film, without the time it waits for others. Usually it is 20 s for 300. */
+/** How long all pictures of one film may take, without the pauses for scans. 300 usually take 20 s. */
 const filmTimeoutMs = 10 * minuteMs;
 /** JPEG qualities of ffmpeg, best first: a sheet that comes out too large is made again with the next. */
 const qualities = [5, 12, 31];

@@ -14,9 +14,9 @@ const version = 1;
 /** Pictures side by side and one above the other in a sheet. */
 export const sheetColumns = 5;
 export const picturesInSheet = sheetColumns * sheetColumns;
-/** A film has at most so many pictures, */
+/** Pictures of one film at most. */
 export const mostPictures = 300;
-/** and a sheet at most so many bytes, so that the pictures of a film never take more than 6 MiB. Usually it is 100 kB. */
+/** Bytes of one sheet at most, so that the pictures of a film never take more than 6 MiB. A sheet usually has 100 kB. */
 export const mostSheetBytes = 512 * 1024;
 
 /** How the pictures of a film lie: the first line of their file. */
