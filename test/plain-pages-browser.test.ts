@@ -149,6 +149,27 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+test("a page in line asks again after a while, however whoever answers in between says when", async () => {
+  await crowd();
+  const { context, page } = await open();
+  await page.clock.install();
+  await page.goto("/renew");
+  await page.locator("[data-line]").waitFor();
+  let asked = 0;
+  await page.route("**/renew", (route) => {
+    asked++;
+    return route.fulfill({ status: 503, headers: { "retry-after": "Fri, 27 Nov 2026 20:00:00 GMT" }, body: "" });
+  });
+  while (asked === 0) await page.clock.runFor(1_000);
+  for (let steps = 0; steps < 10; steps++) await page.clock.runFor(500);
+  expect(asked).toBe(1);
+  await page.unroute("**/renew");
+  await crowdGoes();
+  const field = page.getByLabel("E-mail address");
+  while (!(await field.isVisible())) await page.clock.runFor(1_000);
+  await context.close();
+});
+
 test("a scanned code survives signing in, and the TV that it links was approved by a person who saw its name", async () => {
   const { context, page } = await open();
   await signUp(page, "scans@example.org");

@@ -107,7 +107,9 @@ function showLocally(time: HTMLTimeElement): void {
  */
 function waitInLine(card: HTMLElement): void {
   const path = card.dataset["line"] ?? location.pathname;
-  const askAgain = (seconds: number) => setTimeout(() => void ask(), Math.max(2, seconds) * 1_000);
+  // A proxy may name a date in place of seconds.
+  const askAgain = (seconds: number) =>
+    setTimeout(() => void ask(), (Number.isNaN(seconds) ? 10 : Math.max(2, seconds)) * 1_000);
   const ask = async (): Promise<void> => {
     try {
       const answer = await fetch(path, { headers: { accept: "text/html" }, signal: within(20_000) });
