@@ -1,6 +1,7 @@
 import axe from "axe-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../src/kernel/clock.ts";
 import { askLink, claimLink, spacedCode } from "../src/links/links.ts";
 import { launchChromium } from "./chromium.ts";
 import { buildPlainPages, contained, plainService, type PlainService } from "./plain-service.ts";
@@ -26,7 +27,9 @@ const desk = { width: 1440, height: 900 };
 const password = "a lamp in the window at night";
 
 /** A page that fails the test for anything the content security policy refuses and for any script error. */
-async function open(options: { readonly javaScriptEnabled?: boolean; readonly viewport?: typeof phone } = {}): Promise<{
+async function open(
+  options: { readonly javaScriptEnabled?: boolean; readonly viewport?: typeof phone; readonly locale?: string } = {},
+): Promise<{
   readonly context: BrowserContext;
   readonly page: Page;
   readonly complaints: string[];
@@ -346,4 +349,17 @@ test("axe finds nothing on any page, and nothing is wider than a small phone", {
   await look("not-found");
   expect(complaints.filter((text) => !text.includes("503"))).toEqual([]);
   await context.close();
+});
+
+test("after a containment the page to sign in is no wider than a telephone at twice the size of text, in any language", async () => {
+  service.state.notice = { reference: "HL-2026-9ZZZ", renewPasswordsSetBefore: systemClock.now() };
+  for (const locale of ["en", "de", "fr", "es", "ja"]) {
+    const { context, page } = await open({ locale });
+    await page.goto("/sign-in");
+    await page.getByText("HL-2026-9ZZZ").waitFor();
+    await page.evaluate("document.documentElement.style.fontSize = '200%'");
+    const wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    expect(await page.evaluate(wider), locale).toBe(0);
+    await context.close();
+  }
 });
