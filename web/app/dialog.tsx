@@ -24,7 +24,7 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false, 
   useEffect(() => {
     const element = dialog.current;
     if (element !== null && !element.open) element.showModal();
-    // The platform goes to what can have the focus first, which may stand below what is to be read.
+    // showModal() focuses the first control, which may stand below the words that are to be read before it.
     if (stays && element !== null) {
       element.focus();
       element.scrollTop = 0;
@@ -34,7 +34,7 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false, 
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
   }, [opener, stays]);
-  // What had the focus may give way to the next step: then it is the dialog's, and not the page's behind it.
+  // A step that removes what had the focus drops it on the body: it is taken back, so that keys do not go to the page behind.
   useEffect(() => {
     if (document.activeElement === document.body) dialog.current?.focus();
   });
@@ -53,7 +53,7 @@ export function Dialog({ title, children, onClose, alarm = false, wide = false, 
         pressedOutside.current = event.target === dialog.current;
       }}
       onClick={(event) => {
-        // Words that are marked from inside to beyond the edge end outside, too: that is no wish to leave.
+        // Words that are marked with the pointer may end on the backdrop. Only a press that began there is a wish to leave.
         if (!stays && pressedOutside.current && event.target === dialog.current) onClose();
       }}
     >

@@ -65,7 +65,7 @@ function Tables({ tables }: { readonly tables: StolenCopy["tables"] }) {
     return () => clearTimeout(timer);
   }, [wanted, search, kind, navigate]);
 
-  // A table is reached by its name; those that come with the page have to be there first.
+  // The browser could not go to the table that the fragment names before the tables were there.
   useEffect(() => {
     const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (named instanceof HTMLDetailsElement) {
@@ -116,7 +116,7 @@ function Tables({ tables }: { readonly tables: StolenCopy["tables"] }) {
             key={group ?? "unknown"}
             group={group}
             tables={found.filter((table) => table.group === group)}
-            // Anew where the question has changed: what is found stands open.
+            // Part of the tables' keys: a new search mounts them anew, so that what is found stands open.
             state={isNarrowed ? `found ${wanted} ${kind ?? ""}` : "all"}
           />
         ))}

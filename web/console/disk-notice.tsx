@@ -20,7 +20,7 @@ export function DiskNotice({ disk, incident }: Pick<ConsoleNumbers, "disk" | "in
   if (disk === null || (disk.state === "well" && !isShort(disk))) return null;
   const isFull = disk.state === "full";
   return (
-    // What comes into being with its words is read out for certain only as an alert.
+    // A region that is inserted together with its words is read out reliably only if it is an alert.
     <div
       className={`notice${isFull || isShort(disk) ? " is-alarm" : ""}`}
       role={isFull ? "alert" : "status"}

@@ -41,7 +41,8 @@ export function Screen(props: ScreenProps) {
     const detach = video.current === null ? undefined : player.attach(video.current);
     void import("./controls.ts").then(() => {
       const controller = root.current?.querySelector("media-controller");
-      // With the settings and what comes after the last frame, which stand beside it. Its attribute for this is not observed.
+      // Full screen is the whole root, with the settings and the end card, which stand beside the controller. Set as a property:
+      // media-chrome does not observe the attribute.
       if (controller != null) Object.assign(controller, { fullscreenElement: root.current });
     });
     return detach;

@@ -46,7 +46,7 @@ export function useScrubPictures(player: Player, grant: Promise<Grant>): ScrubPi
       line.addEventListener("mediapreviewrequest", hasPointed, { signal: ending.signal });
       sought.current = (seconds) => {
         drawReached(seconds);
-        // The time line learns of a new place when its picture has come; who looks for one is further by then.
+        // By itself the time line moves once the video has arrived at the new place; whoever presses on is further by then.
         line.setAttribute("mediacurrenttime", String(seconds));
         line.dataset["reached"] = "";
         clearTimeout(fading);
