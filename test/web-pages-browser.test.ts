@@ -322,6 +322,90 @@ test("a chapter on a film's page leads to its place in the film", async () => {
   await page.context().close();
 });
 
+test("no word of a button in German is torn on a telephone at twice the size of text", async () => {
+  const { page } = await open("/account", phone, "de");
+  const buttons = page.locator(".passkeys button");
+  await page.waitForSelector("#event-list");
+  const lefts = () => buttons.evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().left)));
+  const words = await page.locator(".passkeys .device-words").first().boundingBox();
+  expect(new Set((await lefts()).slice(1))).toContain(Math.round(words?.x ?? 0));
+  await page.evaluate("document.documentElement.style.fontSize = '200%'");
+  // Longer words may be parted at a syllable.
+  const torn =
+    await page.evaluate(`[...document.querySelectorAll("main button, main .button-quiet")].flatMap(({ firstChild: text }) =>
+    [...(text instanceof Text ? text.data : "").matchAll(/\\p{L}+/gu)].flatMap(({ index, 0: word }) => {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      return word.length < 12 && new Set([...range.getClientRects()].map(({ top }) => top)).size > 1 ? [word] : [];
+    }))`);
+  expect(torn).toEqual([]);
+  await page.context().close();
+});
+
+test("what failed on a TV can be read across the room", async () => {
+  await set("library?state=failed");
+  const { page } = await open("/tv", { width: 1_920, height: 1_080 });
+  const failed = page.locator(".failed");
+  await failed.waitFor();
+  const sizeOf = (part: string) =>
+    page.evaluate<number>(`parseFloat(getComputedStyle(document.querySelector(".failed ${part}")).fontSize)`);
+  const sizes = [await sizeOf("h1"), await sizeOf(".lead"), await sizeOf(".button")];
+  // As large as the words of the page beside it: an inch on a screen of 1,080 lines is some 40 of them.
+  expect(sizes.map((size) => size >= 25)).toEqual([true, true, true]);
+  expect(sizes[0]).toBeGreaterThan(60);
+  await page.context().close();
+});
+
+test("a search ends by the way to the library, too, and not a letter of the next one is lost", async () => {
+  const { page } = await open("/?search=signal", laptop, "en-US", { clock: true });
+  await page.waitForSelector(".shelf-grid");
+  await page.getByRole("link", { name: "Library" }).click();
+  await page.waitForSelector(".featured");
+  await page.clock.runFor(1_000);
+  expect(new URL(page.url()).search).toBe("");
+  const field = page.getByRole("searchbox");
+  expect(await field.inputValue()).toBe("");
+  await field.pressSequentially("low tide");
+  await page.clock.runFor(1_000);
+  await expect.poll(() => new URL(page.url()).searchParams.get("search")).toBe("low tide");
+  expect(await field.inputValue()).toBe("low tide");
+  await page.context().close();
+});
+
+test("from one episode's page to another's, nothing of the first stays", async () => {
+  const { page } = await open("/", laptop);
+  const [one, other] = [film, id(105)];
+  await page.route(`**/api/titles/${one}/poster`, (route) => route.fulfill({ status: 404, body: "" }));
+  // Episodes that cannot be played lead to each other's pages.
+  await page.route(new RegExp(`/api/titles/(${one}|${other})$`), async (route) => {
+    const answer = await route.fetch();
+    const title = (await answer.json()) as { episodes: object[] };
+    const episodes = title.episodes.map((episode) => ({ ...episode, playable: false }));
+    await route.fulfill({ response: answer, json: { ...title, episodes } });
+  });
+  const go = async (season: number, episode: string) => {
+    await page.getByRole("button", { name: `Season ${season}` }).click();
+    await page.locator(`.episodes a[href="/title/${episode}"]`).click();
+  };
+  await page.goto(`/title/${other}`);
+  await go(1, one);
+  await page.locator(".title-head .poster.is-drawn").waitFor();
+  await go(2, other);
+  await page.locator(".title-head .poster img").waitFor();
+  await page.context().close();
+});
+
+test("a browser that plays HLS by itself says what it cannot play, however late the title's words come", async () => {
+  const { page } = await open("/", laptop);
+  await page.addInitScript("delete globalThis.MediaSource; delete globalThis.ManagedMediaSource;");
+  await page.route("**/master.m3u8", (route) => route.fulfill({ status: 404, body: "" }));
+  await page.route(`**/api/titles/${film}`, () => undefined);
+  await page.goto(`/watch/${film}`);
+  await page.locator(".failed").waitFor();
+  await page.context().close();
+});
+
 test("while a title loads its words have their room on a telephone, and nobody is led to what is damaged", async () => {
   const { page } = await open("/account", phone);
   await page.route(`**/api/titles/${film}`, () => undefined);
@@ -829,6 +913,48 @@ test("whoever leaves the proof that containing asks for leaves it at once, and o
   expect(await already.count()).toBe(0);
   await set("case?state=contained");
   await already.waitFor();
+  await page.context().close();
+});
+
+test("while another way of containing is counted, the figures of the one before are not said to be its own", async () => {
+  await set("case?state=open");
+  const { page } = await open(`/console/incident/${id(7_000)}`, laptop);
+  await page.getByRole("button", { name: "Contain now" }).click();
+  await prove(page);
+  await page.locator("dialog[open] .counts[aria-busy=false]", { hasText: "4,812,077" }).waitFor();
+  await page.route("**/contain", () => undefined);
+  await page.locator("dialog[open] [value=with-renewal]").check();
+  await page.locator("dialog[open] .counts[aria-busy=true]", { hasText: "Counting" }).waitFor();
+  await page.context().close();
+});
+
+test("the record of a case names who did what, and not by an account's id", async () => {
+  await set("case?state=contained");
+  const { page } = await open(`/console/incident/${id(7_000)}`, laptop, "de");
+  const record = page.locator(".timeline");
+  await record.getByText("von: night-shift@example.org").waitFor();
+  const text = await record.innerText();
+  expect(text).toContain("von: ein Befehl auf dem Server");
+  expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
+  await page.context().close();
+});
+
+test("two acts that both want a proof are both done after one", async () => {
+  const { page } = await open("/account", laptop);
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    const { pathname } = new URL(request.url());
+    if (request.method() === "POST" && pathname.startsWith("/api/account/addresses/")) asked.push(pathname.slice(-5));
+  });
+  await page.waitForSelector("section[aria-labelledby=addresses] li:nth-child(2) button:nth-child(2)");
+  // Faster than the page can put them out of use, as on a slow machine.
+  await page.evaluate(
+    "document.querySelectorAll('section[aria-labelledby=addresses] li:nth-child(2) button:nth-child(-n+2)').forEach((one) => one.click())",
+  );
+  await expect.poll(() => asked.toSorted()).toEqual(["/keep", "first"]);
+  await prove(page);
+  await expect.poll(() => asked.toSorted()).toEqual(["/keep", "/keep", "first", "first"]);
+  await expect.poll(() => page.locator("dialog[open]").count()).toBe(0);
   await page.context().close();
 });
 

@@ -69,7 +69,7 @@ export function Failed({ error, retry, whole = false, onTv = false, onBack, film
   };
   return (
     <Frame
-      className={whole ? "failed is-whole" : "failed"}
+      className={`failed${whole ? " is-whole" : ""}${onTv ? " is-far" : ""}`}
       id={whole ? "main" : undefined}
       role={whole ? undefined : "alert"}
     >
@@ -101,7 +101,7 @@ export function Failed({ error, retry, whole = false, onTv = false, onBack, film
 const slowMs = 10_000;
 
 /** Keeps the room of a page whose code is on its way. The browser alone decides how long that is waited for. */
-export function Loading({ label = "working" }: { readonly label?: Plain }) {
+export function Loading({ label = "working", onTv = false }: { readonly label?: Plain; readonly onTv?: boolean }) {
   const [isSlow, setSlow] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), slowMs);
@@ -109,7 +109,7 @@ export function Loading({ label = "working" }: { readonly label?: Plain }) {
   }, []);
   if (isSlow) {
     return (
-      <div className="failed is-whole">
+      <div className={onTv ? "failed is-whole is-far" : "failed is-whole"}>
         <p className="lead" role="status">
           {say("failed.slow")}
         </p>

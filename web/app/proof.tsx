@@ -25,20 +25,21 @@ export const useProved = (): Proved => use(ProofContext);
 const asked = ["proof-needed", "strong-proof-needed", "second-factor-required"] as const;
 type Asked = (typeof asked)[number];
 
+/** An act that waits for a proof. */
 interface Waiting {
-  readonly asks: Asked;
   readonly proved: () => void;
   readonly cancelled: () => void;
 }
 
 export function ProofFrame({ children }: { readonly children: ReactNode }) {
-  const [waiting, setWaiting] = useState<Waiting | null>(null);
-  const current = useRef<Waiting | null>(null);
+  /** What the dialog asks for: the wish of whoever came first. */
+  const [asks, setAsks] = useState<Asked | null>(null);
+  // Two presses on a slow line are two acts. One dialog answers both; whom its proof is not enough for asks again.
+  const waiting = useRef<Waiting[]>([]);
 
   const settle = useCallback((how: "proved" | "cancelled") => {
-    current.current?.[how]();
-    current.current = null;
-    setWaiting(null);
+    for (const one of waiting.current.splice(0)) one[how]();
+    setAsks(null);
   }, []);
 
   const proved = useMemo<Proved>(
@@ -48,12 +49,11 @@ export function ProofFrame({ children }: { readonly children: ReactNode }) {
           return await act();
         } catch (error) {
           // One proof may lead to the next: a password first, then the passkey that it allows to be added.
-          const asks = isRefused(error) ? asked.find((code) => code === error.code) : undefined;
-          if (asks === undefined) throw error;
+          const wanted = isRefused(error) ? asked.find((code) => code === error.code) : undefined;
+          if (wanted === undefined) throw error;
           await new Promise<void>((resolve, reject) => {
-            const next = { asks, proved: resolve, cancelled: () => reject(new Cancelled("no proof given")) };
-            current.current = next;
-            setWaiting(next);
+            waiting.current.push({ proved: resolve, cancelled: () => reject(new Cancelled("no proof given")) });
+            setAsks((before) => before ?? wanted);
           });
         }
       }
@@ -64,13 +64,8 @@ export function ProofFrame({ children }: { readonly children: ReactNode }) {
   return (
     <ProofContext value={proved}>
       {children}
-      {waiting !== null && (
-        <ProofDialog
-          key={waiting.asks}
-          asks={waiting.asks}
-          onProved={() => settle("proved")}
-          onClose={() => settle("cancelled")}
-        />
+      {asks !== null && (
+        <ProofDialog key={asks} asks={asks} onProved={() => settle("proved")} onClose={() => settle("cancelled")} />
       )}
     </ProofContext>
   );

@@ -122,7 +122,7 @@ export function ContainDialog({ incident, onClose }: ContainDialogProps) {
           <Failed error={counts.error} retry={() => counts.refetch()} />
         ) : (
           <>
-            <CountList counts={counts.data?.counted} />
+            <CountList counts={counts.data?.counted} isOld={counts.isPlaceholderData} />
             {counts.data?.letters !== undefined && <ToTell plan={counts.data.letters} />}
             <WhoCounts operators={counts.data?.operators} text="contain.operators" />
           </>
@@ -166,17 +166,20 @@ function WhoCounts({ operators = [], text }: WhoCountsProps) {
   );
 }
 
-/** `undefined`: being counted; `null`: that takes longer than anybody waits here. Neither keeps anybody from containing. */
-function CountList({ counts }: { readonly counts: Counts | null | undefined }) {
+interface CountListProps {
+  /** `undefined`: being counted; `null`: that takes longer than anybody waits here. Neither keeps anybody from containing. */
+  readonly counts: Counts | null | undefined;
+  /** They are those of another choice, until this one is counted. */
+  readonly isOld?: boolean;
+}
+
+function CountList({ counts, isOld = false }: CountListProps) {
+  const isCounting = counts === undefined || isOld;
   const figure = (name: keyof Counts): string => (counts == null ? "–" : showNumber(counts[name]));
   return (
-    <div className="counts" aria-live="polite" aria-busy={counts === undefined}>
+    <div className="counts" aria-live="polite" aria-busy={isCounting}>
       <p className="soft small">
-        {counts === undefined
-          ? say("contain.counting")
-          : counts === null
-            ? say("contain.uncounted")
-            : say("contain.refused")}
+        {isCounting ? say("contain.counting") : counts === null ? say("contain.uncounted") : say("contain.refused")}
       </p>
       <dl>
         {counted.map((one) => (
@@ -228,9 +231,7 @@ function ContainedDialog({ done, onClose }: { readonly done: Done; readonly onCl
       {done.receivers !== undefined && done.receivers.newOnes.length > 0 && (
         <div className="notice">
           <span>{say("contain.done.receivers", { names: showList(done.receivers.newOnes) })}</span>
-          <pre className="command" tabIndex={0}>
-            houselights signals list
-          </pre>
+          <Command>houselights signals list</Command>
         </div>
       )}
       {done.floors.includes("totp") && (

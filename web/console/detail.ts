@@ -13,16 +13,19 @@ const sets = {
   state: "case.review",
   way: "fact.way",
   "kind of canary": "fact.canary",
+  operator: "fact.who",
+  by: "fact.who",
 } as const;
 const isSet = (name: string): name is keyof typeof sets => Object.hasOwn(sets, name);
 
 /**
  * The detail of a timeline entry or an alarm on one line, in the reader's words where it has a name that the service gives; of
- * a hash its beginning, the record itself has it whole.
+ * a hash its beginning, the record itself has it whole. Accounts are called by their name in `people`, which is by id.
  */
-export function detailText(detail: Detail): string {
+export function detailText(detail: Detail, people: ReadonlyMap<unknown, string> = new Map()): string {
+  const text = (name: string, value: unknown): string => people.get(value) ?? valueText(name, value);
   return Object.entries(detail)
-    .map(([name, value]) => say("fact.line", { name: sayOf("fact", name), value: valueText(name, value) }))
+    .map(([name, value]) => say("fact.line", { name: sayOf("fact", name), value: text(name, value) }))
     .join(" · ")
     .replace(/\b([0-9a-f]{12})[0-9a-f]{20,}\b/g, "$1…")
     .slice(0, 400);

@@ -187,7 +187,7 @@ function Known({ incident }: { readonly incident: IncidentStatus }) {
   const finder = operators.data?.operators.find(({ accountId }) => accountId === incident.foundBy);
   const facts: readonly (readonly [string, string])[] = [
     [say("case.found"), showExact(incident.foundAt)],
-    [say("case.found.by"), finder === undefined ? incident.foundBy : nameOf(finder)],
+    [say("case.found.by"), finder === undefined ? sayOf("fact.who", incident.foundBy) : nameOf(finder)],
     [say("case.found.how"), incident.foundHow],
     [say("case.copied"), copiedText(incident)],
     [
@@ -388,6 +388,8 @@ function WayIn({ incident }: { readonly incident: IncidentStatus }) {
 }
 
 function Timeline({ entries }: { readonly entries: IncidentStatus["timeline"] }) {
+  const operators = useQuery(operatorsQuery);
+  const people = new Map(operators.data?.operators.map((one) => [one.accountId, nameOf(one)]));
   if (entries.length === 0) return <p className="soft">{say("case.timeline.none")}</p>;
   return (
     <ol className="timeline">
@@ -398,7 +400,7 @@ function Timeline({ entries }: { readonly entries: IncidentStatus["timeline"] })
             <time dateTime={entry.at}>{showExact(entry.at)}</time>
             <strong>{sayOf("record", entry.kind)}</strong>
             <span className="soft small" lang={detailLanguage(entry.detail)}>
-              {detailText(entry.detail)}
+              {detailText(entry.detail, people)}
             </span>
           </li>
         ))}

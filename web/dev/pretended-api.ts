@@ -706,7 +706,7 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
         kind: "incident opened",
         detail: {
           reference: "HL-2026-0001",
-          operator: "host",
+          operator: idOf(5),
           "found at": ago(30 * hourMs),
           "copied at": null,
           data: ["addresses", "names"],

@@ -18,10 +18,22 @@ export function LibraryPage() {
   const { search = "" } = useSearch({ from: "/" });
   const navigate = useNavigate();
   const [typed, setTyped] = useState(search);
+  /** What the address said last, and what typing has last had it say. */
+  const last = useRef({ seen: search, asked: search });
   useEffect(() => {
+    const { seen, asked } = last.current;
+    last.current.seen = search;
+    if (search !== seen && search !== asked) {
+      // Not by typing: a link to the library ends the search.
+      last.current.asked = search;
+      setTyped(search);
+      return undefined;
+    }
     const timer = setTimeout(() => {
-      if (typed.trim() === search) return;
-      void navigate({ to: "/", search: typed.trim() === "" ? {} : { search: typed.trim() }, replace: true });
+      const wanted = typed.trim();
+      if (wanted === search) return;
+      last.current.asked = wanted;
+      void navigate({ to: "/", search: wanted === "" ? {} : { search: wanted }, replace: true });
     }, 150);
     return () => clearTimeout(timer);
   }, [typed, search, navigate]);

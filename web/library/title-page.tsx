@@ -33,7 +33,7 @@ export function TitlePage() {
       ) : title.isLoadingError ? (
         <Failed error={title.error} retry={() => title.refetch()} />
       ) : (
-        <Details title={title.data} />
+        <Details key={title.data.id} title={title.data} />
       )}
     </PageFrame>
   );

@@ -265,13 +265,13 @@ export function newPlayer({ titleId, grant, startSeconds }: PlayerOptions): Play
         engine.loadSource(playlist);
         const seconds = await startSeconds;
         if (hls !== engine) return;
-        // Both: a start that is asked for before the playlist is read forgets its position and takes the configured one.
+        // Set twice: hls.js forgets the position of a startLoad() before the playlist is read, and takes the configured one.
         engine.config.startPosition = seconds > 0 ? seconds : -1;
         engine.startLoad(engine.config.startPosition);
       } else {
+        element.addEventListener("error", () => fail(element.error), { signal });
         element.src = playlist;
         element.currentTime = await startSeconds;
-        element.addEventListener("error", () => fail(element.error), { signal });
       }
       // A browser that wants a gesture first leaves the film paused, which the state shows.
       await element.play().catch(() => undefined);

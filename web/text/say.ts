@@ -56,6 +56,7 @@ export function sayOf(
     | "fact"
     | "fact.canary"
     | "fact.way"
+    | "fact.who"
     | "floor"
     | "key-use.purpose"
     | "lane"

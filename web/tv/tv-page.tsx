@@ -36,7 +36,7 @@ export function TvPage() {
 
   if (linking || isSignedOut(session.error)) return <LinkScreen onLinked={linked} />;
   if (session.isLoadingError) return <Failed error={session.error} retry={() => session.refetch()} whole onTv />;
-  if (session.isPending) return <Loading />;
+  if (session.isPending) return <Loading onTv />;
   return <TvHouse onLinkAgain={linkAgain} />;
 }
 
@@ -138,7 +138,7 @@ function TvLibrary({
     here?.focus({ preventScroll: true });
   }, [ready, chosen]);
 
-  if (library.isPending || signedOut) return <Loading label="library.loading" />;
+  if (library.isPending || signedOut) return <Loading label="library.loading" onTv />;
   if (library.isLoadingError) return <Failed error={library.error} retry={() => library.refetch()} whole onTv />;
   const { titles, continueWatching } = library.data;
   const playable = titles.filter((title) => title.playable);
