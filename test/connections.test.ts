@@ -107,6 +107,7 @@ test("every source that opens or takes connections is one of those that the page
     "src/keyholder/dial.ts": "src/keyholder/connection.ts",
     "src/mail/smtp-socket.ts": "src/mail/smtp.ts",
     "src/db/embedded.ts": "src/db/db.ts",
+    "src/db/embedded-roles.ts": "src/db/embedded.ts",
     "src/commands/keeping.ts": "src/commands/ground.ts",
     "src/main.ts": "src/app-web.ts",
   };

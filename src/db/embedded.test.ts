@@ -164,6 +164,26 @@ test("beside a running service a second one is refused, and a command uses its s
   await (await start()).stop();
 });
 
+test("a cluster that everybody entered as its first role, as one of an earlier version, is entered by the three of today", async () => {
+  const before = await start();
+  const as = (user: string, sql: string) => query({ ...before, connection: { ...before.connection, user } }, sql);
+  await as("houselights_root", "create table kept as select 1 as one");
+  // As it was: the first role by the name of all.
+  await as("houselights_root", "create role other superuser login");
+  await as("other", "drop role houselights; drop role houselights_service");
+  await as("other", "alter role houselights_root rename to houselights");
+  const [command, again] = await Promise.all([start({ role: "command" }), start({ role: "command" })]);
+  for (const { connection } of [command, again, { connection: command.connectionToContain }]) {
+    expect(await query({ ...command, connection }, "select one from kept")).toEqual([{ one: 1 }]);
+  }
+  const names = `select array_agg(rolname::text order by rolname) as names from pg_roles where rolname like 'houselights%'`;
+  expect(await as("houselights", names)).toEqual([
+    { names: ["houselights", "houselights_root", "houselights_service"] },
+  ]);
+  const supers = `select array_agg(rolname::text order by rolname) as names from pg_roles where rolsuper`;
+  expect(await as("houselights", supers)).toEqual([{ names: ["houselights_root", "other"] }]);
+});
+
 test("a command waits for a service that starts its server again, and starts none beside it", async () => {
   const before = await start();
   signal(before.pid, "SIGKILL");
@@ -177,7 +197,8 @@ test("a command waits for a service that starts its server again, and starts non
 });
 
 test("a command leaves the service's server running that lets nobody in, and says why it does not", async () => {
-  const service = await start({ settings: { max_connections: "3", superuser_reserved_connections: "0" } });
+  const settings = { max_connections: "3", reserved_connections: "0", superuser_reserved_connections: "0" };
+  const service = await start({ settings });
   const clients = Array.from({ length: 3 }, () => new pg.Client(service.connection));
   try {
     for (const client of clients) await client.connect();

@@ -37,6 +37,7 @@ import {
   waitForEnd,
 } from "./embedded-process.ts";
 import { complaintIn, hintFor } from "./embedded-reason.ts";
+import { ensureDatabase, logins } from "./embedded-roles.ts";
 import { LeavingClient } from "./leaving-client.ts";
 import { readDatabaseDisk } from "./reserve.ts";
 
@@ -60,6 +61,8 @@ export interface StartPostgresOptions {
 export interface RunningPostgres {
   /** A socket in a private folder, and the database `houselights`, which exists. */
   readonly connection: pg.PoolConfig;
+  /** The same for what contains, and for nothing else: there is room for it when all other connections are taken. */
+  readonly connectionToContain: pg.PoolConfig;
   /** Ends every connection and waits for the shutdown checkpoint. Leaves a server alone that a service or another command uses. */
   stop(): Promise<void>;
   /** The postmaster. */
@@ -74,6 +77,9 @@ const smallMachine: Readonly<Record<string, string>> = {
   listen_addresses: "",
   unix_socket_permissions: "0700",
   max_connections: "100",
+  // Who is neither the service nor a command of it is refused these, and whatever does not contain the last ones (see `logins`).
+  reserved_connections: "40",
+  superuser_reserved_connections: "8",
   shared_buffers: "128MB",
   work_mem: "4MB",
   jit: "off",
@@ -91,7 +97,6 @@ const smallMachine: Readonly<Record<string, string>> = {
   cluster_name: "houselights",
 };
 
-const superuser = "houselights";
 const database = "houselights";
 const port = 5432;
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included. */
@@ -144,7 +149,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     if (found !== undefined) {
       if (owner === undefined || role === "service") await recordOwner(cluster.ownerFile, role);
       log.info({ pid: found, of: isAnothers ? "the service" : role }, "PostgreSQL is running already");
-      await ensureDatabase(cluster);
+      await makeDatabase(cluster);
       return running(cluster, found, isAnothers ? undefined : role);
     }
     // Also where the service has ended since: this one is the command's own.
@@ -153,7 +158,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     await initialise(cluster, binaries, options);
     await recordOwner(cluster.ownerFile, role);
     const pid = await launch(cluster, binaries, options);
-    await ensureDatabase(cluster).catch(async (thrown: unknown) => {
+    await makeDatabase(cluster).catch(async (thrown: unknown) => {
       // Nobody would stop it.
       await end(cluster, pid);
       throw thrown;
@@ -204,7 +209,8 @@ const noteCommand = (dataDir: string): Promise<void> =>
 function running(cluster: Cluster, pid: number, stops: StartPostgresOptions["role"]): RunningPostgres {
   let isToStop = stops !== undefined;
   return {
-    connection: connectionTo(cluster),
+    connection: connectionTo(cluster, logins.own),
+    connectionToContain: connectionTo(cluster, logins.toContain),
     pid,
     stop: async () => {
       if (!isToStop) return;
@@ -300,10 +306,10 @@ async function giveTo(path: string, user: RunAs): Promise<void> {
   for (const name of await readdir(path)) await giveTo(join(path, name), user);
 }
 
-const connectionTo = (cluster: Cluster): pg.PoolConfig => ({
+const connectionTo = (cluster: Cluster, user: string): pg.PoolConfig => ({
   host: cluster.socketFolder,
   port,
-  user: superuser,
+  user,
   database,
 });
 
@@ -359,7 +365,7 @@ async function initialise(cluster: Cluster, binaries: Binaries, options: StartPo
       binaries.initdb,
       [
         `--pgdata=${seen}`,
-        `--username=${superuser}`,
+        `--username=${logins.toContain}`,
         "--encoding=UTF8",
         "--locale=C",
         "--locale-provider=builtin",
@@ -454,7 +460,7 @@ const knockMs = 2_000;
 
 async function knock(cluster: Cluster): Promise<Knock> {
   const client = new LeavingClient({
-    ...connectionTo(cluster),
+    ...connectionTo(cluster, logins.toContain),
     database: "postgres",
     connectionTimeoutMillis: knockMs,
   });
@@ -465,6 +471,8 @@ async function knock(cluster: Cluster): Promise<Knock> {
   } catch (thrown) {
     const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
     if (code === "ENOENT" || code === "ECONNREFUSED") return "nobody";
+    // In a cluster of an earlier version there is no such role: it is made by who comes in.
+    if (code === "28000") return "ready";
     // It says so itself, as on a disk that is full, or when all its connections are taken. 57P03: it starts, or stops.
     if (thrown instanceof pg.DatabaseError && code !== "57P03") return { refusal: thrown.message };
     return "not yet";
@@ -523,13 +531,5 @@ async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Pro
   return undefined;
 }
 
-async function ensureDatabase(cluster: Cluster): Promise<void> {
-  const client = new pg.Client({ ...connectionTo(cluster), database: "postgres" });
-  await client.connect();
-  try {
-    const found = await client.query("select 1 from pg_database where datname = $1", [database]);
-    if (found.rowCount === 0) await client.query(`create database ${database}`);
-  } finally {
-    await client.end();
-  }
-}
+const makeDatabase = (cluster: Cluster): Promise<void> =>
+  ensureDatabase({ ...connectionTo(cluster, logins.toContain), database: "postgres" }, database);
