@@ -493,7 +493,9 @@ async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Pro
   const firstLine = (await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0];
   const pid = Number(firstLine);
   const inFolder = await processesIn(cluster.folder);
-  const known = process.platform === "linux" ? inFolder.includes(pid) : pid > 0 && (await isAlive(pid));
+  // Where a process works is not told to who has fewer rights than it: a service with a right that the command has not is believed.
+  const isBelieved = process.platform !== "linux" || (isAnothers && inFolder.length === 0);
+  const known = inFolder.includes(pid) || (isBelieved && pid > 0 && (await isAlive(pid)));
   if (known) {
     let refusals = 0;
     const isOver = timeIsOver(findLimitMs);

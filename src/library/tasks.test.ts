@@ -86,6 +86,15 @@ test("a new file is noticed without asking, and nothing after the watch is stopp
   expect(await waiting()).toEqual([]);
 });
 
+test("a folder that is not there and cannot be made is looked for all the same", async () => {
+  await library.put("No folder (2002).mp4");
+  const libraryDir = join(library.folder, "No folder (2002).mp4", "films");
+  const watch = await startLibraryWatch({ db, clock: systemClock, log: silentLog, libraryDir });
+  expect(await waiting()).toHaveLength(1);
+  await watch.stop();
+  await forget();
+});
+
 test("a folder that becomes a file while it is watched ends the watch and nothing else, and the watch begins anew", async () => {
   const folder = join(library.folder, "Swapped (2000).mkv");
   await mkdir(folder);

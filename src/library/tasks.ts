@@ -80,7 +80,7 @@ export async function isWatchable(root: string, mostNames = mostWatched): Promis
 
 /**
  * Asks for a scan now, soon after each change in the folder, and every 15 minutes in case a change was not noticed.
- * Where the system cannot watch, the rescans remain.
+ * Where the system cannot watch, the rescans remain; a folder that is not there is made if it can be, and else looked for by them.
  */
 export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Promise<void> }> {
   const { log, libraryDir, rewatchMs = minuteMs } = needs;
@@ -126,7 +126,10 @@ export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Pr
     }
   };
 
-  await makeFolder(libraryDir);
+  // A disk of films that is away keeps nobody from signing in, nor an operator from containing.
+  await makeFolder(libraryDir).catch((thrown: unknown) => {
+    log.error({ reason: messageOf(thrown) }, "the library's folder is not there, and cannot be made");
+  });
   await request();
   await start();
   const keeping = keepWatching();
