@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { sessionCookie } from "../src/http/cookies.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { freePort } from "../src/incidents/drill/free-port.ts";
-import { debianProgram } from "./debian-program.ts";
+import { debianProgram, pathOf } from "./debian-program.ts";
 import { eventually, runningService, type RunningService } from "./running-service.ts";
 
 /** The files of `docs/runbook/host` do what the page says of them: settings, unit, and nginx in front of the real service. */
@@ -119,21 +119,32 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   return text;
 }
 
-test("the sample of the settings is taken as it is", async () => {
+async function sampleSettings(): Promise<Record<string, string>> {
   const lines = (await read("houselights.env")).split("\n").filter((line) => /^\w+=/.test(line));
-  const settings = Object.fromEntries(
+  return Object.fromEntries(
     lines.map((line): [string, string] => {
       const [, setting = "", value = ""] = /^(\w+)=(.*)$/.exec(line) ?? [];
       return [setting, value.replace(/^"(.*)"$/, "$1")];
     }),
   );
+}
+
+test("the sample of the settings is taken as it is", async () => {
+  const settings = await sampleSettings();
   expect(Object.keys(settings).length).toBeGreaterThan(8);
   const config = parseConfig(settings, "/");
   expect(config).toMatchObject({ publicOrigin: `https://${name}`, serviceName: "House of Films", trustProxy: 1 });
   expect(config.smtpUrl).not.toBeNull();
 });
 
-test("the unit is one that systemd reads without a word", async (context) => {
+const assignments = (text: string): Map<string, string[]> => {
+  const found = new Map<string, string[]>();
+  for (const [, key = "", value = ""] of text.matchAll(/^(\w+)=(.*)$/gm))
+    found.set(key, [...(found.get(key) ?? []), value]);
+  return found;
+};
+
+test("the units are such that systemd reads without a word", async (context) => {
   const verified = async (text: string) => {
     const unit = join(folder, "houselights.service");
     await writeFile(unit, text);
@@ -150,8 +161,102 @@ test("the unit is one that systemd reads without a word", async (context) => {
   const said = await verified(unit);
   if (said === undefined) return context.skip();
   expect(said).toBe("");
+  expect(await verified(`${unit}\n${await read("tls.conf")}`)).toBe("");
   expect(await verified(unit.replace("KillMode=mixed", "KillMood=mixed"))).toContain("KillMood");
 });
+
+test("the unit lets the service do what it does, and stop in order", async () => {
+  const unit = assignments(await read("houselights.service"));
+  const settings = assignments(await read("houselights.env"));
+  const [user] = unit.get("User") ?? [];
+  expect(settings.get("DATA_DIR")).toEqual([`/var/lib/${unit.get("StateDirectory")?.[0]}`]);
+  expect(unit.get("KillMode")).toEqual(["mixed"]);
+  // One child that the kernel ends is no reason to end the others.
+  expect(unit.get("OOMPolicy")).toEqual(["continue"]);
+  const ms = async (file: string, name: string): Promise<number> => {
+    const source = await readFile(join(host, "../../..", file), "utf8");
+    const [, number = "", unit_] = new RegExp(`const ${name} = ([\\d_]+)( \\* secondMs)?;`).exec(source) ?? [];
+    return Number(number.replaceAll("_", "")) * (unit_ === undefined ? 1 : 1_000);
+  };
+  // PostgreSQL is asked, told, and ended.
+  const longest =
+    2 * (await ms("src/processes.ts", "stopWithinMs")) +
+    (await ms("src/keyholder/supervise.ts", "stopWaitMs")) +
+    (await ms("src/db/embedded.ts", "stopLimitMs")) +
+    10_000;
+  expect(longest).toBeGreaterThan(60_000);
+  expect(Number(unit.get("TimeoutStopSec")?.[0]) * 1_000).toBeGreaterThan(longest);
+  // V8 writes what it executes, Node reads /proc/meminfo, `ulimit` is a resource, and only root's processes give files away.
+  expect([...unit.keys()]).not.toEqual(expect.arrayContaining(["MemoryDenyWriteExecute"]));
+  expect([...unit.keys()]).not.toEqual(expect.arrayContaining(["ProcSubset"]));
+  expect(unit.get("SystemCallFilter")).toEqual(["@system-service", "~@privileged"]);
+  expect(unit.get("SystemCallErrorNumber")).toEqual(["EPERM"]);
+  expect(unit.get("RestrictAddressFamilies")?.[0]?.split(" ")).toEqual(
+    expect.arrayContaining(["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]),
+  );
+
+  // The page makes what they name.
+  const page = await readFile(join(host, "../opening.md"), "utf8");
+  expect(page).toMatch(new RegExp(`^useradd .* ${user}$`, "m"));
+  expect(page).toMatch(new RegExp(`^mkdir ${settings.get("LIBRARY_DIR")?.[0]}$`, "m"));
+  expect(page).toContain(`houselights.env ${unit.get("EnvironmentFile")?.[0]}\n`);
+  for (const file of await readdir(host)) expect(page).toContain(file);
+});
+
+test("with its own certificate the service is given what commands are given, and the rest by the unit", async () => {
+  const tls = assignments(await read("tls.conf"));
+  const given = (tls.get("Environment")?.[0] ?? "").replaceAll("%d", "/run/credentials/houselights.service");
+  const served = Object.fromEntries(given.split(" ").map((one) => one.split("=") as [string, string]));
+  const sample = Object.entries(await sampleSettings()).filter(([setting]) => setting !== "TRUST_PROXY");
+  const commands = Object.fromEntries(sample);
+  expect(parseConfig({ ...commands, ...served }, "/")).toMatchObject({ host: "::", port: 443, trustProxy: false });
+  expect(parseConfig(commands, "/").publicOrigin).toBe(`https://${name}`);
+  // Without the certificate, as commands would be that read them too.
+  expect(() => parseConfig({ ...commands, HOST: "::", PORT: "443" }, "/")).toThrow(/HOST/);
+});
+
+const isRoot = process.getuid?.() === 0 && (await pathOf("runuser")) !== undefined;
+
+test.runIf(isRoot)(
+  "the command wrapper reads what systemd reads, gives commands as the service's user, and says who may",
+  async () => {
+    const place = await mkdtemp(join(folder, "wrapper-"));
+    const [program, settings, wrapper] = ["program", "settings", "wrapper"].map((file) => join(place, file));
+    await writeFile(program!, `#!/bin/sh\necho "$(id -un) $PWD $*"\nenv\n`, { mode: 0o755 });
+    const text = (await read("houselights-command.sh"))
+      .replaceAll("/etc/houselights/houselights.env", settings!)
+      .replaceAll("/var/lib/houselights", place)
+      .replaceAll("/opt/houselights/houselights", program!)
+      .replaceAll(/-un? houselights\b/g, (found) => found.replace("houselights", "nobody"));
+    await writeFile(wrapper!, text, { mode: 0o755 });
+    await writeFile(settings!, await read("houselights.env"));
+    for (const one of [folder, place]) await chmod(one, 0o755);
+    const as = (user: string, ...words: string[]) =>
+      (user === "root" ? run(wrapper!, words) : run("runuser", ["-u", user, "--", wrapper!, ...words])).then(
+        ({ stdout }) => ({ code: 0, out: stdout, err: "" }),
+        (thrown: { code: number; stdout: string; stderr: string }) => ({
+          code: thrown.code,
+          out: thrown.stdout,
+          err: thrown.stderr,
+        }),
+      );
+    for (const user of ["root", "nobody"]) {
+      const { out, err } = await as(user, "incident", "status");
+      expect([err, out.split("\n")[0]]).toEqual(["", `nobody ${place} incident status`]);
+      for (const [setting, value] of Object.entries(await sampleSettings())) {
+        expect(out.split("\n")).toContain(`${setting}=${value}`);
+      }
+    }
+    const refused = {
+      code: 1,
+      out: "",
+      err: expect.stringMatching(/^error: .*daemon\nhint: sudo houselights x y\n$/) as unknown,
+    };
+    expect(await as("daemon", "x", "y")).toEqual(refused);
+    await chmod(settings!, 0o640);
+    expect(await as("daemon", "x", "y")).toEqual(refused);
+  },
+);
 
 test("a service that others reach says that it has no relay, and keeps its letters back", async () => {
   expect(service.output()).toMatch(/mailbox {3}none, and no relay: set SMTP_URL/);

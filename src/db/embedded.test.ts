@@ -187,28 +187,31 @@ test("a cluster that everybody entered as its first role, as one of an earlier v
 const hasSetpriv =
   process.platform === "linux" && process.getuid?.() === 0 && spawnSync("setpriv", ["--version"]).status === 0;
 
-test.runIf(hasSetpriv)("a command finds the server of a service that has a right more, as for a port below 1024", async () => {
-  chmodSync(folder, 0o777);
-  const as = (role: "service" | "command", rights: readonly string[]) => {
-    const script = new URL("../../test/tools/start-postgres.ts", import.meta.url).pathname;
-    const user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    return spawn("setpriv", [...user, ...rights, process.execPath, script, join(folder, "data"), role], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-  };
-  const more = ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"];
-  const children = [as("service", more)];
-  try {
-    const [pid] = (await once(children[0]!.stdout!, "data")) as [Buffer];
-    children.push(as("command", []));
-    expect(String(((await once(children[1]!.stdout!, "data")) as [Buffer])[0])).toBe(String(pid));
-    signal(Number(pid), "SIGINT");
-    expect(await waitForEnd(Number(pid), 10_000)).toBe(true);
-  } finally {
-    for (const child of children) child.kill("SIGKILL");
-    for (const pid of await processesIn(cluster())) signal(pid, "SIGKILL");
-  }
-});
+test.runIf(hasSetpriv)(
+  "a command finds the server of a service that has a right more, as for a port below 1024",
+  async () => {
+    chmodSync(folder, 0o777);
+    const as = (role: "service" | "command", rights: readonly string[]) => {
+      const script = new URL("../../test/tools/start-postgres.ts", import.meta.url).pathname;
+      const user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+      return spawn("setpriv", [...user, ...rights, process.execPath, script, join(folder, "data"), role], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+    };
+    const more = ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"];
+    const children = [as("service", more)];
+    try {
+      const [pid] = (await once(children[0]!.stdout!, "data")) as [Buffer];
+      children.push(as("command", []));
+      expect(String(((await once(children[1]!.stdout!, "data")) as [Buffer])[0])).toBe(String(pid));
+      signal(Number(pid), "SIGINT");
+      expect(await waitForEnd(Number(pid), 10_000)).toBe(true);
+    } finally {
+      for (const child of children) child.kill("SIGKILL");
+      for (const pid of await processesIn(cluster())) signal(pid, "SIGKILL");
+    }
+  },
+);
 
 test("a command waits for a service that starts its server again, and starts none beside it", async () => {
   const before = await start();
