@@ -13,7 +13,9 @@ const longestPauseMs = 5_000;
  * out of memory or disk. Where it is reached stays the same. The first start's failure is thrown; later ones are logged
  * and tried again, since the disk may be freed.
  */
-export async function keepPostgres(options: StartPostgresOptions): Promise<Pick<RunningPostgres, "connection" | "stop">> {
+export async function keepPostgres(
+  options: StartPostgresOptions,
+): Promise<Pick<RunningPostgres, "connection" | "stop">> {
   const { log } = options;
   let running = await startPostgres(options);
   const stopping = new AbortController();
