@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "./db.ts";
 import { testConnection, testDatabase } from "./test-database.ts";
@@ -14,6 +14,8 @@ await db.run(`create role ${role} login`);
 afterAll(async () => {
   await db.run(`drop role ${role}`);
 });
+// PostgreSQL counts a connection until its process has ended, which is after whoever closed it has been told.
+beforeEach(() => expect.poll(() => db.many(`select pid from pg_stat_activity where usename = $1`, [role])).toEqual([]));
 const openLimited = (maxConnections: number): Db =>
   openDb({
     connection: { ...testConnection(db.pool.options.database ?? ""), user: role },
