@@ -3,6 +3,7 @@ import { lettersLeaveBy } from "./config/config.ts";
 import { perSecond } from "./config/mail-settings.ts";
 import { cleanUp } from "./clean-up.ts";
 import { every, minuteMs, secondMs } from "./kernel/clock.ts";
+import { eachInTurn } from "./kernel/each-in-turn.ts";
 import type { Secret } from "./kernel/secret.ts";
 import { messageOf } from "./kernel/fault.ts";
 import { defineTask } from "./jobs/jobs.ts";
@@ -127,12 +128,16 @@ async function beginWork(ground: Ground, stopping: AbortSignal, ends: Ends): Pro
   ends(() => inspector.close());
   const inspect: typeof inspector.inspect = (path, signal) => inspector.inspect(path, signal);
   const library = { db, clock, random, log, libraryDir, dataDir, inspect };
-  const cleaning = defineTask("clean-up", async () => {
-    while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.aborted);
-    await forgetLate({ db, clock, forgetProgress });
-    await cleanUp(db, clock.now(), stopping);
-    await recordPlantings({ db, random }, clock.now());
-  });
+  const cleaning = defineTask("clean-up", () =>
+    eachInTurn([
+      async () => {
+        while ((await deleteDue({ db, keyholder, clock, random, log, forgetProgress })) > 0 && !stopping.aborted);
+      },
+      () => forgetLate({ db, clock, forgetProgress }),
+      () => cleanUp(db, clock.now(), stopping),
+      () => recordPlantings({ db, random }, clock.now()),
+    ]),
+  );
   // Campaigns have connections of their own: a code never waits behind a letter of the thousands.
   const campaignTransport =
     config.smtpUrl === null ? transport : await openRelay(config.smtpUrl, { patience: patient, maxConnections: 10 });

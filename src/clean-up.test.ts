@@ -150,3 +150,17 @@ test("ended in the middle, the next run goes on with what is left", async () => 
   await cleaned(db);
   expect(await db.one(`select count(*) as count from ticket`)).toEqual({ count: 0 });
 });
+
+test("a room whose rows cannot be removed keeps no other's from being removed, and is told", async () => {
+  const db = await testDatabase();
+  await fill(db, "security_event", 3);
+  await fill(db, "ticket", 3);
+  await db.run(
+    `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not this one'; end $$`,
+  );
+  await db.run(`create trigger refuse before delete on security_event for each row execute function refuse()`);
+  await expect(cleanUp(db, now, new AbortController().signal)).rejects.toThrow("not this one");
+  const left = async (table: string) =>
+    (await db.one<{ count: number }>(`select count(*) as count from ${table}`))?.count;
+  expect([await left("security_event"), await left("ticket")]).toEqual([3, 0]);
+});

@@ -1,4 +1,5 @@
 import type { EpochMs } from "./kernel/clock.ts";
+import { eachInTurn } from "./kernel/each-in-turn.ts";
 import { batchRows } from "./db/batch.ts";
 import type { Tx } from "./db/db.ts";
 import { forgetCounts, forgetKnown } from "./http/throttle.ts";
@@ -36,7 +37,13 @@ const forgettings = [
   async (tx: Tx, now: EpochMs) => ((await incidentInHand(tx)) === undefined ? forgetRefused(tx, now) : 0),
 ];
 
-/** Removes what is over, of every room, batch by batch until nothing is left or `signal` ends it; the next run goes on there. */
-export async function cleanUp(tx: Tx, now: EpochMs, signal: AbortSignal): Promise<void> {
-  for (const forget of forgettings) while (!signal.aborted && (await forget(tx, now)) >= batchRows);
-}
+/**
+ * Removes what is over, of every room, batch by batch until nothing is left or `signal` ends it; the next run goes on there. What one
+ * room fails with is thrown when the others have had their turn: rows with a limit would stay for ever behind it.
+ */
+export const cleanUp = (tx: Tx, now: EpochMs, signal: AbortSignal): Promise<void> =>
+  eachInTurn(
+    forgettings.map((forget) => async () => {
+      while (!signal.aborted && (await forget(tx, now)) >= batchRows);
+    }),
+  );
