@@ -651,7 +651,7 @@ test("what is known of a case is said in its dialog: what was not touched is lef
     // Asked who it is, and sent once more.
     expect(said.at(-1)).toEqual({ foundHow: "ein Leser hat das Angebot gesehen", dataClasses: ["password records"] });
     await known.getByText("ein Leser hat das Angebot gesehen").waitFor();
-    expect(await copied.textContent()).not.toBe("nicht bekannt");
+    expect(await copied.textContent()).not.toBe("Nicht bekannt");
 
     await change();
     // Somebody else says something meanwhile, which this dialog does not take back.
@@ -661,7 +661,7 @@ test("what is known of a case is said in its dialog: what was not touched is lef
     await dialog.locator("[name=copiedAt]").fill("");
     await save();
     expect(said.at(-1)).toEqual({ copiedAt: null });
-    await expect.poll(() => copied.textContent()).toBe("nicht bekannt");
+    await expect.poll(() => copied.textContent()).toBe("Nicht bekannt");
     await change();
     await dialog.locator("[name=copiedAt]").fill("2026-11-20T03:00");
     await save();
