@@ -935,6 +935,7 @@ test("the record of a case names who did what, and not by an account's id", asyn
   await record.getByText("von: night-shift@example.org").waitFor();
   const text = await record.innerText();
   expect(text).toContain("von: ein Befehl auf dem Server");
+  expect(await page.locator("section[aria-labelledby=known]").innerText()).toContain("Ein Befehl auf dem Server");
   expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
   await page.context().close();
 });

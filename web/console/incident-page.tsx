@@ -2,6 +2,7 @@ import "../text/console/load.ts";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useState, type ReactNode } from "react";
+import type { Operators } from "../../src/wire/accounts.ts";
 import type { IncidentStatus } from "../../src/wire/incidents.ts";
 import { send } from "../app/api.ts";
 import { useNow } from "../app/clock.ts";
@@ -181,13 +182,19 @@ function modeText({ containment, containedAt, containmentAt }: IncidentStatus): 
     : say("case.mode.since", { mode, at: showExact(containmentAt) });
 }
 
+/** An operator by name, or what was written of somebody else. */
+function finderText({ foundBy }: IncidentStatus, known: Operators | undefined): string {
+  if (foundBy === "host") return say("case.found.host");
+  const finder = known?.operators.find(({ accountId }) => accountId === foundBy);
+  return finder === undefined ? foundBy : nameOf(finder);
+}
+
 function Known({ incident }: { readonly incident: IncidentStatus }) {
   const [changing, setChanging] = useState(false);
   const operators = useQuery(operatorsQuery);
-  const finder = operators.data?.operators.find(({ accountId }) => accountId === incident.foundBy);
   const facts: readonly (readonly [string, string])[] = [
     [say("case.found"), showExact(incident.foundAt)],
-    [say("case.found.by"), finder === undefined ? sayOf("fact.who", incident.foundBy) : nameOf(finder)],
+    [say("case.found.by"), finderText(incident, operators.data)],
     [say("case.found.how"), incident.foundHow],
     [say("case.copied"), copiedText(incident)],
     [

@@ -627,7 +627,7 @@ function pretendedCase(state: IncidentStatus["state"], paused: boolean): Inciden
     openedAt: ago(30 * hourMs),
     openedBy: "Ada",
     foundAt: ago(31 * hourMs),
-    foundBy: "canary",
+    foundBy: "host",
     foundHow: "sign-in with a canary address",
     copiedAt: ago(80 * hourMs),
     copiedAfter: null,

@@ -317,6 +317,7 @@ export const de: ConsoleCatalogue<"de"> = {
     "Briefe und Fristen folgen dem, was hier steht, bis die Briefe abgehen. Ist die Kopie älter als gedacht, oder waren Schlüssel erreichbar, dämmen Sie noch einmal ein.",
   "case.found": "Gefunden",
   "case.found.by": "Gefunden von",
+  "case.found.host": "Ein Befehl auf dem Server",
   "case.found.how": "Wie",
   "case.copied": "Kopiert",
   "case.copied.unknown": "Nicht bekannt",

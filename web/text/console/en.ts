@@ -311,6 +311,7 @@ export const en = {
     "Letters and deadlines follow what stands here, until the letters are sent. If the copy is older than was thought, or keys were within reach, contain once more.",
   "case.found": "Found",
   "case.found.by": "Found by",
+  "case.found.host": "A command on the server",
   "case.found.how": "How",
   "case.copied": "Copied",
   "case.copied.unknown": "Not known",

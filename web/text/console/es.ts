@@ -327,6 +327,7 @@ export const es: ConsoleCatalogue<"es"> = {
     "Las cartas y los plazos siguen lo que consta aquí, hasta que salgan las cartas. Si la copia es más antigua de lo que se creía, o las claves estaban al alcance, contenga otra vez.",
   "case.found": "Descubierto",
   "case.found.by": "Descubierto por",
+  "case.found.host": "Un comando en el servidor",
   "case.found.how": "Cómo",
   "case.copied": "Copiado",
   "case.copied.unknown": "No se sabe",

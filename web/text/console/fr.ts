@@ -329,6 +329,7 @@ export const fr: ConsoleCatalogue<"fr"> = {
     "Les lettres et les délais suivent ce qui est écrit ici, jusqu’au départ des lettres. Si la copie est plus ancienne qu’on ne pensait, ou si des clés étaient à portée, contenez encore une fois.",
   "case.found": "Trouvé",
   "case.found.by": "Trouvé par",
+  "case.found.host": "Une commande sur le serveur",
   "case.found.how": "Comment",
   "case.copied": "Copié",
   "case.copied.unknown": "Pas connu",

@@ -295,6 +295,7 @@ export const ja: ConsoleCatalogue<"ja"> = {
     "お知らせと期限は、お知らせを送るまで、ここに書かれていることに従います。コピーが思っていたより古い場合や、鍵に手が届いた場合は、もう一度封じ込めてください。",
   "case.found": "発見",
   "case.found.by": "発見者",
+  "case.found.host": "サーバー上のコマンド",
   "case.found.how": "経緯",
   "case.copied": "コピーの日時",
   "case.copied.unknown": "不明",
