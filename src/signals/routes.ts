@@ -10,6 +10,7 @@ import { readSecret } from "../http/cookies.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { withinLimit } from "../http/throttle.ts";
+import { whenLeft } from "../http/when-left.ts";
 import type { Keyholder } from "../keyholder/keyholder.ts";
 import { IdParams, Nothing } from "../wire/common.ts";
 import {
@@ -274,7 +275,7 @@ export function signalRoutes(app: App, needs: SignalNeeds): void {
     { ...byReceiver, schema: { params: IdParams, body: Poll, response: { 200: Polled } } },
     async (request, reply) => {
       const left = new AbortController();
-      reply.raw.once("close", () => left.abort());
+      whenLeft(reply, () => left.abort());
       const polled = await pollStream(
         { ...needs, keyholder: transmitter },
         places,

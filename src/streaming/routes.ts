@@ -6,6 +6,7 @@ import type { Db } from "../db/db.ts";
 import { refuse } from "../http/problem.ts";
 import type { App } from "../http/server.ts";
 import { viewerOf, type Check, type Viewer } from "../http/viewer.ts";
+import { whenLeft } from "../http/when-left.ts";
 import { chooseFile, readPlayableFile, titleExists, type PlayableFile } from "../library/titles.ts";
 import { IdParams, Nothing } from "../wire/common.ts";
 import { Grant, SetProgress } from "../wire/titles.ts";
@@ -124,14 +125,11 @@ export function streamingRoutes(app: App, needs: StreamingRoutesNeeds): Streamin
       const done = underWay.begin(claims.accountId);
       if (done === undefined) return refuse(reply, "busy", { retryAfterSeconds: 2 });
       const gone = new AbortController();
-      const leave = (): void => {
+      reply.raw.once("finish", done);
+      whenLeft(reply, () => {
         done();
         gone.abort();
-      };
-      reply.raw.once("finish", done);
-      reply.raw.once("close", leave);
-      // Who left while the grant was judged: "close" has been, and does not come again.
-      if (reply.raw.destroyed) leave();
+      });
       const answer = await answerMedia(needs, readFile, claims, name, gone.signal);
       switch (answer.kind) {
         case "missing":
