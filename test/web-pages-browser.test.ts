@@ -443,7 +443,7 @@ test("letters that pause are said to, on the console and in the case, and nothin
   const first = await head("/console", "de");
   const inHand = first.locator(".case-in-hand");
   expect(await inHand.innerText()).toContain("Die Briefe sind angehalten");
-  expect(await inHand.innerText()).toContain("Konten haben erneuert");
+  expect(await inHand.innerText()).toContain("Erneuerungen: ");
   await inHand.locator(".chart canvas").waitFor();
   const all = await first.locator("main").innerText();
   expect(all).toContain("nicht fort, was er gegengezeichnet hat");
