@@ -75,7 +75,8 @@ async function enterAsRoot(at: pg.PoolConfig): Promise<pg.Client> {
       await client.end().catch(() => undefined);
       const code = thrown instanceof pg.DatabaseError ? thrown.code : undefined;
       if (tries >= enterTries || (code !== noSuchRole && code !== tooManyConnections)) throw thrown;
-      if (code === noSuchRole) await renameFirst(at);
+      // Of two that do it at once one finds what the other has made, or taken away again, and looks once more.
+      if (code === noSuchRole) await renameFirst(at).catch(() => sleep(enterStepMs));
       else await sleep(enterStepMs);
     }
   }
@@ -85,7 +86,7 @@ async function enterAsRoot(at: pg.PoolConfig): Promise<pg.Client> {
 async function renameFirst(at: pg.PoolConfig): Promise<void> {
   await as(
     { ...at, user: logins.anybody },
-    `do $$ begin create role ${mover} superuser login; exception when duplicate_object then end $$`,
+    `do $$ begin create role ${mover} superuser login; exception when duplicate_object or unique_violation then end $$`,
   );
   // Nobody renames the role of their own session. Sent in one, it is one transaction.
   await as(

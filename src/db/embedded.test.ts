@@ -172,8 +172,10 @@ test("a cluster that everybody entered as its first role, as one of an earlier v
   await as("houselights_root", "create role other superuser login");
   await as("other", "drop role houselights; drop role houselights_service");
   await as("other", "alter role houselights_root rename to houselights");
-  const [command, again] = await Promise.all([start({ role: "command" }), start({ role: "command" })]);
-  for (const { connection } of [command, again, { connection: command.connectionToContain }]) {
+  // At once: each finds what another has just made, or taken away again.
+  const commands = await Promise.all(Array.from({ length: 8 }, () => start({ role: "command" })));
+  const [command] = commands as [RunningPostgres];
+  for (const { connection } of [...commands, { connection: command.connectionToContain }]) {
     expect(await query({ ...command, connection }, "select one from kept")).toEqual([{ one: 1 }]);
   }
   const names = `select array_agg(rolname::text order by rolname) as names from pg_roles where rolname like 'houselights%'`;
