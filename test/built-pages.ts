@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { preview } from "vite";
 import { launchChromium } from "./chromium.ts";
 
@@ -50,3 +50,9 @@ export async function builtPages(): Promise<BuiltPages> {
 
 /** Ids of the pretended service, by number. */
 export const pretendedId = (number: number): string => `0190aaaa-bbbb-7ccc-8ddd-${String(number).padStart(12, "0")}`;
+
+/** Closes a page with everything around it. What answers in place of the service may be at it still: its failing then is nobody's. */
+export async function leave(page: Page): Promise<void> {
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.context().close();
+}

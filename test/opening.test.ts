@@ -176,6 +176,7 @@ test("the unit lets the service do what it does, and stop in order", async () =>
   const ms = async (file: string, name: string): Promise<number> => {
     const source = await readFile(join(host, "../../..", file), "utf8");
     const [, number = "", unit_] = new RegExp(`const ${name} = ([\\d_]+)( \\* secondMs)?;`).exec(source) ?? [];
+    expect([file, name, number]).not.toContain("");
     return Number(number.replaceAll("_", "")) * (unit_ === undefined ? 1 : 1_000);
   };
   // PostgreSQL is asked, told, and ended.

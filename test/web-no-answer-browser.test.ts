@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { builtPages, pretendedId, type BuiltPages } from "./built-pages.ts";
+import { builtPages, leave, pretendedId, type BuiltPages } from "./built-pages.ts";
 
 /*
  * The built application where the service says nothing, stops answering in the middle of something, or is lost with the network:
@@ -61,7 +61,7 @@ test.each([
   await page.unroute(asks);
   await failed.getByRole("button", { name: "Try again" }).click();
   await page.waitForSelector(shows, { state: "attached" });
-  await page.context().close();
+  await leave(page);
 });
 
 test("a page whose code does not come says that it takes long, and can be asked for anew", async () => {
@@ -82,7 +82,7 @@ test("a page whose code does not come says that it takes long, and can be asked 
     .toBe(1);
   await page.getByRole("button", { name: "Try again" }).click();
   await page.waitForSelector("#event-list", { state: "attached" });
-  await page.context().close();
+  await leave(page);
 });
 
 async function typePasswords(page: Page) {
@@ -119,7 +119,7 @@ test("an act that gets no answer is said to have been done or not, and what was 
   // Above the word about the lost network, which stands over the page's end.
   const [under, over] = [await told.boundingBox(), await page.locator(".offline").boundingBox()];
   expect((under?.y ?? 0) + (under?.height ?? 0)).toBeLessThanOrEqual(over?.y ?? 0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("what was typed into a page stays when something on it cannot be asked for again", async () => {
@@ -136,7 +136,7 @@ test("what was typed into a page stays when something on it cannot be asked for 
   expect(refused).toBeGreaterThanOrEqual(4);
   expect(await section.locator("[name=newPassword]").inputValue()).toBe("what it is going to be from now on");
   expect(await page.locator(".failed").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("whoever signs out is told when that did not reach the service, in the manner of what went wrong", async () => {
@@ -156,7 +156,7 @@ test("whoever signs out is told when that did not reach the service, in the mann
     // It can be tried again.
     await expect.poll(() => button.isEnabled()).toBe(true);
   }
-  await page.context().close();
+  await leave(page);
 });
 
 test("a dialog stays open when words are marked from inside to beyond its edge, and closes by a press beside it", async () => {
@@ -174,7 +174,7 @@ test("a dialog stays open when words are marked from inside to beyond its edge, 
   expect(await field.inputValue()).toBe("somebody@example.org");
   await page.mouse.click(20, box.y);
   await expect.poll(() => page.locator("dialog[open]").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("a film that cannot be played on a TV leads back to the library by OK and by the back key, and to no other page", async () => {
@@ -193,7 +193,7 @@ test("a film that cannot be played on a TV leads back to the library by OK and b
     if (leaves === "ArrowRight") await page.keyboard.press("Enter");
     await page.waitForSelector(".tv-row button");
   }
-  await page.context().close();
+  await leave(page);
 });
 
 test("a command is not torn inside of a word at twice the size of text", async () => {
@@ -213,5 +213,5 @@ test("a command is not torn inside of a word at twice the size of text", async (
   expect(pieces.length).toBeGreaterThan(3);
   expect(new Set(pieces)).toEqual(new Set([1]));
   expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
-  await page.context().close();
+  await leave(page);
 });

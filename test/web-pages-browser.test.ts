@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { builtPages, pretendedId, type BuiltPages } from "./built-pages.ts";
+import { builtPages, leave, pretendedId, type BuiltPages } from "./built-pages.ts";
 
 /*
  * The built application in a real browser, under the real content security policy, with the pretended API of web/dev: it
@@ -110,7 +110,7 @@ test("a TV shows the whole letter, by OK, up and down and back alone, and the co
   await page.keyboard.press("Escape");
   await page.waitForSelector(".tv-qr img");
   expect(complaints).toEqual([]);
-  await page.context().close();
+  await leave(page);
 });
 
 for (const { name, path, shows, state } of pages) {
@@ -131,7 +131,7 @@ for (const { name, path, shows, state } of pages) {
       expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
     }
     expect(complaints).toEqual([]);
-    await page.context().close();
+    await leave(page);
   }, 90_000);
 }
 
@@ -158,7 +158,7 @@ test.each(elsewhere)(
     expect(await violations(page)).toEqual([]);
     expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
     expect(complaints).toEqual([]);
-    await page.context().close();
+    await leave(page);
   },
 );
 
@@ -194,7 +194,7 @@ test.each([
     expect(await page.evaluate(tornButtons)).toEqual([]);
     // Eight digits stand on one line.
     expect(await page.evaluate(brokenFigures)).toEqual([]);
-    await page.context().close();
+    await leave(page);
   },
 );
 
@@ -214,7 +214,7 @@ test("recovery codes are printed on one sheet, and pages in ink on paper whateve
   await page.goto("/");
   await page.waitForSelector(".shelf-grid img", { state: "attached" });
   expect(await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")).toBe("rgb(255, 255, 255)");
-  await page.context().close();
+  await leave(page);
 });
 
 test("a press beside the recovery codes does not take away what is shown once", async () => {
@@ -227,7 +227,7 @@ test("a press beside the recovery codes does not take away what is shown once", 
   expect(await page.locator("dialog[open]").count()).toBe(1);
   await page.getByRole("button", { name: "I have kept them" }).click();
   await expect.poll(() => page.locator("dialog[open]").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("with colours of the system's own, what has the focus or is chosen is told by a line", async () => {
@@ -266,7 +266,7 @@ test("on a TV the chosen row stands right under the front, and whoever leaves a 
   await page.keyboard.press("Backspace");
   await page.waitForSelector(".tv-row button:focus");
   expect(await page.evaluate(chosen)).toBe(before);
-  await page.context().close();
+  await leave(page);
 });
 
 test("a remote goes through the groups of the settings sideways, and to a chapter by OK", async () => {
@@ -293,7 +293,7 @@ test("a remote goes through the groups of the settings sideways, and to a chapte
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Enter");
   await expect.poll(() => page.evaluate("document.querySelector('video').currentTime")).toBeGreaterThanOrEqual(15);
-  await page.context().close();
+  await leave(page);
 });
 
 test("in full screen the settings can be seen, and what comes after the last frame", async () => {
@@ -311,7 +311,7 @@ test("in full screen the settings can be seen, and what comes after the last fra
   await page.evaluate("document.querySelector('video').currentTime = 59.5");
   await page.locator(".the-end").waitFor();
   expect(await page.evaluate("document.fullscreenElement.contains(document.querySelector('.the-end'))")).toBe(true);
-  await page.context().close();
+  await leave(page);
 });
 
 test("a chapter on a film's page leads to its place in the film", async () => {
@@ -319,7 +319,7 @@ test("a chapter on a film's page leads to its place in the film", async () => {
   await page.getByRole("link", { name: "Second reel" }).click();
   await page.waitForSelector("[data-state=playing]");
   expect(await page.evaluate("document.querySelector('video').currentTime")).toBeGreaterThanOrEqual(40);
-  await page.context().close();
+  await leave(page);
 });
 
 test("no word of a button in German is torn on a telephone at twice the size of text", async () => {
@@ -340,7 +340,7 @@ test("no word of a button in German is torn on a telephone at twice the size of 
       return word.length < 12 && new Set([...range.getClientRects()].map(({ top }) => top)).size > 1 ? [word] : [];
     }))`);
   expect(torn).toEqual([]);
-  await page.context().close();
+  await leave(page);
 });
 
 test("what failed on a TV can be read across the room", async () => {
@@ -354,7 +354,7 @@ test("what failed on a TV can be read across the room", async () => {
   // As large as the words of the page beside it: an inch on a screen of 1,080 lines is some 40 of them.
   expect(sizes.map((size) => size >= 25)).toEqual([true, true, true]);
   expect(sizes[0]).toBeGreaterThan(60);
-  await page.context().close();
+  await leave(page);
 });
 
 test("a search ends by the way to the library, too, and not a letter of the next one is lost", async () => {
@@ -370,7 +370,7 @@ test("a search ends by the way to the library, too, and not a letter of the next
   await page.clock.runFor(1_000);
   await expect.poll(() => new URL(page.url()).searchParams.get("search")).toBe("low tide");
   expect(await field.inputValue()).toBe("low tide");
-  await page.context().close();
+  await leave(page);
 });
 
 test("from one episode's page to another's, nothing of the first stays", async () => {
@@ -393,7 +393,7 @@ test("from one episode's page to another's, nothing of the first stays", async (
   await page.locator(".title-head .poster.is-drawn").waitFor();
   await go(2, other);
   await page.locator(".title-head .poster img").waitFor();
-  await page.context().close();
+  await leave(page);
 });
 
 test("a browser that plays HLS by itself says what it cannot play, however late the title's words come", async () => {
@@ -403,7 +403,7 @@ test("a browser that plays HLS by itself says what it cannot play, however late 
   await page.route(`**/api/titles/${film}`, () => undefined);
   await page.goto(`/watch/${film}`);
   await page.locator(".failed").waitFor();
-  await page.context().close();
+  await leave(page);
 });
 
 test("while a title loads its words have their room on a telephone, and nobody is led to what is damaged", async () => {
@@ -417,7 +417,7 @@ test("while a title loads its words have their room on a telephone, and nobody i
   await page.waitForSelector(".shelf-grid img", { state: "attached" });
   expect(await page.locator(".shelf-grid .is-damaged").count()).toBeGreaterThan(0);
   expect(await page.locator(".shelf-row .is-damaged").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("letters that pause are said to, on the console and in the case, and nothing of it is left in English", async () => {
@@ -429,7 +429,7 @@ test("letters that pause are said to, on the console and in the case, and nothin
   };
   const going = await head(`/console/incident/${id(7_000)}`, "de");
   expect(await going.locator(".next-step .lead").innerText()).toBe("Briefe gehen hinaus");
-  await going.context().close();
+  await leave(going);
 
   await set("letters?state=paused");
   const file = await head(`/console/incident/${id(7_000)}`, "de");
@@ -438,7 +438,7 @@ test("letters that pause are said to, on the console and in the case, and nothin
   expect(text).toContain("der Brief auf Deutsch: ein Wort darin wurde nicht eingesetzt");
   expect(text.toLowerCase()).toContain("die briefe sind nicht beendet");
   expect(await file.locator(".missing [lang=en]").count()).toBe(0);
-  await file.context().close();
+  await leave(file);
 
   const first = await head("/console", "de");
   const inHand = first.locator(".case-in-hand");
@@ -449,7 +449,7 @@ test("letters that pause are said to, on the console and in the case, and nothin
   expect(all).toContain("nicht fort, was er gegengezeichnet hat");
   expect(all).toContain("Passwörter versiegeln und vergleichen");
   expect(await violations(first)).toEqual([]);
-  await first.context().close();
+  await leave(first);
   await set("letters?state=going");
 });
 
@@ -462,14 +462,14 @@ test("a page whose code cannot be fetched without a network says that, and comes
   expect(await page.locator(".failed h1").innerText()).toBe("The service cannot be reached");
   await page.context().setOffline(false);
   await page.waitForSelector(".shelf-grid img", { state: "attached" });
-  await page.context().close();
+  await leave(page);
 });
 
 test("where a password is changed, the address that leads there puts the cursor", async () => {
   const { page } = await open("/account#password", phone);
   await page.waitForSelector("[name=currentPassword]:focus");
   expect(await page.evaluate("document.activeElement.getBoundingClientRect().top < innerHeight")).toBe(true);
-  await page.context().close();
+  await leave(page);
 });
 
 test("the player's controls say their words in Japanese, and where the words cannot be had the page speaks English", async () => {
@@ -483,7 +483,7 @@ test("the player's controls say their words in Japanese, and where the words can
   await page.goto("/");
   await page.getByRole("link", { name: "Library" }).waitFor();
   expect(await page.evaluate("document.documentElement.lang")).toBe("en");
-  await page.context().close();
+  await leave(page);
 });
 
 test("what a stolen copy shows is found by a word, by a kind and by an address, by keyboard alone", async () => {
@@ -517,7 +517,7 @@ test("what a stolen copy shows is found by a word, by a kind and by an address, 
   await page.getByRole("button", { name: "Open all" }).click();
   expect(await page.locator(".copy-table:not([open])").count()).toBe(0);
   expect(complaints).toEqual([]);
-  await page.context().close();
+  await leave(page);
 });
 
 test("the account by keyboard alone: an address is removed after a proof, and the deletion is asked for and left", async () => {
@@ -557,7 +557,7 @@ test("the account by keyboard alone: an address is removed after a proof, and th
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Escape");
   expect(await page.getByText("Your account will be deleted").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("the letter is read in each language and the plan says what it cannot promise, before anything is sent", async () => {
@@ -578,7 +578,7 @@ test("the letter is read in each language and the plan says what it cannot promi
     }
     expect(await violations(page)).toEqual([]);
     expect(complaints).toEqual([]);
-    await page.context().close();
+    await leave(page);
   }
 }, 60_000);
 
@@ -617,7 +617,7 @@ test("no letter can be sent before it stands there to how many, and then only af
   await send.click();
   await dialog.waitFor({ state: "detached" });
   expect(started).toHaveLength(1);
-  await page.context().close();
+  await leave(page);
 });
 
 test("what is known of a case is said in its dialog: what was not touched is left out, and the copy's instant can be taken back", async () => {
@@ -670,7 +670,7 @@ test("what is known of a case is said in its dialog: what was not touched is lef
     await set("case?state=notifying");
     await known.getByRole("button", { name: "Ändern" }).waitFor({ state: "detached" });
     expect(complaints).toEqual([]);
-    await page.context().close();
+    await leave(page);
     await set("case?state=contained");
   }
 });
@@ -699,7 +699,7 @@ test("letters that lack something they must have are not offered to be sent, and
     expect([await violations(page), complaints]).toEqual([[], []]);
     await dialog.getByRole("button", { name: "Abbrechen" }).click();
     await dialog.waitFor({ state: "detached" });
-    await page.context().close();
+    await leave(page);
   }
 });
 
@@ -717,7 +717,7 @@ test("the numbers of the console and of a case say so when they are no longer li
     await mark("Numbers stopped");
     // The case stays to be read.
     expect(await page.getByText("database copy offered for sale").first().isVisible()).toBe(true);
-    await page.context().close();
+    await leave(page);
   }
 });
 
@@ -743,7 +743,7 @@ test("a console and a case stay to be read while the code of their charts cannot
       .first()
       .click();
     await page.locator(".chart canvas").first().waitFor();
-    await page.context().close();
+    await leave(page);
   }
 });
 
@@ -754,7 +754,7 @@ test("numbers that a service gives no answer to any more are not said to be live
     await page.locator(".live", { hasText: "Live" }).waitFor();
     await page.route("**/api/**", () => undefined);
     await sooner(page, page.locator(".live", { hasText: "Numbers stopped" }));
-    await page.context().close();
+    await leave(page);
   }
 });
 
@@ -793,7 +793,7 @@ test("a case and its dialogs in German, at twice the size of text: nothing is wi
   await prove(page);
   await page.locator("dialog[open] .counts", { hasText: "4.812.077" }).waitFor();
   expect(await page.evaluate(dialogTooWide)).toEqual([0]);
-  await page.context().close();
+  await leave(page);
 });
 
 test("what containing did on a full disk is read from its beginning on a telephone, before the commands below", async () => {
@@ -817,7 +817,7 @@ test("what containing did on a full disk is read from its beginning on a telepho
   await page.keyboard.press("Tab");
   expect(await page.evaluate("document.activeElement.textContent")).toContain("houselights operator link");
   expect([await violations(page), complaints]).toEqual([[], []]);
-  await page.context().close();
+  await leave(page);
 });
 
 test("why a form was refused comes onto the screen that it was sent from by Enter", async () => {
@@ -835,7 +835,7 @@ test("why a form was refused comes onto the screen that it was sent from by Ente
   await refused.waitFor();
   const box = await refused.boundingBox();
   expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(phone.height);
-  await page.context().close();
+  await leave(page);
 });
 
 test("the console says that room is scarce on the database's disk, and where to contain when it is full", async () => {
@@ -870,7 +870,7 @@ test("the console says that room is scarce on the database's disk, and where to 
   });
   await full?.waitFor({ state: "detached" });
   expect(await page.locator("#disk").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("the console says that the keyholder does not answer, and that its cases cannot be read", async () => {
@@ -887,7 +887,7 @@ test("the console says that the keyholder does not answer, and that its cases ca
   await page.reload();
   await page.locator("[aria-labelledby=cases] [role=alert]").waitFor();
   expect(await violations(page)).toEqual([]);
-  await page.context().close();
+  await leave(page);
 });
 
 async function prove(page: Page): Promise<void> {
@@ -913,7 +913,7 @@ test("whoever leaves the proof that containing asks for leaves it at once, and o
   expect(await already.count()).toBe(0);
   await set("case?state=contained");
   await already.waitFor();
-  await page.context().close();
+  await leave(page);
 });
 
 test("while another way of containing is counted, the figures of the one before are not said to be its own", async () => {
@@ -925,7 +925,7 @@ test("while another way of containing is counted, the figures of the one before 
   await page.route("**/contain", () => undefined);
   await page.locator("dialog[open] [value=with-renewal]").check();
   await page.locator("dialog[open] .counts[aria-busy=true]", { hasText: "Counting" }).waitFor();
-  await page.context().close();
+  await leave(page);
 });
 
 test("the record of a case names who did what, and not by an account's id", async () => {
@@ -937,7 +937,7 @@ test("the record of a case names who did what, and not by an account's id", asyn
   expect(text).toContain("von: ein Befehl auf dem Server");
   expect(await page.locator("section[aria-labelledby=known]").innerText()).toContain("Ein Befehl auf dem Server");
   expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
-  await page.context().close();
+  await leave(page);
 });
 
 test("two acts that both want a proof are both done after one", async () => {
@@ -956,7 +956,7 @@ test("two acts that both want a proof are both done after one", async () => {
   await prove(page);
   await expect.poll(() => asked.toSorted()).toEqual(["/keep", "/keep", "first", "first"]);
   await expect.poll(() => page.locator("dialog[open]").count()).toBe(0);
-  await page.context().close();
+  await leave(page);
 });
 
 test("containing goes from what was heard to what it refuses with the focus in the dialog", async () => {
@@ -967,7 +967,7 @@ test("containing goes from what was heard to what it refuses with the focus in t
   await prove(page);
   await page.locator("dialog[open] .counts", { hasText: "4,812,077" }).waitFor();
   expect(await page.evaluate("document.querySelector('dialog[open]').contains(document.activeElement)")).toBe(true);
-  await page.context().close();
+  await leave(page);
 });
 
 test("a case that is opened once its letters are out shows when they went, hour by hour, as it is recorded", async () => {
@@ -985,7 +985,7 @@ test("a case that is opened once its letters are out shows when they went, hour 
     await letters.locator(".chart[aria-label='Übergebene Briefe je Minute'] canvas").waitFor();
     expect(await letters.locator(".chart").count()).toBe(1);
     expect([await violations(page), complaints]).toEqual([[], []]);
-    await page.context().close();
+    await leave(page);
   }
 });
 
@@ -1004,7 +1004,7 @@ test("under bars of minutes stand minutes", async () => {
   await page.locator("section[aria-labelledby=letters] .chart canvas").waitFor();
   const minutes = "drawn.filter((text) => /^\\d+:\\d\\d/.test(text) && !/:00/.test(text)).length";
   await expect.poll(() => page.evaluate(minutes)).toBeGreaterThan(1);
-  await page.context().close();
+  await leave(page);
 });
 
 test(
@@ -1032,7 +1032,7 @@ test(
     await sooner(page, page.locator(".failed"));
     await page.unroute("**/oauth/device_authorization");
     await sooner(page, page.locator(".tv-qr img"));
-    await page.context().close();
+    await leave(page);
   },
 );
 
@@ -1054,7 +1054,7 @@ for (const reason of ["contained", "signed-out", "renewed", "expired"]) {
       reason === "contained" ? /^\/renew$/ : /^\/sign-in\?next=/,
     );
     expect(await violations(page)).toEqual([]);
-    await page.context().close();
+    await leave(page);
   });
 }
 
@@ -1066,7 +1066,7 @@ test("P7: without a word from the push channel, the first refused request makes 
   await page.keyboard.press("k");
   await page.waitForSelector("[data-state=dark][data-dark-reason=contained]");
   expect(await page.evaluate(room)).toEqual({ films: 0, reason: "contained", lights: "up" });
-  await page.context().close();
+  await leave(page);
 });
 
 test("P7: a push channel that is connected and delivers nothing is not waited for: the film goes dark by itself", async () => {
@@ -1078,7 +1078,7 @@ test("P7: a push channel that is connected and delivers nothing is not waited fo
   await set("sign-out?reason=silent");
   await page.waitForSelector("[data-state=dark][data-dark-reason=contained]");
   expect(await page.evaluate(room)).toEqual({ films: 0, reason: "contained", lights: "up" });
-  await page.context().close();
+  await leave(page);
 });
 
 test("a service that cannot be reached does not make the film go dark", async () => {
@@ -1090,5 +1090,5 @@ test("a service that cannot be reached does not make the film go dark", async ()
   await page.keyboard.press("k");
   await page.waitForSelector("[data-state=playing]");
   expect(await page.evaluate("document.querySelectorAll('video').length")).toBe(1);
-  await page.context().close();
+  await leave(page);
 });

@@ -183,7 +183,8 @@ test("an address whose letter the relay puts off is tried again by itself, and t
   await untilTried(async () => timesPutOff >= 3);
   putOff.clear();
   await untilTried(async () => (await letters("day@operators.example")) === before.day + 1);
-  await until(async () => (await jobsOf("alarm-letter")) + (await jobsOf("alarm-webhook")) === 0);
+  const waiting = () => Promise.all(["alarm-letter", "alarm-letter-to", "alarm-webhook"].map(jobsOf));
+  await until(async () => (await waiting()).every((count) => count === 0));
   expect(await letters("night@operators.example")).toBe(before.night + 1);
   expect(posted).toHaveLength(told + 1);
 });

@@ -45,6 +45,7 @@ export function alarmTasks(needs: Needs): readonly TaskDefinition[] {
       });
     }),
     defineTask("alarm-letter", (payload, context) => sendAlarmLetter(needs, payload, context)),
+    defineTask("alarm-letter-to", (payload, context) => sendAlarmLetter(needs, payload, context)),
     defineTask("alarm-webhook", async ({ alarmId, telling }, { log }) => {
       const { webhook, clock } = needs;
       const alarm = await readAlarm(db, alarmId as AlarmId);
@@ -68,7 +69,7 @@ export function alarmTasks(needs: Needs): readonly TaskDefinition[] {
  */
 async function sendAlarmLetter(
   { db, keyholder, transport, service, alarmAddress }: Needs,
-  { alarmId, telling, accountId: told, addressId }: Payload<"alarm-letter">,
+  { alarmId, telling, accountId: told, addressId }: Payload<"alarm-letter"> & Partial<Payload<"alarm-letter-to">>,
   { log }: JobContext,
 ): Promise<void> {
   const accountId = parseId<AccountId>(told);
@@ -78,7 +79,11 @@ async function sendAlarmLetter(
   const addresses = (account?.addresses ?? []).filter(({ id }) => addressId === undefined || id === addressId);
   if (accountId !== undefined && addresses.length > 1) {
     return db.transaction(async (tx) => {
-      for (const { id } of addresses) await enqueue(tx, "alarm-letter", { alarmId, telling, accountId, addressId: id });
+      for (const { id } of addresses) {
+        // Done twice, it queues each once.
+        const key = `alarm ${alarmId} ${telling} ${id}`;
+        await enqueue(tx, "alarm-letter-to", { alarmId, telling, accountId, addressId: id }, { key });
+      }
     });
   }
   const to = accountId === undefined ? alarmAddress : addresses[0]?.address;

@@ -63,7 +63,7 @@ export interface RunningPostgres {
   readonly connection: pg.PoolConfig;
   /** The same for what contains, and for nothing else: there is room for it when all other connections are taken. */
   readonly connectionToContain: pg.PoolConfig;
-  /** Ends every connection and waits for the shutdown checkpoint. Leaves a server alone that a service or another command uses. */
+  /** Ends every connection and waits for the shutdown checkpoint. A command leaves a server alone that a service or another command uses. */
   stop(): Promise<void>;
   /** The postmaster. */
   readonly pid: number;
@@ -143,7 +143,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
     }
     const isAnothers = owner?.role === "service" && role === "command";
     if (isAnothers) await untilServiceHasIt(cluster, dataDir);
-    // Before the server is looked for: a command that ends in this moment leaves it running for us.
+    // Before the server is looked for: a command that ends from now on leaves it running for us.
     else if (role === "command") await noteCommand(dataDir);
     const found = await findRunning(cluster, log, isAnothers);
     if (found !== undefined) {

@@ -457,6 +457,18 @@ test.each(bothWays)(
   },
 );
 
+test("a case that somebody opens in the same moment, and that says that keys were within reach, has second factors refused", async () => {
+  const service = await testService();
+  const { clock, random } = service.ground;
+  const facts = { reason: "seen on a forum", keysReachable: "yes" } as const;
+  const contained = await besideOpenTransaction(
+    service.ground.plainDb,
+    (tx) => writeIncident(tx, clock.now(), random, facts, "test"),
+    () => containNow(service),
+  );
+  expect(contained.floors).toEqual(expect.arrayContaining(["totp", "recovery"]));
+});
+
 test.each(bothWays)(
   "somebody closes the case in the same moment: containing %s opens another, which people are told of",
   async (_whom, containIt) => {

@@ -105,9 +105,7 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
  */
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
   const { db, monotonicMs, log } = needs;
-  const inForce = await whileReserveLasts(needs, () =>
-    db.takingTurns(turnKey, turnWaitMs, () => containInTurn(needs, order)),
-  );
+  const inForce = await whileReserveLasts(needs, () => inTurn(needs, () => containInTurn(needs, order)));
   const { floors, doubtedSince, ...contained } = inForce;
   const countStarted = monotonicMs();
   const counted = await db
@@ -153,6 +151,18 @@ type InForce = Pick<Containment, "incidentId" | "reference" | "epoch" | "at" | "
   readonly floors: Floors;
   readonly doubtedSince: EpochMs;
 };
+
+/**
+ * Contains when it is this one's turn. Once more from the beginning if somebody opened a case at the moment at which this was opening
+ * one: that case is in hand then, and may say that more is to be refused.
+ */
+const inTurn = <Done>({ db }: Needs, containing: () => Promise<Done>): Promise<Done> =>
+  db.takingTurns(turnKey, turnWaitMs, () =>
+    containing().catch((thrown: unknown) => {
+      if (!isCaseInHand(thrown)) throw thrown;
+      return containing();
+    }),
+  );
 
 async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce> {
   const { db, clock, monotonicMs, random } = needs;
@@ -244,20 +254,14 @@ async function announceIntent(
   }
 }
 
-/**
- * Runs the transaction that was announced. Once more if somebody opened a case at the moment at which it was opening one: the
- * second time that case is in hand. An announcement whose transaction has failed is taken back.
- */
+/** Runs the transaction that was announced; an announcement whose transaction has failed is taken back. */
 async function carryOutIntent<Result>(
   needs: Needs,
   intent: Intent | undefined,
   transaction: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await transaction().catch((thrown: unknown) => {
-      if (!isCaseInHand(thrown)) throw thrown;
-      return transaction();
-    });
+    return await transaction();
   } catch (thrown) {
     // Only if it has certainly rolled back; an unknown outcome stays announced, and the next start settles it.
     if (!(thrown instanceof Fault && thrown.code === "DB_UNAVAILABLE")) await takeBackIntent(needs, intent);
@@ -357,9 +361,7 @@ export const containAccount = (
   accountId: AccountId,
   order: Pick<ContainOrder, "reason" | "operator">,
 ): Promise<ContainAccountOutcome> =>
-  whileReserveLasts(needs, () =>
-    needs.db.takingTurns(turnKey, turnWaitMs, () => containAccountInTurn(needs, accountId, order)),
-  );
+  whileReserveLasts(needs, () => inTurn(needs, () => containAccountInTurn(needs, accountId, order)));
 
 async function containAccountInTurn(
   needs: Needs,

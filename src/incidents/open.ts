@@ -62,9 +62,12 @@ export async function incidentInHand(tx: Tx): Promise<IncidentId | undefined> {
   return row?.id;
 }
 
-/** The same, held until the transaction ends: nobody closes it meanwhile, and one that is being closed is waited for. */
+/**
+ * The same, held until the transaction ends: nobody closes it meanwhile, and one that is being closed is waited for; who writes what
+ * belongs to the case is not.
+ */
 export async function holdIncidentInHand(tx: Tx): Promise<IncidentId | undefined> {
-  const row = await tx.one<{ id: IncidentId }>(`select id from incident where state <> 'closed' for update`);
+  const row = await tx.one<{ id: IncidentId }>(`select id from incident where state <> 'closed' for no key update`);
   return row?.id;
 }
 

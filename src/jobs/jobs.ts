@@ -84,8 +84,15 @@ export const tasks = {
     lane: "letters",
   },
   "alarm-letter": {
-    // The operator who is told, and at which address; nobody means the address in the settings.
-    payload: Closed({ alarmId: Id, telling, accountId: Type.Optional(Id), addressId: Type.Optional(Id) }),
+    // The operator who is told; nobody means the address in the settings.
+    payload: Closed({ alarmId: Id, telling, accountId: Type.Optional(Id) }),
+    priority: -40,
+    maxAttempts: 16,
+    lane: "letters",
+  },
+  // One of an operator's several. A job of its own: a worker of an earlier version leaves it to those that know it.
+  "alarm-letter-to": {
+    payload: Closed({ alarmId: Id, telling, accountId: Id, addressId: Id }),
     priority: -40,
     maxAttempts: 16,
     lane: "letters",

@@ -84,7 +84,10 @@ export interface Grants {
 
 /** Public keys are asked for again after this long, so that one that was withdrawn stops counting. */
 const keysLiveMs = 60 * secondMs;
-/** While the keyholder is away it is asked again only so often: each question to it takes its client 2 s to give up. */
+/**
+ * While the keyholder is away it is asked again only so often: each question to it takes its client 2 s to give up. After one in vain
+ * a key that was withdrawn counts for so much longer.
+ */
 const awayPauseMs = 10 * secondMs;
 /** A grant that no key verifies may be signed by a newer key: the keyholder is asked again, but forgeries cannot flood it. */
 const refreshPauseMs = 1 * secondMs;
@@ -161,10 +164,13 @@ export function newGrants({ keyholder, clock }: Needs): Grants {
       const now = clock.now();
       if (grant.claims.expiresAt <= now) return undefined;
       // With the key process away, what was read before still counts: people who are watching notice nothing.
-      if (isReadWanted(now))
-        await read().catch((thrown: unknown) => {
+      if (isReadWanted(now)) {
+        const asked = read().catch((thrown: unknown) => {
           if (keys.length === 0) throw thrown;
         });
+        // After a question in vain nobody waits for the next one.
+        if (keys.length === 0 || failedAt <= readAt) await asked;
+      }
       if (isGood(text, grant.signed, grant.signature)) return grant.claims;
       if (now - readAt < refreshPauseMs) return undefined;
       await read();

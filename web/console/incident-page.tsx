@@ -184,7 +184,7 @@ function modeText({ containment, containedAt, containmentAt }: IncidentStatus): 
 
 /** An operator by name, or what was written of somebody else. */
 function finderText({ foundBy }: IncidentStatus, known: Operators | undefined): string {
-  if (foundBy === "host") return say("case.found.host");
+  if (foundBy === "host" || foundBy === "alarm") return say(`case.found.${foundBy}`);
   const finder = known?.operators.find(({ accountId }) => accountId === foundBy);
   return finder === undefined ? foundBy : nameOf(finder);
 }

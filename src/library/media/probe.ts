@@ -83,11 +83,8 @@ export async function probe(
   const stats = await stat(path).catch(messageOf);
   if (typeof stats === "string") return { kind: "damaged", reason: stats };
   if (!stats.isFile()) return { kind: "damaged", reason: fileProblems.notAFile };
-  const mayRead = await access(path, constants.R_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!mayRead) return { kind: "damaged", reason: fileProblems.forbidden };
+  const refusal = await access(path, constants.R_OK).catch((thrown: NodeJS.ErrnoException) => thrown.code);
+  if (refusal === "EACCES" || refusal === "EPERM") return { kind: "damaged", reason: fileProblems.forbidden };
   const shown = ["-show_streams", "-show_format", "-show_chapters"];
   const alone = ["-protocol_whitelist", "file", "-format_whitelist", containers];
   const end = await runFfprobe(["-v", "error", "-of", "json", ...shown, ...alone, "-i", `file:${path}`], signal);
