@@ -11,6 +11,7 @@ import { systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
 import { openDb, sqlState, type Tx } from "../db/db.ts";
 import { migrate } from "../db/migrate.ts";
+import { tooManyConnections } from "../db/unavailable.ts";
 import { hasCluster, startPostgres } from "../db/embedded.ts";
 import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
@@ -242,7 +243,6 @@ async function untilLetIn(db: Tx): Promise<void> {
   }
 }
 
-const tooManyConnections = "53300";
 const letInStepMs = 25;
 const letInWithinMs = 10 * secondMs;
 

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { sleep } from "../kernel/clock.ts";
+import { tooManyConnections } from "./unavailable.ts";
 
 /**
  * By which names one logs in to the built-in PostgreSQL, in the order in which it refuses them when its connections run out
@@ -18,7 +19,6 @@ const mover = "houselights_mover";
 /** Held while roles and database are made: a service that starts and a command would both make them. */
 const makingTurn = 7_260_271;
 const noSuchRole = "28000";
-const tooManyConnections = "53300";
 const enterTries = 250;
 const enterStepMs = 20;
 

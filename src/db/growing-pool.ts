@@ -1,5 +1,6 @@
 import pg from "pg";
 import { after, secondMs } from "../kernel/clock.ts";
+import { tooManyConnections } from "./unavailable.ts";
 
 /** How long a server that takes no further connection is not asked for one again. */
 const growsAgainAfterMs = secondMs;
@@ -67,4 +68,4 @@ export class GrowingPool extends pg.Pool {
 }
 
 const isRefused = (error: Error | undefined): boolean =>
-  error !== undefined && "code" in error && error.code === "53300";
+  error !== undefined && "code" in error && error.code === tooManyConnections;

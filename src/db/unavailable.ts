@@ -7,6 +7,9 @@ const unavailable =
 /** A role or a database that is not there, another password: it may be put right while processes run, as when one is changed. */
 const notLetIn = /^(28000|28P01|3D000)$/;
 
+/** SQLSTATE `too_many_connections`. */
+export const tooManyConnections = "53300";
+
 /**
  * What a statement threw, as the rest of the service knows it: a Fault when it is not the statement's fault. Literal
  * statements are translated where they run; what the query builder throws comes as the driver threw it, so whoever
@@ -15,7 +18,7 @@ const notLetIn = /^(28000|28P01|3D000)$/;
 export function translate(thrown: unknown): unknown {
   const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
   const text = thrown instanceof Error ? thrown.message : "";
-  if (code === "53300") {
+  if (code === tooManyConnections) {
     const hint =
       "others have used up its max_connections, or its role's; docs/design/connections.md says how many are needed";
     return new Fault("DB_UNAVAILABLE", `the database takes no further connection (${code})\n${hint}`, {
