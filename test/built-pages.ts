@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { preview } from "vite";
+import { afterAll, beforeEach } from "vitest";
 import { launchChromium } from "./chromium.ts";
 
 /** The built application under the real content security policy, with the pretended API of web/dev. */
@@ -12,14 +13,13 @@ export interface BuiltPages {
   readonly origin: string;
   readonly browser: Browser;
   /** Has the pretended service be in a state, as web/dev names them. */
-  set(state: string): Promise<unknown>;
-  /** As it is while nothing has happened. */
-  reset(): Promise<void>;
-  close(): Promise<void>;
+  readonly set: (state: string) => Promise<unknown>;
 }
 
+/** As it is while nothing has happened. */
 const quiet = ["sign-in", "events?state=full", "deletion?state=none", "case?state=none", "library?state=full"];
 
+/** They are reset before each test, and closed after the last. Call it at the top of a test file. */
 export async function builtPages(): Promise<BuiltPages> {
   const folder = await mkdtemp(join(tmpdir(), "houselights-web-"));
   const shared = { configFile: "web/vite.config.ts", logLevel: "silent" } as const;
@@ -33,19 +33,15 @@ export async function builtPages(): Promise<BuiltPages> {
   const origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
   const browser = await launchChromium();
   const set = (state: string) => fetch(`${origin}/dev/${state}`);
-  return {
-    origin,
-    browser,
-    set,
-    reset: async () => {
-      for (const state of quiet) await set(state);
-    },
-    close: async () => {
-      await browser.close();
-      await server.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  beforeEach(async () => {
+    for (const state of quiet) await set(state);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return { origin, browser, set };
 }
 
 /** Ids of the pretended service, by number. */

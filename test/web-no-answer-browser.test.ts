@@ -1,24 +1,13 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { builtPages, leave, pretendedId, type BuiltPages } from "./built-pages.ts";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { builtPages, leave, pretendedId } from "./built-pages.ts";
 
 /*
  * The built application where the service says nothing, stops answering in the middle of something, or is lost with the network:
  * a page never waits for ever, says whether something was done, and keeps what was typed. The browser's clock is moved on, so
  * that nobody waits for the limits.
  */
-let built: BuiltPages;
-let origin: string;
-let chrome: Browser;
-
-beforeAll(async () => {
-  built = await builtPages();
-  ({ origin, browser: chrome } = built);
-});
-afterAll(() => built.close());
-beforeEach(() => built.reset());
-
-const set = (state: string) => built.set(state);
+const { origin, browser: chrome, set } = await builtPages();
 const id = pretendedId;
 const film = id(101);
 const [phone, television] = [

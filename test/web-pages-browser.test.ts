@@ -1,25 +1,14 @@
 import axe from "axe-core";
-import type { Browser, Locator, Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { builtPages, leave, pretendedId, type BuiltPages } from "./built-pages.ts";
+import type { Locator, Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { builtPages, leave, pretendedId } from "./built-pages.ts";
 
 /*
  * The built application in a real browser, under the real content security policy, with the pretended API of web/dev: it
  * brings the states that a healthy service does not show (empty, failed, a case half way). The application against the
  * service itself is the breach-day test's part.
  */
-let built: BuiltPages;
-let origin: string;
-let chrome: Browser;
-
-beforeAll(async () => {
-  built = await builtPages();
-  ({ origin, browser: chrome } = built);
-});
-afterAll(() => built.close());
-beforeEach(() => built.reset());
-
-const set = (state: string) => built.set(state);
+const { origin, browser: chrome, set } = await builtPages();
 const id = pretendedId;
 const film = id(101);
 
