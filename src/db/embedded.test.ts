@@ -33,8 +33,12 @@ async function start(options: Partial<StartPostgresOptions> = {}): Promise<Runni
 /** A service in a process of its own, to be killed. */
 async function startElsewhere(role = "service") {
   const script = new URL("../../test/tools/start-postgres.ts", import.meta.url).pathname;
-  const child = spawn("node", [script, join(folder, "data"), role], { stdio: ["pipe", "pipe", "inherit"] });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const child = spawn("node", [script, join(folder, "data"), role]);
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const failed = once(child, "close").then(([code]) => Promise.reject(new Error(`it ended with ${code}: ${said}`)));
+  failed.catch(() => undefined);
+  const [line] = (await Promise.race([once(child.stdout, "data"), failed])) as [Buffer];
   return {
     pid: Number(line.toString()),
     kill: async () => {
@@ -162,6 +166,28 @@ test("beside a running service a second one is refused, and a command uses its s
   expect(await isAlive(service.pid)).toBe(true);
   await service.kill();
   await (await start()).stop();
+});
+
+test("commands that start and end in one moment share one server, and the last one stops it", async () => {
+  await (await start()).stop();
+  for (let round = 0; round < 4; round++) {
+    const commands = await Promise.all(Array.from({ length: 3 }, () => startElsewhere("command")));
+    expect(new Set(commands.map(({ pid }) => pid)).size).toBe(1);
+    const [late] = await Promise.all([startElsewhere("command"), ...commands.map((command) => command.stop())]);
+    expect(await processesIn(cluster())).toContain(late.pid);
+    await late.stop();
+    expect(await processesIn(cluster())).toEqual([]);
+  }
+}, 60_000);
+
+test("two services that start in one moment: one has the data folder, and the other is refused", async () => {
+  await (await start()).stop();
+  const both = await Promise.allSettled([startElsewhere(), startElsewhere()]);
+  expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+  for (const one of both) {
+    if (one.status === "fulfilled") await one.value.stop();
+    else expect(String(one.reason)).toContain("another service");
+  }
 });
 
 test("a cluster that everybody entered as its first role, as one of an earlier version, is entered by the three of today", async () => {

@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { after, minuteMs, sleep } from "../kernel/clock.ts";
+import { minuteMs, sleep, timeIsOver } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";
@@ -38,6 +38,7 @@ import {
 } from "./embedded-process.ts";
 import { complaintIn, hintFor } from "./embedded-reason.ts";
 import { ensureDatabase, logins } from "./embedded-roles.ts";
+import { inTurn } from "./embedded-turn.ts";
 import { LeavingClient } from "./leaving-client.ts";
 import { readDatabaseDisk } from "./reserve.ts";
 
@@ -131,40 +132,11 @@ interface Cluster {
  * @throws Fault DB_START_FAILED with the server's own reason and a hint.
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<RunningPostgres> {
-  const { dataDir, log, role = "service" } = options;
+  const { dataDir, role = "service" } = options;
   try {
     const cluster = await prepareFolders(dataDir);
-    const owner = await readOwner(cluster.ownerFile);
-    if (owner?.role === "service" && owner.pid !== process.pid && role === "service") {
-      throw new Fault(
-        "DB_START_FAILED",
-        `another service (process ${owner.pid}) runs on this data folder; hint: stop it, or set another DATA_DIR`,
-      );
-    }
-    const isAnothers = owner?.role === "service" && role === "command";
-    if (isAnothers) await untilServiceHasIt(cluster, dataDir);
-    // Before the server is looked for: a command that ends from now on leaves it running for us.
-    else if (role === "command") await noteCommand(dataDir);
-    const found = await findRunning(cluster, log, isAnothers);
-    if (found !== undefined) {
-      if (owner === undefined || role === "service") await recordOwner(cluster.ownerFile, role);
-      log.info({ pid: found, of: isAnothers ? "the service" : role }, "PostgreSQL is running already");
-      await makeDatabase(cluster);
-      return running(cluster, found, isAnothers ? undefined : role);
-    }
-    // Also where the service has ended since: this one is the command's own.
-    if (role === "command") await noteCommand(dataDir);
-    const binaries = await findBinaries(cluster.runAs);
-    await initialise(cluster, binaries, options);
-    await recordOwner(cluster.ownerFile, role);
-    const pid = await launch(cluster, binaries, options);
-    await makeDatabase(cluster).catch(async (thrown: unknown) => {
-      // Nobody would stop it.
-      await end(cluster, pid);
-      throw thrown;
-    });
-    log.info({ pid }, "PostgreSQL is ready");
-    return running(cluster, pid, role);
+    if (role === "command" && (await isServices(cluster))) await untilServiceHasIt(cluster, dataDir);
+    return await inTurn(dataDir, () => findOrLaunch(cluster, options));
   } catch (thrown) {
     if (role === "command") await rm(commandFile(dataDir), { force: true }).catch(() => undefined);
     if (thrown instanceof Fault) throw thrown;
@@ -178,6 +150,43 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
   }
 }
 
+async function findOrLaunch(cluster: Cluster, options: StartPostgresOptions): Promise<RunningPostgres> {
+  const { dataDir, log, role = "service" } = options;
+  const owner = await readOwner(cluster.ownerFile);
+  if (owner?.role === "service" && owner.pid !== process.pid && role === "service") {
+    throw new Fault(
+      "DB_START_FAILED",
+      `another service (process ${owner.pid}) runs on this data folder; hint: stop it, or set another DATA_DIR`,
+    );
+  }
+  const isAnothers = owner?.role === "service" && role === "command";
+  // Before the server is looked for: a command that ends from now on leaves it running for us.
+  if (role === "command" && !isAnothers) await noteCommand(dataDir);
+  const found = await findRunning(cluster, log, isAnothers);
+  if (found !== undefined) {
+    if (owner === undefined || role === "service") await recordOwner(cluster.ownerFile, role);
+    log.info({ pid: found, of: isAnothers ? "the service" : role }, "PostgreSQL is running already");
+    await makeDatabase(cluster);
+    return running(cluster, found, isAnothers ? undefined : role);
+  }
+  // Also where the service has ended since: this one is the command's own.
+  if (role === "command") await noteCommand(dataDir);
+  const binaries = await findBinaries(cluster.runAs);
+  await initialise(cluster, binaries, options);
+  await recordOwner(cluster.ownerFile, role);
+  const pid = await launch(cluster, binaries, options);
+  await makeDatabase(cluster).catch(async (thrown: unknown) => {
+    // Nobody would stop it.
+    await end(cluster, pid);
+    throw thrown;
+  });
+  log.info({ pid }, "PostgreSQL is ready");
+  return running(cluster, pid, role);
+}
+
+const isServices = async (cluster: Cluster): Promise<boolean> =>
+  (await readOwner(cluster.ownerFile))?.role === "service";
+
 /**
  * Waits until a running service has its server: it starts that again by itself. A command that came in between and started one of its
  * own would do so in the same moment as the service, and the first thing each does is to end what it finds.
@@ -187,7 +196,7 @@ async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<voi
   for (const isOver = timeIsOver(serviceLimitMs); !isOver();) {
     const knocked = await knock(cluster);
     if (knocked === "ready" || typeof knocked === "object") return;
-    if ((await readOwner(cluster.ownerFile))?.role !== "service") return;
+    if (!(await isServices(cluster))) return;
     if ((await readDatabaseDisk(dataDir))?.state === "full") {
       throw new Fault("DB_UNAVAILABLE", `the service's PostgreSQL does not start: its disk is full\n${makeRoom}`);
     }
@@ -215,15 +224,17 @@ function running(cluster: Cluster, pid: number, stops: StartPostgresOptions["rol
     stop: async () => {
       if (!isToStop) return;
       isToStop = false;
-      // A service that started since has taken the server over.
-      const owner = await readOwner(cluster.ownerFile);
-      const isServices = owner?.role === "service" && owner.pid !== process.pid;
-      if (stops === "command") await rm(commandFile(cluster.dataDir), { force: true });
-      if (isServices || (stops === "command" && (await isUsedByOthers(cluster.dataDir)))) return;
-      await end(cluster, pid);
-      await rm(cluster.ownerFile, { force: true });
-      if (!cluster.socketFolder.startsWith(cluster.folder))
-        await rm(cluster.socketFolder, { recursive: true, force: true });
+      await inTurn(cluster.dataDir, async () => {
+        if (stops === "command") await rm(commandFile(cluster.dataDir), { force: true });
+        const owner = await readOwner(cluster.ownerFile);
+        // A service that started since has taken the server over.
+        if (owner?.role === "service" && owner.pid !== process.pid) return;
+        if (stops === "command" && (await isUsedByOthers(cluster.dataDir))) return;
+        await end(cluster, pid);
+        await rm(cluster.ownerFile, { force: true });
+        if (!cluster.socketFolder.startsWith(cluster.folder))
+          await rm(cluster.socketFolder, { recursive: true, force: true });
+      });
     },
   };
 }
@@ -441,15 +452,6 @@ async function launch(cluster: Cluster, binaries: Binaries, options: StartPostgr
   }
   if (child.pid !== undefined) await end(cluster, child.pid);
   throw new Fault("DB_START_FAILED", `PostgreSQL did not answer within two minutes; hint: read ${cluster.logFile}`);
-}
-
-/** @returns what says whether so much time has passed since this call. */
-function timeIsOver(limitMs: number): () => boolean {
-  let isOver = false;
-  after(limitMs, () => {
-    isOver = true;
-  });
-  return () => isOver;
 }
 
 type Knock = "ready" | "not yet" | "nobody" | { readonly refusal: string };

@@ -78,6 +78,15 @@ export function after(durationMs: number, work: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+/** @returns what says whether `limitMs` have passed since this call; by a timer, so that it needs no clock. The process may exit meanwhile. */
+export function timeIsOver(limitMs: number): () => boolean {
+  let isOver = false;
+  after(limitMs, () => {
+    isOver = true;
+  });
+  return () => isOver;
+}
+
 /**
  * Runs `work` after each pause of `intervalMs`, never twice at once, until stopped; `stop` waits for the run under way. `work` catches
  * its own errors: one that it throws would end the repetition.

@@ -1,12 +1,12 @@
 import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
+import type { FileLock } from "../kernel/file-lock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import { ensurePrivateFolder, writeDurably } from "./durable-file.ts";
 import { openExactKeys } from "./exact-key.ts";
 import type { ExactKeys } from "./exact-key.ts";
 import { lockFolder } from "./folder-lock.ts";
-import type { FolderLock } from "./folder-lock.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import { inTurn } from "./in-turn.ts";
 import type { KeySeal } from "./key-seal.ts";
@@ -23,7 +23,7 @@ interface Needs {
 }
 
 export interface OpenFolder {
-  readonly lock: FolderLock;
+  readonly lock: FileLock;
   readonly witness: ReturnType<typeof openWitness>;
   readonly exact: ExactKeys;
   /** Each change of the witness goes through it to the standby, if one follows. */

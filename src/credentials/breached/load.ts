@@ -1,9 +1,9 @@
 import { rmSync } from "node:fs";
 import { rename, unlink, open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { Fault, messageOf } from "../../kernel/fault.ts";
+import { lockFile, type FileLock } from "../../kernel/file-lock.ts";
 import type { Progress } from "../../kernel/progress.ts";
 import type { EpochMs } from "../../kernel/clock.ts";
 import { syncFolder } from "../../kernel/whole-file.ts";
@@ -74,7 +74,7 @@ export async function loadBreached({ lists, path, now, progress, signal }: LoadO
   } finally {
     signal?.removeEventListener("abort", giveUp);
     await removed(unfinished);
-    lock.close();
+    lock.release();
   }
 }
 
@@ -132,15 +132,16 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
   }
 }
 
-/** One load at a time; the system ends the lock with the process. Why SQLite: `keyholder/folder-lock.ts`. */
-function lockLoading(path: string): DatabaseSync {
+/** One load at a time. */
+function lockLoading(path: string): FileLock {
+  let lock: FileLock | undefined;
   try {
-    const database = new DatabaseSync(path);
-    database.exec("pragma journal_mode = memory; begin exclusive");
-    return database;
+    lock = lockFile(path);
   } catch (thrown) {
-    throw new Fault("BUSY", "another load is under way, or the data folder cannot be written", { cause: thrown });
+    throw new Fault("CONFIG_INVALID", `the data folder cannot be written: ${messageOf(thrown)}`, { cause: thrown });
   }
+  if (lock === undefined) throw new Fault("BUSY", "another load is under way");
+  return lock;
 }
 
 const removed = (path: string): Promise<void> =>
