@@ -122,6 +122,42 @@ test("SPF by a, mx, redirect and IPv6 is understood", async () => {
   expect(await checkSpf(lookup, "r.example", ["192.0.2.6"])).toBe("fail");
 });
 
+test.each<[string, string, string]>([
+  ["exists, which rests on the letter", "v=spf1 exists:listed.example -all", "unknown"],
+  ["ptr, which rests on the relay's own name", "v=spf1 ptr -all", "unknown"],
+  ["a range of IPv6 around a host", "v=spf1 a:six.example//64 -all", "pass"],
+  ["a range of IPv6 that ends before it", "v=spf1 a:six.example//127 -all", "fail"],
+  ["an include that says softly no, and so nothing", "v=spf1 include:softly.example ?all", "neutral"],
+  ["an include that lets everybody in", "v=spf1 include:everybody.example -all", "pass"],
+  ["two names without an answer", "v=spf1 a:no.example mx:no.example ip6:2001:db8::/32 -all", "pass"],
+  [
+    "three names without an answer",
+    "v=spf1 a:no.example mx:no.example a:no.example ip6:2001:db8::/32 -all",
+    "permerror",
+  ],
+  ["no term that says what of others", "v=spf1 ip4:192.0.2.1", "neutral"],
+  ["a redirect to nothing", "v=spf1 redirect=no.example", "permerror"],
+])("SPF of %s", async (_, record, result) => {
+  dns.set("six.example", { aaaa: ["2001:db8::99"] });
+  dns.set("softly.example", { txt: ["v=spf1 ~all"] });
+  dns.set("everybody.example", { txt: ["v=spf1 +all"] });
+  dns.set("judged.example", { txt: [record] });
+  expect(await checkSpf(lookup, "judged.example", ["2001:db8::5"])).toBe(result);
+});
+
+test.each<[string, Records | undefined, Finding["verdict"], RegExp]>([
+  ["a mail server", { mx: ["mx.films.example"] }, "good", /go to mx\.films\.example/],
+  ["none, and an address", { a: ["192.0.2.7"] }, "weak", /has no MX record/],
+  ["neither", undefined, "bad", /neither MX nor address/],
+  ["the word that it takes no mail", { mx: [""], a: ["192.0.2.7"] }, "bad", /takes no mail/],
+  ["nobody who answers", { fails: true }, "unknown", /no resolver answered/],
+])("the Return-Path: %s", async (_, records, verdict, found) => {
+  const sender = { ...domainWith(), returnDomain: `returns${++number}.example` };
+  dns.set(sender.returnDomain, records);
+  const finding = await judged(sender, "return path");
+  expect(finding).toMatchObject({ verdict, found: expect.stringMatching(found) as unknown });
+});
+
 test("the best of the relay's addresses counts, and a relay on this machine leaves the question open", async () => {
   const sender = domainWith();
   dns.set("two.example", { a: ["198.51.100.9", "192.0.2.3"] });
@@ -147,6 +183,7 @@ test.each<[string, Records | undefined, Finding["verdict"], RegExp]>([
   ["another key", { txt: [`v=DKIM1; k=rsa; p=${key.replace("A", "B")}`] }, "bad", /not the one/],
   ["withdrawn", { txt: ["v=DKIM1; k=rsa; p="] }, "bad", /withdrawn/],
   ["no key", { txt: ["hello"] }, "bad", /no DKIM key/],
+  ["two", { txt: [`v=DKIM1; k=rsa; p=${key}`, `v=DKIM1; k=rsa; p=${key}`] }, "bad", /or there are two/],
   ["on trial", { txt: [`v=DKIM1; t=y:s; p=${key}`] }, "weak", /trial/],
   ["the key in pieces", { txt: [`k=rsa; p=${key.slice(0, 100)} ${key.slice(100)}`] }, "good", /the one that letters/],
 ])("DKIM: %s", async (_, records, verdict, found) => {
@@ -157,7 +194,9 @@ test.each<[string, Records | undefined, Finding["verdict"], RegExp]>([
 test.each<[string, Records | undefined, Finding["verdict"], RegExp]>([
   ["none", undefined, "bad", /no DMARC record/],
   ["no policy", { txt: ["v=DMARC1; p=perhaps"] }, "bad", /cannot be used/],
+  ["no policy, and reports", { txt: ["v=DMARC1; p=perhaps; rua=mailto:a@films.example"] }, "weak", /do nothing/],
   ["two", { txt: ["v=DMARC1; p=none", "v=DMARC1; p=reject"] }, "bad", /there are two/],
+  ["on trial", { txt: ["v=DMARC1; p=reject; t=y"] }, "good", /refuse, on trial \(t=y\)/],
   ["watching only", { txt: ["v=DMARC1; p=none; rua=mailto:a@films.example"] }, "weak", /do nothing/],
   ["quarantine", { txt: ["v=DMARC1; p=quarantine"] }, "good", /put aside what fails/],
 ])("DMARC: %s", async (_, records, verdict, found) => {
@@ -179,6 +218,51 @@ test("DMARC is found above a subdomain, with the policy for subdomains and its a
   const sender = { ...domainWith(), domain: "news.parent.example", returnDomain: "mail.parent.example", keys: [] };
   const finding = await judged({ ...sender, relayHosts: ["relay.example"] }, "DMARC");
   expect(finding).toMatchObject({ verdict: "bad", found: expect.stringContaining("refuse") as unknown });
+});
+
+const reject = { txt: ["v=DMARC1; p=reject"] };
+const tells = (more: string): Records => ({ txt: [`v=DMARC1; p=none; ${more}`] });
+
+// RFC 9989 section 4.10.2: both walk up from their own name, wherever the record stands that holds for the one in From.
+test.each<[string, Readonly<Record<string, Records>>, Finding["verdict"], RegExp]>([
+  ["one record above both", { "": reject }, "good", /letters pass/],
+  ["the sender's own record, and one above both", { "news.": reject, "": tells("") }, "good", /letters pass/],
+  ["the sender's own record alone", { "news.": reject }, "bad", /pass neither/],
+  ["a sender whose name is an organisation's", { "news.": tells("psd=n"), "": reject }, "weak", /pass neither/],
+  ["a Return-Path whose name is an organisation's", { "": reject, "mail.": tells("psd=n") }, "bad", /pass neither/],
+  [
+    "names below one that many have theirs under",
+    { "": { txt: ["v=DMARC1; p=reject; psd=y"] } },
+    "bad",
+    /pass neither/,
+  ],
+  ["a record above both, and nobody who answers", { "": reject, "mail.": { fails: true } }, "unknown", /no resolver/],
+])("letters that pass by SPF alone, their Return-Path beside the sender: %s", async (_, records, verdict, found) => {
+  const organisation = `aligned${++number}.example`;
+  dns.set(`mail.${organisation}`, { mx: ["mx.example"], txt: ["v=spf1 ip4:192.0.2.7 -all"] });
+  for (const [name, record] of Object.entries(records)) dns.set(`_dmarc.${name}${organisation}`, record);
+  const sender = { ...domainWith(), domain: `news.${organisation}`, returnDomain: `mail.${organisation}`, keys: [] };
+  expect(await judged(sender, "SPF")).toMatchObject({ verdict: "good" });
+  const finding = await judged(sender, "DMARC");
+  expect(finding).toMatchObject({ verdict, found: expect.stringMatching(found) as unknown });
+});
+
+test("the record that holds is the sender's own, else its organisation's, and none in between; eight names are asked for", async () => {
+  const [organisation, own] = [`holds${++number}.example`, `own${number}.example`];
+  dns.set(`_dmarc.middle.${organisation}`, tells(""));
+  dns.set(`_dmarc.${organisation}`, { txt: ["v=DMARC1; p=reject; sp=quarantine"] });
+  dns.set(`_dmarc.a.${own}`, tells("sp=reject"));
+  dns.set(`_dmarc.${own}`, reject);
+  const policyOf = async (domain: string) => {
+    dns.set(domain, { mx: ["mx.example"], txt: ["v=spf1 ip4:192.0.2.7 -all"] });
+    return (await judged({ ...domainWith(), domain, returnDomain: domain, keys: [] }, "DMARC")).found;
+  };
+  expect(await policyOf(`a.middle.${organisation}`)).toMatch(`_dmarc.${organisation} asks receivers to put aside`);
+  expect(await policyOf(`a.${own}`)).toMatch(`_dmarc.a.${own} asks receivers to do nothing`);
+  const before = dns.asked.length;
+  expect(await policyOf(`a.b.c.d.e.f.g.h.${organisation}`)).toMatch(`_dmarc.${organisation} asks`);
+  const asked = dns.asked.slice(before).filter((one) => one.startsWith("_dmarc."));
+  expect(asked.map((one) => one.split(".").length - 1)).toEqual([10, 7, 6, 5, 4, 3, 2, 1]);
 });
 
 test("a resolver that fails or says nothing is told from a record that is not there", async () => {

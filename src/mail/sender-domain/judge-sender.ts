@@ -8,7 +8,7 @@ import { readRelays } from "../relays.ts";
 import { readFrom } from "../smtp.ts";
 import type { Lookup } from "./lookup.ts";
 import { checkSpf, type SpfResult } from "./spf.ts";
-import { findDmarc, tagsOf, type DmarcAnswer } from "./dmarc.ts";
+import { findDmarc, findOrganisation, tagsOf, type DmarcAnswer } from "./dmarc.ts";
 
 /** What was found of one thing that receivers look at, in a sentence for an operator, and what to do about it. */
 export interface Finding {
@@ -69,11 +69,12 @@ export async function judgeSender(lookup: Lookup, sender: Sender): Promise<reado
   const dkim = await Promise.all(sender.keys.map((key) => judgeKey(lookup, domain, key)));
   const dmarc = await findDmarc(lookup, domain);
   const signed = signedBy(dkim);
+  const passes = await whetherPasses(lookup, sender, dmarc, signed, spf.result);
   return [
     await judgeReturn(lookup, returnDomain),
     spfFinding(spf, returnDomain),
     ...(dkim.length === 0 ? [unsigned(domain)] : dkim),
-    dmarcFinding(dmarc, sender, signed, spf.result),
+    dmarcFinding(dmarc, sender, passes, spf.result),
     receiversFinding(dmarc, spf.result, signed),
   ];
 }
@@ -86,6 +87,28 @@ const signedBy = (keys: readonly Finding[]): Signed =>
     : keys.some(({ verdict }) => verdict === "unknown")
       ? "unknown"
       : "no";
+
+/** Whether letters pass DMARC, or what would have to be known first. */
+type Passes = "yes" | "no" | "DKIM not known" | "alignment not known";
+
+/** Our signature is of the domain in From itself. SPF counts where the Return-Path's domain is aligned with it (RFC 9989 section 4.4). */
+async function whetherPasses(
+  lookup: Lookup,
+  { domain, returnDomain }: Sender,
+  dmarc: DmarcAnswer,
+  signed: Signed,
+  spf: SpfResult,
+): Promise<Passes> {
+  if (signed === "yes") return "yes";
+  const without = signed === "unknown" ? "DKIM not known" : "no";
+  if (dmarc.kind !== "found" || spf !== "pass") return without;
+  if (returnDomain === domain) return "yes";
+  if (dmarc.policy.strictSpf) return without;
+  const own = await findOrganisation(lookup, domain);
+  const other = await findOrganisation(lookup, returnDomain);
+  if (own === undefined || other === undefined) return signed === "unknown" ? without : "alignment not known";
+  return own === other ? "yes" : without;
+}
 
 interface RelaysChecked {
   readonly result: SpfResult;
@@ -311,7 +334,7 @@ async function judgeKey(
       };
 }
 
-function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: SpfResult): Finding {
+function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, passes: Passes, spf: SpfResult): Finding {
   const about = "DMARC";
   const { domain, returnDomain } = sender;
   switch (dmarc.kind) {
@@ -336,12 +359,10 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
         advice: "mend the record: receivers treat a broken one as none",
       };
     case "found": {
-      const { policy, at, isTesting, strictSpf } = dmarc.policy;
-      const isAligned = strictSpf ? returnDomain === domain : sameOrganisation(returnDomain, domain, at);
-      const passes = signed === "yes" || (spf === "pass" && isAligned);
+      const { policy, at, isTesting } = dmarc.policy;
       const facts = { at, trial: isTesting ? "t=y" : "" };
       const what = `_dmarc.${at} asks receivers to ${asked[policy]}${isTesting ? ", on trial (t=y)" : ""}`;
-      if (passes) {
+      if (passes === "yes") {
         return policy === "none"
           ? {
               about,
@@ -359,12 +380,20 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
               found: `letters pass; ${what} what fails`,
             };
       }
-      if (signed === "unknown")
+      if (passes === "DKIM not known")
         return {
           ...unanswered(about, at, `DKIM record, without which it is not known whether letters pass; ${what}`),
           kind: "passes not known",
           facts,
         };
+      if (passes === "alignment not known") {
+        const names = `${domain} and ${returnDomain}`;
+        return unanswered(
+          about,
+          names,
+          `DMARC records above ${names}, without which it is not known whether letters pass`,
+        );
+      }
       const certain = policy !== "none" && spf !== "unknown" && spf !== "temperror";
       return {
         about,
@@ -380,10 +409,6 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, signed: Signed, spf: S
 
 const asked = { none: "do nothing with letters that fail", quarantine: "put aside", reject: "refuse" } as const;
 const done = { quarantine: "put aside", reject: "refused" } as const;
-
-/** Relaxed alignment (RFC 9989 section 4.4): both under the name where the record stands. */
-const sameOrganisation = (one: string, other: string, above: string): boolean =>
-  [one, other].every((name) => name === above || name.endsWith(`.${above}`));
 
 /** Above 5,000 letters a day, the largest mailboxes demand all three, and refuse letters without them. */
 function receiversFinding(dmarc: DmarcAnswer, spf: SpfResult, signed: Signed): Finding {
