@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import type { AccountId } from "../kernel/brand.ts";
 import { dayMs, hourMs, manualClock, systemClock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newTypedCode, systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -191,6 +192,33 @@ test("the built-in mailbox keeps letters sealed, newest first, by pages, and onl
   await db.run("update mailbox_letter set sealed = 'x' where message_id = 'm4'");
   expect((await listMailbox(needs, { limit: 1 })).length).toBe(0);
   expect((await listMailbox(needs, { limit: 2 })).map(({ subject }) => subject)).toEqual(["No 3"]);
+});
+
+test("a letter whose keeping nobody answered may be in the mailbox; one that was held back, or could not be sealed, is not", async () => {
+  const written = { subject: "s", text: "t", html: "h" };
+  const send = (more: Partial<Parameters<typeof openMailbox>[0]>, whenReady?: () => Promise<boolean>) =>
+    openMailbox({ db, keyholder: web, clock, random: systemRandom, ...more }).send({
+      to: "anna@example.org",
+      written,
+      messageId: "m",
+      ...(whenReady === undefined ? {} : { whenReady }),
+    });
+  const kept = async (): Promise<number> => (await db.many("select from mailbox_letter")).length;
+  const deferred = { kind: "deferred", cause: "relay" };
+  const sealFails = { sealForMailer: () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "away")) };
+  expect(await send({ keyholder: sealFails })).toMatchObject({ ...deferred, mayHaveArrived: false });
+  expect(await send({}, () => Promise.resolve(false))).toMatchObject({ ...deferred, mayHaveArrived: false });
+  expect(await kept()).toBe(0);
+  const unanswered: typeof db = {
+    ...db,
+    run: async (...asked) => {
+      await db.run(...asked);
+      throw new Fault("DB_UNAVAILABLE", "the connection was lost");
+    },
+  };
+  expect(await send({ db: unanswered })).toMatchObject({ ...deferred, mayHaveArrived: true });
+  expect(await kept()).toBe(1);
+  expect(await send({}, () => Promise.resolve(true))).toMatchObject({ kind: "handed over" });
 });
 
 test("the mailbox forgets letters older than a week, and all but the newest ten thousand", async () => {

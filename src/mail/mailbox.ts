@@ -51,12 +51,14 @@ export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransp
     send: async ({ to, written: { subject, text, html }, messageId, whenReady }) => {
       const now = clock.now();
       const id = newId<MailboxLetterId>(random, now);
+      let isOnItsWay = false;
       try {
         const sealed = await keyholder.sealForMailer(
           contextOf(id),
           Secret.fromText(padded(JSON.stringify({ to, subject, text, html }))),
         );
         if ((await whenReady?.()) === false) return heldBack;
+        isOnItsWay = true;
         await db.run(`insert into mailbox_letter (id, at, message_id, sealed) values ($1, $2, $3, $4)`, [
           id,
           toDate(now),
@@ -68,7 +70,8 @@ export function openMailbox({ db, keyholder, clock, random }: Needs): MailTransp
           return {
             kind: "deferred",
             reply: "the built-in mailbox is not reachable",
-            mayHaveArrived: false,
+            // A database that is lost may have written what it did not answer.
+            mayHaveArrived: isOnItsWay,
             cause: "relay",
           };
         }
