@@ -184,7 +184,7 @@ export async function startChunkingRelay({
     socket.write(`${greeting}\r\n`);
   }
 
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     connections++;
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));

@@ -102,6 +102,8 @@ export async function startTestRelay(options: SMTPServerOptions = {}): Promise<T
   server.on("error", () => undefined);
   server.server.on("connection", (socket: Socket) => {
     connections++;
+    // Its answers are small and several: each would wait for the acknowledgement of the one before.
+    socket.setNoDelay(true);
     const port = socket.remotePort;
     if (port === undefined) return;
     sockets.set(port, socket);

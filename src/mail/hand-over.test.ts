@@ -207,6 +207,63 @@ test("an address beyond ASCII goes as it is where the relay takes it, and is ref
   });
 });
 
+test("a letter larger than the relay says it takes is not sent; one that is just as large is, as where no size is said", async () => {
+  const measuring = await relayOf({ extensions: ["CHUNKING", "SIZE 0"] });
+  expect(await (await open(measuring.url)).send(letter(1))).toMatchObject({ kind: "handed over" });
+  const { length } = measuring.letters[0]!.raw;
+  for (const [most, kind] of [
+    [length, "handed over"],
+    [length - 1, "deferred"],
+  ] as const) {
+    const relay = await relayOf({ extensions: ["CHUNKING", `SIZE ${most}`] });
+    const outcome = await (await open(relay.url)).send(letter(1));
+    expect([most, outcome.kind]).toEqual([most, kind]);
+    if (kind === "handed over") continue;
+    expect(outcome).toMatchObject({ reply: `the relay takes letters of at most ${most} bytes`, mayHaveArrived: false });
+    expect(relay.commands.filter((line) => line.startsWith("MAIL"))).toEqual([]);
+  }
+});
+
+test.each([["CHUNKING"], ["8BITMIME"]])(
+  "with %s a relay that ends every connection before it takes a letter puts them off, and is not asked for ever",
+  async (extension) => {
+    const relay = await relayOf({ extensions: [extension], mostLetters: 0 });
+    const outcomes = await sendMany(await open(relay.url), 5);
+    expect(outcomes).toEqual(
+      Array(5).fill({
+        kind: "deferred",
+        reply: "421 4.7.0 so many letters and no more over one connection",
+        mayHaveArrived: false,
+        cause: "letter",
+      }),
+    );
+    expect(relay.letters).toEqual([]);
+  },
+);
+
+test("a connection with nothing to do is closed with QUIT, and the next letter goes over another", async () => {
+  const relay = await relayOf();
+  const transport = await open(relay.url, { patience: { idleMs: 20 } });
+  expect(await transport.send(letter(1))).toMatchObject({ kind: "handed over" });
+  await expect.poll(() => relay.commands.at(-1)).toBe("QUIT");
+  expect(await transport.send(letter(2))).toMatchObject({ kind: "handed over" });
+  expect(relay.connections()).toBe(2);
+});
+
+test("ten thousand letters wait for a relay, and one more does not", async () => {
+  const relay = await relayOf({ greeting: "220-busy" });
+  const transport = await open(relay.url);
+  const outcomes = Array.from({ length: 10_001 }, (_, number) => transport.send(letter(number)));
+  expect(await Promise.race(outcomes)).toMatchObject({
+    kind: "deferred",
+    reply: "too many letters wait for the relay",
+    mayHaveArrived: false,
+    cause: "relay",
+  });
+  await relay.stop();
+  expect(new Set((await Promise.all(outcomes)).map(({ kind }) => kind))).toEqual(new Set(["deferred"]));
+});
+
 /** Speaks as told, line by line: what it answers to each command that comes. */
 async function scriptedRelay(greeting: string, answers: readonly string[]): Promise<{ url: string; said: string[] }> {
   const said: string[] = [];
@@ -261,6 +318,17 @@ test.each(strange)("a relay that %s: it is said, and the letter waits", async (_
   const outcome = await (await open(`${url}${query}`)).send(letter(1));
   expect(outcome).toMatchObject({ kind: "deferred", mayHaveArrived: false, cause: "relay" });
   expect(outcome.reply).toMatch(reason);
+});
+
+test.each([
+  // Whether it has the letter nobody knows.
+  ["to the content", ["250 a\r\n", "250 b\r\n", "250 c\r\n", "354 go on\r\n", "221 bye\r\n"], "a letter", true],
+  ["to DATA", ["250 a\r\n", "250 b\r\n", "250 c\r\n", "250 d\r\n"], "DATA", false],
+])("a yes that is none %s hands no letter over, and ends the connection", async (_, answers, what, mayHaveArrived) => {
+  const { url } = await scriptedRelay("220 a\r\n", answers);
+  const outcome = await (await open(url)).send(letter(1));
+  expect(outcome).toMatchObject({ kind: "deferred", mayHaveArrived, cause: "letter" });
+  expect(outcome.reply).toMatch(new RegExp(`^the relay's answer to ${what} is`));
 });
 
 test("AUTH LOGIN where PLAIN is not offered, and neither is said; the password is in no outcome", async () => {

@@ -243,8 +243,11 @@ export async function openSmtp(options: SmtpOptions): Promise<MailTransport> {
       return { kind: "deferred", reply: notSigned(thrown), mayHaveArrived: false, cause: "relay" };
     }
     const head = Buffer.from(`${signatures}${encoded.fields}${own.join("\r\n")}\r\n\r\n`);
-    if (isClosing || waiting.length >= mostWaiting) return stopping(isClosing);
+    const isFull = (): boolean => waiting.length >= mostWaiting;
+    if (isClosing || isFull()) return stopping(isClosing);
     if ((await letter.whenReady?.()) === false) return heldBack;
+    // Others of the same turn may have come first.
+    if (isFull()) return stopping(false);
     return new Promise((settle) => {
       waiting.push({
         from: letter.returnPath ?? from.address,
