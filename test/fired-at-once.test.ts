@@ -522,7 +522,7 @@ const pages: Readonly<Record<string, string>> = {
 const elsewhere: Readonly<Record<string, string>> = {
   "POST /api/renewals/place": "test/lobby.test.ts: a place is asked after as often as anybody likes",
   "POST /signals/streams/:id/poll":
-    "test/signals-kill.test.ts: polled twice at once, and told again until acknowledged",
+    "src/signals/poll.test.ts: what eight polls acknowledge and refuse in one moment is counted once",
 };
 
 test("every route that changes something says what many copies of it leave", () => {

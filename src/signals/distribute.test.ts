@@ -8,7 +8,7 @@ import { newId } from "../kernel/random.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { distributeSignals } from "./distribute.ts";
 import { credentialChange, sessionRevoked, type SignalKind } from "./events.ts";
-import { beginFanOuts, signalSums, stepAccounts, stepFanOut } from "./fan-out.ts";
+import { beginFanOuts, mostWaiting, signalSums, stepAccounts, stepFanOut } from "./fan-out.ts";
 import { queueFanOut, queueSignal } from "./queue-signal.ts";
 import { listReceivers, removeReceiver } from "./receivers.ts";
 import { dropAged } from "./settle.ts";
@@ -198,6 +198,26 @@ describe("everybody's signals", () => {
     const second = await containEverybody();
     await transmit();
     expect(await signalSums(db, second)).toMatchObject([{ accounts: ids.length + 1, made: ids.length + 1 }]);
+    await close();
+  });
+
+  test("its walk stands still while two thousand signals wait for the stream, and goes on once one fewer does", async () => {
+    const { receiver } = await relyingService();
+    const { stream_id } = await receiver.createStream({ events_requested: [sessionRevoked] });
+    await person();
+    await db.run(
+      `insert into signal_delivery (stream_id, id, kind, cause, at, txn, made_at, due_at)
+       select $1, uuidv7(), 'session revoked', '', $2, uuidv7(), $2, $2 from generate_series(1, $3)`,
+      [stream_id, new Date(clock.now()), mostWaiting],
+    );
+    const incidentId = await containEverybody();
+    await beginFanOuts({ db, clock, random });
+    expect(await stepFanOut({ db, clock, random })).toBe(false);
+    expect(await waitingOf(stream_id)).toBe(mostWaiting);
+    await db.run(`delete from signal_delivery where id = (select id from signal_delivery limit 1)`);
+    expect(await stepFanOut({ db, clock, random })).toBe(true);
+    expect(await signalSums(db, incidentId)).toMatchObject([{ finished: false }]);
+    expect(await waitingOf(stream_id)).toBeGreaterThan(mostWaiting - 1);
     await close();
   });
 

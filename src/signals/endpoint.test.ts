@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { answering, pushEndpoint } from "../../test/signal-receiver.ts";
 import { refuseEndpoint, refuseOrigin } from "./endpoint.ts";
 import { mayConnect, postSet } from "./post-set.ts";
 
@@ -66,4 +67,25 @@ test.each([
 ])("a SET does not go to %s: %s", async (url, why) => {
   const endpoint = { url, authorization: undefined, privateNetwork: false, mayBeThisMachine: false };
   expect(await postSet(endpoint, "a.b.c")).toEqual({ kind: "later", why });
+});
+
+test.each([
+  ["invalid_key", "it answered 400 invalid_key"],
+  ["Invalid key", "it answered 400"],
+  ["invalid_key\nadmin signed in", "it answered 400"],
+  ["x".repeat(41), "it answered 400"],
+])("of what a receiver answers only its error code is repeated: %j", async (err, why) => {
+  const receiver = await pushEndpoint();
+  try {
+    receiver.answer(answering(400, err));
+    const endpoint = { authorization: undefined, privateNetwork: false, mayBeThisMachine: true };
+    expect(await postSet({ ...endpoint, url: `${receiver.origin}/events` }, "a.b.c")).toEqual({
+      kind: "later",
+      why,
+      isAnswer: true,
+      isTried: true,
+    });
+  } finally {
+    await receiver.close();
+  }
 });

@@ -71,6 +71,17 @@ describe("whose stream it is", () => {
     expect(await streamsOf(id)).toMatchObject([{ waiting: 0, taken: 1, refused: 1 }, { waiting: 2 }]);
   });
 
+  test("what eight polls acknowledge and refuse in one moment is counted once", async () => {
+    const { receiver, id } = await relyingService();
+    const { delivery } = await receiver.createStream({});
+    await happen(2);
+    const [first, second] = (await pollNow(receiver, delivery.endpoint_url)).sets.map(({ jti }) => jti);
+    const body = { ack: [first], setErrs: { [second!]: { err: "x" } }, maxEvents: 0 };
+    const polls = Array.from({ length: 8 }, () => pollNow(receiver, delivery.endpoint_url, body));
+    expect(await Promise.all(polls)).toEqual(Array(8).fill({ sets: [], more: false }));
+    expect(await streamsOf(id)).toMatchObject([{ waiting: 0, taken: 1, refused: 1 }]);
+  });
+
   test("a stream that is pushed is not polled", async () => {
     const { receiver } = await relyingService();
     const { stream_id, delivery: poll } = await receiver.createStream({});
@@ -227,6 +238,20 @@ describe("what is not acknowledged", () => {
     // It is refused or acknowledged like any other, and those before it wait still.
     clock.advance(secondMs);
     expect((await poll({ ack: [late!.jti, again[0]!.jti] })).map(subjectOf)).toEqual(ids.slice(1, 100));
+  });
+
+  test("and what was given to a receiver that had left by then was not given", async () => {
+    const { receiver, token } = await relyingService();
+    const { stream_id, delivery } = await receiver.createStream({});
+    await happen();
+    const found = await receiverOf(db, new Secret(Buffer.from(token, "base64url")), clock.now());
+    for (let n = 0; n < 4; n++) {
+      const order = { returnImmediately: true };
+      const needs = { ...transmitting, log };
+      await pollStream(needs, pollPlaces(), found!, parseStreamId(stream_id), order, AbortSignal.abort());
+    }
+    const comes = async (): Promise<number> => (await pollNow(receiver, delivery.endpoint_url)).sets.length;
+    expect([await comes(), await comes(), await comes()]).toEqual([1, 1, 0]);
   });
 
   test("comes again after longer and longer, so that who chokes on it is not answered at once for ever", async () => {

@@ -273,6 +273,7 @@ describe("order and trouble", () => {
     const underWay = new Map<string, number>();
     let mostOfOne = 0;
     let mostAtOnce = 0;
+    let held: (() => void)[] = [];
     endpoint.answer((_request, response, set) => {
       const subject = subjectOf(claims(set));
       underWay.set(subject, (underWay.get(subject) ?? 0) + 1);
@@ -281,11 +282,15 @@ describe("order and trouble", () => {
         mostAtOnce,
         [...underWay.values()].reduce((sum, one) => sum + one, 0),
       );
-      // Long enough for whatever else is sent in the same moment to come.
-      setTimeout(() => {
+      held.push(() => {
         underWay.set(subject, underWay.get(subject)! - 1);
         response.writeHead(202).end();
-      }, 50);
+      });
+      if (held.length < 2) return true;
+      // One of each is there, and is answered once whatever else was sent in the same moment has had the time to come.
+      const both = held;
+      held = [];
+      setTimeout(() => both.forEach((answer) => answer()), 50);
       return true;
     });
     await transmit();

@@ -100,6 +100,44 @@ describe("streams", () => {
   });
 });
 
+test.each([
+  ["making and deleting", 30],
+  ["replacing", 60],
+  ["setting the status", 60],
+])("sixty changes in an hour however they are asked for: %s", async (how, times) => {
+  const { receiver } = await relyingService();
+  const url = receiver.endpoint("configuration");
+  const make = () => receiver.ask("POST", url, {});
+  const remove = (id: string) => receiver.ask("DELETE", `${url}?stream_id=${id}`);
+  const { stream_id } = how === "making and deleting" ? { stream_id: "" } : await receiver.createStream({});
+  const changeOnce = async (n: number): Promise<number[]> => {
+    if (how === "replacing") return [(await receiver.ask("PUT", url, { stream_id, description: `${n}` })).status];
+    if (how === "setting the status") {
+      const status = n % 2 === 0 ? "paused" : "enabled";
+      return [(await receiver.ask("POST", receiver.endpoint("status"), { stream_id, status })).status];
+    }
+    const made = await make();
+    return [made.status, (await remove(String(made.body["stream_id"]))).status];
+  };
+  const statuses: number[] = [];
+  for (let n = 0; n < times; n++) statuses.push(...(await changeOnce(n)));
+  // Where a stream was made before, that was the first of the sixty.
+  const done = how === "making and deleting" ? 60 : 59;
+  expect(statuses.filter((status) => status < 300)).toHaveLength(done);
+  expect(statuses.slice(done)).toEqual(Array<number>(60 - done).fill(429));
+  if (how === "making and deleting") expect((await make()).status).toBe(429);
+});
+
+test("deleting is a change too", async () => {
+  const { receiver } = await relyingService();
+  const url = receiver.endpoint("configuration");
+  const { stream_id } = await receiver.createStream({});
+  for (let n = 1; n < 60; n++) await receiver.ask("PATCH", url, { stream_id, description: `${n}` });
+  expect((await receiver.ask("DELETE", `${url}?stream_id=${stream_id}`)).status).toBe(429);
+  clock.advance(hourMs);
+  expect((await receiver.ask("DELETE", `${url}?stream_id=${stream_id}`)).status).toBe(204);
+});
+
 describe("verification", () => {
   test("of several that are asked for at once one is queued, and the next a minute later", async () => {
     const { receiver, id } = await relyingService();
