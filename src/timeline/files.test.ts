@@ -37,6 +37,7 @@ import { verifyAlone, type AloneQuestion } from "./verify-alone.ts";
 
 const db = await testDatabase();
 const rewritten = await testDatabase();
+const small = await testDatabase();
 const clock = manualClock(systemClock.now());
 let keyholder: TestKeyholder;
 let operator: KeyholderClient;
@@ -446,6 +447,29 @@ test("what a killed writer left goes with a later publishing, and what another i
   await rm(to, { recursive: true });
 });
 
+test("a checkpoint does not go back when another process publishes further meanwhile", async () => {
+  const third = await mkdtemp(join(tmpdir(), "houselights-overtaken-"));
+  const sizeOf = async (): Promise<number | undefined> =>
+    readUnsignedCheckpoint(await readFile(join(third, "checkpoint"), "utf8"))?.size;
+  await grow(3, small);
+  let isOvertaken = false;
+  // Between the head that it has read and the tiles that it reads, another writes more.
+  const slow: Db = {
+    ...small,
+    many: async (...asked) => {
+      if (!isOvertaken) {
+        isOvertaken = true;
+        await grow(2, small);
+        await publish(third, small);
+      }
+      return small.many(...asked);
+    },
+  };
+  expect(await publish(third, slow)).toMatchObject({ size: 5 });
+  expect([isOvertaken, await sizeOf()]).toEqual([true, 5]);
+  await rm(third, { recursive: true });
+});
+
 test("how far it is is told while the files are written", async () => {
   const to = await mkdtemp(join(tmpdir(), "houselights-told-"));
   const told: (readonly [number, number | null])[] = [];
@@ -472,16 +496,23 @@ test("killed at any instant, the folder is whole as far as its checkpoint goes, 
     database: { host: host!, port: port!, user: user as string, database: db.pool.options.database! },
     folder: target,
   };
-  let unfinished = 0;
-  // The same base each time: 66,003 entries in 516 files, of which some are there and the checkpoint is not.
-  for (let kill = 0; kill < 6; kill++) {
+  const filesNow = async (): Promise<number> => (await filesOf(target).catch(() => [])).length;
+  /** Kills a publisher once it has made the folder so many files larger, unless it ends by itself before. */
+  async function killedAfter(more: number): Promise<void> {
+    const upTo = (await filesNow()) + more;
     const child = spawn(process.execPath, [publisher], { stdio: ["pipe", "pipe", "ignore"] });
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.stdin.end(JSON.stringify(order));
     await new Promise((resolve) => child.stdout.once("data", resolve));
-    await sleep(20 + kill * 45);
+    while (child.exitCode === null && (await filesNow()) < upTo) await sleep(1);
     child.kill("SIGKILL");
     await ended;
+  }
+
+  let unfinished = 0;
+  // The same base each time: 66,003 entries in 516 files, of which some are there and the checkpoint is not.
+  for (let kill = 0; kill < 6; kill++) {
+    await killedAfter(1 + kill * 20);
     const answer = await ask({ folder: target });
     const files = (await filesOf(target)).length;
     if (answer.code === 0) continue;
@@ -499,13 +530,7 @@ test("killed at any instant, the folder is whole as far as its checkpoint goes, 
   // And from a checkpoint that is there: what it covers stays whole through every kill of the growth.
   await grow(10_000);
   for (let kill = 0; kill < 3; kill++) {
-    const child = spawn(process.execPath, [publisher], { stdio: ["pipe", "pipe", "ignore"] });
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.stdin.end(JSON.stringify(order));
-    await new Promise((resolve) => child.stdout.once("data", resolve));
-    await sleep(15 + kill * 40);
-    child.kill("SIGKILL");
-    await ended;
+    await killedAfter(1 + kill * 10);
     expect(await ask({ folder: target, checkpoints: [path("checkpoint")] })).toMatchObject({ code: 0 });
   }
   await publish(target);

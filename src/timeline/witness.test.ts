@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -306,6 +306,13 @@ test("a rewritten timeline, and one that was cut back, get no cosignature and ar
   ]);
   expect(await listAlarms(db)).toEqual([]);
   expect(await ask(alone, { folder: other })).toMatchObject({ code: 6 });
+  // What the witness cosigned of the other history does not stand for this one.
+  await writeFile(join(other, "cosigned"), await readFile(join(folder, "tiles/cosigned")));
+  expect(await ask(alone, { folder: other })).toMatchObject({
+    code: 5,
+    error: expect.stringContaining("the cosigned checkpoint") as unknown,
+  });
+  await rm(join(other, "cosigned"));
   expect(await ask(alone)).toMatchObject({ code: 0 });
 });
 
@@ -362,13 +369,26 @@ test("a witness answers with the statuses of the protocol", async () => {
     text: expect.stringMatching(/^\u2014 three\.example [A-Za-z0-9+/=]+\n$/),
   });
   expect((await submit(url, body(0, [], note(2)))).text).toBe("1\n");
+  // What was not cosigned is kept: with what was, it shows that the log signed two histories.
+  const kept = join(folder, "three");
+  const conflict = async (): Promise<string> => {
+    const [name] = (await readdir(kept)).filter((one) => /^[0-9a-f]{32}-conflict$/.test(one));
+    return readFile(join(kept, String(name)), "utf8");
+  };
   expect((await submit(url, body(1, [leaves[2]!], note(2)))).status).toBe(422);
+  expect(await conflict()).toBe(note(2));
   // Lines behind the third are signed with the rest, and mean nothing here.
   expect((await submit(url, body(1, [leaves[1]!], note(2, roots[1]!, key.name, privateKey, "more\n")))).status).toBe(
     200,
   );
   expect((await submit(url, body(2, [], note(2)))).status).toBe(200);
   expect((await submit(url, body(2, [], note(2, roots[0]!)))).status).toBe(409);
+  expect(await conflict()).toBe(note(2, roots[0]!));
+  // What it cannot remember it does not cosign.
+  const memory = (await readdir(kept)).find((name) => /^[0-9a-f]{32}$/.test(name));
+  await mkdir(join(kept, `${memory}.new`));
+  expect(await submit(url, body(2, [leaves[2]!], note(3)))).toMatchObject({ status: 500, text: "" });
+  await rm(join(kept, `${memory}.new`), { recursive: true });
   // Many at once: one of them is first, and nobody takes it back.
   const at3 = body(2, [leaves[2]!], note(3));
   const statuses = (await Promise.all(Array.from({ length: 5 }, () => submit(url, at3)))).map(({ status }) => status);
@@ -380,7 +400,7 @@ test("a witness answers with the statuses of the protocol", async () => {
   expect((await submit(urlOf(again), body(2, [], note(2)))).text).toBe("3\n");
   await stop(again);
   const remembered = join(folder, "three");
-  for (const name of (await import("node:fs")).readdirSync(remembered)) {
+  for (const name of await readdir(remembered)) {
     if (/^[0-9a-f]{32}$/.test(name)) await writeFile(join(remembered, name), "torn");
   }
   const damaged = await witness("three", [key]);
@@ -486,6 +506,31 @@ test("a policy's groups count members, each once, and its keys are each there on
   ]) {
     expect(readPolicy([...bad, "quorum none"].join("\n")), bad.join("; ")).toHaveProperty("wrong");
   }
+});
+
+test("of each witness a thousand cosignatures are kept, the newest", async () => {
+  const keeping = await witness("keeping");
+  const others = async (): Promise<number> =>
+    (await db.many("select from timeline_cosignature where key not like 'keeping.example+%'")).length;
+  const alone = policy(line("keeping", keeping), "quorum keeping");
+  await turn(alone);
+  const before = await others();
+  const sizes = async () =>
+    db.one<{ count: number; least: number; most: number }>(
+      `select count(*) as count, min(size) as least, max(size) as most
+         from timeline_cosignature where key like 'keeping.example+%'`,
+    );
+  const { most } = (await sizes())!;
+  // As those of smaller trees, of which there are none before the first.
+  await db.run(
+    `insert into timeline_cosignature (size, key, line, at)
+     select -n, c.key, c.line, c.at from timeline_cosignature c, generate_series(1, 1100) n where c.key like 'keeping.example+%'`,
+  );
+  await grow(1);
+  await turn(alone);
+  expect(await sizes()).toEqual({ count: 1_000, least: -998, most: most + 1 });
+  expect(await others()).toBe(before);
+  await stop(keeping);
 });
 
 test("the proof that a witness is given is that of the tree at both sizes", async () => {
