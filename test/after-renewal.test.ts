@@ -3,6 +3,7 @@ import { browserCookie } from "../src/http/cookies.ts";
 import { dayMs } from "../src/kernel/clock.ts";
 import { addAddress, peopleOf } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { setUpTotp } from "./totp-app.ts";
 
 /** What follows a renewal: a letter to every address, by each of which it can be taken back for a week. */
 const service = await testService();
@@ -24,8 +25,8 @@ async function ask(address: string) {
 }
 type Asked = Awaited<ReturnType<typeof ask>>;
 
-const complete = ({ code, cookies }: Asked, password: string) =>
-  service.call("POST", "/api/renewals/complete", { body: { code, password }, cookies });
+const complete = ({ code, cookies }: Asked, password: string, secondFactor?: string) =>
+  service.call("POST", "/api/renewals/complete", { body: { code, password, secondFactor }, cookies });
 
 /** Somebody with three addresses that have all been there for longer than a week. */
 async function withAddresses() {
@@ -96,4 +97,15 @@ test("that a password is the one before is told to who has proved the mailbox, a
     expect(await guess(goodPassword, asked)).toMatchObject({ body: { code: "password-is-old" }, hashes: 2 });
   }
   expect((await complete(asked, fresh)).status).toBe(200);
+});
+
+test("nor does the password before use up tries of the second factor that was right", async () => {
+  const { address, session } = await person();
+  const { app } = await setUpTotp(service, session);
+  clock.advance(60_000);
+  const asked = await ask(address);
+  for (let tried = 0; tried < 8; tried++) {
+    expect((await complete(asked, goodPassword, app.code())).body).toMatchObject({ code: "password-is-old" });
+  }
+  expect((await complete(asked, fresh, app.code())).status).toBe(200);
 });

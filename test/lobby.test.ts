@@ -177,6 +177,18 @@ describe("a place in line", () => {
     await callEverybody();
   });
 
+  test("is given up by who does not come back in a day", async () => {
+    await fill();
+    const [late, later] = [jarOf(await ask("late@example.org")), jarOf(await ask("later@example.org"))];
+    const numberOf = async (jar: Jar): Promise<number> => Number((await stand(jar)).body["number"]);
+    const [first, second] = [await numberOf(late), await numberOf(later)];
+    clock.advance(dayMs - 1);
+    expect([await numberOf(late), await numberOf(later)]).toEqual([first, second]);
+    clock.advance(1);
+    expect(await numberOf(late)).toBeGreaterThan(second);
+    await callEverybody();
+  });
+
   test("after the crowd people walk straight in, and a new case has a line of its own", async () => {
     await fill();
     const place = jarOf(await ask("waiting@example.org"));

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { dayMs, minuteMs } from "../src/kernel/clock.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
-import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { takeBack } from "../src/renewal/not-me.ts";
 import { removeOneAddress } from "../src/credentials/addresses.ts";
+import { addOperator } from "../src/credentials/operators.ts";
+import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import type { Viewer } from "../src/http/viewer.ts";
 import { forgetChanges } from "../src/credentials/take-back.ts";
 import { containNeedsOf } from "./contain-needs.ts";
@@ -121,6 +123,41 @@ describe("a changed password", () => {
     expect(foreign.status).toBe(403);
     expect(await isSignedIn(ada.session)).toBe(true);
     expect(await press(token)).toBe("/not-me/done");
+  });
+
+  test("a deletion that was asked for is called off", async () => {
+    const ada = await person();
+    const dueAt = async () =>
+      (
+        await ground.db.one<{ at: Date | null }>(`select delete_after as at from account where id = $1`, [
+          ada.accountId,
+        ])
+      )?.at;
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const body = { confirmation: ada.address };
+    const asked = await service.call("POST", "/api/account/deletion", { body, cookies: asCookie(ada.session) });
+    expect(asked.status, asked.text).toBeLessThan(300);
+    expect(await dueAt()).toBeInstanceOf(Date);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    expect(await dueAt()).toBeNull();
+  });
+
+  test("a link that the host made for an operator, and that nobody has used, ends with it", async () => {
+    const ada = await person();
+    const needs = { db: ground.db, keyholder: ground.keyholders.web, clock, random: ground.random };
+    await addOperator(needs, ada.address, "host");
+    const link = async (): Promise<() => Promise<number>> => {
+      const { secret } = await makeOperatorLink(ground, ada.accountId);
+      const body = { secret: secretText(secret) };
+      return async () => (await service.call("POST", "/api/operator-sessions", { body })).status;
+    };
+    expect(await (await link())()).toBe(201);
+    const waiting = await link();
+    const session = await service.signIn(ada.address, goodPassword);
+    await changePassword({ ...ada, session }, goodPassword, thiefsPassword);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    expect(await waiting()).toBeGreaterThanOrEqual(400);
+    expect(await (await link())()).toBe(201);
   });
 
   test("a renewal that was under way ends with it", async () => {
@@ -317,6 +354,22 @@ describe("the secret", () => {
     expect(await isSignedIn(ada.session)).toBe(true);
     expect(await press(` ${adas} `)).toBe("/not-me/done");
     expect(await isSignedIn(eve.session)).toBe(true);
+  });
+
+  test("is tried sixty times in ten minutes by one network, and by others all the same", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const token = await undoIn(ada.address, "password changed");
+    clock.advance(10 * minuteMs - (clock.now() % (10 * minuteMs)));
+    const from = "198.51.100.20";
+    const tries = async (presented: string, network: string): Promise<number> =>
+      (await service.call("POST", "/not-me", { body: { token: presented }, from: network })).status;
+    const statuses: number[] = [];
+    for (let tried = 0; tried < 60; tried++) statuses.push(await tries("A".repeat(64), from));
+    expect(statuses).toEqual(Array<number>(60).fill(400));
+    expect(await tries(token, from)).toBe(429);
+    expect(await isSignedIn(ada.session)).toBe(true);
+    expect(await tries(token, "198.51.100.21")).toBe(303);
   });
 
   test("is stored as a digest only", async () => {

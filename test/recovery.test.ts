@@ -270,10 +270,25 @@ describe("who may start it, and when", () => {
     });
     // The new address is nobody's yet.
     expect((await lookUp(ada.newAddress)).status).toBe(404);
+    // Sixty in an hour, from its beginning.
+    clock.advance(hourMs - (clock.now() % hourMs));
     const busy = await service.operator();
     const asked: number[] = [];
     for (let looked = 0; looked < 62; looked++) asked.push((await lookUp(ada.address, busy)).status);
-    expect(asked.filter((status) => status === 429).length).toBeGreaterThan(0);
+    expect(asked).toEqual([...Array<number>(60).fill(200), 429, 429]);
+    clock.advance(hourMs);
+    expect((await lookUp(ada.address)).status).toBe(200);
+  });
+
+  test("six times in an hour for one account, whatever becomes of it; another's are its own", async () => {
+    const [ada, bob] = [await person(), await person()];
+    clock.advance(hourMs - (clock.now() % hourMs));
+    const statuses: number[] = [];
+    for (let tried = 0; tried < 7; tried++) statuses.push((await start(ada)).status);
+    expect(statuses).toEqual([201, ...Array<number>(5).fill(409), 429]);
+    expect((await start(bob)).status).toBe(201);
+    clock.advance(hourMs);
+    expect((await start(ada)).status).toBe(409);
   });
 
   test("two starts at once are one", async () => {
