@@ -134,12 +134,13 @@ test("P13: no second factor at hand: a recovery code stands in, and without eith
   longAgo();
   await containNow();
   const bare = await renew(ada.address);
-  expect(bare.status, bare.text).not.toBe(200);
+  expect([bare.status, bare.body["code"]]).toEqual([403, "second-factor-needed"]);
   const renewed = await renew(ada.address, { secondFactor: recoveryCodes[0] });
   expect(renewed.status, renewed.text).toBe(200);
   // What was renewed is what a password alone does not open.
   const step = await beginSignIn(service, ada.address, newPassword);
-  expect((await completeSignIn(service, step, recoveryCodes[0] ?? "")).status).not.toBe(201);
+  const used = await completeSignIn(service, step, recoveryCodes[0] ?? "");
+  expect([used.status, used.body["code"]]).toEqual([400, "second-factor-refused"]);
   expect((await completeSignIn(service, step, app.code())).status).toBe(201);
 });
 
