@@ -33,6 +33,8 @@ interface Options {
   readonly refusesChunks?: boolean;
   /** Instead of the greeting. */
   readonly greeting?: string;
+  /** The system chooses one unless given. */
+  readonly port?: number;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function startChunkingRelay({
   mostLetters = Infinity,
   refusesChunks = false,
   greeting = "220 relay.example ESMTP",
+  port: ownPort = 0,
 }: Options = {}): Promise<ChunkingRelay> {
   const letters: TakenLetter[] = [];
   const commands: string[] = [];
@@ -190,7 +193,7 @@ export async function startChunkingRelay({
     socket.on("close", () => sockets.delete(socket));
     serve(socket);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(ownPort, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {

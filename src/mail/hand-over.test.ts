@@ -193,6 +193,16 @@ test("several relays share the letters; one that is away is rested, and its lett
   expect(one.letters.length - before).toBe(50);
 });
 
+test("a relay that was away is used again once it is back", async () => {
+  const away = await relayOf();
+  await away.stop();
+  const transport = await open(away.url);
+  expect(await transport.send(letter(1))).toMatchObject({ kind: "deferred", mayHaveArrived: false, cause: "relay" });
+  const back = await relayOf({ port: away.port });
+  await expect.poll(async () => (await transport.send(letter(1))).kind).toBe("handed over");
+  expect(back.letters).toHaveLength(1);
+});
+
 test("an address beyond ASCII goes as it is where the relay takes it, and is refused in words where not", async () => {
   const to = "grüße@bücher.example";
   const able = await relayOf();

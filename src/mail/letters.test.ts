@@ -161,6 +161,13 @@ test("a code that is out of date is not sent any more", async () => {
   expect(relay.letters).toHaveLength(1);
 });
 
+test("a letter without a code is sent however long it had to wait", async () => {
+  const payload = await seal({ letter: "renewed", locale: "en", to: "anna@example.org" });
+  clock.advance(3 * dayMs);
+  await runTask(payload, "send-letter");
+  expect(relay.letters).toHaveLength(1);
+});
+
 test("the built-in mailbox keeps letters sealed, newest first, by pages, and only the mailer reads them", async () => {
   const mailbox = openMailbox({ db, keyholder: web, clock, random: systemRandom });
   for (let i = 0; i < 5; i++) {
@@ -186,6 +193,11 @@ test("the built-in mailbox keeps letters sealed, newest first, by pages, and onl
   expect(rest.map(({ subject }) => subject)).toEqual(["No 1", "No 0"]);
 
   const raw = await db.many<{ sealed: Buffer }>("select sealed from mailbox_letter");
+  // One put in another's place is none.
+  await db.run(
+    `update mailbox_letter set sealed = (select sealed from mailbox_letter where message_id = 'm1') where message_id = 'm2'`,
+  );
+  expect((await listMailbox(needs, { limit: 5 })).map(({ messageId }) => messageId)).toEqual(["m4", "m3", "m1", "m0"]);
   for (const { sealed } of raw) expect(sealed.toString("latin1")).not.toMatch(/anna@|No \d"|Grüße|<p>/);
   await expect(listMailbox({ db, keyholder: web }, { limit: 1 })).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
 
@@ -219,6 +231,14 @@ test("a letter whose keeping nobody answered may be in the mailbox; one that was
   expect(await send({ db: unanswered })).toMatchObject({ ...deferred, mayHaveArrived: true });
   expect(await kept()).toBe(1);
   expect(await send({}, () => Promise.resolve(true))).toMatchObject({ kind: "handed over" });
+});
+
+test("what kind of letter the mailbox keeps is not told by its length", async () => {
+  const mailbox = openMailbox({ db, keyholder: web, clock, random: systemRandom });
+  for (const text of ["t", "t".repeat(2_000), "ü".repeat(1_900)]) {
+    await mailbox.send({ to: "anna@example.org", written: { subject: "s", text, html: "" }, messageId: "m" });
+  }
+  expect(await db.many("select octet_length(sealed) from mailbox_letter group by 1")).toHaveLength(1);
 });
 
 test("the mailbox forgets letters older than a week, and all but the newest ten thousand", async () => {

@@ -68,6 +68,28 @@ test("one provider that says later slows no other", () => {
   for (const [index, place] of places.slice(1).entries()) expect(place - places[index]!).toBeCloseTo(10_000, -1);
 });
 
+test("a letter whose place has come goes before those that come now", () => {
+  const pace = providerPace();
+  for (let number = 0; number < 100; number++) pace.learn("slow.example", plus(start, number * 2_000), "fewer", null);
+  const turns = Array.from({ length: 4 }, () => pace.turn("slow.example", plus(start, 400_000), false));
+  const [first] = turns.flatMap((turn) => (turn.kind === "put off" ? [turn.until] : []));
+  expect(pace.turn("slow.example", first!, false)).toMatchObject({ kind: "put off" });
+  expect(pace.turn("slow.example", first!, true)).toEqual({ kind: "go" });
+});
+
+test.each([
+  [1, 380],
+  [0.5, 760],
+])("of a provider's fifty letters a second a share of %d is used: twenty take %i ms", (share, takesMs) => {
+  const pace = providerPace();
+  let now = start;
+  for (let letter = 0; letter < 20; letter++) {
+    const turn = pace.turn("mail.example", now, false, share);
+    if (turn.kind === "wait") now = plus(now, turn.waitMs);
+  }
+  expect(now - start).toBe(takesMs);
+});
+
 test("what a burst of letters is told at once counts as one message", () => {
   const pace = providerPace();
   for (let number = 0; number < 50; number++) pace.learn("mail.example", plus(start, number), "fewer", null);
