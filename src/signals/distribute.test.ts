@@ -312,6 +312,10 @@ describe("a stream that is taken away while it is given something", () => {
     const [made, noted] = await Promise.all(asked);
     expect([made?.status, noted?.status]).toEqual([401, 200]);
     expect(await db.many(`select 1 from signal_stream where receiver_id = $1`, [id])).toEqual([]);
+    // It is taken out once, and recorded once.
+    expect(await removeReceiver({ db, clock, random }, id, "host")).toBe(false);
+    const removals = await readTimeline(db, { kinds: ["relying service removed"], limit: 1_000 });
+    expect(removals.filter(({ detail }) => detail["receiver"] === id)).toHaveLength(1);
     expect(await db.many(`select 1 from signal_subject where stream_id = $1`, [stream_id])).toEqual([]);
   });
 

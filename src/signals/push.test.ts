@@ -338,6 +338,30 @@ describe("order and trouble", () => {
     expect(told()).toEqual(["create", "revoke"]);
   });
 
+  test.each([429, 503])(
+    "one that is answered with %i while others are taken does not hold up its account for longer than two tries",
+    async (status) => {
+      const { counts } = await pushed();
+      const [bad] = await happen();
+      const first = async (): Promise<boolean> => (await counts())?.waiting === 1;
+      let bads: string | undefined;
+      endpoint.answer((request, response, set) => {
+        const { jti } = JSON.parse(Buffer.from(set.split(".")[1]!, "base64url").toString()) as { jti: string };
+        if (subjectOf(claims(set)) === bad) bads ??= jti;
+        return jti === bads ? answering(status)(request, response, set) : false;
+      });
+      for (let tried = 0; tried < 2; tried++) {
+        await happen();
+        await transmit();
+        expect(await first()).toBe(true);
+        clock.advance(minuteMs);
+      }
+      await queueSignal(db, random, bad!, ["session revoked"], "devices signed out", clock.now());
+      await transmit();
+      expect(await counts()).toMatchObject({ taken: 3, waiting: 1 });
+    },
+  );
+
   test.each([429, 500, 503])(
     "one that is answered with %i for good does not hold up its account for good",
     async (status) => {

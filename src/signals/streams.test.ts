@@ -164,7 +164,7 @@ describe("verification", () => {
     const verify = () => receiver.ask("POST", receiver.endpoint("verification"), { stream_id });
     await status("disabled");
     expect((await verify()).status).toBe(400);
-    expect(await streamsOf(id)).toMatchObject([{ waiting: 0, verifying: false }]);
+    expect(await streamsOf(id)).toMatchObject([{ waiting: 0, verifying: false, dropped: 1 }]);
     await status("enabled");
     expect((await verify()).status).toBe(204);
   });
