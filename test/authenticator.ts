@@ -8,7 +8,7 @@ import type { NewPasskeyAnswer, PasskeyAnswer } from "../src/wire/passkeys.ts";
  */
 export interface Authenticator {
   /** Answers the options of a registration. */
-  create(options: Record<string, unknown>, wrong?: Wrong): NewPasskeyAnswer;
+  create(options: Record<string, unknown>, wrong?: Wrong & { readonly credentialId?: string }): NewPasskeyAnswer;
   /** Answers the options of a sign-in with the passkey made last, or the one named. */
   get(options: Record<string, unknown>, wrong?: Wrong & { readonly credentialId?: string }): PasskeyAnswer;
   /** The ids of the passkeys it has made, the oldest first. */
@@ -86,7 +86,7 @@ export function authenticator(
     create(options, wrong = {}) {
       const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const jwk = publicKey.export({ format: "jwk" });
-      const id = randomBytes(32);
+      const id = wrong.credentialId === undefined ? randomBytes(32) : Buffer.from(wrong.credentialId, "base64url");
       const user = options["user"] as { id: string };
       keys.push({ id: base64url(id), privateKey, handle: user.id });
       (this.credentialIds as string[]).push(base64url(id));

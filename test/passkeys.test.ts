@@ -49,7 +49,10 @@ async function ask(path: string, cookies: Readonly<Record<string, string>> = {})
   };
 }
 
-async function add({ session, device }: Pick<Person, "session" | "device">, wrong?: Wrong): Promise<Answer> {
+async function add(
+  { session, device }: Pick<Person, "session" | "device">,
+  wrong?: Parameters<Authenticator["create"]>[1],
+): Promise<Answer> {
   const asked = await ask("/api/account/passkeys/options", asCookie(session));
   return service.call("POST", "/api/account/passkeys", {
     body: { answer: device.create(asked.options, wrong), name: "A telephone" },
@@ -324,6 +327,14 @@ describe("adding a passkey is refused", () => {
     expect((await send(asked.cookies)).status).toBe(400);
   });
 
+  test("with a credential id that somebody has", async () => {
+    const [ada, eve] = [await withPasskey(), await person()];
+    const refused = await add(eve, { credentialId: ada.device.credentialIds[0]! });
+    expect([refused.status, refused.body["code"]]).toEqual([400, "passkey-not-added"]);
+    expect(await list(eve.session)).toEqual([]);
+    expect((await signIn(ada.device)).body["accountId"]).toBe(ada.accountId);
+  });
+
   test("with self attestation it is taken: no maker is named by it", async () => {
     const ada = await person();
     expect((await add(ada, { attestation: "self" })).status).toBe(201);
@@ -342,12 +353,38 @@ describe("adding a passkey is refused", () => {
 
   test("beyond twenty", async () => {
     const ada = await person();
-    for (let made = 0; made < 20; made++) expect((await add(ada)).status).toBe(201);
+    for (let made = 0; made < 19; made++) expect((await add(ada)).status).toBe(201);
+    const early = await ask("/api/account/passkeys/options", asCookie(ada.session));
+    expect((await add(ada)).status).toBe(201);
+    // Asked for while there was room, and answered when there is none.
+    const body = { answer: ada.device.create(early.options), name: "One too many" };
+    const late = await service.call("POST", "/api/account/passkeys", { body, cookies: early.cookies });
+    expect([late.status, late.body["code"]]).toEqual([409, "too-many-passkeys"]);
+    expect(await list(ada.session)).toHaveLength(20);
     const full = await service.call("POST", "/api/account/passkeys/options", {
       body: {},
       cookies: asCookie(ada.session),
     });
     expect(full.body["code"]).toBe("too-many-passkeys");
+    // One that was removed leaves its place at once, and can be brought back for a while all the same.
+    const [first] = await list(ada.session);
+    const path = `/api/account/passkeys/${first?.id}`;
+    expect((await service.call("DELETE", path, { cookies: asCookie(ada.session) })).status).toBe(200);
+    const added = await add(ada);
+    expect(added.status, added.text).toBe(201);
+  });
+
+  test("beyond a hundred with those that were removed and can come back", async () => {
+    const ada = await withPasskey();
+    expect((await add(ada)).status).toBe(201);
+    await ground.plainDb.run(
+      `insert into passkey
+       select (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid(), 'removed_at', p.added_at))).*
+         from passkey p, generate_series(1, 49) where p.account_id = $1`,
+      [ada.accountId],
+    );
+    expect((await add(ada)).body["code"]).toBe("too-many-passkeys");
+    expect(await list(ada.session)).toHaveLength(2);
   });
 });
 
@@ -375,6 +412,18 @@ describe("an owner", () => {
     expect((await signIn(ada.device)).status).toBe(201);
     expect(await takeBack(ada.address, "passkey added")).toBe(303);
     expect((await signIn(ada.device)).status).toBe(401);
+    // Nothing leads from the credential to the account any more.
+    expect(await ground.db.many(`select 1 from passkey_way where account_id = $1`, [ada.accountId])).toEqual([]);
+  });
+
+  test("removes a passkey and keeps the other devices signed in, if they say so", async () => {
+    const ada = await withPasskey();
+    const other = await service.signIn(ada.address, goodPassword);
+    const [passkey] = await list(ada.session);
+    const path = `/api/account/passkeys/${passkey?.id}?devices=keep`;
+    expect((await service.call("DELETE", path, { cookies: asCookie(ada.session) })).status).toBe(200);
+    expect((await signIn(ada.device)).status).toBe(401);
+    expect((await service.call("GET", "/api/session", { cookies: asCookie(other) })).status).toBe(200);
   });
 
   test("cannot touch another's", async () => {
@@ -462,6 +511,25 @@ describe("after a containment", () => {
     expect(keep.status).toBe(404);
     const refused = await add(ada);
     expect([refused.status, refused.body["code"]]).toEqual([403, "renew-first"]);
+    await closeCase();
+  });
+
+  test("of one account, a code for another address from before it adds none, whoever comes back by a passkey", async () => {
+    const [ada, bob] = [await withPasskey(), await withPasskey()];
+    clock.advance(91 * dayMs);
+    const begin = async ({ address }: Person): Promise<(session: string) => Promise<number>> => {
+      const wanted = `second-of-${address}`;
+      const cookies = asCookie(await service.signIn(address, goodPassword));
+      await service.call("POST", "/api/account/addresses", { body: { address: wanted }, cookies });
+      const body = { code: (await service.letters()).find(({ to }) => to === wanted)?.code };
+      return async (session) =>
+        (await service.call("POST", "/api/account/addresses/confirm", { body, cookies: asCookie(session) })).status;
+    };
+    const [adas, bobs] = [await begin(ada), await begin(bob)];
+    await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    const back = async ({ device }: Person) => (await signIn(device)).cookies[sessionCookie] ?? "";
+    expect(await bobs(await back(bob))).toBe(200);
+    expect(await adas(await back(ada))).toBe(400);
     await closeCase();
   });
 

@@ -28,6 +28,8 @@ import { algorithms, challengeIn, verifyNewPasskey, webAuthentication } from "./
 
 /** More than a person has devices. */
 export const passkeysPerAccount = 20;
+/** With those that were removed and can come back: all of an account's are opened at once. */
+const passkeysKept = 5 * passkeysPerAccount;
 
 const handlePlace = (accountId: AccountId): Place => ({
   table: "passkey_challenge",
@@ -95,6 +97,8 @@ export type AddOutcome =
   | { readonly kind: "added"; readonly token: Secret }
   /** A challenge that is used, too old or somebody else's, or an answer that does not hold: nobody is told which. */
   | { readonly kind: "refused" }
+  /** Others have been added since the challenge was made. */
+  | { readonly kind: "too-many" }
   /** The session was made before a containment that spared sessions. */
   | { readonly kind: "renew-first" }
   | { readonly kind: "session-ended" };
@@ -149,16 +153,24 @@ export async function addPasskey(
       generation,
     }),
   ]);
-  let isTaken = false;
+  let why: "refused" | "too-many" | "session-ended" = "session-ended";
   const token = await unlessRefused(() =>
     db.transaction(async (tx) => {
       if (!(await changed(tx, change))) throw new Refused();
+      // Counted while the account is held: two that are added at once take turns.
+      const has = await tx.one<{ there: number; kept: number }>(
+        `select count(*) filter (where removed_at is null) as there, count(*) as kept from passkey where account_id = $1`,
+        [accountId],
+      );
+      if ((has?.there ?? 0) >= passkeysPerAccount || (has?.kept ?? 0) >= passkeysKept) {
+        why = "too-many";
+        throw new Refused();
+      }
       const written = await tx.run(
         `insert into passkey (account_id, id, public_key, counter, handle_digest, sealed_descriptor, sealed_name, epoch,
                               added_at)
          select $1, $2, $3, $4, $5, $6, $7, $8, $9
-          where $8::bigint >= (select max(epoch) from floor where kind in ('passkey', 'password'))
-            and (select count(*) from passkey where account_id = $1) < $10`,
+          where $8::bigint >= (select max(epoch) from floor where kind in ('passkey', 'password'))`,
         [
           accountId,
           passkeyId,
@@ -169,7 +181,6 @@ export async function addPasskey(
           sealedName,
           epoch,
           toDate(now),
-          passkeysPerAccount,
         ],
       );
       if (written === 0) throw new Refused();
@@ -179,8 +190,10 @@ export async function addPasskey(
         [credentialDigest(made.credentialId), accountId, passkeyId],
       );
       // Section 7.1 step 26: a credential id that is known already is not taken.
-      isTaken = way === 0;
-      if (isTaken) throw new Refused();
+      if (way === 0) {
+        why = "refused";
+        throw new Refused();
+      }
       const next = await needs.noteProof(tx, viewer, { by: "passkey", generation, now, random });
       if (next === undefined) throw new Refused();
       const told = [passkeySignal("added", roams(made.transports))];
@@ -194,6 +207,5 @@ export async function addPasskey(
       return next;
     }),
   );
-  if (token !== undefined) return { kind: "added", token };
-  return { kind: isTaken ? "refused" : "session-ended" };
+  return token === undefined ? { kind: why } : { kind: "added", token };
 }

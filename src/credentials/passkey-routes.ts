@@ -93,6 +93,8 @@ export function passkeyRoutes(app: App, needs: PasskeyNeeds): void {
         }
         case "refused":
           return refuse(reply, "passkey-not-added");
+        case "too-many":
+          return refuse(reply, "too-many-passkeys");
         case "renew-first":
           return refuse(reply, "renew-first");
         case "session-ended":
