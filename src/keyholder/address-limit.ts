@@ -18,12 +18,8 @@ export const addressesPerCall = 200;
  * transmitter, which web has besides, opens none of these (`mayOpen`).
  */
 const limited: ReadonlySet<Role> = new Set(["web"]);
-/** Where addresses are sealed; a column elsewhere that holds one belongs here. */
-const addressColumns: ReadonlySet<string> = new Set([
-  "account_address.sealed",
-  "address_claim.sealed",
-  "sign_up.sealed_address",
-]);
+/** Where addresses are sealed, those that wait for their code or were removed among them; another place that holds one belongs here. */
+const holdsAddress = ({ table, column }: Place): boolean => table === "account_address" && column === "sealed";
 
 /** How much of an hour's number may be forgotten by a kill: it is written down this often. */
 const writtenEvery = 50;
@@ -87,7 +83,7 @@ export async function openAddressLimit(
   return {
     admit(role, places) {
       if (!limited.has(role)) return;
-      const asked = places.filter(({ table, column }) => addressColumns.has(`${table}.${column}`)).length;
+      const asked = places.filter(holdsAddress).length;
       if (asked === 0) return;
       if (hourNow() > hour) [hour, count, written] = [hourNow(), 0, 0];
       if (asked > addressesPerCall) refuse(`the ${role} role may open ${addressesPerCall} addresses in one call`);
