@@ -271,14 +271,19 @@ test("settings: tls:// wants all three files, and nothing else is taken for a ke
   }
 });
 
+/** A folder for a standby, from the other's backups. */
+async function backedUpTo(name: string, { keysDir }: Started): Promise<void> {
+  const [keysFile, exactFile] = [join(folder, `${name}.keys`), join(folder, `${name}.exact`)];
+  await backupKeys(keysDir, keysFile);
+  await backupExactKeys(keysDir, exactFile);
+  await restoreKeys(keysFile, join(folder, name));
+  await restoreExactKeys(exactFile, join(folder, name));
+}
+
 test("a standby follows, serves nobody, and takes over by a command with all that the first remembered", async () => {
   const first = await start("first", good);
   const { credentials } = first.keyholder;
-  const [keysFile, exactFile] = [join(folder, "keys.backup"), join(folder, "exact.backup")];
-  await backupKeys(first.keysDir, keysFile);
-  await backupExactKeys(first.keysDir, exactFile);
-  await restoreKeys(keysFile, join(folder, "second"));
-  await restoreExactKeys(exactFile, join(folder, "second"));
+  await backedUpTo("second", first);
   const second = await start("second", good, { follows: first, credentials });
   const local = await operatorOf(second, credentials.operator);
   await eventually("the standby to be in step", async () =>
@@ -286,7 +291,8 @@ test("a standby follows, serves nobody, and takes over by a command with all tha
   );
   expect(await local.standing.read()).toMatchObject({ isStandby: true, hasSameKeys: true });
   await expect(local.index("address", "ada@example.org")).rejects.toThrow("is a standby");
-  await expect(connect([second], { waitMs: 1_000 })).rejects.toThrow("it is a standby");
+  for (const role of ["web", "operator"] as const)
+    await expect(connect([second], { role, waitMs: 1_000 })).rejects.toThrow("it is a standby");
 
   // Whatever the order of the addresses, whoever serves is found.
   const web = await connect([second, first], { waitMs: 10_000 });
@@ -417,6 +423,43 @@ test("keys of the same numbers that are not the same keys are told apart", async
   await local.close();
 }, 60_000);
 
+test("a standby that would make new things with another version of a key has not the same keys", async () => {
+  const first = await start("prepared", good);
+  const { credentials } = first.keyholder;
+  const [mailer, operator] = [
+    await connect([first], { role: "mailer" }),
+    await operatorOf(first, credentials.operator),
+  ];
+  await mailer.dkimPublicKeys();
+  await operator.keys.rotate("dkim", 1);
+  await backedUpTo("unprepared", first);
+  const second = await start("unprepared", good, { follows: first, credentials });
+  const local = await operatorOf(second, credentials.operator);
+  const become = (same: boolean) =>
+    eventually(`the keys to be the same: ${same}`, async () =>
+      (await local.standing.read()).hasSameKeys === same ? true : undefined,
+    );
+  await become(true);
+  await operator.keys.use("dkim", 2);
+  await become(false);
+  for (const client of [mailer, operator, local]) await client.close();
+}, 60_000);
+
+test("a service that has met newer keys takes none of an older file, were there no other keyholder", async () => {
+  const only = await start("put back", good);
+  // At its start it may: the database says there what is wrong.
+  const { client } = await generationAware([only], 1_000_000, 500);
+  await client.index("address", "ada@example.org");
+  process.kill(only.keyholder.pid(), "SIGKILL");
+  await eventually("it to be passed over", () =>
+    client.index("address", "ada@example.org").then(
+      () => Promise.reject(new Error("it was taken")),
+      (thrown: unknown) => (messageOf(thrown).includes("an older file of keys was put back") ? true : undefined),
+    ),
+  );
+  await client.close();
+}, 60_000);
+
 test("a standby that may know less, or has other keys, is promoted only by whoever says so, or not at all", async () => {
   const first = await start("one", good);
   const { credentials } = first.keyholder;
@@ -451,4 +494,12 @@ test("a standby that may know less, or has other keys, is promoted only by whoev
   const latest = await operatorOf(restarted, credentials.operator);
   expect(await latest.standing.read()).toMatchObject({ isStandby: true });
   await latest.close();
+  // Asked for once: promoted since, it serves again when it is started again by itself.
+  await restarted.keyholder.stop();
+  const twice = await start("other", good, { follows: first, credentials, demote: true });
+  const promoter = await operatorOf(twice, credentials.operator);
+  await promoter.standing.promote(true);
+  process.kill(twice.keyholder.pid(), "SIGKILL");
+  expect(await promoter.standing.read()).toMatchObject({ isStandby: false });
+  await promoter.close();
 }, 60_000);

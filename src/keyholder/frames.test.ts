@@ -42,6 +42,14 @@ test("garbage is refused with a Fault and nothing else, and the Fault quotes non
   );
 });
 
+test("what is JSON but for bytes that are no UTF-8 is refused", () => {
+  const reader = frameReader(10);
+  reader.push(Buffer.concat([Buffer.of(0, 0, 0, 3), Buffer.from('"a"')]));
+  expect(reader.next()).toEqual({ value: "a" });
+  reader.push(Buffer.concat([Buffer.of(0, 0, 0, 3), Buffer.of(0x22, 0xff, 0x22)]));
+  expect(() => reader.next()).toThrow("a frame is not JSON");
+});
+
 test("a frame over the limit is refused when its length is read, before its bytes come", () => {
   const reader = frameReader(10);
   reader.push(encodeFrame('"12345678"'));

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
 import { calculateJwkThumbprint, createLocalJWKSet, jwtVerify } from "jose";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { AccountId } from "../kernel/brand.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -115,6 +115,20 @@ test("sealing under a data key of another account is a Fault", async () => {
     { status: "fulfilled" },
     { status: "rejected", reason: unreadable },
   ]);
+});
+
+test("a data key that a retired key wrapped opens nothing, however lately it did", async () => {
+  const own = await testKeyholder();
+  onTestFinished(() => own.stop());
+  const [client, { keys }] = [await own.connect("web"), await own.connect("keeper")];
+  const accountId = newAccountId();
+  const dataKey = await client.newDataKey(accountId);
+  await keys.rotate("wrap", 1);
+  await keys.close("wrap", 1);
+  const sealed = await client.seal(dataKey, placeOf(accountId), "Ada");
+  await keys.retire("wrap", 1);
+  await expect(client.seal(dataKey, placeOf(accountId), "Ada")).rejects.toMatchObject({ code: "SEALED_UNREADABLE" });
+  expect(await client.open([{ dataKey, place: placeOf(accountId), sealed }])).toEqual([null]);
 });
 
 test("a password record answers its own tag for its own account only, and a damaged one is a wrong password", async () => {
@@ -358,23 +372,22 @@ test.each(operations)(
   },
 );
 
-test("the key of the mail, the mailer's secrets and the settling of the witness are out of the web process's reach", () => {
-  const closed: readonly Operation[] = [
-    "dkimSign",
-    "openForMailer",
-    "sign.letter",
-    "witness.intend",
-    "witness.confirm",
-    "witness.advance",
-    "witness.enrol",
-    ...operations.filter((one) => one.startsWith("keys.") && one !== "keys.states"),
-    ...operations.filter((one) => one.startsWith("uses.")),
-  ];
-  expect(closed.map((operation) => mayAsk("web", operation))).toEqual(closed.map(() => false));
-  const settles = operations.filter((operation) => mayAsk("witness", operation));
-  const witnessed = ["read", "intend", "confirm", "abandon", "adopt"].map((name) => `witness.${name}`);
-  expect(settles).toEqual(["keys.states", ...witnessed]);
-  expect(operations.filter((operation) => !roles.some((role) => mayAsk(role, operation)))).toEqual([]);
+test("each role may ask for what its process needs: the mailer's secrets and the settling of the witness are out of the web process's reach", () => {
+  // Once more by name, and not by the table that decides: a role that is let further there has to be let further here.
+  const permitted: Readonly<Record<Exclude<Role, "operator">, string>> = {
+    web: `newDataKey seal open index codeMac checkCode sealPassword verifyPassword newTotpSeed verifyTotp recoveryMacs
+      findRecoveryCode sealForMailer sign.grant publicKeys dkimPublicKeys setKeys counters keys.states witness.read`,
+    mailer: `open index indexMany honeywords sealForMailer openForMailer sign.checkpoint sign.letter publicKeys dkimSign
+      dkimPublicKeys keys.states witness.advance`,
+    witness: "keys.states witness.read witness.intend witness.confirm witness.abandon witness.adopt",
+    keeper: `keys.states keys.rotate keys.use keys.close keys.retire keys.rewrap uses.callers uses.beyond uses.settle`,
+    transmitter: "open signSets setKeys",
+  };
+  for (const role of roles.filter((one) => one !== "operator")) {
+    expect(operations.filter((operation) => mayAsk(role, operation))).toEqual(permitted[role].split(/\s+/));
+  }
+  const notTheOperators = operations.filter((operation) => !mayAsk("operator", operation));
+  expect(notTheOperators).toEqual(["indexMany", "honeywords", "openForMailer", "dkimSign", "signSets"]);
 });
 
 test("a wrong credential, and a right one of another role, are refused; the right one was let in a moment before", async () => {

@@ -23,7 +23,7 @@ const helloWaitMs = 5 * secondMs;
 
 interface Needs {
   readonly log: Log;
-  /** How long who came without a good certificate may stay to read why; 5 s by default. */
+  /** How long somebody may stay who has not said hello, or came without a good certificate and reads why; 5 s by default. */
   readonly strangerMs?: number;
   readonly credentials: Readonly<Record<Role, Secret>>;
   /** A standby sends whoever comes to the next address. Operators on its own host are let in, to look and to promote it. */
@@ -85,11 +85,14 @@ function isCertifiedFor(socket: Socket, role: Role): boolean {
   return named.length === 0 || named.includes(role);
 }
 
-function serve(socket: Socket, { log, credentials, isStandby, generation, note, answer }: Needs): void {
+function serve(
+  socket: Socket,
+  { log, strangerMs = helloWaitMs, credentials, isStandby, generation, note, answer }: Needs,
+): void {
   const reader = frameReader(maxHelloBytes);
   let role: Role | undefined;
   let caller: Caller | undefined;
-  const callOff = after(helloWaitMs, () => socket.destroy());
+  const callOff = after(strangerMs, () => socket.destroy());
 
   function send(body: object): void {
     if (!socket.writable) return;

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, rm, rmdir, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { epoch } from "../kernel/brand.ts";
+import { messageOf } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "./client.ts";
@@ -117,6 +118,7 @@ test("damaged, half-written or open files stop the start, and nothing is overwri
     ["no witness", () => rm(witnessPath(keysDir)), /has keys and no witness/],
     ["no keys", () => rm(keysPath(keysDir)), /has a witness and no keys/],
     ["folder open to others", () => chmod(keysDir, 0o750), /keys is open to other users/],
+    ["keys that are longer than any", () => truncate(keysPath(keysDir), 2 ** 22), /keys\.json is larger than/],
     [
       "a link in place of the keys",
       async () => {
@@ -299,7 +301,7 @@ test("a folder whose path is too long for a socket gets one elsewhere, closed to
   await expect(socketPathFor(squatted)).rejects.toThrow("is not a folder");
 });
 
-test("strangers that say nothing, too much or nonsense are cut off, and others are served meanwhile", async () => {
+test("strangers that say too much or nonsense are cut off, and others are served meanwhile", async () => {
   const keysDir = join(await temporaryFolder(), "keys");
   const keyholder = await start(keysDir);
   const client = await connectWeb(keyholder);
@@ -461,11 +463,22 @@ test("a process started without credentials says so and ends", async () => {
   const flags = ["--keys", keysDir, "--socket", join(keysDir, "keyholder.sock")];
   expect(await run([], "")).toContain("needs --keys DIR and --socket PATH");
   expect(await run(flags, "")).toContain("standard input ended before the credentials");
+  expect(await run(flags, "x".repeat(9_000))).toContain("the line of credentials is too long");
   expect(await run(flags, "hunter2\n")).toBe('{"failed":"the line of credentials is not JSON"}\n');
   expect(await run(flags, '{"credentials":{"web":"aHVudGVyMg=="}}\n')).toContain(
     "credential for web is missing or short",
   );
   await expect(stat(keysDir)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("where the operator's credential cannot be written, the process does not stay behind", async () => {
+  const keysDir = join(await temporaryFolder(), "keys");
+  const path = join(keysDir, "operator.credential");
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await expect(start(keysDir)).rejects.toThrow();
+  await rmdir(path);
+  // It held the keys: another start would be refused.
+  await expect.poll(() => start(keysDir).then(() => "started", messageOf)).toBe("started");
 });
 
 test("an address in use by something that is not ours is left alone", async () => {

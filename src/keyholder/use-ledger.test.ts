@@ -139,6 +139,8 @@ test("a restart goes on where it was, with repeated ids told apart; a damaged fi
   const { ledger } = first.read("ours", known);
   await first.close();
   const second = await open();
+  // What a kill left unread is not forgotten before it is read, whoever says that it was.
+  second.settle([ada]);
   for (const id of [2, 2_000, 2_001]) second.note(ada, "open", id);
   expect(second.read("ours", known)).toMatchObject({ ledger, totals: { open: 4 }, callers: [{ served: { open: 4 } }] });
   second.settle([ada]);

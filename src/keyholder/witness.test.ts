@@ -210,6 +210,9 @@ test("merging two books keeps the higher floors, the longer timeline and an inte
   expect(merged.get("b")).toEqual(theirs);
   const settled = mergeBooks(new Map([["a", { ...ours, floors: floorsAt(5) }]]), new Map([["a", theirs]]));
   expect(settled.get("a")).toEqual({ floors: floorsAt(5), head: head(9), intent: null });
+  // Of two timelines of one length the one that was here stays.
+  const tied = mergeBooks(new Map([["a", ours]]), new Map([["a", { ...theirs, head: head(5, "other") }]]));
+  expect(tied.get("a")?.head).toEqual(head(5));
 });
 
 test("who follows another takes its timeline and what it announced, and never a lower floor", () => {
