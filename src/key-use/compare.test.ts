@@ -116,6 +116,20 @@ test("a credential without a name, with a name of its own, and with a name read 
   await announcer.close();
 }, 60_000);
 
+test("what a caller that has closed left of its range is nobody's: its secret passes for no more than it used", async () => {
+  const announcer = announceUse(needs, "web", databaseId);
+  const web = await connect(announcer);
+  await web.index("address", "ada@example.org");
+  await compare();
+  await web.close();
+  await announcer.close();
+  const thief = await connect({ secret: announcer.secret, database: databaseId, cover: () => undefined });
+  // The first number is the one that was used.
+  for (let n = 0; n < 3; n++) await thief.index("address", "after the end");
+  expect(await compare()).toMatchObject([{ added: 2 }]);
+  await thief.close();
+});
+
 test("a database under which an older one was put explains what was announced to the other, and nothing that comes later", async () => {
   const announcer = announceUse(needs, "web", databaseId);
   const web = await connect(announcer);

@@ -1,6 +1,6 @@
 import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { layGround } from "../app.ts";
 import { parseConfig } from "../config/config.ts";
 import { silentLog } from "../kernel/log.ts";
@@ -10,6 +10,7 @@ import { startKeyholder, type SupervisedKeyholder } from "../keyholder/supervise
 import { testKeyholder } from "../keyholder/test-keyholder.ts";
 import { populate } from "../../test/population.ts";
 import { keepKeys } from "./keep-keys.ts";
+import { compareKeys } from "./key-versions.ts";
 import { retireKey, rotateKeys } from "./rotate.ts";
 
 /** Keys that are not this database's, or not its newest: refused with a reason before anything is written. */
@@ -22,10 +23,13 @@ afterAll(async () => {
   await other.stop();
 });
 
-const groundWith = ({ socketPath, credentials }: Pick<SupervisedKeyholder, "socketPath" | "credentials">) =>
+const groundWith = (
+  { socketPath, credentials }: Pick<SupervisedKeyholder, "socketPath" | "credentials">,
+  database = connection,
+) =>
   layGround({
     config: parseConfig({ DATA_DIR: "/nowhere" }, "/nowhere"),
-    surroundings: { connection, keyholder: { socketPath, credentials } },
+    surroundings: { connection: database, keyholder: { socketPath, credentials } },
     log: silentLog,
   });
 
@@ -150,4 +154,27 @@ test("a version that appears stands in the timeline, whoever sees it first", asy
     `select kind from timeline_entry where kind in ('key rotated', 'key retired') order by id`,
   );
   expect(rows.map(({ kind }) => kind)).toEqual(["key rotated", "key retired"]);
+});
+
+test("a key that is retired between the two readings is no contradiction", async () => {
+  const db = await testDatabase();
+  const own = await testKeyholder();
+  onTestFinished(() => own.stop());
+  const ground = await groundWith(own, testConnection(String(db.pool.options.database)));
+  onTestFinished(() => ground.close());
+  const { keys } = ground.keyholders.keeper;
+  const needs = { ...ground, keys };
+  await rotateKeys(needs, ["index.throttle"]);
+  let asked = 0;
+  const retiredMeanwhile = {
+    states: async () => {
+      if (++asked === 1) {
+        expect(await retireKey(needs, "index.throttle")).toEqual({ kind: "closing", version: 1 });
+        await keys.retire("index.throttle", 1);
+      }
+      return keys.states();
+    },
+  };
+  await compareKeys({ ...needs, keys: retiredMeanwhile });
+  expect(asked).toBe(2);
 });

@@ -6,7 +6,7 @@ import { Secret } from "../kernel/secret.ts";
 import type { KeyPurpose } from "../keyholder/keyholder.ts";
 import { keyPurposes } from "../keyholder/keys.ts";
 import { browserCookie } from "../http/cookies.ts";
-import { openAccounts } from "../accounts/accounts.ts";
+import { addressPlace, openAccounts } from "../accounts/accounts.ts";
 import { listMailbox, openMailbox } from "../mail/mailbox.ts";
 import { markAddress, neverMailed, writeMark } from "../canaries/plant.ts";
 import { newGrants } from "../streaming/grants.ts";
@@ -321,8 +321,60 @@ test("a value that does not open stays as it is, is counted, and keeps its key",
   // Mended, it goes the way of the others.
   await db.run(`update account set data_key = $2 where id = $1`, [accountId, whole]);
   await keepKeys(needs);
-  expect((await dataKeyOf(accountId)).readUInt32BE(1)).toBe(await newestOf("wrap"));
+  const again = await dataKeyOf(accountId);
+  expect(again.readUInt32BE(1)).toBe(await newestOf("wrap"));
   expect(await retireKey(needs, "wrap")).toEqual({ kind: "closing", version: oldest });
+  // A row that names it once more keeps it, although it is on its way out.
+  await db.run(`update account set data_key = $2 where id = $1`, [accountId, damaged]);
+  const versions = async () =>
+    (await keys.states()).states.find(({ purpose }) => purpose === "wrap")?.versions.map(({ version }) => version);
+  await keepKeys(needs);
+  expect(await versions()).toContain(oldest);
+  await db.run(`update account set data_key = $2 where id = $1`, [accountId, again]);
+  await keepKeys(needs);
+  expect(await versions()).not.toContain(oldest);
+});
+
+test("a walk that goes on where it was cut off begins once more: what is written behind it is sealed again too", async () => {
+  const people = await populate(db, keyholders.web, { accounts: 3, prefix: "behind" });
+  const { accountId } = people[0]!;
+  const before = await recordOf(accountId);
+  await rotateKeys(needs, ["password"]);
+  const toVersion = await newestOf("password");
+  const column = rewrappedColumns.find(({ table }) => table === "password")!;
+  await rewrapColumn(needs, column, toVersion);
+  expect((await recordOf(accountId)).readUInt32BE(1)).toBe(toVersion);
+  await db.run(`update password set record = $2 where account_id = $1`, [accountId, before]);
+  expect(before.readUInt32BE(1)).toBe(toVersion - 1);
+  await keepKeys(needs);
+  expect((await recordOf(accountId)).readUInt32BE(1)).toBe(toVersion);
+  // Room for the next.
+  expect(await retireKey(needs, "password")).toMatchObject({ kind: "closing" });
+  await keepKeys(needs);
+});
+
+test("a letter in the queue that does not open stays as it is, and the others are sealed again", async () => {
+  const versionsOfLetters = async () =>
+    (await countVersions(db, clock.now(), (purpose) => purpose === "mailer"))
+      .filter(({ table }) => table === "jobs")
+      .map(({ version, rows }) => [version, rows]);
+  await db.run(`delete from graphile_worker._private_jobs`);
+  for (const name of ["one", "two", "three"])
+    await call("POST", "/api/renewals", { body: { address: `letter-${name}@example.org` } });
+  const [older] = await versionsOfLetters();
+  const total = older?.[1] ?? 0;
+  expect(total).toBeGreaterThan(1);
+  await db.run(
+    `update graphile_worker._private_jobs j
+        set payload = jsonb_set(payload::jsonb, '{sealed}', to_jsonb(overlay(payload->>'sealed' placing 'AAAA' from 60)))::json
+      where id = (select min(id) from graphile_worker._private_jobs)`,
+  );
+  await rotateKeys(needs, ["mailer"]);
+  await keepKeys(needs);
+  expect(await versionsOfLetters()).toEqual([
+    [older?.[0], 1],
+    [await newestOf("mailer"), total - 1],
+  ]);
 });
 
 test("a sealed value that was moved to another row is not sealed again there", async () => {
@@ -333,8 +385,23 @@ test("a sealed value that was moved to another row is not sealed again there", a
   expect(await keys.rewrap("password", [other!.accountId], [moved])).toEqual([null]);
 });
 
-test("a third index of an address is refused until the one before is retired", async () => {
+test("an address whose sealed text was changed to another is not given that one's index", async () => {
+  const [one, other] = await populate(db, keyholders.web, { accounts: 2, prefix: "indexed" });
+  const indexOf = async (accountId: AccountId): Promise<Buffer> =>
+    (await db.one<{ index: Buffer }>(`select blind_index as index from account_address where account_id = $1`, [
+      accountId,
+    ]))!.index;
+  const dataKey = await dataKeyOf(one!.accountId);
+  const sealed = await keyholders.web.seal(dataKey, addressPlace(one!.accountId), "thief@elsewhere.example");
+  await db.run(`update account_address set sealed = $2 where account_id = $1`, [one!.accountId, sealed]);
+  const before = await Promise.all([indexOf(one!.accountId), indexOf(other!.accountId)]);
   await rotateKeys(needs, ["index.address"]);
+  await keepKeys(needs);
+  expect(await indexOf(one!.accountId)).toEqual(before[0]);
+  expect(await indexOf(other!.accountId)).not.toEqual(before[1]);
+});
+
+test("a third index of an address is refused until the one before is retired", async () => {
   const refused = await rotateKeys(needs, ["index.address"]);
   expect(refused).toMatchObject({ kind: "refused", rotated: [] });
   expect((await db.one<{ now: EpochMs }>(`select count(*) as now from address`))?.now).toBeGreaterThan(0);
