@@ -32,13 +32,17 @@ import { prepareSession, sessionLifetimesMs, writeSession } from "../src/session
 import { forgetProgress, pretendProgress } from "../src/streaming/progress.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { newDecoy } from "../src/app.ts";
+import { remarkCanaries } from "../src/canaries/remark.ts";
+import { splitMacs } from "../src/keyholder/named-mac.ts";
+import { rotateKeys } from "../src/rotation/rotate.ts";
 import { copyOf, findIn } from "./copy-search.ts";
 import { testHashCost } from "./open-service.ts";
 import { eventually } from "./running-service.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
 
 /** P10: using a canary in any way rings, and the alarm says which copy leaked; and nothing tells a canary from anybody. */
-const service = await testService();
+const canaryToken = "what-the-mail-server-brings-with-it";
+const service = await testService({ settings: { CANARY_TOKEN: canaryToken } });
 const { ground, clock, web } = service;
 const { db, random, keyholders } = ground;
 const keyholder = keyholders.operator;
@@ -525,4 +529,56 @@ test("no copy tells a canary from anybody else: nothing in it leads from the mar
   ]).map((line) => line.split(":")[0] ?? "");
   expect(found.some((column) => column.startsWith("public.address."))).toBe(true);
   expect(found.filter((column) => column.startsWith("public.canary"))).toEqual([]);
+});
+
+test("a use that could not be compared while the database failed is compared as soon as it can be", async () => {
+  // What the tests before have noted.
+  await web.lookForCanaries();
+  await clear();
+  const [canary = ""] = await plantCanaries(needs, order("failed", "account"));
+  await ground.plainDb.run(`alter table canary rename to canary_away`);
+  try {
+    await trySignIn(canary);
+  } finally {
+    await ground.plainDb.run(`alter table canary_away rename to canary`);
+  }
+  expect(await rung()).toEqual([]);
+  await web.lookForCanaries();
+  expect(await rung()).toEqual(["failed sign-in 1"]);
+});
+
+test("a canary whose address does not open keeps its mark when the key of marks is changed, and rings by it", async () => {
+  await clear();
+  const [whole = "", damaged = ""] = await plantCanaries(needs, order("damaged", "address", 2));
+  const marksOf = async (address: string): Promise<readonly string[]> =>
+    splitMacs(await keyholder.index("canary", address)).map((mac) => mac.toString("hex"));
+  const stored = async (): Promise<readonly string[]> =>
+    (await db.many<{ mark: Buffer }>(`select mark from canary where place = 'damaged'`)).map(({ mark }) =>
+      mark.toString("hex"),
+    );
+  const [before] = await marksOf(damaged);
+  await db.run(`update canary set sealed_address = overlay(sealed_address placing '\\x0000' from 40) where mark = $1`, [
+    Buffer.from(before ?? "", "hex"),
+  ]);
+  await rotateKeys({ db, keys: keyholders.keeper.keys, clock, random }, ["index.canary"]);
+  await remarkCanaries({ db, keyholder: keyholders.mailer }, 2);
+  const [newest] = await marksOf(whole);
+  expect((await stored()).toSorted()).toEqual([before, newest].toSorted());
+  expect(await ringForMail(needs, { to: damaged })).toBe(true);
+  expect(await ringForMail(needs, { to: whole })).toBe(true);
+});
+
+test("mail for a canary is reported by who has the token, and by nobody else", async () => {
+  await clear();
+  const [canary = ""] = await plantCanaries(needs, order("reported", "relay"));
+  const report = async (headers?: Readonly<Record<string, string>>, to = canary) =>
+    (await service.call("POST", "/api/canary-mail", { body: { to }, ...(headers === undefined ? {} : { headers }) }))
+      .status;
+  for (const headers of [undefined, { "canary-token": "" }, { "canary-token": `${canaryToken}.` }])
+    expect(await report(headers)).toBe(404);
+  expect(await rung()).toEqual([]);
+  expect(await report({ "canary-token": canaryToken }, "nobody@traps.example")).toBe(204);
+  expect(await rung()).toEqual([]);
+  expect(await report({ "canary-token": canaryToken })).toBe(204);
+  expect(await rung()).toEqual(["reported mail 1"]);
 });

@@ -141,6 +141,8 @@ test("an alarm is told by mail to every operator and the named address, by a sig
   const mac = createHmac("sha256", hookSecret).update(signed).digest("base64");
   expect(headers["webhook-signature"]).toBe(`v1,${mac}`);
   expect(JSON.parse(body)).toMatchObject({ type: "alarm.raised", data: { kind: "canary", place: "backup-2026-11" } });
+  // Accounts and tries are among the facts: they stay in the house.
+  expect(JSON.parse(body)).not.toHaveProperty("data.facts");
 
   const shown = await service.call("GET", "/api/console", { cookies: asCookie(operator) });
   expect(shown.body["alarms"]).toMatchObject([{ title: "A canary was used", times: 1, acknowledgedAt: null }]);
@@ -284,6 +286,22 @@ test("one button opens the case that an alarm proposes, filled in; with a case i
   expect(
     (await service.call("POST", `/api/alarms/${second?.id}/acknowledge`, { cookies: asCookie(operator) })).status,
   ).toBe(200);
+});
+
+test("alarms that nobody has acknowledged are listed first, the newest of them first of all", async () => {
+  const abouts = ["older", "old", "newer"];
+  for (const about of abouts) {
+    clock.advance(1_000);
+    await ring(about);
+  }
+  const rows = await db.many<{ id: AlarmId; about: string }>(`select id, about from alarm where about = any($1)`, [
+    abouts,
+  ]);
+  const aboutOf = (id: string) => rows.find((row) => row.id === id)?.about;
+  const listed = async () => (await listAlarms(db)).map(({ id }) => aboutOf(id)).filter((about) => about !== undefined);
+  expect(await listed()).toEqual(["newer", "old", "older"]);
+  await acknowledgeAlarm(ground, rows.find(({ about }) => about === "newer")!.id, "host");
+  expect(await listed()).toEqual(["old", "older", "newer"]);
 });
 
 test("an alarm whose transaction fails has not rung", async () => {
