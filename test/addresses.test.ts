@@ -249,6 +249,37 @@ test("the address that is used first is listed first, and taking the choice back
   expect(rows.find(({ first }) => first)?.founding).toBe(true);
 });
 
+test("a new password is refused if it is made of any of the account's addresses", async () => {
+  const [ada, bob] = [await person(), await person()];
+  expect(await add(ada, "heronsonthemillweir@example.org")).toBe(200);
+  const change = async ({ session }: Person) => {
+    const body = { currentPassword: goodPassword, newPassword: "herons on the mill weir" };
+    const answer = await service.call("POST", "/api/password", { body, cookies: asCookie(session) });
+    return answer.body["fields"] ?? answer.status;
+  };
+  expect(await change(bob)).toBe(200);
+  expect(await change(ada)).toEqual([{ field: "body.newPassword", rule: "about-you" }]);
+});
+
+test("two choices that are taken back together end where the first began", async () => {
+  const ada = await person();
+  const [second, third] = [`second-${count()}@example.org`, `third-${count()}@example.org`];
+  for (const address of [second, third]) await add(ada, address);
+  // What was added just before would be taken back with the choices.
+  clock.advance(10 * minuteMs);
+  const session = await service.signIn(ada.address, goodPassword);
+  const who = { ...ada, session };
+  expect((await useFirst(who, await idOf(who, second))).status).toBe(200);
+  const undo = await undoIn(ada.address, "first address changed");
+  clock.advance(minuteMs);
+  expect((await useFirst(who, await idOf(who, third))).status).toBe(200);
+  expect(await press(undo)).toBe("/not-me/done");
+  const first = await ground.db.one(`select founding from account_address where account_id = $1 and used_first`, [
+    ada.accountId,
+  ]);
+  expect(first).toEqual({ founding: true });
+});
+
 test("an account has five addresses at most, and a code that is confirmed many times at one moment adds one", async () => {
   const ada = await person();
   for (let place = 2; place <= 5; place++) expect(await add(ada, `many-${count()}-${place}@example.org`)).toBe(200);
@@ -266,4 +297,25 @@ test("an account has five addresses at most, and a code that is confirmed many t
   const answers = await Promise.all(Array.from({ length: 4 }, confirm));
   expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 400, 400, 400]);
   expect(await listed({ session })).toHaveLength(5);
+});
+
+test("the sixth is refused at its code as well: there were four when it was asked for", async () => {
+  const ada = await person();
+  for (let place = 2; place <= 4; place++) expect(await add(ada, `more-${count()}-${place}@example.org`)).toBe(200);
+  const wanted = `more-${count()}-6@example.org`;
+  clock.advance(1_000);
+  expect((await claim(ada, wanted)).status).toBe(202);
+  const code = (await service.letters()).find(({ to }) => to === wanted)?.code;
+  const confirm = () =>
+    service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(ada.session) });
+  // A fifth, as a removed one is that is taken back meanwhile.
+  const [fifth] = await ground.plainDb.many<{ id: string }>(
+    `insert into account_address select (jsonb_populate_record(a, '{"id": "00000000-0000-7000-8000-000000000005"}')).*
+       from account_address a where account_id = $1 limit 1 returning id`,
+    [ada.accountId],
+  );
+  expect((await confirm()).body["code"]).toBe("code-refused");
+  expect(await listed(ada)).toHaveLength(5);
+  await ground.plainDb.run(`delete from account_address where account_id = $1 and id = $2`, [ada.accountId, fifth!.id]);
+  expect((await confirm()).status).toBe(200);
 });

@@ -247,6 +247,36 @@ test("a deletion is taken back from the page or from the letter, and the account
   expect(await signs(ada.address)).toBe(401);
 });
 
+test("asking again begins the week anew, unless it is the same asking, sent twice", async () => {
+  const ada = await person();
+  const first = (await ask(ada)).body["deleteAfter"];
+  clock.advance(minuteMs - 1);
+  expect((await ask(ada)).body["deleteAfter"]).toBe(first);
+  clock.advance(1);
+  const second = (await ask(ada)).body["deleteAfter"];
+  expect(second).toBe(new Date(clock.now() + 7 * dayMs).toISOString());
+  expect(second).not.toBe(first);
+  expect((await call(ada, "GET", "/api/account/deletion")).body["deleteAfter"]).toBe(second);
+  expect((await call(ada, "DELETE", "/api/account/deletion")).status).toBe(200);
+});
+
+test("an account that cannot be deleted keeps no other from it, and is deleted when it can be", async () => {
+  const [ada, bob] = [await person(), await person()];
+  for (const who of [ada, bob]) {
+    expect((await ask(who)).status).toBe(202);
+    clock.advance(1_000);
+  }
+  clock.advance(7 * dayMs);
+  const failing: typeof forgetProgress = async (tx, accountId) => {
+    if (accountId === ada.accountId) throw new Error("not now");
+    return forgetProgress(tx, accountId);
+  };
+  expect(await deleteDue({ ...deleteNeeds, forgetProgress: failing })).toBe(1);
+  expect([await exists(ada.accountId), await exists(bob.accountId)]).toEqual([true, false]);
+  expect(await deleteDue(deleteNeeds)).toBe(1);
+  expect(await exists(ada.accountId)).toBe(false);
+});
+
 test("a deletion that somebody else may have asked for is called off with everything else", async () => {
   const [ada, bob, eve] = [await person(), await person(), await person()];
   for (const who of [ada, bob, eve]) expect((await ask(who)).status).toBe(202);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { goodPassword, testService, type Answer } from "./service.ts";
+import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
 /** What counts tries: it cannot be got around by one network, and nobody can use it up for somebody else. */
 const service = await testService();
@@ -92,4 +92,41 @@ test("asking for a renewal costs the same whether or not anybody has the address
     };
   };
   expect(await cost("nobody-at-all@example.org")).toEqual(await cost("ed@example.org"));
+});
+
+const noId = "00000000-0000-7000-8000-000000000000";
+/** What one account may ask for again and again, and how often. */
+const perAccount: Readonly<
+  Record<
+    string,
+    { readonly method: "POST" | "DELETE"; readonly path: string; readonly limit: number; readonly body?: object }
+  >
+> = {
+  "a change of the password": {
+    method: "POST",
+    path: "/api/password",
+    limit: 20,
+    body: { currentPassword: "a wrong guess of it", newPassword: "eleven owls above the orchard" },
+  },
+  "a change of the second factor": { method: "POST", path: "/api/account/totp/remove", limit: 20, body: {} },
+  "a passkey": { method: "POST", path: "/api/account/passkeys/options", limit: 30, body: {} },
+  "an address": { method: "POST", path: "/api/account/addresses", limit: 10, body: { address: "more@example.org" } },
+  "a change of the addresses": { method: "DELETE", path: `/api/account/addresses/${noId}`, limit: 20 },
+  "the account's deletion": { method: "POST", path: "/api/account/deletion", limit: 6, body: { confirmation: "x" } },
+};
+let asking = 0;
+test.each(Object.entries(perAccount))("one account asks for %s so often and no more", async (_what, one) => {
+  const { method, path, limit, body } = one;
+  const somebody = async () => {
+    const address = `asking-${++asking}@example.org`;
+    await service.account(address, goodPassword);
+    const cookies = asCookie(await service.signIn(address, goodPassword));
+    return async () => (await service.call(method, path, { cookies, ...(body === undefined ? {} : { body }) })).status;
+  };
+  const [ask, other] = [await somebody(), await somebody()];
+  const answers: number[] = [];
+  for (let times = 0; times < limit; times++) answers.push(await ask());
+  expect(answers).not.toContain(429);
+  expect(await ask()).toBe(429);
+  expect(await other()).toBe(answers[0]);
 });

@@ -9,8 +9,8 @@ import { signOutOthers } from "../src/sessions/devices.ts";
 import { readTimeline } from "../src/timeline/read.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { authenticator } from "./authenticator.ts";
-import { asCookie, goodPassword, testService } from "./service.ts";
-import { setUpTotp } from "./totp-app.ts";
+import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
+import { authenticatorOf, setUpTotp } from "./totp-app.ts";
 import { pausing } from "./pausable-db.ts";
 
 /**
@@ -226,6 +226,115 @@ test.each(Object.entries(endedByCode))(
     const { plainDb, clock } = ground;
     const repair = () => plainDb.transaction((tx) => raiseFloors(tx, revivable, clock.now()));
     expect(await overtaken(second, repair)).toEqual([expect.toSatisfy((status: number) => status >= 400), false]);
+  },
+);
+
+/** Each prepares what somebody asks for in a session. @returns whose it is, the asking, and whether it has had its effect. */
+interface Asking {
+  readonly accountId: AccountId;
+  readonly ask: () => Promise<Answer>;
+  readonly isDone: () => Promise<boolean>;
+}
+const holds = async (sql: string, ...parameters: string[]): Promise<boolean> =>
+  (await ground.plainDb.one(sql, parameters)) !== undefined;
+const beginApp = (session: string) =>
+  service.call("POST", "/api/account/totp", { body: {}, cookies: asCookie(session) });
+const askedInSession: Readonly<Record<string, () => Promise<Asking>>> = {
+  "keeping a passkey": async () => {
+    const { accountId, session } = await person();
+    const cookies = asCookie(session);
+    const asked = await service.call("POST", "/api/account/passkeys/options", { body: {}, cookies });
+    const answer = authenticator(ground.config.publicOrigin).create(asked.body["options"] as Record<string, unknown>);
+    const bound = { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" };
+    await service.call("POST", "/api/account/passkeys", { body: { answer, name: "A telephone" }, cookies: bound });
+    const [passkey] = await ground.plainDb.many<{ id: string }>(
+      `update passkey set doubted_at = added_at where account_id = $1 returning id`,
+      [accountId],
+    );
+    return {
+      accountId,
+      ask: () => service.call("POST", `/api/account/passkeys/${passkey?.id}/keep`, { cookies }),
+      isDone: () => holds(`select 1 as it from passkey where account_id = $1 and doubted_at is null`, accountId),
+    };
+  },
+  "keeping an address": async () => {
+    const { accountId, session } = await person();
+    const [address] = await ground.plainDb.many<{ id: string }>(
+      `update account_address set doubted_at = confirmed_at where account_id = $1 returning id`,
+      [accountId],
+    );
+    return {
+      accountId,
+      ask: () => service.call("POST", `/api/account/addresses/${address?.id}/keep`, { cookies: asCookie(session) }),
+      isDone: () =>
+        holds(`select 1 as it from account_address where account_id = $1 and doubted_at is null`, accountId),
+    };
+  },
+  "beginning to set an app up": async () => {
+    const { accountId, session } = await person();
+    return {
+      accountId,
+      ask: () => beginApp(session),
+      isDone: () => holds(`select 1 as it from totp where account_id = $1`, accountId),
+    };
+  },
+  "adding an app": async () => {
+    const { accountId, session } = await person();
+    const app = authenticatorOf(service, String((await beginApp(session)).body["key"]));
+    return {
+      accountId,
+      ask: () =>
+        service.call("POST", "/api/account/totp/confirm", { body: { code: app.code() }, cookies: asCookie(session) }),
+      isDone: () => holds(`select 1 as it from totp where account_id = $1 and proved_at is not null`, accountId),
+    };
+  },
+  "approving a television": async () => {
+    const { accountId, session } = await person();
+    const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });
+    const body = { userCode: asked.body["user_code"], decision: "approve" };
+    return {
+      accountId,
+      ask: () => service.call("POST", "/api/links/decide", { body, cookies: asCookie(session) }),
+      isDone: () => holds(`select 1 as it from link where account_id = $1 and state = 'approved'`, accountId),
+    };
+  },
+  "taking the account's deletion back": async () => {
+    const { accountId, address, session } = await person();
+    const cookies = asCookie(session);
+    const planned = await service.call("POST", "/api/account/deletion", { body: { confirmation: address }, cookies });
+    expect(planned.status, planned.text).toBe(202);
+    return {
+      accountId,
+      ask: () => service.call("DELETE", "/api/account/deletion", { cookies }),
+      isDone: () => holds(`select 1 as it from account where id = $1 and delete_after is null`, accountId),
+    };
+  },
+  "naming an operator": async () => {
+    const { address, accountId: named } = await person();
+    const cookies = asCookie(await service.operator());
+    const { body } = await service.call("GET", "/api/session", { cookies });
+    return {
+      accountId: String(body["accountId"]) as AccountId,
+      ask: () => service.call("POST", "/api/operators", { body: { address }, cookies }),
+      isDone: () => holds(`select 1 as it from account where id = $1 and role = 'operator'`, named),
+    };
+  },
+};
+
+test.each(Object.entries(askedInSession))(
+  "%s is done in a session, and not in one that its owner has signed out of meanwhile",
+  async (_what, prepare) => {
+    const [twin, late] = [await prepare(), await prepare()];
+    expect(await twin.isDone()).toBe(false);
+    const done = await twin.ask();
+    expect(done.status, done.text).toBeLessThan(300);
+    expect(await twin.isDone()).toBe(true);
+    const answer = await overtaken(late.ask, () =>
+      ground.plainDb.run(`update account set generation = generation + 1 where id = $1`, [late.accountId]),
+    );
+    expect(answer.status, answer.text).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect(await late.isDone()).toBe(false);
   },
 );
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import { codeAlphabet } from "../src/kernel/random.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
@@ -230,6 +230,27 @@ describe("signing in", () => {
     const fresh = await beginSignIn(service, address);
     expect((await completeSignIn(service, fresh, app.code())).status).toBe(201);
     expect(await failures(accountId)).toBe(0);
+  });
+
+  test("a right code that came with a password which is refused counts as no wrong one", async () => {
+    const { address, accountId, app } = await personWithTotp();
+    await ground.plainDb.run(
+      `insert into refused_password (account_id, salt, parameters, record, replaced_at)
+       select account_id, salt, parameters, record, set_at from password where account_id = $1`,
+      [accountId],
+    );
+    const asked = await call("POST", "/api/renewals", { body: { address } });
+    const mailed = (await service.letters()).find(
+      ({ to, letter }) => to === address && letter === "renewal code",
+    )?.code;
+    const renew = (password: string) =>
+      call("POST", "/api/renewals/complete", {
+        body: { code: mailed, password, secondFactor: app.code() },
+        cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "" },
+      });
+    expect((await renew(goodPassword)).body["code"]).toBe("password-is-old");
+    expect(await failures(accountId)).toBe(0);
+    expect((await renew("eleven owls above the orchard")).status).toBe(200);
   });
 
   test("wrong codes slow guessing down, up to an hour, and a recovery code works all the while", async () => {

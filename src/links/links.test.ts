@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { systemRandom } from "../kernel/random.ts";
+import { signInLog } from "../http/sign-in-log.ts";
+import { sessionLifetimesMs } from "../sessions/open-session.ts";
+import { asCookie, goodPassword, testService } from "../../test/service.ts";
+import { askLink } from "./links.ts";
+
+/** What whoever types a link's short code is shown, and that it is one link's. */
+const service = await testService();
+const { ground, web } = service;
+await service.account("ada@example.org", goodPassword);
+const cookies = asCookie(await service.signIn("ada@example.org", goodPassword));
+
+const ask = async (clientId: string): Promise<unknown> =>
+  (await service.call("POST", "/oauth/device_authorization", { body: { client_id: clientId } })).body["user_code"];
+const lookUp = (userCode: unknown) => service.call("POST", "/api/links/lookup", { body: { userCode }, cookies });
+
+test.each([
+  ["houselights-tv", "tv"],
+  ["Attic TV", "tv"],
+  ["Backup tool", "tool"],
+  ["footstool", "app"],
+  ["houselights-telephone", "app"],
+])("what calls itself %s is shown as: %s", async (clientId, shown) => {
+  expect((await lookUp(await ask(clientId))).body["class"]).toBe(shown);
+});
+
+test("one from before a containment is shown to nobody", async () => {
+  const userCode = await ask("houselights-tv");
+  expect((await lookUp(userCode)).status).toBe(200);
+  await ground.plainDb.run(`update floor set epoch = (select max(epoch) + 1 from floor) where kind = 'link'`);
+  expect((await lookUp(userCode)).body["code"]).toBe("link-refused");
+});
+
+test("a short code that another device has is drawn again, and not for ever", async () => {
+  const letters: number[] = [];
+  const needs = {
+    db: ground.db,
+    keyholder: ground.keyholders.web,
+    clock: ground.clock,
+    random: { ...systemRandom, below: () => letters.shift() ?? 0 },
+    lifetimesMs: sessionLifetimesMs(30, 180),
+    waiting: web.waitingLinks,
+    logSignIn: signInLog(ground),
+  };
+  const asking = () => askLink(needs, { class: "tv", label: "Attic", network: "192.0.2.7" });
+  expect((await asking()).userCode.revealText()).toBe("BBBBBBBB");
+  letters.push(...Array<number>(8).fill(0), ...Array<number>(8).fill(1));
+  expect((await asking()).userCode.revealText()).toBe("CCCCCCCC");
+  await expect(asking()).rejects.toThrow();
+});
