@@ -563,7 +563,7 @@ test("a canary whose address does not open keeps its mark when the key of marks 
   await rotateKeys({ db, keys: keyholders.keeper.keys, clock, random }, ["index.canary"]);
   await remarkCanaries({ db, keyholder: keyholders.mailer }, 2);
   const [newest] = await marksOf(whole);
-  expect((await stored()).toSorted()).toEqual([before, newest].toSorted());
+  expect(new Set(await stored())).toEqual(new Set([before, newest]));
   expect(await ringForMail(needs, { to: damaged })).toBe(true);
   expect(await ringForMail(needs, { to: whole })).toBe(true);
 });
