@@ -117,6 +117,20 @@ test("sealing under a data key of another account is a Fault", async () => {
   ]);
 });
 
+test("an index is made under each key that is looked up by: the newest first, and none that is on its way out", async () => {
+  const own = await testKeyholder();
+  onTestFinished(() => own.stop());
+  const [client, { keys }] = [await own.connect("web"), await own.connect("keeper")];
+  const index = () => client.index("address", "ada@example.org");
+  const first = await index();
+  await keys.rotate("index.address", 1);
+  const both = await index();
+  // The first version has no name before it.
+  expect([both.length, both.subarray(-first.length)]).toEqual([36 + 32, first]);
+  await keys.close("index.address", 1);
+  expect(await index()).toEqual(both.subarray(0, 36));
+});
+
 test("a data key that a retired key wrapped opens nothing, however lately it did", async () => {
   const own = await testKeyholder();
   onTestFinished(() => own.stop());

@@ -28,6 +28,9 @@ test("each value of a batch is sealed again under a nonce of its own, and opens 
     const opened = openBytes(versionOf(keys, "mailer"), "mailer", [contexts[n] ?? ""], value);
     expect(Buffer.from(opened ?? []).toString()).toBe(`of ${contexts[n] ?? ""}`);
   }
+  // Sealed under the newest key already, each comes back as it is.
+  const packed = packBytes(again ?? []);
+  expect(rewrapped({ random: systemRandom, keys, exact: [] }, "mailer", contexts, packed)).toEqual(packed);
 });
 
 test("bytes that are no batch are taken for none, wherever they are cut off", () => {
