@@ -113,6 +113,29 @@ describe("an address added to an account", () => {
     await closeCase();
   });
 
+  test("and was removed before one account is contained is doubted too, and comes back with the doubt", async () => {
+    const ada = await person();
+    clock.advance(hourMs);
+    await addAddress(ada.session, "ada.removed@example.org");
+    await service.call("POST", "/api/session/proof", {
+      body: { password: goodPassword },
+      cookies: asCookie(ada.session),
+    });
+    const account = await service.call("GET", "/api/account", { cookies: asCookie(ada.session) });
+    const added = (account.body["addresses"] as { id: string; address: string }[]).find(
+      ({ address }) => address === "ada.removed@example.org",
+    );
+    const path = `/api/account/addresses/${added?.id}`;
+    expect((await service.call("DELETE", path, { cookies: asCookie(ada.session) })).status).toBe(200);
+    const doubted = async (): Promise<number> =>
+      (await ground.plainDb.many(`select 1 from removed_address where id = $1 and doubted_at is not null`, [added!.id]))
+        .length;
+    expect(await doubted()).toBe(0);
+    await containAccount(containNeeds(), ada.accountId, { reason: "test", operator: "test" });
+    expect(await doubted()).toBe(1);
+    await closeCase();
+  });
+
   test("is not added by a session from before a containment that spared it; by one from after it, it is", async () => {
     const ada = await person();
     await addAddress(ada.session, "ada.first@example.org");

@@ -249,6 +249,36 @@ test("the address that is used first is listed first, and taking the choice back
   expect(rows.find(({ first }) => first)?.founding).toBe(true);
 });
 
+test("a choice of an address that the account does not have is not found, and leaves the first as it is", async () => {
+  const [ada, bob] = [await person(), await person()];
+  const second = `second-${count()}@example.org`;
+  expect(await add(ada, second)).toBe(200);
+  const chosen = await idOf(ada, second);
+  expect((await useFirst(ada, chosen)).status).toBe(200);
+  expect((await useFirst(ada, await idOf(bob, bob.address))).status).toBe(404);
+  const first = await ground.db.many(`select id from account_address where account_id = $1 and used_first`, [
+    ada.accountId,
+  ]);
+  expect(first).toEqual([{ id: chosen }]);
+});
+
+test("a code for an address is good for a day and no longer", async () => {
+  const [ada, bob] = [await person(), await person()];
+  const codeOf = async (who: Person): Promise<unknown> => {
+    const wanted = `second-of-${who.address}`;
+    expect((await claim(who, wanted)).status).toBe(202);
+    return (await service.letters()).find(({ to }) => to === wanted)?.code;
+  };
+  const confirm = async ({ session }: Person, code: unknown): Promise<number> =>
+    (await service.call("POST", "/api/account/addresses/confirm", { body: { code }, cookies: asCookie(session) }))
+      .status;
+  const [adas, bobs] = [await codeOf(ada), await codeOf(bob)];
+  clock.advance(24 * 60 * minuteMs - 1);
+  expect(await confirm(ada, adas)).toBe(200);
+  clock.advance(1);
+  expect(await confirm(bob, bobs)).toBe(400);
+});
+
 test("a new password is refused if it is made of any of the account's addresses", async () => {
   const [ada, bob] = [await person(), await person()];
   expect(await add(ada, "heronsonthemillweir@example.org")).toBe(200);

@@ -288,6 +288,17 @@ const askedInSession: Readonly<Record<string, () => Promise<Asking>>> = {
       isDone: () => holds(`select 1 as it from totp where account_id = $1 and proved_at is not null`, accountId),
     };
   },
+  "keeping an app": async () => {
+    const { accountId, session } = await person();
+    const { app } = await setUpTotp(service, session);
+    await ground.plainDb.run(`update totp set doubted_at = added_at where account_id = $1`, [accountId]);
+    return {
+      accountId,
+      ask: () =>
+        service.call("POST", "/api/account/totp/keep", { body: { code: app.code() }, cookies: asCookie(session) }),
+      isDone: () => holds(`select 1 as it from totp where account_id = $1 and doubted_at is null`, accountId),
+    };
+  },
   "approving a television": async () => {
     const { accountId, session } = await person();
     const asked = await service.call("POST", "/oauth/device_authorization", { body: { client_id: "houselights-tv" } });

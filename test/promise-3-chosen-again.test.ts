@@ -89,6 +89,7 @@ test('P3: nor is one that its owner has refused by "it was not me"', async () =>
     (await service.letters()).find(({ to, undo: token }) => to === ada.address && token !== undefined) ?? {};
   expect((await service.call("POST", "/not-me", { body: { token: undo ?? "" } })).status).toBe(303);
   expect(outcome(await renew(ada.address, second))).toEqual([200, "renewed"]);
+  await cleanUp(db, clock.now(), new AbortController().signal);
   expect(outcome(await change(ada.address, second, first))).toEqual(isOld);
   expect(outcome(await change(ada.address, second, third))).toEqual([200, "password-changed"]);
 });

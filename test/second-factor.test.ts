@@ -232,6 +232,21 @@ describe("signing in", () => {
     expect(await failures(accountId)).toBe(0);
   });
 
+  test("a step whose password was changed meanwhile opens nothing, and that of the new one does", async () => {
+    const { address, session, app } = await personWithTotp();
+    const old = await beginSignIn(service, address);
+    clock.advance(1_000);
+    const newPassword = "eleven owls above the orchard";
+    const changed = await call("POST", "/api/password", {
+      body: { currentPassword: goodPassword, newPassword, signOutDevices: false },
+      cookies: asCookie(session),
+    });
+    expect(changed.status, changed.text).toBe(200);
+    expect((await completeSignIn(service, old, app.code())).status).not.toBe(201);
+    const step = await beginSignIn(service, address, newPassword);
+    expect((await completeSignIn(service, step, app.code())).status).toBe(201);
+  });
+
   test("a right code that came with a password which is refused counts as no wrong one", async () => {
     const { address, accountId, app } = await personWithTotp();
     await ground.plainDb.run(

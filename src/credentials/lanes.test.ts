@@ -27,6 +27,17 @@ test("a flood of sign-ins takes nothing from renewals that come, and a lane that
   expect(counts["sign-in"]).toBe(30);
 });
 
+test("a lane that is empty after each of its turns gets no more of them than its weight", () => {
+  const queues = laneQueues<string>();
+  for (let i = 0; i < 200; i++) queues.push("operator", "waits");
+  let signUps = 0;
+  for (let turn = 0; turn < 34; turn++) {
+    if (queues.waiting("sign-up") === 0) queues.push("sign-up", "one at a time");
+    if (queues.shift()?.lane === "sign-up") signUps++;
+  }
+  expect(signUps).toBe(2);
+});
+
 test("how many are served first is what is then served first", () => {
   const queues = laneQueues<string>();
   for (const lane of lanes) for (let i = 0; i < 40; i++) queues.push(lane, lane);

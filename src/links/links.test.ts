@@ -25,6 +25,19 @@ test.each([
   expect((await lookUp(await ask(clientId))).body["class"]).toBe(shown);
 });
 
+test("what is approved as an app is one: its session is no television's", async () => {
+  const body = { client_id: "houselights-telephone" };
+  const asked = await service.call("POST", "/oauth/device_authorization", { body });
+  const decision = { userCode: asked.body["user_code"], decision: "approve" };
+  expect((await service.call("POST", "/api/links/decide", { body: decision, cookies })).status).toBe(200);
+  const grant = "urn:ietf:params:oauth:grant-type:device_code";
+  const claimed = await service.call("POST", "/oauth/token", {
+    body: { ...body, grant_type: grant, device_code: asked.body["device_code"] },
+  });
+  const session = await service.call("GET", "/api/session", { bearer: String(claimed.body["access_token"]) });
+  expect(session.body["class"]).toBe("app");
+});
+
 test("one from before a containment is shown to nobody", async () => {
   const userCode = await ask("houselights-tv");
   expect((await lookUp(userCode)).status).toBe(200);
