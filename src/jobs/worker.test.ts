@@ -215,6 +215,63 @@ test("stopping tells a running job, waits for it, and leaves the rest for the ne
   await expect.poll(() => countJobs(db)).toEqual([{ task: "campaign", waiting: 1, givenUp: 0 }]);
 });
 
+test("a job that does not return when its worker stops is given back to the queue, and the worker ends", async () => {
+  let finish = (): void => {};
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  let isRunning = false;
+  const task = defineTask("campaign", async () => {
+    isRunning = true;
+    await held;
+  });
+  await enqueue(db, "campaign", { incidentId: id });
+  const worker = await work([task], 50);
+  await until(() => isRunning);
+  await worker.stop();
+  const job = () => db.one(`select locked_by as "lockedBy", attempts from graphile_worker._private_jobs`);
+  await expect.poll(job).toEqual({ lockedBy: null, attempts: 1 });
+  finish();
+});
+
+test("what has its fixed times is put down for them, in the lane that does it", async () => {
+  const schedule = [
+    { task: "clean-up", match: "17 * * * *" },
+    { task: "keep-keys", match: "*/5 * * * *" },
+  ] as const;
+  const concurrency = { letters: 1, work: 1 };
+  const tasks = [defineTask("clean-up", async () => undefined), defineTask("keep-keys", async () => undefined)];
+  workers.push(await startWorker({ db, tasks, log: silentLog, concurrency, schedule }));
+  const known = () => db.many(`select identifier from graphile_worker._private_known_crontabs order by identifier`);
+  await expect.poll(known).toEqual([{ identifier: "clean-up 17 * * * *" }, { identifier: "keep-keys */5 * * * *" }]);
+});
+
+test("a worker whose announcing connection is lost announces itself anew: its jobs are not taken for those of a dead one", async () => {
+  let finish = (): void => {};
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  let isRunning = false;
+  const task = defineTask("campaign", async () => {
+    isRunning = true;
+    await held;
+  });
+  await enqueue(db, "campaign", { incidentId: id });
+  workers.push(
+    await startWorker({ db, tasks: [task], log: silentLog, concurrency: { letters: 1, work: 1 }, sweepMs: 50 }),
+  );
+  await until(() => isRunning);
+  const announcing = async (): Promise<number[]> =>
+    (
+      await db.many<{ pid: number }>(
+        `select distinct pid from pg_locks where locktype = 'advisory' and granted and objsubid = 2
+            and database = (select oid from pg_database where datname = current_database())`,
+      )
+    ).map(({ pid }) => pid);
+  const before = await announcing();
+  expect(before).toHaveLength(1);
+  await db.one(`select pg_terminate_backend($1, 5000)`, [before[0] ?? 0]);
+  await until(async () => (await announcing()).some((pid) => !before.includes(pid)));
+  expect(await unlockDeadWorkers(db, -1)).toBe(0);
+  finish();
+});
+
 test("what nobody waits for runs while every place is taken, and takes none itself", async () => {
   const seen: string[] = [];
   let finish = (): void => {};
@@ -327,8 +384,10 @@ test("a job that a living worker locked and never got, since its connection brok
 test("a key keeps one waiting job, and a later instant holds it back", async () => {
   let runs = 0;
   const later = plus(systemClock.now(), 3_600_000);
-  await enqueue(db, "clean-up", {}, { key: "one", runAt: later });
-  await enqueue(db, "clean-up", {}, { key: "one", runAt: later });
+  // Before all others, if it were its time.
+  const first = { key: "one", runAt: later, priority: -100 };
+  await enqueue(db, "clean-up", {}, first);
+  await enqueue(db, "clean-up", {}, first);
   expect(await countJobs(db)).toEqual([{ task: "clean-up", waiting: 1, givenUp: 0 }]);
   await enqueue(db, "keep-keys", {});
   let kept = false;

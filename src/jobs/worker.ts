@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { Logger, parseCronItems, run } from "graphile-worker";
 import type { Runner, TaskList, WorkerEvents } from "graphile-worker";
-import { sleep } from "../kernel/clock.ts";
+import { minuteMs, sleep } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { recurring } from "../kernel/recurring.ts";
@@ -25,7 +25,10 @@ export interface WorkerOptions {
   /** Jobs at once, for each lane: letters, and what somebody waits for. What nobody waits for is done one after the other. */
   readonly concurrency: { readonly letters: number; readonly work: number };
   readonly schedule?: readonly ScheduledTask[];
-  /** How long a job may take to return after `stop` before it is handed back for another worker; 10 s by default. */
+  /**
+   * How long a job may take to return after `stop` before it is handed back for another worker. A minute by default: a walk waits for
+   * the answers to letters that are on their way, or they are counted as possibly sent twice.
+   */
   readonly stopWithinMs?: number;
   /** How often jobs are looked for that were left behind; every 15 s by default. */
   readonly sweepMs?: number;
@@ -46,7 +49,7 @@ export interface Worker {
  * pool besides those of the jobs.
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { db, tasks, log, concurrency, schedule = [], stopWithinMs = 10_000 } = options;
+  const { db, tasks, log, concurrency, schedule = [], stopWithinMs = minuteMs } = options;
   const placesOf: Readonly<Record<Lane, number>> = { ...concurrency, idle: 1 };
   const stopping = new AbortController();
   const liveness = await keepAlive(db, log, options.sweepMs);
@@ -170,14 +173,31 @@ function taskOf(name: TaskName, work: TaskDefinition["run"], log: Log, signal: A
     const jobId = String(helpers.job.id);
     // Taken in the moment of stopping: it goes back to the queue unbegun, and counts as a try.
     if (signal.aborted) throw new Error("the worker is stopping");
-    await work(withoutSchedule(payload), {
+    const done = work(withoutSchedule(payload), {
       log: log.child({ task: name, jobId }),
       signal,
       attempt: helpers.job.attempts,
       maxAttempts: helpers.job.max_attempts,
       jobId,
     });
+    await unlessLate(done, helpers.abortSignal);
   };
+}
+
+/**
+ * What a job's work comes to; a failure as soon as `late` aborts, so that the job goes back to the queue though its work has not
+ * returned. graphile-worker waits for such work as long as it takes, and says by this signal alone that its time is over.
+ */
+async function unlessLate(work: Promise<void>, late: AbortSignal): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveBack = (): void => reject(new Error("it did not return when the worker stopped"));
+  late.addEventListener("abort", giveBack, { once: true });
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    // The signal lives as long as the lane: what stayed on it would pile up.
+    late.removeEventListener("abort", giveBack);
+  }
 }
 
 /** The scheduler adds when it was due, which no payload schema knows. */
