@@ -8,7 +8,10 @@ import { systemRandom } from "../src/kernel/random.ts";
 export const roomServer = (
   check: Check,
   more: { readonly clock?: Clock } & Partial<
-    Pick<Parameters<typeof newServer>[0], "publicOrigin" | "pageFrame" | "trustProxy" | "connections" | "tls">
+    Pick<
+      Parameters<typeof newServer>[0],
+      "publicOrigin" | "pageFrame" | "trustProxy" | "connections" | "tls" | "log" | "finished"
+    >
   > = {},
 ): App =>
   newServer({

@@ -7,7 +7,8 @@ import { connect as connectTls } from "node:tls";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { newAuthority } from "../../test/authority.ts";
 import { roomServer } from "../../test/room-server.ts";
-import { sleep } from "../kernel/clock.ts";
+import { manualClock, minuteMs, sleep } from "../kernel/clock.ts";
+import { newLog } from "../kernel/log.ts";
 import {
   connectionsWithin,
   mostConnections,
@@ -19,8 +20,16 @@ import {
 
 const health = "GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
+/** A log, and what stands in it of connections that were closed. */
+function dropLog() {
+  const lines: Record<string, unknown>[] = [];
+  const log = newLog("web", "info", { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
+  return { log, said: () => lines.map(({ most, dropped, msg }) => [String(msg).split(";")[0], most, dropped]) };
+}
+
 test("a connection beyond the limit is closed, those that are there are served, and there is room when one leaves", async () => {
-  const app = roomServer(() => Promise.resolve(null), { connections: 2 });
+  const { log, said } = dropLog();
+  const app = roomServer(() => Promise.resolve(null), { connections: 2, clock: manualClock(0), log });
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const open = async (): Promise<Socket> => {
@@ -46,6 +55,8 @@ test("a connection beyond the limit is closed, those that are there are served, 
     answer = await asks(await open());
   }
   expect(answer).toBe("HTTP/1.1 404 Not Found");
+  // However many more were closed in that minute.
+  expect(said()).toEqual([["there are as many connections as this process takes", 2, 1]]);
   one.destroy();
   await app.close();
 });
@@ -66,8 +77,8 @@ describe("of one network", () => {
   const connections = 20;
 
   /** A server that hears from each connection whence it comes: the sockets are real, and only what they say of that is not. */
-  async function elsewhere(trustProxy: TrustProxy = false, tls: Parameters<typeof roomServer>[1] = {}) {
-    const app = roomServer(() => Promise.resolve(null), { connections, trustProxy, ...tls });
+  async function elsewhere(trustProxy: TrustProxy = false, more: Parameters<typeof roomServer>[1] = {}) {
+    const app = roomServer(() => Promise.resolve(null), { connections, trustProxy, ...more });
     await app.ready();
     let from = "";
     const door = createServer((socket) => {
@@ -86,7 +97,7 @@ describe("of one network", () => {
       from = address;
       const { port } = door.address() as AddressInfo;
       const socket =
-        "tls" in tls ? connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false }) : connect(port, "127.0.0.1");
+        "tls" in more ? connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false }) : connect(port, "127.0.0.1");
       open.push(socket.on("error", () => undefined));
       socket.write(health);
       const [answer] = await Promise.race([once(socket, "data"), once(socket, "close").then(() => [""])]).catch(() => [
@@ -154,5 +165,34 @@ describe("of one network", () => {
     await expect.poll(async () => (await come("203.0.113.7")).isServed, { timeout: 20_000 }).toBe(true);
     two.socket.write(health);
     expect(String((await once(two.socket, "data"))[0])).toContain("404");
+  });
+
+  test("a network that is turned away since its /48 has its share uses up no place of its own by that", async () => {
+    const come = await elsewhere();
+    const others: Socket[] = [];
+    for (const address of fromSite(5)) {
+      const { isServed, socket } = await come(address);
+      if (isServed) others.push(socket);
+    }
+    expect(others).toHaveLength(5);
+    const late = "2001:db8:1:9::1";
+    for (let tries = 0; tries < 3; tries++) expect((await come(late)).isServed).toBe(false);
+    for (const socket of others) socket.destroy();
+    await expect.poll(async () => (await come(late)).isServed).toBe(true);
+    expect((await come(late)).isServed).toBe(true);
+  });
+
+  test("it is said once a minute that connections of a network are closed, and how many were", async () => {
+    const { log, said } = dropLog();
+    const clock = manualClock(0);
+    const come = await elsewhere(false, { clock, log });
+    const comeOften = async (times: number): Promise<void> => {
+      for (let n = 0; n < times; n++) await come("203.0.113.7");
+    };
+    await comeOften(2 + 3);
+    expect(said()).toEqual([["one network has as many connections as it may have", 2, 1]]);
+    clock.advance(minuteMs);
+    await comeOften(1);
+    expect(said().slice(1)).toEqual([["one network has as many connections as it may have", 2, 3]]);
   });
 });

@@ -58,7 +58,7 @@ test("behind a proxy on this machine that says nothing of whom it asks for, metr
   expect([await ask(token), await ask(token.slice(1)), await ask()]).toEqual([200, 404, 404]);
 });
 
-test("a node whose clock is more than two seconds from the database's is not ready", async () => {
+test("a node whose clock is more than two seconds from the database's is not ready, nor one whose keyholder does not answer", async () => {
   const service = await testService();
   const { clock } = service;
   const ready = async () => (await service.call("GET", "/readyz")).status;
@@ -72,5 +72,15 @@ test("a node whose clock is more than two seconds from the database's is not rea
   await expect.poll(() => agree(1_000)).toBe(200);
   // It stands while the database's goes on, so that it is less than this ahead.
   await expect.poll(() => agree(3_500)).toBe(503);
+  await expect.poll(() => agree(0)).toBe(200);
+  const keyholder = service.keyholder.pid();
+  process.kill(keyholder, "SIGSTOP");
+  try {
+    const answer = await service.call("GET", "/readyz");
+    expect([answer.status, answer.body]).toMatchObject([503, { code: "busy", detail: "KEYHOLDER_UNAVAILABLE" }]);
+    expect(answer.headers["retry-after"]).toBe("1");
+  } finally {
+    process.kill(keyholder, "SIGCONT");
+  }
   await expect.poll(() => agree(0)).toBe(200);
 });

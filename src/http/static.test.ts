@@ -35,6 +35,7 @@ beforeAll(async () => {
     '<!doctype html>\n<html lang="en">\n  <head>\n    <title>the application</title>\n  </head>\n</html>',
   );
   await writeFile(join(folder, "assets/plain-abc.js"), "export {};");
+  await writeFile(join(folder, "assets/.hidden"), "no part of the application");
   const manifest = {
     "index.html": { file: "assets/app-abc.js" },
     "plain/plain.ts": { file: "assets/plain-abc.js", css: ["assets/plain-abc.css"] },

@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../db/test-database.ts";
-import { manualClock, minuteMs, systemClock } from "../kernel/clock.ts";
+import { dayMs, hourMs, manualClock, minuteMs, plus, systemClock } from "../kernel/clock.ts";
 import { testKeyholder } from "../keyholder/test-keyholder.ts";
-import { withinLimit, type Limit } from "./throttle.ts";
+import { addressFrom, admit, forgetCounts, forgetKnown, noteKnown, withinLimit, type Limit } from "./throttle.ts";
 
 const db = await testDatabase();
 const running = await testKeyholder();
@@ -40,4 +40,57 @@ test("the second count costs a row, and no statement; an IPv4 address has none",
   expect(await rows()).toBe(2);
   expect(await admitted(["203.0.113.7", "::ffff:203.0.113.7"])).toBe(2);
   expect(await rows()).toBe(3);
+});
+
+test("a count holds until its window is over, whenever clean-up comes, and is forgotten afterwards", async () => {
+  const { clock } = needs;
+  // The longest window that there is, from its beginning.
+  const hourly: Limit = { limit: 2, windowMs: hourMs, purpose: "test hourly" };
+  clock.advance(hourMs - (clock.now() % hourMs));
+  const tries = async (times: number): Promise<number> => {
+    let within = 0;
+    for (let n = 0; n < times; n++) if (await withinLimit(needs, "203.0.113.7", hourly)) within++;
+    return within;
+  };
+  expect(await tries(3)).toBe(2);
+  clock.advance(hourMs - 1);
+  expect(await forgetCounts(db, clock.now())).toBe(0);
+  expect(await tries(1)).toBe(0);
+  clock.advance(1);
+  expect(await tries(3)).toBe(2);
+  clock.advance(3 * hourMs);
+  expect(await forgetCounts(db, clock.now())).toBe(2);
+});
+
+test("a place is known for sixty days after it was noted last, and spares its people what strangers have used up", async () => {
+  const { clock } = needs;
+  const ada = "ada@example.org";
+  const usedUp: Limit = { limit: 0, windowMs: hourMs, purpose: "test from all", sparesKnown: true };
+  const here: Limit = { limit: 1_000, windowMs: hourMs, purpose: "test here" };
+  const come = (network: string) =>
+    admit(needs, [
+      { subject: Buffer.from(ada), limit: usedUp },
+      { subject: addressFrom(ada, network), limit: here, mayBeKnown: true },
+    ]);
+  const stranger = await come("203.0.113.7");
+  expect(stranger).toMatchObject({ admitted: false, isKnown: false });
+  const place = stranger.toNote ?? new Uint8Array();
+  const noted = clock.now();
+  await noteKnown(db, place, noted);
+  expect(await come("203.0.113.7")).toEqual({ admitted: true, isKnown: true, toNote: null });
+  expect(await come("203.0.113.8")).toMatchObject({ admitted: false, isKnown: false });
+  // A node whose clock is behind takes nothing back.
+  await noteKnown(db, place, plus(noted, -50 * dayMs));
+  // A day later it is to be noted again.
+  clock.advance(dayMs - 1);
+  expect((await come("203.0.113.7")).toNote).toBeNull();
+  clock.advance(1);
+  expect((await come("203.0.113.7")).toNote).toEqual(place);
+
+  clock.set(plus(noted, 60 * dayMs - 1));
+  expect(await forgetKnown(db, clock.now())).toBe(0);
+  expect(await come("203.0.113.7")).toMatchObject({ admitted: true, isKnown: true });
+  clock.advance(2);
+  expect(await come("203.0.113.7")).toMatchObject({ admitted: false, isKnown: false });
+  expect(await forgetKnown(db, clock.now())).toBe(1);
 });
