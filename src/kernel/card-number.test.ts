@@ -19,6 +19,8 @@ const published = [
   "3530111333300000",
   "6200000000000005",
   "6304000000000000",
+  "4000000000000000006",
+  "6205500000000000004",
 ];
 const grouped = (digits: string, sizes: readonly number[], between: string): string => {
   const groups: string[] = [];

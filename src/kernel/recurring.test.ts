@@ -50,3 +50,17 @@ test("what comes again after it was over is news", () => {
   trouble.found({ reason: "away" });
   expect(lines).toEqual(["0 it is away away", "0 it is back", "60 it is away away"]);
 });
+
+test("however long a trouble lasted, the next one is said again after a minute, and counted anew", () => {
+  const { clock, lines, trouble } = loop();
+  for (let second = 0; second < (10 * minuteMs) / secondMs; second++) {
+    trouble.found({ reason: "away" });
+    clock.advance(secondMs);
+  }
+  trouble.over();
+  lines.length = 0;
+  trouble.found({ reason: "away" });
+  clock.advance(minuteMs);
+  trouble.found({ reason: "away" });
+  expect(lines).toEqual(["600 it is away away", "660 it is away away"]);
+});
