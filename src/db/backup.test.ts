@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { archiveWriter, openArchive } from "./archive.ts";
 import { backupDatabase, restoreDatabase } from "./backup.ts";
 import type { Db } from "./db.ts";
 import { emptyDatabase, testConnection, testDatabase } from "./test-database.ts";
@@ -128,6 +129,46 @@ test("old floors come back, and only rise again afterwards", async () => {
   expect(await source.one("select epoch from floor where kind = 'browser'")).toEqual({ epoch: 1 });
   await source.run("update floor set epoch = 5 where kind = 'browser'");
   await expect(source.run("update floor set epoch = 2 where kind = 'browser'")).rejects.toThrow("a floor only rises");
+});
+
+test("a sequence goes on where it was, also one that nobody had used", async () => {
+  const source = await testDatabase();
+  const file = join(folder, "sequences");
+  await source.run("create sequence used");
+  await source.run("create sequence unused");
+  const next = async (name: string) => (await source.one<{ n: number }>("select nextval($1) as n", [name]))?.n;
+  for (const n of [1, 2, 3]) expect(await next("used")).toBe(n);
+  await backupDatabase(source, file);
+  expect([await next("used"), await next("unused")]).toEqual([4, 1]);
+  expect(await restoreDatabase(source, file)).toMatchObject({ kind: "restored" });
+  expect([await next("used"), await next("unused")]).toEqual([4, 1]);
+});
+
+test("an archive that has another number of rows than it says is put back in no part", async () => {
+  const source = await testDatabase();
+  const [file, other] = [join(folder, "counted"), join(folder, "counted otherwise")];
+  await backupDatabase(source, file);
+  /** The same archive, with another number of floors in what it says at its end. */
+  async function saying(more: number): Promise<void> {
+    const [from, to] = [await open(file), await open(other, "w")];
+    const opened = await openArchive(from);
+    if (opened.kind === "refused") throw new Error(opened.reason);
+    const { archive } = opened;
+    const { header, rows } = archive;
+    const writer = archiveWriter(to);
+    await writer.begin(header);
+    for (let table = 0; table < header.tables.length; table++) await writer.table(archive.nextTable());
+    await writer.end({ ...rows, floor: (rows["floor"] ?? 0) + more });
+    await Promise.all([from.close(), to.close()]);
+  }
+  await source.run("update floor set epoch = 4 where kind = 'app'");
+  const before = await contentOf(source);
+  await saying(1);
+  await expect(restoreDatabase(source, other)).rejects.toThrow("floor came back with another number of rows");
+  expect(await contentOf(source)).toEqual(before);
+  await saying(0);
+  expect(await restoreDatabase(source, other)).toMatchObject({ kind: "restored" });
+  expect(await contentOf(source)).not.toEqual(before);
 });
 
 test("a backup is of one instant, though rows are written while it runs", async () => {
@@ -260,6 +301,30 @@ test("every connection open during a restore ends with it, and each new one is a
   await service.many("select 1").catch(() => undefined);
   await service.many("select 1");
   expect(asked).toBeGreaterThan(before);
+  // And so is one that a backup is read over.
+  const again = asked;
+  await (await service.connectForCopy()).end();
+  expect(asked).toBe(again + 1);
+});
+
+test("while the content is put back nobody changes it, and who has connected meanwhile is cut off: they were let in before", async () => {
+  const source = await testDatabase();
+  const file = join(folder, "late-connections");
+  await backupDatabase(source, file);
+  const late = new pg.Client(testConnection(String(source.pool.options.database)));
+  late.on("error", () => undefined);
+  const connects = async (): Promise<void> => {
+    await late.connect();
+    await late.query("select 1");
+  };
+  const locks = () => source.transaction((tx) => tx.run("lock table account in access share mode nowait"));
+  await locks();
+  const before = async (): Promise<void> => {
+    await expect(locks()).rejects.toMatchObject({ cause: { code: "55P03" } });
+  };
+  expect(await restoreDatabase(source, file, connects, undefined, before)).toMatchObject({ kind: "restored" });
+  await expect(late.query("select 1")).rejects.toThrow();
+  await late.end();
 });
 
 test("a backup that fails leaves no file behind", async () => {

@@ -169,6 +169,31 @@ test("a connection that may not listen is closed", async () => {
   await expect.poll(open, { timeout: 5_000 }).toBe(0);
 });
 
+test("who listens hears what is sent on that channel, is told when something may have been missed, and hears again", async () => {
+  const heard: string[] = [];
+  let gaps = 0;
+  const listening = await db.listen(
+    "here",
+    (payload) => heard.push(payload),
+    () => gaps++,
+  );
+  const send = (channel: string, payload: string) => target.run("select pg_notify($1, $2)", [channel, payload]);
+  await send("elsewhere", "not for here");
+  await send("here", "first");
+  await expect.poll(() => heard).toEqual(["first"]);
+  expect(gaps).toBe(0);
+  const listeners = () =>
+    target.many<{ pid: number }>(`select pid from pg_stat_activity where application_name = 'houselights listen here'`);
+  for (const { pid } of await listeners()) await target.one("select pg_terminate_backend($1, 5000)", [pid]);
+  await send("here", "missed");
+  await expect.poll(() => gaps).toBe(1);
+  await send("here", "second");
+  await expect.poll(() => heard).toEqual(["first", "second"]);
+  await listening.close();
+  await expect.poll(listeners).toEqual([]);
+  expect(gaps).toBe(1);
+});
+
 test("whoever waits for a connection has theirs before the pool is closed", async () => {
   const { host, port, database, user } = target.pool.options;
   const one = openDb({ connection: { host, port, database, user }, log: silentLog, maxConnections: 1 });

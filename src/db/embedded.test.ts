@@ -1,15 +1,27 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { sleep } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { isAlive, processesIn, signal, waitForEnd } from "./embedded-process.ts";
-import { startPostgres } from "./embedded.ts";
+import { socketFolderOf, startPostgres } from "./embedded.ts";
 import type { RunningPostgres, StartPostgresOptions } from "./embedded.ts";
 
 let folder = "";
@@ -24,7 +36,22 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A cluster that was made and stopped: a copy of it is there sooner than another one is made. */
+const template = mkdtempSync(join(tmpdir(), "houselights-template-"));
+beforeAll(async () => {
+  await (await startPostgres({ dataDir: join(template, "data"), log: silentLog, throwAway: true })).stop();
+});
+afterAll(() => rmSync(template, { recursive: true, force: true }));
+
+/** Puts the copy there, unless the test has put something there itself. */
+function bringCluster(): void {
+  if (existsSync(join(folder, "data"))) return;
+  // With its owner, who is another one than root.
+  expect(spawnSync("cp", ["-a", join(template, "data"), folder]).status).toBe(0);
+}
+
 async function start(options: Partial<StartPostgresOptions> = {}): Promise<RunningPostgres> {
+  if (options.dataDir === undefined) bringCluster();
   const postgres = await startPostgres({ dataDir: join(folder, "data"), log: silentLog, throwAway: true, ...options });
   started.push(postgres);
   return postgres;
@@ -32,6 +59,7 @@ async function start(options: Partial<StartPostgresOptions> = {}): Promise<Runni
 
 /** A service in a process of its own, to be killed. */
 async function startElsewhere(role = "service") {
+  bringCluster();
   const script = new URL("../../test/tools/start-postgres.ts", import.meta.url).pathname;
   const child = spawn("node", [script, join(folder, "data"), role]);
   let said = "";
@@ -73,7 +101,7 @@ test("a second start finds what the first one wrote, and stopping leaves no proc
   expect(await query(second, "select word, upper(word) as upper from kept")).toEqual([{ word: "ünï", upper: "ÜNÏ" }]);
 });
 
-test("it listens on no network, writes checksums, waits for the disk, and its folder is closed to others", async () => {
+test("it listens on no network, writes checksums, waits for the disk, its folder is closed to others, and no statement stands in its log", async () => {
   const postgres = await start();
   const [settings] = await query(
     postgres,
@@ -86,6 +114,12 @@ test("it listens on no network, writes checksums, waits for the disk, and its fo
   for (const path of [join(folder, "data", "postgres"), cluster(), join(cluster(), "socket")]) {
     expect((await stat(path)).mode & 0o777, path).toBe(0o700);
   }
+  await expect(query(postgres, "select 1 / 0 as secret_of_somebody")).rejects.toThrow("division by zero");
+  const logFile = join(folder, "data", "postgres.log");
+  const said = await readFile(logFile, "utf8");
+  expect(said).toContain("ready to accept connections");
+  expect(said).not.toMatch(/secret_of_somebody|division by zero/);
+  expect((await stat(logFile)).mode & 0o777).toBe(0o600);
 });
 
 test.runIf(process.platform === "linux" && process.getuid?.() === 0)(
@@ -323,6 +357,25 @@ test("a folder too deep for a socket gets one in the temporary folder, gone afte
   expect(await query(postgres, "select 1 as one")).toEqual([{ one: 1 }]);
   await postgres.stop();
   await expect(stat(socketFolder)).rejects.toThrow("ENOENT");
+});
+
+test("a folder for the socket that somebody else has put in the temporary folder is refused: they could answer in its place", async () => {
+  const dataDir = join(folder, "d".repeat(90), "data");
+  const socketFolder = socketFolderOf(join(await realpath(folder), "d".repeat(90), "data", "postgres", "cluster"));
+  expect(socketFolder.startsWith(tmpdir())).toBe(true);
+  const refused = { code: "DB_START_FAILED", message: expect.stringContaining("belongs to somebody else") as unknown };
+  await mkdir(join(folder, "theirs"));
+  await symlink(join(folder, "theirs"), socketFolder);
+  await expect(start({ dataDir })).rejects.toMatchObject(refused);
+  await unlink(socketFolder);
+  // Only root can give a folder away.
+  if (process.getuid?.() === 0) {
+    await mkdir(socketFolder);
+    await chown(socketFolder, 54_321, 54_321);
+    await expect(start({ dataDir })).rejects.toMatchObject(refused);
+    await rmdir(socketFolder);
+  }
+  expect(await query(await start({ dataDir }), "select 1 as one")).toEqual([{ one: 1 }]);
 });
 
 test("what keeps it from starting is told with a hint", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import { stallablePostgres } from "../../test/stallable-postgres.ts";
-import { silentLog } from "../kernel/log.ts";
+import { newLog, silentLog } from "../kernel/log.ts";
 import { openDb } from "./db.ts";
 import { testConnection, testDatabase } from "./test-database.ts";
 
@@ -55,3 +55,34 @@ test("a statement that takes long, or waits for a lock, is waited for; and a con
   expect((await lent.query<{ one: number }>(`select 1 as one`)).rows).toEqual([{ one: 1 }]);
   lent.release();
 });
+
+test("a connection that has ended, though in the middle of a statement, is not looked after any more", async () => {
+  const lines: { readonly msg: string; readonly process?: number }[] = [];
+  const log = newLog("test", "warn", { write: (line) => void lines.push(JSON.parse(line) as (typeof lines)[number]) });
+  const own = openDb({ connection: { ...connection, host: way.folder }, log, maxConnections: 2, lookEveryMs: 20 });
+  try {
+    const ids = await Promise.all(
+      [1, 2].map(() => own.one<{ pid: number }>(`select pg_backend_pid() as pid, pg_sleep(0.1)`)),
+    );
+    const fails = expect(own.one(`select pg_sleep(60)`)).rejects.toMatchObject({ code: "DB_UNAVAILABLE" });
+    const pids = ids.map((row) => row?.pid ?? 0);
+    const busy = async () =>
+      (
+        await plain.many<{ pid: number }>(`select pid from pg_stat_activity where pid = any($1) and state = 'active'`, [
+          pids,
+        ])
+      )[0]?.pid;
+    await expect.poll(busy).toBeDefined();
+    const ended = await busy();
+    await plain.one(`select pg_terminate_backend($1, 5000)`, [ended ?? 0]);
+    await fails;
+    // The other is lost, which is found by several looks; each of them would have found the first one too.
+    way.lose();
+    await expect(own.one(`select 1 as one`)).rejects.toMatchObject({ code: "DB_UNAVAILABLE" });
+    expect(lines.filter(({ msg }) => msg.includes("went silent")).map((line) => line.process)).toEqual(
+      pids.filter((pid) => pid !== ended),
+    );
+  } finally {
+    await own.close();
+  }
+}, 20_000);

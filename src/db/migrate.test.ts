@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -84,6 +84,25 @@ test("migrations are read wherever the program is installed, whatever its folder
   try {
     await cp(migrationsFolder, folder, { recursive: true });
     expect(await readMigrations(folder)).toEqual(await readMigrations());
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("a number that is missing or there twice is noticed, as when two branches that both added a file meet", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "houselights-gap-"));
+  try {
+    await cp(migrationsFolder, folder, { recursive: true });
+    const names = (await readMigrations(folder)).map(({ name }) => name);
+    const last = names.at(-1) ?? "";
+    const number = String(names.length - 1).padStart(4, "0");
+    await rename(join(folder, last), join(folder, `${number}_as_well.sql`));
+    await expect(readMigrations(folder)).rejects.toMatchObject({ code: "DB_START_FAILED" });
+    await rename(
+      join(folder, `${number}_as_well.sql`),
+      join(folder, `${String(names.length + 1).padStart(4, "0")}_later.sql`),
+    );
+    await expect(readMigrations(folder)).rejects.toThrow(`_later.sql should be ${names.length}`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,51 +1,59 @@
 import { randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
-import { afterAll, afterEach, expect, test } from "vitest";
-import { stallablePostgres, type StallablePostgres } from "../../test/stallable-postgres.ts";
+import { afterAll, expect, onTestFinished, test, type TestContext } from "vitest";
+import { stallablePostgres } from "../../test/stallable-postgres.ts";
 import { sleep } from "../kernel/clock.ts";
 import { newLog, silentLog } from "../kernel/log.ts";
 import { openDb, type Db, type DbOptions } from "./db.ts";
 import { testConnection, testDatabase } from "./test-database.ts";
 
-/** A PostgreSQL that answers nothing at all, on no connection and on no new one: nothing that waits for it waits for ever. */
+/**
+ * A PostgreSQL that answers nothing at all, on no connection and on no new one: nothing that waits for it waits for ever. Most of these
+ * wait for one limit or another, and do so side by side.
+ */
 const plain = await testDatabase();
 const { host, ...connection } = testConnection(String(plain.pool.options.database));
 const role = `limited_${randomBytes(6).toString("hex")}`;
 await plain.run(`create role ${role} login`);
-await plain.run(`create table written (id int primary key)`);
 afterAll(async () => {
   await plain.run(`drop role ${role}`);
 });
 
-const opened: { readonly way: StallablePostgres; readonly db: Db }[] = [];
-async function openOver(options: Partial<DbOptions> = {}) {
+let opened = 0;
+/** A pool over a way of its own, closed with it when the test has ended. `atWork`: its connections that are not idle. */
+async function openOver(options: Partial<DbOptions> = {}, over: TestContext["onTestFinished"] = onTestFinished) {
   const way = await stallablePostgres(String(host));
-  const own = { ...connection, host: way.folder, application_name: "stalled test", ...options.connection };
+  const name = `stalled test ${++opened}`;
+  const own = { ...connection, host: way.folder, application_name: name, ...options.connection };
   const db = openDb({ log: silentLog, maxConnections: 4, lookEveryMs: 100, ...options, connection: own });
-  opened.push({ way, db });
-  return { way, db };
-}
-afterEach(async () => {
-  for (const { way, db } of opened.splice(0)) {
+  over(async () => {
     way.restore();
     if (!db.pool.ended) await db.close();
     await way.close();
-  }
-});
+  });
+  const atWork = () =>
+    plain.many<{ state: string }>(
+      `select state from pg_stat_activity where application_name = $1 and state <> 'idle'`,
+      [name],
+    );
+  return { way, db, atWork };
+}
 
 const unavailable = { status: "rejected", reason: expect.objectContaining({ code: "DB_UNAVAILABLE" }) as unknown };
 const say = (db: Db, text: string) => db.one<{ said: string }>(`select $1::text as said`, [text]);
-const atWork = () =>
-  plain.many<{ state: string }>(
-    `select state from pg_stat_activity where application_name = 'stalled test' and state <> 'idle'`,
-  );
+/** A table of the test's own, to be written to. */
+async function newTable(): Promise<string> {
+  const name = `written_${randomBytes(6).toString("hex")}`;
+  await plain.run(`create table ${name} (id int primary key)`);
+  return name;
+}
 
 /** @returns what gives the lock back. Until then its transaction says something now and then, or it would be ended. */
-async function lockWritten(): Promise<() => Promise<void>> {
+async function lock(table: string): Promise<() => Promise<void>> {
   const over = new AbortController();
   const locked = Promise.withResolvers<void>();
   const holding = plain.transaction(async (tx) => {
-    await tx.run(`lock table written in access exclusive mode`);
+    await tx.run(`lock table ${table} in access exclusive mode`);
     locked.resolve();
     while (!over.signal.aborted) {
       await tx.one(`select 1 as one`);
@@ -59,77 +67,128 @@ async function lockWritten(): Promise<() => Promise<void>> {
   };
 }
 
-test("whatever waits for it is given up, in a transaction and out of one; afterwards nothing is left open, and each answer is its own", async () => {
-  const { way, db } = await openOver();
-  const began = Promise.withResolvers<void>();
-  const stalled = Promise.withResolvers<void>();
-  const transaction = db.transaction(async (tx) => {
-    await tx.run(`insert into written values (1)`);
-    began.resolve();
-    await stalled.promise;
-    await tx.run(`insert into written values (2)`);
-  });
-  await began.promise;
-  const reading = db.together();
-  await Promise.all([reading.one(`select 1 as one`), say(db, "before")]);
-  way.stall();
-  stalled.resolve();
-  const asked = [
-    transaction,
-    say(db, "a"),
-    db.snapshot((tx) => tx.one(`select 1 as one`)),
-    reading.one(`select 1 as one`),
-    reading.one(`select 2 as two`),
-    // These wait for a place first.
-    ...Array.from({ length: 8 }, (_none, n) => say(db, String(n))),
-  ];
-  expect(await Promise.allSettled(asked)).toEqual(asked.map(() => unavailable));
+test.concurrent(
+  "whatever waits for it is given up, in a transaction and out of one; afterwards nothing is left open, and each answer is its own",
+  async (context) => {
+    const { way, db, atWork } = await openOver({}, context.onTestFinished);
+    const table = await newTable();
+    const began = Promise.withResolvers<void>();
+    const stalled = Promise.withResolvers<void>();
+    const transaction = db.transaction(async (tx) => {
+      await tx.run(`insert into ${table} values (1)`);
+      began.resolve();
+      await stalled.promise;
+      await tx.run(`insert into ${table} values (2)`);
+    });
+    await began.promise;
+    const reading = db.together();
+    await Promise.all([reading.one(`select 1 as one`), say(db, "before")]);
+    way.stall();
+    stalled.resolve();
+    const asked = [
+      transaction,
+      say(db, "a"),
+      db.snapshot((tx) => tx.one(`select 1 as one`)),
+      reading.one(`select 1 as one`),
+      reading.one(`select 2 as two`),
+      // These wait for a place first.
+      ...Array.from({ length: 8 }, (_none, n) => say(db, String(n))),
+    ];
+    expect(await Promise.allSettled(asked)).toEqual(asked.map(() => unavailable));
 
-  way.restore();
-  const texts = Array.from({ length: 12 }, (_none, n) => `after ${n}`);
-  expect(await Promise.all(texts.map((text) => say(db, text)))).toEqual(texts.map((said) => ({ said })));
-  // Nobody was told that it was written, and its lock is gone.
-  await expect.poll(atWork, { timeout: 15_000 }).toEqual([]);
-  expect(await plain.many(`select id from written`)).toEqual([]);
-}, 40_000);
+    way.restore();
+    const texts = Array.from({ length: 12 }, (_none, n) => `after ${n}`);
+    expect(await Promise.all(texts.map((text) => say(db, text)))).toEqual(texts.map((said) => ({ said })));
+    // Nobody was told that it was written, and its lock is gone.
+    await context.expect.poll(atWork, { timeout: 15_000 }).toEqual([]);
+    expect(await plain.many(`select id from ${table}`)).toEqual([]);
+  },
+  40_000,
+);
 
-test("a connection that goes silent before it could say who it is leaves its place in the pool", async () => {
-  let made = 0;
-  const { way, db } = await openOver({
-    maxConnections: 1,
-    onConnect: async (tx) => {
+test.concurrent(
+  "a connection that goes silent before it could say who it is leaves its place in the pool",
+  async (context) => {
+    let made = 0;
+    const onConnect: DbOptions["onConnect"] = async (tx) => {
       if (made++ === 0) way.stall();
       await tx.one(`select 1 as one`);
-    },
-  });
-  expect(await Promise.allSettled([say(db, "a")])).toEqual([unavailable]);
-  way.restore();
-  expect(await say(db, "b")).toEqual({ said: "b" });
-}, 30_000);
+    };
+    const { way, db } = await openOver({ maxConnections: 1, onConnect }, context.onTestFinished);
+    expect(await Promise.allSettled([say(db, "a")])).toEqual([unavailable]);
+    way.restore();
+    expect(await say(db, "b")).toEqual({ said: "b" });
+  },
+  30_000,
+);
 
-test("it is said once that it does not answer, and once that it answers again", async () => {
-  const lines: string[] = [];
-  const log = newLog(
-    "web",
-    "info",
-    new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        lines.push(chunk.toString());
-        done();
-      },
-    }),
-  );
-  const { way, db } = await openOver({ log });
-  const saying = (text: string) => lines.filter((line) => line.includes(text)).length;
-  await say(db, "before");
-  way.stall();
-  expect(await Promise.allSettled([say(db, "a")])).toEqual([unavailable]);
-  expect(await Promise.allSettled([say(db, "b"), say(db, "c")])).toEqual([unavailable, unavailable]);
-  way.restore();
-  expect(await say(db, "d")).toEqual({ said: "d" });
-  await expect.poll(() => saying("answers again")).toBe(1);
-  expect(saying("does not answer")).toBe(1);
-}, 30_000);
+test.concurrent(
+  "it is said once that it does not answer, and once that it answers again",
+  async (context) => {
+    const lines: string[] = [];
+    const log = newLog(
+      "web",
+      "info",
+      new Writable({
+        write: (chunk: Buffer, _encoding, done) => {
+          lines.push(chunk.toString());
+          done();
+        },
+      }),
+    );
+    const { way, db } = await openOver({ log }, context.onTestFinished);
+    const saying = (text: string) => lines.filter((line) => line.includes(text)).length;
+    await say(db, "before");
+    way.stall();
+    expect(await Promise.allSettled([say(db, "a")])).toEqual([unavailable]);
+    expect(await Promise.allSettled([say(db, "b"), say(db, "c")])).toEqual([unavailable, unavailable]);
+    way.restore();
+    expect(await say(db, "d")).toEqual({ said: "d" });
+    await context.expect.poll(() => saying("answers again")).toBe(1);
+    expect(saying("does not answer")).toBe(1);
+  },
+  30_000,
+);
+
+test.concurrent(
+  "a connection ends when it is told to, though nobody says goodbye",
+  async (context) => {
+    const { way, db } = await openOver({}, context.onTestFinished);
+    const copying = await db.connectForCopy();
+    const listening = await db.listen(
+      "nowhere",
+      () => undefined,
+      () => undefined,
+    );
+    await Promise.all([say(db, "a"), say(db, "b")]);
+    const { totalCount } = db.pool;
+    expect(totalCount).toBe(2);
+    let ended = 0;
+    db.pool.on("remove", () => ended++);
+    way.stall();
+    await Promise.all([copying.end(), listening.close(), db.close()]);
+    await context.expect.poll(() => ended, { timeout: 10_000 }).toBe(totalCount);
+  },
+  30_000,
+);
+
+test.concurrent(
+  "whoever asked has gone: PostgreSQL ends what it was asked, instead of writing it once the lock is free",
+  async (context) => {
+    const { way, db, atWork } = await openOver({}, context.onTestFinished);
+    const table = await newTable();
+    const release = await lock(table);
+    const writing = db.run(`insert into ${table} values (3)`);
+    await context.expect.poll(async () => (await atWork()).length).toBe(1);
+    way.stall();
+    expect(await Promise.allSettled([writing])).toEqual([unavailable]);
+    way.restore();
+    await context.expect.poll(atWork, { timeout: 15_000 }).toEqual([]);
+    await release();
+    expect(await plain.many(`select id from ${table}`)).toEqual([]);
+  },
+  40_000,
+);
 
 test("connections that were forgotten on the way are ended also while PostgreSQL takes no further one", async () => {
   await plain.run(`alter role ${role} connection limit 2`);
@@ -153,45 +212,14 @@ test("what takes long is waited for while PostgreSQL takes no further connection
   expect(await reading).toEqual({ slept: "" });
 }, 30_000);
 
-test("a connection ends when it is told to, though nobody says goodbye", async () => {
-  const { way, db } = await openOver();
-  const copying = await db.connectForCopy();
-  const listening = await db.listen(
-    "nowhere",
-    () => undefined,
-    () => undefined,
-  );
-  await Promise.all([say(db, "a"), say(db, "b")]);
-  const { totalCount } = db.pool;
-  expect(totalCount).toBe(2);
-  let ended = 0;
-  db.pool.on("remove", () => ended++);
-  way.stall();
-  await Promise.all([copying.end(), listening.close(), db.close()]);
-  await expect.poll(() => ended, { timeout: 10_000 }).toBe(totalCount);
-}, 30_000);
-
-test("whoever asked has gone: PostgreSQL ends what it was asked, instead of writing it once the lock is free", async () => {
-  const { way, db } = await openOver();
-  const release = await lockWritten();
-  const writing = db.run(`insert into written values (3)`);
-  await expect.poll(async () => (await atWork()).length).toBe(1);
-  way.stall();
-  expect(await Promise.allSettled([writing])).toEqual([unavailable]);
-  way.restore();
-  await expect.poll(atWork, { timeout: 15_000 }).toEqual([]);
-  await release();
-  expect(await plain.many(`select id from written`)).toEqual([]);
-}, 40_000);
-
 test("who waits for no lock longer than they may is told that somebody keeps it, and others are served beside", async () => {
   const { db } = await openOver({ lockWaitMs: 200 });
-  const release = await lockWritten();
+  const table = await newTable();
+  const release = await lock(table);
   const kept = { code: "DB_UNAVAILABLE", message: expect.stringContaining("keeps locked") as unknown };
-  await expect(db.run(`insert into written values (4)`)).rejects.toMatchObject(kept);
-  await expect(db.transaction((tx) => tx.run(`insert into written values (4)`))).rejects.toMatchObject(kept);
+  await expect(db.run(`insert into ${table} values (4)`)).rejects.toMatchObject(kept);
+  await expect(db.transaction((tx) => tx.run(`insert into ${table} values (4)`))).rejects.toMatchObject(kept);
   expect(await say(db, "beside")).toEqual({ said: "beside" });
   await release();
-  expect(await db.run(`insert into written values (4)`)).toBe(1);
-  await plain.run(`delete from written`);
+  expect(await db.run(`insert into ${table} values (4)`)).toBe(1);
 });
