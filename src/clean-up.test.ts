@@ -101,22 +101,50 @@ async function fill(db: Db, table: string, rows: number): Promise<void> {
   );
 }
 
-test.each([batchRows + 500, 2 * batchRows + 500])(
-  "of %i rows of each kind all go, and no statement removes more than a batch",
-  async (rows) => {
-    const db = await testDatabase();
-    const tables = [...new Set((await cleaned(db)).map(({ table }) => table))].toSorted();
-    expect(tables.length).toBeGreaterThan(9);
-    for (const table of tables) await fill(db, table, rows);
-    const deletions = await cleaned(db);
-    expect(Math.max(...deletions.map((one) => one.rows))).toBe(batchRows);
-    for (const table of tables) {
-      const removed = deletions.filter((one) => one.table === table).reduce((sum, one) => sum + one.rows, 0);
-      const left = await db.one<{ count: number }>(`select count(*) as count from ${table}`);
-      expect([table, removed, left?.count]).toEqual([table, rows, 0]);
-    }
-  },
-);
+/** Every table with rows that are over some day. One that clean-up leaves out would grow for ever, and be in every copy. */
+const forgotten = [
+  "account_change",
+  "address_claim",
+  "bounce_report",
+  jobs,
+  "key_surplus",
+  "key_use",
+  "known_network",
+  "link",
+  "lobby_entry",
+  "lobby_minute",
+  "lobby_network",
+  "mailbox_letter",
+  "operator_link",
+  "passkey",
+  "passkey_challenge",
+  "recovery",
+  "refused_password",
+  "removed_address",
+  "security_event",
+  "session",
+  "sign_in_step",
+  "sign_in_window",
+  "sign_up",
+  "throttle",
+  "ticket",
+  "totp",
+];
+
+test("of more than two batches of each kind all go, and no statement removes more than a batch", async () => {
+  const rows = 2 * batchRows + 500;
+  const db = await testDatabase();
+  const tables = [...new Set((await cleaned(db)).map(({ table }) => table))].toSorted();
+  expect(tables).toEqual(forgotten);
+  for (const table of tables) await fill(db, table, rows);
+  const deletions = await cleaned(db);
+  expect(Math.max(...deletions.map((one) => one.rows))).toBe(batchRows);
+  for (const table of tables) {
+    const removed = deletions.filter((one) => one.table === table).reduce((sum, one) => sum + one.rows, 0);
+    const left = await db.one<{ count: number }>(`select count(*) as count from ${table}`);
+    expect([table, removed, left?.count]).toEqual([table, rows, 0]);
+  }
+});
 
 test("jobs that were given up are forgotten after a week; what waits, or is in its last try, stays", async () => {
   const db = await testDatabase();

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,14 +21,41 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** What a command says on standard error, and its exit code. */
-function said(...words: string[]): Promise<{ code: unknown; error: string }> {
+const said = (...words: string[]): Promise<{ code: unknown; error: string }> => saidWith({}, ...words);
+function saidWith(
+  settings: Readonly<Record<string, string>>,
+  ...words: string[]
+): Promise<{ code: unknown; error: string }> {
   return new Promise((resolve) => {
-    const env = { ...process.env, DATA_DIR: join(folder, "data") };
+    const env = { ...process.env, DATA_DIR: join(folder, "data"), ...settings };
     execFile(process.execPath, [cli, ...words], { env, cwd: folder }, (error, _stdout, stderr) =>
       resolve({ code: error?.code ?? 0, error: stderr }),
     );
   });
 }
+
+test("what would steer a terminal is refused wherever it stands, and is not said again", async () => {
+  for (const words of [
+    ["incident", "contain", "--yes", "--reason", "stolen\u001b[2J"],
+    ["account", "export", "ada\u202e@example.org"],
+  ]) {
+    const refused = await said(...words);
+    expect(refused).toMatchObject({ code: 2, error: expect.stringMatching(/^error: a control character does not/) });
+    // oxlint-disable-next-line no-control-regex -- these are what must not be there
+    expect(refused.error).not.toMatch(/[\u001b\u202e]/);
+  }
+  expect(await readdir(folder)).toEqual(["logs"]);
+});
+
+test("a database that does not answer has an exit code of its own, and is said with what to do", async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), "houselights-away-"));
+  const settings = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/none", DATA_DIR: elsewhere };
+  const away = await saidWith(settings, "incident", "status").finally(() => rm(elsewhere, { recursive: true }));
+  expect(away.code).toBe(3);
+  expect(away.error).toMatch(
+    /^error: the database does not answer \(ECONNREFUSED\)\nhint: start PostgreSQL, or look at/,
+  );
+});
 
 test("an option that is given twice is refused by name, unless it may be; nobody would know which was taken", async () => {
   const twice = await said("incident", "contain", "--yes", "--reason", "stolen", "--reason", "a slip");
@@ -110,9 +137,29 @@ test.each([
   [["signals", "remove", "--yes"], "--name is needed"],
   [["keys", "rotate", "--rest", "--purpose", "wrap"], "--purpose and --rest exclude each other"],
   [["drill", "--rate", ""], "--rate must be a whole number"],
+  [["keyholder", "--listen", "here"], "--listen takes a host and a port"],
+  [["keyholder", "--follow", "unix:/run/keyholder.sock"], "--follow takes tls://HOST:PORT"],
+  [["backup"], "a file is needed"],
+  [["restore", "--yes"], "a file is needed"],
+  [["destroy"], "there is no such command"],
+  [["keys"], "keys needs one of: "],
+  [["keys", "destroy"], "keys needs one of: "],
 ])("%j lacks something, and says so before it looks for a service", async (words, why) => {
   expect(await said(...words)).toMatchObject({ code: 2, error: expect.stringMatching(new RegExp(`^error: ${why}`)) });
   expect(await readdir(folder)).toEqual(["logs"]);
+});
+
+test.each([
+  [["keyholder", "--listen", "127.0.0.1:8430"], "other hosts are spoken to by mutual TLS alone"],
+  [["keyholder", "--follow", "tls://127.0.0.1:8430"], "other hosts are spoken to by mutual TLS alone"],
+  // A backup of keys is never written over.
+  [["backup", "db.backup", "--keys", "logs"], "--keys: the file exists already"],
+  [["backup", "db.backup", "--exact-keys", "logs"], "--exact-keys: the file exists already"],
+  [["restore", "nowhere", "--yes"], "there is no such file"],
+])("%j is refused before it looks for a service", async (words, why) => {
+  const before = await readFile(join(folder, "logs"));
+  expect(await said(...words)).toMatchObject({ code: 1, error: expect.stringMatching(new RegExp(`^error: ${why}`)) });
+  expect([await readdir(folder), await readFile(join(folder, "logs"))]).toEqual([["logs"], before]);
 });
 
 test("an export to no folder, or to one with a checkpoint that is no timeline's, touches nothing", async () => {
