@@ -1,3 +1,4 @@
+import { secondMs, sleep } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { openDb, type Db, type Tx } from "../src/db/db.ts";
 import { testConnection } from "../src/db/test-database.ts";
@@ -16,11 +17,16 @@ export async function besideOpenTransaction<Done>(
   const connection = testConnection(String(pool.options.database));
   const db = openDb({ connection, log: silentLog, maxConnections: 2 });
   try {
-    const [worked, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const worked = Promise.withResolvers<void>();
+    const commit = new AbortController();
     const committed = db.transaction(async (tx) => {
       await work(tx);
       worked.resolve();
-      await commit.promise;
+      // PostgreSQL ends a transaction that says nothing for ten seconds, which a busy machine may take.
+      while (!commit.signal.aborted) {
+        await tx.one(`select 1 as here`);
+        await sleep(secondMs, commit.signal);
+      }
     });
     await Promise.race([worked.promise, committed]);
     const done = meanwhile();
@@ -33,7 +39,7 @@ export async function besideOpenTransaction<Done>(
       );
       await whileItWaits();
     } finally {
-      commit.resolve();
+      commit.abort();
     }
     await committed;
     return await done;

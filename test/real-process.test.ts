@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { generateSync } from "otplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDb } from "../src/db/db.ts";
+import { startPostgres } from "../src/db/embedded.ts";
 import { browserCookie, lineCookie, placeCookie, sessionCookie, stepCookie } from "../src/http/cookies.ts";
+import { silentLog } from "../src/kernel/log.ts";
 import { base64Anywhere } from "./copy-search.ts";
 import { hostileRequests, type OpenApi } from "./hostile-requests.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
@@ -442,6 +445,17 @@ describe("killed under load", () => {
   }, 60_000);
 });
 
+/** @returns why nobody can be reached at the service's port, if so. */
+const knock = (): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const socket = connect(Number(new URL(service.origin).port), "127.0.0.1");
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+  });
+
 test("SIGTERM while it works: what is under way is answered, nothing is left running, the port is free", async () => {
   const address = secret("an address", "at.the.end@some.example.org");
   await signUp(address);
@@ -449,10 +463,29 @@ test("SIGTERM while it works: what is under way is answered, nothing is left run
   const { postmaster } = await processes();
   const stream = listen(await signIn(address));
   await eventually("the stream", async () => stream.said().includes("event: here") || undefined);
-  // A dozen hashes: one after another, each takes a while.
-  const asked = Array.from({ length: 12 }, () => api("POST", "/api/sessions", { body: { address, password } }));
-  await pause(60);
-  const stopped = service.stop();
+  const { connection } = await startPostgres({ dataDir: service.dataDir, log: silentLog, role: "command" });
+  const db = openDb({ connection, log: silentLog, maxConnections: 2 });
+  const { asked, stopped } = await db.transaction(async (tx) => {
+    // No session is written before the service lets nobody in any more.
+    await tx.run(`lock table session in exclusive mode`);
+    const asks = Array.from({ length: 12 }, () => api("POST", "/api/sessions", { body: { address, password } }));
+    const held = (what: string, isSo: () => Promise<boolean>): Promise<true> =>
+      eventually(what, async () => {
+        // PostgreSQL ends a transaction that says nothing for ten seconds.
+        await tx.one(`select 1 as here`);
+        return (await isSo()) ? true : undefined;
+      });
+    await held("all of them to be under way", async () => {
+      const waiting = await db.one<{ count: number }>(
+        `select count(*) as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return (waiting?.count ?? 0) >= asks.length;
+    });
+    const stopping = service.stop();
+    await held("the port to be closed", async () => (await knock()) === "ECONNREFUSED");
+    return { asked: asks, stopped: stopping };
+  });
+  await db.close();
   const answers = await Promise.allSettled(asked);
   expect(answers.map((one) => (one.status === "fulfilled" ? one.value.status : String(one.reason)))).toEqual(
     Array.from({ length: 12 }, () => 201),
@@ -461,12 +494,7 @@ test("SIGTERM while it works: what is under way is answered, nothing is left run
   expect(await stopped).toBe(0);
   await stream.ended;
   for (const pid of [...pids, postmaster]) expect([pid, await isRunning(pid)]).toEqual([pid, false]);
-  const refused = await new Promise((resolve) => {
-    const socket = connect(Number(new URL(service.origin).port), "127.0.0.1");
-    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
-    socket.once("connect", () => resolve("somebody answers"));
-  });
-  expect(refused).toBe("ECONNREFUSED");
+  expect(await knock()).toBe("ECONNREFUSED");
   said += service.output();
 }, 60_000);
 

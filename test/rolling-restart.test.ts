@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
@@ -160,3 +161,13 @@ test("nodes restarted in turn during a campaign and sign-ins answer no error, lo
   expect(relay.letters).toHaveLength(accounts);
   expect(new Set(relay.letters.map(({ to }) => to)).size).toBe(accounts);
 }, 240_000);
+
+test("a process whose parent is gone without a word finishes and ends: nothing is left at work that nobody would stop", async () => {
+  const { web, worker } = nodes[0]!;
+  const codes = [web, worker].map(async ({ child }) => {
+    const ended = once(child, "exit") as Promise<[number | null]>;
+    child.disconnect();
+    return (await ended)[0];
+  });
+  expect(await Promise.all(codes)).toEqual([0, 0]);
+});

@@ -57,6 +57,10 @@ test("a worker whose clock runs a month ahead drops nothing and sends nothing, a
     aheadMs = 0;
     await expect.poll(waiting, { timeout: 20_000 }).toEqual({ signals: 0, given: 1, dropped: 0 });
     await expect.poll(() => relay.letters.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    // And what it does at fixed times, without anybody asking, is put down for them.
+    const known = () => db.many(`select identifier from graphile_worker._private_known_crontabs order by identifier`);
+    const scheduled = ["clean-up 17 * * * *", "keep-keys */5 * * * *"].map((identifier) => ({ identifier }));
+    await expect.poll(known).toEqual(scheduled);
 
     aheadMs = -10 * secondMs;
     await expect.poll(differs, { timeout: 20_000 }).toBe(2);
