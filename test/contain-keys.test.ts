@@ -96,6 +96,10 @@ test("contain alone spares a second factor from before the copy; with --keys it 
   const contained = await command("incident", "contain", "--keys", "--yes");
   expect([contained.code, contained.err]).toEqual([0, ""]);
   expect(contained.out).toMatch(/^ {2}keys +new ones are in use/m);
+  const again = await command("incident", "contain", "--keys", "--dry-run");
+  expect(again.out).toMatch(
+    /refused from now on: 0 passwords · 0 sessions .*\n {24}nothing of that was good any more\n/,
+  );
   const floors = await readFloors(ground.plainDb);
   expect([floors.totp, floors.recovery]).toEqual([floors.password, floors.password]);
   expect(floors.totp).toBeGreaterThan(spared.totp);

@@ -63,9 +63,11 @@ function countedLines({ counted, countedMs }: Contained): string[] {
     totps + recoveryCodes === 0
       ? ""
       : ` · ${numbered(totps, "authenticator app")} · ${numbered(recoveryCodes, "recovery code")}`;
+  const isNothing = passwords + sessions + links + tickets + totps + recoveryCodes === 0;
   return [
     `  counted (${(countedMs / 1_000).toFixed(1)} s)       refused from now on: ${numbered(passwords, "password")} · ` +
       `${numbered(sessions, "session")} · ${numbered(links, "link")} · ${numbered(tickets, "ticket")}${factors}`,
+    ...(isNothing ? ["                        nothing of that was good any more"] : []),
     `                        still good: ${numbered(passkeysStillGood, "passkey")}`,
   ];
 }

@@ -8,7 +8,7 @@ import { setUpTotp } from "../../test/totp-app.ts";
 import { layGround } from "../app.ts";
 import { withContainmentGround } from "../commands/ground.ts";
 import { parseConfig } from "../config/config.ts";
-import type { AccountId, IncidentId, SessionClass } from "../kernel/brand.ts";
+import type { AccountId, Epoch, IncidentId, SessionClass } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openDb, type Db } from "../db/db.ts";
@@ -18,6 +18,7 @@ import type { Witness } from "../keyholder/keyholder.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { readTimeline } from "../timeline/read.ts";
 import { highest, readFloors } from "../credentials/floors.ts";
+import { readStanding } from "../credentials/standing.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
 import { missingSays } from "./close.ts";
 import { minuteOf } from "../kernel/clock.ts";
@@ -287,9 +288,9 @@ describe("a dry run", () => {
     // The sign-in just made is one session more of ada's.
     const one = await containOne(service, ada);
     expect(one).toMatchObject({ counted: { ...would.one.counted, sessions: 2 } });
+    // What is refused already is not refused from now on.
     const all = await containNow(service);
-    expect(all.counted!.accounts).toBe(3);
-    expect(all.counted!.passwords).toBe(2);
+    expect(all.counted).toMatchObject({ accounts: 3, passwords: 1, links: 0, tickets: 1 });
   });
 
   test("counts no session that has been signed out already, as by a renewal that signs out every device", async () => {
@@ -353,6 +354,7 @@ test("twice raises every floor twice and keeps the case's first instant, how far
   const service = await testService();
   await service.account("ada@example.org", goodPassword);
   const first = await contain(needsOf(service), { ...order, keysReachable: true });
+  expect(first.counted).toMatchObject({ passwords: 1, sessions: 0 });
   // Its letters go out by now.
   await service.ground.plainDb.run(`update incident set state = 'notifying'`);
   service.clock.advance(60_000);
@@ -361,6 +363,7 @@ test("twice raises every floor twice and keeps the case's first instant, how far
   const bobs = await service.signIn("bob@example.org", goodPassword);
   expect(await opens(service, bobs)).toBe(true);
   const second = await containNow(service);
+  expect(second.counted).toMatchObject({ accounts: 2, passwords: 1, sessions: 1 });
   expect(second.incidentId).toBe(first.incidentId);
   expect(second.reference).toBe(first.reference);
   expect(second.epoch).toBeGreaterThan(first.epoch);
@@ -372,6 +375,15 @@ test("twice raises every floor twice and keeps the case's first instant, how far
   expect(row).toEqual({ at: new Date(first.at), epoch: second.epoch, state: "notifying", keys: "yes" });
   const told = await readTimeline(service.ground.plainDb, { kinds: ["contained"], limit: 5 });
   expect(new Set(told.map(({ detail }) => detail["epoch"]))).toEqual(new Set([first.epoch, second.epoch]));
+});
+
+test("what an attempt that was killed is found to have announced is counted by the one that carries it out", async () => {
+  const service = await testService();
+  await service.account("ada@example.org", goodPassword);
+  await service.signIn("ada@example.org", goodPassword);
+  const { databaseId, head } = await readStanding(service.ground.plainDb);
+  await witnessOf(service).intend(databaseId, { epoch: 2 as Epoch, kinds: ["password", "browser"], head });
+  expect(await containNow(service)).toMatchObject({ epoch: 3, counted: { passwords: 1, sessions: 1 } });
 });
 
 test("a weaker containment that follows takes nothing back: case, letter, report and command say what stands for what was copied", async () => {
@@ -412,11 +424,24 @@ test("a stronger containment that follows is what stands, and the letter names i
   const stolen = await service.signIn("ada@example.org", goodPassword);
   const first = await contain(needsOf(service), { ...order, mode: "with-renewal" });
   expect(await opens(service, stolen)).toBe(true);
+  const url = `/api/incidents/${first.incidentId}`;
+  const saidOf = async () => {
+    const cookies = asCookie(await service.operator());
+    const { limits, drafts } = (await service.call("GET", `${url}/report?format=json`, { cookies })).body;
+    return JSON.stringify([limits, drafts]);
+  };
+  const before = await saidOf();
+  expect(before).toContain("stayed signed in until their account renewed");
+  expect(before).toContain("what it had opened ends when its account sets a new one");
+  expect(before).not.toMatch(/kept on purpose|but for scripts/);
   service.clock.advance(26 * 3_600_000);
   const second = await contain(needsOf(service), { ...order, keepTools: true });
   expect(await opens(service, stolen)).toBe(false);
+  const said = await saidOf();
+  expect(said).toContain("scripts and other tools were kept on purpose");
+  expect(said).toContain("but for scripts and other tools of the people's own");
+  expect(said).not.toContain("stayed signed in");
   const cookies = asCookie(await service.operator());
-  const url = `/api/incidents/${first.incidentId}`;
   const [from, since] = [first.at, second.at].map((at) => new Date(at).toISOString());
   expect((await service.call("GET", url, { cookies })).body).toMatchObject({
     containment: "everyone-out",

@@ -12,7 +12,7 @@ import { highest, holdFloors, raiseFloors, readFloors } from "../credentials/flo
 import { containAlone } from "../credentials/contain-alone.ts";
 import { carryOut, isAnnounced } from "../credentials/reconcile.ts";
 import { operatorsToCount, operatorStandings, standingOf } from "../credentials/operators.ts";
-import { readStanding } from "../credentials/standing.ts";
+import { readStanding, type Standing } from "../credentials/standing.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { queueFanOut } from "../signals/queue-signal.ts";
 import { readTokensSince } from "../signals/receivers.ts";
@@ -21,7 +21,7 @@ import { announce } from "../sessions/announce.ts";
 import { endOperatorLinks } from "../sessions/operator-link.ts";
 import type { StandingOperator } from "../wire/accounts.ts";
 import type { ContainmentMode, Counts } from "../wire/incidents.ts";
-import { countRefused, countRefusedOf } from "./counts.ts";
+import { countRefused, countRefusedOf, type Raised } from "./counts.ts";
 import {
   copiedSince,
   holdIncidentInHand,
@@ -106,10 +106,10 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
   const { db, monotonicMs, log } = needs;
   const inForce = await whileReserveLasts(needs, () => inTurn(needs, () => containInTurn(needs, order)));
-  const { floors, doubtedSince, ...contained } = inForce;
+  const { raised, doubtedSince, ...contained } = inForce;
   const countStarted = monotonicMs();
   const counted = await db
-    .snapshotWithin(countWithinMs, (tx) => countRefused(tx, floors, contained.at, doubtedSince))
+    .snapshotWithin(countWithinMs, (tx) => countRefused(tx, raised, contained.at, doubtedSince))
     .catch((thrown: unknown) => {
       log.warn({ reason: messageOf(thrown) }, "what was refused could not be counted; the containment is in force");
       return undefined;
@@ -148,7 +148,7 @@ const turnKey = 0x484c_5743; // "HLWC"
 
 type InForce = Pick<Containment, "incidentId" | "reference" | "epoch" | "at" | "commitMs" | "witness"> & {
   readonly kinds: readonly FloorKind[];
-  readonly floors: Floors;
+  readonly raised: Raised;
   readonly doubtedSince: EpochMs;
 };
 
@@ -168,7 +168,9 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   const { db, clock, monotonicMs, random } = needs;
   const keysReachable = order.keysReachable === true || (await keysCallForRefusal(db));
   const kinds = kindsOf(order.mode, order.keepTools, keysReachable);
-  const intent = await announceIntent(needs, kinds);
+  // Before anything is settled: what an attempt that was killed is found to have refused counts as refused by this one.
+  const standing = await readStanding(db);
+  const intent = await announceIntent(needs, standing, kinds);
   const at = clock.now();
   const started = monotonicMs();
   const committed = await carryOutIntent(needs, intent, () =>
@@ -206,7 +208,7 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   if (highest(floors) < committed.epoch)
     throw new Fault("IMPOSSIBLE", "the commit is not visible to another connection");
   const witness = await confirm(needs, intent, floors);
-  return { ...committed, at, kinds, floors, commitMs, witness };
+  return { ...committed, at, kinds, raised: { before: standing.floors, after: floors }, commitMs, witness };
 }
 
 /** Faults with which the witness cannot be told, besides those of an absent keyholder. The full disk may be the keyholder's own. */
@@ -223,11 +225,12 @@ interface Intent {
  */
 async function announceIntent(
   needs: Needs,
+  standing: Standing,
   kinds: readonly FloorKind[],
   account?: AccountId,
 ): Promise<Intent | undefined> {
   const { db, witness, log } = needs;
-  const { databaseId, head, ...standing } = await readStanding(db);
+  const { databaseId, head } = standing;
   let { floors } = standing;
   try {
     const state = await witness.read(databaseId, { floors, head });
@@ -245,7 +248,7 @@ async function announceIntent(
     return { databaseId, epoch };
   } catch (thrown) {
     if (!(thrown instanceof Fault) || !(thrown.code.startsWith("KEYHOLDER") || notTold.has(thrown.code))) throw thrown;
-    if (await hasMadeRoom(needs, thrown)) return announceIntent(needs, kinds, account);
+    if (await hasMadeRoom(needs, thrown)) return announceIntent(needs, await readStanding(db), kinds, account);
     log.error(
       { fault: thrown.code, reason: thrown.message },
       "the witness cannot be told now; containing all the same",
@@ -369,7 +372,7 @@ async function containAccountInTurn(
   order: Pick<ContainOrder, "reason" | "operator">,
 ): Promise<ContainAccountOutcome> {
   const { db, clock, monotonicMs, random } = needs;
-  const intent = await announceIntent(needs, ["account"], accountId);
+  const intent = await announceIntent(needs, await readStanding(db), ["account"], accountId);
   const at = clock.now();
   const started = monotonicMs();
   const work = async (tx: Tx) => {

@@ -13,39 +13,60 @@ const passkeysLeft = (of: string, since: string, epoch: string): string =>
      where k.removed_at is null and k.counter_back_at is null and not ${isDoubted("k")}
        and not (k.added_at >= ${since} and greatest(k.epoch, k.confirmed_epoch) < ${epoch}) and ${of})`;
 
+/** What a containment raises: the floors as they were, and as they are then. */
+export interface Raised {
+  readonly before: Floors;
+  readonly after: Floors;
+}
+
 /**
- * What the given floors refuse and would be good without them, whichever containment raised them; and the passkeys that stay good,
- * to which those added since `doubtedSince` do not belong. A full read, minutes at tens of millions of accounts, so never inside
- * the containment itself; and about a moment that has passed when it arrives.
+ * What raised floors refuse that was good before; and the passkeys that stay good, to which those added since `doubtedSince` do not
+ * belong. What an earlier containment refuses is not counted again. A full read, minutes at tens of millions of accounts, so never
+ * inside the containment itself; and about a moment that has passed when it arrives.
  */
-export async function countRefused(tx: Tx, floors: Floors, now: EpochMs, doubtedSince: EpochMs): Promise<Counts> {
+export async function countRefused(
+  tx: Tx,
+  { before, after }: Raised,
+  now: EpochMs,
+  doubtedSince: EpochMs,
+): Promise<Counts> {
+  const classes = ["browser", "tv", "app", "tool"] as const;
   const row = await tx.one<Counts>(
-    `select (select count(*) from password where epoch < $2) as passwords,
+    `select (select count(*) from password where epoch >= $2 and epoch < $3) as passwords,
             (select count(*) from session s join account a on a.id = s.account_id and a.generation = s.generation
+               join unnest($4::text[], $5::bigint[], $6::bigint[]) as f (class, before, after) on f.class = s.class
               where s.ended_at is null and s.expires_at > $1 and ${inUse("$1")}
-                and s.epoch < case s.class when 'browser' then $3::bigint when 'tv' then $4 when 'app' then $5 else $6 end
-            ) as sessions,
-            (select count(*) from link where claimed_at is null and expires_at > $1 and epoch < $7) as links,
-            (select count(*) from ticket where used_at is null and expires_at > $1 and epoch < $8) as tickets,
+                and s.epoch >= f.before and s.epoch < f.after) as sessions,
+            (select count(*) from link l left join account a on a.id = l.account_id
+              where l.claimed_at is null and l.state <> 'denied' and l.expires_at > $1
+                and l.generation is not distinct from a.generation
+                and l.epoch >= $7 and l.epoch < $8) as links,
+            (select count(*) from ticket where used_at is null and expires_at > $1
+                and epoch >= $9 and epoch < $10) as tickets,
             (select count(*) from totp where proved_at is not null and removed_at is null
-                and greatest(epoch, confirmed_epoch) < $9) as totps,
-            (select count(*) from recovery_code where used_at is null and epoch < $10) as "recoveryCodes",
-            ${passkeysLeft("greatest(k.epoch, k.confirmed_epoch) >= $11", "$12", "$13")} as "passkeysStillGood",
+                and greatest(epoch, confirmed_epoch) >= $11 and greatest(epoch, confirmed_epoch) < $12) as totps,
+            (select count(*) from recovery_code where used_at is null
+                and epoch >= $13 and epoch < $14) as "recoveryCodes",
+            ${passkeysLeft("greatest(k.epoch, k.confirmed_epoch) >= $15", "$16", "$17")} as "passkeysStillGood",
             (select count(*) from account) as accounts`,
     [
       toDate(now),
-      floors.password,
-      floors.browser,
-      floors.tv,
-      floors.app,
-      floors.tool,
-      floors.link,
-      Math.max(floors.ticket, floors.code),
-      floors.totp,
-      floors.recovery,
-      floors.passkey,
+      before.password,
+      after.password,
+      classes,
+      classes.map((one) => before[one]),
+      classes.map((one) => after[one]),
+      before.link,
+      after.link,
+      Math.max(before.ticket, before.code),
+      Math.max(after.ticket, after.code),
+      before.totp,
+      after.totp,
+      before.recovery,
+      after.recovery,
+      after.passkey,
       toDate(doubtedSince),
-      highest(floors),
+      highest(after),
     ],
   );
   return row ?? nothing;

@@ -36,7 +36,7 @@ interface Needs {
 }
 
 /**
- * What a containment would refuse, and what telling everybody would take, counted without touching anything. Without a
+ * What a containment would refuse that is good now, and what telling everybody would take, counted without touching anything. Without a
  * case, as if one were opened now. What takes longer than `withinMs` to count is left out (`null`: nothing is). `undefined` for
  * an account that is nobody's.
  */
@@ -79,10 +79,10 @@ export async function wouldContain(
   }
   const kinds = kindsOf(mode, keepTools, keysReachable || (await keysCallForRefusal(db)));
   const epoch = highest(floors) + 1;
-  const raised = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
+  const after = { ...floors, ...Object.fromEntries(kinds.map((kind) => [kind, epoch])) };
   const incidentId = status === null ? null : (status.id as IncidentId);
   const [counted, letters] = await Promise.all([
-    db.snapshotWithin(withinMs, (tx) => countRefused(tx, raised, at, doubtedSince)),
+    db.snapshotWithin(withinMs, (tx) => countRefused(tx, { before: floors, after }, at, doubtedSince)),
     db.snapshotWithin(withinMs, (tx) => planCampaign({ db: tx, clock, deadlines, ...wayOut }, incidentId)),
   ]);
   const { operators, receivers } = await readOutlasting(db, doubtedSince);

@@ -64,6 +64,7 @@ export const Contain = Closed({
 });
 export type Contain = Static<typeof Contain>;
 
+/** What a containment refuses that was good until then; what an earlier one refuses is not counted again. */
 export const Counts = Closed({
   passwords: Type.Integer(),
   sessions: Type.Integer(),
