@@ -3,10 +3,11 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { deliveryReport } from "../../test/delivery-reports.ts";
 import { containedCase } from "../../test/contained-case.ts";
+import { besideOpenTransaction } from "../../test/open-transaction.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import { idBytes, type AccountId, type Epoch, type IncidentId } from "../kernel/brand.ts";
-import { dayMs, hourMs, manualClock, plus, sleep, systemClock } from "../kernel/clock.ts";
+import { dayMs, hourMs, manualClock, plus, sleep, systemClock, toIso } from "../kernel/clock.ts";
 import type { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
@@ -25,10 +26,12 @@ import { listenForBounces, type BounceListener } from "./bounce-listener.ts";
 import { recordBounce } from "./bounces.ts";
 import { startCampaign, walkers } from "./campaign.ts";
 import { bouncesTask } from "./campaign-tasks.ts";
+import { closeIncident, recordReview, recordWayIn } from "./close.ts";
 import { deadlineRules } from "./deadlines.ts";
 import { finish } from "./finish.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
 import { reportIncident } from "./report.ts";
+import { reviewItems } from "./review.ts";
 import { incidentStatus } from "./status.ts";
 import { walk } from "./walk.ts";
 
@@ -449,24 +452,59 @@ test("a campaign whose last letter comes back in the moment in which it ends has
   await secondAddress(person!.accountId, "second@example.org");
   const incidentId = await campaign();
   await db.run(`update incident set letters_finished_at = null, state = 'notifying' where id = $1`, [incidentId]);
-  const [holding, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  // What a bounce writes, held open before its commit.
-  const bounced = db.transaction(async (tx) => {
-    await tx.run(`update letter set state = 'deferred', due_at = $2 where incident_id = $1`, [incidentId, new Date(0)]);
-    await tx.run(`update incident set letters_finished_at = null where id = $1`, [incidentId]);
-    holding.resolve();
-    await held.promise;
-  });
-  await holding.promise;
-  const finished = finish(needs, incidentId);
-  await expect
-    .poll(async () => (await db.many(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length)
-    .toBe(1);
-  held.resolve();
-  await bounced;
-  expect((await finished).kind).toBe("waiting");
+  const finished = await besideOpenTransaction(
+    db,
+    // What a bounce writes, before its commit.
+    async (tx) => {
+      await tx.run(`update letter set state = 'deferred', due_at = $2 where incident_id = $1`, [
+        incidentId,
+        new Date(0),
+      ]);
+      await tx.run(`update incident set letters_finished_at = null where id = $1`, [incidentId]);
+    },
+    () => finish(needs, incidentId),
+  );
+  expect(finished.kind).toBe("waiting");
   await walkAll(incidentId);
   expect((await incidentStatus({ db, clock, deadlines: deadlineRules }, incidentId))?.lettersFinishedAt).not.toBeNull();
+});
+
+test("no case is closed under a letter that is just going to the account's next address", async () => {
+  const [person] = await people(1);
+  await secondAddress(person!.accountId, "second@example.org");
+  const incidentId = await campaign();
+  const wayIn = { what: "a leaked key", closedAt: toIso(clock.now()), evidence: "it was revoked" };
+  const review = reviewItems.map(({ item }) => ({ item, state: "done" }) as const);
+  for (const one of review) expect(await recordReview(needs, incidentId, one, "operator")).toBe("recorded");
+  expect(await recordWayIn(needs, incidentId, wayIn, "operator")).toBe("recorded");
+  // Between the look at the case and the letter's row.
+  const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const slow: typeof db = {
+    ...db,
+    transaction: (work) =>
+      db.transaction((tx) =>
+        work({
+          ...tx,
+          run: async (sql, parameters) => {
+            if (/^update letter\b/.test(sql)) {
+              reached.resolve();
+              await gate.promise;
+            }
+            return tx.run(sql, parameters);
+          },
+        }),
+      ),
+  };
+  const bouncing = recordBounce({ ...needs, db: slow, keyholder: mailer }, tokenOf(person!.address), "5.1.1");
+  await reached.promise;
+  const closing = closeIncident(needs, incidentId, {}, "operator");
+  const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  await expect.poll(async () => (await db.many(waits)).length).toBe(1);
+  gate.resolve();
+  expect(await bouncing).toBe("second address");
+  expect(await closing).toMatchObject({ kind: "missing", missing: expect.arrayContaining(["letters are waiting"]) });
+  await walkAll(incidentId);
+  expect(await closeIncident(needs, incidentId, {}, "operator")).toEqual({ kind: "closed" });
 });
 
 test("the report's two counts agree when letters came back, and the case's acts are not drowned in them", async () => {

@@ -11,6 +11,7 @@ import { finish } from "./finish.ts";
 import { letterSum } from "./letter-sum.ts";
 import { openIncident } from "./open.ts";
 import { reviewItems } from "./review.ts";
+import { listIncidents } from "./status.ts";
 
 /** A case closes with everything done or explained, and says what is missing until then. */
 const db = await testDatabase({ maxConnections: 6 });
@@ -92,10 +93,16 @@ test("each thing that is missing is named until it is there; then the case close
   );
   const [last, ...others] = reviewItems;
   const done = (items: readonly { item: string }[]) => items.map(({ item }) => ({ item, state: "done" as const }));
-  expect(await close({ review: done(others) })).toEqual({
-    kind: "missing",
-    missing: [`review (${last.item}): ${last.title}`],
-  });
+  // What is said twice is recorded once.
+  for (let times = 0; times < 2; times++) {
+    expect(await close({ review: done(others), wayIn: evidence })).toEqual({
+      kind: "missing",
+      missing: [`review (${last.item}): ${last.title}`],
+    });
+  }
+  const recorded = async (kind: "review recorded" | "way in recorded") =>
+    (await readTimeline(db, { incidentId: id, kinds: [kind], limit: 50 })).length;
+  expect([await recorded("review recorded"), await recorded("way in recorded")]).toEqual([others.length, 2]);
   expect(await readTimeline(db, { incidentId: id, kinds: ["incident closed"], limit: 5 })).toEqual([]);
   expect(
     await recordReview(needs, id, { item: last.item, state: "explained", note: "it is not ours" }, "operator"),
@@ -140,4 +147,15 @@ test("each thing that is missing is named until it is there; then the case close
   expect(await recordReview(needs, id, { item: last.item, state: "done" }, "operator")).toBe("not-open");
   expect(await close({ wayIn: { ...evidence, closedAt: toIso(plus(at, 1)) } })).toEqual({ kind: "not-open" });
   expect(await row()).toEqual(before);
+});
+
+test("cases are listed with the newest first, and say when they were closed", async () => {
+  const [first] = (await listIncidents(db)).incidents;
+  clock.advance(dayMs);
+  const opened = await openIncident(needs, { reason: "another copy" }, "operator");
+  if (opened.kind !== "opened") return expect.fail(opened.kind);
+  expect((await listIncidents(db)).incidents).toMatchObject([
+    { id: opened.incidentId, state: "open", reason: "another copy", closedAt: null },
+    { id: first?.id, state: "closed", reason: "a copy is for sale", closedAt: expect.any(String) },
+  ]);
 });

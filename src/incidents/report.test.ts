@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Value } from "typebox/value";
 import { launchChromium } from "../../test/chromium.ts";
+import { besideOpenTransaction } from "../../test/open-transaction.ts";
 import { populate, type PersonInPopulation } from "../../test/population.ts";
 import { startTestRelay, type TestRelay } from "../../test/smtp-server.ts";
 import type { AccountId, IncidentId } from "../kernel/brand.ts";
@@ -12,12 +13,15 @@ import {
   hourMs,
   manualClock,
   minuteMs,
+  parseInstant,
   plus,
   secondMs,
   systemClock,
+  toDate,
   toIso,
   type EpochMs,
 } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -25,7 +29,7 @@ import { testDatabase } from "../db/test-database.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
 import { openSmtp } from "../mail/smtp.ts";
-import { append } from "../timeline/append.ts";
+import { append, appendAll } from "../timeline/append.ts";
 import { checkpointBody, originOf, signedNote } from "../timeline/checkpoint.ts";
 import { integrate } from "../timeline/integrate.ts";
 import { verifierKey } from "../timeline/note.ts";
@@ -41,6 +45,7 @@ import { deadlineRules, deadlinesOf } from "./deadlines.ts";
 import { proveLetter } from "./letter-proof.ts";
 import { openIncident } from "./open.ts";
 import { reportIncident, sharedReport } from "./report.ts";
+import { draftsOf } from "./report-drafts.ts";
 import { reportHtml } from "./report-html.ts";
 import { walk } from "./walk.ts";
 
@@ -151,22 +156,17 @@ test("the report says what its schema says, and its sum adds up and agrees with 
 });
 
 test("a report that is made while something is done in the case says nothing of it, or all", async () => {
-  const holder = await db.pool.connect();
-  await holder.query("begin");
-  await holder.query("lock table refusal_count in access exclusive mode");
-  const making = report();
-  try {
-    await expect
-      .poll(async () => (await db.many(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)).length)
-      .toBe(1);
-    const wayIn = { what: "a key", closedAt: toIso(clock.now()), evidence: "changed" };
-    expect(await recordWayIn(needs, incidentId, wayIn, "operator")).toBe("recorded");
-  } finally {
-    await holder.query("rollback");
-    holder.release();
-  }
+  const during = await besideOpenTransaction(
+    db,
+    (tx) => tx.run("lock table refusal_count in access exclusive mode"),
+    report,
+    async () => {
+      const wayIn = { what: "a key", closedAt: toIso(clock.now()), evidence: "changed" };
+      expect(await recordWayIn(needs, incidentId, wayIn, "operator")).toBe("recorded");
+    },
+  );
+  const after = await report();
   const kindsOf = ({ timeline }: Report) => timeline.entries.filter(({ kind }) => kind === "way in recorded").length;
-  const [during, after] = [await making, await report()];
   expect([during.incident.wayIn, kindsOf(during)]).toEqual([null, 0]);
   expect([after.incident.wayIn?.what, kindsOf(after)]).toEqual(["a key", 1]);
   await integrateNow();
@@ -327,25 +327,55 @@ test("somebody who has renewed twice is two renewals, and is not said to be two 
   expect(html).not.toContain(`${renewed} accounts`);
 });
 
-test("a session from before that was seen after containment would show", async () => {
-  expect((await report()).refused.servedOld).toEqual({ seenAfter: 0, madeAfter: 0 });
+test("a session from before that was seen, or made, after containment would show, and one proved by something newer does not", async () => {
+  const servedOld = async () => (await report()).refused.servedOld;
+  expect(await servedOld()).toEqual({ seenAfter: 0, madeAfter: 0 });
   const { accountId, sessions } = people[3]!;
   const id = sessions[0]!.sessionId;
-  await db.run(`update session set last_seen_at = $3 where account_id = $1 and id = $2`, [
-    accountId,
-    id,
-    new Date(clock.now()),
-  ]);
-  expect((await report()).refused.servedOld).toEqual({ seenAfter: 1, madeAfter: 0 });
-  expect(reportHtml(await report())).toContain("1 session from before was served");
-  await db.run(`update session set last_seen_at = created_at where account_id = $1 and id = $2`, [accountId, id]);
+  const set = (what: string) =>
+    db.run(`update session s set ${what} where account_id = $1 and id = $2`, [accountId, id]);
+  const raisedAt = `(select raised_at from floor where kind = s.class)`;
+  for (const [column, shown] of [
+    ["last_seen_at", { seenAfter: 1, madeAfter: 0 }],
+    ["created_at", { seenAfter: 0, madeAfter: 1 }],
+  ] as const) {
+    // A request that was on its way may be noted a moment later.
+    await set(`${column} = ${raisedAt} + interval '5 seconds'`);
+    expect([column, await servedOld()]).toEqual([column, { seenAfter: 0, madeAfter: 0 }]);
+    await set(`${column} = ${raisedAt} + interval '5.001 seconds'`);
+    expect([column, await servedOld()]).toEqual([column, shown]);
+    expect(reportHtml(await report())).toContain("1 session from before was served after their floor was raised.");
+    await set(`epoch = epoch + 1`);
+    expect([column, await servedOld()]).toEqual([column, { seenAfter: 0, madeAfter: 0 }]);
+    await set(`epoch = epoch - 1, ${column} = ${raisedAt} - interval '1 hour'`);
+  }
+  expect(await servedOld()).toEqual({ seenAfter: 0, madeAfter: 0 });
 });
 
 test("a letter's row that was changed by hand no longer agrees with the timeline", async () => {
   expect((await report()).letters).toMatchObject({ agrees: true });
   await db.run(`update letter set state = 'handed over' where state = 'refused'`);
   expect((await report()).letters).toMatchObject({ addsUp: true, agrees: false });
-  await db.run(`update letter set state = 'refused' where account_id = $1`, [people[5]!.accountId]);
+  const become = (state: string) =>
+    db.run(`update letter set state = $2 where account_id = $1`, [people[5]!.accountId, state]);
+  // Whatever it is said to be now, the timeline has that it was refused.
+  for (const [state, name] of [
+    ["suppressed", "suppressed"],
+    ["no address", "noAddress"],
+    ["unclaimed", "waiting"],
+    ["claimed", "waiting"],
+    ["deferred", "waiting"],
+  ] as const) {
+    await become(state);
+    const { letters } = await report();
+    const counted = name === "noAddress" ? 3 : 1;
+    expect(letters).toMatchObject({ sum: { refused: 0, [name]: counted }, addsUp: true, agrees: false });
+  }
+  await become("refused");
+  await db.run(`update letter set possibly_twice = true where account_id = $1`, [people[5]!.accountId]);
+  expect((await report()).letters?.sum.possiblyTwice).toBe(1);
+  expect(reportHtml(await report())).toContain("1 letter may have gone twice");
+  await db.run(`update letter set possibly_twice = false`);
   await db.run(`delete from letter where account_id = $1`, [people[6]!.accountId]);
   expect((await report()).letters).toMatchObject({ addsUp: false, agrees: false });
   await db.run(`insert into letter (account_id, incident_id, state, settled_at) values ($1, $2, 'handed over', $3)`, [
@@ -411,6 +441,199 @@ test("drafts for authorities have the law's parts, also before anybody was writt
   expect(early.drafts[2]!.text).toContain("Date of this notice: [the day it is sent]");
 });
 
+test("what is wrong, or not there, is said at the head of the page and where it belongs", async () => {
+  const made = await report();
+  const { incident, letters, timeline } = made;
+  const bad = (html: string) => [...html.matchAll(/class="bad">([^<]*)</g)].map(([, said]) => said);
+  const usual = bad(reportHtml({ ...made, incident: { ...incident, review: [] } }));
+  expect(usual).toEqual(["No witness elsewhere has cosigned it:"]);
+  const told = reportHtml({
+    ...made,
+    incident: {
+      ...incident,
+      wayIn: null,
+      copiedSinceContained: true,
+      deadlines: incident.deadlines.map((one) => ({ ...one, state: "missed" })).slice(0, 1),
+      review: incident.review.map((one) => ({ ...one, state: "todo" as const })).slice(0, 1),
+      signals: [{ receiver: "music.example", accounts: 20, made: 40, taken: 31, refused: 4, dropped: 3, waiting: 2 }],
+    },
+    letters: { ...letters!, addsUp: false, agrees: false },
+    timeline: { ...timeline, verdict: "broken", witness: "not reached", entriesLeftOut: 2, unsigned: 1 },
+  } as Report);
+  expect(bad(told)).toEqual([
+    "The outcomes do not add up to the scope.",
+    "The timeline is not what was signed.",
+    "Nothing of what was copied: the copy was taken after the last containment.",
+    "The outcomes do not add up to the scope.",
+    "The two do not agree.",
+    "missed",
+    "How the intruder got in is not recorded.",
+    "to do",
+    "Broken.",
+    "not reached",
+    "No witness elsewhere has cosigned it:",
+  ]);
+  expect(told).toContain("2 further entries are left out.");
+  expect(told).toContain("1 newer entry was not signed yet when it was made.");
+  const row = [20, 40, 31, 4, 3, 2].map((count) => `<td class="n">${count}</td>`).join("");
+  expect(told).toContain(`<th scope="row">music.example</th>${row}`);
+
+  const nothing = reportHtml({
+    ...made,
+    incident: { ...incident, containment: null, containedAt: null, wayIn: null },
+    letters: null,
+  });
+  expect(bad(nothing).slice(0, 2)).toEqual(["The theft is not contained.", "Nothing yet."]);
+  expect(nothing).toContain("Nobody has been told by letter yet.");
+  const sooner = { ...incident, foundAt: toIso(plus(parseInstant(incident.containedAt!), 3 * hourMs)) };
+  expect(reportHtml({ ...made, incident: sooner })).toContain("3 hours before it was found");
+});
+
+test("a chart has its empty hours, and days where hours would be too many", async () => {
+  const made = await report();
+  const drawn = (...counts: readonly (readonly [hour: string, count: number])[]) => {
+    const handedOverByHour = counts.map(([hour, count]) => ({ hour: `2026-11-${hour}:00:00.000Z`, count }));
+    const incident = { ...made.incident, renewalsByHour: [] };
+    const html = reportHtml({ ...made, incident, letters: { ...made.letters!, handedOverByHour } });
+    const bars = [
+      ...html.matchAll(/<rect x="([\d.]+)" y="[\d.]+" width="[\d.]+" height="([\d.]+)"[^>]*><title>([^<]*)</g),
+    ];
+    return {
+      says: /<figcaption>([^<]*)</.exec(html)?.[1],
+      bars: bars.map(([, left, height, says]) => [Number(left), Number(height), says]),
+    };
+  };
+  expect(drawn()).toEqual({ says: undefined, bars: [] });
+  expect(drawn(["22T20", 1_200])).toEqual({
+    says: "Letters handed over: 1,200, all in one hour, 2026-11-22 20 h.",
+    bars: [[48, 120, "2026-11-22 20 h: 1,200"]],
+  });
+  expect(drawn(["22T20", 2], ["22T23", 3])).toEqual({
+    says: "Letters handed over: 5 from 2026-11-22 20 h to 2026-11-22 23 h, at most 3 in one hour.",
+    bars: [
+      [48, 80, "2026-11-22 20 h: 2"],
+      [492, 120, "2026-11-22 23 h: 3"],
+    ],
+  });
+  expect(drawn(["01T05", 1], ["15T04", 1]).says).toContain("at most 1 in one hour");
+  expect(drawn(["01T05", 1], ["01T21", 2], ["15T05", 6])).toEqual({
+    says: "Letters handed over: 9 from 2026-11-01 to 2026-11-15, at most 6 in one day.",
+    bars: [
+      [48, 60, "2026-11-01: 3"],
+      [600.5, 120, "2026-11-15: 6"],
+    ],
+  });
+});
+
+test("drafts say how it was contained, since when the copy is, and which way in is closed", async () => {
+  const { incident, notifiedAt } = await report();
+  const since = "2026-11-22T20:41:07.312Z";
+  type Facts = Parameters<typeof draftsOf>[0];
+  const facts: Facts = { ...incident, notifiedAt, inScope: 1_234, containmentAt: since };
+  const said = (more: Partial<Facts>) =>
+    draftsOf({ ...facts, ...more })
+      .map(({ text }) => text)
+      .join("\n");
+  const at = "Since 2026-11-22 20:41 UTC";
+  for (const [more, sentence] of [
+    [{ containment: null }, "[not contained yet]"],
+    [{ containmentAt: null }, "[not contained yet]"],
+    [{ containment: "everyone-out" }, `${at} every password from before is refused, and so is what it had opened.`],
+    [
+      { containment: "everyone-out", keptTools: true },
+      "what it had opened, but for scripts and other tools of the people's own.",
+    ],
+    [
+      { containment: "with-renewal" },
+      `${at} every password from before is refused; what it had opened ends when its account sets a new one.`,
+    ],
+    [{ containment: "account" }, `${at} the passwords of the accounts concerned are refused`],
+    [{ copiedAt: null, copiedAfter: null }, "was taken (when is not known)"],
+    [{ copiedAt: null, copiedAfter: since }, "was taken (2026-11-22 20:41 UTC or later)"],
+    [{ copiedAt: since, copiedAfter: "2026-01-01T00:00:00.000Z" }, "was taken (2026-11-22 20:41 UTC)"],
+    [{ wayIn: null }, "[way in: not recorded yet]"],
+    [{ wayIn: { what: "a key", closedAt: since } }, "The way in (a key) is closed since 2026-11-22 20:41 UTC."],
+    [{ notifiedAt: null }, "[people not told yet]"],
+    [{ notifiedAt: since }, "The people concerned are being told since 2026-11-22 20:41 UTC."],
+    [{}, "Approximate number of people and of records: 1,234."],
+  ] as const) {
+    expect(said(more)).toContain(sentence);
+  }
+});
+
+test("refusals are those since the hour of the containment, by kind and by hour", async () => {
+  const made = await report();
+  expect(made.refused).toMatchObject({ byKind: [], byHour: [] });
+  expect(reportHtml(made)).toContain("None was made.");
+  const containedAt = parseInstant(made.incident.containedAt!);
+  const hour = plus(containedAt, -(containedAt % hourMs));
+  const refuse = (kind: string, at: EpochMs, refused: number) =>
+    db.run(`insert into refusal_count (kind, hour, node, refused) values ($1, $2, gen_random_uuid(), $3)`, [
+      kind,
+      toDate(at),
+      refused,
+    ]);
+  await refuse("browser", plus(hour, -hourMs), 7);
+  await refuse("browser", hour, 2);
+  await refuse("tv", hour, 3);
+  await refuse("tv", plus(hour, 2 * hourMs), 4);
+  const { refused } = await report();
+  expect(refused.byKind).toEqual([
+    { kind: "browser", count: 2 },
+    { kind: "tv", count: 7 },
+  ]);
+  expect(refused.byHour).toEqual([
+    { hour: toIso(hour), count: 5 },
+    { hour: toIso(plus(hour, 2 * hourMs)), count: 4 },
+  ]);
+  expect(reportHtml(await report())).toContain("Requests refused: 9 from");
+  await db.run(`delete from refusal_count`);
+});
+
+test("uses of keys are those since the copy, or in the 90 days before it was found, until the case is closed", async () => {
+  const before = await report();
+  expect(before.keyUse).toBeNull();
+  expect(reportHtml(before)).toContain("They have not been compared yet.");
+  const foundAt = parseInstant(before.incident.foundAt);
+  const hourOf = (at: EpochMs): Date => toDate(plus(at, -(at % hourMs)));
+  const used = (at: EpochMs, served: number) =>
+    db.run(`insert into key_use (purpose, hour, served) values ('open', $1, $2)`, [hourOf(at), served]);
+  await db.run(`insert into key_ledger (ledger, totals, compared_at) values ('', '{}', $1)`, [toDate(clock.now())]);
+  await used(plus(foundAt, -90 * dayMs - hourMs), 100);
+  await used(plus(foundAt, -90 * dayMs), 50);
+  await used(plus(foundAt, -dayMs), 5);
+  await used(plus(foundAt, 2 * hourMs), 2);
+  await db.run(
+    `insert into key_surplus (caller, role, purpose, surplus, first_at, last_at) values ($1, 'web', 'open', 3, $2, $2)`,
+    [Buffer.alloc(16), toDate(foundAt)],
+  );
+  const use = async () => (await report()).keyUse?.purposes;
+  expect(await use()).toEqual([{ purpose: "open", announced: 54, served: 57, surplus: 3 }]);
+  expect(reportHtml(await report())).toContain("3 uses of keys had been announced by nobody.");
+  const set = (what: string, at: EpochMs | null) =>
+    db.run(`update incident set ${what} where id = $1`, [incidentId, ...(at === null ? [] : [toDate(at)])]);
+  await set(`copied_at = $2`, plus(foundAt, -2 * dayMs));
+  expect(await use()).toEqual([{ purpose: "open", announced: 4, served: 7, surplus: 3 }]);
+  await set(`closed_at = $2`, plus(foundAt, hourMs));
+  expect(await use()).toEqual([{ purpose: "open", announced: 2, served: 5, surplus: 3 }]);
+  await set(`closed_at = null, copied_at = null`, null);
+  await db.run(`truncate key_use, key_surplus, key_ledger`);
+});
+
+test("a report is made without a keyholder that does not answer, and says so; and by no other fault", async () => {
+  const without = (code: "KEYHOLDER_UNAVAILABLE" | "DATABASE_UNKNOWN") => {
+    const read = () => Promise.reject(new Fault(code, "it does not answer"));
+    const reading = { publicKeys: operator.publicKeys.bind(operator), witness: { read } };
+    return reportIncident({ ...reportNeeds(), keyholder: reading }, incidentId);
+  };
+  expect((await report()).timeline.witness).toBe("compared");
+  expect((await without("KEYHOLDER_UNAVAILABLE"))?.timeline).toMatchObject({
+    verdict: "intact",
+    witness: "not reached",
+  });
+  await expect(without("DATABASE_UNKNOWN")).rejects.toMatchObject({ code: "DATABASE_UNKNOWN" });
+});
+
 test("the report of a case that was only opened is made too, and says what is missing", async () => {
   const html = reportHtml({ ...(await report()), letters: null, notifiedAt: null });
   expect(html).toContain("No campaign has been started.");
@@ -474,6 +697,27 @@ test("deadlines count from the finding, and are met by letters that had their ou
   expect(stateOf("gdpr-34", null, 400 * dayMs)).toMatchObject({ dueAt: null, state: "running" });
   expect(stateOf("gdpr-34", at(30 * dayMs), 40 * dayMs)).toMatchObject({ dueAt: null, state: "told" });
   expect(stateOf("ca-ag", at(2 * hourMs), dayMs)).toMatchObject({ dueAt: toIso(plus(found, hourMs + 15 * dayMs)) });
+});
+
+test("of very many acts the report has a thousand, those that nobody signed yet among them, and says how many it leaves out", async () => {
+  const before = (await report()).timeline.entries.length;
+  const acts = (count: number) =>
+    Array.from(
+      { length: count },
+      () => ({ kind: "review recorded", incidentId, detail: { item: "lessons" } }) as const,
+    );
+  await db.transaction((tx) => appendAll(tx, clock.now(), acts(1_000), systemRandom));
+  while ((await report()).timeline.unsigned > 0) await integrateNow();
+  clock.advance(minuteMs);
+  await db.transaction((tx) => appendAll(tx, clock.now(), acts(2), systemRandom));
+  const { entries, entriesLeftOut, unsigned } = (await report()).timeline;
+  expect([entries.length, entriesLeftOut, unsigned]).toEqual([1_000, before + 2, 2]);
+  expect(entries.filter(({ leafIndex }) => leafIndex === null)).toHaveLength(2);
+  // The oldest first, and what is left out is the newest of what was signed.
+  expect(entries.slice(-2).map(({ at, leafIndex }) => [at, leafIndex])).toEqual(
+    Array(2).fill([toIso(clock.now()), null]),
+  );
+  expect(entries.map(({ kind }) => kind)).toContain("incident opened");
 });
 
 test("who asks while a report is being made gets that one; who asks afterwards gets a new one", async () => {

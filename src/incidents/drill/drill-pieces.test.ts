@@ -1,16 +1,27 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
 import { finished } from "node:stream/promises";
 import { expect, test } from "vitest";
-import { chooseCrowd, hoursUntil } from "./crowd.ts";
+import type { AccountId, SessionId } from "../../kernel/brand.ts";
+import { systemClock } from "../../kernel/clock.ts";
+import { newId, systemRandom } from "../../kernel/random.ts";
+import { Secret } from "../../kernel/secret.ts";
 import { readDeliveryReport } from "../../mail/delivery-report.ts";
+import { chooseCrowd, hoursUntil } from "./crowd.ts";
+import { startDevices } from "./devices.ts";
 import { deliveryReport } from "./late-bounces.ts";
 import { judge } from "./judge.ts";
 import { codeIn, plainTextOf } from "./mail-text.ts";
+import type { PersonInPopulation } from "./population.ts";
+import { duration, project } from "./projection.ts";
 import { askProviders, comesBack, domainsInTurn, isUnknown, providers } from "./providers.ts";
-import { busiest, type Measured } from "./result.ts";
+import { busiest, middle, type DrillOrder, type Measured } from "./result.ts";
 import { killSchedule } from "./schedule.ts";
 import { seeded } from "./seeded.ts";
 import { gather } from "./service.ts";
+import { canReturn, startThief } from "./thief.ts";
 
 const size = { kills: 40, letters: 1_000, returns: 300 };
 
@@ -85,28 +96,227 @@ test("what a command prints is gathered whole, also where a character's bytes co
   expect(text()).toBe("お知らせ");
 });
 
-test("a thief who has tried no password shows nothing of the promise about passwords", () => {
-  const tries = { tokens: 5, passwords: 1, letIn: 0 };
-  const numbers =
-    "containCommitMs triedByDevices servedOld looks wrongLooks lost duplicates inFlight returned reportsTaken renewed " +
-    "expectedBack places again devices returnsTried returnsLost";
-  // For the other promises: nothing was counted.
-  const others = {
-    ...Object.fromEntries(numbers.split(" ").map((name) => [name, 0])),
-    ...Object.fromEntries(
-      ["killed", "darkMs", "strange", "reportsRefused", "failedCommands"].map((name) => [name, []]),
-    ),
-    thiefBefore: { ...tries, letIn: 6 },
-  } as unknown as Measured;
-  const isHeld = (thief: Measured["thief"]) =>
-    judge({ ...others, thief }).find(({ promise }) => promise.startsWith("P3 "))?.held;
-  expect(isHeld(tries)).toBe(true);
-  expect(isHeld({ ...tries, passwords: 0 })).toBe(false);
+const kill = { victim: "web", when: "letters", after: 3, delayMs: 1 } as const;
+const letters = {
+  scope: 100,
+  handedOver: 90,
+  bounced: 3,
+  refused: 5,
+  suppressed: 0,
+  noAddress: 2,
+  waiting: 0,
+  possiblyTwice: 25,
+};
+
+/** A drill in which every promise was held. */
+const kept: Measured = {
+  containCommitMs: 5,
+  containCountMs: 6,
+  containExitCode: 0,
+  devices: 2,
+  playedBefore: 2,
+  darkMs: [40, 2_000],
+  triedByDevices: 9,
+  servedOld: 0,
+  thiefBefore: { tokens: 5, passwords: 1, letIn: 6 },
+  thief: { tokens: 9, passwords: 3, letIn: 0 },
+  looks: 10,
+  wrongLooks: 0,
+  sum: letters,
+  isFinished: true,
+  lettersPerSecond: 50,
+  duplicates: 20,
+  lost: 0,
+  returned: 3,
+  reportsTaken: 3,
+  reportsRefused: [],
+  inFlight: 20,
+  answers: {},
+  expectedBack: 8,
+  renewed: 8,
+  renewalsPerSecond: 2,
+  renewalMs: [100],
+  again: 0,
+  places: 0,
+  strange: {},
+  returnsTried: 8,
+  returnsLost: 0,
+  schedule: [kill],
+  killed: [{ ...kill, backMs: 900, isMidway: true }],
+  closed: true,
+  verified: true,
+  verdict: "intact",
+  reportAgrees: true,
+  failedCommands: [],
+};
+
+const broken = (measured: Measured): string[] =>
+  judge(measured)
+    .filter(({ held }) => !held)
+    .map(({ promise }) => promise);
+
+test.each<[found: Partial<Measured>, promises: readonly RegExp[]]>([
+  [{}, []],
+  [{ containExitCode: 1 }, [/^P1 /]],
+  [{ containExitCode: null }, [/^P1 /]],
+  [{ servedOld: 1 }, [/^P2 /]],
+  // A thief who opened nothing before shows nothing after.
+  [{ thiefBefore: { tokens: 5, passwords: 1, letIn: 0 } }, [/^P2 /]],
+  [{ thief: { tokens: 9, passwords: 3, letIn: 1 } }, [/^P2 /, /^P3 /]],
+  [{ thief: { tokens: 9, passwords: 0, letIn: 0 } }, [/^P3 /]],
+  [{ looks: 0 }, [/^P5 the sum/]],
+  [{ wrongLooks: 1 }, [/^P5 the sum/]],
+  [{ sum: { ...letters, handedOver: 89 } }, [/^P5 the sum/]],
+  [{ isFinished: false }, [/^P5 nothing waits/]],
+  [{ sum: { ...letters, handedOver: 89, waiting: 1 } }, [/^P5 nothing waits/]],
+  [{ lost: 1 }, [/^P5 nothing waits/]],
+  [{ duplicates: 21 }, [/^P5 duplicates/]],
+  [{ sum: { ...letters, possiblyTwice: 19 } }, [/^P5 duplicates/]],
+  [{ returned: 4 }, [/^P5 what came back/]],
+  [{ reportsRefused: ["550 5.1.1"] }, [/^P5 what came back/]],
+  [{ renewed: 7 }, [/^P6 who came back/]],
+  [{ strange: { "500 /renew": 1 } }, [/^P6 who came back/]],
+  [{ returnsLost: 1 }, [/^P6 no acknowledged/]],
+  [{ returnsTried: 0 }, [/^P6 no acknowledged/]],
+  [{ darkMs: [40] }, [/^P7 /]],
+  [{ darkMs: [40, 2_001] }, [/^P7 /]],
+  [{ verified: false }, [/^P11 /]],
+  [{ closed: false }, [/^the runbook/]],
+  [{ reportAgrees: false }, [/^the runbook/]],
+  [{ failedCommands: ["incident close: exit code 1"] }, [/^the runbook/]],
+])("a drill that finds %j finds these promises broken, and no others: %j", (found, promises) => {
+  expect(broken({ ...kept, ...found })).toEqual(promises.map((promise) => expect.stringMatching(promise)));
+});
+
+const order: DrillOrder = {
+  accounts: 1_000,
+  watching: 2,
+  crowd: 0.3,
+  seed: 1,
+  kills: 1,
+  rate: null,
+  isHurried: false,
+  real: 30_000_000,
+  allowancePerHour: null,
+};
+
+test("what the real day would take follows from what was measured, and is not known where nothing was", () => {
+  const valuesOf = (asked: Partial<DrillOrder>, found: Partial<Measured> = {}) =>
+    Object.fromEntries(
+      project({ ...order, ...asked }, { ...kept, ...found }).map(({ term, value }) => [term, value] as const),
+    );
+  expect(valuesOf({})).toEqual({
+    accounts: "30,000,000",
+    "to contain": "5.0 ms",
+    "to count what it refuses": "3 min",
+    "letters a second": "50",
+    "to hand every letter over": "6.9 days",
+    "with the relay's allowance": "not known",
+    "who come back on the first day": "9,000,000",
+    "of them in the first hour": "41 %",
+    "renewals a second": "2.0",
+    "to bring them back": "52.1 days",
+    "renewals a second if all letters arrived at once": "1,037",
+    "machines like this one for that": "519",
+    "a renewal takes": "100.0 ms",
+  });
+  // The slower of the two.
+  const allowance = "with the relay's allowance";
+  expect(valuesOf({ allowancePerHour: 1_000_000 })[allowance]).toBe("6.9 days");
+  expect(valuesOf({ allowancePerHour: 100_000 })[allowance]).toBe("13.9 days");
+  const nothing = valuesOf({ allowancePerHour: 1_000_000 }, { lettersPerSecond: 0, renewalsPerSecond: 0 });
+  expect(nothing).toMatchObject({
+    "to hand every letter over": "not known",
+    "to bring them back": "not known",
+    "machines like this one for that": "not known",
+  });
+});
+
+test("a length of time is said in the largest unit that says it plainly", () => {
+  expect([0.0052, 1, 119, 120, 7_199, 7_200, 172_799, 172_800].map(duration)).toEqual([
+    "5.2 ms",
+    "1.0 s",
+    "119.0 s",
+    "2 min",
+    "120 min",
+    "2.0 h",
+    "48.0 h",
+    "2.0 days",
+  ]);
+});
+
+/** Something that answers every request, whoever asks: by its method alone. */
+async function answering(statuses: Readonly<Record<"GET" | "POST", number>>) {
+  const server = createServer(({ method }, response) => {
+    response.writeHead(method === "POST" ? statuses.POST : statuses.GET).end("{}");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    stop: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  };
+}
+
+test("a service that goes on serving what is old is caught at it, by the devices and by the thief", async () => {
+  const careless = await answering({ GET: 200, POST: 201 });
+  const sessions = [
+    {
+      sessionId: newId<SessionId>(systemRandom, systemClock.now()),
+      class: "tv",
+      token: Secret.fromText("old"),
+    } as const,
+  ];
+  const accountId = newId<AccountId>(systemRandom, systemClock.now());
+  const person: PersonInPopulation = { accountId, address: "viewer-1@example.org", locale: "en", sessions };
+  const { origin } = careless;
+  const devices = startDevices({ origin, clock: systemClock }, [person], { plays: false });
+  const thief = await startThief({ origin, random: seeded(1) }, [person], "a stolen password");
+  try {
+    expect(thief.before).toEqual({ tokens: 1, passwords: 1, letIn: 2 });
+    await expect.poll(() => devices.playing(), { timeout: 20_000 }).toBe(1);
+    expect(devices.records[0]).toMatchObject({ triedAfter: 0, servedAfter: 0, refusedAt: null });
+    devices.contained(systemClock.now());
+    thief.contained();
+    await expect.poll(() => devices.records[0]?.servedAfter, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => thief.tries().passwords, { timeout: 20_000 }).toBeGreaterThan(0);
+  } finally {
+    await devices.stop();
+    await thief.stop();
+    await careless.stop();
+  }
+  const { tokens, passwords, letIn } = thief.tries();
+  expect([tokens > 0, letIn]).toEqual([true, tokens + passwords]);
+  expect(devices.records[0]?.servedAfter).toBe(devices.records[0]?.triedAfter);
+}, 60_000);
+
+test("who was told that they are back and is refused is lost, and who is told to come again is waited for", async () => {
+  const renewal = { number: 1, address: "viewer-1@example.org", password: "a new one" };
+  for (const [status, isBack] of [
+    [201, true],
+    [401, false],
+    [202, false],
+  ] as const) {
+    const service = await answering({ GET: 500, POST: status });
+    const patience = new AbortController().signal;
+    expect([status, await canReturn(service.origin, renewal, patience)]).toEqual([status, isBack]);
+    await service.stop();
+  }
+  const busy = await answering({ GET: 500, POST: 503 });
+  expect(await canReturn(busy.origin, renewal, AbortSignal.timeout(100))).toBe(false);
+  await busy.stop();
 });
 
 test("the busiest stretch is the one with most in it", () => {
   expect(busiest([0, 100, 200, 4_000, 9_000], 1_000)).toBe(3);
   expect(busiest([], 1_000)).toBe(0);
+  // Of a second, however long the stretch is; what lies a whole stretch apart is not in one.
+  expect(busiest([0, 1_999, 2_000], 2_000)).toBe(1);
+});
+
+test("the middle of some durations is one of them", () => {
+  expect([middle([30, 10, 20]), middle([10, 20]), middle([])]).toEqual([20, 20, 0]);
 });
 
 test("a provider's report is one that the service reads, and says that the letter will not arrive", () => {

@@ -2,8 +2,8 @@ import { Value } from "typebox/value";
 import { expect, test } from "vitest";
 import { testDatabase } from "../../db/test-database.ts";
 import { copyGroups, StolenCopy } from "../../wire/stolen-copy.ts";
-import { readStolenCopy } from "./read-stolen-copy.ts";
-import { declarations } from "./stolen-copy.ts";
+import { readStolenCopy, type IsDecoy } from "./read-stolen-copy.ts";
+import { declarations, decoy } from "./stolen-copy.ts";
 
 const db = await testDatabase();
 
@@ -34,6 +34,32 @@ test("a column and a table that somebody added by hand are shown first, as unkno
   });
   const account = tables.find(({ name }) => name === "account");
   expect(account?.columns.at(-1)).toMatchObject({ name: "note", kind: "unknown" });
+});
+
+test("a decoy is said to be one, and a table that only looks like it is not", async () => {
+  for (const name of ["old_customers", "old_viewers"]) {
+    await db.pool.query(`create table ${name} (id int, email text, password_hash text, created_at timestamptz)`);
+  }
+  const asked: Parameters<IsDecoy>[0][] = [];
+  const { tables } = await readStolenCopy(db, async (table) => {
+    asked.push(table);
+    return table.name === "old_customers";
+  });
+  const columns = ["id", "email", "password_hash", "created_at"];
+  expect(asked.find(({ name }) => name === "old_customers")?.columns).toEqual(columns);
+  const kindsOf = (table: string) => tables.find(({ name }) => name === table);
+  expect(kindsOf("old_customers")).toMatchObject({
+    group: "machinery",
+    holds: decoy.holds,
+    columns: columns.map((name) => ({ name, kind: "shown", because: expect.stringContaining("bait") })),
+  });
+  expect(kindsOf("old_viewers")).toMatchObject({
+    group: null,
+    holds: null,
+    columns: columns.map((name) => ({ name, kind: "unknown" })),
+  });
+  // What is declared is not asked about.
+  expect(asked.map(({ name }) => name)).not.toContain("account");
 });
 
 test("rows are counted as the statistics have them, and no row is read", async () => {
