@@ -53,7 +53,7 @@ export async function measureFirstPicture(bench: Bench, film: string, pictures: 
   return {
     figures: { firstPictureMs: median(took), firstPictureWorstMs: Math.max(...took) },
     what: {
-      firstPictureMs: "in Chromium, from the navigation to the first frame, nothing cached",
+      firstPictureMs: "in Chromium with an empty cache, from the navigation to the first frame of a film served before",
       firstPictureWorstMs: `the slowest of ${pictures}`,
     },
   };

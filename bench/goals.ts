@@ -60,6 +60,7 @@ export const goals = {
   storm: {
     goodput: { atLeast: 0.85 },
     serverErrors: { atMost: 0 },
+    turnedAway: { atMost: 0 },
     refusedConnections: { atMost: 0 },
     admittedP99OverAllowed: { atMost: 1 },
     segmentP99OverAllowed: { atMost: 1 },

@@ -1,5 +1,4 @@
-import { execFile, spawn } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { execFile, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -8,7 +7,6 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createTransport } from "nodemailer";
 import type { AccountId, IncidentId } from "../src/kernel/brand.ts";
 import { systemClock, toDate } from "../src/kernel/clock.ts";
 import { silentLog } from "../src/kernel/log.ts";
@@ -27,12 +25,18 @@ import { encodeLetter } from "../src/mail/compose.ts";
 import { writeLetter } from "../src/mail/templates.ts";
 import { locales } from "../src/mail/locale.ts";
 import type { Locale } from "../src/wire/common.ts";
-import { youngMebibytes } from "../src/processes.ts";
 import type { WalkerOrder } from "../test/campaign-walker.ts";
 import { takeApart } from "../test/debian-program.ts";
 import type { Bench, Measured } from "./bench.ts";
 import { interleaved, median } from "./report.ts";
-import { openServiceDatabase, startDurablePostgres, startKeyProcess, temporaryFolder } from "./surroundings.ts";
+import {
+  nodeOptions,
+  openServiceDatabase,
+  peerPath,
+  startDurablePostgres,
+  startKeyProcess,
+  temporaryFolder,
+} from "./surroundings.ts";
 
 const run = promisify(execFile);
 
@@ -78,7 +82,7 @@ export async function measureLetters(bench: Bench): Promise<Measured> {
   say(`${rounds} rounds of each`);
   const measured = await interleaved(rounds, {
     ours: () => campaign(letters),
-    nodemailer: () => byNodemailer(port, peer),
+    nodemailer: () => byNodemailer(bench, port, peer),
     smtpSource: () => bySmtpSource(tools, port, { count: letters, bytes: letterBytes, isReconnecting: false }),
     reconnecting: () => bySmtpSource(tools, port, { count: peer, bytes: letterBytes, isReconnecting: true }),
   });
@@ -287,7 +291,7 @@ async function walkCampaign(
   };
   const child = spawn(
     process.execPath,
-    [`--max-semi-space-size=${youngMebibytes}`, fileURLToPath(new URL("../test/campaign-walker.ts", import.meta.url))],
+    [...nodeOptions, fileURLToPath(new URL("../test/campaign-walker.ts", import.meta.url))],
     {
       stdio: ["pipe", "pipe", "inherit"],
     },
@@ -381,41 +385,25 @@ async function meanLetterBytes(): Promise<number> {
   return Math.round(bytes / encoded.length + ownBytes);
 }
 
-async function byNodemailer(port: number, count: number): Promise<number> {
-  const { privateKey } = generateKeyPairSync("rsa", {
-    modulusLength: 2048,
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-    publicKeyEncoding: { type: "spki", format: "pem" },
+/** In a process of its own, as a walk is. */
+async function byNodemailer({ onEnd }: Bench, port: number, count: number): Promise<number> {
+  const child = fork(peerPath("nodemailer"), {
+    execArgv: [...nodeOptions],
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
-  const pool = createTransport({
-    pool: true,
-    host: "127.0.0.1",
-    port,
-    ignoreTLS: true,
-    maxConnections: 10,
-    maxMessages: Infinity,
-    dkim: { domainName: "films.example", keySelector: "bench", privateKey },
+  const gone = once(child, "close");
+  onEnd(async () => {
+    child.kill("SIGKILL");
+    await gone;
   });
-  const { subject, text, html } = words();
-  const started = performance.now();
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: 50 }, async () => {
-      for (let number = next++; number < count; number = next++) {
-        await pool.sendMail({
-          from: "no-reply@films.example",
-          to: `viewer-${number}@mail-${number % domains}.example`,
-          subject,
-          text,
-          html,
-          textEncoding: "quoted-printable",
-        });
-      }
-    }),
-  );
-  const seconds = (performance.now() - started) / 1_000;
-  pool.close();
-  return count / seconds;
+  child.send({ port, count, domains, letter: words() });
+  const perSecond = await new Promise<number>((resolve, reject) => {
+    child.once("message", (rate: number) => resolve(rate));
+    child.once("error", reject);
+    child.once("close", (code) => reject(new Error(`nodemailer's process ended with ${code ?? "a signal"}`)));
+  });
+  await gone;
+  return perSecond;
 }
 
 async function bySmtpSource(

@@ -69,7 +69,7 @@ export async function measurePolls(bench: Bench): Promise<Measured> {
       bytesPerLink,
     },
     what: {
-      pollsPerSecond: `polls of ${waiting.toLocaleString("en")} televisions, one process`,
+      pollsPerSecond: `polls of ${waiting.toLocaleString("en")} televisions, one process; most come sooner than they may and are slowed`,
       pollMedianMs: `with ${connections} under way`,
       pollP99Ms: `with ${connections} under way`,
       bytesPerLink: `heap and buffers for each of ${heldInMemory.toLocaleString("en")}, after collection, in a process of its own`,

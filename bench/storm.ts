@@ -72,7 +72,8 @@ export async function measureStorm(bench: Bench): Promise<Measured> {
   const quiet = await openLoop(size.quietMs, capacity / 4, complete);
   const quietSegments = devices.take();
   say(`storm: ${Math.round(capacity * times)} people a second for ${size.stormMs / 1_000} s`);
-  const storm = await runStorm(connections, size.stormMs, capacity * times, complete);
+  const addressOf = (number: number): string => people[number % people.length]?.address ?? "";
+  const storm = await runStorm(connections, size.stormMs, capacity * times, { addressOf, complete });
   const stormSegments = devices.take();
 
   const p99 = (values: readonly number[]): number => quantile(values, 0.99);
@@ -88,6 +89,7 @@ export async function measureStorm(bench: Bench): Promise<Measured> {
       renewedPerSecond: perSecond,
       goodput: perSecond / capacity,
       serverErrors: storm.serverErrors,
+      turnedAway: storm.turnedAway,
       refusedConnections: connections.broken(),
       pagesPerSecond: (storm.pages * 1_000) / size.stormMs,
       quietP99Ms: quietP99,
@@ -105,6 +107,7 @@ export async function measureStorm(bench: Bench): Promise<Measured> {
       renewedPerSecond: "people who left with a new password",
       goodput: "of the capacity",
       serverErrors: "answers of 500 and above",
+      turnedAway: "people whose address got another answer than a place in line or the page for the code",
       refusedConnections: "connections that were refused or broke",
       pagesPerSecond: "pages of the line and its forms, which the load generator takes from the same processors",
       quietP99Ms: "from code and password sent to the answer, at a quarter of the capacity",
@@ -162,6 +165,7 @@ interface Storm {
   arrived: number;
   renewed: number;
   serverErrors: number;
+  turnedAway: number;
   pages: number;
   inLine: number;
   readonly tookMs: number[];
@@ -183,9 +187,9 @@ async function runStorm(
   connections: Connections,
   durationMs: number,
   perSecond: number,
-  complete: Complete,
+  { addressOf, complete }: { readonly addressOf: (number: number) => string; readonly complete: Complete },
 ): Promise<Storm> {
-  const storm: Storm = { arrived: 0, renewed: 0, serverErrors: 0, pages: 0, inLine: 0, tookMs: [] };
+  const storm: Storm = { arrived: 0, renewed: 0, serverErrors: 0, turnedAway: 0, pages: 0, inLine: 0, tookMs: [] };
   const started = performance.now();
   const isOver = (): boolean => performance.now() - started >= durationMs;
   /** What a page said, and nothing of the page itself: ten thousands wait, and each would keep a page in memory. */
@@ -214,8 +218,11 @@ async function runStorm(
         await sleep(page.waitSeconds * 1_000 * (0.8 + 0.4 * systemRandom.below(1_000) * 0.001));
         continue;
       }
-      const asked = await look(number, cookies, `address=nobody-${number}%40example.org`);
-      if (asked.status !== 303) return;
+      const asked = await look(number, cookies, `address=${encodeURIComponent(addressOf(number))}`);
+      if (asked.status !== 303) {
+        storm.turnedAway++;
+        return;
+      }
       if (!asked.cookies.some((cookie) => cookie.startsWith("__Host-houselights-browser"))) continue;
       if (isOver()) return;
       const { ok, status, tookMs } = await complete(number);

@@ -83,28 +83,33 @@ export async function startWeb(
     LOG_LEVEL: "warn",
     ...settings,
   });
-  return startServer({ onEnd }, path, ["web"], env, [`--max-semi-space-size=${youngMebibytes}`], message);
+  return startServer({ onEnd }, path, ["web"], env, message);
 }
 
-/** A peer: a program of `bench/peers/` that is told what it needs and answers with its port. */
+/** What Node is told for our processes it is told for their peers. */
+export const nodeOptions = [`--max-semi-space-size=${youngMebibytes}`] as const;
+
+/** A program of `bench/peers/`. */
+export const peerPath = (name: "better-auth" | "bare-fastify" | "nodemailer"): string =>
+  fileURLToPath(new URL(`./peers/${name}.ts`, import.meta.url));
+
+/** A peer that is a server: it is told what it needs and answers with its port. */
 export const startPeer = (
   { onEnd }: Pick<Bench, "onEnd">,
   name: "better-auth" | "bare-fastify",
   message: object,
-): Promise<Measurable> =>
-  startServer({ onEnd }, fileURLToPath(new URL(`./peers/${name}.ts`, import.meta.url)), [], environment(), [], message);
+): Promise<Measurable> => startServer({ onEnd }, peerPath(name), [], environment(), message);
 
 async function startServer(
   { onEnd }: Pick<Bench, "onEnd">,
   path: string,
   words: readonly string[],
   env: NodeJS.ProcessEnv,
-  execArgv: readonly string[],
   message: object,
 ): Promise<Measurable> {
   const child = fork(path, [...words], {
     env,
-    execArgv: [...execArgv],
+    execArgv: [...nodeOptions],
     serialization: "advanced",
     // What is printed to standard output is the report alone.
     stdio: ["ignore", "ignore", "inherit", "ipc"],

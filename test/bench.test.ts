@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { benchNames, goals } from "../bench/goals.ts";
@@ -52,6 +53,22 @@ test("an answer is whole when its length is there, or the last of its chunks", (
   expect(requestBytes("POST", "/x", { a: "b" }, "é").toString()).toBe(
     "POST /x HTTP/1.1\r\nhost: 127.0.0.1\r\na: b\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\né",
   );
+});
+
+test("every goal is that of a figure: one under a name that no benchmark gives would be left out without a word", () => {
+  const files = globSync("bench/*.ts").filter((file) => !file.endsWith("goals.ts"));
+  const code = files.map((file) => readFileSync(file, "utf8")).join("\n");
+  const keys = benchNames.flatMap((name) => Object.keys(goals[name]));
+  expect(keys.length).toBeGreaterThan(25);
+  expect(keys.filter((key) => !new RegExp(`\\b${key}\\b`).test(code))).toEqual([]);
+});
+
+test("the page names every benchmark, where it says how they are called and what each measures", () => {
+  const page = readFileSync("bench/README.md", "utf8");
+  const called = /npm run bench -- ([\w| ]+?) +\[/.exec(page)?.[1]?.split(" | ");
+  const rows: readonly string[] = [...page.matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
+  expect(called?.toSorted()).toEqual(benchNames.toSorted());
+  expect(rows.toSorted()).toEqual(benchNames.toSorted());
 });
 
 test("every benchmark has a goal, and an unknown one is refused with the names there are", async () => {
