@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { signedHeaders } from "../src/canaries/webhook.ts";
+import { forgetBounceReports } from "../src/incidents/bounce-routes.ts";
 import { minuteMs, plus } from "../src/kernel/clock.ts";
 import { Secret } from "../src/kernel/secret.ts";
 import { withToken } from "../src/mail/return-token.ts";
@@ -60,6 +61,31 @@ test("a report that is replayed is refused, also with other bytes under its id",
     ...Array<number>(7).fill(409),
   ]);
   expect(await queued()).toHaveLength(before + 2);
+});
+
+test("while a secret is being changed the right signature may stand behind others, five in all", async () => {
+  for (const [others, status] of [
+    [4, 200],
+    [5, 404],
+  ] as const) {
+    const body = report();
+    const id = `behind-${others}`;
+    const headers = signedHeaders(Secret.fromText(secret), id, clock.now(), JSON.stringify(body));
+    const wrong = signedHeaders(Secret.fromText("the one before"), id, clock.now(), JSON.stringify(body));
+    const name = "webhook-signature";
+    const all = [...Array<string>(others).fill(wrong[name] ?? ""), headers[name] ?? ""].join(" ");
+    const answer = await service.call("POST", "/api/bounces", { body, headers: { ...headers, [name]: all } });
+    expect([others, answer.status]).toEqual([others, status]);
+  }
+});
+
+test("that a report was taken is remembered for longer than it is good for, and then forgotten", async () => {
+  expect((await post(report())).status).toBe(200);
+  const forget = (afterMs: number) =>
+    ground.db.transaction((tx) => forgetBounceReports(tx, plus(clock.now(), afterMs)));
+  // Five minutes behind our clock or ahead of it, and as much again.
+  expect(await forget(15 * minuteMs)).toBe(0);
+  expect(await forget(15 * minuteMs + 1)).toBeGreaterThan(0);
 });
 
 test("without the secret, over other bytes, or from another time it is nothing, before anything is read", async () => {

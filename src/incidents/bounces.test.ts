@@ -334,6 +334,14 @@ test("a bounce leads to the account's next address, once each, and the account i
     state: "notifying",
     letters_finished_at: null,
   });
+  // What the relay called the first letter, and said of it, is not said of the next.
+  const row = `select state, reply, queue_id as "queueId", settled_at as "settledAt" from letter where account_id = $1`;
+  expect(await db.one(row, [one!.accountId])).toEqual({
+    state: "deferred",
+    reply: "bounced: 5.1.1",
+    queueId: null,
+    settledAt: null,
+  });
   // While it waits, a second report of the first letter changes nothing.
   expect(await bounce(first)).toBe("not waited for");
   await walkAll(incidentId);

@@ -516,10 +516,12 @@ test("a chart has its empty hours, and days where hours would be too many", asyn
     ],
   });
   expect(drawn(["01T05", 1], ["15T04", 1]).says).toContain("at most 1 in one hour");
-  expect(drawn(["01T05", 1], ["01T21", 2], ["15T05", 6])).toEqual({
-    says: "Letters handed over: 9 from 2026-11-01 to 2026-11-15, at most 6 in one day.",
+  // A day is one of the calendar, and not the next 24 hours.
+  expect(drawn(["01T05", 1], ["01T21", 2], ["02T04", 1], ["15T05", 6])).toEqual({
+    says: "Letters handed over: 10 from 2026-11-01 to 2026-11-15, at most 6 in one day.",
     bars: [
       [48, 60, "2026-11-01: 3"],
+      [87.5, 20, "2026-11-02: 1"],
       [600.5, 120, "2026-11-15: 6"],
     ],
   });
@@ -718,6 +720,16 @@ test("of very many acts the report has a thousand, those that nobody signed yet 
     Array(2).fill([toIso(clock.now()), null]),
   );
   expect(entries.map(({ kind }) => kind)).toContain("incident opened");
+  // What has its place and no signature yet is not signed either, and is not left out.
+  await integrateNow();
+  const newest = `select size, note from timeline_checkpoint order by size desc limit 1`;
+  const { size, note } = (await db.one<{ size: number; note: string }>(newest))!;
+  await db.run(`alter table timeline_checkpoint disable trigger user`);
+  await db.run(`update timeline_checkpoint set note = null where size = $1`, [size]);
+  const placed = (await report()).timeline;
+  await db.run(`update timeline_checkpoint set note = $2 where size = $1`, [size, note]);
+  await db.run(`alter table timeline_checkpoint enable trigger user`);
+  expect([placed.unsigned, placed.entries.length, placed.entries.at(-1)?.leafIndex]).toEqual([2, 1_000, size - 1]);
 });
 
 test("who asks while a report is being made gets that one; who asks afterwards gets a new one", async () => {

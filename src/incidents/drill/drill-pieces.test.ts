@@ -14,6 +14,7 @@ import { startDevices } from "./devices.ts";
 import { deliveryReport } from "./late-bounces.ts";
 import { judge } from "./judge.ts";
 import { codeIn, plainTextOf } from "./mail-text.ts";
+import { startPeople } from "./people.ts";
 import type { PersonInPopulation } from "./population.ts";
 import { duration, project } from "./projection.ts";
 import { askProviders, comesBack, domainsInTurn, isUnknown, providers } from "./providers.ts";
@@ -313,6 +314,24 @@ test("the busiest stretch is the one with most in it", () => {
   expect(busiest([], 1_000)).toBe(0);
   // Of a second, however long the stretch is; what lies a whole stretch apart is not in one.
   expect(busiest([0, 1_999, 2_000], 2_000)).toBe(1);
+});
+
+test("an answer that nobody should get is noted with where it came, and nobody is said to be back by it", async () => {
+  const broken = await answering({ GET: 500, POST: 400 });
+  const relay = { nextCode: async () => undefined, codesTo: () => 0 };
+  const needs = { origin: broken.origin, relay, monotonicMs: () => 0, reference: "HL-AAAA-AAAA" };
+  const people = startPeople(needs, new Map([[7, 0]]), { hourSeconds: 1 });
+  people.letter(8, "not-of-the-crowd@example.org");
+  expect(people.underway()).toBe(0);
+  people.letter(7, "viewer-8@example.org");
+  expect(people.underway()).toBe(1);
+  try {
+    await expect.poll(() => [...people.strange.keys()].toSorted()).toEqual(["400 /renew", "500 /notice"]);
+  } finally {
+    await people.stop();
+    await broken.stop();
+  }
+  expect(people.renewed).toEqual([]);
 });
 
 test("the middle of some durations is one of them", () => {
