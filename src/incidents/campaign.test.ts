@@ -20,7 +20,7 @@ import { forgetProgress } from "../streaming/progress.ts";
 import { freezeScope, resumeCampaigns, startCampaign } from "./campaign.ts";
 import { deadlineRules } from "./deadlines.ts";
 import { addsUp, letterSum } from "./letter-sum.ts";
-import { currentNotice, noticeHash, readNotice } from "./notice.ts";
+import { caseInHand, currentLetter, currentNotice, noticeHash, readNotice } from "./notice.ts";
 import { notifyIncident } from "./notify.ts";
 import { openIncident } from "./open.ts";
 import { planCampaign } from "./plan.ts";
@@ -415,10 +415,23 @@ test("sign-in pages show the case from containment until it closes", async () =>
   const at = systemClock.now();
   const incidentId = await contained(null, at);
   expect(await currentNotice(db)).toMatchObject({ renewPasswordsSetBefore: at });
+  expect(await caseInHand(db)).toBe(incidentId);
+  // What a second containment refuses must be renewed too.
+  const raise = (to: Date) => db.run(`update floor set raised_at = $1 where kind = 'password'`, [to]);
+  const floor = await db.one<{ raisedAt: Date }>(`select raised_at as "raisedAt" from floor where kind = 'password'`);
+  await raise(new Date(plus(at, minuteMs)));
+  expect(await currentNotice(db)).toMatchObject({ renewPasswordsSetBefore: plus(at, minuteMs) });
+  await raise(floor!.raisedAt);
+  expect(await currentLetter(db, "fr")).toBeNull();
+  await start(incidentId);
+  for (const locale of ["fr", "en", "ja"] as const) expect((await currentLetter(db, locale))?.locale).toBe(locale);
+  await db.run(`delete from notice where locale = 'ja'`);
+  expect((await currentLetter(db, "ja"))?.locale).toBe("en");
   await db.run(`update incident set containment = 'account' where id = $1`, [incidentId]);
-  expect(await currentNotice(db)).toBeNull();
+  const shown = async () => [await currentNotice(db), await caseInHand(db), await currentLetter(db, "en")];
+  expect(await shown()).toEqual([null, null, null]);
   await db.run(`update incident set containment = 'with-renewal', state = 'closed' where id = $1`, [incidentId]);
-  expect(await currentNotice(db)).toBeNull();
+  expect(await shown()).toEqual([null, null, null]);
 });
 
 test("a case that is open and not contained is nobody's business yet", async () => {

@@ -151,3 +151,32 @@ test("a walk that leaves gives back what it reserved, and not what another has c
   expect((await rowOf(letter))?.dueAt).toEqual(new Date(now));
   expect(await rowOf(other)).toEqual(before);
 });
+
+test("a walk keeps what is its own and nothing else, and what it kept after all is not claimed by who had read it before", async () => {
+  await db.run(
+    `update letter set state = 'unclaimed', attempts = 0, lease_until = null, due_at = null, deferred_since = null
+      where incident_id = $1 and account_id = (select account_id from letter where state = 'deferred' limit 1)`,
+    [incidentId],
+  );
+  const [slow, next] = [walk(), walk()];
+  const [letter] = (await fresh()) as [WaitingLetter];
+  expect(await slow.claim(letter)).toEqual({ ...letter, attempts: 1 });
+  lateMs += leaseMs + 1_000;
+  const [lapsed] = (await fresh()) as [WaitingLetter];
+  expect(lapsed).toMatchObject({ accountId: letter.accountId, attempts: 1 });
+  await slow.renew();
+  expect(await next.claim(lapsed)).toBeUndefined();
+  lateMs += leaseMs + 1_000;
+  expect(await next.claim(lapsed)).toEqual({ ...lapsed, attempts: 2 });
+  const leaseOf = () =>
+    db.one<{ until: Date }>(`select lease_until as until from letter where incident_id = $1 and account_id = $2`, [
+      incidentId,
+      letter.accountId,
+    ]);
+  const lease = await leaseOf();
+  lateMs += 1_000;
+  await slow.renew();
+  expect(await leaseOf()).toEqual(lease);
+  await next.renew();
+  expect((await leaseOf())!.until.getTime()).toBeGreaterThan(lease!.until.getTime());
+});
