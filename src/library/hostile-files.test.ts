@@ -16,6 +16,7 @@ import { makeArtwork, posterOfPicture } from "./artwork.ts";
 import { openInspector } from "./inspect-file.ts";
 import type { DemuxJob, DemuxMessage } from "./media/demux-jobs.ts";
 import { startDemuxPool } from "./media/demux-pool.ts";
+import { newReadCount } from "./media/disk-reads.ts";
 import { groupsOf, thinned } from "./media/groups.ts";
 import { readMediaIndex } from "./media/media-index.ts";
 import { libraryRoutes } from "./routes.ts";
@@ -132,7 +133,7 @@ test("a film of key frames alone has an index of one a second, with all their by
 });
 
 test("a demuxing thread says that it has a file open before the demuxer sees it, which may hang", async () => {
-  const thread = new Worker(new URL("./media/demux-worker.ts", import.meta.url));
+  const thread = new Worker(new URL("./media/demux-worker.ts", import.meta.url), { workerData: newReadCount() });
   const said: string[] = [];
   const done = new Promise<void>((resolve) => {
     thread.on("message", ({ kind }: DemuxMessage) => {

@@ -98,5 +98,8 @@ export interface Unreadable {
 
 export type DemuxAnswer = Description | Samples | Unreadable;
 
-/** Threads say `alive` once the file is open, and between the steps of a long walk: silence means that the demuxer hangs. */
+/**
+ * Threads say `alive` once the file is open, and between the steps of a long walk: silence without a read under way means that
+ * the demuxer hangs.
+ */
 export type DemuxMessage = { readonly kind: "ready" } | { readonly kind: "alive" } | DemuxAnswer;

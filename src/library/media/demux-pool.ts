@@ -12,11 +12,12 @@ import type {
   Unreadable,
   VideoJob,
 } from "./demux-jobs.ts";
+import { newReadCount, readUnderWay } from "./disk-reads.ts";
 
 export interface DemuxPool {
   /** Everything that an index needs. A Matroska file without Cues is read whole. */
   describe(path: string, signal: AbortSignal): Promise<Description | Unreadable>;
-  /** The frames of one segment. Fault `BUSY` when too many wait, or the disk does not give the file's first byte. */
+  /** The frames of one segment. Fault `BUSY` when too many wait, or the disk gives nothing. */
   read(job: VideoJob | AudioJob, signal: AbortSignal): Promise<Samples | Unreadable>;
   close(): Promise<void>;
 }
@@ -24,16 +25,18 @@ export interface DemuxPool {
 export interface DemuxPoolOptions {
   readonly threads: number;
   readonly log: Log;
-  /** A thread that says nothing for this long is ended. */
+  /** A thread that says nothing for this long, and does not wait for the disk, is ended. */
   readonly silenceMs?: number;
+  /** What a disk is waited for. */
+  readonly diskMs?: number;
   /** Jobs that wait for one thread. */
   readonly queueLength?: number;
 }
 
 /** Loading the demuxer on a busy machine. */
 const startMs = 20 * secondMs;
-/** Until a disk gives the first byte of a file: one that sleeps takes up to ten seconds to wake. */
-const openMs = 15 * secondMs;
+/** Until a disk gives what is read: one that sleeps takes up to ten seconds to wake. */
+const wakeMs = 15 * secondMs;
 /** However alive it is: 10 minutes read 60 GB from a good disk. */
 const describeMs = 10 * minuteMs;
 const readMs = 20 * secondMs;
@@ -51,6 +54,8 @@ interface Thread {
   worker: Worker | undefined;
   ready: boolean;
   current: Waiting | undefined;
+  /** Of the worker's reads. */
+  reads: Int32Array;
   /** Ends the watch over the thread's silence; each sign of life begins a new one. */
   watch: AbortController;
   /** Ends the watch over the whole job. */
@@ -60,16 +65,18 @@ interface Thread {
 /**
  * Demuxers in threads of their own, one job at a time in each. Files are hostile: 1 in 14 MP4 files with a few changed
  * header bytes makes the demuxer run for ever, so a thread that is silent for 2 seconds once it has opened the file is ended and
- * the file called unreadable. A file always goes to the same thread, which keeps it open for a while.
+ * the file called unreadable. A thread that waits for the disk is silent too, and is not ended for that: the system may have had no more
+ * of the file in memory than its first page. A file always goes to the same thread, which keeps it open for a while.
  */
 export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
-  const { threads, log, silenceMs = 2 * secondMs, queueLength = 256 } = options;
+  const { threads, log, silenceMs = 2 * secondMs, diskMs = wakeMs, queueLength = 256 } = options;
   let closed = false;
   const all = Array.from({ length: threads }, (): Thread => ({
     queue: [],
     worker: undefined,
     ready: false,
     current: undefined,
+    reads: newReadCount(),
     watch: new AbortController(),
     whole: new AbortController(),
   }));
@@ -97,21 +104,37 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
   /** The file is not to blame: it may be asked for again. */
   const asleep = ({ reject }: Waiting): void => reject(new Fault("BUSY", "the disk gives no answer"));
 
-  /** Ends the thread unless the returned controller is aborted in time. */
-  const limit = (thread: Thread, limitMs: number, answer: (waiting: Waiting) => void): AbortController => {
+  const hung = unreadable("the demuxer gave no answer");
+
+  /** Calls `over` unless the returned controller is aborted in time. */
+  const limit = (limitMs: number, over: () => void): AbortController => {
     const heard = new AbortController();
     void sleep(limitMs, heard.signal).then(() => {
-      if (!heard.signal.aborted) end(thread, answer);
+      if (!heard.signal.aborted) over();
     });
     return heard;
   };
-  const watch = (thread: Thread, limitMs: number, answer = unreadable("the demuxer gave no answer")): void => {
+  const watch = (thread: Thread, limitMs: number, over: () => void): void => {
     thread.watch.abort();
-    thread.watch = limit(thread, limitMs, answer);
+    thread.watch = limit(limitMs, over);
+  };
+  /** Waits for a sign of life; for one read, `before`, the disk has been waited for `waitedMs` already. */
+  const listen = (thread: Thread, before?: number, waitedMs = 0): void => {
+    watch(thread, silenceMs, () => {
+      const read = readUnderWay(thread.reads);
+      if (read === undefined) return end(thread, hung);
+      const waited = (read === before ? waitedMs : 0) + silenceMs;
+      if (waited >= diskMs) return end(thread, asleep);
+      if (read !== before) log.info({ path: thread.current?.job.path }, "a disk is waited for");
+      listen(thread, read, waited);
+    });
   };
 
   const start = (thread: Thread): void => {
+    // One that was ended may still wait in the system, and count once more.
+    thread.reads = newReadCount();
     const worker = new Worker(new URL("./demux-worker.ts", import.meta.url), {
+      workerData: thread.reads,
       resourceLimits: { maxOldGenerationSizeMb: 768 },
     });
     thread.worker = worker;
@@ -124,7 +147,7 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
           pump(thread);
           return;
         case "alive":
-          watch(thread, silenceMs);
+          listen(thread);
           return;
         default:
           settle(thread, ({ resolve }) => resolve(message));
@@ -139,7 +162,7 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
     };
     worker.on("error", (error: unknown) => gone(messageOf(error)));
     worker.on("exit", () => gone("the demuxer ended"));
-    watch(thread, startMs);
+    watch(thread, startMs, () => end(thread, hung));
   };
 
   const pump = (thread: Thread): void => {
@@ -154,8 +177,8 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
     if (next === undefined) return;
     thread.current = next;
     const wholeMs = next.job.kind === "describe" ? describeMs : readMs;
-    thread.whole = limit(thread, wholeMs, unreadable("reading it took too long"));
-    watch(thread, openMs, asleep);
+    thread.whole = limit(wholeMs, () => end(thread, unreadable("reading it took too long")));
+    watch(thread, diskMs, () => end(thread, asleep));
     thread.worker.postMessage(next.job);
   };
 

@@ -1,9 +1,10 @@
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { Logging, LogLevel } from "mediabunny";
 import { secondMs, steadyClock } from "../../kernel/clock.ts";
 import { messageOf } from "../../kernel/fault.ts";
 import type { DemuxAnswer, DemuxJob, DemuxMessage } from "./demux-jobs.ts";
 import { describeMedia } from "./describe-media.ts";
+import { countedReads } from "./disk-reads.ts";
 import { openMedia, UnreadableMedia, type OpenMedia } from "./open-media.ts";
 import { readAudio, readVideo } from "./read-samples.ts";
 
@@ -19,6 +20,8 @@ Logging.level = LogLevel.Silent;
 const say = (message: DemuxMessage, transfer: ArrayBuffer[] = []): void => parentPort?.postMessage(message, transfer);
 
 const sayAlive = (): void => say({ kind: "alive" });
+
+const readDisk = countedReads(workerData as Int32Array);
 
 /** By path, the least recently used first. */
 const open = new Map<string, { readonly media: OpenMedia; readonly usedAt: number }>();
@@ -37,7 +40,7 @@ async function mediaOf(path: string, fingerprint: string): Promise<OpenMedia> {
     return before.media;
   }
   if (before !== undefined) shut(path);
-  const media = await openMedia(path, sayAlive);
+  const media = await openMedia(path, readDisk, sayAlive);
   if (media.fingerprint !== fingerprint) {
     media.close();
     throw new UnreadableMedia("the file has changed", true);
@@ -51,7 +54,7 @@ async function mediaOf(path: string, fingerprint: string): Promise<OpenMedia> {
 async function answer(job: DemuxJob): Promise<DemuxAnswer> {
   switch (job.kind) {
     case "describe": {
-      const media = await openMedia(job.path, sayAlive);
+      const media = await openMedia(job.path, readDisk, sayAlive);
       try {
         return await describeMedia(media, sayAlive);
       } finally {

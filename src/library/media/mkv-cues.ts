@@ -1,4 +1,4 @@
-import { readSync } from "node:fs";
+import type { ReadDisk } from "./disk-reads.ts";
 
 /** What Matroska's own index says, and what the demuxer does not. RFC 9559 sections 5.1.5 and 5.1.4. */
 export interface MkvHeads {
@@ -86,12 +86,13 @@ const unsigned = (bytes: Buffer, { start, end }: Element): number => {
  * @returns `too large` when the Cues or the heads exceed 4 MB, `not matroska` when it is something else.
  */
 export function readMkvHeads(
+  readDisk: ReadDisk,
   descriptor: number,
   sizeBytes: number,
 ): { readonly kind: "read"; readonly heads: MkvHeads } | { readonly kind: "too large" | "not matroska" } {
   const read = (from: number, length: number): Buffer => {
     const bytes = Buffer.alloc(Math.max(0, Math.min(length, sizeBytes - from)));
-    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, from));
+    return bytes.subarray(0, readDisk(descriptor, bytes, 0, bytes.length, from));
   };
   const headAt = (at: number, limit: number): Element | undefined => {
     const element = readHead(read(at, 12), 0, limit - at);

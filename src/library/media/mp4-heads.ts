@@ -1,4 +1,4 @@
-import { readSync } from "node:fs";
+import type { ReadDisk } from "./disk-reads.ts";
 
 /** Above this a `moov` box is a trap: a film of two hours has 3 to 5 MB. */
 const maxMovieBytes = 64 * 1_048_576;
@@ -12,12 +12,12 @@ export type MovieCheck =
  * Looks at an MP4's boxes before the demuxer does: whether there is a `moov`, whether its size is sane, whether a track is
  * edited in more than one piece, which the demuxer does not support (ISO/IEC 14496-12 sections 8.2.1 and 8.6.6).
  */
-export function checkMovie(descriptor: number, sizeBytes: number): MovieCheck {
+export function checkMovie(readDisk: ReadDisk, descriptor: number, sizeBytes: number): MovieCheck {
   const head = Buffer.alloc(16);
   let at = 0;
   for (let count = 0; at + 8 <= sizeBytes; count++) {
     if (count === maxTopBoxes) return { kind: "refused", reason: "it has too many boxes" };
-    readSync(descriptor, head, 0, 16, at);
+    readDisk(descriptor, head, 0, 16, at);
     const type = head.toString("latin1", 4, 8);
     const short = head.readUInt32BE(0);
     const size = short === 1 ? Number(head.readBigUInt64BE(8)) : short === 0 ? sizeBytes - at : short;
@@ -27,7 +27,7 @@ export function checkMovie(descriptor: number, sizeBytes: number): MovieCheck {
       if (size > maxMovieBytes) return { kind: "refused", reason: "its index is larger than 64 MB" };
       if (at + size > sizeBytes) return { kind: "refused", reason: "its index is cut off" };
       const movie = Buffer.alloc(size);
-      readSync(descriptor, movie, 0, size, at);
+      readDisk(descriptor, movie, 0, size, at);
       return { kind: "movie", severalEdits: hasSeveralEdits(movie, 8, size, 0) };
     }
     at += size;

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import {
   BufferTarget,
   CmafOutputFormat,
@@ -18,6 +18,7 @@ import {
   type InputVideoTrack,
 } from "mediabunny";
 import { fingerprintOf } from "../walk.ts";
+import type { ReadDisk } from "./disk-reads.ts";
 import { checkMovie } from "./mp4-heads.ts";
 import { readMkvHeads, type MkvHeads } from "./mkv-cues.ts";
 
@@ -55,11 +56,11 @@ const cacheBytes = 8 * 1_048_576;
 /**
  * Opens an MP4, QuickTime, Matroska or WebM file for demuxing. Only in a thread that may be ended: a few changed bytes in
  * a header can make the demuxer run for ever. What would make it slow is measured before it sees the file. `opened` is told as soon
- * as the disk has given something of it: what takes long after that is not a disk that wakes.
+ * as the disk has given something of it; from then on the demuxer alone is waited for, and the disk where `readDisk` is under way.
  *
  * @throws UnreadableMedia for anything that is no such file.
  */
-export async function openMedia(path: string, opened: () => void): Promise<OpenMedia> {
+export async function openMedia(path: string, readDisk: ReadDisk, opened: () => void): Promise<OpenMedia> {
   // A pipe put there since the walk is not waited for: nothing ends a thread that waits in the system.
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   let closed = false;
@@ -70,16 +71,16 @@ export async function openMedia(path: string, opened: () => void): Promise<OpenM
   try {
     const stats = fstatSync(descriptor, { bigint: true });
     if (!stats.isFile()) throw new UnreadableMedia("it is not a file");
-    readSync(descriptor, Buffer.alloc(1), 0, 1, 0);
+    readDisk(descriptor, Buffer.alloc(1), 0, 1, 0);
     opened();
     const fingerprint = fingerprintOf(stats);
     const sizeBytes = Number(stats.size);
-    const mkv = readMkvHeads(descriptor, sizeBytes);
+    const mkv = readMkvHeads(readDisk, descriptor, sizeBytes);
     if (mkv.kind === "too large") throw new UnreadableMedia("its Matroska index is larger than 4 MB");
     const heads = mkv.kind === "read" ? mkv.heads : null;
     let severalEdits = false;
     if (heads === null) {
-      const movie = checkMovie(descriptor, sizeBytes);
+      const movie = checkMovie(readDisk, descriptor, sizeBytes);
       if (movie.kind === "refused") throw new UnreadableMedia(movie.reason);
       severalEdits = movie.severalEdits;
     }
@@ -97,7 +98,7 @@ export async function openMedia(path: string, opened: () => void): Promise<OpenM
           const bytes = new Uint8Array(end - start);
           let filled = 0;
           while (filled < bytes.length) {
-            const count = readSync(descriptor, bytes, filled, bytes.length - filled, start + filled);
+            const count = readDisk(descriptor, bytes, filled, bytes.length - filled, start + filled);
             // A file that shrank would otherwise read as zeros.
             if (count === 0) throw new UnreadableMedia("the file ends early", true);
             filled += count;
