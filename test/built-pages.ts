@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { createHash } from "node:crypto";
+import { existsSync, globSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
@@ -19,16 +20,38 @@ export interface BuiltPages {
 /** As it is while nothing has happened. */
 const quiet = ["sign-in", "events?state=full", "deletion?state=none", "case?state=none", "library?state=full"];
 
-/** They are reset before each test, and closed after the last. Call it at the top of a test file. */
-export async function builtPages(): Promise<BuiltPages> {
-  const folder = await mkdtemp(join(tmpdir(), "houselights-web-"));
-  const shared = { configFile: "web/vite.config.ts", logLevel: "silent" } as const;
+const cache = join(import.meta.dirname, "..", "node_modules", ".cache", "houselights-pages");
+/** What a run has made may be another's, which goes on. */
+const keptMs = 60 * 60_000;
+
+/** The folder of the built application. It is named by all that it is made of, so that it is built once, whoever asks. */
+async function builtOnce(): Promise<string> {
+  const made = createHash("sha256");
+  const sources = globSync(["web/**/*.*", "src/wire/**/*.*"], { exclude: ["web/dist/**"] });
+  for (const path of [...sources.toSorted(), "package-lock.json"]) made.update(path).update(await readFile(path));
+  const folder = join(cache, made.digest("hex").slice(0, 16));
+  if (existsSync(folder)) return folder;
+  await mkdir(cache, { recursive: true });
+  for (const name of await readdir(cache)) {
+    const old = join(cache, name);
+    if (Date.now() - (await stat(old)).mtimeMs > keptMs) await rm(old, { recursive: true, force: true });
+  }
+  const draft = await mkdtemp(join(cache, ".draft-"));
   // In a process of its own: under the tests' NODE_ENV, React would be the development build.
   await promisify(execFile)(
     process.execPath,
-    ["node_modules/vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--outDir", folder],
+    ["node_modules/vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--outDir", draft],
     { env: { ...process.env, NODE_ENV: "production" } },
   );
+  // Somebody else may have been quicker.
+  await rename(draft, folder).catch(() => rm(draft, { recursive: true }));
+  return folder;
+}
+
+/** They are reset before each test, and closed after the last. Call it at the top of a test file. */
+export async function builtPages(): Promise<BuiltPages> {
+  const folder = await builtOnce();
+  const shared = { configFile: "web/vite.config.ts", logLevel: "silent" } as const;
   const server = await preview({ ...shared, build: { outDir: folder }, preview: { port: 0 } });
   const origin = server.resolvedUrls?.local[0]?.replace(/\/$/, "") ?? "";
   const browser = await launchChromium();
@@ -39,7 +62,6 @@ export async function builtPages(): Promise<BuiltPages> {
   afterAll(async () => {
     await browser.close();
     await server.close();
-    await rm(folder, { recursive: true, force: true });
   });
   return { origin, browser, set };
 }
