@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { operatorIds } from "../src/accounts/accounts.ts";
-import { secretText } from "../src/http/cookies.ts";
+import { secretText, sessionCookie } from "../src/http/cookies.ts";
 import type { AccountId, Epoch } from "../src/kernel/brand.ts";
 import { minuteMs } from "../src/kernel/clock.ts";
 import { addOperator, removeOperator } from "../src/credentials/operators.ts";
-import { containAccount } from "../src/incidents/contain.ts";
+import { contain, containAccount } from "../src/incidents/contain.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { peopleOf, type Person } from "./people.ts";
@@ -24,6 +24,22 @@ async function useLink(language: string) {
 }
 const locales = async (): Promise<string[]> =>
   (await db.many<{ locale: string }>(`select locale from account`)).map(({ locale }) => locale);
+
+test("whoever is the first operator after a containment counts as one", async () => {
+  // Another service, whose first case was contained on the host before anybody ran it.
+  const other = await testService();
+  await contain(containNeedsOf(other.ground), {
+    mode: "everyone-out",
+    keepTools: false,
+    reason: "test",
+    operator: "host",
+  });
+  const { secret } = await makeOperatorLink(other.ground);
+  const used = await other.call("POST", "/api/operator-sessions", { body: { secret: secretText(secret) } });
+  expect(used.status, used.text).toBe(201);
+  const cookies = asCookie(used.cookies[sessionCookie] ?? "");
+  expect((await other.call("GET", "/api/session", { cookies })).body["role"]).toBe("operator");
+});
 
 test("of first links used at once, one makes the first operator, who is written to in the language of that browser", async () => {
   const links = [];

@@ -287,8 +287,12 @@ describe("signing in", () => {
     }
     expect(waits).toEqual([30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
     expect(await failures(accountId)).toBe(15);
-    // The owner is not locked out: not by these tries, and not of devices that are signed in.
+    // Who is told to wait has tried nothing: the step takes its five tries all the same.
     step = await beginSignIn(service, address);
+    for (let told = 0; told < 6; told++) {
+      expect((await completeSignIn(service, step, app.code())).body["code"]).toBe("too-many");
+    }
+    // The owner is not locked out: not by these tries, and not of devices that are signed in.
     expect((await completeSignIn(service, step, app.code())).body["code"]).toBe("too-many");
     const back = await completeSignIn(service, step, recoveryCodes[0] ?? "");
     expect(back.status).toBe(201);

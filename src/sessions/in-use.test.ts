@@ -50,6 +50,20 @@ test.each(Object.entries(kinds))(
   },
 );
 
+test("that a device was seen is written every five minutes, and not with each request", async () => {
+  const held = { cookies: asCookie(await service.signIn("ada@example.org", goodPassword)) };
+  const cost = async (afterMs: number): Promise<number> => {
+    clock.advance(afterMs);
+    const before = service.web.work().statements;
+    expect(await opens(held)).toBe(true);
+    return service.web.work().statements - before;
+  };
+  const check = await cost(0);
+  expect([await cost(4 * minuteMs), await cost(2 * minuteMs)]).toEqual([check, check + 1]);
+  await expect.poll(notedAt).toBe(clock.now());
+  expect([await cost(4 * minuteMs), await cost(2 * minuteMs)]).toEqual([check, check + 1]);
+});
+
 test("what ended so is in no list of devices any more, and does not come back by being asked for", async () => {
   const left = { cookies: asCookie(await service.signIn("ada@example.org", goodPassword)) };
   const idOfLeft = (await service.call("GET", "/api/session", left)).body["sessionId"];

@@ -55,6 +55,8 @@ test("signing out one device ends it and no other; `except=current` ends all oth
   expect(rest.status).toBe(200);
   expect((await service.call("GET", "/api/session", { cookies: asCookie(third) })).status).toBe(401);
   expect((await service.call("GET", "/api/session", { cookies: asCookie(one) })).status).toBe(200);
+  const listed = await service.call("GET", "/api/sessions", { cookies: asCookie(one) });
+  expect(listed.body["devices"]).toMatchObject([{ current: true }]);
   expect((await service.call("DELETE", "/api/sessions", { cookies: asCookie(one) })).status).toBe(400);
 });
 
