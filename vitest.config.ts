@@ -12,6 +12,7 @@ const longest = [
   "test/runbook",
   "test/promise-14-drill",
   "test/web-pages-browser",
+  "test/web-acts-browser",
   "test/sealed-keys",
   "test/promise-4-worthless-copy",
   "test/plain-pages-browser",
