@@ -101,7 +101,7 @@ async function fill(db: Db, table: string, rows: number): Promise<void> {
   );
 }
 
-/** Every table with rows that are over some day. One that clean-up leaves out would grow for ever, and be in every copy. */
+/** Every table whose rows expire. One that clean-up leaves out would grow for ever, and be in every copy. */
 const forgotten = [
   "account_change",
   "address_claim",

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
@@ -30,11 +30,17 @@ async function builtOnce(): Promise<string> {
   const sources = globSync(["web/**/*.*", "src/wire/**/*.*"], { exclude: ["web/dist/**"] });
   for (const path of [...sources.toSorted(), "package-lock.json"]) made.update(path).update(await readFile(path));
   const folder = join(cache, made.digest("hex").slice(0, 16));
-  if (existsSync(folder)) return folder;
+  if (existsSync(folder)) {
+    const now = Date.now() / 1_000;
+    await utimes(folder, now, now);
+    return folder;
+  }
   await mkdir(cache, { recursive: true });
   for (const name of await readdir(cache)) {
     const old = join(cache, name);
-    if (Date.now() - (await stat(old)).mtimeMs > keptMs) await rm(old, { recursive: true, force: true });
+    // Another file of the run may be at the same.
+    const made = await stat(old).catch(() => undefined);
+    if (made !== undefined && Date.now() - made.mtimeMs > keptMs) await rm(old, { recursive: true, force: true });
   }
   const draft = await mkdtemp(join(cache, ".draft-"));
   // In a process of its own: under the tests' NODE_ENV, React would be the development build.

@@ -468,7 +468,7 @@ test("SIGTERM while it works: what is under way is answered, nothing is left run
   const { asked, stopped } = await db.transaction(async (tx) => {
     // No session is written before the service lets nobody in any more.
     await tx.run(`lock table session in exclusive mode`);
-    const asks = Array.from({ length: 12 }, () => api("POST", "/api/sessions", { body: { address, password } }));
+    const asks = Array.from({ length: 4 }, () => api("POST", "/api/sessions", { body: { address, password } }));
     const held = (what: string, isSo: () => Promise<boolean>): Promise<true> =>
       eventually(what, async () => {
         // PostgreSQL ends a transaction that says nothing for ten seconds.
@@ -488,7 +488,7 @@ test("SIGTERM while it works: what is under way is answered, nothing is left run
   await db.close();
   const answers = await Promise.allSettled(asked);
   expect(answers.map((one) => (one.status === "fulfilled" ? one.value.status : String(one.reason)))).toEqual(
-    Array.from({ length: 12 }, () => 201),
+    Array.from({ length: 4 }, () => 201),
   );
   for (const one of answers) if (one.status === "fulfilled") secret("a cookie", one.value.cookie);
   expect(await stopped).toBe(0);

@@ -85,6 +85,7 @@ test("while it is stopped everybody is told to come again, in words and with a t
       if ((await askForLink()).status === 200) given++;
     }),
   );
+  let leaveQueue: (() => void) | undefined;
   await stopPostgres();
   try {
     // Several times more than the pool has connections.
@@ -95,15 +96,15 @@ test("while it is stopped everybody is told to come again, in words and with a t
       expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
     }
     // A new connection is refused at once from now on, and not only waited for in vain.
-    const leaveQueue = await fillQueue();
+    leaveQueue = await fillQueue();
     for (const { status, text } of await Promise.all(Array.from({ length: 60 }, () => askForLink())))
       expect([status, text]).toEqual([503, expect.anything()]);
     const told = await service.command("incident", "status");
     expect([told.code, told.err]).toEqual([3, expect.stringContaining("does not answer")]);
     const contained = await service.command("incident", "contain", "--reason", "a test", "--yes");
     expect([contained.code, contained.err]).toEqual([3, expect.stringContaining("does not answer")]);
-    leaveQueue();
   } finally {
+    leaveQueue?.();
     await continuePostgres();
   }
 

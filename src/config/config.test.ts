@@ -423,16 +423,20 @@ test("the library of a module gets of the environment what is named and there, a
 });
 
 test("programs that we start learn where things are, and no setting", () => {
-  const before = { ...process.env };
+  const set = { SMTP_URL: "smtp://relay", PATH: "/bin", NODE_COMPILE_CACHE: "/cache" };
+  const before = Object.keys(set).map((name) => [name, process.env[name]] as const);
   try {
-    Object.assign(process.env, { SMTP_URL: "smtp://relay", PATH: "/bin", NODE_COMPILE_CACHE: "/cache" });
+    Object.assign(process.env, set);
     expect(childEnvironment()).toMatchObject({ PATH: "/bin", NODE_COMPILE_CACHE: "/cache" });
     expect(JSON.stringify(childEnvironment())).not.toContain("relay");
     expect(bareEnvironment()).toEqual({ NODE_COMPILE_CACHE: "/cache" });
     delete process.env["NODE_COMPILE_CACHE"];
     expect(bareEnvironment()).toEqual({});
   } finally {
-    process.env = before;
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   }
 });
 

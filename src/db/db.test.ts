@@ -188,7 +188,8 @@ test("who listens hears what is sent on that channel, is told when something may
   await send("here", "missed");
   await expect.poll(() => gaps).toBe(1);
   await send("here", "second");
-  await expect.poll(() => heard).toEqual(["first", "second"]);
+  // It may have listened again before the other was sent.
+  await expect.poll(() => heard.filter((payload) => payload !== "missed")).toEqual(["first", "second"]);
   await listening.close();
   await expect.poll(listeners).toEqual([]);
   expect(gaps).toBe(1);

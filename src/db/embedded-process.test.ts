@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { isAlive, readOwner, recordOwner } from "./embedded-process.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "houselights-owner-"));
@@ -16,6 +16,7 @@ test("who is on record is believed while that very process lives, and no other t
   expect(own).toMatchObject({ pid: process.pid, role: "service" });
 
   const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1_000)"], { stdio: "ignore" });
+  onTestFinished(() => void other.kill("SIGKILL"));
   await once(other, "spawn");
   // A number that was given out again, after a restart of the machine perhaps: it began at another time.
   await writeFile(file, `${other.pid} ${own?.start} service\n`);

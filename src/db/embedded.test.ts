@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { sleep } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { isAlive, processesIn, signal, waitForEnd } from "./embedded-process.ts";
@@ -365,6 +365,7 @@ test("a folder for the socket that somebody else has put in the temporary folder
   expect(socketFolder.startsWith(tmpdir())).toBe(true);
   const refused = { code: "DB_START_FAILED", message: expect.stringContaining("belongs to somebody else") as unknown };
   await mkdir(join(folder, "theirs"));
+  onTestFinished(() => rm(socketFolder, { recursive: true, force: true }));
   await symlink(join(folder, "theirs"), socketFolder);
   await expect(start({ dataDir })).rejects.toMatchObject(refused);
   await unlink(socketFolder);

@@ -45,7 +45,7 @@ import { readDatabaseDisk } from "./reserve.ts";
 const run = promisify(execFile);
 
 export interface StartPostgresOptions {
-  /** The service's data folder; PostgreSQL gets `postgres/` in it, and `postgres.log` and `postgres.owner` beside that. */
+  /** The service's data folder; PostgreSQL gets `postgres/` in it, and `postgres.log`, `postgres.owner` and `postgres.lock` beside that. */
   readonly dataDir: string;
   readonly log: Log;
   /** Added to, or replacing, the settings below. */
@@ -135,8 +135,12 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Runn
   const { dataDir, role = "service" } = options;
   try {
     const cluster = await prepareFolders(dataDir);
-    if (role === "command" && (await isServices(cluster))) await untilServiceHasIt(cluster, dataDir);
-    return await inTurn(dataDir, () => findOrLaunch(cluster, options));
+    if (role === "command" && (await isServices(cluster))) {
+      const pid = await untilServiceHasIt(cluster, dataDir);
+      // Without a turn, since nothing is started or ended: whoever is at that holds up no command beside a service.
+      if (pid !== undefined) return await joined(cluster, pid, options);
+    }
+    return await inTurn(dataDir, options.log, () => findOrLaunch(cluster, options));
   } catch (thrown) {
     if (role === "command") await rm(commandFile(dataDir), { force: true }).catch(() => undefined);
     if (thrown instanceof Fault) throw thrown;
@@ -165,9 +169,7 @@ async function findOrLaunch(cluster: Cluster, options: StartPostgresOptions): Pr
   const found = await findRunning(cluster, log, isAnothers);
   if (found !== undefined) {
     if (owner === undefined || role === "service") await recordOwner(cluster.ownerFile, role);
-    log.info({ pid: found, of: isAnothers ? "the service" : role }, "PostgreSQL is running already");
-    await makeDatabase(cluster);
-    return running(cluster, found, isAnothers ? undefined : role);
+    return joined(cluster, found, options, isAnothers ? undefined : role);
   }
   // Also where the service has ended since: this one is the command's own.
   if (role === "command") await noteCommand(dataDir);
@@ -181,7 +183,19 @@ async function findOrLaunch(cluster: Cluster, options: StartPostgresOptions): Pr
     throw thrown;
   });
   log.info({ pid }, "PostgreSQL is ready");
-  return running(cluster, pid, role);
+  return running(cluster, pid, log, role);
+}
+
+/** A server that runs already; see `running` for `stops`. */
+async function joined(
+  cluster: Cluster,
+  pid: number,
+  { log }: StartPostgresOptions,
+  stops?: StartPostgresOptions["role"],
+): Promise<RunningPostgres> {
+  log.info({ pid, of: stops ?? "the service" }, "PostgreSQL is running already");
+  await makeDatabase(cluster);
+  return running(cluster, pid, log, stops);
 }
 
 const isServices = async (cluster: Cluster): Promise<boolean> =>
@@ -189,14 +203,16 @@ const isServices = async (cluster: Cluster): Promise<boolean> =>
 
 /**
  * Waits until a running service has its server: it starts that again by itself. A command that came in between and started one of its
- * own would do so in the same moment as the service, and the first thing each does is to end what it finds.
+ * own would do so in the same moment as the service, and the first thing each does is to end what it finds. @returns the postmaster;
+ * `undefined` where the service has ended since, or its server lets nobody in.
  */
-async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<void> {
+async function untilServiceHasIt(cluster: Cluster, dataDir: string): Promise<number | undefined> {
   // By time and not by tries: a suspended server takes each connection, and answers none.
   for (const isOver = timeIsOver(serviceLimitMs); !isOver();) {
     const knocked = await knock(cluster);
-    if (knocked === "ready" || typeof knocked === "object") return;
-    if (!(await isServices(cluster))) return;
+    if (typeof knocked === "object" || !(await isServices(cluster))) return undefined;
+    const pid = Number(await pidOnFile(cluster));
+    if (knocked === "ready" && pid > 0) return pid;
     if ((await readDatabaseDisk(dataDir))?.state === "full") {
       throw new Fault("DB_UNAVAILABLE", `the service's PostgreSQL does not start: its disk is full\n${makeRoom}`);
     }
@@ -215,7 +231,7 @@ const noteCommand = (dataDir: string): Promise<void> =>
   recordOwner(commandFile(dataDir), "command").catch(() => undefined);
 
 /** `stops`: as what it is stopped; `undefined` for a command beside a service, whose server it is. */
-function running(cluster: Cluster, pid: number, stops: StartPostgresOptions["role"]): RunningPostgres {
+function running(cluster: Cluster, pid: number, log: Log, stops: StartPostgresOptions["role"]): RunningPostgres {
   let isToStop = stops !== undefined;
   return {
     connection: connectionTo(cluster, logins.own),
@@ -224,7 +240,7 @@ function running(cluster: Cluster, pid: number, stops: StartPostgresOptions["rol
     stop: async () => {
       if (!isToStop) return;
       isToStop = false;
-      await inTurn(cluster.dataDir, async () => {
+      await inTurn(cluster.dataDir, log, async () => {
         if (stops === "command") await rm(commandFile(cluster.dataDir), { force: true });
         const owner = await readOwner(cluster.ownerFile);
         // A service that started since has taken the server over.
@@ -483,6 +499,12 @@ async function knock(cluster: Cluster): Promise<Knock> {
   }
 }
 
+const pidFile = (cluster: Cluster): string => join(cluster.folder, "postmaster.pid");
+
+/** What PostgreSQL's own lock file names as its postmaster; empty where there is none. */
+const pidOnFile = async (cluster: Cluster): Promise<string> =>
+  (await readFile(pidFile(cluster), "utf8").catch(() => "")).split("\n")[0] ?? "";
+
 /**
  * The postmaster that an earlier life left on this folder, once it answers. Anything else of that life is ended and
  * its pid file removed, since a pid that now belongs to another process would keep PostgreSQL from starting.
@@ -491,8 +513,7 @@ async function knock(cluster: Cluster): Promise<Knock> {
  * served, and another server in its place would fare no better.
  */
 async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Promise<number | undefined> {
-  const pidFile = join(cluster.folder, "postmaster.pid");
-  const firstLine = (await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0];
+  const firstLine = await pidOnFile(cluster);
   const pid = Number(firstLine);
   const inFolder = await processesIn(cluster.folder);
   // Where a process works is not told to who has fewer rights than it: a service with a right that the command has not is believed.
@@ -528,7 +549,7 @@ async function findRunning(cluster: Cluster, log: Log, isAnothers: boolean): Pro
   }
   if (firstLine !== "" && process.platform === "linux") {
     log.info("the database was not stopped properly; it recovers by itself");
-    await rm(pidFile, { force: true });
+    await rm(pidFile(cluster), { force: true });
     await rm(join(cluster.socketFolder, `.s.PGSQL.${port}`), { force: true });
     await rm(join(cluster.socketFolder, `.s.PGSQL.${port}.lock`), { force: true });
   }

@@ -85,4 +85,4 @@ test("a connection that has ended, though in the middle of a statement, is not l
   } finally {
     await own.close();
   }
-}, 20_000);
+});

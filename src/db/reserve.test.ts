@@ -159,12 +159,10 @@ test.skipIf(disk === undefined)(
     // A look comes every five milliseconds: what has not changed was found again and again, and not said.
     const short = expect.stringMatching(/; what is kept to contain on when it is full is not whole/) as string;
     const low = expect.stringMatching(/^less than 1 GiB is free[^;]*; when it is full nobody/) as string;
-    expect(said).toEqual([
-      [50, short],
-      [40, low],
-      [50, expect.stringMatching(/^the database's disk is full: nobody can sign in/)],
-      [50, short],
-    ]);
+    const full = [50, expect.stringMatching(/^the database's disk is full: nobody can sign in/)];
+    // A look may fall into the moment in which the reserve is given up and the disk is still full.
+    const besides = said.filter(([, line]) => !/^the database's disk is full: .*is not whole/.test(line));
+    expect(besides).toEqual([[50, short], [40, low], full, [50, short]]);
     expect(said[1]?.[1]).not.toContain("is not whole");
   },
 );

@@ -178,13 +178,17 @@ test("whoever says one byte now and then has a while, and then leaves the place 
     wholeMs: 500,
   });
   const port = await portOf(hurried);
-  let closed = 0;
+  let [greeted, closed] = [0, 0];
   const dripping = Array.from({ length: 20 }, () => idle(port));
-  for (const socket of dripping) socket.once("close", () => closed++);
+  for (const socket of dripping) {
+    socket.once("data", () => greeted++);
+    socket.once("close", () => closed++);
+  }
   while (closed < 20) {
     for (const socket of dripping) if (!socket.destroyed) socket.write("N");
     await sleep(50);
   }
+  expect(greeted).toBe(20);
   await expect.poll(() => send(port, "QUIT\r\n")).toEqual(["220", "221"]);
   await hurried.close();
 }, 20_000);

@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 /** A lock that this process holds until it lets go or ends. */
@@ -16,7 +17,7 @@ const sqliteBusy = 5;
  * id, which goes stale and which two starters can both judge stale.
  *
  * @returns `undefined` while somebody else, in this process or another, holds it.
- * @throws what SQLite says when the file cannot be made or opened.
+ * @throws what SQLite or the system says when the file cannot be made, opened or written.
  */
 export function lockFile(path: string): FileLock | undefined {
   let database: DatabaseSync | undefined;
@@ -24,6 +25,9 @@ export function lockFile(path: string): FileLock | undefined {
     database = new DatabaseSync(path);
     // Nothing is ever written, so no journal is needed beside it.
     database.exec("pragma journal_mode = memory; begin exclusive");
+    // A file that may only be read is opened for reading, and what is locked then keeps nobody out. Asked by name: to close another
+    // handle of the file would end this process's locks on it (POSIX.1-2024, fcntl).
+    accessSync(path, constants.W_OK);
     const held = database;
     return { release: () => held.close() };
   } catch (thrown) {

@@ -47,7 +47,7 @@ async function say(socket: Socket, frame: Buffer): Promise<string> {
 }
 
 test("who says nothing is cut off, and who said hello may be silent for as long", async () => {
-  const socketPath = await serve(1_000);
+  const socketPath = await serve(4_000);
   const welcomed = open(socketPath);
   expect(await say(welcomed, hello)).toContain("welcome");
   const silent = open(socketPath);

@@ -334,12 +334,15 @@ test.each([
   // Whether it has the letter nobody knows.
   ["to the content", ["250 a\r\n", "250 b\r\n", "250 c\r\n", "354 go on\r\n", "221 bye\r\n"], "a letter", true],
   ["to DATA", ["250 a\r\n", "250 b\r\n", "250 c\r\n", "250 d\r\n"], "DATA", false],
-])("a yes that is none %s hands no letter over, and ends the connection", async (_, answers, what, mayHaveArrived) => {
-  const { url } = await scriptedRelay("220 a\r\n", answers);
-  const outcome = await (await open(url)).send(letter(1));
-  expect(outcome).toMatchObject({ kind: "deferred", mayHaveArrived, cause: "letter" });
-  expect(outcome.reply).toMatch(new RegExp(`^the relay's answer to ${what} is`));
-});
+])(
+  "an unexpected success code %s does not count as handed over, and ends the connection",
+  async (_, answers, what, mayHaveArrived) => {
+    const { url } = await scriptedRelay("220 a\r\n", answers);
+    const outcome = await (await open(url)).send(letter(1));
+    expect(outcome).toMatchObject({ kind: "deferred", mayHaveArrived, cause: "letter" });
+    expect(outcome.reply).toMatch(new RegExp(`^the relay's answer to ${what} is`));
+  },
+);
 
 test("AUTH LOGIN where PLAIN is not offered, and neither is said; the password is in no outcome", async () => {
   const withUser = (url: string): string => url.replace("//", "//films:hunter2@");
