@@ -3,7 +3,7 @@ import type { AccountId, Epoch } from "../kernel/brand.ts";
 import { toDate, type Clock, type EpochMs } from "../kernel/clock.ts";
 import { newId, newSecret, type Random } from "../kernel/random.ts";
 import { Secret } from "../kernel/secret.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Tx } from "../db/db.ts";
 import type { Keyholder, Place } from "../keyholder/keyholder.ts";
 import type { NoteProof, Viewer } from "../http/viewer.ts";
 import { append } from "../timeline/append.ts";
@@ -65,13 +65,14 @@ export async function beginAddingPasskey(
   browser: Secret,
 ): Promise<BeginOutcome> {
   const now = clock.now();
-  const [[account], dataKey, existing] = await Promise.all([
+  const [[account], dataKey, existing, isFull] = await Promise.all([
     openAccounts({ db, keyholder }, [accountId]),
     readDataKey(db, accountId),
     openDescriptors({ db, keyholder }, accountId, "all"),
+    hasNoPlace(db, accountId),
   ]);
   if (account === undefined || dataKey === undefined) return { kind: "session-ended" };
-  if (existing.length >= passkeysPerAccount) return { kind: "too-many" };
+  if (isFull) return { kind: "too-many" };
   const handle = existing[0]?.handle ?? Buffer.from(newSecret(random).reveal()).toString("base64url");
   const sealedHandle = await keyholder.seal(dataKey, handlePlace(accountId), handle);
   const made = await makeChallenge({ db, random }, { browser, purpose: "add", accountId, sealedHandle, now });
@@ -91,6 +92,15 @@ export async function beginAddingPasskey(
     supportedAlgorithmIDs: [...algorithms],
   });
   return { kind: "options", options, expiresAt: made.expiresAt };
+}
+
+/** Whether an account has as many passkeys as it can have. */
+async function hasNoPlace(tx: Tx, accountId: AccountId): Promise<boolean> {
+  const has = await tx.one<{ there: number; kept: number }>(
+    `select count(*) filter (where removed_at is null) as there, count(*) as kept from passkey where account_id = $1`,
+    [accountId],
+  );
+  return (has?.there ?? 0) >= passkeysPerAccount || (has?.kept ?? 0) >= passkeysKept;
 }
 
 export type AddOutcome =
@@ -158,11 +168,7 @@ export async function addPasskey(
     db.transaction(async (tx) => {
       if (!(await changed(tx, change))) throw new Refused();
       // Counted while the account is held: two that are added at once take turns.
-      const has = await tx.one<{ there: number; kept: number }>(
-        `select count(*) filter (where removed_at is null) as there, count(*) as kept from passkey where account_id = $1`,
-        [accountId],
-      );
-      if ((has?.there ?? 0) >= passkeysPerAccount || (has?.kept ?? 0) >= passkeysKept) {
+      if (await hasNoPlace(tx, accountId)) {
         why = "too-many";
         throw new Refused();
       }

@@ -105,7 +105,11 @@ const signalledBy = (mode: ContainmentMode): SignalKind[] =>
  */
 export async function contain(needs: Needs, order: ContainOrder): Promise<Containment> {
   const { db, monotonicMs, log } = needs;
-  const inForce = await whileReserveLasts(needs, () => inTurn(needs, () => containInTurn(needs, order)));
+  // As they were before the first try, whose commit may have been made though its answer was lost.
+  let before: Floors | undefined;
+  const inForce = await whileReserveLasts(needs, () =>
+    inTurn(needs, () => containInTurn(needs, order, (now) => (before ??= now))),
+  );
   const { raised, doubtedSince, ...contained } = inForce;
   const countStarted = monotonicMs();
   const counted = await db
@@ -164,12 +168,18 @@ const inTurn = <Done>({ db }: Needs, containing: () => Promise<Done>): Promise<D
     }),
   );
 
-async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce> {
+/** `asBefore` is given the floors as they are, and says from which ones what is refused is to be counted. */
+async function containInTurn(
+  needs: Needs,
+  order: ContainOrder,
+  asBefore: (floors: Floors) => Floors,
+): Promise<InForce> {
   const { db, clock, monotonicMs, random } = needs;
   const keysReachable = order.keysReachable === true || (await keysCallForRefusal(db));
   const kinds = kindsOf(order.mode, order.keepTools, keysReachable);
   // Before anything is settled: what an attempt that was killed is found to have refused counts as refused by this one.
   const standing = await readStanding(db);
+  const before = asBefore(standing.floors);
   const intent = await announceIntent(needs, standing, kinds);
   const at = clock.now();
   const started = monotonicMs();
@@ -208,7 +218,7 @@ async function containInTurn(needs: Needs, order: ContainOrder): Promise<InForce
   if (highest(floors) < committed.epoch)
     throw new Fault("IMPOSSIBLE", "the commit is not visible to another connection");
   const witness = await confirm(needs, intent, floors);
-  return { ...committed, at, kinds, raised: { before: standing.floors, after: floors }, commitMs, witness };
+  return { ...committed, at, kinds, raised: { before, after: floors }, commitMs, witness };
 }
 
 /** Faults with which the witness cannot be told, besides those of an absent keyholder. The full disk may be the keyholder's own. */

@@ -26,8 +26,9 @@ export interface WorkerOptions {
   readonly concurrency: { readonly letters: number; readonly work: number };
   readonly schedule?: readonly ScheduledTask[];
   /**
-   * How long a job may take to return after `stop` before it is handed back for another worker. A minute by default: a walk waits for
-   * the answers to letters that are on their way, or they are counted as possibly sent twice.
+   * How long a job may take to return after `stop` before it is handed back for another worker, where the process goes on. A minute by
+   * default, longer than `serve` leaves a process that it stops: what a walk did not hear of the letters on their way is counted as
+   * possibly sent twice.
    */
   readonly stopWithinMs?: number;
   /** How often jobs are looked for that were left behind; every 15 s by default. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { DemuxProgramSays } from "../../../test/demux-program.ts";
 import { makeFixture } from "../../../test/media-fixtures.ts";
 import { programEnvironment } from "../../../test/program-environment.ts";
@@ -29,29 +29,24 @@ async function asleep(sleepsAt: number, settings: Readonly<Record<string, string
   });
   const said: DemuxProgramSays[] = [];
   child.on("message", (what) => said.push(what as DemuxProgramSays));
-  return {
-    said,
-    wake: () => writeFile(pipe, "awake"),
-    end: async () => {
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    },
-  };
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  });
+  return { said, wake: () => writeFile(pipe, "awake") };
 }
 
 test.each([2, 6])(
   "a disk that has to wake is waited for, though memory has given the film's beginning: asleep at read %i",
   async (sleepsAt) => {
-    const { said, wake, end } = await asleep(sleepsAt);
+    const { said, wake } = await asleep(sleepsAt);
     await expect.poll(() => said).toEqual(["waits for the disk"]);
     await wake();
     await expect.poll(() => said).toEqual(["waits for the disk", "described"]);
-    await end();
   },
 );
 
 test.each([1, 2])("a disk that does not wake is not the film's fault: asleep at read %i", async (sleepsAt) => {
-  const { said, end } = await asleep(sleepsAt, { GIVES_UP: "yes" });
+  const { said } = await asleep(sleepsAt, { GIVES_UP: "yes" });
   await expect.poll(() => said).toEqual(["BUSY"]);
-  await end();
 });

@@ -177,7 +177,8 @@ export function startDemuxPool(options: DemuxPoolOptions): DemuxPool {
     if (next === undefined) return;
     thread.current = next;
     const wholeMs = next.job.kind === "describe" ? describeMs : readMs;
-    thread.whole = limit(wholeMs, () => end(thread, unreadable("reading it took too long")));
+    const tooLong = unreadable("reading it took too long");
+    thread.whole = limit(wholeMs, () => end(thread, readUnderWay(thread.reads) === undefined ? tooLong : asleep));
     watch(thread, diskMs, () => end(thread, asleep));
     thread.worker.postMessage(next.job);
   };

@@ -55,7 +55,7 @@ async function walk(lookup: Lookup, domain: string, names: readonly string[]): P
     if (tags === "two") twice ??= name;
     if (typeof tags === "string") continue;
     records.push({ name, tags });
-    const psd = tags.get("psd");
+    const psd = tags.get("psd")?.toLowerCase();
     if (psd === "n" || (psd === "y" && name !== domain)) break;
   }
   return { records, twice };
@@ -66,7 +66,7 @@ function organisationIn({ records }: Walked, domain: string): string {
   const highest = records.at(-1);
   if (highest === undefined) return domain;
   // What many owners have their names under says so, and each of them is one label below.
-  if (highest.tags.get("psd") !== "y" || highest.name === domain) return highest.name;
+  if (highest.tags.get("psd")?.toLowerCase() !== "y" || highest.name === domain) return highest.name;
   return domain
     .split(".")
     .slice(-(highest.name.split(".").length + 1))

@@ -89,7 +89,7 @@ const signedBy = (keys: readonly Finding[]): Signed =>
       : "no";
 
 /** Whether letters pass DMARC, or what would have to be known first. */
-type Passes = "yes" | "no" | "DKIM not known" | "alignment not known";
+type Passes = "yes" | "no" | "DKIM not known" | { readonly kind: "alignment not known"; readonly of: string };
 
 /** Our signature is of the domain in From itself. SPF counts where the Return-Path's domain is aligned with it (RFC 9989 section 4.4). */
 async function whetherPasses(
@@ -106,7 +106,10 @@ async function whetherPasses(
   if (dmarc.policy.strictSpf) return without;
   const own = await findOrganisation(lookup, domain);
   const other = await findOrganisation(lookup, returnDomain);
-  if (own === undefined || other === undefined) return signed === "unknown" ? without : "alignment not known";
+  if (own === undefined || other === undefined) {
+    if (signed === "unknown") return without;
+    return { kind: "alignment not known", of: own === undefined ? domain : returnDomain };
+  }
   return own === other ? "yes" : without;
 }
 
@@ -386,13 +389,9 @@ function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, passes: Passes, spf: S
           kind: "passes not known",
           facts,
         };
-      if (passes === "alignment not known") {
-        const names = `${domain} and ${returnDomain}`;
-        return unanswered(
-          about,
-          names,
-          `DMARC records above ${names}, without which it is not known whether letters pass`,
-        );
+      if (typeof passes === "object") {
+        const { of } = passes;
+        return unanswered(about, of, `DMARC records above ${of}, without which it is not known whether letters pass`);
       }
       const certain = policy !== "none" && spf !== "unknown" && spf !== "temperror";
       return {
