@@ -47,6 +47,25 @@ test("an empty library has nothing to tell, and nothing fails", async () => {
   });
 });
 
+/** A database that writes the first note of what is inspected after the second, if both are under way at once. */
+function withLateNote(own: typeof db): typeof db {
+  const second = Promise.withResolvers<void>();
+  let notes = 0;
+  return {
+    ...own,
+    run: async (sql, parameters) => {
+      const number = sql.startsWith("update scan set counts") ? ++notes : 0;
+      if (number === 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (notes > 1) await second.promise;
+      }
+      const rows = await own.run(sql, parameters);
+      if (number === 2) second.resolve();
+      return rows;
+    },
+  };
+}
+
 test("what is scanned, inspected and pictured is told while it is, then what became of it", async () => {
   await library.put("Heat (1995).mp4");
   await library.put("Ronin (1998).mp4", library.otherClip);
@@ -63,7 +82,7 @@ test("what is scanned, inspected and pictured is told while it is, then what bec
   worker = await startWorker({
     db,
     log: silentLog,
-    tasks: [...libraryTasks({ ...library.needs, inspect })],
+    tasks: [...libraryTasks({ ...library.needs, db: withLateNote(db), inspect })],
     concurrency: { letters: 1, work: 1 },
   });
   await expect.poll(async () => (await jobs()).scan.inspecting.length).toBe(2);

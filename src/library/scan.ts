@@ -281,13 +281,17 @@ async function inspectAll(
 ): Promise<void> {
   const { db, libraryDir, log } = needs;
   const inspecting = new Set<string>();
-  const note = (): Promise<number> =>
-    db.run(`update scan set counts = $2, inspecting = $3, to_inspect = $4 where id = $1`, [
-      scanId,
-      JSON.stringify(counts),
-      [...inspecting],
-      files.length,
-    ]);
+  // One after the other: of two that are written at once the older could stay.
+  let noted: Promise<unknown> = Promise.resolve();
+  const note = (): Promise<unknown> =>
+    (noted = noted.then(() =>
+      db.run(`update scan set counts = $2, inspecting = $3, to_inspect = $4 where id = $1`, [
+        scanId,
+        JSON.stringify(counts),
+        [...inspecting],
+        files.length,
+      ]),
+    ));
   let next = 0;
   const work = async (): Promise<void> => {
     for (;;) {
