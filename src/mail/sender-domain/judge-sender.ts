@@ -339,7 +339,7 @@ async function judgeKey(
 
 function dmarcFinding(dmarc: DmarcAnswer, sender: Sender, passes: Passes, spf: SpfResult): Finding {
   const about = "DMARC";
-  const { domain, returnDomain } = sender;
+  const { domain } = sender;
   switch (dmarc.kind) {
     case "failed":
       return unanswered(about, `_dmarc.${domain}`, `_dmarc.${domain}`);
