@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { cleanUp } from "../src/clean-up.ts";
-import { browserCookie, passkeyCookie, sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
 import { dayMs, minuteMs } from "../src/kernel/clock.ts";
+import { askPasskey } from "./ask-passkey.ts";
 import { authenticator } from "./authenticator.ts";
 import { addAddress, peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
@@ -25,18 +26,10 @@ async function press({ address }: Person, kind: string): Promise<void> {
 const signs = async ({ address }: Person): Promise<number> =>
   (await service.call("POST", "/api/sessions", { body: { address, password: goodPassword } })).status;
 
-async function askPasskey(path: string, session?: string) {
-  const cookies = session === undefined ? {} : asCookie(session);
-  const asked = await service.call("POST", path, { body: {}, cookies });
-  return {
-    options: asked.body["options"] as Record<string, unknown>,
-    cookies: { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" },
-  };
-}
 async function personWithPasskey() {
   const ada = await person();
   const device = authenticator(ground.config.publicOrigin);
-  const { options, cookies } = await askPasskey("/api/account/passkeys/options", ada.session);
+  const { options, cookies } = await askPasskey(service, "/api/account/passkeys/options", asCookie(ada.session));
   const body = { answer: device.create(options), name: "A telephone" };
   expect((await service.call("POST", "/api/account/passkeys", { body, cookies })).status).toBe(201);
   return { ...ada, device };
@@ -70,7 +63,7 @@ const begun: Readonly<Record<string, () => Promise<() => Promise<boolean>>>> = {
   },
   "a sign-in by passkey": async () => {
     const { device } = await personWithPasskey();
-    const { options, cookies } = await askPasskey("/api/sessions/passkey/options");
+    const { options, cookies } = await askPasskey(service, "/api/sessions/passkey/options");
     const body = { answer: device.get(options) };
     return async () => (await service.call("POST", "/api/sessions/passkey", { body, cookies })).status === 201;
   },
@@ -121,7 +114,7 @@ const removed: Readonly<Record<string, () => Promise<{ ada: Person; kind: string
     "a passkey": async () => {
       const ada = await removedPasskey();
       const isBack = async () => {
-        const { options, cookies } = await askPasskey("/api/sessions/passkey/options");
+        const { options, cookies } = await askPasskey(service, "/api/sessions/passkey/options");
         const body = { answer: ada.device.get(options) };
         return (await service.call("POST", "/api/sessions/passkey", { body, cookies })).status === 201;
       };

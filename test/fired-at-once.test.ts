@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { testAlarm } from "../src/canaries/alarm-words.ts";
 import { raiseAlarm } from "../src/canaries/raise-alarm.ts";
-import { browserCookie, passkeyCookie, secretText } from "../src/http/cookies.ts";
+import { browserCookie, secretText } from "../src/http/cookies.ts";
 import { reviewItems } from "../src/incidents/review.ts";
 import type { TitleId } from "../src/kernel/brand.ts";
 import { hourMs } from "../src/kernel/clock.ts";
 import { newId } from "../src/kernel/random.ts";
 import { addReceiver, tokenText } from "../src/signals/receivers.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
+import { askPasskey } from "./ask-passkey.ts";
 import { authenticator, type Authenticator } from "./authenticator.ts";
 import { containedCase } from "./contained-case.ts";
 import { peopleOf, type Person } from "./people.ts";
@@ -87,18 +88,9 @@ async function withAddress(who: Person): Promise<{ id: string }> {
   return { id: found?.id ?? "" };
 }
 
-async function passkeyOptions(path: string, session?: string) {
-  const cookies = session === undefined ? {} : asCookie(session);
-  const asked = good(await service.call("POST", path, { body: {}, cookies }));
-  return {
-    options: asked.body["options"] as Record<string, unknown>,
-    cookies: { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" },
-  };
-}
-
 async function withPasskey(who: Person): Promise<{ device: Authenticator; id: string }> {
   const device = authenticator(ground.config.publicOrigin);
-  const { options, cookies } = await passkeyOptions("/api/account/passkeys/options", who.session);
+  const { options, cookies } = await askPasskey(service, "/api/account/passkeys/options", asCookie(who.session));
   const body = { answer: device.create(options), name: "A telephone" };
   good(await service.call("POST", "/api/account/passkeys", { body, cookies }));
   const listed = await service.call("GET", "/api/account/passkeys", { cookies: asCookie(who.session) });
@@ -188,7 +180,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   "POST /api/sessions/passkey": once(
     own(async (who) => {
       const { device } = await withPasskey(who);
-      const { options, cookies } = await passkeyOptions("/api/sessions/passkey/options");
+      const { options, cookies } = await askPasskey(service, "/api/sessions/passkey/options");
       return shot("POST", "/api/sessions/passkey", { body: { answer: device.get(options) }, cookies });
     }),
   ),
@@ -198,7 +190,11 @@ const recipes: Readonly<Record<string, Recipe>> = {
   "POST /api/session/proof/passkey": once(
     own(async (who) => {
       const { device } = await withPasskey(who);
-      const { options, cookies } = await passkeyOptions("/api/session/proof/passkey/options", who.session);
+      const { options, cookies } = await askPasskey(
+        service,
+        "/api/session/proof/passkey/options",
+        asCookie(who.session),
+      );
       return shot("POST", "/api/session/proof/passkey", { body: { answer: device.get(options) }, cookies });
     }),
   ),
@@ -244,7 +240,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   ),
   "POST /api/account/passkeys": once(
     own(async (who) => {
-      const { options, cookies } = await passkeyOptions("/api/account/passkeys/options", who.session);
+      const { options, cookies } = await askPasskey(service, "/api/account/passkeys/options", asCookie(who.session));
       const body = { answer: authenticator(ground.config.publicOrigin).create(options), name: "A telephone" };
       return shot("POST", "/api/account/passkeys", { body, cookies });
     }),

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { passkeyCookie, sessionCookie } from "../src/http/cookies.ts";
+import { sessionCookie } from "../src/http/cookies.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import { openIncident } from "../src/incidents/open.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { dayMs, hourMs, minuteMs, toIso } from "../src/kernel/clock.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { askPasskey } from "./ask-passkey.ts";
 import { authenticator, type Authenticator, type Wrong } from "./authenticator.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
@@ -34,20 +35,7 @@ async function person(): Promise<Person> {
   return { address, accountId, session: await service.signIn(address, goodPassword), device: authenticator(origin) };
 }
 
-interface Asked {
-  readonly options: Record<string, unknown>;
-  readonly cookies: Readonly<Record<string, string>>;
-}
-
-async function ask(path: string, cookies: Readonly<Record<string, string>> = {}): Promise<Asked> {
-  const answer = await service.call("POST", path, { body: {}, cookies });
-  expect(answer.status, answer.text).toBe(200);
-  const browser = answer.cookies[passkeyCookie] ?? "";
-  return {
-    options: answer.body["options"] as Record<string, unknown>,
-    cookies: { ...cookies, [passkeyCookie]: browser },
-  };
-}
+const ask = (path: string, cookies?: Readonly<Record<string, string>>) => askPasskey(service, path, cookies);
 
 async function add(
   { session, device }: Pick<Person, "session" | "device">,

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { browserCookie, passkeyCookie } from "../src/http/cookies.ts";
+import { browserCookie } from "../src/http/cookies.ts";
 import { dayMs } from "../src/kernel/clock.ts";
 import { contain } from "../src/incidents/contain.ts";
+import { askPasskey } from "./ask-passkey.ts";
 import { authenticator } from "./authenticator.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { addAddress, peopleOf, type Person } from "./people.ts";
@@ -36,24 +37,15 @@ async function renew(address: string, more: object = {}): Promise<Answer> {
   });
 }
 
-const ask = async (path: string, cookies: Readonly<Record<string, string>> = {}) => {
-  const asked = await service.call("POST", path, { body: {}, cookies });
-  expect(asked.status, asked.text).toBe(200);
-  return {
-    options: asked.body["options"] as Record<string, unknown>,
-    cookies: { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" },
-  };
-};
-
 async function withPasskey() {
   const who = await person();
   const device = authenticator(ground.config.publicOrigin);
-  const { options, cookies } = await ask("/api/account/passkeys/options", asCookie(who.session));
+  const { options, cookies } = await askPasskey(service, "/api/account/passkeys/options", asCookie(who.session));
   const body = { answer: device.create(options), name: "A telephone" };
   const added = await service.call("POST", "/api/account/passkeys", { body, cookies });
   expect(added.status, added.text).toBe(201);
   const enter = async (): Promise<string> => {
-    const asked = await ask("/api/sessions/passkey/options");
+    const asked = await askPasskey(service, "/api/sessions/passkey/options");
     const entered = await service.call("POST", "/api/sessions/passkey", {
       body: { answer: device.get(asked.options) },
       cookies: asked.cookies,

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { browserCookie, passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { browserCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
 import { findAccount } from "../src/accounts/accounts.ts";
 import { contain } from "../src/incidents/contain.ts";
 import { newId } from "../src/kernel/random.ts";
@@ -12,6 +12,7 @@ import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import { newGrants } from "../src/streaming/grants.ts";
 import type { ContainmentMode } from "../src/wire/incidents.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { askPasskey } from "./ask-passkey.ts";
 import { authenticator, type Authenticator } from "./authenticator.ts";
 import { authenticatorOf, beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer, type CallOptions } from "./service.ts";
@@ -29,19 +30,8 @@ await mkdir(join(service.folder, "library"), { recursive: true });
 const containNow = (keepTools = false, mode: ContainmentMode = "everyone-out") =>
   contain(containNeedsOf(ground), { mode, keepTools, reason: "test", operator: "test" });
 
-/** Asks for the options of one ceremony. @returns what the authenticator is given, and what the browser keeps. */
-async function askPasskey(path: string, cookies: Readonly<Record<string, string>> = {}) {
-  const asked = await service.call("POST", path, { body: {}, cookies });
-  expect(asked.status, asked.text).toBe(200);
-  const browser = asked.cookies[passkeyCookie] ?? "";
-  return {
-    options: asked.body["options"] as Record<string, unknown>,
-    cookies: { ...cookies, [passkeyCookie]: browser },
-  };
-}
-
 async function addPasskey(session: string, device: Authenticator): Promise<Answer> {
-  const { options, cookies } = await askPasskey("/api/account/passkeys/options", asCookie(session));
+  const { options, cookies } = await askPasskey(service, "/api/account/passkeys/options", asCookie(session));
   const body = { answer: device.create(options), name: "A telephone" };
   return service.call("POST", "/api/account/passkeys", { body, cookies });
 }
@@ -69,7 +59,7 @@ async function personWithPasskey({ added = "long ago" }: { added?: "long ago" | 
 }
 
 async function signInByPasskey(device: Authenticator): Promise<Answer> {
-  const { options, cookies } = await askPasskey("/api/sessions/passkey/options");
+  const { options, cookies } = await askPasskey(service, "/api/sessions/passkey/options");
   return service.call("POST", "/api/sessions/passkey", { body: { answer: device.get(options) }, cookies });
 }
 
@@ -277,13 +267,13 @@ describe("P2: everything used once, made before: one of each was accepted a mome
     },
     "passkey's challenge": async () => {
       const { device } = await personWithPasskey();
-      const { options, cookies } = await askPasskey("/api/sessions/passkey/options");
+      const { options, cookies } = await askPasskey(service, "/api/sessions/passkey/options");
       const body = { answer: device.get(options) };
       return () => service.call("POST", "/api/sessions/passkey", { body, cookies });
     },
     "challenge for a new passkey": async () => {
       const { session } = await personWithPasskey();
-      const { options, cookies } = await askPasskey("/api/account/passkeys/options", asCookie(session));
+      const { options, cookies } = await askPasskey(service, "/api/account/passkeys/options", asCookie(session));
       const body = { answer: authenticator(ground.config.publicOrigin).create(options), name: "Another" };
       return () => service.call("POST", "/api/account/passkeys", { body, cookies });
     },
@@ -409,7 +399,11 @@ describe("P2: the race: paused before its write, containment commits, it resumes
       const { device, session } = await personWithPasskey();
       return {
         run: async () => {
-          const { options, cookies } = await askPasskey("/api/session/proof/passkey/options", asCookie(session));
+          const { options, cookies } = await askPasskey(
+            service,
+            "/api/session/proof/passkey/options",
+            asCookie(session),
+          );
           const body = { answer: device.get(options) };
           return service.call("POST", "/api/session/proof/passkey", { body, cookies });
         },

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { passkeyCookie, secretText, sessionCookie } from "../src/http/cookies.ts";
+import { secretText, sessionCookie } from "../src/http/cookies.ts";
 import { newLog } from "../src/kernel/log.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
+import { askPasskey } from "./ask-passkey.ts";
 import { authenticator } from "./authenticator.ts";
 import { peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
@@ -41,13 +42,7 @@ async function sessionOf(answer: Answer): Promise<unknown> {
 
 async function passkeyOf(ada: Person) {
   const device = authenticator(service.ground.config.publicOrigin);
-  const ask = async (path: string, cookies = asCookie(ada.session)) => {
-    const asked = await call("POST", path, { body: {}, cookies });
-    return {
-      options: asked.body["options"] as Record<string, unknown>,
-      cookies: { ...cookies, [passkeyCookie]: asked.cookies[passkeyCookie] ?? "" },
-    };
-  };
+  const ask = (path: string, cookies = asCookie(ada.session)) => askPasskey({ call }, path, cookies);
   const { options, cookies } = await ask("/api/account/passkeys/options");
   const body = { answer: device.create(options), name: "A key" };
   expect((await call("POST", "/api/account/passkeys", { body, cookies })).status).toBe(201);
