@@ -1,5 +1,5 @@
 import { epoch, type AccountId, type SessionId } from "../src/kernel/brand.ts";
-import { plus, type Clock, dayMs } from "../src/kernel/clock.ts";
+import { dayMs, plus, type Clock, type EpochMs } from "../src/kernel/clock.ts";
 import { newId, systemRandom } from "../src/kernel/random.ts";
 import { secretText } from "../src/http/cookies.ts";
 import type { Check, Viewer } from "../src/http/viewer.ts";
@@ -18,6 +18,22 @@ export interface TestViewers {
   end(sessionId: SessionId): void;
 }
 
+/** Somebody who signed in at `now` with a password in a browser; `but` says what is otherwise. */
+export const aViewer = (now: EpochMs, but: Partial<Viewer> = {}): Viewer => ({
+  accountId: newId<AccountId>(systemRandom, now),
+  sessionId: newId<SessionId>(systemRandom, now),
+  class: "browser",
+  role: "viewer",
+  epoch: epoch(1),
+  generation: 1,
+  expiresAt: plus(now, 30 * dayMs),
+  provedAt: now,
+  proof: "password",
+  stronglyProvedAt: null,
+  digest: new Uint8Array(32),
+  ...but,
+});
+
 export function testViewers(clock: Clock): TestViewers {
   const byToken = new Map<string, Viewer>();
   const bySession = new Map<string, Viewer>();
@@ -32,19 +48,7 @@ export function testViewers(clock: Clock): TestViewers {
     },
     signIn: (accountId = newId<AccountId>(systemRandom, clock.now()), role = "viewer") => {
       const token = secretText(newSecret(systemRandom));
-      const viewer: Viewer = {
-        accountId,
-        sessionId: newId<SessionId>(systemRandom, clock.now()),
-        class: "browser",
-        role,
-        epoch: epoch(1),
-        generation: 1,
-        expiresAt: plus(clock.now(), 30 * dayMs),
-        provedAt: clock.now(),
-        proof: "password",
-        stronglyProvedAt: null,
-        digest: new Uint8Array(32),
-      };
+      const viewer = aViewer(clock.now(), { accountId, role });
       byToken.set(token, viewer);
       bySession.set(`${viewer.accountId} ${viewer.sessionId}`, viewer);
       return { viewer, headers: { authorization: `Bearer ${token}` } };

@@ -1,27 +1,14 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { roomServer } from "../../test/room-server.ts";
-import { epoch, parseId, type AccountId, type SessionId } from "../kernel/brand.ts";
+import { aViewer } from "../../test/viewers-fixture.ts";
 import { plus, systemClock } from "../kernel/clock.ts";
-import { impossible } from "../kernel/fault.ts";
 import { newLog } from "../kernel/log.ts";
 import { sessionCookie } from "./cookies.ts";
 import { refuse } from "./problem.ts";
-import { freshProofMs, type Viewer } from "./viewer.ts";
+import { freshProofMs } from "./viewer.ts";
 
-const id = "0198a9a0-0000-7000-8000-000000000001";
-const viewer: Viewer = {
-  accountId: parseId<AccountId>(id) ?? impossible("an id"),
-  sessionId: parseId<SessionId>(id) ?? impossible("an id"),
-  class: "browser",
-  role: "viewer",
-  epoch: epoch(1),
-  generation: 1,
-  expiresAt: systemClock.now(),
-  provedAt: plus(systemClock.now(), -2 * freshProofMs),
-  proof: "password",
-  stronglyProvedAt: null,
-  digest: new Uint8Array(32),
-};
+const now = systemClock.now();
+const viewer = aViewer(now, { provedAt: plus(now, -2 * freshProofMs) });
 
 const lines: Record<string, unknown>[] = [];
 const counted: unknown[][] = [];
@@ -94,8 +81,8 @@ describe("the log", () => {
     expect((await app.inject({ url: "/operators/film-of-mine" })).statusCode).toBe(401);
     const refused = lines.filter(({ msg }) => msg === "refused");
     expect(refused).toMatchObject([
-      { level: 30, method: "GET", route: "/mine/:id", session: id, missing: "proof-needed" },
-      { level: 30, method: "GET", route: "/operators/:id", session: id, missing: "operators-only" },
+      { level: 30, method: "GET", route: "/mine/:id", session: viewer.sessionId, missing: "proof-needed" },
+      { level: 30, method: "GET", route: "/operators/:id", session: viewer.sessionId, missing: "operators-only" },
     ]);
     expect(JSON.stringify(lines)).not.toContain("film-of-mine");
   });

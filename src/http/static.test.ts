@@ -2,28 +2,13 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { epoch, parseId, type AccountId, type SessionId } from "../kernel/brand.ts";
 import { roomServer } from "../../test/room-server.ts";
+import { aViewer } from "../../test/viewers-fixture.ts";
 import { dayMs, systemClock } from "../kernel/clock.ts";
-import { impossible } from "../kernel/fault.ts";
 import type { PageFrame } from "./page.ts";
 import { readBuiltPages, staticRoutes } from "./static.ts";
-import type { Viewer } from "./viewer.ts";
 
-const id = "0198a9a0-0000-7000-8000-000000000001";
-const viewer: Viewer = {
-  accountId: parseId<AccountId>(id) ?? impossible("an id"),
-  sessionId: parseId<SessionId>(id) ?? impossible("an id"),
-  class: "browser",
-  role: "viewer",
-  epoch: epoch(1),
-  generation: 1,
-  expiresAt: systemClock.now(),
-  provedAt: systemClock.now(),
-  proof: "password",
-  stronglyProvedAt: null,
-  digest: new Uint8Array(32),
-};
+const viewer = aViewer(systemClock.now());
 
 let folder: string;
 beforeAll(async () => {
