@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { Writable } from "node:stream";
 import { afterAll, expect, onTestFinished, test, type TestContext } from "vitest";
 import { stallablePostgres } from "../../test/stallable-postgres.ts";
 import { sleep } from "../kernel/clock.ts";
@@ -126,16 +125,7 @@ test.concurrent(
   "it is said once that it does not answer, and once that it answers again",
   async (context) => {
     const lines: string[] = [];
-    const log = newLog(
-      "web",
-      "info",
-      new Writable({
-        write: (chunk: Buffer, _encoding, done) => {
-          lines.push(chunk.toString());
-          done();
-        },
-      }),
-    );
+    const log = newLog("web", "info", { write: (line) => void lines.push(line) });
     const { way, db } = await openOver({ log }, context.onTestFinished);
     const saying = (text: string) => lines.filter((line) => line.includes(text)).length;
     await say(db, "before");

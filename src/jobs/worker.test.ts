@@ -32,6 +32,17 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await sleep(20);
 }
 
+/** A job that is at work until it is told to finish. */
+function heldJob() {
+  const { promise: held, resolve: finish } = Promise.withResolvers<void>();
+  let running = false;
+  const task = defineTask("campaign", async () => {
+    running = true;
+    await held;
+  });
+  return { task, finish, isRunning: () => running };
+}
+
 test("a job runs if its transaction commits, and not if it rolls back", async () => {
   const seen: string[] = [];
   await expect(
@@ -79,8 +90,7 @@ test("a job that throws is tried again with its attempt counted, and its payload
 
 test("renewal letters run before what was queued earlier, and beside work that holds every worker of its lane", async () => {
   const order: string[] = [];
-  let finish = (): void => {};
-  const held = new Promise<void>((resolve) => (finish = resolve));
+  const { promise: held, resolve: finish } = Promise.withResolvers<void>();
   const letter = { id, sealed: "AAAA" };
   const tasks = [
     defineTask("campaign", async () => {
@@ -216,16 +226,10 @@ test("stopping tells a running job, waits for it, and leaves the rest for the ne
 });
 
 test("a job that does not return when its worker stops is given back to the queue, and the worker ends", async () => {
-  let finish = (): void => {};
-  const held = new Promise<void>((resolve) => (finish = resolve));
-  let isRunning = false;
-  const task = defineTask("campaign", async () => {
-    isRunning = true;
-    await held;
-  });
+  const { task, isRunning, finish } = heldJob();
   await enqueue(db, "campaign", { incidentId: id });
   const worker = await work([task], 50);
-  await until(() => isRunning);
+  await until(isRunning);
   await worker.stop();
   const job = () => db.one(`select locked_by as "lockedBy", attempts from graphile_worker._private_jobs`);
   await expect.poll(job).toEqual({ lockedBy: null, attempts: 1 });
@@ -245,18 +249,12 @@ test("what has its fixed times is put down for them, in the lane that does it", 
 });
 
 test("a worker whose announcing connection is lost announces itself anew: its jobs are not taken for those of a dead one", async () => {
-  let finish = (): void => {};
-  const held = new Promise<void>((resolve) => (finish = resolve));
-  let isRunning = false;
-  const task = defineTask("campaign", async () => {
-    isRunning = true;
-    await held;
-  });
+  const { task, isRunning, finish } = heldJob();
   await enqueue(db, "campaign", { incidentId: id });
   workers.push(
     await startWorker({ db, tasks: [task], log: silentLog, concurrency: { letters: 1, work: 1 }, sweepMs: 50 }),
   );
-  await until(() => isRunning);
+  await until(isRunning);
   const announcing = async (): Promise<number[]> =>
     (
       await db.many<{ pid: number }>(
@@ -274,8 +272,7 @@ test("a worker whose announcing connection is lost announces itself anew: its jo
 
 test("what nobody waits for runs while every place is taken, and takes none itself", async () => {
   const seen: string[] = [];
-  let finish = (): void => {};
-  const held = new Promise<void>((resolve) => (finish = resolve));
+  const { promise: held, resolve: finish } = Promise.withResolvers<void>();
   const holding = (name: "campaign" | "scrub-pictures") =>
     defineTask(name, async () => {
       seen.push(name);
@@ -299,17 +296,10 @@ test("what nobody waits for runs while every place is taken, and takes none itse
 });
 
 test("a job of a killed worker is unlocked; one of a living worker is not", async () => {
-  let finish = (): void => {};
-  const held = new Promise<void>((resolve) => (finish = resolve));
-  let isRunning = false;
+  const { task, isRunning, finish } = heldJob();
   await enqueue(db, "campaign", { incidentId: id });
-  await work([
-    defineTask("campaign", async () => {
-      isRunning = true;
-      await held;
-    }),
-  ]);
-  await until(() => isRunning);
+  await work([task]);
+  await until(isRunning);
   await enqueue(db, "scan-library", {});
   // What a worker leaves behind that was killed in the middle of a job: the lock, and no connection.
   await db.run(
@@ -331,8 +321,7 @@ test("a job of a killed worker is unlocked; one of a living worker is not", asyn
 
 test("a job that a living worker locked and never got, since its connection broke, runs; one that it works on is left", async () => {
   const runs: string[] = [];
-  let finish = (): void => {};
-  const held = new Promise<void>((resolve) => (finish = resolve));
+  const { promise: held, resolve: finish } = Promise.withResolvers<void>();
   const attempts: number[] = [];
   const tasks = [
     defineTask("campaign", async () => {
