@@ -238,13 +238,13 @@ test.each<[string, Environment, Environment, RegExp]>([
     /ALARM_WEBHOOK_URL: must be https/,
   ],
   [
-    "or to this machine",
+    "or in clear to this machine",
     { ...hook, ALARM_WEBHOOK_URL: "http://[::1]:9/path" },
     { ...hook, ALARM_WEBHOOK_URL: "http://[::2]:9/path" },
     /ALARM_WEBHOOK_URL: must be https/,
   ],
   [
-    "without a user",
+    "an address that alarms are posted to carries no user",
     hook,
     { ...hook, ALARM_WEBHOOK_URL: "https://user@bell.example/path" },
     /ALARM_WEBHOOK_URL: must not carry a user/,
@@ -368,7 +368,12 @@ test.each<[string, Environment, Environment, RegExp]>([
     { TRUST_PROXY: "10.0.0.1/33" },
     /TRUST_PROXY: must be/,
   ],
-  ["of each kind", { TRUST_PROXY: "2001:db8::/128" }, { TRUST_PROXY: "2001:db8::/129" }, /TRUST_PROXY: must be/],
+  [
+    "in as many bits as an address of IPv6 has",
+    { TRUST_PROXY: "2001:db8::/128" },
+    { TRUST_PROXY: "2001:db8::/129" },
+    /TRUST_PROXY: must be/,
+  ],
   ["with one length", { TRUST_PROXY: "10.0.0.0/8" }, { TRUST_PROXY: "10.0.0.0/8/9" }, /TRUST_PROXY: must be/],
   [
     "a key comes with its certificate",
