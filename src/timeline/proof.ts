@@ -30,7 +30,7 @@ export interface EntryProof extends InclusionProof {
 
 /**
  * Proves that an entry is in the timeline, against the newest signed checkpoint, or, of those that witnesses have cosigned
- * since the entry came in, the one that most of them did. Two statements and a few hundred hashes, whatever the size of the tree.
+ * since the entry came in, the one that most of them did. Two statements, and fifteen hashes for each four levels of the tree.
  * `undefined` for a place that no signed checkpoint covers yet.
  */
 export async function prove(tx: Tx, index: number): Promise<EntryProof | undefined> {
@@ -69,7 +69,7 @@ interface Run {
   width: number;
 }
 
-/** The hash of each range, by one statement: the nearest stored hashes below each of its subtrees, at most 128 for each. */
+/** The hash of each range, by one statement: the nearest stored hashes below each of its subtrees, at most eight for each. */
 async function rangeRoots(tx: Tx, ranges: ReturnType<typeof proofRanges>): Promise<Buffer[]> {
   const subtrees = ranges.map(({ start, end }) =>
     subtreesOf(start, end).map(({ level: own, place }): Run => {

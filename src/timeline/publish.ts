@@ -13,8 +13,7 @@ import { witnessKey } from "./cosign.ts";
 import { writeBundle } from "./entry-bundle.ts";
 import type { Policy } from "./policy.ts";
 import { rootAt } from "./proof.ts";
-import { newTiles, partialsFolder, tilePath, tileWidth, type Tile } from "./tile-paths.ts";
-import { storedLevelStep } from "./tree.ts";
+import { newTiles, partialsFolder, tileHeight, tilePath, tileWidth, type Tile } from "./tile-paths.ts";
 
 /** Where a service keeps its timeline as files, below its data folder. */
 export const timelineFolder = (dataDir: string): string => join(dataDir, "timeline");
@@ -202,7 +201,7 @@ async function readTiles(db: Db, tiles: readonly Tile[]): Promise<Content[]> {
         )
       : await db.many<{ hash: Buffer; body?: Buffer }>(
           `select hash from timeline_node where level = $1 and place >= $2 and place < $3 order by place`,
-          [level * storedLevelStep, from, to],
+          [level * tileHeight, from, to],
         );
   if (rows.length !== to - from) throw new Fault("IMPOSSIBLE", "the timeline has a gap: verify it");
   return tiles.map((tile) => {

@@ -1,5 +1,8 @@
-/** How many hashes, or entries, stand in a full tile (C2SP tlog-tiles, "Merkle Tree"). */
-export const tileWidth = 256;
+/** How many levels of the tree one level of tiles stands for (C2SP tlog-tiles, "Merkle Tree"). */
+export const tileHeight = 8;
+
+/** How many hashes, or entries, stand in a full tile. */
+export const tileWidth = 2 ** tileHeight;
 
 /** Levels of a tree as large as a safe integer: 256^7 leaves are more. */
 export const highestLevel = 6;

@@ -7,7 +7,8 @@ import { Fault } from "../kernel/fault.ts";
 import type { Progress } from "../kernel/progress.ts";
 import { silentLog } from "../kernel/log.ts";
 import { systemRandom } from "../kernel/random.ts";
-import type { Db } from "../db/db.ts";
+import type { Db, Parameter, Tx } from "../db/db.ts";
+import { readMigrations } from "../db/migrate.ts";
 import { testDatabase } from "../db/test-database.ts";
 import { connectKeyholder } from "../keyholder/client.ts";
 import { startKeyholder } from "../keyholder/supervise.ts";
@@ -214,6 +215,54 @@ test("every entry is proved against the newest checkpoint, and no other bytes ar
   expect(await prove(db, -1)).toBeUndefined();
   const [newest] = await readTimeline(db, { limit: 1 });
   expect(newest!.leafIndex).toBe(606);
+});
+
+/** Many entries, by few statements. */
+async function recordMany(count: number): Promise<void> {
+  const entries = Array.from({ length: count }, (_, n): TimelineEntry => ({ kind: "letter", detail: { n } }));
+  await appendAll(db, clock.now(), entries, systemRandom);
+  while ((await integrate({ ...needs(), keyholder: { ...keyholder, witness: quiet } })).integrated > 0);
+}
+
+test("a proof reads fifteen hashes at most beside its way for each four levels, and as many at the tree's edge", async () => {
+  let read = 0;
+  const counting: Tx = {
+    ...db,
+    one: async <Row extends object>(sql: string, parameters?: readonly Parameter[]) => {
+      const row = await db.one<Row & { hashes?: Buffer | null }>(sql, parameters);
+      read += (row?.hashes?.length ?? 0) / 32;
+      return row;
+    },
+  };
+  for (const [more, size] of [
+    [700, 700],
+    [8_400, 9_100],
+  ] as const) {
+    await recordMany(more);
+    const root = Buffer.from((await currentHead(db)).rootHex, "hex");
+    const most = 2 * 15 * Math.ceil(Math.log2(size) / 4);
+    for (const index of [0, 100, 255, 256, 600, size - 1]) {
+      read = 0;
+      const proof = await prove(counting, index);
+      expect(verifyInclusion(hashLeaf(proof!.body), proof!, root), `entry ${index} of ${size}`).toBe(true);
+      expect(read, `entry ${index} of ${size}`).toBeGreaterThan(0);
+      expect(read, `entry ${index} of ${size}`).toBeLessThanOrEqual(most);
+    }
+  }
+});
+
+test("hashes of every fourth level are made for a record that has those of every eighth", async () => {
+  await recordMany(9_100);
+  const nodes = () => db.many("select level, place, hash from timeline_node order by level, place");
+  const all = await nodes();
+  expect(all.filter((node) => "level" in node && node.level === 12)).toHaveLength(2);
+  expect(await tamper(db, "delete from timeline_node where level % 8 = 4")).toBe(568 + 2);
+  expect(await verify()).toMatchObject({ kind: "broken", reason: "a stored subtree is not that of the entries" });
+  const made = (await readMigrations()).find(({ name }) => name === "0049_every_fourth_level.sql");
+  await db.run(made!.sql);
+  expect(await nodes()).toEqual(all);
+  await db.run(made!.sql);
+  expect(await nodes()).toEqual(all);
 });
 
 test("the root at an earlier size is the one that was signed then", async () => {

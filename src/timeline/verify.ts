@@ -201,13 +201,13 @@ export async function verifyTimeline({
   let wrongNode: TreeNode | undefined;
 
   async function checkNodes(): Promise<void> {
-    for (const node of nodes.splice(0)) {
-      const row = await db.one<{ hash: Buffer }>(`select hash from timeline_node where level = $1 and place = $2`, [
-        node.level,
-        node.place,
-      ]);
-      if (row === undefined || !row.hash.equals(node.hash)) wrongNode ??= node;
-    }
+    const expected = nodes.splice(0);
+    const stored = await db.many<{ hash: Buffer | null }>(
+      `select hash from unnest($1::smallint[], $2::bigint[]) with ordinality as wanted (level, place, number)
+         left join timeline_node using (level, place) order by number`,
+      [expected.map(({ level }) => level), expected.map(({ place }) => place)],
+    );
+    wrongNode ??= expected.find(({ hash }, index) => stored[index]?.hash?.equals(hash) !== true);
   }
 
   async function* pagesOfEntries(): AsyncGenerator<StoredEntry> {
