@@ -85,6 +85,24 @@ test("a code that is right uses up no try of another that the same browser has a
   expect(await complete(code, cookies)).toBe("renewed");
 });
 
+test("nor does one of a registration use up a try of another's", async () => {
+  let cookies: Cookies = {};
+  const codes: (string | undefined)[] = [];
+  for (let asked = 0; asked < 6; asked++) {
+    const body = { address: `together-${asked}@example.org`, password: goodPassword };
+    const next = await ask("/api/accounts", body, cookies);
+    cookies = next.cookies;
+    codes.push(next.code);
+  }
+  const confirm = async (code: string | undefined) =>
+    (await service.call("POST", "/api/accounts/confirm", { body: { code }, cookies })).status;
+  // A wrong one is a guess at each of them, as before.
+  for (let tried = 0; tried < 4; tried++) expect(await confirm("BBBBB-BBBBB")).toBe(400);
+  for (const code of codes.slice(0, 5)) expect(await confirm(code)).toBe(201);
+  expect(await confirm("BBBBB-BBBBB")).toBe(400);
+  expect(await confirm(codes[5])).toBe(400);
+});
+
 test("each code lives for its own day", async () => {
   const address = await person();
   const first = await ask("/api/renewals", { address }, {});

@@ -77,7 +77,6 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
 
   const accountId = newId<AccountId>(random, now);
   const addressIndex = await keyholder.index("address", parsed.normalised);
-  const within = await mayMail(needs, "sign-up", parsed.normalised, order.network);
   const existing = await findAccount(db, addressIndex);
   const code = newTypedCode(random, codeLength);
   const digest = order.browser.digest();
@@ -86,6 +85,8 @@ export async function beginSignUp(needs: Needs, order: SignUpOrder): Promise<Sig
     keyholder.newDataKey(accountId),
     keyholder.codeMac("sign-up", digest, code),
   ]);
+  // After the hash, which a full lane refuses: nothing was mailed then, and who comes again has every letter left.
+  const within = await mayMail(needs, "sign-up", parsed.normalised, order.network);
   const [sealedAddress, sealedName, letter] = await Promise.all([
     keyholder.seal(dataKey, addressPlace(accountId), parsed.address),
     keyholder.seal(dataKey, namePlace(accountId), order.name ?? ""),
@@ -155,9 +156,10 @@ export async function codeIsOf<Row extends BoundCode>(
 }
 
 /**
- * Ends a registration with the mailed code, one of those that the browser has asked for. The try is counted and committed
- * before the code is judged, so that a crash gives no free tries; at most one caller creates the account. A wrong code, a used
- * one, an old one, too many tries and an address taken meanwhile all answer `refused`.
+ * Ends a registration with the mailed code, one of those that the browser has asked for. Each counts a try, committed before
+ * the code is judged, so that a crash gives no free tries; the code of one is no guess at the others, which get theirs back. At
+ * most one caller creates the account. A wrong code, a used one, an old one, too many tries and an address taken meanwhile all
+ * answer `refused`.
  */
 export async function confirmSignUp(
   { db, keyholder, clock, random }: Omit<Needs, "hashPool" | "breached" | "serviceName" | "noteTry">,
@@ -179,6 +181,8 @@ export async function confirmSignUp(
   if (waiting === undefined) return { kind: "refused" };
 
   const { digest } = waiting;
+  const others = all.filter((other) => other !== waiting);
+  if (others.length > 0) await giveBackTries(db, others);
   const created = await refusable(() =>
     db.transaction(async (tx) => {
       const claimed = await tx.run(
@@ -191,6 +195,16 @@ export async function confirmSignUp(
   );
   return created ? { kind: "account-created", accountId: waiting.accountId } : { kind: "refused" };
 }
+
+const giveBackTries = (db: Db, signUps: readonly BoundCode[]): Promise<number> =>
+  db.run(
+    // In the order in which tries are counted, so that neither waits for the other.
+    `update sign_up set tries = tries - 1
+      where browser_digest in (select browser_digest from sign_up
+              where browser_digest = any($1) and used_at is null and tries > 0
+              order by browser_digest for update)`,
+    [signUps.map(({ digest }) => digest)],
+  );
 
 /** What a confirmed registration leaves of an account. @returns false if its address is taken, or its password too old. */
 async function writeSignedUp(

@@ -247,13 +247,20 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   if (factor.kind !== "proved") return factor;
   // What a thief may have too. All hashes at once: one after the other, somebody would wait in the lane twice.
   const stolen = present === null ? refused : [present, ...refused];
+  const giveBack = async (): Promise<void> => {
+    await giveBackTry(needs, digest);
+    await factor.factor?.giveBack();
+  };
   const [isOld, sealed] = await Promise.all([
     isAnyOf(needs, "renewal", accountId, stolen, order.password),
     sealNewPassword(needs, "renewal", accountId, order.password),
-  ]);
+  ]).catch(async (thrown: unknown) => {
+    // A full lane, or a node that stops, has judged nothing: who comes again must find the code good.
+    await giveBack();
+    throw thrown;
+  });
   if (isOld) {
-    await giveBackTry(needs, digest);
-    await factor.factor?.giveBack();
+    await giveBack();
     return { kind: "password-is-old" };
   }
   const change = await prepareChange(needs, account, {
