@@ -164,6 +164,23 @@ describe("a place in line", () => {
     await callEverybody();
   });
 
+  test("whose turn is taken over another node in the same moment is a turn all the same, and gets its pass", async () => {
+    await fill();
+    const waiting = await ask("twice@example.org");
+    await callEverybody();
+    const jar = jarOf(waiting);
+    const browser = new Secret(Buffer.from(jar[lineCookie] ?? "", "base64url"));
+    const { caseId } = web.lobby.state();
+    const entry = [caseId, Number(waiting.body["number"]), browser.digest(), new Date(clock.now())];
+    const called = await besideOpenTransaction(
+      ground.plainDb,
+      (tx) =>
+        tx.run(`insert into lobby_entry (case_id, number, browser_digest, entered_at) values ($1, $2, $3, $4)`, entry),
+      () => stand(jar),
+    );
+    expect([called.body["kind"], typeof called.cookies[placeCookie]]).toEqual(["called", "string"]);
+  });
+
   test("is not given to one network without end, and the next network has its own", async () => {
     await fill();
     const from = "198.51.100.7";
@@ -195,6 +212,8 @@ describe("a place in line", () => {
     const called: Jar[] = [];
     for (let person = 0; person < 12; person++) called.push(jarOf(await ask(`called-${person}@example.org`)));
     await callEverybody();
+    // Nobody waits, so that nothing is said of what a wait would be.
+    expect(web.lobby.state().calledPerSecond).toBe(0);
     expect((await ask("walks@example.org")).body["kind"]).toBe("code-sent");
     expect((await service.call("GET", "/renew")).text).toContain('name="address"');
 
@@ -270,28 +289,35 @@ describe("how full the line is", () => {
   test("is shown to operators, with the lanes and the last hour, and to nobody else", async () => {
     expect((await service.call("GET", "/api/lobby")).status).toBe(401);
     await fill();
+    const place = jarOf(await ask("comes-in@example.org"));
+    await callEverybody();
+    clock.advance(hourMs + minuteMs);
+    expect((await stand(place)).body["kind"]).toBe("called");
+    await fill();
     await callEverybody();
     const { status, body } = await service.call("GET", "/api/lobby", { cookies: asCookie(await service.operator()) });
     expect(status).toBe(200);
     expect((body["lanes"] as { lane: string }[]).map(({ lane }) => lane)).toEqual([...lanes]);
     expect(body["line"]).toMatchObject({ waiting: 0, fullness: 0, fullAfterSeconds: 600 });
-    const minutes = body["minutes"] as { given: number; called: number; walkedIn: number }[];
-    const sum = (key: "given" | "called" | "walkedIn") => minutes.reduce((all, minute) => all + minute[key], 0);
+    const minutes = body["minutes"] as { given: number; called: number; entered: number; walkedIn: number }[];
+    const sum = (key: "given" | "called" | "entered" | "walkedIn") =>
+      minutes.reduce((all, minute) => all + minute[key], 0);
     expect(sum("given")).toBeGreaterThan(0);
     expect(sum("called")).toBeGreaterThan(0);
     expect(sum("walkedIn")).toBeGreaterThan(0);
+    expect(sum("entered")).toBe(1);
   });
 });
 
 describe("while every lane is full", { timeout: 90_000 }, () => {
   /** The lane takes nobody else until this is ended: for each hash that is made another one waits, however fast they are. */
-  function keepFull(lane: "sign-in" | "renewal") {
+  function keepFull(lane: "sign-in" | "renewal", { hashPool } = web) {
     const salt = systemRandom.bytes(16);
     let ended = false;
     let made = 0;
     const one = async (): Promise<void> => {
       while (!ended) {
-        await web.hashPool.hash(lane, Secret.fromText("somebody else"), salt, web.hashPool.cost);
+        await hashPool.hash(lane, Secret.fromText("somebody else"), salt, hashPool.cost);
         made++;
       }
     };
@@ -365,6 +391,14 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
     for (let again = 0; again < 4; again++) expect((await complete(proved.code, jar)).status).toBe(202);
     const page = await service.call("GET", "/renew/code", { cookies: jar });
     expect(page.text).toContain("data-line");
+    const byForm = (code: string, cookies: Jar) =>
+      service.call("POST", "/renew/code", { body: { code, password: "a new and longer sentence" }, cookies });
+    const wrongForm = await byForm("BBBBBBBBBB", twin.browser);
+    expect(wrongForm.status).toBe(400);
+    expect(wrongForm.text).not.toContain("data-line");
+    const rightForm = await byForm(proved.code, jar);
+    expect(rightForm.text).toContain("data-line");
+    expect(rightForm.text).toContain("Your code was right.");
     const made = await empty();
     expect(web.work().hashes - hashes).toBeLessThanOrEqual(made);
 
@@ -380,6 +414,24 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
       body: { address: "lin@example.org", password: "a new and longer sentence" },
     });
     expect(signedIn.cookies[sessionCookie]).toBeDefined();
+  });
+
+  test("a right code gets a place and no error also where hashes are made so fast that nobody waits for long", async () => {
+    const fast = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => 1_000_000 } });
+    const address = "grace@example.org";
+    await fast.account(address, goodPassword);
+    const asked = await fast.call("POST", "/api/renewals", { body: { address } });
+    const letter = (await fast.letters()).find(({ letter: kind }) => kind === "renewal code");
+    const complete = (cookies: Jar) =>
+      fast.call("POST", "/api/renewals/complete", {
+        body: { code: letter?.code, password: "a new and longer sentence" },
+        cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "", ...cookies },
+      });
+    const empty = keepFull("renewal", fast.web);
+    const waiting = await complete({});
+    expect([waiting.status, waiting.body["kind"]]).toEqual([202, "in-line"]);
+    await empty();
+    expect((await complete(jarOf(waiting))).body["kind"]).toBe("renewed");
   });
 
   test("a number lets one browser in, and starts the clock of its proved ticket once", async () => {
@@ -418,6 +470,38 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
     // A code that nobody has shown to know lives no longer for a wait.
     expect(await enter(number + 1, browsers[1], tickets[1], 0)).toEqual({ enteredAt: at(0), isFirst: true });
     expect(await expiry(tickets[1])).toEqual(at(1));
+  });
+
+  test("a browser keeps its place for a day, and a pass for its half hour", async () => {
+    await fill();
+    const keptFor = ({ headers }: Answer) =>
+      [headers["set-cookie"]]
+        .flat()
+        .map((one) => /^__Host-houselights-(place|line)=[^;]+;.* Max-Age=(\d+)/i.exec(String(one)))
+        .map((found) => [found?.[1], Number(found?.[2])]);
+    const waiting = await ask("keeps@example.org");
+    expect(keptFor(waiting)).toEqual([
+      ["place", 86_400],
+      ["line", 86_400],
+    ]);
+    await callEverybody();
+    expect(keptFor(await stand(jarOf(waiting)))).toEqual([
+      ["place", 1_800],
+      ["line", 1_800],
+    ]);
+  });
+
+  test("a caller that keeps its place itself stands in line by that one, and not by one that a cookie has", async () => {
+    await fill();
+    const browsers = await ask("both@example.org");
+    const own = await service.call("POST", "/api/renewals", {
+      body: { address: "both@example.org", token: true },
+      cookies: jarOf(browsers),
+    });
+    expect(own.body).toMatchObject({ kind: "in-line", number: Number(browsers.body["number"]) + 1 });
+    expect(own.cookies).toEqual({});
+    expect((await stand(jarOf(browsers))).body["number"]).toBe(browsers.body["number"]);
+    await callEverybody();
   });
 
   test("a caller without cookies carries the place itself", async () => {

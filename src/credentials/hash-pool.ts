@@ -46,8 +46,13 @@ export interface HashPool {
    */
   hash(lane: Lane, password: Secret, salt: Uint8Array, cost: HashCost): Promise<Secret>;
   /**
-   * Throws `Crowded` when somebody who comes to the lane now would wait for more than `longestWaitMs`. Asked before
-   * anything else is done for a request, and before anything that depends on whether an account exists.
+   * Whether somebody who comes to the lane now with so many orders, one unless said, would wait no more than `longestWaitMs` and
+   * none of the orders would be refused. The lane's length comes first where hashes are made fast.
+   */
+  hasRoom(lane: Lane, orders?: number): boolean;
+  /**
+   * Throws `Crowded` when there is no room in the lane. Asked before anything else is done for a request, and before anything
+   * that depends on whether an account exists.
    */
   expectRoom(lane: Lane): void;
   /** What an order in this lane would wait for its turn, by what waits now and the measured rate. */
@@ -151,6 +156,8 @@ export function startHashPool({
     const inHand = [...held.values()].reduce((sum, orders) => sum + orders.size, 0);
     return ((queues.ahead(lane) + inHand) * 1_000) / perSecond();
   };
+  const hasRoom = (lane: Lane, orders = 1): boolean =>
+    waitMs(lane) <= longestWaitMs && queues.waiting(lane) + orders <= laneLength;
   const turnAway = (lane: Lane): Crowded => {
     turnedAway.set(lane, (turnedAway.get(lane) ?? 0) + 1);
     return new Crowded(`the ${lane} lane is full`, Math.ceil(waitMs(lane) / 1_000) + 1);
@@ -181,8 +188,9 @@ export function startHashPool({
         queues.push(lane, { lane, order, resolve, reject });
         pump();
       }),
+    hasRoom,
     expectRoom: (lane) => {
-      if (waitMs(lane) > longestWaitMs || queues.waiting(lane) >= laneLength) throw turnAway(lane);
+      if (!hasRoom(lane)) throw turnAway(lane);
     },
     waitMs,
     perSecond,

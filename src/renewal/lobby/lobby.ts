@@ -20,7 +20,6 @@ import type { Db } from "../../db/db.ts";
 import type { Keyholder } from "../../keyholder/keyholder.ts";
 import { isThisMachine, networkOf, siteOf } from "../../http/network.ts";
 import type { HashPool } from "../../credentials/hash-pool.ts";
-import { longestWaitMs } from "../../credentials/lanes.ts";
 import { newCameIn } from "./came-in.ts";
 import { newDoor } from "./door.ts";
 import {
@@ -119,6 +118,11 @@ export const passLivesMs = 30 * minuteMs;
 /** Twice a second: what fills in between is what may walk in at once. */
 const advanceEveryMs = secondMs / 2;
 const rateTau = 20;
+/**
+ * So many hashes must fit into the renewals' lane before somebody is let in by a code alone: theirs, and those of people who were
+ * let in a moment before and have not come to their hashes yet. A full lane would answer them with an error.
+ */
+const hashesKeptFree = 64;
 /** A crowd gets its numbers a handful at a time: one by one they took a fifth of what hashing needs. */
 const gatherMs = 20;
 
@@ -149,7 +153,7 @@ export async function openLobby(
   const cameIn = newCameIn();
   /** Numbers that have knocked since the pace moved on: who asks a thousand times is one who is there. */
   const knockers = new Set<number>();
-  const hasRoom = (): boolean => hashPool.waitMs("renewal") <= longestWaitMs;
+  const hasRoom = (): boolean => hashPool.hasRoom("renewal", hashesKeptFree);
   const inLine = (): number => Math.max(0, line.given - line.called);
 
   const standingOf = (number: number): Standing => {
