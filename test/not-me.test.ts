@@ -10,6 +10,7 @@ import { addOperator } from "../src/credentials/operators.ts";
 import { makeOperatorLink } from "../src/sessions/operator-link.ts";
 import type { Viewer } from "../src/http/viewer.ts";
 import { forgetChanges } from "../src/credentials/take-back.ts";
+import { readTimeline } from "../src/timeline/read.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { addAddress as add, peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
@@ -97,6 +98,10 @@ describe("a changed password", () => {
     expect(await signs(ada.address, goodPassword)).toBe(401);
     expect(await isSignedIn(ada.session)).toBe(false);
     expect((await told(ada.address))[0]?.letter).toBe("change taken back");
+    const [recorded] = await readTimeline(ground.plainDb, { kinds: ["change taken back"], limit: 1 });
+    const changes = ["password changed"];
+    const detail = { account: ada.accountId, change: changes[0], "taken back": changes, left: [] };
+    expect(recorded?.detail).toEqual(detail);
     expect(await (await renewal(ada.address))(ownersPassword)).toBe(200);
     expect(await signs(ada.address, ownersPassword)).toBe(201);
   });
@@ -145,6 +150,17 @@ describe("a changed password", () => {
     expect(await dueAt()).toBeInstanceOf(Date);
     expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
     expect(await dueAt()).toBeNull();
+  });
+
+  test("one that its owner has withdrawn leaves nothing to put back", async () => {
+    const ada = await person();
+    await changePassword(ada, goodPassword, thiefsPassword);
+    const cookies = asCookie(ada.session);
+    const body = { confirmation: ada.address };
+    const asked = await service.call("POST", "/api/account/deletion", { body, cookies });
+    expect(asked.status, asked.text).toBeLessThan(300);
+    expect((await service.call("DELETE", "/api/account/deletion", { cookies })).status).toBe(200);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
   });
 
   test("a link that the host made for an operator, and that nobody has used, ends with it", async () => {
@@ -253,6 +269,19 @@ describe("an added address", () => {
     expect(await press(later)).toBe(400);
   });
 
+  test.each([
+    { before: minuteMs, goes: true },
+    { before: minuteMs + 1, goes: false },
+  ])("what was changed $before ms before it goes back as well: $goes", async ({ before, goes }) => {
+    const ada = await person();
+    await addAddress(ada, `before-${count()}@elsewhere.example`);
+    clock.advance(before);
+    await changePassword(ada, goodPassword, thiefsPassword);
+    expect(await addressesOf(ada.accountId)).toBe(2);
+    expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
+    expect(await addressesOf(ada.accountId)).toBe(goes ? 1 : 2);
+  });
+
   test("what was changed well before it stays", async () => {
     const ada = await person();
     await addAddress(ada, `kept-${count()}@example.org`);
@@ -278,6 +307,27 @@ describe("an authenticator app", () => {
     expect(await codesLeft(ada.accountId)).toBe(0);
     expect(await (await renewal(ada.address))(ownersPassword)).toBe(200);
     expect(await signs(ada.address, ownersPassword)).toBe(201);
+  });
+
+  test("recovery codes that were made, and made again, go by the button, and nothing is said to be missing", async () => {
+    const make = async ({ session }: Person): Promise<void> => {
+      clock.advance(1_000);
+      const made = await service.call("POST", "/api/account/recovery-codes", { body: {}, cookies: asCookie(session) });
+      expect(made.status, made.text).toBe(201);
+    };
+    const [ada, bob] = [await person(), await person()];
+    await make(ada);
+    const first = await undoIn(ada.address, "recovery codes made");
+    await make(ada);
+    const [recorded] = await readTimeline(ground.plainDb, { kinds: ["recovery codes made"], limit: 1 });
+    expect(recorded?.detail).toMatchObject({ account: ada.accountId, codes: 10 });
+    expect(await codesLeft(ada.accountId)).toBe(10);
+    expect(await press(first)).toBe("/not-me/done");
+    expect(await codesLeft(ada.accountId)).toBe(0);
+    await make(bob);
+    expect(await codesLeft(bob.accountId)).toBe(10);
+    expect(await press(await undoIn(bob.address, "recovery codes made"))).toBe("/not-me/done");
+    expect(await codesLeft(bob.accountId)).toBe(0);
   });
 
   test("that took another's place gives it back: the owner's codes are asked for again, and the thief's are wrong", async () => {
@@ -332,15 +382,22 @@ describe("the secret", () => {
 
   test("works for seven days and no longer, and its row goes then", async () => {
     const [ada, bob] = [await person(), await person()];
+    const second = `second-${count()}@example.org`;
+    await addAddress(bob, second);
     for (const who of [ada, bob]) await changePassword(who, goodPassword, thiefsPassword);
+    await removeAddress(bob, second);
     clock.advance(7 * dayMs - 1);
     expect(await press(await undoIn(ada.address, "password changed"))).toBe("/not-me/done");
     clock.advance(1);
     expect(await press(await undoIn(bob.address, "password changed"))).toBe(400);
     expect(await signs(bob.address, thiefsPassword)).toBe(201);
+    const aside = () => ground.db.many(`select 1 from removed_address where account_id = $1`, [bob.accountId]);
+    await forgetChanges(ground.db, clock.now());
+    expect(await aside()).toHaveLength(1);
     clock.advance(1);
     await forgetChanges(ground.db, clock.now());
     expect(await ground.db.many(`select 1 from account_change where account_id = $1`, [bob.accountId])).toEqual([]);
+    expect(await aside()).toEqual([]);
   });
 
   test("of one account takes nothing back in another, and a changed one takes back nothing", async () => {

@@ -107,7 +107,7 @@ const blurMs = minuteMs;
  * Nothing is given back, whenever it was removed, by a letter from before a containment, nor by one to a later address that
  * the account has no more or that does not count: who had slipped it in could undo the owner's answer with an older letter.
  *
- * @returns what was taken back, and the kinds whose subject was gone or is not given back any more.
+ * @returns what was taken back, and the kinds of which something should have come back that was gone or is not given back any more.
  */
 export async function takeBackSince(
   tx: Tx,
@@ -143,7 +143,8 @@ export async function takeBackSince(
         ? reversal !== undefined && subject !== null && (await reversal(tx, { accountId, subject, now, removed }))
         : true;
     if (isDone) takenBack.push({ kind, subject });
-    else left.push(kind);
+    // What was added and is gone by now (a set of codes that another took the place of) leaves nothing to put back.
+    else if (!(kind in takesAway) || kind === "first address changed") left.push(kind);
   }
   return { takenBack, left };
 }
