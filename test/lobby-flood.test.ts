@@ -113,3 +113,15 @@ test("whoever asks from one IPv6 /48 is counted for it", async () => {
   expect((await rows()) - before).toBe(3);
   await node.lobby.close();
 });
+
+test("who asks while numbers cannot be given is told so, and the next one gets theirs", async () => {
+  const node = await nodeWithLine(1);
+  const ask = () => node.lobby.admit("ask", { presented: undefined, network: "198.51.100.7" });
+  expect((await ask()).kind).toBe("waiting");
+  await ground.db.run(`alter table lobby_network rename to lobby_network_away`);
+  const failed = await Promise.allSettled([ask(), ask()]);
+  await ground.db.run(`alter table lobby_network_away rename to lobby_network`);
+  expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect((await ask()).kind).toBe("waiting");
+  await node.lobby.close();
+});
