@@ -109,3 +109,24 @@ test("nor does the password before use up tries of the second factor that was ri
   }
   expect((await complete(asked, fresh, app.code())).status).toBe(200);
 });
+
+test("a second factor that is left out, or that has to wait, uses up no try of the code", async () => {
+  const { address, session } = await person();
+  const { app, recoveryCodes } = await setUpTotp(service, session);
+  const [asked, other] = [await ask(address), await ask(address)];
+  for (const left of [undefined, "    "]) {
+    for (let tried = 0; tried < 3; tried++) {
+      expect((await complete(asked, fresh, left)).body["code"]).toBe("second-factor-needed");
+    }
+  }
+  // Wrong codes are counted for the account, whichever of its renewals they came with.
+  for (let wrong = 0; wrong < 5; wrong++) {
+    expect((await complete(other, fresh, app.code(100 + wrong))).body["code"]).toBe("second-factor-refused");
+  }
+  for (let tried = 0; tried < 6; tried++) {
+    expect((await complete(asked, fresh, app.code())).body["code"]).toBe("too-many");
+  }
+  // Those used up what the other code had.
+  expect((await complete(other, fresh, recoveryCodes[0])).body["code"]).toBe("code-refused");
+  expect((await complete(asked, fresh, recoveryCodes[0])).status).toBe(200);
+});

@@ -102,3 +102,26 @@ test("who is an operator no more by the time it is written names nobody", async 
   expect(await addOperator(needs, bob.address, by)).toEqual({ kind: "contained" });
   expect(await operatorIds(db)).not.toContain(bob.accountId);
 });
+
+test("a first password is set within five minutes of the link, and no other without the one before", async () => {
+  const operator = async () => {
+    const who = await person();
+    await addOperator({ ...service.ground, keyholder }, who.address, "host");
+    const { secret } = await makeOperatorLink(service.ground, who.accountId as AccountId);
+    const body = { secret: secretText(secret) };
+    const entered = await service.call("POST", "/api/operator-sessions", { body });
+    const cookies = asCookie(entered.cookies[sessionCookie] ?? "");
+    const forget = () => db.run(`delete from password where account_id = $1`, [who.accountId]);
+    const set = async (newPassword: string) =>
+      (await service.call("POST", "/api/password", { body: { newPassword }, cookies })).body;
+    return { ...who, forget, set };
+  };
+  const [ada, late] = [await operator(), await operator()];
+  expect((await ada.set("eleven owls above the orchard"))["code"]).toBe("wrong-password");
+  await Promise.all([ada.forget(), late.forget()]);
+  expect((await ada.set("eleven owls above the orchard"))["kind"]).toBe("password-changed");
+  expect((await ada.set("twelve owls above the orchard"))["code"]).toBe("wrong-password");
+  service.clock.advance(5 * minuteMs + 1);
+  expect((await late.set("eleven owls above the orchard"))["code"]).toBe("wrong-password");
+  expect(await service.signIn(ada.address, "eleven owls above the orchard")).not.toBe("");
+});

@@ -71,6 +71,8 @@ describe("a change of password proved by the old one", () => {
     const ada = await person();
     expect((await change(ada.session, thiefsPassword)).status).toBe(200);
     expect(await signs(ada.address, thiefsPassword)).toBe(201);
+    const [recorded] = await readTimeline(ground.plainDb, { kinds: ["password changed"], limit: 1 });
+    expect(recorded?.detail).toMatchObject({ account: ada.accountId, "signed out devices": false });
   });
 
   test("does not replace a password that was changed meanwhile", async () => {
@@ -84,6 +86,35 @@ describe("a change of password proved by the old one", () => {
     );
     expect(answer.status).not.toBe(200);
     expect(await signs(ada.address, thiefsPassword)).toBe(401);
+  });
+
+  test("nor is a first one set where one was set meanwhile", async () => {
+    const ada = await person();
+    const cookies = asCookie(await service.operator());
+    const { body } = await service.call("GET", "/api/session", { cookies });
+    const operator = String(body["accountId"]);
+    const first = (newPassword: string) => service.call("POST", "/api/password", { body: { newPassword }, cookies });
+    const late = await overtaken(
+      () => first(thiefsPassword),
+      () =>
+        ground.plainDb.run(
+          `insert into password select (jsonb_populate_record(p, jsonb_build_object('account_id', $2::uuid))).*
+             from password p where account_id = $1`,
+          [ada.accountId, operator],
+        ),
+    );
+    expect(late.status).toBe(401);
+    const held = () =>
+      ground.plainDb.one<{ salt: Buffer }>(`select salt from password where account_id = $1`, [operator]);
+    const meanwhile = await ground.plainDb.one<{ salt: Buffer }>(`select salt from password where account_id = $1`, [
+      ada.accountId,
+    ]);
+    expect(await held()).toEqual(meanwhile);
+    // With nothing meanwhile it is.
+    await ground.plainDb.run(`delete from password where account_id = $1`, [operator]);
+    expect((await first(ownersPassword)).status).toBe(200);
+    expect(await held()).not.toEqual(meanwhile);
+    await ground.plainDb.run(`delete from password where account_id = $1`, [operator]);
   });
 
   test("does not set one after the account was contained", async () => {
@@ -288,6 +319,14 @@ const askedInSession: Readonly<Record<string, () => Promise<Asking>>> = {
       isDone: () => holds(`select 1 as it from totp where account_id = $1 and proved_at is not null`, accountId),
     };
   },
+  "making recovery codes": async () => {
+    const { accountId, session } = await person();
+    return {
+      accountId,
+      ask: () => service.call("POST", "/api/account/recovery-codes", { body: {}, cookies: asCookie(session) }),
+      isDone: () => holds(`select 1 as it from recovery_code where account_id = $1`, accountId),
+    };
+  },
   "keeping an app": async () => {
     const { accountId, session } = await person();
     const { app } = await setUpTotp(service, session);
@@ -376,6 +415,8 @@ describe("a password that is short because there is an app", () => {
     const used = await readTimeline(ground.plainDb, { kinds: ["recovery code used"], limit: 5 });
     expect(used.map(({ detail }) => detail["account"])).toEqual([bob.accountId]);
     const complete = await renewal(ada.address);
+    // The last try of its code, which was right.
+    await ground.plainDb.run(`update ticket set tries = 4 where account_id = $1`, [ada.accountId]);
     const status = await overtaken(
       () => complete(short, false, ada.recoveryCodes[0]),
       () => removeApp(ada.accountId),

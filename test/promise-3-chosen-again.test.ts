@@ -89,7 +89,27 @@ test('P3: nor is one that its owner has refused by "it was not me"', async () =>
     (await service.letters()).find(({ to, undo: token }) => to === ada.address && token !== undefined) ?? {};
   expect((await service.call("POST", "/not-me", { body: { token: undo ?? "" } })).status).toBe(303);
   expect(outcome(await renew(ada.address, second))).toEqual([200, "renewed"]);
+  // As long as the button could have been pressed, and no longer: it belongs to no case.
+  clock.advance(7 * dayMs);
   await cleanUp(db, clock.now(), new AbortController().signal);
   expect(outcome(await change(ada.address, second, first))).toEqual(isOld);
   expect(outcome(await change(ada.address, second, third))).toEqual([200, "password-changed"]);
+  clock.advance(1);
+  await cleanUp(db, clock.now(), new AbortController().signal);
+  expect(outcome(await change(ada.address, third, first))).toEqual([200, "password-changed"]);
+});
+
+test("P3: of many that were refused the last three are compared, and one that was not refused is none of them", async () => {
+  const [ada, bob] = [await person(), await person()];
+  expect(outcome(await renew(bob.address, first))).toEqual([200, "renewed"]);
+  expect(outcome(await change(bob.address, first, goodPassword))).toEqual([200, "password-changed"]);
+  const fourth = "seven herons on the weir at noon";
+  for (const next of [first, second, third, fourth]) {
+    await containNow();
+    clock.advance(1_000);
+    expect(outcome(await renew(ada.address, next))).toEqual([200, "renewed"]);
+  }
+  for (const old of [first, second, third]) expect(outcome(await change(ada.address, fourth, old))).toEqual(isOld);
+  expect(outcome(await change(ada.address, fourth, goodPassword))).toEqual([200, "password-changed"]);
+  await db.run(`update incident set state = 'closed'`);
 });

@@ -7,6 +7,7 @@ import { contain, containAccount } from "../src/incidents/contain.ts";
 import { cancelRecovery, startRecovery } from "../src/renewal/recovery.ts";
 import { forgetTickets } from "../src/renewal/clean-up.ts";
 import { containNeedsOf } from "./contain-needs.ts";
+import { addAddress } from "./people.ts";
 import { beginSignIn, completeSignIn, setUpTotp } from "./totp-app.ts";
 import { asCookie, goodPassword, testService, type Answer } from "./service.ts";
 
@@ -71,6 +72,12 @@ const kindsOf = async (kind: string, { accountId }: Person): Promise<number> =>
       [`"${kind}"`, accountId],
     )
   ).length;
+
+const lookUp = async (address: string, session?: string): Promise<Answer> =>
+  service.call("POST", "/api/recoveries/lookup", {
+    body: { address },
+    cookies: asCookie(session ?? (await service.operator())),
+  });
 
 const notMe = async (undo: string | undefined): Promise<boolean> =>
   (await service.call("POST", "/not-me", { body: { token: undo ?? "" } })).status === 303;
@@ -175,6 +182,34 @@ describe("a recovery", () => {
     expect((await complete(waiting)).body["code"]).toBe("code-refused");
     expect((await ask(ada.newAddress)).letter).toBe("no letter");
     expect(await kindsOf("recovery ended", ada)).toBe(1);
+    const cookies = asCookie(await service.signIn(ada.address, newPassword));
+    const { body } = await service.call("GET", "/api/account/events", { cookies });
+    const events = (body["events"] as { kind: string }[]).map(({ kind }) => kind);
+    expect(events.filter((kind) => kind === "recovery ended")).toHaveLength(1);
+  });
+
+  test("is not renewed by a password that is made of its new address", async () => {
+    const ada = { ...(await person()), newAddress: "heronsonthemillweir@example.net" };
+    await started(ada);
+    clock.advance(72 * hourMs);
+    const asked = await ask(ada.newAddress);
+    const refused = await complete(asked, { password: "herons on the mill weir" });
+    expect(refused.body["fields"]).toEqual([{ field: "body.password", rule: "about-you" }]);
+    expect((await complete(asked)).status).toBe(200);
+  });
+
+  test("that is over proves nothing by a code of its last hours, and makes way for another though nothing has removed it", async () => {
+    const [ada, bob] = [await person(), await person()];
+    const expiresAt = Date.parse(String((await started(ada)).body["expiresAt"]));
+    await started(bob);
+    clock.set(expiresAt - 3 * hourMs);
+    const [adas, bobs] = [await ask(ada.newAddress), await ask(bob.newAddress)];
+    clock.set(expiresAt - 1);
+    expect((await complete(bobs)).status).toBe(200);
+    expect((await start(ada)).body["code"]).toBe("recovery-under-way");
+    clock.set(expiresAt);
+    expect((await complete(adas)).body["code"]).toBe("code-refused");
+    await started(ada);
   });
 
   test("that was used is taken back with all it changed", async () => {
@@ -247,11 +282,6 @@ describe("who may start it, and when", () => {
 
   test("an operator finds the account by an address, sees what is under way, and is written down for it", async () => {
     const ada = await person();
-    const lookUp = async (address: string, session?: string) =>
-      service.call("POST", "/api/recoveries/lookup", {
-        body: { address },
-        cookies: asCookie(session ?? (await service.operator())),
-      });
     const nobodys = await lookUp(`nobody-${people}@example.org`);
     expect([nobodys.status, nobodys.text]).toEqual([404, expect.not.stringContaining(`nobody-${people}@`)]);
     expect((await lookUp(ada.address, await service.signIn(ada.address, goodPassword))).status).toBe(403);
@@ -277,7 +307,9 @@ describe("who may start it, and when", () => {
     for (let looked = 0; looked < 62; looked++) asked.push((await lookUp(ada.address, busy)).status);
     expect(asked).toEqual([...Array<number>(60).fill(200), 429, 429]);
     clock.advance(hourMs);
-    expect((await lookUp(ada.address)).status).toBe(200);
+    expect((await lookUp(ada.address)).body["recovery"]).not.toBeNull();
+    clock.set(Date.parse(String(body["expiresAt"])));
+    expect((await lookUp(ada.address)).body["recovery"]).toBeNull();
   });
 
   test("six times in an hour for one account, whatever becomes of it; another's are its own", async () => {
@@ -314,6 +346,15 @@ describe("who may start it, and when", () => {
     const { body } = await service.call("GET", "/api/session", { cookies: asCookie(operator) });
     const alone = { ...ada, accountId: String(body["accountId"]) as AccountId };
     expect((await start(alone)).body["code"]).toBe("nobody-to-tell");
+    const full = await person();
+    const session = await service.signIn(full.address, goodPassword);
+    for (let place = 2; place <= 5; place++) {
+      clock.advance(1_000);
+      await addAddress(service, { session }, `place-${place}-of-${full.address}`);
+      const isFull = place === 5;
+      expect([place, (await start(full)).body["code"]]).toEqual([place, isFull ? "too-many-addresses" : undefined]);
+      if (!isFull) expect(await cancelRecovery(needs, full.accountId, "host")).toBe(true);
+    }
     expect(await cancelRecovery(needs, ada.accountId, "host")).toBe(false);
   });
 
@@ -337,6 +378,7 @@ describe("the second factor", () => {
 
   test("is still asked for", async () => {
     const ada = await personWithTotp();
+    expect((await lookUp(ada.address)).body["secondFactor"]).toBe(true);
     await started(ada);
     clock.advance(72 * hourMs);
     const asked = await ask(ada.newAddress);
@@ -360,8 +402,14 @@ describe("the second factor", () => {
     expect((await complete(await ask(ada.address))).body["code"]).toBe("second-factor-needed");
     expect((await complete(asked)).status).toBe(200);
     expect(await signs(ada.newAddress)).toBe(201);
+    const changes = ["second factor removed", "address added", "renewed"];
     const told = (await lettersTo(ada.address)).map(({ letter }) => letter);
-    expect(told).toEqual(expect.arrayContaining(["second factor removed", "address added", "renewed"]));
+    expect(told).toEqual(expect.arrayContaining(changes));
+    expect(await kindsOf("second factor removed", ada)).toBe(1);
+    // The new address is told of the same, and can take nothing back.
+    const toNew = (await lettersTo(ada.newAddress)).filter(({ letter }) => changes.includes(letter));
+    expect(toNew.map(({ letter }) => letter).toSorted()).toEqual(changes.toSorted());
+    expect(toNew.map(({ undo }) => undo)).toEqual([undefined, undefined, undefined]);
     const undo = (await lettersTo(ada.address)).find(({ letter }) => letter === "second factor removed")?.undo;
     expect(await notMe(undo)).toBe(true);
     // It is back, for the renewal that follows.
@@ -394,9 +442,22 @@ describe("a containment that lies between", () => {
     await contain(containment, { mode, keepTools: false, reason: "test", operator: "test" });
     expect((await complete(adas)).body["code"]).toBe("code-refused");
     expect((await ask(ada.newAddress)).letter).toBe("no letter");
+    expect((await lookUp(ada.address)).body["recovery"]).toBeNull();
     await started(ada);
     clock.advance(72 * hourMs);
     expect((await complete(await ask(ada.newAddress))).status).toBe(200);
+  });
+
+  test("of another account, which has the new address by now, leaves the address that account's", async () => {
+    const [ada, bob] = [await person(), await person()];
+    await started(ada);
+    await addAddress(service, { session: await service.signIn(bob.address, goodPassword) }, ada.newAddress);
+    clock.advance(72 * hourMs);
+    expect((await ask(ada.newAddress)).letter).toBe("renewal code");
+    await containAccount(containment, bob.accountId, { reason: "test", operator: "test" });
+    expect((await ask(ada.newAddress)).letter).toBe("address doubted");
+    const newest = await db.one(`select account_id as "accountId" from ticket order by created_at desc limit 1`);
+    expect(newest).toEqual({ accountId: null });
   });
 
   test("is not got round by an operator's session that it spared", async () => {

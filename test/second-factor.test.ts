@@ -497,6 +497,8 @@ describe("an app that was added since the copy", () => {
     const [ada, eve] = [await personWithTotp(), await personWithTotp()];
     await contain(containNeeds(), { ...everyoneOut, mode: "with-renewal" });
     expect((await keep(eve.session, eve.app.code())).status).not.toBe(200);
+    const codes = await call("POST", "/api/account/recovery-codes", { body: {}, cookies: asCookie(eve.session) });
+    expect([codes.status, codes.body["code"]]).toEqual([403, "renew-first"]);
     expect(await setAside(eve.session)).toMatchObject({ why: "since-copy" });
     const kept = await comeBack(eve.address);
     clock.advance(30 * secondMs);
