@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -134,13 +134,6 @@ const alive = (pid: number): boolean => {
   }
 };
 
-async function until(what: () => boolean, seconds = 10): Promise<void> {
-  for (let tries = 0; !what(); tries++) {
-    if (tries > seconds * 50) throw new Error("it never came about");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 const sources = [
   ["mpeg2-ts", 25],
   ["h264-23976-subtitles-mkv", 23.976],
@@ -226,11 +219,74 @@ test("a session's end ends its encoders and nobody else's", async () => {
   if (first === undefined || second === undefined) throw new Error("no encoder runs");
   expect([first, second].map(alive)).toEqual([true, true]);
   transcoder.release("first");
-  await until(() => !alive(first), 2);
+  await expect.poll(() => alive(first)).toBe(false);
   expect(alive(second)).toBe(true);
   expect(transcoder.pids()).toEqual([second]);
   await transcoder.close();
   expect(alive(second)).toBe(false);
+});
+
+test("what is asked for while everything ends starts no encoder", async () => {
+  const file = await fileOf("mpeg2-ts", 25);
+  const transcoder = transcoderOf();
+  const asked = transcoder.resource(file, "v180", "s0.m4s", "owner", never);
+  await transcoder.close();
+  expect(await asked).toEqual({ kind: "busy" });
+  expect(transcoder.pids()).toEqual([]);
+  expect(await transcoder.resource(file, "v180", "s0.m4s", "owner", never)).toEqual({ kind: "busy" });
+});
+
+test("who has left waits for nothing, and what they started goes on for who comes", async () => {
+  const file = { ...(await fileOf("mpeg2-ts", 25)), durationSeconds: 20_000 };
+  const transcoder = transcoderOf();
+  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "owner", never));
+  const before = transcoder.pids();
+  expect(await transcoder.resource(file, "v180", "s11.m4s", "owner", AbortSignal.abort())).toEqual({ kind: "busy" });
+  bodyOf(await transcoder.resource(file, "v180", "s11.m4s", "owner", never));
+  expect(transcoder.pids()).toEqual(before);
+});
+
+test("what a player asks for at one time is made by one encoder", async () => {
+  const file = { ...(await fileOf("mpeg2-ts", 25)), durationSeconds: 20_000 };
+  const transcoder = transcoderOf();
+  const names = ["init.mp4", "s0.m4s", "s1.m4s", "s2.m4s"];
+  const answers = await Promise.all(names.map((name) => transcoder.resource(file, "v180", name, "owner", never)));
+  expect(answers.map(({ kind }) => kind)).toEqual(names.map(() => "found"));
+  expect(transcoder.pids()).toHaveLength(1);
+});
+
+test("ffmpeg is given next to no environment, and limits of memory and time", async () => {
+  const [ffmpegPath, report] = [join(dir, "says-what-it-has"), join(dir, "has.txt")];
+  await writeFile(ffmpegPath, `#!/bin/sh\n{ ulimit -v; ulimit -t; env; } > "${report}"\nexit 1\n`, { mode: 0o755 });
+  const transcoder = transcoderOf({ ffmpegPath });
+  const answer = await transcoder.resource(await fileOf("mpeg2-ts", 25), "v180", "s0.m4s", "owner", never);
+  expect(answer.kind).toBe("unreadable");
+  const [memoryKb, seconds, ...variables] = (await readFile(report, "utf8")).trim().split("\n");
+  expect([memoryKb, seconds]).toEqual(["4000000", "43200"]);
+  const names = variables.map((line) => line.split("=")[0] ?? "");
+  const ofShells = ["PWD", "OLDPWD", "SHLVL", "_"];
+  const given = [...Object.keys(childEnvironment()), "LC_ALL", "TZ"];
+  expect(names.filter((name) => !ofShells.includes(name)).toSorted()).toEqual([...new Set(given)].toSorted());
+  expect(Object.keys(process.env).length).toBeGreaterThan(names.length);
+});
+
+test("an initialization that was made once is given without an encoder", async () => {
+  const file = await fileOf("mpeg2-ts", 25);
+  const transcoder = transcoderOf();
+  const init = bodyOf(await transcoder.resource(file, "v180", "init.mp4", "owner", never));
+  transcoder.release("owner");
+  expect(bodyOf(await transcoder.resource(file, "v180", "init.mp4", "other", never))).toEqual(init);
+  expect(transcoder.pids()).toEqual([]);
+});
+
+test("four sounds are encoded for each picture that may be, and no picture waits for a sound", async () => {
+  const file = { ...(await fileOf("mpeg2-ts", 25)), durationSeconds: 20_000 };
+  const transcoder = transcoderOf({ maxVideoRuns: 1, clock: manualClock(systemClock.now()) });
+  for (const owner of ["1", "2", "3", "4"]) {
+    bodyOf(await transcoder.resource(file, "a1", "s0.m4s", owner, never));
+  }
+  expect(await transcoder.resource(file, "a1", "s0.m4s", "5", never)).toEqual({ kind: "busy" });
+  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "5", never));
 });
 
 test("a session that ends while its encoder is being started gets none", async () => {
@@ -266,6 +322,9 @@ test("an encoder waits for its player, and goes on when the player does", async 
   bodyOf(await transcoder.resource(file, "v180", "s12.m4s", "owner", never));
   bodyOf(await transcoder.resource(file, "v180", "s24.m4s", "owner", never));
   expect(transcoder.pids()).toEqual([pid]);
+  // What lies well behind has been let go: another encoder makes it again.
+  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "owner", never));
+  expect(transcoder.pids()).toEqual([expect.not.toSatisfy((other: number) => other === pid)]);
 });
 
 test("without a free encoder a player is asked to come back, and a place nobody uses is given away", async () => {
@@ -282,28 +341,51 @@ test("without a free encoder a player is asked to come back, and a place nobody 
   expect(transcoder.pids().length).toBe(1);
 });
 
-test("an encoder that nobody asks is ended after a minute", { timeout: 30_000 }, async () => {
+test("an encoder that nobody asks is ended after a minute, counted from when somebody last did", async () => {
   const file = { ...(await fileOf("mpeg2-ts", 25)), durationSeconds: 20_000 };
   const clock = manualClock(systemClock.now());
-  const transcoder = transcoderOf({ clock });
-  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "owner", never));
-  const [pid] = transcoder.pids();
-  if (pid === undefined) throw new Error("no encoder runs");
-  clock.advance(61_000);
-  await until(() => !alive(pid), 12);
+  const transcoder = transcoderOf({ clock, sweepMs: 5 });
+  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "idle", never));
+  const [idle] = transcoder.pids();
+  bodyOf(await transcoder.resource(file, "v180", "s0.m4s", "asked", never));
+  const asked = transcoder.pids().find((pid) => pid !== idle);
+  if (idle === undefined || asked === undefined) throw new Error("no encoder runs");
+  clock.advance(59_000);
+  bodyOf(await transcoder.resource(file, "v180", "s1.m4s", "asked", never));
+  clock.advance(2_000);
+  await expect.poll(() => alive(idle)).toBe(false);
+  expect(transcoder.pids()).toEqual([asked]);
 });
 
 test("a file that is not a film is unreadable, and is not tried at every request", async () => {
+  const film = await fileOf("mpeg2-ts", 25);
   const path = join(dir, "letter.mkv");
-  await writeFile(path, "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n");
-  const transcoder = transcoderOf();
-  const file = { path, fingerprint: "letter", durationSeconds: 16, width: 320, height: 180, fps: 25, audioTracks: 1 };
-  const first = await transcoder.resource(file, "v180", "s0.m4s", "owner", never);
+  const letter = { ...film, path, fingerprint: "letter" };
+  const clock = manualClock(systemClock.now());
+  const transcoder = transcoderOf({ clock });
+  const ask = (file: TranscodeFile, name = "s0.m4s", owner = "owner") =>
+    transcoder.resource(file, "v180", name, owner, never);
+  // A list of films, one of which could be played.
+  await writeFile(path, `#EXTM3U\n#EXT-X-TARGETDURATION:16\n#EXTINF:16,\n${film.path}\n#EXT-X-ENDLIST\n`);
+  const first = await ask(letter);
   expect(first.kind).toBe("unreadable");
-  expect(await transcoder.resource(file, "v180", "s1.m4s", "owner", never)).toEqual(first);
-  expect((await transcoder.resource({ ...file, path: join(dir, "none") }, "v180", "s0.m4s", "other", never)).kind).toBe(
-    "unreadable",
-  );
+  await copyFile(film.path, path);
+  clock.advance(10_000);
+  expect(await ask(letter)).toEqual(first);
+  clock.advance(1);
+  expect((await ask(letter)).kind).toBe("found");
+  await run("mkfifo", [join(dir, "pipe")]);
+  for (const name of ["none", "pipe"]) {
+    expect((await ask({ ...film, path: join(dir, name), fingerprint: name })).kind).toBe("unreadable");
+  }
+});
+
+test("a film that was renamed is made from its new place, although the old one failed a moment ago", async () => {
+  const file = await fileOf("mpeg2-ts", 25);
+  const transcoder = transcoderOf({ clock: manualClock(systemClock.now()) });
+  const before = { ...file, path: join(dir, "Before.ts") };
+  expect((await transcoder.resource(before, "v180", "s0.m4s", "owner", never)).kind).toBe("unreadable");
+  expect((await transcoder.resource(file, "v180", "s0.m4s", "owner", never)).kind).toBe("found");
 });
 
 test(

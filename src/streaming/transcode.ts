@@ -13,6 +13,7 @@ interface Needs extends FfmpegNeeds {
   readonly maxVideoRuns: number;
   /** Threads of one video encoder. */
   readonly threads: number;
+  readonly sweepMs?: number;
 }
 
 /** Makes renditions of what players cannot take as it is, while they play it. */
@@ -53,7 +54,6 @@ const yieldsAfterMs = 15 * secondMs;
 const patienceMs = 30 * secondMs;
 /** A file that failed is not tried again for this long, however often a player asks. */
 const failureStaysMs = 10 * secondMs;
-const sweepMs = 5 * secondMs;
 /** Small things remembered at once, about 1 kB each. */
 const rememberedLimit = 1_000;
 
@@ -87,7 +87,7 @@ const found = (made: Made): MediaAnswer => ({
 });
 
 export function startTranscoder(needs: Needs): Transcoder {
-  const { log, clock, maxVideoRuns } = needs;
+  const { log, clock, maxVideoRuns, sweepMs = 5 * secondMs } = needs;
   const entries = new Map<string, Entry>();
   const leaving = new Set<Promise<void>>();
   /** Requests that are about to start an encoder: a release that comes meanwhile is for them too. */
@@ -96,7 +96,7 @@ export function startTranscoder(needs: Needs): Transcoder {
   const origins = new Map<string, Promise<Origin | NotMade>>();
   /** Initializations by file and rendition: a player that changes quality asks for them before it says where it is. */
   const inits = new Map<string, Made>();
-  const failures = new Map<string, { readonly at: EpochMs; readonly reason: string }>();
+  const failures = new Map<string, { readonly at: EpochMs; readonly reason: string; readonly path: string }>();
   let isClosed = false;
 
   const end = (key: string): void => {
@@ -157,7 +157,7 @@ export function startTranscoder(needs: Needs): Transcoder {
 
   const fail = (key: string, file: TranscodeFile, rendition: Rendition, why: NotMade): MediaAnswer => {
     if (why.kind === "not-installed") throw toolMissing();
-    remember(failures, key, { at: clock.now(), reason: why.reason });
+    remember(failures, key, { at: clock.now(), reason: why.reason, path: file.path });
     log.warn({ fingerprint: file.fingerprint, rendition: rendition.id, reason: why.reason }, "a transcode failed");
     return { kind: "unreadable", message: why.reason };
   };
@@ -231,7 +231,8 @@ export function startTranscoder(needs: Needs): Transcoder {
       const init = inits.get(initKey);
       if (wanted.kind === "init" && init !== undefined) return found(init);
       const failure = failures.get(key);
-      if (failure !== undefined && clock.now() - failure.at <= failureStaysMs) {
+      // Of its old path, for a film that was renamed since.
+      if (failure !== undefined && failure.path === file.path && clock.now() - failure.at <= failureStaysMs) {
         return { kind: "unreadable", message: failure.reason };
       }
 
