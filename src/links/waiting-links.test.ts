@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { dayMs, minuteMs, plus, secondMs } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
+import { readSecret } from "../http/cookies.ts";
 import { asCookie, goodPassword, testService } from "../../test/service.ts";
 import { waitingLinks } from "./waiting-links.ts";
 
@@ -83,6 +84,22 @@ test("who polls too early is slowed by five seconds for good, from memory too", 
   expect((await poll(tv.deviceCode)).error).toBe("authorization_pending");
 });
 
+test("who polls too early is slowed for good by the database too, on a node that remembers nothing", async () => {
+  const tv = await ask();
+  const forget = () => web.waitingLinks.forget(readSecret(tv.deviceCode)?.digest() ?? expect.fail());
+  expect((await poll(tv.deviceCode)).error).toBe("authorization_pending");
+  forget();
+  clock.advance(4 * secondMs - 1);
+  expect(await poll(tv.deviceCode)).toEqual({ error: "slow_down", statements: 1 });
+  forget();
+  // Ten seconds from here on: in time a fifth before they are over.
+  clock.advance(8 * secondMs - 1);
+  expect((await poll(tv.deviceCode)).error).toBe("slow_down");
+  forget();
+  clock.advance(12 * secondMs);
+  expect((await poll(tv.deviceCode)).error).toBe("authorization_pending");
+});
+
 test("the interval grows with the crowd, for those who come and for those who wait", async () => {
   const other = waitingLinks(ground, { everyMs: dayMs });
   const early = systemRandom.bytes(32);
@@ -102,6 +119,38 @@ test("the interval grows with the crowd, for those who come and for those who wa
   await other.close();
 });
 
+test("memory says nothing of a link that is over", async () => {
+  const other = waitingLinks(ground, { everyMs: dayMs });
+  const digest = systemRandom.bytes(32);
+  other.remember(digest, { intervalSeconds: 5, expiresAt: plus(clock.now(), 5 * secondMs) });
+  clock.advance(5 * secondMs - 1);
+  expect(other.answer(digest)).toBe("pending");
+  clock.advance(1);
+  expect(other.answer(digest)).toBeUndefined();
+  await other.close();
+});
+
+test.each([
+  ["memory", () => undefined],
+  ["the database", (digest: Buffer) => web.waitingLinks.forget(digest)],
+])("nobody is slowed further than to two minutes by %s", async (_what, before) => {
+  const tv = await ask();
+  const digest = readSecret(tv.deviceCode)?.digest() ?? expect.fail();
+  expect((await poll(tv.deviceCode)).error).toBe("authorization_pending");
+  for (let early = 0; early < 40; early++) {
+    before(digest);
+    expect((await poll(tv.deviceCode)).error).toBe("slow_down");
+  }
+  clock.advance(96 * secondMs - 1);
+  await web.waitingLinks.reread();
+  before(digest);
+  expect((await poll(tv.deviceCode)).error).toBe("slow_down");
+  clock.advance(96 * secondMs);
+  await web.waitingLinks.reread();
+  before(digest);
+  expect((await poll(tv.deviceCode)).error).toBe("authorization_pending");
+});
+
 test("nothing is remembered of a link that is over, or older than a containment's floor", async () => {
   const tvs = [await ask(), await ask()];
   for (const { deviceCode } of tvs) await poll(deviceCode);
@@ -110,6 +159,9 @@ test("nothing is remembered of a link that is over, or older than a containment'
   for (const { deviceCode } of tvs) expect((await poll(deviceCode)).error).toBe("expired_token");
   const last = await ask();
   expect((await poll(last.deviceCode)).error).toBe("authorization_pending");
+  expect(web.waitingLinks.waiting()).toBe(1);
   clock.advance(15 * minuteMs);
+  await web.waitingLinks.reread();
+  expect(web.waitingLinks.waiting()).toBe(0);
   expect((await poll(last.deviceCode)).error).toBe("expired_token");
 });
