@@ -227,6 +227,30 @@ describe.each(copied)("$name", ({ name, make, decision }) => {
     for (const duration of durations) expect(Math.round(duration / 1e6)).toBeLessThanOrEqual(target);
   });
 
+  test("no segment of it takes more than the master playlist says", async ({ skip }) => {
+    skip(!isMade);
+    const peakOf = async (playlist: string): Promise<number> => {
+      const text = await readFile(join(folder, playlist), "utf8");
+      const durations = durationsOf(text);
+      const rates = lines(text).map(async (name, at) => {
+        const seconds = (durations[at] ?? 0) / 1e6;
+        const { size } = await stat(join(folder, dirname(playlist), name));
+        return seconds < 1 ? 0 : (8 * size) / seconds;
+      });
+      return Math.max(...(await Promise.all(rates)));
+    };
+    const master = await readFile(join(folder, "master.m3u8"), "utf8");
+    const stated = Number(/[:,]BANDWIDTH=(\d+)/.exec(master)?.[1]);
+    const sounds = await Promise.all(
+      uris(master)
+        .filter((uri) => !uri.startsWith("subtitles/"))
+        .map(peakOf),
+    );
+    const sent = (await peakOf("video/playlist.m3u8")) + Math.max(0, ...sounds);
+    // Segments have heads, and a sound has louder seconds: together less than 2 %.
+    expect(sent).toBeLessThan(1.02 * stated);
+  });
+
   test("the same bytes come in any order and from another engine", async ({ skip }) => {
     skip(!isMade);
     const names = lines(await readFile(join(folder, "video/playlist.m3u8"), "utf8")).map((name) => `video/${name}`);
@@ -297,6 +321,25 @@ test("what no browser knows is transcoded and plays", async () => {
   await save(file, folder, () => true);
   engine.release(owner);
   await decodeAll(join(folder, "master.m3u8"));
+});
+
+test("what is encoded for a session is told, and ends with it", async () => {
+  const { file, index } = await scanned(await makeFixture("mpeg2-ts", dir));
+  const long = { ...file, index: { ...index, durationSeconds: 20_000 } };
+  for (const name of ["transcode/v180/s0.m4s", "transcode/a1/s0.m4s"]) await bytesOf(long, name);
+  expect(engine.transcoding()).toEqual([{ path: file.path, encoders: 2 }]);
+  engine.release(owner);
+  expect(engine.transcoding()).toEqual([]);
+});
+
+test("HEVC, which some browsers refuse, is offered encoded as well; what all of them play is not", async () => {
+  const { file, index } = await scanned(await makeFixture("h264-aac-mp4", dir));
+  const offered = async (codecName: string) => {
+    const changed = { ...file, index: { ...index, video: { ...index.video, codecName } } };
+    return lines((await bytesOf(changed, "master.m3u8")).toString("utf8"));
+  };
+  expect(await offered("h264")).toEqual(["video/playlist.m3u8"]);
+  expect(await offered("hevc")).toEqual(["video/playlist.m3u8", "transcode/v180/playlist.m3u8"]);
 });
 
 test("a film that is cut off plays as far as it goes, sound and picture alike", async () => {

@@ -4,6 +4,7 @@ import type { AccountId, FileId, SessionId, TitleId } from "../kernel/brand.ts";
 import { hourMs, manualClock, plus, type EpochMs } from "../kernel/clock.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
+import type { Keyholder } from "../keyholder/keyholder.ts";
 import { testKeyholder, type TestKeyholder } from "../keyholder/test-keyholder.ts";
 import { encodeClaims, grantLength, grantText, newGrants, parseGrant, type GrantClaims } from "./grants.ts";
 
@@ -17,6 +18,12 @@ beforeAll(async () => {
 afterAll(() => process.stop());
 
 const start = Date.UTC(2026, 10, 22);
+
+/** The keyholder, asked for its public keys in a way of the test's own. */
+const askedBy = (publicKeys: Keyholder["publicKeys"]): Pick<Keyholder, "sign" | "publicKeys"> => ({
+  sign: (purpose, message) => keyholder.sign(purpose, message),
+  publicKeys,
+});
 
 function someClaims(expiresAt = (start + hourMs) as EpochMs): GrantClaims {
   const now = start as EpochMs;
@@ -84,13 +91,10 @@ test("what another purpose's key signed is no grant", async () => {
 test("forged grants do not make this process ask the keyholder each time", async () => {
   const clock = manualClock(start);
   let asked = 0;
-  const counting = {
-    sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
-    publicKeys: (purpose: "grant" | "checkpoint" | "letter") => {
-      asked++;
-      return keyholder.publicKeys(purpose);
-    },
-  };
+  const counting = askedBy((purpose) => {
+    asked++;
+    return keyholder.publicKeys(purpose);
+  });
   const grants = newGrants({ keyholder: counting, clock });
   const good = await grants.issue(someClaims());
   const forged = grantText(encodeClaims(someClaims()), Buffer.alloc(64, 7));
@@ -110,13 +114,10 @@ test("while the keyholder is away, grants go on being judged by the keys that we
   const clock = manualClock(start);
   let isAway = false;
   let asked = 0;
-  const sometimes = {
-    sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
-    publicKeys: (purpose: "grant" | "checkpoint" | "letter") => {
-      asked++;
-      return isAway ? Promise.reject(new Error("away")) : keyholder.publicKeys(purpose);
-    },
-  };
+  const sometimes = askedBy((purpose) => {
+    asked++;
+    return isAway ? Promise.reject(new Error("away")) : keyholder.publicKeys(purpose);
+  });
   const grants = newGrants({ keyholder: sometimes, clock });
   const text = await grants.issue(someClaims());
   isAway = true;
@@ -131,17 +132,52 @@ test("while the keyholder is away, grants go on being judged by the keys that we
   expect(asked).toBe(2);
 });
 
+test("once the keyholder was asked in vain, nobody waits for its next answer", async () => {
+  const clock = manualClock(start);
+  let publicKeys: Keyholder["publicKeys"] = (purpose) => keyholder.publicKeys(purpose);
+  const grants = newGrants({ keyholder: askedBy((purpose) => publicKeys(purpose)), clock });
+  const claims = someClaims();
+  const text = await grants.issue(claims);
+  clock.advance(61_000);
+  publicKeys = () => Promise.reject(new Error("away"));
+  expect(await grants.verify(text)).toEqual(claims);
+  clock.advance(11_000);
+  let asked = 0;
+  publicKeys = () => {
+    asked++;
+    return new Promise(() => undefined);
+  };
+  expect(await grants.verify(text)).toEqual(claims);
+  expect(asked).toBe(1);
+});
+
+test("the first grant under a new key is good at once, and those under the old one stay so", async () => {
+  const operator = await process.connect("operator");
+  let isRotated = false;
+  const rotating: Pick<Keyholder, "sign" | "publicKeys"> = {
+    sign: (purpose, message) => (isRotated ? operator.sign("letter", message) : keyholder.sign(purpose, message)),
+    publicKeys: async (purpose) => [
+      ...(await keyholder.publicKeys(purpose)),
+      ...(isRotated ? await operator.publicKeys("letter") : []),
+    ],
+  };
+  const grants = newGrants({ keyholder: rotating, clock: manualClock(start) });
+  const [before, after] = [someClaims(), someClaims()];
+  const old = await grants.issue(before);
+  isRotated = true;
+  const fresh = await grants.issue(after);
+  expect([await grants.verify(fresh), await grants.verify(old)]).toEqual([after, before]);
+});
+
 test.each([
   ["a minute passes", 61_000],
   ["the clock is set back", -hourMs],
 ])("a signature that was found good is not asked again, until its key is withdrawn and %s", async (_what, laterMs) => {
   const clock = manualClock(start);
   let isWithdrawn = false;
-  const rotating = {
-    sign: (purpose: "grant" | "checkpoint" | "letter", message: Uint8Array) => keyholder.sign(purpose, message),
-    publicKeys: async (purpose: "grant" | "checkpoint" | "letter") =>
-      isWithdrawn ? (await process.connect("operator")).publicKeys("letter") : keyholder.publicKeys(purpose),
-  };
+  const rotating = askedBy(async (purpose) =>
+    isWithdrawn ? (await process.connect("operator")).publicKeys("letter") : keyholder.publicKeys(purpose),
+  );
   const grants = newGrants({ keyholder: rotating, clock });
   const claims = someClaims();
   const text = await grants.issue(claims);

@@ -4,15 +4,17 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
 import { roomServer } from "../../test/room-server.ts";
 import { testViewers } from "../../test/viewers-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
 import type { App } from "../http/server.ts";
+import type { Viewer } from "../http/viewer.ts";
 import type { FileId, SessionId, TitleId } from "../kernel/brand.ts";
-import { hourMs, manualClock, plus } from "../kernel/clock.ts";
+import { hourMs, manualClock, plus, secondMs } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { newId, systemRandom } from "../kernel/random.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
@@ -37,7 +39,9 @@ let otherId: TitleId;
 let brokenId: TitleId;
 const released: SessionId[] = [];
 const asked: string[] = [];
-let answerOnce: MediaAnswer | undefined;
+let answerOnce: ((signal: AbortSignal) => MediaAnswer | Promise<MediaAnswer>) | undefined;
+/** While this is set the check is mistaken about who it lets in. */
+let mistaken: Partial<Viewer> | undefined;
 /** While this is set each grant waits for it to be judged. */
 let judging: Promise<void> | undefined;
 let judged = 0;
@@ -69,15 +73,16 @@ beforeAll(async () => {
     check: async (presented) => {
       judged++;
       await judging;
-      return viewers.check(presented);
+      const viewer = await viewers.check(presented);
+      return viewer === null ? null : { ...viewer, ...mistaken };
     },
     grants,
     media: {
-      resource: async (file, name, owner) => {
+      resource: async (file, name, owner, signal) => {
         asked.push(`${file.path} ${name} ${owner}`);
         const once = answerOnce;
         answerOnce = undefined;
-        if (once !== undefined) return once;
+        if (once !== undefined) return once(signal);
         if (name === "missing.m4s") return { kind: "missing" };
         const body = name === "large.m4s" ? large : Buffer.from(`${file.path} ${name}`);
         const etag = `"${createHash("sha256").update(body).digest("hex")}"`;
@@ -109,12 +114,15 @@ async function grantFor(session: SignedIn, titleId = filmId): Promise<string> {
 }
 const media = async (grant: string, name = "master.m3u8") => app.inject({ url: `/media/${grant}/${name}` });
 
+function port(): number {
+  const address = app.server.address();
+  return address === null || typeof address === "string" ? expect.fail("not listening") : address.port;
+}
+
 /** By a socket: clients that behave well take `..` out of a path before they send it. */
 async function rawStatus(path: string): Promise<number> {
-  const address = app.server.address();
-  if (address === null || typeof address === "string") return expect.fail("not listening");
   return new Promise((resolve, reject) => {
-    const call = request({ port: address.port, host: "127.0.0.1", path }, (reply) => {
+    const call = request({ port: port(), host: "127.0.0.1", path }, (reply) => {
       reply.resume();
       resolve(reply.statusCode ?? 0);
     });
@@ -131,13 +139,11 @@ async function resigned(grant: string, change: Partial<NonNullable<ReturnType<ty
 }
 
 describe("who asks for segments and does not read them", () => {
-  const address = () => {
-    const at = app.server.address();
-    return at === null || typeof at === "string" ? expect.fail("not listening") : at;
-  };
   /** Asks, and reads nothing but the head of the answer, if that. */
   const ask = async (grant: string): Promise<{ readonly status: number; readonly leave: () => void }> => {
-    const socket = connect(address().port, "127.0.0.1");
+    const socket = connect(port(), "127.0.0.1");
+    // The server waits for whoever is still there when it closes.
+    onTestFinished(() => void socket.destroy());
     socket.on("error", () => undefined);
     socket.write(`GET /media/${grant}/large.m4s HTTP/1.1\r\nhost: x\r\n\r\n`);
     await once(socket, "readable");
@@ -157,9 +163,11 @@ describe("who asks for segments and does not read them", () => {
     expect((await media(others)).statusCode).toBe(200);
     held[0]?.leave();
     await expect.poll(async () => (await media(again)).statusCode).toBe(200);
+    // Those that were answered meanwhile gave back one place each, their own.
+    await expect.poll(async () => (await ask(grant)).status).toBe(200);
+    expect((await media(again)).statusCode).toBe(503);
     // Read to its end each time, there is no end to how many.
     for (let n = 0; n <= answersPerAccount; n++) expect((await media(others)).statusCode).toBe(200);
-    for (const { leave } of held) leave();
   });
 
   test("takes no room by leaving while the grant is still judged", async () => {
@@ -169,7 +177,7 @@ describe("who asks for segments and does not read them", () => {
     judging = deciding.promise;
     judged = 0;
     const sockets = Array.from({ length: answersPerAccount }, () => {
-      const socket = connect(address().port, "127.0.0.1");
+      const socket = connect(port(), "127.0.0.1");
       socket.on("error", () => undefined);
       socket.write(`GET /media/${grant}/large.m4s HTTP/1.1\r\nhost: x\r\n\r\n`);
       return socket;
@@ -239,6 +247,18 @@ describe("a grant", () => {
     expect((await media(await resigned(grant, {}))).statusCode).toBe(200);
     expect((await media(await resigned(grant, { accountId: stranger.viewer.accountId }))).statusCode).toBe(403);
     expect((await media(await resigned(grant, { sessionId: stranger.viewer.sessionId }))).statusCode).toBe(403);
+  });
+
+  test("is refused when the check names somebody else, whatever is signed", async () => {
+    const session = viewers.signIn();
+    const { viewer: stranger } = viewers.signIn();
+    const grant = await grantFor(session);
+    for (const other of [{ accountId: stranger.accountId }, { sessionId: stranger.sessionId }]) {
+      mistaken = other;
+      expect((await media(grant)).statusCode).toBe(403);
+      mistaken = undefined;
+      expect((await media(grant)).statusCode).toBe(200);
+    }
   });
 
   test("that names a file of another title opens nothing", async () => {
@@ -322,14 +342,52 @@ describe("what the engine answers", () => {
   test("missing is 404, unreadable 409, busy 503 with a time to wait", async () => {
     const grant = await grantFor(viewers.signIn());
     expect((await media(grant, "missing.m4s")).statusCode).toBe(404);
-    answerOnce = { kind: "unreadable", message: "the file ends early" };
-    const unreadable = await media(grant);
-    expect(unreadable.statusCode).toBe(409);
-    expect(unreadable.body).not.toContain("ends early");
-    answerOnce = { kind: "busy" };
-    const busy = await media(grant);
-    expect(busy.statusCode).toBe(503);
-    expect(busy.headers["retry-after"]).toBe("2");
+    const unreadable: (typeof answerOnce)[] = [
+      () => ({ kind: "unreadable", message: "the file ends early" }),
+      () => Promise.reject(new Fault("MEDIA_UNREADABLE", "the file ends early")),
+    ];
+    for (answerOnce of unreadable) {
+      const refused = await media(grant);
+      expect([refused.statusCode, refused.json()]).toMatchObject([409, { code: "unplayable" }]);
+      expect(refused.body).not.toContain("ends early");
+    }
+    const busy: (typeof answerOnce)[] = [
+      () => ({ kind: "busy" }),
+      () => Promise.reject(new Fault("BUSY", "too many reads wait")),
+    ];
+    for (answerOnce of busy) {
+      const refused = await media(grant);
+      expect([refused.statusCode, refused.headers["retry-after"]]).toEqual([503, "2"]);
+    }
+  });
+
+  test("what is made for somebody who leaves is called off", async () => {
+    const grant = await grantFor(viewers.signIn());
+    const begun = Promise.withResolvers<AbortSignal>();
+    answerOnce = (signal) => {
+      begun.resolve(signal);
+      return new Promise((resolve) => {
+        signal.addEventListener("abort", () => resolve({ kind: "busy" }));
+      });
+    };
+    const leaving = request({ port: port(), host: "127.0.0.1", path: `/media/${grant}/video/0.m4s` });
+    leaving.on("error", () => undefined);
+    leaving.end();
+    const signal = await begun.promise;
+    expect(signal.aborted).toBe(false);
+    leaving.destroy();
+    await expect.poll(() => signal.aborted).toBe(true);
+  });
+
+  test("a film that is taken away while it plays is missing some seconds later", async () => {
+    const grant = await grantFor(viewers.signIn());
+    const setState = (state: string) => db.run(`update file set state = $2 where title_id = $1`, [filmId, state]);
+    expect((await media(grant)).statusCode).toBe(200);
+    await setState("damaged");
+    clock.advance(10 * secondMs);
+    expect((await media(grant)).statusCode).toBe(404);
+    await setState("playable");
+    expect((await media(grant)).statusCode).toBe(200);
   });
 
   test("a film that is renamed while it plays goes on playing", async () => {
@@ -337,7 +395,7 @@ describe("what the engine answers", () => {
     expect((await media(grant)).body).toBe("Ronin (1998).mp4 master.m3u8");
     await rename(join(library.folder, "Ronin (1998).mp4"), join(library.folder, "Ronin (1998) - Cut.mp4"));
     await library.scan();
-    answerOnce = { kind: "unreadable", message: "no such file" };
+    answerOnce = () => ({ kind: "unreadable", message: "no such file" });
     expect((await media(grant)).body).toBe("Ronin (1998) - Cut.mp4 master.m3u8");
   });
 });
@@ -376,6 +434,27 @@ describe("progress", () => {
     expect(await read()).toMatchObject({ watched: false, positionSeconds: 3 });
   });
 
+  test("that was reported before what is stored does not replace it", async () => {
+    const session = viewers.signIn();
+    const now = clock.now();
+    const position = async () =>
+      (await progressReader(db).of(session.viewer.accountId, [filmId])).get(filmId)?.positionSeconds;
+    await put(session, filmId, 60);
+    clock.set(now - secondMs);
+    expect((await put(session, filmId, 10)).statusCode).toBe(204);
+    expect(await position()).toBe(60);
+    clock.set(now);
+    await put(session, filmId, 61);
+    expect(await position()).toBe(61);
+  });
+
+  test("in a film whose length nobody knows is where it was said to be, and never its end", async () => {
+    const session = viewers.signIn();
+    expect((await put(session, filmId, 50, 0)).statusCode).toBe(204);
+    const found = await progressReader(db).of(session.viewer.accountId, [filmId]);
+    expect(found.get(filmId)).toMatchObject({ positionSeconds: 50, watched: false });
+  });
+
   test("is listed newest first and forgotten with the account", async () => {
     const session = viewers.signIn();
     await put(session, filmId, 1);
@@ -383,6 +462,7 @@ describe("progress", () => {
     await put(session, otherId, 1);
     const latest = await progressReader(db).latest(session.viewer.accountId, 10);
     expect(latest.map(({ titleId }) => titleId)).toEqual([otherId, filmId]);
+    expect(await progressReader(db).latest(session.viewer.accountId, 1)).toEqual(latest.slice(0, 1));
     await db.transaction((tx) => forgetProgress(tx, session.viewer.accountId));
     expect(await progressReader(db).latest(session.viewer.accountId, 10)).toEqual([]);
   });

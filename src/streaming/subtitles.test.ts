@@ -1,6 +1,8 @@
-import { mkdtemp, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { fixtureSeconds, makeFixture, spokenSrt } from "../../test/media-fixtures.ts";
 import { childEnvironment } from "../config/config.ts";
@@ -88,7 +90,39 @@ test("a track that is being read is read to its end and kept, although whoever a
   expect(await subtitles.resource(file, 1, "0.vtt", left)).toEqual({ kind: "busy" });
   // Who has left waits for nothing: what is found now was kept for somebody else.
   const kept = async () => (await subtitles.resource({ ...file, path: "gone.mkv" }, 1, "0.vtt", left)).kind;
-  await expect.poll(kept, { timeout: 15_000 }).toBe("found");
+  await expect.poll(kept).toBe("found");
+});
+
+test("two films are read at one time, and who asks for a third is told to come back", async () => {
+  const subtitles = subtitlesOf();
+  const ask = (fingerprint: string) => subtitles.resource({ ...file, fingerprint }, 1, "0.vtt", never);
+  const both = [ask("one"), ask("two")];
+  expect(await ask("three")).toEqual({ kind: "busy" });
+  for (const answer of await Promise.all(both)) expect(answer.kind).toBe("found");
+  expect((await ask("three")).kind).toBe("found");
+});
+
+test("a track that says more than any film is not read to its end", async () => {
+  const subtitles = subtitlesOf();
+  const long = join(base, "long.srt");
+  const line = "a".repeat(1_000);
+  const timeOf = (ms: number): string => `00:00:0${Math.trunc(ms / 1_000)},${String(ms % 1_000).padStart(3, "0")}`;
+  const cues = Array.from({ length: 9_000 }, (_none, n) => `${n}\n${timeOf(n)} --> ${timeOf(n + 1)}\n${line}\n\n`);
+  await writeFile(long, cues.join(""));
+  const film = ["-v", "error", "-y", "-i", join(dir, path), "-i", long, "-map", "0:v", "-map", "1", "-c:v", "copy"];
+  await promisify(execFile)("ffmpeg", [...film, "-c:s", "subrip", join(dir, "long.mkv")]);
+  const [first] = file.embedded;
+  const talks = { ...file, path: "long.mkv", fingerprint: "long", embedded: first === undefined ? [] : [first] };
+  const answer = await subtitles.resource(talks, 1, "0.vtt", never);
+  expect(answer.kind === "unreadable" && answer.message).toBe("the subtitles are above 8 MB");
+});
+
+test("while it closes nothing more is begun, and what is being read is given up", async () => {
+  const subtitles = subtitlesOf();
+  const reading = subtitles.resource({ ...file, fingerprint: "closing" }, 1, "0.vtt", never);
+  await subtitles.close();
+  expect((await reading).kind).toBe("unreadable");
+  expect(await subtitles.resource({ ...file, fingerprint: "late" }, 1, "0.vtt", never)).toEqual({ kind: "busy" });
 });
 
 test("files beside the film are read as they are now", async () => {
@@ -121,7 +155,7 @@ test("a file beside the film is made into text once, until it has changed", asyn
   expect(await read()).toContain("two");
 });
 
-test("a link that leaves the library and a file that is too large are not read", async () => {
+test("what leads out of the library, is no file, or is too large is not read; and nobody waits for a pipe", async () => {
   const subtitles = subtitlesOf();
   const outside = join(base, "outside.srt");
   await writeFile(outside, spokenSrt);
@@ -129,11 +163,15 @@ test("a link that leaves the library and a file that is too large are not read",
   await writeFile(join(dir, "inside.srt"), spokenSrt);
   await symlink(join(dir, "inside.srt"), join(dir, "link-inside.srt"));
   await writeFile(join(dir, "huge.srt"), spokenSrt);
-  const links = ["link-inside.srt", "link.srt", "huge.srt", "../outside.srt", "."].map((name) => sidecar(name, "en"));
+  await mkdir(join(dir, "folder.srt"));
+  await promisify(execFile)("mkfifo", [join(dir, "pipe.srt")]);
+  const names = ["link-inside.srt", "link.srt", "huge.srt", "../outside.srt", ".", "folder.srt", "pipe.srt"];
+  const links = names.map((name) => sidecar(name, "en"));
   const linked = { ...file, embedded: [], sidecars: links };
   const kinds = async (): Promise<string[]> =>
     Promise.all(links.map(async (_link, index) => (await subtitles.resource(linked, index + 1, "0.vtt", never)).kind));
-  expect(await kinds()).toEqual(["found", "missing", "found", "missing", "missing"]);
+  const others = Array.from({ length: 4 }, () => "missing");
+  expect(await kinds()).toEqual(["found", "missing", "found", ...others]);
   await truncate(join(dir, "huge.srt"), 9 * 1024 * 1024);
   expect((await kinds())[2]).toBe("unreadable");
 });
