@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { browserCookie, passkeyCookie } from "../src/http/cookies.ts";
 import { raiseFloors } from "../src/credentials/floors.ts";
-import { revivable } from "../src/credentials/reconcile.ts";
+import { revivable } from "../src/credentials/refuse-copy.ts";
 import { containAccount } from "../src/incidents/contain.ts";
 import type { AccountId } from "../src/kernel/brand.ts";
 import type { Viewer } from "../src/http/viewer.ts";

@@ -6,13 +6,14 @@ import { findAccount } from "../src/accounts/accounts.ts";
 import { doubtedAddresses } from "../src/credentials/added-since.ts";
 import { dayMs } from "../src/kernel/clock.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
-import type { AccountId } from "../src/kernel/brand.ts";
+import { floorKinds, type AccountId } from "../src/kernel/brand.ts";
 import { backupDatabase, restoreDatabase } from "../src/db/backup.ts";
 import { openDb } from "../src/db/db.ts";
+import { restoreOver } from "../src/commands/restore-over.ts";
 import { append } from "../src/timeline/append.ts";
 import { currentHead, integrate, startIntegrator } from "../src/timeline/integrate.ts";
 import { readTimeline } from "../src/timeline/read.ts";
-import { readFloors } from "../src/credentials/floors.ts";
+import { highest, readFloors } from "../src/credentials/floors.ts";
 import { turnKey } from "../src/credentials/reconcile.ts";
 import { Fault } from "../src/kernel/fault.ts";
 import { testKeyholder } from "../src/keyholder/test-keyholder.ts";
@@ -52,6 +53,19 @@ async function restore(service: TestService, file: string): Promise<void> {
   await db.close();
   expect(outcome).toMatchObject({ kind: "restored" });
 }
+
+/** As the command does. */
+async function restoreByCommand(service: TestService, file: string): Promise<void> {
+  const db = openDb({ connection: testConnection(databaseOf(service)), log: silentLog, maxConnections: 2 });
+  const outcome = await restoreOver(db, file, service.ground).finally(() => db.close());
+  expect(outcome).toMatchObject({ kind: "restored" });
+}
+
+/** The epochs of the account's password, and below which one none is accepted. */
+const passwordOf = async ({ ground: { plainDb } }: TestService, accountId: AccountId) => ({
+  epoch: (await plainDb.one<{ epoch: number }>(`select epoch from password where account_id = $1`, [accountId]))?.epoch,
+  floor: (await readFloors(plainDb)).password,
+});
 
 /** What the worker does each second. */
 async function integrateNow({ ground }: TestService): Promise<void> {
@@ -145,8 +159,20 @@ test("P8: with several containments between, the floors rise above them all, and
   await service.ground.db.close();
   await restore(service, file);
   expect((await readFloors(plainDb)).password).toBeLessThan(above.password);
+  const seen = await startAfresh(service, async (ground) => {
+    await ground.db.one(`select 1`);
+    // Whose turn it was to repair keeps it no longer than that, though its connection stays open.
+    const turns = `select count(*) as count from pg_locks where locktype = 'advisory' and objid = $1 and granted`;
+    expect(await plainDb.one(turns, [turnKey])).toEqual({ count: 0 });
+    return Object.fromEntries(floorKinds.map((kind) => [kind, ground.seen.of(kind)]));
+  });
   expect(await opensAfresh(service, session)).toBe(false);
   const floors = await readFloors(plainDb);
+  // What the process has seen is what stands now: a database that is put under it later revives nothing either.
+  expect(seen).toEqual(floors);
+  expect(await startAfresh(service, async (ground) => ground.db.one(`select 1`).then(() => ground.seen.of("tv")))).toBe(
+    floors.tv,
+  );
   for (const kind of ["password", "browser", "code"] as const) expect(floors[kind]).toBeGreaterThan(above[kind]);
   // Nobody remembers when the copy was taken that those containments were about.
   const doubted = await plainDb.many(`select epoch, since from added_since`);
@@ -186,7 +212,9 @@ test("P8: the same restored under a stopped service", async () => {
   await service.web.close();
   await service.ground.db.close();
   await restore(service, file);
-  expect(await opensAfresh(service, token)).toBe(false);
+  // Several at once: one repairs it, and the others wait for that.
+  expect(await Promise.all([1, 2, 3].map(() => opensAfresh(service, token)))).toEqual([false, false, false]);
+  expect(await readTimeline(service.ground.plainDb, { kinds: ["copy detected"], limit: 5 })).toHaveLength(1);
   // And the second start finds nothing more to repair.
   const floors = await readFloors(service.ground.plainDb);
   expect(await opensAfresh(service, token)).toBe(false);
@@ -438,5 +466,75 @@ test.each(["started afresh", "another account contained first"])(
     if (next !== "started afresh") return;
     const [alarm] = await listAlarms(ground.plainDb);
     expect(alarm).toMatchObject({ kind: "copy detected", facts: { "passwords too": true } });
+  },
+);
+
+test.each(["everybody", "one account"])(
+  "P8: restored by the command, a backup from before a containment of %s that the witness was never told of revives no password",
+  async (whom) => {
+    const service = await testService();
+    const accountId = (await service.account("ada@example.org", goodPassword)) as AccountId;
+    const token = await service.signIn("ada@example.org", goodPassword);
+    await integrateNow(service);
+    const file = await backup(service, "before");
+    expect([await opens(service, token), await signsIn(service)]).toEqual([true, true]);
+    // No connection of the service's pays what is owed meanwhile.
+    await service.ground.db.close();
+    const away = () => Promise.reject(new Fault("KEYHOLDER_UNAVAILABLE", "away"));
+    const absent = { ...witnessOf(service), read: away };
+    const contained =
+      whom === "everybody"
+        ? await containNow(service, absent)
+        : await containAccount(containNeedsOf(service.ground, absent), accountId, { reason: "test", operator: "test" });
+    expect(contained).toMatchObject({ witness: "owed" });
+    const replaced = await readFloors(service.ground.plainDb);
+
+    await restoreByCommand(service, file);
+    const { epoch, floor } = await passwordOf(service, accountId);
+    expect(epoch).toBeLessThan(floor);
+    // Above all that a process which runs on has seen: what is made from now on is good there too.
+    expect(floor).toBeGreaterThan(highest(replaced));
+    expect(await service.ground.plainDb.one(`select count(*) as count from added_since`)).toEqual({ count: 1 });
+    expect(await opensAfresh(service, token)).toBe(false);
+    expect(await passwordOf(service, accountId)).toEqual({ epoch, floor });
+  },
+);
+
+test("P8: restored by the command, no session of the backup is good, though the record has not grown since", async () => {
+  const service = await testService();
+  const accountId = (await service.account("ada@example.org", goodPassword)) as AccountId;
+  const token = await service.signIn("ada@example.org", goodPassword);
+  const other = await service.signIn("ada@example.org", goodPassword);
+  await integrateNow(service);
+  const file = await backup(service, "before");
+  await service.call("DELETE", "/api/sessions?except=current", { cookies: asCookie(other) });
+  expect(await opens(service, token)).toBe(false);
+  await service.ground.db.close();
+  // As a copy by other means: nothing tells it from what was there, and the session is good again.
+  await restore(service, file);
+  expect(await opensAfresh(service, token)).toBe(true);
+  await restoreByCommand(service, file);
+  expect(await opensAfresh(service, token)).toBe(false);
+  const [alarm] = await listAlarms(service.ground.plainDb);
+  expect(alarm).toMatchObject({ kind: "copy detected", facts: { "restored by": "host", "passwords too": false } });
+  // Nothing was contained: passwords are good.
+  const { epoch, floor } = await passwordOf(service, accountId);
+  expect(epoch).toBeGreaterThanOrEqual(floor);
+});
+
+test.each(["9007199254740991", "9223372036854775807"])(
+  "P8: a database with a floor of %s, which nobody can have raised, is served no more, and a backup put back by the command is",
+  async (epoch) => {
+    const service = await testService();
+    await service.account("ada@example.org", goodPassword);
+    await integrateNow(service);
+    const file = await backup(service, "before");
+    const starts = () => startAfresh(service, ({ db }) => db.one(`select 1 as here`));
+    expect(await starts()).toEqual({ here: 1 });
+    await service.ground.db.close();
+    await service.ground.plainDb.run(`update floor set epoch = $1 where kind = 'link'`, [epoch]);
+    await expect(starts()).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
+    await restoreByCommand(service, file);
+    expect(await starts()).toEqual({ here: 1 });
   },
 );

@@ -1,19 +1,11 @@
 import { existsSync } from "node:fs";
 import { messageOf, Fault } from "../kernel/fault.ts";
-import { backupDatabase, describeBackup, restoreDatabase } from "../db/backup.ts";
+import { backupDatabase, describeBackup } from "../db/backup.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { systemRandom } from "../kernel/random.ts";
 import { numbered } from "../kernel/numbered.ts";
-import { openDb, type Db, type Tx } from "../db/db.ts";
-import { highest, raiseFloors, readFloors } from "../credentials/floors.ts";
-import { revivable, toldOf } from "../credentials/reconcile.ts";
-import { queueFanOut } from "../signals/queue-signal.ts";
-import { append } from "../timeline/append.ts";
-import { copyDetected } from "../canaries/alarm-words.ts";
-import { bringMarks, readMarks } from "../canaries/keep-marks.ts";
-import { raiseAlarm } from "../canaries/raise-alarm.ts";
+import { openDb, type Db } from "../db/db.ts";
 import { liveCanaries, rotateForBackup } from "../canaries/rotate-for-backup.ts";
-import { migrate } from "../db/migrate.ts";
 import { backupKeys, restoreKeys } from "../keyholder/backup-keys.ts";
 import { backupExactKeys, restoreExactKeys } from "../keyholder/exact-key.ts";
 import { dkimSelector } from "../mail/dkim.ts";
@@ -23,6 +15,7 @@ import { keysDirOf } from "../main.ts";
 import { readSealing } from "../read-sealing.ts";
 import { plantNeeds } from "./canary.ts";
 import { expectService, expectTables, withDatabase, withGround } from "./ground.ts";
+import { restoreOver } from "./restore-over.ts";
 import { showingProgress, stderr } from "./show-progress.ts";
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 
@@ -217,25 +210,8 @@ export const keepingCommands: readonly Command[] = [
       const outcome = await withDatabase(config, log, async (connection) => {
         const db = openDb({ connection, log, maxConnections: 2 });
         try {
-          await migrate(db);
-          const before = highest(await readFloors(db));
-          let marks: Awaited<ReturnType<typeof readMarks>> = [];
-          const keepMarks = async (tx: Tx): Promise<void> => {
-            marks = await readMarks(tx);
-          };
-          const refuseOld = async (tx: Tx): Promise<void> => {
-            // In the restore's own commit: nothing that the backup could revive is good for one moment.
-            const now = systemClock.now();
-            const epoch = await raiseFloors(tx, revivable, now, before + 1);
-            const detail = { "restored by": "host", epoch, kinds: revivable };
-            await append(tx, now, { kind: "copy detected", detail }, systemRandom);
-            await queueFanOut(tx, systemRandom, null, toldOf(revivable), now, "copy refused");
-            await raiseAlarm(tx, now, systemRandom, copyDetected({ "restored by": "host", epoch }));
-            // Copies that were made since the backup was ring as before.
-            await bringMarks(tx, marks, now);
-          };
           return await showingProgress(stderr, mebibytes, (progress) =>
-            restoreDatabase(db, file, refuseOld, progress, keepMarks),
+            restoreOver(db, file, { clock: systemClock, random: systemRandom }, progress),
           );
         } finally {
           await db.close();

@@ -1,15 +1,11 @@
-import { floorKinds, type Epoch } from "../kernel/brand.ts";
+import type { Epoch } from "../kernel/brand.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Witness } from "../keyholder/keyholder.ts";
-import { append } from "../timeline/append.ts";
-import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
-import { highest, raiseFloors } from "./floors.ts";
-import { operatorsToCount } from "./operators.ts";
-import { queueFanOut } from "../signals/queue-signal.ts";
-import { refusedOfCopy, toldOf } from "./reconcile.ts";
+import { highest } from "./floors.ts";
+import { behindIn, refusedOfCopy, refuseKinds } from "./refuse-copy.ts";
 import { readStanding } from "./standing.ts";
 
 interface Needs {
@@ -46,21 +42,13 @@ export async function adoptDatabase({ db, witness, clock, random }: Needs, opera
   if (!(await isUnknown({ db, witness }))) return { kind: "already-known" };
   const remembered = await witness.highestFloors();
   const before = await readStanding(db);
-  const behind = floorKinds.filter((kind) => remembered !== null && before.floors[kind] < remembered[kind]);
-  const kinds = refusedOfCopy(behind);
+  const kinds = refusedOfCopy(remembered === null ? [] : behindIn(before.floors, remembered));
   const passwordsToo = kinds.includes("password");
-  const epoch = await db.transaction(async (tx) => {
-    const now = clock.now();
-    const raised = await raiseFloors(tx, kinds, now, remembered === null ? 0 : highest(remembered) + 1);
-    if (passwordsToo) {
-      const since = doubtedFrom(now, null);
-      await doubtAddedSince(tx, raised, since, await operatorsToCount(tx, since, "host"));
-    }
-    const detail = { adopted: true, "passwords too": passwordsToo, epoch: raised, kinds, operator };
-    await append(tx, now, { kind: "copy detected", detail }, random);
-    await queueFanOut(tx, random, null, toldOf(kinds), now, "copy refused");
-    return raised;
-  });
+  const atLeast = remembered === null ? 0 : highest(remembered) + 1;
+  const detail = { adopted: true, "passwords too": passwordsToo, operator };
+  const epoch = await db.transaction((tx) =>
+    refuseKinds(tx, random, clock.now(), { kinds, atLeast, entry: "copy detected", detail }),
+  );
   const { databaseId, ...now } = await readStanding(db);
   await witness.enrol(databaseId, now);
   return { kind: "adopted", databaseId, epoch, passwordsToo };

@@ -4,15 +4,12 @@ import type { Log } from "../kernel/log.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db, Tx } from "../db/db.ts";
 import type { Floors, TimelineHead, Witness, WitnessState } from "../keyholder/keyholder.ts";
-import { append } from "../timeline/append.ts";
-import type { SignalKind } from "../signals/events.ts";
-import { queueFanOut } from "../signals/queue-signal.ts";
 import { currentHead } from "../timeline/integrate.ts";
 import { rootAt } from "../timeline/proof.ts";
-import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
+import { doubtedFrom } from "./added-since.ts";
 import { containAlone } from "./contain-alone.ts";
-import { highest, raiseFloors, readFloors, type SeenFloors } from "./floors.ts";
-import { operatorsToCount } from "./operators.ts";
+import { highest, readFloors, type SeenFloors } from "./floors.ts";
+import { refusedOfCopy, refuseKinds, type Detail } from "./refuse-copy.ts";
 import { readStanding, type Standing } from "./standing.ts";
 
 interface Needs {
@@ -22,11 +19,7 @@ interface Needs {
   readonly random: Random;
   readonly log: Log;
   /** Rings in the transaction that refuses what a copy could revive; alarms stand after this room. */
-  readonly copyFound: (
-    tx: Tx,
-    now: EpochMs,
-    facts: Readonly<Record<string, string | number | boolean>>,
-  ) => Promise<void>;
+  readonly copyFound: (tx: Tx, now: EpochMs, facts: Detail) => Promise<void>;
 }
 
 export type Reconciled =
@@ -35,26 +28,6 @@ export type Reconciled =
   | { readonly kind: "copy"; readonly epoch: Epoch; readonly passwordsToo: boolean }
   /** A containment had been announced and nobody settled it: it has been carried out. */
   | { readonly kind: "completed"; readonly epoch: Epoch };
-
-/** Sessions, and whatever leads to one without a password. */
-export const revivable: readonly FloorKind[] = ["browser", "tv", "app", "tool", "ticket", "code", "link"];
-
-/**
- * What a copy that lies behind the witness in these kinds must not revive. Behind a containment of a single account it has
- * a password that was refused, and nobody knows whose: all are.
- */
-export function refusedOfCopy(behind: readonly FloorKind[]): FloorKind[] {
-  const passwordsToo = behind.includes("account");
-  return floorKinds.filter(
-    (kind) => revivable.includes(kind) || behind.includes(kind) || (kind === "password" && passwordsToo),
-  );
-}
-
-/** What other services are told of every account once these kinds are refused. */
-export const toldOf = (kinds: readonly FloorKind[]): SignalKind[] => [
-  ...(kinds.includes("password") ? (["password compromised"] as const) : []),
-  ...(kinds.includes("browser") ? (["session revoked"] as const) : []),
-];
 
 /** How long a containment under way in another process is given to settle by itself. */
 const settleMs = 3_000;
@@ -121,17 +94,13 @@ async function takeTurn(connection: Tx): Promise<boolean> {
 }
 
 /** Whether the database is at least where the witness remembers it, on the same line. */
-async function inOrder(
-  connection: Tx,
-  { floors, head }: Pick<Standing, "floors" | "head">,
-  state: WitnessState,
-): Promise<boolean> {
+async function inOrder(connection: Tx, { floors }: Pick<Standing, "floors">, state: WitnessState): Promise<boolean> {
   if (state.intent !== null) return false;
   if (floorKinds.some((kind) => floors[kind] < state.floors[kind])) return false;
-  if (head.size < state.head.size) return false;
   return hasHead(connection, state.head);
 }
 
+/** Not one that is shorter, nor one that has another root at that size. */
 const hasHead = async (tx: Tx, head: TimelineHead): Promise<boolean> =>
   (await rootAt(tx, head.size))?.rootHex === head.rootHex;
 
@@ -201,7 +170,8 @@ export async function carryOut(
     "completed after": "a crash",
     ...(account === undefined ? {} : { account, mode: "account" }),
   };
-  const raised = await raise(needs, transaction, kinds, epoch, detail, "contained", async (tx, now) => {
+  const refusal = { kinds, atLeast: epoch, entry: "contained", detail } as const;
+  const raised = await raise(needs, transaction, refusal, async (tx, now) => {
     if (account !== undefined) await containAlone(tx, needs.random, account, doubtedFrom(now, null), now);
   });
   await needs.witness.confirm(databaseId, raised.floors);
@@ -230,8 +200,8 @@ async function repair(
     "size remembered": state.head.size,
     "passwords too": passwordsToo,
   };
-  const atLeast = highest(state.floors) + 1;
-  const raised = await raise(needs, inTransactionOn(connection), kinds, atLeast, detail, "copy detected", copyFound);
+  const refusal = { kinds, atLeast: highest(state.floors) + 1, entry: "copy detected", detail } as const;
+  const raised = await raise(needs, inTransactionOn(connection), refusal, copyFound);
   seen.see(raised.floors);
   await witness.confirm(databaseId, raised.floors);
   await witness.adopt(databaseId, { floors: raised.floors, head: await currentHead(connection) });
@@ -245,23 +215,13 @@ async function repair(
 async function raise(
   { clock, random }: Pick<Needs, "clock" | "random">,
   transaction: Transaction,
-  kinds: readonly FloorKind[],
-  atLeast: number,
-  detail: Readonly<Record<string, string | number | boolean>>,
-  kind: "contained" | "copy detected",
+  refusal: Parameters<typeof refuseKinds>[3],
   found?: Needs["copyFound"],
 ): Promise<Raised> {
   const now = clock.now();
   return transaction(async (tx) => {
-    const epoch = await raiseFloors(tx, kinds, now, atLeast);
-    // A containment that this database does not know of: nor does it know when the copy was taken.
-    if (kinds.includes("password")) {
-      const since = doubtedFrom(now, null);
-      await doubtAddedSince(tx, epoch, since, await operatorsToCount(tx, since, "host"));
-    }
-    await append(tx, now, { kind, detail: { ...detail, epoch, kinds } }, random);
-    await queueFanOut(tx, random, null, toldOf(kinds), now, kind === "contained" ? kind : "copy refused");
-    await found?.(tx, now, { ...detail, epoch });
-    return { epoch, floors: await readFloors(tx), kinds };
+    const epoch = await refuseKinds(tx, random, now, refusal);
+    await found?.(tx, now, { ...refusal.detail, epoch });
+    return { epoch, floors: await readFloors(tx), kinds: refusal.kinds };
   });
 }

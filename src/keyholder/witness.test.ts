@@ -5,7 +5,7 @@ import { epoch, floorKinds, type FloorKind } from "../kernel/brand.ts";
 import { Fault } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import type { KeyholderClient } from "./client.ts";
-import { floorsAt, head } from "./test-values.ts";
+import { floorsAt, head, newAccountId } from "./test-values.ts";
 import { testKeyholder } from "./test-keyholder.ts";
 import type { TestKeyholder } from "./test-keyholder.ts";
 import {
@@ -131,6 +131,28 @@ test("an intent is one epoch ahead, and the only one", async () => {
   await operator.witness.intend(id, { ...intent, kinds: floorKinds });
 });
 
+test("an intent of one account is told from that of another, and names nothing else", async () => {
+  const id = await known();
+  const [ada, bob] = [newAccountId(), newAccountId()];
+  const alone = { ...intent, kinds: ["account"] as const };
+  await expect(operator.witness.intend(id, { ...alone, account: "ada" })).rejects.toMatchObject(refused);
+  await operator.witness.intend(id, { ...alone, account: ada });
+  await operator.witness.intend(id, { ...alone, account: ada });
+  for (const other of [{ ...alone, account: bob }, alone]) {
+    await expect(operator.witness.intend(id, other)).rejects.toMatchObject(refused);
+  }
+  expect((await remembered(id)).intent).toEqual({ ...alone, account: ada });
+});
+
+test("of several databases the highest floor of each kind is told", async () => {
+  const books = { a: floorsAt(2, { tv: 7 }), b: floorsAt(3, { password: 5 }), c: floorsAt(1, { code: 6 }) };
+  const book: WitnessBook = new Map(
+    Object.entries(books).map(([id, floors]) => [id, { floors, head: head(1), intent: null }]),
+  );
+  const witness = openWitness({ log: silentLog, write: async () => undefined }, book);
+  expect(await witness.highestFloors()).toEqual(floorsAt(3, { tv: 7, password: 5, code: 6 }));
+});
+
 test("confirming takes the higher of each floor, never a lower one, and settles only what it reaches", async () => {
   const id = await known();
   await operator.witness.confirm(id, floorsAt(2, { tv: 5 }));
@@ -210,6 +232,10 @@ test("merging two books keeps the higher floors, the longer timeline and an inte
   expect(merged.get("b")).toEqual(theirs);
   const settled = mergeBooks(new Map([["a", { ...ours, floors: floorsAt(5) }]]), new Map([["a", theirs]]));
   expect(settled.get("a")).toEqual({ floors: floorsAt(5), head: head(9), intent: null });
+  // Of two that are announced the one that was announced here counts.
+  const announced = { ...ours, intent: { ...intent, epoch: epoch(5), kinds: ["tv"] as const } };
+  const both = mergeBooks(new Map([["a", announced]]), new Map([["a", theirs]]));
+  expect(both.get("a")?.intent).toEqual(announced.intent);
   // Of two timelines of one length the one that was here stays.
   const tied = mergeBooks(new Map([["a", ours]]), new Map([["a", { ...theirs, head: head(5, "other") }]]));
   expect(tied.get("a")?.head).toEqual(head(5));
@@ -274,8 +300,32 @@ test("floors that leave no room above them are not remembered, and the true ones
   await expect(operator.witness.confirm(id, poisoned)).rejects.toMatchObject(refused);
   const all = { floors: floorsAt(Number.MAX_SAFE_INTEGER), head: head(3) };
   await expect(operator.witness.adopt(id, all)).rejects.toMatchObject(refused);
+  await expect(operator.witness.enrol(randomUUID(), all)).rejects.toMatchObject(refused);
   await operator.witness.intend(id, { ...intent, epoch: epoch(3) });
   await operator.witness.confirm(id, floorsAt(1, { password: 3, tv: 3 }));
+});
+
+test("what is no book is none, and no part of one is left out", () => {
+  const whole = { floors: floorsAt(2), head: head(3), intent: { ...intent, epoch: epoch(3) } };
+  expect([...parseBook({ a: whole, b: { ...whole, intent: null } }, "whole.json").keys()]).toEqual(["a", "b"]);
+  const { intent: _intent, ...without } = whole;
+  const parts = [
+    without,
+    { ...whole, intent: {} },
+    { ...whole, intent: { ...whole.intent, epoch: 0 } },
+    { ...whole, head: { size: 3 } },
+    { ...whole, floors: {} },
+    null,
+  ];
+  for (const wrong of [
+    ...parts.map((part) => ({ a: { ...whole, intent: null }, b: part })),
+    [],
+    null,
+    "none",
+    undefined,
+  ]) {
+    expect(() => parseBook(wrong, "wrong.json"), JSON.stringify(wrong)).toThrow("wrong.json is not a witness");
+  }
 });
 
 test("what was written before single accounts had a floor is read as if none had been contained, and nothing else is made up", () => {

@@ -56,6 +56,7 @@ export function parseHead(value: unknown): TimelineHead | undefined {
   return { size, rootHex };
 }
 
+/** Reads an intent from outside; its kinds come in the order of `floorKinds`, so that two of the same are alike. */
 export function parseIntent(value: unknown): Intent | undefined {
   if (!isRecord(value) || !Array.isArray(value["kinds"])) return undefined;
   const named: readonly unknown[] = value["kinds"];
@@ -75,7 +76,15 @@ const highest = (floors: Floors): number => Math.max(...Object.values(floors));
 const higherOfEach = (one: Floors, other: Floors): Floors =>
   Object.fromEntries(floorKinds.map((kind) => [kind, Math.max(one[kind], other[kind])])) as Floors;
 
-const higherOrOnly = (one: Floors | null, other: Floors): Floors => (one === null ? other : higherOfEach(one, other));
+/** For each kind the highest of all databases; `null` while none is remembered. */
+const highestOf = (book: WitnessBook): Floors | null =>
+  [...book.values()].reduce<Floors | null>(
+    (highestYet, { floors }) => (highestYet === null ? floors : higherOfEach(highestYet, floors)),
+    null,
+  );
+
+/** Of a database in which nothing was ever contained. */
+const lowest = Object.fromEntries(floorKinds.map((kind) => [kind, asEpoch(1)])) as Floors;
 
 const unknownDatabase = (why: string): Fault => new Fault("DATABASE_UNKNOWN", why);
 // What stands after the line's end is the hint.
@@ -100,17 +109,19 @@ function intended(state: WitnessState, intent: Intent): WitnessState {
   return state.intent === null ? { ...state, intent } : state;
 }
 
-function withinReach(state: WitnessState, floors: Floors): void {
-  if (highest(floors) - highest(state.floors) > maxAhead) {
-    throw refused(`the database's epoch ${highest(floors)} cannot have come from ${highest(state.floors)}: restore it`);
-  }
+/** Whether floors can have come from others by containing: see `maxAhead`. */
+export const canComeFrom = (floors: Floors, before: Floors): boolean => highest(floors) - highest(before) <= maxAhead;
+
+function withinReach(before: Floors, floors: Floors): void {
+  if (canComeFrom(floors, before)) return;
+  throw refused(`the database's epoch ${highest(floors)} cannot have come from ${highest(before)}: restore it`);
 }
 
 function confirmed(state: WitnessState, floors: Floors): WitnessState {
   const settles = state.intent !== null && highest(floors) >= state.intent.epoch;
   const rises = floorKinds.some((kind) => floors[kind] > state.floors[kind]);
   if (!settles && !rises) return state;
-  withinReach(state, floors);
+  withinReach(state.floors, floors);
   return { ...state, floors: higherOfEach(state.floors, floors), intent: settles ? null : state.intent };
 }
 
@@ -132,7 +143,7 @@ function adopted(state: WitnessState, floors: Floors, head: TimelineHead): Witne
   const behind = floorKinds.find((kind) => floors[kind] < state.floors[kind]);
   if (behind !== undefined) throw refused(`the database's floor for ${behind} is below the one remembered`);
   if (state.intent !== null) throw refused(`the containment announced for epoch ${state.intent.epoch} is not settled`);
-  withinReach(state, floors);
+  withinReach(state.floors, floors);
   return { ...state, floors, head };
 }
 
@@ -255,17 +266,17 @@ export function openWitness(
         if (head.size > 0) throw unknownDatabase(newKeys);
         return { floors, head, intent: null };
       }),
-    highestFloors: () =>
-      afterOthers(async () => [...book.values()].map(({ floors }) => floors).reduce<Floors | null>(higherOrOnly, null)),
+    highestFloors: () => afterOthers(async () => highestOf(book)),
     enrol: async (id, { floors, head }) => {
       await change(id, (state) => {
-        if (state === undefined) log.warn({ floors, head }, "the witness knows another database from now on");
-        return state ?? { floors, head, intent: null };
+        if (state !== undefined) return state;
+        withinReach(highestOf(book) ?? lowest, floors);
+        log.warn({ floors, head }, "the witness knows another database from now on");
+        return { floors, head, intent: null };
       });
     },
     intend: async (id, intent) => {
-      const kinds = floorKinds.filter((kind) => intent.kinds.includes(kind));
-      await change(id, (state) => intended(known(state), { ...intent, kinds }));
+      await change(id, (state) => intended(known(state), intent));
     },
     confirm: async (id, floors) => {
       await change(id, (state) => confirmed(known(state), floors));
