@@ -308,6 +308,8 @@ test("a standby follows, serves nobody, and takes over by a command with all tha
   }
   await operator.witness.advance(db, head(9));
   expect((await readBook(second.keysDir))?.get(db)?.head).toEqual(head(9));
+  // It asks once for each change and heartbeat, and not all the time.
+  expect((await operator.counters()).served["standing.follow"]).toBeLessThan(500);
   await expect(local.standing.promote(false)).rejects.toThrow("still answers: stop that one first");
 
   // The process alone is killed: its supervisor starts it again, and calls wait for that.

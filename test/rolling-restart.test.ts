@@ -162,6 +162,13 @@ test("nodes restarted in turn during a campaign and sign-ins answer no error, lo
   expect(new Set(relay.letters.map(({ to }) => to)).size).toBe(accounts);
 }, 240_000);
 
+test("Ctrl-C and the end of a terminal, which reach every process of it, end none by themselves", async () => {
+  const { web, worker } = nodes[1]!;
+  for (const signal of ["SIGINT", "SIGHUP"] as const) for (const { child } of [web, worker]) child.kill(signal);
+  expect((await fetch(web.url)).status).toBeLessThan(500);
+  expect(await Promise.all([web, worker].map((each) => endNodeProcess(each, "SIGTERM")))).toEqual([0, 0]);
+});
+
 test("a process whose parent is gone without a word finishes and ends: nothing is left at work that nobody would stop", async () => {
   const { web, worker } = nodes[0]!;
   const codes = [web, worker].map(async ({ child }) => {

@@ -20,8 +20,8 @@ const sparing = (file: FileHandle): FileHandle => {
 
 const rows = Buffer.from("as many bytes as COPY would give");
 
-/** Writes an archive of one table with these rows. @returns its size. */
-async function writeArchive(file: FileHandle): Promise<number> {
+/** Writes an archive of one table that comes in these pieces. @returns its size. */
+async function writeArchive(file: FileHandle, pieces: readonly Uint8Array[] = [rows]): Promise<number> {
   const writer = archiveWriter(file);
   await writer.begin({
     migration: 1,
@@ -32,7 +32,7 @@ async function writeArchive(file: FileHandle): Promise<number> {
   });
   await writer.table(
     (async function* () {
-      yield rows;
+      yield* pieces;
     })(),
   );
   return writer.end({ said: 1 });
@@ -50,6 +50,31 @@ test("an archive is whole, its checksum included, however little of it the syste
     expect(Buffer.concat(blocks)).toEqual(rows);
   } finally {
     await file.close();
+  }
+});
+
+test("a table of more than one block comes back as it was, in whatever pieces it came", async () => {
+  const block = 2 ** 18;
+  const piece = (length: number) => Buffer.alloc(length, length % 251);
+  for (const lengths of [
+    [block, 1],
+    [block - 1, 2, block],
+    [3 * block + 5],
+    [1, 2 * block, 1],
+    Array(9).fill(block / 4),
+  ]) {
+    const file = await open(join(folder, "blocks"), "w+");
+    try {
+      const pieces = lengths.map(piece);
+      await writeArchive(file, pieces);
+      const opened = await openArchive(file);
+      expect([lengths, opened.kind]).toEqual([lengths, "opened"]);
+      const blocks: Buffer[] = [];
+      if (opened.kind === "opened") for await (const each of opened.archive.nextTable()) blocks.push(each);
+      expect(Buffer.concat(blocks).equals(Buffer.concat(pieces))).toBe(true);
+    } finally {
+      await file.close();
+    }
   }
 });
 

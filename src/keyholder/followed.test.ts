@@ -41,3 +41,32 @@ test("nobody waits for a standby that is not there", async () => {
   const followed = openFollowed({ log: silentLog }, bookAt(1));
   expect(await isDone(followed.tell(bookAt(2)))).toBe(true);
 });
+
+test("a standby that has everything hears of the next change at once, and of none before it", async () => {
+  const followed = openFollowed({ log: silentLog }, bookAt(1));
+  const { at } = await followed.news("");
+  const next = followed.news(at);
+  expect(await isDone(next)).toBe(false);
+  const told = followed.tell(bookAt(2));
+  expect(await isDone(next)).toBe(true);
+  const { at: second, book } = await next;
+  expect(book).toEqual(bookAt(2));
+  void followed.news(second);
+  await told;
+});
+
+test("a standby that asks and takes nothing, or asks no more, is waited for once and not for ever", async () => {
+  const followed = openFollowed({ log: silentLog }, bookAt(1));
+  const { at } = await followed.news("");
+  const told = followed.tell(bookAt(2));
+  let isTold = false;
+  void told.then(() => (isTold = true));
+  // It asks again and again by what it had before.
+  while (!isTold) {
+    await followed.news(at);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  // And now no more: after a while it is taken for gone.
+  let epoch = 3;
+  await expect.poll(() => isDone(followed.tell(bookAt(epoch++)))).toBe(true);
+});

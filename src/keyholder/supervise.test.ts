@@ -11,6 +11,7 @@ import { messageOf } from "../kernel/fault.ts";
 import { silentLog } from "../kernel/log.ts";
 import { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "./client.ts";
+import { encodeChecked } from "./durable-file.ts";
 import { encodeFrame, frameReader, maxAnswerFrameBytes } from "./frames.ts";
 import { readGeneration } from "./generation.ts";
 import { keysPath } from "./keys.ts";
@@ -30,7 +31,10 @@ async function start(keysDir: string, socketPath = join(keysDir, "keyholder.sock
   return keyholder;
 }
 
-async function connectWeb({ socketPath, credentials }: SupervisedKeyholder, waitMs = 10_000) {
+async function connectWeb(
+  { socketPath, credentials }: Pick<SupervisedKeyholder, "socketPath" | "credentials">,
+  waitMs = 10_000,
+) {
   const client = await connectKeyholder({
     socketPath,
     role: "web",
@@ -103,6 +107,9 @@ test("damaged, half-written or open files stop the start, and nothing is overwri
   const keysDir = join(await temporaryFolder(), "keys");
   await (await start(keysDir)).stop();
   const whole = { keys: await readFile(keysPath(keysDir)), witness: await readFile(witnessPath(keysDir)) };
+  const generationPath = join(keysDir, "generation.json");
+  const generation = await readFile(generationPath, "utf8");
+  const generationOf = (said: unknown): string => encodeChecked(JSON.parse(generation).format, { generation: said });
   const text = whole.keys.toString();
   const swapped = text.replace(
     /"wrap":\{"newest":1,"retiredUpTo":0,"published":\{\},"versions":\{"1":\{"material":"(.)/,
@@ -115,6 +122,8 @@ test("damaged, half-written or open files stop the start, and nothing is overwri
     ["one changed letter", () => writeFile(keysPath(keysDir), swapped), /keys\.json is damaged \(its hash/],
     ["readable by others", () => chmod(keysPath(keysDir), 0o644), /keys\.json is open to other users/],
     ["half-written witness", () => writeFile(witnessPath(keysDir), '{"format"'), /witness\.json is damaged/],
+    ["half a generation", () => writeFile(generationPath, '{"format"'), /generation\.json is damaged/],
+    ["a generation that is none", () => writeFile(generationPath, generationOf("1")), /is not a generation/],
     ["no witness", () => rm(witnessPath(keysDir)), /has keys and no witness/],
     ["no keys", () => rm(keysPath(keysDir)), /has a witness and no keys/],
     ["folder open to others", () => chmod(keysDir, 0o750), /keys is open to other users/],
@@ -143,6 +152,7 @@ test("damaged, half-written or open files stop the start, and nothing is overwri
     for (const [path, bytes] of [
       [keysPath(keysDir), whole.keys],
       [witnessPath(keysDir), whole.witness],
+      [generationPath, generation],
     ] as const) {
       await rm(path, { force: true });
       await writeFile(path, bytes, { mode: 0o600 });
@@ -258,6 +268,51 @@ test("the process ends when whoever started it is killed", async () => {
   await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
   const next = await start(keysDir);
   await (await connectWeb(next)).index("address", "x");
+});
+
+/** A key process without a supervisor. @returns what it has said, too. */
+function startAlone(keysDir: string) {
+  const flags = ["--keys", keysDir, "--socket", join(keysDir, "keyholder.sock"), "--log-level", "silent"];
+  const processPath = fileURLToPath(new URL("./process.ts", import.meta.url));
+  const child = spawn(process.execPath, [processPath, ...flags], { stdio: ["pipe", "pipe", "inherit"], env: {} });
+  toEnd.push(async () => child.kill("SIGKILL"));
+  let said = "";
+  child.stdout.on("data", (chunk) => (said += String(chunk)));
+  const credentials = forEachRole(() => randomBytes(32));
+  const text = forEachRole((role) => credentials[role].toString("base64"));
+  return { child, credentials, line: `${JSON.stringify({ credentials: text })}\n`, said: () => said };
+}
+
+test("the process ends when whoever started it is gone before it was ready", async () => {
+  const { child, line } = startAlone(join(await temporaryFolder(), "keys"));
+  child.stdin.end(line);
+  expect(await once(child, "close")).toEqual([0, null]);
+});
+
+test("told to end, the process writes down what keys were used for, and leaves no socket", async () => {
+  const keysDir = join(await temporaryFolder(), "keys");
+  const { child, credentials, line, said } = startAlone(keysDir);
+  child.stdin.write(line);
+  await expect.poll(said).toContain('{"ready":true}');
+  const client = await connectWeb({
+    socketPath: join(keysDir, "keyholder.sock"),
+    credentials: forEachRole((role) => new Secret(credentials[role])),
+  });
+  await client.index("address", "x");
+  child.kill("SIGTERM");
+  expect(await once(child, "close")).toEqual([0, null]);
+  const names = await readdir(keysDir);
+  expect(names).not.toContain("keyholder.sock");
+  const { body } = JSON.parse(await readFile(join(keysDir, "uses.json"), "utf8"));
+  expect(body.totals).toEqual({ index: 1 });
+});
+
+test("a process that hangs is ended all the same", async () => {
+  const keyholder = await start(join(await temporaryFolder(), "keys"));
+  const pid = keyholder.pid();
+  process.kill(pid, "SIGSTOP");
+  await keyholder.stop();
+  expect(isAlive(pid)).toBe(false);
 });
 
 test("Ctrl-C, which a terminal sends to every process, leaves the keyholder serving", async () => {
