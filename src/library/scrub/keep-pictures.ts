@@ -24,6 +24,7 @@ export interface ScrubCandidate {
   readonly width: number;
   readonly height: number;
   readonly startSeconds: number | null;
+  readonly isIndexed: boolean;
 }
 
 /** A film whose pictures failed is tried this many times, with this pause between, and then left until it changes. */
@@ -74,7 +75,8 @@ export async function nextCandidate(
   return db.one<ScrubCandidate>(
     `select file.id as "fileId", path, file.fingerprint, (facts->>'durationSeconds')::float8 as "durationSeconds",
             (facts->>'width')::float8 as width, (facts->>'height')::float8 as height,
-            (index->'video'->>'startTicks')::float8 / (index->'video'->>'timescale')::float8 as "startSeconds"
+            (index->'video'->>'startTicks')::float8 / (index->'video'->>'timescale')::float8 as "startSeconds",
+            index->>'container' <> 'other' as "isIndexed"
        from file left join scrub on scrub.file_id = file.id and scrub.fingerprint = file.fingerprint
       where file.state = 'playable'
         and (scrub.file_id is null or (scrub.state <> 'made' and tries < $1 and tried_at < $2) or file.id = any($3))

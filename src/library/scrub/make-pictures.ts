@@ -14,6 +14,8 @@ export interface ScrubSource {
   readonly height: number;
   /** Where playing begins in the container's own time, seconds; null where the container's first instant is near enough. */
   readonly startSeconds: number | null;
+  /** Whether its container says where its key frames lie, as MP4 and Matroska do. */
+  readonly isIndexed: boolean;
 }
 
 /** The shortest distance of two pictures; in a film of more than 50 minutes they are further apart. */
@@ -60,7 +62,7 @@ export async function makePictures(
     const begins = place * everySeconds;
     const middle = (begins + Math.min(begins + everySeconds, durationSeconds)) / 2;
     const startedAt = clock.now();
-    const run = await takePicture(source, middle, size, signal);
+    const run = await takePicture(source, middle, latestOf(source, everySeconds), size, signal);
     tookMs += clock.now() - startedAt;
     if (signal.aborted) return { kind: "stopped" };
     if (run.output.length === pixelBytes(size)) taken.push({ place, pixels: run.output });
@@ -110,9 +112,18 @@ const pixelBytes = ({ width, height }: Size): number => (width * height * 3) / 2
 
 const idle = { isIdle: true, cpuSeconds: pictureCpuSeconds, timeoutMs: pictureTimeoutMs } as const;
 
+/**
+ * How long after the middle of its place a picture may be shown, seconds. ffmpeg goes on to the next key frame where the one that was
+ * sought cannot be read: behind the end of the place it is none of it. In a container without an index ffmpeg finds no key frame but
+ * the middle, and takes the next one after it.
+ */
+const latestOf = ({ isIndexed }: ScrubSource, everySeconds: number): number =>
+  isIndexed ? everySeconds / 2 : 1.5 * everySeconds;
+
 async function takePicture(
   { path, startSeconds }: ScrubSource,
   seconds: number,
+  latest: number,
   size: Size,
   signal: AbortSignal,
 ): Promise<FfmpegRun> {
@@ -137,7 +148,7 @@ async function takePicture(
     ],
     // That key frame lies before the time that was sought: a constant rate would drop it and take the next one.
     ["-map", "0:V:0", "-an", "-sn", "-dn", "-fps_mode", "passthrough", "-frames:v", "1"],
-    ["-vf", `scale=${size.width}:${size.height}:flags=area,format=yuvj420p`],
+    ["-vf", `trim=end=${latest.toFixed(3)},scale=${size.width}:${size.height}:flags=area,format=yuvj420p`],
     ["-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"],
   ].flat();
   return runFfmpeg(parameters, { ...idle, maxOutputBytes: pixelBytes(size), signal });

@@ -1,21 +1,24 @@
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../../test/library-fixture.ts";
+import { smallDisk } from "../../../test/small-disk.ts";
 import { testDatabase } from "../../db/test-database.ts";
 import type { Db } from "../../db/db.ts";
 import type { JobContext } from "../../jobs/jobs.ts";
 import type { FileId } from "../../kernel/brand.ts";
-import { dayMs, hourMs, manualClock, type ManualClock } from "../../kernel/clock.ts";
+import { dayMs, hourMs, manualClock, secondMs, type ManualClock } from "../../kernel/clock.ts";
 import { silentLog } from "../../kernel/log.ts";
+import { systemRandom } from "../../kernel/random.ts";
 import { scrubAnswer } from "../../streaming/scrub-answers.ts";
+import { fileProblems } from "../file-problems.ts";
 import { openInspector } from "../inspect-file.ts";
 import { mostTries } from "./keep-pictures.ts";
 import { makePictures, placesOf } from "./make-pictures.ts";
-import { mostSheetBytes, readLayout, readSheet, scrubFolder, scrubName } from "./picture-file.ts";
-import { scrubTask } from "./scrub-task.ts";
+import { mostSheetBytes, readLayout, readSheet, scrubFolder, scrubName, writePictures } from "./picture-file.ts";
+import { scrubTask, type ScrubTaskNeeds } from "./scrub-task.ts";
 
 const run = promisify(execFile);
 const inspector = openInspector({ log: silentLog });
@@ -200,7 +203,7 @@ test("sheets of noise are not larger than they may be", async () => {
     "4",
     path,
   ]);
-  const source = { path, durationSeconds: 300, width: 256, height: 192, startSeconds: 0 };
+  const source = { path, durationSeconds: 300, width: 256, height: 192, startSeconds: 0, isIndexed: true };
   const outcome = await makePictures({ clock, pause: async () => undefined }, source, never);
   if (outcome.kind !== "made") return expect.fail(JSON.stringify(outcome));
   const sizes = outcome.pictures.sheets.map(({ length }) => length);
@@ -226,7 +229,7 @@ test.each([
     path,
   ]);
   const [across = 0, down = 0] = size.split("x").map(Number);
-  const source = { path, durationSeconds: 2, width: across, height: down, startSeconds: 0 };
+  const source = { path, durationSeconds: 2, width: across, height: down, startSeconds: 0, isIndexed: true };
   const outcome = await makePictures({ clock, pause: async () => undefined }, source, never);
   expect(outcome).toMatchObject({ kind: "made", pictures: { layout: { width, height, places: [0] } } });
 });
@@ -337,15 +340,38 @@ test("a film that took its process along counts as tried", async () => {
   expect(await rows()).toMatchObject([{ state: "made", tries: mostTries }]);
 });
 
+/** Needs whose clock goes on by a second at each look whether a scan is under way, which `looked` is told before it is answered. */
+function needsWatched(looked: (count: number) => Promise<unknown>): ScrubTaskNeeds {
+  let count = 0;
+  return {
+    ...needs(),
+    db: {
+      ...db,
+      one: async (sql, parameters) => {
+        if (sql.includes("_private_job_queues")) {
+          clock.advance(secondMs);
+          await looked(++count);
+        }
+        return db.one(sql, parameters);
+      },
+    },
+  };
+}
+
 test("a worker that stops leaves nothing half, and the try does not count", async () => {
   const name = "Stopped (2001).mp4";
   await library.put(name, await colourFilm("a.mp4", 10, x264));
   await library.scan();
   const stopping = new AbortController();
-  const working = picture(stopping.signal);
-  await expect.poll(rows).toMatchObject([{ state: "making" }]);
-  stopping.abort();
-  await working;
+  const seen: unknown[] = [];
+  // Two of its six pictures are taken by then.
+  const stopped = needsWatched(async (count) => {
+    if (count < 3) return;
+    seen.push(...(await rows()));
+    stopping.abort();
+  });
+  await scrubTask(stopped).run({}, contextOf(stopping.signal));
+  expect(seen).toMatchObject([{ path: name, state: "making" }]);
   expect([await rows(), await files()]).toEqual([[], []]);
   await picture();
   expect(await rows()).toMatchObject([{ state: "made", tries: 1 }]);
@@ -375,6 +401,8 @@ test("what a crash leaves in the folder is no film's pictures, and goes once it 
   expect((await scrubAnswer(dataDir, await fileOf(name), "cues.vtt")).kind).toBe("missing");
   await picture();
   expect(await files()).toEqual([own]);
+  // Made they were all the time: it is no new try.
+  expect(await rows()).toMatchObject([{ state: "made", tries: 1 }]);
 });
 
 test("a pipe or another film in the place of a film is not read", async () => {
@@ -390,12 +418,131 @@ test("a pipe or another film in the place of a film is not read", async () => {
 
 test("pictures wait while a scan is under way", async () => {
   const name = "Patient (2001).mp4";
-  await library.put(name, await colourFilm("a.mp4", 10, x264));
+  // One picture, before which alone it is looked.
+  await library.put(name, await colourFilm("short.mp4", 10, x264, ["red"]));
   await library.scan();
   await db.run(`select from graphile_worker.add_job('scan-library', '{}'::json, job_key => 'scan-library')`);
-  const working = picture();
-  await expect.poll(rows).toMatchObject([{ state: "making" }]);
+  const seen: unknown[] = [];
+  const waiting = needsWatched(async (count) => {
+    seen.push(...(await rows()), ...(await files()));
+    if (count === 3) await db.run(`select graphile_worker.complete_jobs(array(select id from graphile_worker.jobs))`);
+  });
+  await scrubTask(waiting).run({}, contextOf());
+  expect(seen).toMatchObject([{ state: "making" }, { state: "making" }, { state: "making" }]);
+  expect(await rows()).toMatchObject([{ state: "made", tries: 1 }]);
+  expect(await cuesOf(name)).toHaveLength(1);
+});
+
+test("the newest film has its pictures first", async () => {
+  // One picture each.
+  for (const name of ["Old (2001).mp4", "New (2002).mp4"]) {
+    await library.put(name);
+    await library.scan();
+  }
+  const seen: unknown[] = [];
+  const watched = needsWatched(async () => seen.push((await rows()).map(({ path, state }) => [path, state])));
+  await scrubTask(watched).run({}, contextOf());
+  expect(seen).toEqual([
+    [["New (2002).mp4", "making"]],
+    [
+      ["New (2002).mp4", "made"],
+      ["Old (2001).mp4", "making"],
+    ],
+  ]);
+});
+
+/** The film, with zeros in the place of all that is shown in these seconds. */
+async function withHoles(film: string, holes: readonly (readonly [from: number, to: number])[]): Promise<string> {
+  const packets = ["-select_streams", "v", "-show_entries", "packet=pts_time,pos,size", "-of", "json"];
+  const { stdout } = await run("ffprobe", ["-v", "error", ...packets, film]);
+  const read = JSON.parse(stdout) as { packets: { pts_time: string; pos: string; size: string }[] };
+  const bytes = await readFile(film);
+  for (const { pts_time: at, pos, size } of read.packets) {
+    if (holes.some(([from, to]) => Number(at) >= from && Number(at) < to))
+      bytes.fill(0, Number(pos), Number(pos) + Number(size));
+  }
+  await writeFile(film, bytes);
+  return film;
+}
+
+test("a place that cannot be read costs its own picture; of a film with more than a quarter of such places there are none", async () => {
+  const [one, two] = ["One hole (2001).mp4", "Two holes (2002).mp4"];
+  await library.put(one, await withHoles(await colourFilm("one.mp4", 10, x264), [[20, 30]]));
+  await library.put(
+    two,
+    await withHoles(await colourFilm("two.mp4", 10, x264), [
+      [20, 30],
+      [40, 50],
+    ]),
+  );
+  await library.scan();
+  await picture();
+  expect(await rows()).toMatchObject([
+    { path: one, state: "made" },
+    { path: two, state: "failed" },
+  ]);
+  const cues = await cuesOf(one);
+  expect(cues.map(({ begins }) => begins)).toEqual([0, 1, 3, 4, 5].map((place) => `00:00:${place}0.000`));
+  const shown = [];
+  for (const cue of cues) shown.push(nearest(await colourAt(one, cue)));
+  expect(shown).toEqual(colours.filter((colour) => colour !== "blue"));
+});
+
+test("a film whose pictures take longer than ten minutes has none, and what they wait for does not count", async () => {
+  const path = await colourFilm("a.mp4", 10, x264);
+  const source = { path, durationSeconds: 60, width: 128, height: 72, startSeconds: 0, isIndexed: true };
+  /** Each picture takes so long, and what it waits for before, an hour. */
+  const made = (pictureMs: number) => {
+    let isBefore = false;
+    const slow = {
+      now: () => {
+        isBefore = !isBefore;
+        if (!isBefore) clock.advance(pictureMs);
+        return clock.now();
+      },
+    };
+    return makePictures({ clock: slow, pause: async () => clock.advance(hourMs) }, source, never);
+  };
+  expect((await made(100 * secondMs)).kind).toBe("made");
+  expect(await made(100 * secondMs + 1)).toEqual({ kind: "failed", reason: fileProblems.longMaking });
+});
+
+test("after its turn the task asks to be run again, unless nothing is left", async () => {
+  const asked = () => db.many(`select from graphile_worker.jobs where task_identifier = 'scrub-pictures'`);
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  await scrubTask(needs(), 0).run({}, contextOf());
+  expect([await rows(), (await asked()).length]).toEqual([[], 1]);
   await db.run(`select graphile_worker.complete_jobs(array(select id from graphile_worker.jobs))`);
-  await working;
-  expect(await rows()).toMatchObject([{ state: "made" }]);
+  await picture();
+  await scrubTask(needs(), 0).run({}, contextOf());
+  expect([(await rows()).length, (await asked()).length]).toEqual([1, 0]);
+});
+
+test("on a disk with less than 1 GiB free no pictures are made, and no try is counted", async ({ skip }) => {
+  const disk = await smallDisk(64);
+  if (disk === undefined) return skip("this user may not mount a disk");
+  try {
+    await library.put("Heat (1995).mp4");
+    await library.scan();
+    await scrubTask({ ...needs(), dataDir: disk.folder }).run({}, contextOf());
+    expect([await rows(), await readdir(scrubFolder(disk.folder))]).toEqual([[], []]);
+    await picture();
+    expect(await rows()).toMatchObject([{ state: "made", tries: 1 }]);
+  } finally {
+    await disk.remove();
+  }
+});
+
+test("each sheet of a film is read by itself, and one that is cut off is none", async () => {
+  const sheets = ["first", "second one", "3rd"].map((text) => Buffer.from(text));
+  const layout = { durationSeconds: 600, everySeconds: 10, places: [0, 1], width: 16, height: 16 };
+  await mkdir(scrubFolder(dataDir));
+  await writePictures({ random: systemRandom, dataDir }, "film", { layout, sheets });
+  const all = () => Promise.all([0, 1, 2, 3].map((number) => readSheet(dataDir, "film", number)));
+  expect(await all()).toEqual([...sheets, undefined]);
+  expect(await files()).toEqual(["film"]);
+  const path = join(scrubFolder(dataDir), "film");
+  await truncate(path, (await stat(path)).size - 1);
+  expect(await all()).toEqual([...sheets.slice(0, 2), undefined, undefined]);
 });
