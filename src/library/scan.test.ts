@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { renameSync } from "node:fs";
 import { appendFile, link, mkdir, rename, rm, symlink, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -7,14 +8,16 @@ import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
 import { Fault } from "../kernel/fault.ts";
-import { silentLog } from "../kernel/log.ts";
+import { silentLog, type Log } from "../kernel/log.ts";
 import { fileProblems } from "./file-problems.ts";
 import { openInspector } from "./inspect-file.ts";
 import { scanLibrary } from "./scan.ts";
+import { walkLimits } from "./walk.ts";
 
 let db: Db;
 let library: TestLibrary;
 const inspector = openInspector({ log: silentLog });
+const never = new AbortController().signal;
 
 beforeAll(async () => {
   db = await testDatabase();
@@ -165,6 +168,26 @@ test("a broken file that is replaced by a good one plays", async () => {
   expect(await titles()).toEqual([{ ...before[0], state: "playable" }]);
 });
 
+test("a file that becomes another film is known as that one in everything", async () => {
+  const path = "Heat (1995).mp4";
+  const known = () => db.many(`select problem, size_bytes as "sizeBytes", facts, index from file order by path desc`);
+  await writeFile(join(library.folder, path), "x");
+  await utimes(join(library.folder, path), 1, 1);
+  await library.scan();
+  expect(await known()).toMatchObject([{ problem: expect.stringMatching(/\w/) as unknown, facts: null, index: null }]);
+  for (const film of [library.clip, library.otherClip]) {
+    await library.put(path, film);
+    await library.put("Never before (2001).mp4", film);
+    await library.scan();
+    const [one, other] = await known();
+    expect(one).toMatchObject({ problem: null, facts: { durationSeconds: expect.any(Number) as unknown } });
+    expect(other).toEqual(one);
+    await unlink(join(library.folder, "Never before (2001).mp4"));
+    await library.scan();
+    await db.run(`delete from file where path like 'Never%'`);
+  }
+});
+
 test("a file that has just changed waits, and is taken when it has settled", async () => {
   await library.put("Heat (1995).mp4");
   const path = join(library.folder, "Heat (1995).mp4");
@@ -182,7 +205,7 @@ test("a file that grows while it is inspected is not recorded", async () => {
     await appendFile(path, "more");
     return inspection;
   };
-  const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  const outcome = await scanLibrary({ ...library.needs, inspect }, never);
   expect(outcome).toMatchObject({ kind: "scanned", counts: { waiting: 1, inspected: 0 } });
   expect(await titles()).toEqual([]);
 });
@@ -237,6 +260,22 @@ test("one of two versions that is renamed to another film becomes that film and 
   expect(after[0]?.id).toBe(first?.id);
 });
 
+test("a film that is renamed to a version of another leaves no title that nothing can be played of", async () => {
+  await library.put("Haet.mp4");
+  await library.put("Heat (1995)/Heat (1995) - a.mp4", library.otherClip);
+  await library.scan();
+  const shown = async () =>
+    (await db.many<{ name: string }>(`select name from title where visible order by name`)).map(({ name }) => name);
+  expect(await shown()).toEqual(["Haet", "Heat"]);
+  await rename(join(library.folder, "Haet.mp4"), join(library.folder, "Heat (1995)/Heat (1995) - b.mp4"));
+  expect(await library.scan()).toMatchObject({ updated: 1, missing: 0 });
+  expect(await shown()).toEqual(["Heat"]);
+  expect((await titles()).map(({ name, state }) => [name, state])).toEqual([
+    ["Heat", "playable"],
+    ["Heat", "playable"],
+  ]);
+});
+
 test("names that are links to one file vanish and move one by one", async () => {
   await library.put("Heat (1995).mp4");
   const full = (path: string) => join(library.folder, path);
@@ -262,12 +301,137 @@ test("names that are links to one file vanish and move one by one", async () => 
 test("a library that is away is not an empty one", async () => {
   await library.put("Heat (1995).mp4");
   await library.scan();
-  const outcome = await scanLibrary(
-    { ...library.needs, libraryDir: `${library.folder}-unmounted` },
-    AbortSignal.timeout(20_000),
-  );
+  const outcome = await scanLibrary({ ...library.needs, libraryDir: `${library.folder}-unmounted` }, never);
   expect(outcome).toEqual({ kind: "away" });
   expect((await titles())[0]).toMatchObject({ visible: true });
+});
+
+test("films in a folder that cannot be read are not gone, and neither is what the walk did not come to", async () => {
+  for (const path of ["A/Heat (1995).mp4", "B/Ronin (1998).mp4", "C/Alien (1979).mp4"]) await library.put(path);
+  await library.scan();
+  await unlink(join(library.folder, "A/Heat (1995).mp4"));
+  await symlink("/nowhere", join(library.folder, "A/link"));
+  const states = async () => (await titles()).map(({ state, visible }) => [state, visible]);
+  const there = ["playable", true];
+
+  const away = `${library.folder}-away`;
+  // The walk tells of the link after it has listed the folder B, and before it opens it.
+  const log = Object.assign(Object.create(silentLog) as Log, {
+    info: ({ reason }: { reason?: string }) => {
+      if (reason === "leaves the library") renameSync(join(library.folder, "B"), away);
+    },
+  });
+  expect(await scanLibrary({ ...library.needs, log }, never)).toMatchObject({ counts: { files: 1, missing: 1 } });
+  expect(await states()).toEqual([["missing", false], there, there]);
+
+  await rename(away, join(library.folder, "B"));
+  await library.put("A/Heat (1995).mp4");
+  await library.scan();
+  await unlink(join(library.folder, "A/Heat (1995).mp4"));
+  const limited = { ...library.needs, walkLimits: { ...walkLimits, files: 1 } };
+  expect(await scanLibrary(limited, never)).toMatchObject({ counts: { files: 1, missing: 0 } });
+  expect(await states()).toEqual([there, there, there]);
+  expect(await library.scan()).toMatchObject({ files: 2, missing: 1 });
+  expect(await states()).toEqual([["missing", false], there, there]);
+});
+
+test("what lies beside a film is its own: hidden files are nobody's, and a sample is no second film", async () => {
+  for (const path of ["Heat (1995)/Heat 1.mp4", "Heat (1995)/Heat-sample.mp4", "Show/Season 01/Show S01E01.mp4"]) {
+    await library.put(path);
+  }
+  for (const path of [
+    "Heat (1995)/poster.jpg",
+    "Heat (1995)/.folder.jpg",
+    "Heat (1995)/Heat 1.en.srt",
+    "Heat (1995)/.Heat 1.de.srt",
+    "Show/poster.jpg",
+    "Show/Season 01/Show S01E01.jpg",
+    "folder.jpg",
+  ]) {
+    await writeFile(join(library.folder, path), "x");
+  }
+  await library.scan();
+  expect(
+    await db.many(
+      `select path, pictures, array(select one->>'path' from jsonb_array_elements(sidecars) one) as subtitles
+         from file order by path`,
+    ),
+  ).toEqual([
+    {
+      path: "Heat (1995)/Heat 1.mp4",
+      pictures: ["Heat (1995)/poster.jpg"],
+      subtitles: ["Heat (1995)/Heat 1.en.srt"],
+    },
+    {
+      path: "Show/Season 01/Show S01E01.mp4",
+      pictures: ["Show/Season 01/Show S01E01.jpg", "Show/poster.jpg"],
+      subtitles: [],
+    },
+  ]);
+});
+
+test("a title that older rules read otherwise is named anew, keeps its id, and its file is not read again", async () => {
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  const [before] = await titles();
+  await db.run(`update title set name = 'Heat (1995)', year = null, identity = sha256('older rules')`);
+  expect(await library.scan()).toMatchObject({ inspected: 0, updated: 1 });
+  expect(await titles()).toEqual([before]);
+  expect(await library.scan()).toMatchObject({ unchanged: 1, updated: 0 });
+});
+
+test("a file with an index of an older version is read again", async () => {
+  await library.put("Heat (1995).mp4");
+  await library.scan();
+  await db.run(`update file set index = jsonb_set(index, '{version}', '0')`);
+  expect(await library.scan()).toMatchObject({ inspected: 1, unchanged: 0 });
+  expect(await library.scan()).toMatchObject({ inspected: 0, unchanged: 1 });
+});
+
+test("a file whose date lies ahead is taken: it would wait for ever", async () => {
+  await library.put("Heat (1995).mp4");
+  const ahead = new Date(Date.now() + 86_400_000);
+  await utimes(join(library.folder, "Heat (1995).mp4"), ahead, ahead);
+  expect(await library.scan()).toMatchObject({ waiting: 0, inspected: 1 });
+});
+
+test("of two rows of one file that is renamed, the one that was there until now follows it", async () => {
+  const full = (path: string) => join(library.folder, path);
+  await library.put("Heat (1995).mp4");
+  await link(full("Heat (1995).mp4"), full("Ronin (1998).mp4"));
+  await library.scan();
+  // Whichever of the two the database tells first.
+  for (const [gone, kept] of [
+    ["Heat (1995).mp4", "Ronin (1998).mp4"],
+    ["Ronin (1998).mp4", "Heat (1995).mp4"],
+  ] as const) {
+    const idOf = async (path: string) => (await titles()).find((title) => title.path === path)?.id;
+    const id = await idOf(kept);
+    await unlink(full(gone));
+    await library.scan();
+    await rename(full(kept), full("Alien (1979).mp4"));
+    expect(await library.scan()).toMatchObject({ updated: 1, missing: 0 });
+    expect(await idOf("Alien (1979).mp4")).toBe(id);
+    await rename(full("Alien (1979).mp4"), full(kept));
+    await link(full(kept), full(gone));
+    await library.scan();
+    await library.scan();
+    expect((await titles()).map(({ path, state }) => [path, state])).toEqual([
+      ["Heat (1995).mp4", "playable"],
+      ["Ronin (1998).mp4", "playable"],
+    ]);
+  }
+});
+
+test("of fifty scans the rows are kept, and no more", async () => {
+  await db.run(
+    `insert into scan (id, started_at, counts)
+     select gen_random_uuid(), timestamptz '2026-01-01' + n * interval '1 minute', '{}' from generate_series(1, 60) n`,
+  );
+  await library.scan();
+  expect(
+    await db.one(`select count(*) as count, min(started_at) = '2026-01-01 00:12+00' as "isOldest" from scan`),
+  ).toEqual({ count: 50, isOldest: true });
 });
 
 test("links are not followed, in or out of the library", async () => {
@@ -284,13 +448,16 @@ test("hidden files, marked folders, samples and extras are passed by", async () 
     ".hidden (2001).mp4",
     ".cache/x (2001).mp4",
     "Private/x (2001).mp4",
+    "Ignored/x (2001).mp4",
     "Heat (1995)/Extras/making of.mp4",
     "Heat (1995)/Heat (1995)-trailer.mp4",
     "Heat (1995)/sample.mp4",
   ]) {
     await library.put(path);
   }
+  expect(await library.scan()).toMatchObject({ files: 2 });
   await writeFile(join(library.folder, "Private/.nomedia"), "");
+  await writeFile(join(library.folder, "Ignored/.ignore"), "");
   await library.put("Heat (1995)/Heat (1995).mp4");
   expect(await library.scan()).toMatchObject({ files: 1 });
 });
@@ -341,7 +508,7 @@ test("a scan that is stopped goes on where it was", async () => {
 test("with one of our tools missing a file is tried again instead of being called damaged", async () => {
   await library.put("Heat (1995).mp4");
   const inspect = () => Promise.reject(new Fault("MEDIA_TOOL_MISSING", "no such tool"));
-  const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  const outcome = await scanLibrary({ ...library.needs, inspect }, never);
   expect(outcome).toMatchObject({ counts: { failed: 1, inspected: 0 } });
   expect(await library.scan()).toMatchObject({ inspected: 1 });
 });
@@ -353,7 +520,7 @@ test("with one of our tools missing one file says so for all, and all are tried 
     asked++;
     return Promise.reject(new Fault("MEDIA_TOOL_MISSING", "no such tool"));
   };
-  const outcome = await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  const outcome = await scanLibrary({ ...library.needs, inspect }, never);
   expect(outcome).toMatchObject({ counts: { failed: 6, inspected: 0 } });
   // Two are inspected at once.
   expect(asked).toBeLessThanOrEqual(2);
@@ -364,7 +531,7 @@ test("a file that the service may not read is read once it may, although the fil
   await library.put("Heat (1995).mp4");
   const inspect: typeof inspector.inspect = () =>
     Promise.resolve({ kind: "damaged", reason: fileProblems.forbidden } as const);
-  await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  await scanLibrary({ ...library.needs, inspect }, never);
   const [before] = await titles();
   expect(before?.state).toBe("damaged");
   expect(await library.scan()).toMatchObject({ inspected: 1, damaged: 0 });
@@ -379,7 +546,7 @@ test("text from inside a file that the database cannot hold is mended, not fatal
     const chapters = [{ startSeconds: 0, name: "nul\0 and half \ud800" }];
     return { ...inspection, facts: { ...inspection.facts, chapters } };
   };
-  await scanLibrary({ ...library.needs, inspect }, AbortSignal.timeout(20_000));
+  await scanLibrary({ ...library.needs, inspect }, never);
   expect(await db.one(`select facts->'chapters'->0->>'name' as name from file`)).toEqual({
     name: "nul and half \ufffd",
   });

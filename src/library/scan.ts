@@ -12,7 +12,7 @@ import { fileProblems } from "./file-problems.ts";
 import { mediaIndexVersion } from "./media/media-index.ts";
 import { placementOf, placeTitle, titleIdentity } from "./place-title.ts";
 import type { Facts } from "./tables.ts";
-import { fingerprintOf, walkLibrary, type FoundFile } from "./walk.ts";
+import { fingerprintOf, walkLibrary, type FoundFile, type WalkLimits } from "./walk.ts";
 
 /** What the media room says of a file. A file that it cannot make sense of is damaged, with the reason for the operator. */
 export type Inspection =
@@ -27,6 +27,7 @@ export interface ScanNeeds {
   readonly libraryDir: string;
   /** Reads one file by its full path. May throw a Fault when something of ours is broken: the file is tried again. */
   readonly inspect: (path: string, signal: AbortSignal) => Promise<Inspection>;
+  readonly walkLimits?: WalkLimits;
 }
 
 /** What one scan did. */
@@ -104,6 +105,7 @@ export async function scanLibrary(
         log.info({ path: what.path, reason: what.reason }, "the scan passes something by");
       },
       signal,
+      needs.walkLimits,
     );
   } catch (thrown) {
     log.warn({ reason: messageOf(thrown) }, "the library's folder cannot be read");

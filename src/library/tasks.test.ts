@@ -1,12 +1,13 @@
 import { rmdirSync, writeFileSync } from "node:fs";
-import { mkdir, utimes } from "node:fs/promises";
+import { mkdir, readdir, readlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
 import { testDatabase } from "../db/test-database.ts";
 import type { Db } from "../db/db.ts";
 import type { JobContext } from "../jobs/jobs.ts";
-import { sleep, systemClock, type Clock } from "../kernel/clock.ts";
+import { Fault } from "../kernel/fault.ts";
+import { manualClock, sleep, systemClock, type Clock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import { openInspector } from "./inspect-file.ts";
 import { libraryTasks, requestScan, startLibraryWatch } from "./tasks.ts";
@@ -61,6 +62,25 @@ test("the task scans, makes posters, and asks for another scan only while someth
   await forget();
 });
 
+test("what could not be taken is looked for again: soon where a file is still written, in a minute where a tool is missing", async () => {
+  const clock = manualClock(Date.UTC(2030, 0, 1));
+  const name = "Written (2003).mp4";
+  await library.put(name);
+  const writtenAt = new Date(clock.now() - 1_000);
+  await utimes(join(library.folder, name), writtenAt, writtenAt);
+  const [task] = libraryTasks({ ...library.needs, clock });
+  await task?.run({}, context);
+  expect(await waiting()).toEqual([{ runAt: new Date(clock.now() + 6_000) }]);
+  await forget();
+
+  clock.advance(6_000);
+  const inspect = () => Promise.reject(new Fault("MEDIA_TOOL_MISSING", "no such tool"));
+  const [without] = libraryTasks({ ...library.needs, clock, inspect });
+  await without?.run({}, context);
+  expect(await waiting()).toEqual([{ runAt: new Date(clock.now() + 60_000) }]);
+  await forget();
+});
+
 test("a film under another container's name, which plays, has a poster too", async () => {
   await library.put("Misnamed (2001).mp4", library.otherClip);
   const [task] = libraryTasks(library.needs);
@@ -70,6 +90,19 @@ test("a film under another container's name, which plays, has a poster too", asy
       `select file.state, digest is not null as "hasPoster" from file join artwork using (title_id) where path like 'Misnamed%'`,
     ),
   ).toEqual({ state: "playable", hasPoster: true });
+  await forget();
+});
+
+test.runIf(process.platform === "linux")("a watch that is stopped leaves nothing that watches", async () => {
+  const watchers = async (): Promise<number> => {
+    const links = (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ""));
+    return (await Promise.all(links)).filter((link) => link === "anon_inode:inotify").length;
+  };
+  const before = await watchers();
+  const watch = await startLibraryWatch({ db, clock: systemClock, log: silentLog, libraryDir: library.folder });
+  expect(await watchers()).toBe(before + 1);
+  await watch.stop();
+  expect(await watchers()).toBe(before);
   await forget();
 });
 
@@ -99,11 +132,19 @@ test("a new file is noticed without asking, and nothing after the watch is stopp
   expect(requests).toBe(before);
 });
 
-test("a folder that is not there and cannot be made is looked for all the same", async () => {
+test("a folder that is not there and cannot be made is looked for all the same, again and again, and whatever the database says", async () => {
   await library.put("No folder (2002).mp4");
   const libraryDir = join(library.folder, "No folder (2002).mp4", "films");
-  const watch = await startLibraryWatch({ db, clock: systemClock, log: silentLog, libraryDir });
-  expect(await waiting()).toHaveLength(1);
+  let refused = 0;
+  const away: Db = {
+    ...db,
+    transaction: (work) => (refused++ === 0 ? Promise.reject(new Error("it is away")) : db.transaction(work)),
+  };
+  const watch = await startLibraryWatch({ db: away, clock: systemClock, log: silentLog, libraryDir, rescanMs: 50 });
+  for (let times = 0; times < 2; times++) {
+    await expect.poll(waiting).toHaveLength(1);
+    await forget();
+  }
   await watch.stop();
   await forget();
 });

@@ -51,12 +51,12 @@ interface WatchNeeds {
   readonly libraryDir: string;
   /** The pause before a watch that ended begins anew: it reads the whole tree. */
   readonly rewatchMs?: number;
+  /** The pause between scans for what a watch misses: on network drives, and above the system's limit of watches. */
+  readonly rescanMs?: number;
 }
 
 /** Changes are gathered this long: a folder that is being copied makes thousands. */
 const gatherMs = 2 * secondMs;
-/** The watch misses what happens on network drives and above the system's limit of watches. */
-const rescanMs = 15 * minuteMs;
 
 /** Names that are watched: the system's recursive watch reads all of them before it returns. */
 const mostWatched = 200_000;
@@ -83,7 +83,7 @@ export async function isWatchable(root: string, mostNames = mostWatched): Promis
  * Where the system cannot watch, the rescans remain; a folder that is not there is made if it can be, and else looked for by them.
  */
 export async function startLibraryWatch(needs: WatchNeeds): Promise<{ stop(): Promise<void> }> {
-  const { log, libraryDir, rewatchMs = minuteMs } = needs;
+  const { log, libraryDir, rewatchMs = minuteMs, rescanMs = 15 * minuteMs } = needs;
   const stopping = new AbortController();
   const stopped = new Promise<string>((resolve) => {
     stopping.signal.addEventListener("abort", () => resolve("it is stopped"), { once: true });
