@@ -1,5 +1,7 @@
-import { mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testLibrary, type TestLibrary } from "../../test/library-fixture.ts";
 import { roomServer } from "../../test/room-server.ts";
@@ -11,15 +13,16 @@ import type { TitleId } from "../kernel/brand.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { silentLog } from "../kernel/log.ts";
 import type { TitleDetail, TitleList } from "../wire/titles.ts";
-import { makeArtwork } from "./artwork.ts";
+import { makeArtwork, posterOfPicture } from "./artwork.ts";
 import { runFfmpeg } from "./ffmpeg.ts";
 import { openInspector } from "./inspect-file.ts";
 import { libraryRoutes } from "./routes.ts";
-import type { ProgressEntry } from "./titles.ts";
+import { chooseFile, readPlayableFile, type ProgressEntry } from "./titles.ts";
 
 let db: Db;
 let library: TestLibrary;
 const inspector = openInspector({ log: silentLog });
+const never = new AbortController().signal;
 let app: App;
 const viewers = testViewers(systemClock);
 const { headers } = viewers.signIn();
@@ -104,6 +107,8 @@ describe("with a scanned library", () => {
     ["_", []],
     ["'; drop table title; --", []],
     ["zzz", []],
+    // Twelve words are enough for any name.
+    [`${"the matrix ".repeat(6)}zzz`, ["The Matrix"]],
   ])("searching %j finds %j", async (search, found) => {
     expect(names(await list(`?search=${encodeURIComponent(search)}`))).toEqual(found);
   });
@@ -169,11 +174,15 @@ describe("with a scanned library", () => {
       entry(await idOf("First"), 1, false),
       entry(await idOf("Amélie"), 2, true),
       entry(await idOf("Broken"), 1, false),
+      entry(await idOf("100% Wolf"), 0, false),
     );
     const page = await list("");
     expect(page.continueWatching.map(({ name }) => name)).toEqual(["Third", "The Matrix"]);
     expect(page.continueWatching[1]?.progress).toMatchObject({ positionSeconds: 1, watched: false });
     expect((await list("?search=matrix")).continueWatching).toEqual([]);
+    const begun = entry(await idOf("The Matrix"), 1, false);
+    noted.splice(0, noted.length, ...Array.from({ length: 21 }, () => begun));
+    expect((await list("")).continueWatching).toHaveLength(20);
     noted.length = 0;
   });
 
@@ -181,12 +190,12 @@ describe("with a scanned library", () => {
     test("come from the film, or from the picture beside it, and are made once", async () => {
       const picture = await runFfmpeg(
         ["-f", "lavfi", "-i", "color=red:size=600x900", "-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "pipe:1"],
-        { timeoutMs: 10_000, maxOutputBytes: 1e6, signal: AbortSignal.timeout(10_000) },
+        { timeoutMs: 60_000, maxOutputBytes: 1e6, signal: never },
       );
       await writeFile(join(library.folder, "Amélie (2001)/poster.png"), picture.output);
       await library.scan();
-      expect(await makeArtwork(library.needs, AbortSignal.timeout(60_000))).toBe(8);
-      expect(await makeArtwork(library.needs, AbortSignal.timeout(60_000))).toBe(0);
+      expect(await makeArtwork(library.needs, never)).toBe(8);
+      expect(await makeArtwork(library.needs, never)).toBe(0);
       const { poster } = (await list("?search=amelie")).titles[0] ?? {};
       expect(poster).toMatchObject({ width: 480, height: 720, colour: "#fe0000" });
       expect((await list("?search=matrix")).titles[0]?.poster).toMatchObject({ width: 480, height: 270 });
@@ -205,18 +214,82 @@ describe("with a scanned library", () => {
         headers: { ...headers, "if-none-match": String(reply.headers.etag) },
       });
       expect(again.statusCode).toBe(304);
-      const plain = await app.inject({ url: path.split("?")[0] ?? "", headers });
-      expect(plain.headers["cache-control"]).toBe("private, max-age=3600");
+      const [plain = "", version = ""] = path.split("?v=");
+      const otherVersion = `${version.startsWith("0") ? "1" : "0"}${version.slice(1)}`;
+      for (const query of ["", "?v=", `?v=${otherVersion}`]) {
+        const short = await app.inject({ url: `${plain}${query}`, headers });
+        expect([short.statusCode, short.headers["cache-control"]]).toEqual([200, "private, max-age=3600"]);
+      }
     });
 
     test("that are lost are made again", async () => {
       const folder = join(library.needs.dataDir, "artwork");
       await rm(folder, { recursive: true });
       const path = (await list("?search=matrix")).titles[0]?.poster?.path ?? "";
-      expect((await app.inject({ url: path, headers })).statusCode).toBe(404);
-      await makeArtwork(library.needs, AbortSignal.timeout(60_000));
+      const lost = await app.inject({ url: path, headers });
+      expect([lost.statusCode, lost.headers["cache-control"], lost.headers.etag]).toEqual([404, "no-store", undefined]);
+      await makeArtwork(library.needs, never);
       expect((await app.inject({ url: path, headers })).statusCode).toBe(200);
       expect((await readdir(folder)).every((name) => /^[0-9a-f]{64}\.jpg$/.test(name))).toBe(true);
+    });
+
+    test("that no title has any more are removed once they are old, and no others", async () => {
+      const folder = join(library.needs.dataDir, "artwork");
+      const own = (await readdir(folder)).toSorted();
+      expect(own.length).toBeGreaterThan(1);
+      const [old, young] = [`${"0".repeat(64)}.jpg`, `${"1".repeat(64)}.jpg`];
+      for (const name of [old, young]) await writeFile(join(folder, name), "x");
+      for (const name of [old, ...own]) await utimes(join(folder, name), 1, 1);
+      await makeArtwork(library.needs, never);
+      expect((await readdir(folder)).toSorted()).toEqual([...own, young].toSorted());
+      await rm(join(folder, young));
+    });
+
+    test("change with the picture that they are made from, and come from the film where that cannot be one", async () => {
+      const picture = join(library.folder, "Amélie (2001)/poster.png");
+      const shape = async () => (await list("?search=amelie")).titles[0]?.poster;
+      const before = await shape();
+      expect(before).toMatchObject({ width: 480, height: 720 });
+      const draw = async (colour: string) => {
+        const drawn = await runFfmpeg(
+          [
+            "-f",
+            "lavfi",
+            "-i",
+            `color=${colour}:size=100x100`,
+            "-frames:v",
+            "1",
+            "-c:v",
+            "png",
+            "-f",
+            "image2pipe",
+            "pipe:1",
+          ],
+          { timeoutMs: 60_000, maxOutputBytes: 1e6, signal: never },
+        );
+        await writeFile(picture, drawn.output);
+      };
+      await draw("blue");
+      expect(await makeArtwork(library.needs, never)).toBe(1);
+      const blue = await shape();
+      expect(blue).toMatchObject({ width: 480, height: 480, colour: expect.stringMatching(/^#00/) as unknown });
+      expect(blue?.path).not.toBe(before?.path);
+      // Of a size that no picture has; the bytes at its beginning still are one.
+      await truncate(picture, 20 * 1_048_576 + 1);
+      expect(await posterOfPicture(picture, never)).toBe("it is no file of at most 20 MB");
+      await makeArtwork(library.needs, never);
+      expect(await shape()).toMatchObject({ width: 480, height: 270 });
+      await truncate(picture, 20 * 1_048_576);
+      expect(await posterOfPicture(picture, never)).toMatchObject({ width: 480, height: 480 });
+    });
+
+    test("are made of no link: it may lead out of the library", async () => {
+      const [real, linked] = [join(library.folder, "real.png"), join(library.folder, "linked.png")];
+      await writeFile(real, await readFile(join(library.folder, "Amélie (2001)/poster.png")));
+      await symlink(real, linked);
+      expect(await posterOfPicture(real, never)).toMatchObject({ width: 480 });
+      expect(await posterOfPicture(linked, never)).toMatch(/^ELOOP/);
+      expect(await posterOfPicture(join(library.folder, "real.svg"), never)).toBe("not a picture by its name");
     });
 
     test("a playlist called poster.jpg opens no other file; the film's own frame is taken", async () => {
@@ -224,8 +297,91 @@ describe("with a scanned library", () => {
       await library.put("Trick (2003)/Trick (2003).mp4");
       await writeFile(join(library.folder, "Trick (2003)/poster.jpg"), `#EXTM3U\n#EXTINF:1,\nfile:${library.clip}\n`);
       await library.scan();
-      await makeArtwork(library.needs, AbortSignal.timeout(60_000));
+      await makeArtwork(library.needs, never);
       expect((await list("?search=trick")).titles[0]?.poster).toMatchObject({ width: 480, height: 270 });
     });
+  });
+
+  test("a title whose file is away is in no list, has no page and no poster, and leaves its place between pages", async () => {
+    const id = await idOf("Amélie");
+    const seen = async () => ({
+      plain: names(await list("?order=name&kind=film")),
+      search: names(await list("?search=amelie")),
+      page: (await get(`/api/titles/${id}`)).status,
+      poster: (await app.inject({ url: `/api/titles/${id}/poster`, headers })).statusCode,
+      after: names(await list(`?order=name&kind=film&limit=2&after=${id}`)),
+    });
+    const before = await seen();
+    expect(before).toMatchObject({ search: ["Amélie"], page: 200, poster: 200 });
+    noted.push({
+      titleId: id,
+      positionSeconds: 1,
+      durationSeconds: 2,
+      updatedAt: "2026-11-22T20:00:00.000Z",
+      watched: false,
+    });
+    expect(names({ ...(await list("")), titles: (await list("")).continueWatching })).toEqual(["Amélie"]);
+
+    const [there, away] = [join(library.folder, "Amélie (2001)"), `${library.folder}-away`];
+    await rename(there, away);
+    await library.scan();
+    expect(await seen()).toEqual({
+      plain: before.plain.filter((name) => name !== "Amélie"),
+      search: [],
+      page: 404,
+      poster: 404,
+      after: before.after,
+    });
+    // A page is as full as it is asked for, and says that there is more.
+    const page = await list("?order=name&kind=film&limit=2");
+    expect([page.titles.length, page.next === null]).toEqual([2, false]);
+    expect((await list("")).continueWatching).toEqual([]);
+    noted.length = 0;
+    await rename(away, there);
+    await library.scan();
+    expect(await seen()).toEqual(before);
+  });
+
+  test("of a film's versions the tallest that plays is shown", async () => {
+    const tall = join(library.folder, "..", "tall.mp4");
+    const scaled = [
+      "-i",
+      library.clip,
+      "-vf",
+      "scale=64:144,setsar=1",
+      "-c:v",
+      "libx264",
+      "-preset",
+      "ultrafast",
+      "-c:a",
+      "copy",
+    ];
+    await promisify(execFile)("ffmpeg", ["-v", "error", "-nostdin", "-y", ...scaled, tall]);
+    const versions = { a: library.clip, b: tall, c: library.otherClip };
+    for (const [name, from] of Object.entries(versions))
+      await library.put(`Tall (2004)/Tall (2004) - ${name}.mp4`, from);
+    await library.scan();
+    const id = await idOf("Tall");
+    expect((await get<TitleDetail>(`/api/titles/${id}`)).body).toMatchObject({
+      width: 64,
+      height: 144,
+      playable: true,
+    });
+    const best = await chooseFile(db, id);
+    const file = best.kind === "playable" ? await readPlayableFile(db, best.fileId, id) : undefined;
+    expect(file?.path).toBe("Tall (2004)/Tall (2004) - b.mp4");
+    // A damaged one says nothing of its height, and a height that is left over of it does not count.
+    await db.run(`update file set state = 'damaged', problem = 'broken' where path like '%- b.mp4'`);
+    expect((await get<TitleDetail>(`/api/titles/${id}`)).body).toMatchObject({
+      height: 90,
+      playable: true,
+      problem: null,
+    });
+    expect(file === undefined ? "none" : await readPlayableFile(db, file.fileId, id)).toBeUndefined();
+    expect((await chooseFile(db, id)).kind).toBe("playable");
+    await db.run(`update file set state = 'damaged', problem = 'broken' where path like 'Tall%'`);
+    expect((await chooseFile(db, id)).kind).toBe("damaged");
+    await db.run(`update file set state = 'missing' where path like 'Tall%'`);
+    expect((await chooseFile(db, id)).kind).toBe("missing");
   });
 });
