@@ -70,11 +70,11 @@ test("the limit of files ends the walk as well, and not one folder alone", async
 
 test("a path that is too long is passed by, and what lies beside it is not", async () => {
   const root = await tree(1, 1);
-  await writeFile(join(root, "Film 000 (2001)", "part ü0.mp4"), "x");
+  await writeFile(join(root, "Film 000 (2001)", "part ü.mp4"), "x");
   const pathBytes = Buffer.byteLength("Film 000 (2001)/part 0.mp4");
   const { found, skipped, end } = await walked(root, { pathBytes });
   expect(found).toEqual(["Film 000 (2001)/part 0.mp4"]);
-  expect(skipped).toEqual([{ path: "Film 000 (2001)/part ü0.mp4", reason: "name too long" }]);
+  expect(skipped).toEqual([{ path: "Film 000 (2001)/part ü.mp4", reason: "name too long" }]);
   expect(end).toMatchObject({ complete: true, stoppedBy: null });
 });
 

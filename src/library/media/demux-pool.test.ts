@@ -115,11 +115,11 @@ test.runIf(process.platform === "linux")(
       return (await Promise.all(links)).filter((path) => dirname(path) === folder).map((path) => basename(path));
     };
     const copies = Array.from({ length: 10 }, (_none, at) => join(folder, `copy-${at}.mp4`));
-    for (const path of copies) {
+    for (const [at, path] of copies.entries()) {
       await copyFile(film, path);
       expect((await read(path)).kind).toBe("samples");
-      // The one that was opened first has been used since, and so is not the one to go.
-      expect((await read(copies[0] ?? "")).kind).toBe("samples");
+      // The one that was opened first has been used since, and so is not the first to go.
+      if (at === 7) expect((await read(copies[0] ?? "")).kind).toBe("samples");
     }
     expect((await openNow()).toSorted()).toEqual([0, 3, 4, 5, 6, 7, 8, 9].map((at) => `copy-${at}.mp4`));
 
