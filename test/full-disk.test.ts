@@ -10,7 +10,7 @@ import { letterSum } from "../src/incidents/letter-sum.ts";
 import type { IncidentId } from "../src/kernel/brand.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { connectKeyholder } from "../src/keyholder/client.ts";
-import { readOperatorCredential } from "../src/keyholder/supervise.ts";
+import { readOperatorCredential } from "../src/keyholder/operator-credential.ts";
 import { startCountingRelay } from "./counting-relay.ts";
 import { populate } from "./population.ts";
 import { eventually, runningService } from "./running-service.ts";

@@ -1,8 +1,6 @@
-import { connect } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { PoolConfig } from "pg";
 import type { Config } from "../config/config.ts";
-import type { KeyholderAt } from "../config/keyholder-place.ts";
 import { layGround, type Ground } from "../app.ts";
 import { secondMs, sleep, systemClock } from "../kernel/clock.ts";
 import { Fault } from "../kernel/fault.ts";
@@ -13,13 +11,12 @@ import { openDb, sqlState, type Tx } from "../db/db.ts";
 import { migrate } from "../db/migrate.ts";
 import { tooManyConnections } from "../db/unavailable.ts";
 import { hasCluster, startPostgres } from "../db/embedded.ts";
-import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
 import { connectKeyholder, type KeyholderClient } from "../keyholder/client.ts";
 import { readGeneration } from "../rotation/key-versions.ts";
-import { keysDirOf, readCredentials } from "../main.ts";
+import { keysDirOf } from "../main.ts";
 import { watchEndings } from "./endings.ts";
-import { readSealing } from "../read-sealing.ts";
+import { findKeyholder, leaveRunning, urgentMs, type FoundKeyholder } from "./find-keyholder.ts";
 
 /**
  * Runs a command over the database and the keyholder: those of the running service, or ones started for the time of the
@@ -32,7 +29,7 @@ export async function withGround<Result>(
 ): Promise<Result> {
   await expectService(config);
   return withDatabase(config, log, async (connection, signal) => {
-    const keyholder = await findKeyholder(config, log);
+    const keyholder = await findKeyholder(config, log, { signal });
     try {
       const { at, credential } = keyholder;
       // A command has the operator's rights and no others, whatever it asks for.
@@ -122,54 +119,6 @@ export async function withReadingGround<Result>(
   }
 }
 
-interface FoundKeyholder {
-  readonly at: KeyholderAt;
-  readonly credential: Secret;
-  stop(): Promise<void>;
-}
-
-/** On a machine that a crowd has filled the first answer may take its time. */
-const lateMs = 10 * secondMs;
-/** Containment goes on without it. */
-const urgentMs = secondMs;
-
-const isListenedTo = (socketPath: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(socketPath, () => resolve(true));
-    socket.on("connect", () => socket.destroy());
-    // Anything else, as a backlog that is full, is said by somebody who is there.
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      resolve(error.code !== "ENOENT" && error.code !== "ECONNREFUSED"),
-    );
-  });
-
-const leaveRunning = async (): Promise<void> => undefined;
-
-/** The running service's keyholder, or one of our own while the service is stopped. */
-async function findKeyholder(config: Config, log: Log, waitMs = lateMs): Promise<FoundKeyholder> {
-  if (config.keyholderAt !== null) {
-    const { operator } = await readCredentials(config.keyholderCredentialsFile ?? "");
-    return { at: config.keyholderAt, credential: operator, stop: leaveRunning };
-  }
-  const keysDir = keysDirOf(config);
-  const running = await readOperatorCredential(keysDir).catch(() => undefined);
-  // What was killed leaves its socket and credential behind, and nobody listens there.
-  if (running !== undefined && (await isListenedTo(running.socketPath))) {
-    const probe = await connectKeyholder({ ...running, role: "operator", waitMs, log });
-    try {
-      await probe.publicKeys("checkpoint");
-      return { at: { socketPath: running.socketPath }, credential: running.credential, stop: leaveRunning };
-    } catch (thrown) {
-      if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
-    } finally {
-      await probe.close();
-    }
-  }
-  const sealing = await readSealing(config, keysDir);
-  const own = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log });
-  return { at: { socketPath: own.socketPath }, credential: own.credentials.operator, stop: () => own.stop() };
-}
-
 /**
  * What containment needs, and no more: it commits even when the keyholder cannot be reached or started, and owes the
  * witness then.
@@ -185,7 +134,7 @@ export async function withContainmentGround<Result>(
 ): Promise<Result> {
   await expectService(config);
   const contains = async (connection: PoolConfig): Promise<Result> => {
-    const keyholder = await findKeyholder(config, log, urgentMs).catch(
+    const keyholder = await findKeyholder(config, log, { waitMs: urgentMs }).catch(
       async (thrown: unknown): Promise<FoundKeyholder> => {
         if (!(thrown instanceof Fault)) throw thrown;
         return {

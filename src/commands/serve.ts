@@ -4,7 +4,8 @@ import { parseHostPort, parseTlsAddresses, tlsName } from "../config/keyholder-p
 import { secondMs, systemClock, toIso, type EpochMs } from "../kernel/clock.ts";
 import { connectKeyholder } from "../keyholder/client.ts";
 import type { KeyholderClient } from "../keyholder/client.ts";
-import { readOperatorCredential, startKeyholder } from "../keyholder/supervise.ts";
+import { readOperatorCredential } from "../keyholder/operator-credential.ts";
+import { startKeyholder } from "../keyholder/supervise.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
 import { makeFolder } from "../kernel/make-folder.ts";

@@ -13,7 +13,7 @@ import {
   systemCode,
   writeDurably,
 } from "./durable-file.ts";
-import { lockFolder } from "./folder-lock.ts";
+import { lockFolderSoon } from "./folder-lock.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import type { KeySeal } from "./key-seal.ts";
 import { decodeKeys, keysPath, parseKeys, readKeysText, writeKeys } from "./keys.ts";
@@ -62,7 +62,7 @@ export async function restoreKeys(
   const restored = parseBook(body["witness"], fromFile);
 
   await ensurePrivateFolder(keysDir);
-  const lock = lockFolder(keysDir);
+  const lock = await lockFolderSoon(keysDir);
   try {
     // A damaged file in the way is moved aside like any other, if that was asked for: it is why people restore.
     const inTheWay = await readPrivateFile(keysPath(keysDir), limitBytes);

@@ -11,7 +11,7 @@ import {
   readPrivateFile,
   writeDurably,
 } from "./durable-file.ts";
-import { lockFolder } from "./folder-lock.ts";
+import { lockFolderSoon } from "./folder-lock.ts";
 import { exactKeyOf, type ExactKey } from "./honeywords.ts";
 
 const format = "houselights exact keys 2";
@@ -97,7 +97,7 @@ export async function restoreExactKeys(fromFile: string, keysDir: string): Promi
   const restored = await read(fromFile);
   if (restored === undefined) throw new Fault("CONFIG_INVALID", `there is no file ${fromFile}`);
   await ensurePrivateFolder(keysDir);
-  const lock = lockFolder(keysDir);
+  const lock = await lockFolderSoon(keysDir);
   try {
     const present = (await read(exactKeyPath(keysDir))) ?? [];
     const missing = restored.filter((key) => !present.some((each) => equalBytes(each, key)));

@@ -6,7 +6,7 @@ import type { Random } from "../kernel/random.ts";
 import { ensurePrivateFolder, writeDurably } from "./durable-file.ts";
 import { openExactKeys } from "./exact-key.ts";
 import type { ExactKeys } from "./exact-key.ts";
-import { lockFolder } from "./folder-lock.ts";
+import { lockFolderSoon } from "./folder-lock.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import { inTurn } from "./in-turn.ts";
 import type { KeySeal } from "./key-seal.ts";
@@ -49,7 +49,7 @@ export interface OpenFolder {
 export async function openFolder(needs: Needs, folder: string, seal?: KeySeal): Promise<OpenFolder> {
   const { log } = needs;
   await ensurePrivateFolder(folder);
-  const lock = lockFolder(folder);
+  const lock = await lockFolderSoon(folder);
   try {
     const text = await readKeysText(folder);
     const found = text === undefined ? undefined : await decodeKeys(text, keysPath(folder), seal);

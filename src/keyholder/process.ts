@@ -1,8 +1,9 @@
 /**
- * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL] [--grace MS]`.
+ * The key process: `node src/keyholder/process.ts --keys DIR --socket PATH [--log-level LEVEL] [--grace MS] [--shared]`.
  *
  * Standard input: one line `{"credentials":{"web":…,…}}`, one for each role (base64, at least 32 bytes each), then it stays
- * open; when it ends, the process ends. Standard output: one line, `{"ready":true}` or `{"failed":"why"}`.
+ * open; when it ends, the process ends; a shared one, as soon as nobody is connected any more. Standard output: one line, `{"ready":true}`
+ * or `{"failed":"why"}`, with `"isHeld":true` where another process has the folder; and `{"stays":true}` from a shared one that goes on.
  */
 import { unlink } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -16,7 +17,9 @@ import { answerer } from "./answers.ts";
 import { isRecord, systemCode } from "./durable-file.ts";
 import { keepingHandlers } from "./keeping.ts";
 import type { Role } from "./keyholder.ts";
+import { FolderHeld } from "./folder-lock.ts";
 import { openFolder } from "./open-folder.ts";
+import { leaveOperatorCredential, removeOperatorCredential } from "./operator-credential.ts";
 import { parseListening, type Listening } from "./listening.ts";
 import { forEachRole, type Operation } from "./permissions.ts";
 import { parseSealing, sealBy } from "./sealing.ts";
@@ -32,13 +35,23 @@ const maxCredentialsBytes = 8 * 1024;
 const ofAStandby: readonly Operation[] = ["standing.read", "standing.promote", "counters", "keys.states"];
 /** Longer than any request, job or transaction carries a sealed value or an index before it writes it. */
 const retireGraceMs = 5 * minuteMs;
+/** The connections of whoever started this process, and has just ended, are closed by then. */
+const closingMs = 100;
 
 function invalid(message: string): Fault {
   return new Fault("CONFIG_INVALID", message);
 }
 
-function readOptions(): { readonly keys: string; readonly socket: string; readonly level: string; graceMs: number } {
-  const usage = "needs --keys DIR and --socket PATH, takes --log-level LEVEL and --grace MS";
+interface Options {
+  readonly keys: string;
+  readonly socket: string;
+  readonly level: string;
+  readonly graceMs: number;
+  readonly isShared: boolean;
+}
+
+function readOptions(): Options {
+  const usage = "needs --keys DIR and --socket PATH, takes --log-level LEVEL, --grace MS and --shared";
   try {
     const { values } = parseArgs({
       options: {
@@ -46,11 +59,12 @@ function readOptions(): { readonly keys: string; readonly socket: string; readon
         socket: { type: "string" },
         "log-level": { type: "string", default: "info" },
         grace: { type: "string", default: `${retireGraceMs}` },
+        shared: { type: "boolean", default: false },
       },
     });
     const { keys, socket, grace } = values;
     if (keys === undefined || socket === undefined || !/^\d{1,9}$/.test(grace)) throw invalid(usage);
-    return { keys, socket, level: values["log-level"], graceMs: Number(grace) };
+    return { keys, socket, level: values["log-level"], graceMs: Number(grace), isShared: values.shared };
   } catch (error) {
     throw new Fault("CONFIG_INVALID", usage, { cause: error });
   }
@@ -111,7 +125,7 @@ function parseCredentials(given: unknown): Readonly<Record<Role, Secret>> {
 }
 
 async function run(): Promise<void> {
-  const { keys: folder, socket, level, graceMs } = readOptions();
+  const { keys: folder, socket, level, graceMs, isShared } = readOptions();
   const log = newLog("keyholder", level);
   const { credentials, sealing, listening } = parseLine(await firstLine());
   const needs = { random: systemRandom, clock: systemClock, log };
@@ -147,6 +161,8 @@ async function run(): Promise<void> {
   const byTls =
     listening.listen === undefined ? undefined : await serveKeyholderByTls(door, listening.listen, listening.files);
 
+  await leaveOperatorCredential(folder, { socketPath: socket, credential: credentials.operator });
+
   async function stop(why: string): Promise<void> {
     log.info({ why }, "the keyholder stops");
     await byTls?.close();
@@ -154,14 +170,23 @@ async function run(): Promise<void> {
     await standing.close();
     await ledger.close();
     await unlink(socket).catch(() => undefined);
+    await removeOperatorCredential(folder);
     opened.lock.release();
     process.exit(0);
   }
+  /** Whoever started this process is gone, however that happened. */
+  async function leave(why: string): Promise<void> {
+    if (isShared) {
+      await Promise.race([server.unused(), sleep(closingMs)]);
+      if (server.isUsed()) process.stdout.write(`${JSON.stringify({ stays: true })}\n`);
+      await server.unused();
+    }
+    return stop(why);
+  }
   process.once("SIGTERM", () => void stop("SIGTERM"));
-  // Whoever started this process is gone, however that happened.
-  process.stdin.once("end", () => void stop("standard input ended"));
-  process.stdin.once("error", () => void stop("standard input broke"));
-  if (process.stdin.readableEnded) return stop("standard input ended");
+  process.stdin.once("end", () => void leave("standard input ended"));
+  process.stdin.once("error", () => void leave("standard input broke"));
+  if (process.stdin.readableEnded) return leave("standard input ended");
   log.info({ folder, socket, pid: process.pid }, "the keyholder listens");
   process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 }
@@ -171,6 +196,7 @@ process.on("SIGINT", () => undefined);
 process.on("SIGHUP", () => undefined);
 // Standard output is read once; whoever read it may be gone.
 process.stdout.on("error", () => undefined);
+process.stderr.on("error", () => undefined);
 process.umask(0o077);
 
 try {
@@ -185,6 +211,8 @@ try {
       : code === undefined
         ? unexpected
         : `its folder, or a file in it, cannot be used (${code})`;
-  newLog("keyholder", "info").fatal(why);
-  process.stdout.write(`${JSON.stringify({ failed: why })}\n`, () => process.exit(1));
+  const isHeld = error instanceof FolderHeld;
+  // A command that finds the folder held tries again, and says so itself.
+  if (!isHeld || !process.argv.includes("--shared")) newLog("keyholder", "info").fatal(why);
+  process.stdout.write(`${JSON.stringify({ failed: why, ...(isHeld ? { isHeld } : {}) })}\n`, () => process.exit(1));
 }

@@ -1,5 +1,5 @@
 import { Fault } from "../kernel/fault.ts";
-import { lockFolder } from "./folder-lock.ts";
+import { lockFolderSoon } from "./folder-lock.ts";
 import { readGeneration, writeGeneration } from "./generation.ts";
 import type { KeySeal } from "./key-seal.ts";
 import { decodeKeys, keysPath, readKeysText, writeKeys } from "./keys.ts";
@@ -15,7 +15,7 @@ export async function sealFolder(folder: string, from: KeySeal | undefined, to: 
   const nothing = (): Fault => new Fault("CONFIG_INVALID", `${folder} holds no keys`);
   // There may be no folder to lock.
   if ((await readKeysText(folder)) === undefined) throw nothing();
-  const lock = lockFolder(folder);
+  const lock = await lockFolderSoon(folder);
   try {
     const text = await readKeysText(folder);
     if (text === undefined) throw nothing();

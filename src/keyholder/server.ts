@@ -194,18 +194,33 @@ async function clearSocket(path: string): Promise<void> {
   await unlink(path);
 }
 
+/** A keyholder's socket on its own host. */
+export interface LocalServer {
+  /** Whether anybody is connected. */
+  isUsed(): boolean;
+  /** Resolves once nobody is. */
+  unused(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /**
  * Listens on a Unix socket (0600, in a folder 0700) until closed. A connection says who it is first; a wrong credential
  * is answered and the connection closed. `close` stops at once: callers repeat what was not answered.
  */
-export async function serveKeyholder(needs: Needs, socketPath: string): Promise<{ close(): Promise<void> }> {
+export async function serveKeyholder(needs: Needs, socketPath: string): Promise<LocalServer> {
   await ensurePrivateFolder(dirname(socketPath));
   await clearSocket(socketPath);
   const open = new Set<Socket>();
   const server = createServer((socket) => keepAndServe(open, socket, needs));
   await listening(server, () => server.listen(socketPath));
   await chmod(socketPath, 0o600);
-  return closer(server, open);
+  return {
+    isUsed: () => open.size > 0,
+    unused: async () => {
+      for (let [one] = open; one !== undefined; [one] = open) await closed(one);
+    },
+    ...closer(server, open),
+  };
 }
 
 /**
@@ -262,6 +277,8 @@ function keepAndServe(open: Set<Socket>, socket: Socket, needs: Needs): void {
   socket.on("close", () => open.delete(socket));
   serve(socket, needs);
 }
+
+const closed = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once("close", () => resolve()));
 
 async function listening(server: Server, listen: () => unknown): Promise<void> {
   server.maxConnections = maxConnections;

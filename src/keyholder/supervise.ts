@@ -1,25 +1,19 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { unlink } from "node:fs/promises";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { bareEnvironment } from "../config/config.ts";
 import { secondMs, sleep } from "../kernel/clock.ts";
 import { Fault, messageOf } from "../kernel/fault.ts";
 import type { Log } from "../kernel/log.ts";
+import { plainLine } from "../kernel/plain-line.ts";
 import { newSecret, systemRandom } from "../kernel/random.ts";
 import { recurring } from "../kernel/recurring.ts";
-import { Secret } from "../kernel/secret.ts";
+import type { Secret } from "../kernel/secret.ts";
 import { base64 } from "./arguments.ts";
-import {
-  decodeChecked,
-  encodeChecked,
-  ensurePrivateFolder,
-  isRecord,
-  readPrivateFile,
-  writeDurably,
-} from "./durable-file.ts";
+import { ensurePrivateFolder, isRecord } from "./durable-file.ts";
+import { FolderHeld } from "./folder-lock.ts";
 import type { Role } from "./keyholder.ts";
 import type { Listening } from "./listening.ts";
 import { encodeSealing } from "./sealing.ts";
@@ -35,9 +29,6 @@ const longestPauseMs = 5 * secondMs;
 /** Little work and few objects: one helper thread and a small young generation take its idle memory from 62 to 48 MB. */
 const lightRuntime = ["--v8-pool-size=1", "--max-semi-space-size=1"];
 
-const operatorFormat = "houselights operator credential 1";
-const operatorPath = (keysDir: string): string => join(keysDir, "operator.credential");
-
 export interface SupervisorOptions {
   readonly keysDir: string;
   readonly socketPath: string;
@@ -51,6 +42,8 @@ export interface SupervisorOptions {
   readonly credentials?: Readonly<Record<Role, Secret>> | undefined;
   /** How long a key is on its way out before it can be retired; the process's own unless told otherwise. */
   readonly graceMs?: number;
+  /** Others may use it, and it stays until the last of them is gone. */
+  readonly isShared?: boolean;
   readonly log: Log;
 }
 
@@ -58,16 +51,24 @@ export interface SupervisedKeyholder {
   /** Fresh for each start, the same while this supervisor lives: a restarted process takes the same ones. */
   readonly credentials: Readonly<Record<Role, Secret>>;
   readonly socketPath: string;
-  /** Ends the process (it finishes what it does and closes) and takes the operator's credential away. */
+  /**
+   * Ends the process: it finishes what it does, takes the operator's credential away and closes. A shared one that somebody else is
+   * still connected to is left to end by itself.
+   */
   stop(): Promise<void>;
   /** The process's id now; another one after a restart. */
   pid(): number;
 }
 
-/** Resolves with `undefined` when the process says it is ready, or with what it says has failed. */
-function started(child: ChildProcess): Promise<string | undefined> {
+/**
+ * Resolves with `undefined` when the process says it is ready, or with what it says has failed. `stays` is called if it says later that it
+ * outlives whoever started it.
+ */
+function started(child: ChildProcess, stays: () => void): Promise<Fault | undefined> {
   const late = new AbortController();
-  return new Promise<string | undefined>((resolve) => {
+  const reason = (why: string): string => `the keyholder did not start: ${why}`;
+  return new Promise<Fault | undefined>((resolve) => {
+    const failed = (why: string): void => resolve(new Fault("KEYHOLDER_UNAVAILABLE", reason(why)));
     if (child.stdout !== null) {
       createInterface({ input: child.stdout }).on("line", (line) => {
         let said: unknown;
@@ -77,14 +78,26 @@ function started(child: ChildProcess): Promise<string | undefined> {
           said = undefined;
         }
         if (isRecord(said) && said["ready"] === true) resolve(undefined);
-        if (isRecord(said) && typeof said["failed"] === "string") resolve(said["failed"]);
+        if (isRecord(said) && said["stays"] === true) stays();
+        if (!isRecord(said) || typeof said["failed"] !== "string") return;
+        if (said["isHeld"] === true) resolve(new FolderHeld(reason(said["failed"])));
+        else failed(said["failed"]);
       });
     }
-    child.once("error", (error) => resolve(messageOf(error)));
+    child.once("error", (error) => failed(messageOf(error)));
     // `close` and not `exit`: what the process said last is read before.
-    child.once("close", (code, signal) => resolve(`the process ended (${signal ?? code})`));
-    void sleep(readyWaitMs, late.signal).then(() => resolve("the process is not ready in time"));
+    child.once("close", (code, signal) => failed(`the process ended (${signal ?? code})`));
+    void sleep(readyWaitMs, late.signal).then(() => failed("the process is not ready in time"));
   }).finally(() => late.abort());
+}
+
+/** Shows on our own standard error what the process says on its. One that outlives us must not hold open what we were given. */
+function passOn(stream: Readable | null): void {
+  if (stream === null) return;
+  const { isTTY } = process.stderr;
+  createInterface({ input: stream }).on("line", (line) => {
+    process.stderr.write(isTTY ? plainLine(`${line}\n`) : `${line}\n`);
+  });
 }
 
 const ended = (child: ChildProcess): Promise<void> =>
@@ -95,49 +108,45 @@ const ended = (child: ChildProcess): Promise<void> =>
 
 /**
  * Starts the key process and keeps it running: if it dies it is started again, at growing intervals up to 5 s. Throws
- * KEYHOLDER_UNAVAILABLE with the process's own reason when it does not come up the first time (damaged keys, another
- * keyholder on the folder, …).
+ * KEYHOLDER_UNAVAILABLE with the process's own reason when it does not come up the first time (damaged keys, …), as `FolderHeld`
+ * where another process has the folder.
  *
  * The credentials travel by standard input: arguments and environment can be read by others. Of the
  * environment the process inherits where Node keeps what it compiles, and what the library of a hardware module is said to read;
- * it ends by itself when this process does. The operator's credential also lies in the folder
- * (`operator.credential`, 0600), for commands on the host.
+ * it ends by itself when this process does, if it is not shared. The operator's credential also lies in the folder, for
+ * commands on the host (`operator-credential.ts`).
  */
 export async function startKeyholder(options: SupervisorOptions): Promise<SupervisedKeyholder> {
-  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs, sealing } = options;
+  const { keysDir, socketPath, log, nodePath = process.execPath, graceMs, sealing, isShared = false } = options;
   const credentials = options.credentials ?? forEachRole(() => newSecret(systemRandom));
   let listening = options.listening;
   const stopping = new AbortController();
+  const staying = Promise.withResolvers<void>();
 
   async function launch(): Promise<ChildProcess> {
     const flags = ["--keys", keysDir, "--socket", socketPath, "--log-level", log.level];
     if (graceMs !== undefined) flags.push("--grace", `${graceMs}`);
+    if (isShared) flags.push("--shared");
     const child = spawn(nodePath, [...lightRuntime, processPath, ...flags], {
       env: { ...bareEnvironment(), ...(sealing?.by === "module" ? sealing.environment : {}) },
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", isShared ? "pipe" : "inherit"],
     });
     const line = forEachRole((role) => base64(credentials[role].reveal()));
     // A process that dies at once closes its end; `started` tells why.
     child.stdin?.on("error", () => undefined);
     const sealed = sealing === undefined ? {} : { sealing: encodeSealing(sealing) };
     child.stdin?.write(`${JSON.stringify({ credentials: line, ...sealed, listening })}\n`);
-    const failed = await started(child);
+    passOn(child.stderr);
+    const failed = await started(child, staying.resolve);
     // Asked for once: one that was promoted since serves again when it is started again.
     if (failed === undefined && listening !== undefined) listening = { ...listening, demote: false };
     if (failed === undefined) return child;
     child.kill("SIGKILL");
-    throw new Fault("KEYHOLDER_UNAVAILABLE", `the keyholder did not start: ${failed}`);
+    throw failed;
   }
 
   await ensurePrivateFolder(keysDir);
   let child = await launch();
-  try {
-    const given = { socketPath, credential: base64(credentials.operator.reveal()) };
-    await writeDurably(operatorPath(keysDir), encodeChecked(operatorFormat, given));
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  }
 
   const down = recurring(log, {
     level: "error",
@@ -176,28 +185,16 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
       const stopped = new AbortController();
       child.stdin?.end();
       void sleep(stopWaitMs, stopped.signal).then(() => {
+        if (stopped.signal.aborted) return;
         if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
       });
-      await watching;
+      const isLeft = await Promise.race([watching.then(() => false), staying.promise.then(() => true)]);
       stopped.abort();
-      await unlink(operatorPath(keysDir)).catch(() => undefined);
+      if (!isLeft) return;
+      // It must not keep this process from ending.
+      child.unref();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
     },
   };
-}
-
-/**
- * What a command on the host connects with (`connectKeyholder({ ...await readOperatorCredential(dir), role: "operator",
- * log })`). Throws KEYHOLDER_UNAVAILABLE when no keyholder has been started on the folder.
- */
-export async function readOperatorCredential(
-  keysDir: string,
-): Promise<{ readonly socketPath: string; readonly credential: Secret }> {
-  const path = operatorPath(keysDir);
-  const text = await readPrivateFile(path, 4096);
-  if (text === undefined) throw new Fault("KEYHOLDER_UNAVAILABLE", `no keyholder is running on ${keysDir}`);
-  const body = decodeChecked(operatorFormat, text, path);
-  if (!isRecord(body) || typeof body["socketPath"] !== "string" || typeof body["credential"] !== "string") {
-    throw new Fault("CONFIG_INVALID", `${path} is not an operator's credential`);
-  }
-  return { socketPath: body["socketPath"], credential: new Secret(Buffer.from(body["credential"], "base64")) };
 }

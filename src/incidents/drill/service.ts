@@ -11,7 +11,7 @@ import type { Log } from "../../kernel/log.ts";
 import { childEnvironment } from "../../config/config.ts";
 import { startPostgres } from "../../db/embedded.ts";
 import { connectKeyholder, type KeyholderClient } from "../../keyholder/client.ts";
-import { readOperatorCredential } from "../../keyholder/supervise.ts";
+import { readOperatorCredential } from "../../keyholder/operator-credential.ts";
 import { freePort } from "./free-port.ts";
 import { processesOf, type Processes } from "./processes.ts";
 import type { Sweeper } from "./sweeper.ts";
