@@ -3,16 +3,19 @@ import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import type { AccountId } from "../src/kernel/brand.ts";
 import { silentLog } from "../src/kernel/log.ts";
+import { openDb } from "../src/db/db.ts";
 import type { Viewer } from "../src/http/viewer.ts";
 import { browserCookie, sessionCookie } from "../src/http/cookies.ts";
 import { contain, containAccount } from "../src/incidents/contain.ts";
 import { deleteAccount } from "../src/leaving/delete-account.ts";
 import { forgetProgress } from "../src/streaming/progress.ts";
 import { announce } from "../src/sessions/announce.ts";
+import { sessionCheck } from "../src/sessions/check.ts";
 import { startPush, streamsPerSession } from "../src/sessions/push.ts";
 import { containNeedsOf } from "./contain-needs.ts";
 import { peopleOf, type Person } from "./people.ts";
 import { asCookie, goodPassword, testService } from "./service.ts";
+import { stallablePostgres } from "./stallable-postgres.ts";
 
 const service = await testService();
 const port = await service.web.listen("127.0.0.1", 0);
@@ -181,3 +184,33 @@ test.each(Object.entries(ends))(
     expect(await whole).toContain(`event: ended\ndata: {"reason":"${reason}"}`);
   },
 );
+
+test("P7: what was contained while nothing could be heard is noticed as soon as it can be again", async () => {
+  const { session } = await person();
+  const { body } = await service.call("GET", "/api/session", { cookies: asCookie(session) });
+  const viewer = { accountId: body["accountId"], sessionId: body["sessionId"] } as Viewer;
+  const { host, database, user } = service.ground.plainDb.pool.options;
+  const way = await stallablePostgres(String(host));
+  const db = openDb({ connection: { host: way.folder, port: 5432, database, user }, log: silentLog });
+  const { check } = sessionCheck({ ...service.ground, refusedAsOld: () => undefined });
+  const push = await startPush({ db, check, log: silentLog, ended: () => undefined });
+  const server = createServer((_request, response) => push.attach(viewer, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port: near } = server.address() as AddressInfo;
+  const whole = fetch(`http://127.0.0.1:${near}/`).then((stream) => stream.text());
+  await expect.poll(() => push.open(), { timeout: 10_000 }).toBe(1);
+
+  way.cut();
+  const order = { mode: "everyone-out", keepTools: false, reason: "test", operator: "test" } as const;
+  expect(await contain(containment, order)).toMatchObject({ kind: "contained" });
+  // Its session is refused, and nobody has told it.
+  expect(await check({ kind: "grant", ...viewer })).toBeNull();
+  expect(push.open()).toBe(1);
+  way.restore();
+  // Not only when all are looked at in case one has expired.
+  expect(await whole).toContain('event: ended\ndata: {"reason":"signed-out"}');
+  await push.close();
+  server.close();
+  await db.close();
+  await way.close();
+}, 30_000);
