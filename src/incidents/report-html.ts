@@ -45,7 +45,7 @@ const figure = (value: number): string => `<td class="n">${number(value)}</td>`;
 const facts = (rows: readonly string[]): string => `<table class="facts"><tbody>${rows.join("")}</tbody></table>`;
 const bad = (html: string): string => `<span class="bad">${html}</span>`;
 
-function summary({ letters: sent, refused: old, timeline: record, incident }: Report): string {
+function summary({ letters: sent, refused: old, timeline: record, incident, accountsRenewed }: Report): string {
   const served = old.servedOld === null ? undefined : old.servedOld.seenAfter + old.servedOld.madeAfter;
   const lines = [
     incident.containedAt === null
@@ -55,7 +55,7 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
       ? "Nobody has been told by letter yet."
       : `${number(sent.sum.handedOver)} of ${numbered(sent.sum.scope, "letter")} handed over; ${sent.sum.waiting === 0 ? "none waits" : `waiting: ${number(sent.sum.waiting)}`}. ` +
         (sent.addsUp ? "Every account in scope has one outcome." : bad("The outcomes do not add up to the scope.")),
-    `${numbered(incident.renewed, "password has been renewed", "passwords have been renewed")}.`,
+    `${numbered(incident.renewed, "password has been renewed", "passwords have been renewed")}.${byAccounts({ incident, accountsRenewed })}`,
     served === undefined
       ? ""
       : served === 0
@@ -70,6 +70,12 @@ function summary({ letters: sent, refused: old, timeline: record, incident }: Re
     .map((line) => `<p>${line}</p>`)
     .join("")}</section>`;
 }
+
+/** Nothing where each has renewed once. */
+const byAccounts = ({ incident, accountsRenewed }: Pick<Report, "incident" | "accountsRenewed">): string =>
+  accountsRenewed === null || accountsRenewed === incident.renewed
+    ? ""
+    : ` That was done by ${numbered(accountsRenewed, "account")}: some renewed more than once.`;
 
 function sinceFound(foundAt: string, containedAt: string): string {
   const ms = parseInstant(containedAt) - parseInstant(foundAt);
@@ -161,10 +167,10 @@ function letters({ letters: sent }: Report): string {
   );
 }
 
-function renewals({ incident }: Report): string {
+function renewals({ incident, accountsRenewed }: Report): string {
   return section(
     "Renewals",
-    `<p>${numbered(incident.renewed, "new password was", "new passwords were")} set. An account that renewed twice counts twice.</p>` +
+    `<p>${numbered(incident.renewed, "new password was", "new passwords were")} set.${byAccounts({ incident, accountsRenewed })}</p>` +
       chart(
         "Passwords renewed",
         incident.renewalsByHour.map(({ hour, renewed }) => ({ hour, count: renewed })),

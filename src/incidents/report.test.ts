@@ -322,9 +322,13 @@ test("somebody who has renewed twice is two renewals, and is not said to be two 
   );
   const { renewed } = made.incident;
   expect(renewed).toBe(accounts.length + 1);
+  expect(made.accountsRenewed).toBe(accounts.length);
   const html = reportHtml(made);
-  expect(html).toContain(`${renewed} passwords have been renewed.`);
+  const said = `That was done by ${accounts.length} accounts: some renewed more than once.`;
+  expect(html).toContain(`${renewed} passwords have been renewed. ${said}`);
   expect(html).not.toContain(`${renewed} accounts`);
+  // Where each did so once there is nothing to add.
+  expect(reportHtml({ ...made, accountsRenewed: renewed })).not.toContain("That was done by");
 });
 
 test("a session from before that was seen, or made, after containment would show, and one proved by something newer does not", async () => {

@@ -53,6 +53,7 @@ export async function reportIncident(needs: ReportNeeds, incidentId: IncidentId)
     incident: { ...incident, letters: letters?.sum ?? null },
     notifiedAt,
     letters,
+    accountsRenewed: read.accountsRenewed,
     refused: {
       byHour: read.refusedByHour,
       byKind: status.refusedByKind.map(({ kind, refused }) => ({ kind, count: refused })),
@@ -87,16 +88,17 @@ async function readCase(needs: Parameters<typeof incidentStatus>[0], incidentId:
   const copiedSince = status.copiedAt ?? status.copiedAfter;
   const usedSince = doubtedFrom(parseInstant(status.foundAt), copiedSince === null ? null : parseInstant(copiedSince));
   const usedUntil = status.closedAt === null ? clock.now() : parseInstant(status.closedAt);
-  const [notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline] = await Promise.all([
+  const [notifiedAt, letters, accountsRenewed, servedOld, keyUse, refusedByHour, timeline] = await Promise.all([
     notifiedAtOf(tx, incidentId),
     lettersPart(tx, incidentId, status),
+    status.containedAt === null ? null : countAccountsRenewed(tx, status.containedAt, status.closedAt),
     status.containedAt === null ? null : countServedOld(tx),
     readKeyUse(tx, usedSince, usedUntil),
     status.containedAt === null ? [] : refusedEachHour(tx, toDate(parseInstant(status.containedAt))),
     timelinePart(tx, incidentId),
   ]);
   const inScope = letters?.sum.scope ?? (await countInScope(tx, incidentId, clock.now()));
-  return { status, notifiedAt, letters, servedOld, keyUse, refusedByHour, timeline, inScope };
+  return { status, notifiedAt, letters, accountsRenewed, servedOld, keyUse, refusedByHour, timeline, inScope };
 }
 
 /** The accounts that a campaign started now would be about. */
@@ -168,6 +170,16 @@ async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatu
       count("letter", "refused") === sum.refused,
     templates: notices.map(({ locale, subject, hash }) => ({ locale, subject, sha256Hex: hash.toString("hex") })),
   };
+}
+
+/** Whoever renewed, and had to again after a second containment, is one. */
+async function countAccountsRenewed(tx: Tx, since: string, until: string | null): Promise<number> {
+  const row = await tx.one<{ accounts: number }>(
+    `select count(distinct (${detailOf}) ->> 'account') as accounts
+       from timeline_entry where kind = 'renewed' and at >= $1 and ($2::timestamptz is null or at <= $2)`,
+    [toDate(parseInstant(since)), until === null ? null : toDate(parseInstant(until))],
+  );
+  return row?.accounts ?? 0;
 }
 
 /** Old sessions that were used or made after their floor was raised: none, unless something is broken. */

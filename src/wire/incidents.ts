@@ -217,7 +217,7 @@ export const IncidentStatus = Closed({
   lettersOut: Type.Union([LettersOut, Type.Null()]),
   /** When letters and renewals were counted: on a large service that takes longer than a page waits. */
   countedAt: Instant,
-  /** Accounts in scope whose password was set after containment. */
+  /** Passwords that were renewed since containment: of an account that did so again after another containment, each. */
   renewed: Type.Integer(),
   /** What other services were told of a containment of everybody, for each stream. */
   signals: Type.Array(SignalSum),

@@ -28,6 +28,8 @@ export const Report = Closed({
     }),
     Type.Null(),
   ]),
+  /** Accounts that have renewed since containment, each once, however often each had to. Null before containment. */
+  accountsRenewed: Type.Union([Type.Integer(), Type.Null()]),
   refused: Closed({
     byHour,
     byKind: Type.Array(Closed({ kind: Type.String(), count: Type.Integer() })),
