@@ -23,7 +23,7 @@ async function answerTo(error: Error) {
   return { status: statusCode, code, reference, retryAfter: headers["retry-after"] };
 }
 
-/** The line of the log for operators; the second line says only that the request was answered. */
+/** The line of the log that gives a reason. */
 const told = () => lines.find(({ msg }) => msg !== "request");
 
 test.each<[FaultCode, number, string, string | undefined]>([
@@ -46,10 +46,12 @@ test.each<[FaultCode, number, string, string | undefined]>([
       msg: "fault",
       reference: answer.reference,
       fault,
+      method: "GET",
       route: "/fails",
       reason: "a word of the inside",
       cause: "the cause of the inside",
     });
+    expect(lines).toHaveLength(1);
   },
 );
 
@@ -82,6 +84,7 @@ test("of anything else that is thrown nothing leaves the process but a reference
     reference: answer.reference,
     err: { message: "a word of the inside", stack: expect.stringContaining("answer-error.test.ts") as unknown },
   });
+  expect(lines).toHaveLength(1);
 });
 
 test.each([

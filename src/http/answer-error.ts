@@ -24,6 +24,8 @@ export function answerError(
     log.debug({ reference, route: request.routeOptions.url }, "broken off by who asked");
     return refuse(reply, "malformed-request");
   }
+  const { method, routeOptions } = request;
+  const logged = { reference, method, route: routeOptions.url, ms: Math.round(reply.elapsedTime) };
   const translated = translate(thrown);
   const error = translated instanceof Fault ? translated : thrown;
   if ("fields" in error) {
@@ -35,16 +37,8 @@ export function answerError(
     return refuse(reply, "crowded", { retryAfterSeconds: error.retryAfterSeconds });
   }
   if (error instanceof Fault) {
-    log.error(
-      {
-        reference,
-        fault: error.code,
-        route: request.routeOptions.url,
-        reason: error.message,
-        cause: messageOf(error.cause),
-      },
-      "fault",
-    );
+    reply.isLogged = true;
+    log.error({ ...logged, fault: error.code, reason: error.message, cause: messageOf(error.cause) }, "fault");
     switch (error.code) {
       case "BUSY":
       case "DB_UNAVAILABLE":
@@ -64,6 +58,7 @@ export function answerError(
   if (status === 413) return refuse(reply, "too-large");
   if (status === 415) return refuse(reply, "unsupported-media-type");
   if (status >= 400 && status < 500) return refuse(reply, "malformed-request");
-  log.error({ reference, route: request.routeOptions.url, err: error }, "unexpected error");
+  reply.isLogged = true;
+  log.error({ ...logged, err: error }, "unexpected error");
   return refuse(reply, "broken", { reference });
 }

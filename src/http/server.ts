@@ -145,6 +145,7 @@ export function newServer(options: ServerOptions) {
   describeRoutes(app);
 
   app.decorateRequest("viewer", null);
+  app.decorateReply("isLogged", false);
   app.decorate("pageFrame", options.pageFrame ?? null);
   judgeRoutes(app, options);
 
@@ -270,11 +271,11 @@ function admission(access: JudgedAccess, page: boolean, options: ServerOptions):
   };
 }
 
-/** Counts an answer, and logs it by the route's template. */
+/** Counts an answer, and logs it by the route's template; one that failed in a line of its own, unless that was logged with its reason. */
 function counting(route: string, { log, finished }: ServerOptions): onResponseHookHandler {
   return (request, reply, next) => {
     finished?.(request.method, route, reply.statusCode, reply.elapsedTime);
-    const level = reply.statusCode >= 500 ? "warn" : "debug";
+    const level = reply.statusCode >= 500 && !reply.isLogged ? "warn" : "debug";
     if (log.isLevelEnabled(level)) {
       const { statusCode, elapsedTime } = reply;
       const ms = Math.round(elapsedTime);

@@ -92,6 +92,10 @@ declare module "fastify" {
   interface FastifyRequest {
     viewer: Viewer | null;
   }
+  interface FastifyReply {
+    /** Why it is no success stands in the log already. */
+    isLogged: boolean;
+  }
   interface FastifyInstance {
     /** Set once, when the server is built. */
     pageFrame: PageFrame | null;
