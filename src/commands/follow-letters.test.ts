@@ -48,3 +48,17 @@ test("progress is drawn over itself on a terminal, and is plain lines elsewhere"
   expect(await followed(true)).toBe(`\r\u001b[K${first}\r\u001b[K${second}\n`);
   expect(await followed(false)).toBe(`${first}\n${second}\n`);
 });
+
+test("a command that is ended leaves what it drew last on a line of its own, and draws no more", async () => {
+  const going = { letters, letterPace: pace } as unknown as IncidentStatus;
+  const ending = new AbortController();
+  let written = "";
+  await followLetters(() => Promise.resolve(going), {
+    write: (text) => void (written += text),
+    columns: () => 120,
+    isTerminal: true,
+    pause: async () => ending.abort(),
+    signal: ending.signal,
+  });
+  expect(written).toBe(`\r\u001b[K${first}\n`);
+});

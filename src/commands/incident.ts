@@ -23,6 +23,7 @@ import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead, ref
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { diskLines } from "./disk-lines.ts";
 import { withGround, withReadingGround } from "./ground.ts";
+import { watchEndings } from "./endings.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
 import { lineScreenOf } from "./redrawn-line.ts";
 import { showingProgress, stderr } from "./show-progress.ts";
@@ -174,12 +175,14 @@ async function watchCase(ground: CaseGround, id: IncidentId, json: boolean): Pro
   const { write, columns, isTTY } = lineScreenOf(json ? process.stderr : process.stdout);
   const deadlines = await readDeadlines(ground.config.deadlines);
   const numbersOf = sharedCaseNumbers({ ...ground, monotonicMs: () => performance.now() });
+  const endings = watchEndings();
   await followLetters(() => incidentStatus({ ...ground, deadlines }, id, numbersOf), {
     write,
     columns,
     isTerminal: isTTY,
     pause: () => sleep(watchEveryMs),
-  });
+    signal: endings.signal,
+  }).finally(() => endings.close());
   return showCase(ground, id);
 }
 

@@ -45,6 +45,15 @@ test("what nobody knows, or was guessed too low, is not promised, and what fails
   expect([result, ...lines]).toEqual(["failed", "", "120 MiB · 2/s", "240 of 200 MiB · 2/s", ""]);
 });
 
+test("a command that is ended leaves no line behind, and draws none any more", async () => {
+  const { lines } = await shown(true, { units: "entries" }, (at) => {
+    at(minuteMs, 400_000, 1_200_000);
+    process.emit("SIGHUP", "SIGHUP");
+    at(minuteMs, 800_000, 1_200_000);
+  });
+  expect(lines).toEqual(["", "400,000 of 1,200,000 entries · 6,667/s · ends about 2026-11-22 20:03 UTC", ""]);
+});
+
 test("elsewhere than on a terminal nothing is written", async () => {
   const { result, lines } = await shown(false, { units: "entries" }, (at) => at(minuteMs, 1, 2));
   expect([result, ...lines]).toEqual(["done", ""]);

@@ -1,6 +1,7 @@
 import { minuteOf, plus, secondMs, steadyClock, toIso, type Clock } from "../kernel/clock.ts";
 import type { Progress } from "../kernel/progress.ts";
 import { figure } from "./command.ts";
+import { watchEndings } from "./endings.ts";
 import { lineScreenOf, redrawnLine, type LineScreen } from "./redrawn-line.ts";
 
 interface Screen extends LineScreen {
@@ -15,8 +16,8 @@ const firstAfterMs = secondMs;
 const againAfterMs = secondMs / 2;
 
 /**
- * Shows how far long work is, in one line that is drawn over and gone when the work has ended: on standard error, and only where
- * that is a terminal which can draw over a line, so that neither a script nor a reader of JSON meets it.
+ * Shows how far long work is, in one line that is drawn over and gone when the work has ended, or the command is ended: on standard
+ * error, and only where that is a terminal which can draw over a line, so that neither a script nor a reader of JSON meets it.
  *
  * `units`: what is counted, as "entries"; `unit` how many of what is told make one.
  */
@@ -29,10 +30,13 @@ export async function showingProgress<Result>(
   const begun = clock.now();
   let drawnAt = plus(begun, firstAfterMs - againAfterMs);
   const line = redrawnLine({ write, columns });
+  // The work may go on for a moment, or is waited for by nobody: it draws no more.
+  const endings = watchEndings();
+  endings.signal.addEventListener("abort", line.erase);
   try {
     return await work((done, total) => {
       const now = clock.now();
-      if (now < plus(drawnAt, againAfterMs)) return;
+      if (endings.signal.aborted || now < plus(drawnAt, againAfterMs)) return;
       drawnAt = now;
       const perMs = done / Math.max(1, now - begun);
       const of = total === null ? "" : ` of ${figure(Math.ceil(total / unit))}`;
@@ -45,6 +49,7 @@ export async function showingProgress<Result>(
       line.draw(`${figure(Math.floor(done / unit))}${of} ${units} · ${rate}/s${end}`);
     });
   } finally {
+    endings.close();
     line.erase();
   }
 }
