@@ -34,7 +34,6 @@ export const problems = {
   "too-many-addresses": [409, "An account has at most 5 addresses; remove one first"],
   "nobody-to-tell": [409, "The account has no address, so nobody could be told or could stop it"],
   "recovery-under-way": [409, "A recovery of this account is under way; end it first"],
-  "nothing-to-renew": [409, "There is nothing to renew"],
   "last-operator": [409, "The last operator cannot be removed"],
   "too-many-streams": [409, "This relying service has as many streams as it can have; change or delete one"],
   "stream-disabled": [400, "The stream is disabled; enable it first"],

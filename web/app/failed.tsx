@@ -150,7 +150,6 @@ const known = [
   "link-refused",
   "nobody-to-tell",
   "recovery-under-way",
-  "nothing-to-renew",
   "incident-in-hand",
   "text-refused",
   "card-number",

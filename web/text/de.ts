@@ -434,7 +434,6 @@ export const de: Catalogue<"de"> = {
   "link-refused": "Der Code ist falsch, benutzt oder zu alt.",
   "nobody-to-tell": "Das Konto hat keine Adresse: niemand würde davon erfahren, und niemand könnte es aufhalten.",
   "recovery-under-way": "Eine Wiederherstellung dieses Kontos läuft schon. Beenden Sie sie zuerst.",
-  "nothing-to-renew": "Es gibt nichts zu erneuern.",
   "incident-in-hand": "Ein Fall ist schon offen.",
   "wrong-state": "Der Fall ist nicht bei diesem Schritt.",
   "cannot-close": "Der Fall kann noch nicht geschlossen werden.",

@@ -418,7 +418,6 @@ export const en = {
   "link-refused": "The code is wrong, used or too old.",
   "nobody-to-tell": "The account has no address, so nobody could be told, and nobody could stop it.",
   "recovery-under-way": "A recovery of this account is under way. End it first.",
-  "nothing-to-renew": "There is nothing to renew.",
   "incident-in-hand": "A case is open already.",
   "wrong-state": "The case is not at this step.",
   "cannot-close": "The case cannot be closed yet.",

@@ -432,7 +432,6 @@ export const es: Catalogue<"es"> = {
   "link-refused": "El código está mal, ya se usó o es demasiado antiguo.",
   "nobody-to-tell": "La cuenta no tiene dirección: no se podría avisar a nadie, y nadie podría pararlo.",
   "recovery-under-way": "Ya hay una recuperación de esta cuenta en marcha. Termínela primero.",
-  "nothing-to-renew": "No hay nada que renovar.",
   "incident-in-hand": "Ya hay un caso abierto.",
   "wrong-state": "El caso no está en este paso.",
   "cannot-close": "El caso no se puede cerrar todavía.",

@@ -437,7 +437,6 @@ export const fr: Catalogue<"fr"> = {
   "link-refused": "Le code est faux, déjà utilisé ou trop ancien.",
   "nobody-to-tell": "Le compte n’a aucune adresse : personne ne serait prévenu, et personne ne pourrait l’arrêter.",
   "recovery-under-way": "Une récupération de ce compte est déjà en cours. Arrêtez-la d’abord.",
-  "nothing-to-renew": "Il n’y a rien à renouveler.",
   "incident-in-hand": "Un dossier est déjà ouvert.",
   "wrong-state": "Le dossier n’en est pas à cette étape.",
   "cannot-close": "Le dossier ne peut pas encore être fermé.",

@@ -417,7 +417,6 @@ export const ja: Catalogue<"ja"> = {
   "link-refused": "コードが間違っているか、使用済みか、古すぎます。",
   "nobody-to-tell": "アカウントにアドレスがないため、知らせることも止めてもらうこともできません。",
   "recovery-under-way": "このアカウントの復旧はすでに始まっています。先にそれを終了してください。",
-  "nothing-to-renew": "再設定するものはありません。",
   "incident-in-hand": "事案はすでに開かれています。",
   "wrong-state": "事案はこの段階にありません。",
   "cannot-close": "事案はまだ終了できません。",
