@@ -8,6 +8,8 @@ import { withGround } from "../src/commands/ground.ts";
 import { parseConfig } from "../src/config/config.ts";
 import { processesIn } from "../src/db/embedded-process.ts";
 import { lockFolder, lockFolderSoon } from "../src/keyholder/folder-lock.ts";
+import { socketPathFor } from "../src/keyholder/socket-path.ts";
+import { startKeyholder } from "../src/keyholder/supervise.ts";
 import { silentLog } from "../src/kernel/log.ts";
 import { programEnvironment } from "./program-environment.ts";
 import { eventually, runningService, type RunningService } from "./running-service.ts";
@@ -153,6 +155,24 @@ test("keys that are held by a process that does not answer are waited for, which
   }
   await expectNothingLeft();
 }, 120_000);
+
+test("a standby on the folder answers, and so is not waited for", async () => {
+  const nobody = { ca: "", cert: "", key: "" };
+  const follows = { addresses: [{ host: "127.0.0.1", port: 1 }], files: nobody };
+  const standby = await startKeyholder({
+    keysDir,
+    socketPath: await socketPathFor(keysDir),
+    listening: { files: nobody, follows, demote: false },
+    log: silentLog,
+  });
+  const refused = await service.command("keys", "status").finally(() => standby.stop());
+  expect([refused.code, refused.out, refused.err]).toEqual([
+    3,
+    "",
+    "error: keyholder: this keyholder is a standby: houselights keyholder promote\n",
+  ]);
+  expect((await service.command("keys", "status")).code).toBe(0);
+}, 60_000);
 
 test("containing does not wait for keys that are held: it is in force, and says what it owes", async () => {
   const contained = ["incident", "contain", "--reason", "a test", "--yes"];

@@ -46,7 +46,7 @@ export const leaveRunning = async (): Promise<void> => undefined;
  * stays until the last of those it serves is gone, so commands of one moment share it, in whatever order they end. Whoever holds the
  * keys and does not answer, because it is just starting or ending or seals them anew, is waited for until `waitMs` have passed.
  *
- * Throws KEYHOLDER_UNAVAILABLE where it does not answer by then.
+ * Throws KEYHOLDER_UNAVAILABLE where it does not answer by then, or is a standby.
  */
 export async function findKeyholder(
   config: Config,
@@ -99,10 +99,13 @@ async function findRunning(keysDir: string, log: Log, waitMs: number): Promise<F
     // Connected for as long as it is used: one that a command has started is there for so long.
     return { at: { socketPath }, credential, stop: () => connected.close() };
   } catch (thrown) {
-    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
+    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER") || isAnswer(thrown)) throw thrown;
     return "silent";
   }
 }
+
+/** A standby answers, and will not do what is asked: waiting would change nothing. */
+const isAnswer = ({ message }: Fault): boolean => message.startsWith("keyholder: ");
 
 /** What starts one of our own; the passphrase of the keys is asked for once. */
 function startOwn(config: Config, keysDir: string, log: Log): () => Promise<FoundKeyholder> {
