@@ -52,10 +52,11 @@ test("a command that is ended leaves no line behind at that very moment, and dra
   await showingProgress(screen, { units: "entries" }, async (progress) => {
     clock.advance(minuteMs);
     progress(400_000, 1_200_000);
-    expect(text).toMatch(/^\r\u001b\[K400,000 of 1,200,000 entries.*UTC$/);
+    const drawn = text;
+    expect(drawn).toContain("400,000 of 1,200,000 entries");
     process.emit("SIGHUP", "SIGHUP");
     // Its work may be at something for long, and the process ends before that.
-    expect(text).toMatch(/UTC\r\u001b\[K$/);
+    expect(text).toBe(`${drawn}\r\u001b[K`);
     clock.advance(minuteMs);
     progress(800_000, 1_200_000);
   });
