@@ -97,3 +97,13 @@ test("which keys would be destroyed, and which stay and why, is said before it i
   expect(asked.out).toMatch(/^sign\.grant 1: stays, needed by grants that are good until/m);
   expect(asked.out).toMatch(/^code\.sign-up 1: nothing needs it; it would be destroyed$/m);
 });
+
+test("a restore that revives no password says so", async () => {
+  const backup = join(service.folder, "contained.backup");
+  expect(await service.command("backup", backup)).toMatchObject({ code: 0 });
+  expect(await service.command("incident", "contain", "--yes", "--reason", "x")).toMatchObject({ code: 0 });
+  expect(await service.command("restore", backup, "--yes")).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("and so is every password of it: everybody renews theirs"),
+  });
+});

@@ -220,7 +220,11 @@ export const keepingCommands: readonly Command[] = [
       if (outcome.kind === "refused") return { kind: "refused", error: outcome.reason, hint: outcome.hint };
       // The witness is asked at once, so that nothing old is served even if the service starts a moment later.
       const reconciled = await withGround(config, log, async ({ db }) =>
-        db.one<{ epoch: number }>(`select max(epoch) as epoch from floor`),
+        db.one<{ epoch: number; passwordsRefused: boolean }>(
+          `select max(epoch) as epoch,
+                  not exists (select from password where epoch >= (select epoch from floor where kind = 'password')) as "passwordsRefused"
+             from floor`,
+        ),
       ).catch((thrown: unknown) => {
         if (thrown instanceof Fault && thrown.code === "DATABASE_UNKNOWN") return thrown;
         throw thrown;
@@ -231,11 +235,13 @@ export const keepingCommands: readonly Command[] = [
       }
       return {
         kind: "done",
-        json: { ...outcome, epoch: reconciled?.epoch },
+        json: { ...outcome, ...reconciled },
         lines: [
           `${numbered(outcome.rows, "row")} of ${numbered(outcome.tables, "table")} restored`,
           "  every session, ticket, code and link of the backup is refused",
-          "  passwords changed since the backup are the old ones again: consider houselights incident contain --with-renewal",
+          reconciled?.passwordsRefused === true
+            ? "  and so is every password of it: everybody renews theirs"
+            : "  passwords changed since the backup are the old ones again: consider houselights incident contain --with-renewal",
         ],
       };
     },
