@@ -34,21 +34,24 @@ export async function caseOf(ground: Pick<Ground, "db">, call: Call): Promise<In
 export const isOutcome = (value: IncidentId | Outcome): value is Outcome => typeof value !== "string";
 
 /** Runs a command on the case that it means. */
-export async function onCase(call: Call, work: (ground: Ground, id: IncidentId) => Promise<Outcome>): Promise<Outcome> {
-  return withGround(call.config, call.log, async (ground) => {
+export async function onCase(
+  call: Call,
+  work: (ground: Ground, id: IncidentId, signal: AbortSignal) => Promise<Outcome>,
+): Promise<Outcome> {
+  return withGround(call.config, call.log, async (ground, signal) => {
     const id = await caseOf(ground, call);
-    return isOutcome(id) ? id : work(ground, id);
+    return isOutcome(id) ? id : work(ground, id, signal);
   });
 }
 
 /** The same for a command that only reads: it answers while the keyholder is away, too, and says so last. */
 export async function onCaseRead(
   call: Call,
-  work: (ground: Pick<Ground, "db" | "clock" | "config">, id: IncidentId) => Promise<Outcome>,
+  work: (ground: Pick<Ground, "db" | "clock" | "config">, id: IncidentId, signal: AbortSignal) => Promise<Outcome>,
 ): Promise<Outcome> {
-  return withReadingGround(call.config, call.log, async (ground, away) => {
+  return withReadingGround(call.config, call.log, async (ground, away, signal) => {
     const id = await caseOf(ground, call);
-    const outcome = isOutcome(id) ? id : await work(ground, id);
+    const outcome = isOutcome(id) ? id : await work(ground, id, signal);
     if (away === undefined || outcome.kind !== "done") return outcome;
     return { ...outcome, lines: [...(outcome.lines ?? []), ...awayLines(away)] };
   });

@@ -8,6 +8,7 @@ import type { Secret } from "../kernel/secret.ts";
 import { connectKeyholder } from "../keyholder/client.ts";
 import { FolderHeld } from "../keyholder/folder-lock.ts";
 import { readOperatorCredential } from "../keyholder/operator-credential.ts";
+import { standbyRefuses } from "../keyholder/permissions.ts";
 import { socketPathFor } from "../keyholder/socket-path.ts";
 import { startKeyholder } from "../keyholder/supervise.ts";
 import { keysDirOf, readCredentials } from "../main.ts";
@@ -24,8 +25,10 @@ export interface FoundKeyholder {
 const lateMs = 10 * secondMs;
 /** Containment goes on without it. */
 export const urgentMs = secondMs;
-/** One that ended when it was asked is not asked for longer before somebody looks whether it is there at all. */
+/** How long the first look waits for an answer: one that ends meanwhile gives none, and the next look finds that it is gone. */
 const firstAnswerMs = secondMs;
+/** A running service starts its keyholder again within this; a command's own would keep it from doing so. */
+const comesBackMs = secondMs;
 const sayAfterMs = 2 * secondMs;
 const lookEveryMs = 100;
 
@@ -58,24 +61,33 @@ export async function findKeyholder(
     return { at: config.keyholderAt, credential: operator, stop: leaveRunning };
   }
   const keysDir = keysDirOf(config);
-  const start = startOwn(config, keysDir, log);
-  const until = steadyClock.now() + waitMs;
-  const isLong = timeIsOver(sayAfterMs);
+  const isBackByNow = timeIsOver(comesBackMs);
+  let until = steadyClock.now() + waitMs;
+  let sayAt = steadyClock.now() + sayAfterMs;
+  const leftMs = (): number => until - steadyClock.now();
   let answerMs = Math.min(firstAnswerMs, waitMs);
-  let isSaid = false;
+  let sealing: { readonly read: Awaited<ReturnType<typeof readSealing>> } | undefined;
   while (true) {
     const running = await findRunning(keysDir, log, answerMs);
     if (typeof running === "object") return running;
-    const leftMs = until - steadyClock.now();
-    if (running === "nobody" || leftMs <= 0) {
-      try {
-        return await start();
-      } catch (thrown) {
-        if (!(thrown instanceof FolderHeld) || leftMs <= 0) throw thrown;
+    answerMs = Math.max(lookEveryMs, leftMs());
+    if (running === "nobody" || leftMs() <= 0 || (running === "gone" && isBackByNow())) {
+      if (sealing === undefined) {
+        const askedAt = steadyClock.now();
+        sealing = { read: await readSealing(config, keysDir) };
+        // Whoever types a passphrase waits for nobody meanwhile.
+        const typedMs = steadyClock.now() - askedAt;
+        until += typedMs;
+        sayAt += typedMs;
       }
-    } else answerMs = leftMs;
-    if (isLong() && !isSaid) {
-      isSaid = true;
+      try {
+        return await startOwn(keysDir, sealing.read, log);
+      } catch (thrown) {
+        if (!(thrown instanceof FolderHeld) || leftMs() <= 0) throw thrown;
+      }
+    }
+    if (steadyClock.now() >= sayAt) {
+      sayAt = Infinity;
       process.stderr.write("another process holds the keys and does not answer yet; waiting for it\n");
     }
     await sleep(lookEveryMs, signal);
@@ -83,15 +95,25 @@ export async function findKeyholder(
   }
 }
 
-/** Whoever listens by the credential that lies in the folder. What was killed leaves both behind, and nobody listens. */
-async function findRunning(keysDir: string, log: Log, waitMs: number): Promise<FoundKeyholder | "nobody" | "silent"> {
+/**
+ * Whoever listens by the credential that lies in the folder: `gone` where nobody does any more, since it was killed, and `silent` who does
+ * not answer.
+ */
+async function findRunning(
+  keysDir: string,
+  log: Log,
+  waitMs: number,
+): Promise<FoundKeyholder | "nobody" | "gone" | "silent"> {
   const running = await readOperatorCredential(keysDir).catch(() => undefined);
-  if (running === undefined || !(await isListenedTo(running.socketPath))) return "nobody";
+  if (running === undefined) return "nobody";
+  if (!(await isListenedTo(running.socketPath))) return "gone";
+  let isStandby = false;
   try {
     const connected = await connectKeyholder({ ...running, role: "operator", waitMs, log });
     const { socketPath, credential } = running;
     try {
-      await connected.publicKeys("checkpoint");
+      ({ isStandby } = await connected.standing.read());
+      if (isStandby) throw new Fault("KEYHOLDER_UNAVAILABLE", standbyRefuses);
     } catch (thrown) {
       await connected.close();
       throw thrown;
@@ -99,21 +121,17 @@ async function findRunning(keysDir: string, log: Log, waitMs: number): Promise<F
     // Connected for as long as it is used: one that a command has started is there for so long.
     return { at: { socketPath }, credential, stop: () => connected.close() };
   } catch (thrown) {
-    if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER") || isAnswer(thrown)) throw thrown;
+    // A standby answers, and waiting would change nothing.
+    if (isStandby || !(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
     return "silent";
   }
 }
 
-/** A standby answers, and will not do what is asked: waiting would change nothing. */
-const isAnswer = ({ message }: Fault): boolean => message.startsWith("keyholder: ");
-
-/** What starts one of our own; the passphrase of the keys is asked for once. */
-function startOwn(config: Config, keysDir: string, log: Log): () => Promise<FoundKeyholder> {
-  let sealing: ReturnType<typeof readSealing> | undefined;
-  return async () => {
-    sealing ??= readSealing(config, keysDir);
-    const needs = { keysDir, socketPath: await socketPathFor(keysDir), sealing: await sealing, log };
-    const own = await startKeyholder({ ...needs, isShared: true });
-    return { at: { socketPath: own.socketPath }, credential: own.credentials.operator, stop: () => own.stop() };
-  };
+async function startOwn(
+  keysDir: string,
+  sealing: Awaited<ReturnType<typeof readSealing>>,
+  log: Log,
+): Promise<FoundKeyholder> {
+  const own = await startKeyholder({ keysDir, socketPath: await socketPathFor(keysDir), sealing, log, isShared: true });
+  return { at: { socketPath: own.socketPath }, credential: own.credentials.operator, stop: () => own.stop() };
 }

@@ -106,15 +106,19 @@ export async function withDatabase<Result>(
 export async function withReadingGround<Result>(
   config: Config,
   log: Log,
-  work: (ground: Pick<Ground, "db" | "clock" | "config">, away: string | undefined) => Promise<Result>,
+  work: (
+    ground: Pick<Ground, "db" | "clock" | "config">,
+    away: string | undefined,
+    signal: AbortSignal,
+  ) => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await withGround(config, log, (ground) => work(ground, undefined));
+    return await withGround(config, log, (ground, signal) => work(ground, undefined, signal));
   } catch (thrown) {
     if (!(thrown instanceof Fault) || !thrown.code.startsWith("KEYHOLDER")) throw thrown;
-    return withDatabase(config, log, async (connection) => {
+    return withDatabase(config, log, async (connection, signal) => {
       const db = openDb({ connection, log, maxConnections: 2 });
-      return work({ db, clock: systemClock, config }, thrown.message).finally(() => db.close());
+      return work({ db, clock: systemClock, config }, thrown.message, signal).finally(() => db.close());
     });
   }
 }

@@ -23,7 +23,6 @@ import { awayLines, caseOf, idHelp, idOption, isOutcome, onCase, onCaseRead, ref
 import { confirmed, figure, instant, textOf, type Call, type Command, type Outcome } from "./command.ts";
 import { diskLines } from "./disk-lines.ts";
 import { withGround, withReadingGround } from "./ground.ts";
-import { watchEndings } from "./endings.ts";
 import { followLetters, progressLine } from "./follow-letters.ts";
 import { lineScreenOf } from "./redrawn-line.ts";
 import { showingProgress, stderr } from "./show-progress.ts";
@@ -88,7 +87,7 @@ async function runNotify(call: Call): Promise<Outcome> {
   if (action === "test" && to === undefined) {
     return { kind: "usage", error: "--test needs --to ID, an operator's account", hint: "houselights operator list" };
   }
-  return withGround(config, log, async (ground) => {
+  return withGround(config, log, async (ground, signal) => {
     const id = await caseOf(ground, call);
     if (isOutcome(id)) return id;
     const { db, clock, random, keyholders } = ground;
@@ -104,7 +103,7 @@ async function runNotify(call: Call): Promise<Outcome> {
     };
     const by = to ?? operator;
     if (action === "start" && values["yes"] !== true) {
-      const plan = await finishedPlan(needs, id);
+      const plan = await finishedPlan(needs, id, signal);
       if (plan.kind !== "refused" && plan.text !== undefined) call.say(plan.text);
       // What cannot be started is refused by the start, in its words, and not asked about.
       const canStart = plan.kind === "refused" || plan.plan?.lacks.some(({ stops }) => stops) !== true;
@@ -112,7 +111,8 @@ async function runNotify(call: Call): Promise<Outcome> {
         return { kind: "refused", error: "no letter was sent", hint: "--yes sends without asking" };
       }
     }
-    const outcome = action === "plan" ? await finishedPlan(needs, id) : await notifyIncident(needs, id, action, by);
+    const outcome =
+      action === "plan" ? await finishedPlan(needs, id, signal) : await notifyIncident(needs, id, action, by);
     if (outcome.kind === "refused") return { kind: "refused", error: outcome.reason };
     const lines = [
       ...(outcome.subject === undefined ? [] : [outcome.subject, ""]),
@@ -140,10 +140,14 @@ async function runNotify(call: Call): Promise<Outcome> {
 const surveyPatienceMs = 15 * secondMs;
 
 /** The plan with everything that the worker finds out; without it when no worker goes on with it, as while the service is stopped. */
-async function finishedPlan(needs: Parameters<typeof notifyIncident>[0], id: IncidentId): Promise<NotifyOutcome> {
+async function finishedPlan(
+  needs: Parameters<typeof notifyIncident>[0],
+  id: IncidentId,
+  signal: AbortSignal,
+): Promise<NotifyOutcome> {
   const { db, clock } = needs;
   await askForSurvey(needs, id);
-  await showingProgress(stderr, { units: "accounts looked at" }, async (progress) => {
+  await showingProgress(stderr, { units: "accounts looked at", signal }, async (progress) => {
     let counted = 0;
     let movedAt = clock.now();
     for (;;) {
@@ -170,19 +174,18 @@ async function showCase(ground: CaseGround, id: IncidentId): Promise<Outcome> {
 }
 
 /** Follows the letters until nothing goes out any more; then the case as it stands. */
-async function watchCase(ground: CaseGround, id: IncidentId, json: boolean): Promise<Outcome> {
+async function watchCase(ground: CaseGround, id: IncidentId, json: boolean, signal: AbortSignal): Promise<Outcome> {
   // With --json the figures are for a program: what is said meanwhile stays out of them.
   const { write, columns, isTTY } = lineScreenOf(json ? process.stderr : process.stdout);
   const deadlines = await readDeadlines(ground.config.deadlines);
   const numbersOf = sharedCaseNumbers({ ...ground, monotonicMs: () => performance.now() });
-  const endings = watchEndings();
   await followLetters(() => incidentStatus({ ...ground, deadlines }, id, numbersOf), {
     write,
     columns,
     isTerminal: isTTY,
     pause: () => sleep(watchEveryMs),
-    signal: endings.signal,
-  }).finally(() => endings.close());
+    signal,
+  });
   return showCase(ground, id);
 }
 
@@ -238,8 +241,8 @@ export const incidentCommands: readonly Command[] = [
     optionHelp: [idHelp, ["--watch", "follow the letters, with rate and end, until nothing waits"]],
     examples: ["houselights incident status --json", "houselights incident status --watch"],
     run: (call) =>
-      onCaseRead(call, (ground, id) =>
-        call.values["watch"] === true ? watchCase(ground, id, call.json) : showCase(ground, id),
+      onCaseRead(call, (ground, id, signal) =>
+        call.values["watch"] === true ? watchCase(ground, id, call.json, signal) : showCase(ground, id),
       ),
   },
   {

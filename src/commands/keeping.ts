@@ -114,7 +114,7 @@ export const keepingCommands: readonly Command[] = [
         return { kind: "refused", error: `${option}: the file exists already`, hint: "name another file" };
       }
       const writeBackup = (from: Db, signal: AbortSignal) =>
-        showingProgress(stderr, mebibytes, (progress) => backupDatabase(from, file, signal, progress));
+        showingProgress(stderr, { ...mebibytes, signal }, (progress) => backupDatabase(from, file, signal, progress));
       await expectService(config);
       const plain = await withDatabase(config, log, async (connection, signal) => {
         const db = openDb({ connection, log, maxConnections: 2 });
@@ -207,10 +207,10 @@ export const keepingCommands: readonly Command[] = [
         const restored = [...(keys === undefined ? [] : ["keys"]), ...(exactKeys === undefined ? [] : ["exact keys"])];
         return { kind: "done", lines: [`${restored.join(" and ")} restored`] };
       }
-      const outcome = await withDatabase(config, log, async (connection) => {
+      const outcome = await withDatabase(config, log, async (connection, signal) => {
         const db = openDb({ connection, log, maxConnections: 2 });
         try {
-          return await showingProgress(stderr, mebibytes, (progress) =>
+          return await showingProgress(stderr, { ...mebibytes, signal }, (progress) =>
             restoreOver(db, file, { clock: systemClock, random: systemRandom }, progress),
           );
         } finally {

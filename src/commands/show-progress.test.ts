@@ -6,7 +6,7 @@ async function shown(isTTY: boolean, more: { units: string; unit?: number }, wor
   const clock = manualClock(Date.UTC(2026, 10, 22, 20, 0));
   let text = "";
   const screen = { write: (piece: string) => void (text += piece), isTTY, clock };
-  const result = await showingProgress(screen, more, async (progress) => {
+  const result = await showingProgress(screen, { ...more, signal: new AbortController().signal }, async (progress) => {
     await work((afterMs, done, total) => {
       clock.advance(afterMs);
       progress(done, total);
@@ -49,12 +49,13 @@ test("a command that is ended leaves no line behind at that very moment, and dra
   const clock = manualClock(Date.UTC(2026, 10, 22, 20, 0));
   let text = "";
   const screen = { write: (piece: string) => void (text += piece), isTTY: true, clock };
-  await showingProgress(screen, { units: "entries" }, async (progress) => {
+  const ending = new AbortController();
+  await showingProgress(screen, { units: "entries", signal: ending.signal }, async (progress) => {
     clock.advance(minuteMs);
     progress(400_000, 1_200_000);
     const drawn = text;
     expect(drawn).toContain("400,000 of 1,200,000 entries");
-    process.emit("SIGHUP", "SIGHUP");
+    ending.abort();
     // Its work may be at something for long, and the process ends before that.
     expect(text).toBe(`${drawn}\r\u001b[K`);
     clock.advance(minuteMs);

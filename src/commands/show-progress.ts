@@ -1,7 +1,6 @@
 import { minuteOf, plus, secondMs, steadyClock, toIso, type Clock } from "../kernel/clock.ts";
 import type { Progress } from "../kernel/progress.ts";
 import { figure } from "./command.ts";
-import { watchEndings } from "./endings.ts";
 import { lineScreenOf, redrawnLine, type LineScreen } from "./redrawn-line.ts";
 
 interface Screen extends LineScreen {
@@ -19,11 +18,11 @@ const againAfterMs = secondMs / 2;
  * Shows how far long work is, in one line that is drawn over and gone when the work has ended, or the command is ended: on standard
  * error, and only where that is a terminal which can draw over a line, so that neither a script nor a reader of JSON meets it.
  *
- * `units`: what is counted, as "entries"; `unit` how many of what is told make one.
+ * `units`: what is counted, as "entries"; `unit` how many of what is told make one. `signal` aborts when the command is ended.
  */
 export async function showingProgress<Result>(
   { write, columns, isTTY, clock }: Screen,
-  { units, unit = 1 }: { readonly units: string; readonly unit?: number },
+  { units, unit = 1, signal }: { readonly units: string; readonly unit?: number; readonly signal: AbortSignal },
   work: (progress: Progress) => Promise<Result>,
 ): Promise<Result> {
   if (isTTY !== true) return work(() => undefined);
@@ -31,12 +30,11 @@ export async function showingProgress<Result>(
   let drawnAt = plus(begun, firstAfterMs - againAfterMs);
   const line = redrawnLine({ write, columns });
   // The work may go on for a moment, or is waited for by nobody: it draws no more.
-  const endings = watchEndings();
-  endings.signal.addEventListener("abort", line.erase);
+  signal.addEventListener("abort", line.erase);
   try {
     return await work((done, total) => {
       const now = clock.now();
-      if (endings.signal.aborted || now < plus(drawnAt, againAfterMs)) return;
+      if (signal.aborted || now < plus(drawnAt, againAfterMs)) return;
       drawnAt = now;
       const perMs = done / Math.max(1, now - begun);
       const of = total === null ? "" : ` of ${figure(Math.ceil(total / unit))}`;
@@ -49,7 +47,7 @@ export async function showingProgress<Result>(
       line.draw(`${figure(Math.floor(done / unit))}${of} ${units} · ${rate}/s${end}`);
     });
   } finally {
-    endings.close();
+    signal.removeEventListener("abort", line.erase);
     line.erase();
   }
 }

@@ -29,12 +29,12 @@ const manyOf = (values: Call["values"], name: string): string[] => {
 
 /** The timeline in the database, with the keyholder's own memory of it. */
 const verifyDatabase = ({ config, log }: Call): Promise<Outcome> =>
-  withGround(config, log, async ({ db, keyholders }) => {
+  withGround(config, log, async ({ db, keyholders }, signal) => {
     const keys = await keyholders.operator.publicKeys("checkpoint");
     const publicKeys = keys.map(({ publicKey }) => publicKey);
     const { databaseId, ...first } = await readStanding(db);
     const { head: witnessed } = await keyholders.operator.witness.read(databaseId, first);
-    const verdict = await showingProgress(stderr, { units: "entries" }, (progress) =>
+    const verdict = await showingProgress(stderr, { units: "entries", signal }, (progress) =>
       verifyTimeline({ db, databaseId, publicKeys, witnessed, progress }),
     );
     if (verdict.kind === "intact") {
@@ -54,7 +54,8 @@ const verifyDatabase = ({ config, log }: Call): Promise<Outcome> =>
 /** The timeline in files, wherever they came from: neither database nor keyholder is asked. */
 async function verifyFiles({ values, positionals: [folder] }: Call): Promise<Outcome> {
   const endings = watchEndings();
-  const { code, lines, error, hint, json } = await showingProgress(stderr, { units: "entries" }, (progress) =>
+  const shown = { units: "entries", signal: endings.signal };
+  const { code, lines, error, hint, json } = await showingProgress(stderr, shown, (progress) =>
     endings.orEnded(
       verifyAlone({
         folder,
@@ -199,7 +200,7 @@ export const timelineCommands: readonly Command[] = [
       return withGround(config, log, async ({ db, keyholders }, signal): Promise<Outcome> => {
         const { databaseId } = await readStanding(db);
         const policy = await readPolicyFile(config.timelinePolicy);
-        const published = await showingProgress(stderr, { units: "entries" }, (progress) =>
+        const published = await showingProgress(stderr, { units: "entries", signal }, (progress) =>
           publishTiles({ db, folder: resolve(folder), log, policy, progress, signal }),
         ).catch((thrown: unknown) => notWritten("the folder", thrown));
         if ("kind" in published) return published;

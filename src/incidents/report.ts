@@ -175,7 +175,8 @@ async function lettersPart(tx: Tx, incidentId: IncidentId, status: IncidentStatu
 /** Whoever renewed, and had to again after a second containment, is one. */
 async function countAccountsRenewed(tx: Tx, since: string, until: string | null): Promise<number> {
   const row = await tx.one<{ accounts: number }>(
-    `select count(distinct (${detailOf}) ->> 'account') as accounts
+    // An entry that says nobody's name, since somebody rewrote it, is somebody all the same.
+    `select count(distinct coalesce((${detailOf}) ->> 'account', id::text)) as accounts
        from timeline_entry where kind = 'renewed' and at >= $1 and ($2::timestamptz is null or at <= $2)`,
     [toDate(parseInstant(since)), until === null ? null : toDate(parseInstant(until))],
   );

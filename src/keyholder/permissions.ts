@@ -127,6 +127,9 @@ const allowed: Readonly<Record<Role, ReadonlySet<Operation>>> = {
   operator: new Set(operations.filter((one) => ![...mailerAlone, ...transmitterAlone].includes(one))),
 };
 
+/** What a standby says to whoever asks for more than how it stands. */
+export const standbyRefuses = "this keyholder is a standby: houselights keyholder promote";
+
 /** Whether the role may ask for the operation: the table in this file, and nothing else, decides. */
 export const mayAsk = (role: Role, operation: Operation): boolean => allowed[role].has(operation);
 

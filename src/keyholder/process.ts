@@ -21,7 +21,7 @@ import { FolderHeld } from "./folder-lock.ts";
 import { openFolder } from "./open-folder.ts";
 import { leaveOperatorCredential, removeOperatorCredential } from "./operator-credential.ts";
 import { parseListening, type Listening } from "./listening.ts";
-import { forEachRole, type Operation } from "./permissions.ts";
+import { forEachRole, standbyRefuses, type Operation } from "./permissions.ts";
 import { parseSealing, sealBy } from "./sealing.ts";
 import type { Sealing } from "./sealing.ts";
 import { serveKeyholder, serveKeyholderByTls } from "./server.ts";
@@ -145,7 +145,7 @@ async function run(): Promise<void> {
   const asked = answerer({ ...needs, ...opened, keeping, uses, standing: standing.handlers, addresses });
   const answer: typeof asked = (role, operation, values) => {
     if (standing.isStandby() && !ofAStandby.includes(operation)) {
-      throw new Fault("KEYHOLDER_UNAVAILABLE", "this keyholder is a standby: houselights keyholder promote");
+      throw new Fault("KEYHOLDER_UNAVAILABLE", standbyRefuses);
     }
     return asked(role, operation, values);
   };
@@ -194,7 +194,7 @@ async function run(): Promise<void> {
 // A terminal sends Ctrl-C and its end to every process at once; requests being finished elsewhere still need keys.
 process.on("SIGINT", () => undefined);
 process.on("SIGHUP", () => undefined);
-// Standard output is read once; whoever read it may be gone.
+// Whoever reads them may be gone.
 process.stdout.on("error", () => undefined);
 process.stderr.on("error", () => undefined);
 process.umask(0o077);

@@ -130,6 +130,8 @@ export async function startKeyholder(options: SupervisorOptions): Promise<Superv
     const child = spawn(nodePath, [...lightRuntime, processPath, ...flags], {
       env: { ...bareEnvironment(), ...(sealing?.by === "module" ? sealing.environment : {}) },
       stdio: ["pipe", "pipe", isShared ? "pipe" : "inherit"],
+      // What ends a command ends its process group: others use this process meanwhile. It ends by itself when they are gone.
+      detached: isShared,
     });
     const line = forEachRole((role) => base64(credentials[role].reveal()));
     // A process that dies at once closes its end; `started` tells why.
