@@ -434,6 +434,33 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
     expect((await complete(jarOf(waiting))).body["kind"]).toBe("renewed");
   });
 
+  test("renewals under way count for the room before they come to their hashes, for a code alone and for a pass", async () => {
+    const many = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => 1_000_000 } });
+    const address = "grace@example.org";
+    await many.account(address, goodPassword);
+    const asked = await many.call("POST", "/api/renewals", { body: { address } });
+    const letter = (await many.letters()).find(({ letter: kind }) => kind === "renewal code");
+    const complete = (cookies: Jar, code = letter?.code) =>
+      many.call("POST", "/api/renewals/complete", {
+        body: { code, password: "a new and longer sentence" },
+        cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "", ...cookies },
+      });
+    // As when the database stands still for a moment: none of them has ordered a hash.
+    const { promise: standsStill, resolve: goOn } = Promise.withResolvers<void>();
+    const underWay = Array.from({ length: 10_000 }, () => many.web.lobby.complete(() => standsStill));
+    const waiting = await complete({});
+    expect([waiting.status, waiting.body["kind"]]).toEqual([202, "in-line"]);
+    // Called, with a pass, and the lane as full as before.
+    await many.web.lobby.advance();
+    const called = await many.call("POST", "/api/renewals/place", { body: {}, cookies: jarOf(waiting) });
+    expect(called.body["kind"]).toBe("called");
+    const pass = { ...jarOf(waiting), ...called.cookies };
+    expect((await complete(pass)).status).toBe(202);
+    goOn();
+    await Promise.all(underWay);
+    expect((await complete(pass)).body["kind"]).toBe("renewed");
+  });
+
   test("a number lets one browser in, and starts the clock of its proved ticket once", async () => {
     const browsers = [newSecret(systemRandom), newSecret(systemRandom)] as const;
     const tickets = [newSecret(systemRandom), newSecret(systemRandom)] as const;

@@ -86,11 +86,12 @@ const newestWeighs = 1 / 40;
 /** Starts `threads` hashing threads, apart from libuv's pool, which also serves files and DNS. */
 export function startHashPool({
   threads,
-  laneLength = 256,
+  laneLength = 256 * threads,
   cost: newCost = ordinaryCost,
   log,
 }: {
   readonly threads: number;
+  /** Orders that wait in each lane: what `threads` make in some two seconds, unless said. */
   readonly laneLength?: number;
   /** A test that makes thousands of accounts passes a cheaper one; the service does not. */
   readonly cost?: HashCost | undefined;

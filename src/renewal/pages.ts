@@ -107,13 +107,15 @@ export function renewalPages(app: App, needs: RenewalPageNeeds): void {
       const line = linePage(words, admission.standing, { path: "/renew/code", codeWasRight: true });
       return sendPage(reply, frame, line);
     }
-    const outcome = await completeRenewal(needs, {
-      typedCode: code,
-      browsers,
-      password: Secret.fromText(password),
-      secondFactor,
-      signOutDevices,
-    });
+    const outcome = await lobby.complete(() =>
+      completeRenewal(needs, {
+        typedCode: code,
+        browsers,
+        password: Secret.fromText(password),
+        secondFactor,
+        signOutDevices,
+      }),
+    );
     switch (outcome.kind) {
       case "renewed":
         return goTo(reply, outcome.signedOutDevices ? "/renew/done" : "/renew/done?devices=kept");

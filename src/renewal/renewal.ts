@@ -255,8 +255,8 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
     isAnyOf(needs, "renewal", accountId, stolen, order.password),
     sealNewPassword(needs, "renewal", accountId, order.password),
   ]).catch(async (thrown: unknown) => {
-    // A full lane, or a node that stops, has judged nothing: who comes again must find the code good.
-    await giveBack();
+    // A full lane, or a node that stops, has judged nothing: who comes again must find the code good. Why it failed is what is said.
+    await giveBack().catch(() => undefined);
     throw thrown;
   });
   if (isOld) {
@@ -322,7 +322,7 @@ export async function completeRenewal(needs: Needs, order: CompleteOrder): Promi
   );
   if (!isLongEnough) {
     // The transaction, and with it the code's use, is rolled back.
-    await giveBackTry(needs, digest);
+    await giveBack();
     const { rule, detail } = tooShort(limits.passwordLengthAlone);
     return { kind: "password-refused", rule, detail };
   }

@@ -82,13 +82,15 @@ export function renewalRoutes(app: App, needs: RenewalNeeds): void {
         return reply.code(202).send(inLine(reply, admission, keepsIt));
       }
       const signOutDevices = request.body.signOutDevices ?? true;
-      const outcome = await completeRenewal(needs, {
-        typedCode: code,
-        browsers,
-        password: Secret.fromText(password),
-        secondFactor: request.body.secondFactor,
-        signOutDevices,
-      });
+      const outcome = await lobby.complete(() =>
+        completeRenewal(needs, {
+          typedCode: code,
+          browsers,
+          password: Secret.fromText(password),
+          secondFactor: request.body.secondFactor,
+          signOutDevices,
+        }),
+      );
       switch (outcome.kind) {
         case "renewed":
           return reply.send({ kind: "renewed", signedOutDevices: outcome.signedOutDevices });

@@ -76,6 +76,11 @@ export interface Lobby {
       readonly ticketBrowsers?: readonly Secret[] | undefined;
     },
   ): Promise<Admission>;
+  /**
+   * Carries out the renewal of somebody who was let in to complete it. Until it ends, its hashes are counted as if they waited already: many
+   * who are let in at once must not find the lane full when they come to them.
+   */
+  complete<Result>(renewal: () => Promise<Result>): Promise<Result>;
   /** As of half a second ago at most. */
   state(): LobbyState;
   /** Calls whoever can be served, reads what other nodes did; also done twice a second. */
@@ -119,9 +124,10 @@ export const passLivesMs = 30 * minuteMs;
 const advanceEveryMs = secondMs / 2;
 const rateTau = 20;
 /**
- * So many hashes must fit into the renewals' lane before somebody is let in by a code alone: theirs, and those of people who were
- * let in a moment before and have not come to their hashes yet. A full lane would answer them with an error.
+ * What must fit into the renewals' lane before somebody completes a renewal, besides what waits there: so many hashes for each renewal under
+ * way, and some to spare, since one that refuses several stolen passwords takes more. A full lane would answer with an error.
  */
+const hashesOfEach = 4;
 const hashesKeptFree = 64;
 /** A crowd gets its numbers a handful at a time: one by one they took a fifth of what hashing needs. */
 const gatherMs = 20;
@@ -153,7 +159,8 @@ export async function openLobby(
   const cameIn = newCameIn();
   /** Numbers that have knocked since the pace moved on: who asks a thousand times is one who is there. */
   const knockers = new Set<number>();
-  const hasRoom = (): boolean => hashPool.hasRoom("renewal", hashesKeptFree);
+  let completing = 0;
+  const hasRoom = (): boolean => hashPool.hasRoom("renewal", hashesKeptFree + completing * hashesOfEach);
   const inLine = (): number => Math.max(0, line.given - line.called);
 
   const standingOf = (number: number): Standing => {
@@ -254,13 +261,16 @@ export async function openLobby(
     const now = clock.now();
     const claims = presented && readPlace(key, caseId, presented.text, presented.browser);
     if (claims !== undefined && presented !== undefined) {
+      const waits: Admission = { kind: "waiting", place: presented, standing: standingOf(claims.number) };
+      /** Who has come in waits once more only where there is no room for what they are about to do. */
+      const isFull = act === "complete" && !hasRoom();
       const isPass = claims.kind === "pass";
       if (plus(claims.at, isPass ? passLivesMs : placeLivesMs) > now) {
-        if (isPass) return { kind: "in", pass: null };
+        if (isPass) return isFull ? waits : { kind: "in", pass: null };
         const cameInAt = cameIn.at(presented.text);
         if (cameInAt !== undefined) {
           const pass = passOf(claims.number, presented.browser, cameInAt, now);
-          if (pass !== undefined) return pass;
+          if (pass !== undefined) return isFull ? waits : pass;
         } else {
           const turn =
             claims.number <= line.called ? await turnOf(claims.number, presented, ticketBrowsers) : "not-now";
@@ -268,7 +278,7 @@ export async function openLobby(
           if (claims.caseId !== caseId) return admit(act, { presented: undefined, network });
           if (turn === "not-now") {
             if (act === "complete" && hasRoom()) return { kind: "in", pass: null };
-            return { kind: "waiting", place: presented, standing: standingOf(claims.number) };
+            return { ...waits, standing: standingOf(claims.number) };
           }
           if (turn !== undefined) return turn;
         }
@@ -337,6 +347,14 @@ export async function openLobby(
   );
   return {
     admit,
+    complete: async (renewal) => {
+      completing++;
+      try {
+        return await renewal();
+      } finally {
+        completing--;
+      }
+    },
     advance,
     state: () => ({
       caseId,
