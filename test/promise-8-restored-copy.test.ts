@@ -162,7 +162,8 @@ test("P8: with several containments between, the floors rise above them all, and
   const seen = await startAfresh(service, async (ground) => {
     await ground.db.one(`select 1`);
     // Whose turn it was to repair keeps it no longer than that, though its connection stays open.
-    const turns = `select count(*) as count from pg_locks where locktype = 'advisory' and objid = $1 and granted`;
+    const turns = `select count(*) as count from pg_locks where locktype = 'advisory' and objid = $1 and granted
+                      and database = (select oid from pg_database where datname = current_database())`;
     expect(await plainDb.one(turns, [turnKey])).toEqual({ count: 0 });
     return Object.fromEntries(floorKinds.map((kind) => [kind, ground.seen.of(kind)]));
   });
@@ -522,19 +523,28 @@ test("P8: restored by the command, no session of the backup is good, though the 
   expect(epoch).toBeGreaterThanOrEqual(floor);
 });
 
-test.each(["9007199254740991", "9223372036854775807"])(
-  "P8: a database with a floor of %s, which nobody can have raised, is served no more, and a backup put back by the command is",
-  async (epoch) => {
+test.each([
+  ["link", "9007199254740991"],
+  ["password", "9223372036854775807"],
+  ["account", "9007199254740991"],
+])(
+  "P8: a database with a floor for %s of %s, which nobody can have raised, is served no more, and a backup put back by the command is",
+  async (kind, epoch) => {
     const service = await testService();
-    await service.account("ada@example.org", goodPassword);
+    const accountId = (await service.account("ada@example.org", goodPassword)) as AccountId;
     await integrateNow(service);
     const file = await backup(service, "before");
     const starts = () => startAfresh(service, ({ db }) => db.one(`select 1 as here`));
     expect(await starts()).toEqual({ here: 1 });
     await service.ground.db.close();
-    await service.ground.plainDb.run(`update floor set epoch = $1 where kind = 'link'`, [epoch]);
+    // One that was raised by containing counts beside it.
+    await service.ground.plainDb.run(`update floor set epoch = 7 where kind = 'tv'`);
+    await service.ground.plainDb.run(`update floor set epoch = $1 where kind = $2`, [epoch, kind]);
     await expect(starts()).rejects.toMatchObject({ code: "KEYHOLDER_REFUSED" });
     await restoreByCommand(service, file);
     expect(await starts()).toEqual({ here: 1 });
+    expect((await readFloors(service.ground.plainDb)).tv).toBeGreaterThan(7);
+    const { epoch: made, floor } = await passwordOf(service, accountId);
+    expect(made).toBeGreaterThanOrEqual(floor);
   },
 );

@@ -4,6 +4,7 @@ import { Fault } from "../kernel/fault.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Db } from "../db/db.ts";
 import type { Witness } from "../keyholder/keyholder.ts";
+import { lowest, withinReach } from "../keyholder/witness.ts";
 import { highest } from "./floors.ts";
 import { behindIn, refusedOfCopy, refuseKinds } from "./refuse-copy.ts";
 import { readStanding } from "./standing.ts";
@@ -42,6 +43,8 @@ export async function adoptDatabase({ db, witness, clock, random }: Needs, opera
   if (!(await isUnknown({ db, witness }))) return { kind: "already-known" };
   const remembered = await witness.highestFloors();
   const before = await readStanding(db);
+  // Otherwise it would refuse the database at the very end, when everybody's sessions are ended and other services told.
+  withinReach(remembered ?? lowest, before.floors);
   const kinds = refusedOfCopy(remembered === null ? [] : behindIn(before.floors, remembered));
   const passwordsToo = kinds.includes("password");
   const atLeast = remembered === null ? 0 : highest(remembered) + 1;

@@ -3,12 +3,12 @@ import type { EpochMs } from "../kernel/clock.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Tx } from "../db/db.ts";
 import type { Floors } from "../keyholder/keyholder.ts";
-import { canComeFrom } from "../keyholder/witness.ts";
+import { isWithinReach } from "../keyholder/witness.ts";
 import { append } from "../timeline/append.ts";
 import type { SignalKind } from "../signals/events.ts";
 import { queueFanOut } from "../signals/queue-signal.ts";
 import { doubtAddedSince, doubtedFrom } from "./added-since.ts";
-import { highest, raiseFloors, readFloors } from "./floors.ts";
+import { raiseFloors, readFloors } from "./floors.ts";
 import { operatorsToCount } from "./operators.ts";
 
 /** Sessions, and whatever leads to one without a password. */
@@ -71,8 +71,8 @@ export async function refuseKinds(
 
 /**
  * Refuses, in the restore's own commit, what the backup that takes a database's place could revive. `replaced` are the floors of that
- * database: it may know of a containment that the witness was never told of. Floors that nobody can have raised by containing are
- * not gone above: a database is restored because of them too.
+ * database: it may know of a containment that the witness was never told of. A floor that nobody can have raised by containing says
+ * nothing: a database is restored because of such floors too.
  */
 export async function refuseRestored(
   tx: Tx,
@@ -81,10 +81,11 @@ export async function refuseRestored(
   replaced: Floors,
 ): Promise<{ readonly epoch: Epoch; readonly passwordsToo: boolean }> {
   const restored = await readFloors(tx);
-  const kinds = refusedOfCopy(behindIn(restored, replaced));
+  const told = floorKinds.filter((kind) => isWithinReach(replaced[kind], restored));
+  const kinds = refusedOfCopy(behindIn(restored, replaced).filter((kind) => told.includes(kind)));
   const passwordsToo = kinds.includes("password");
   const detail = { "restored by": "host", "passwords too": passwordsToo };
-  const atLeast = canComeFrom(replaced, restored) ? highest(replaced) + 1 : 0;
+  const atLeast = Math.max(0, ...told.map((kind) => replaced[kind])) + 1;
   const epoch = await refuseKinds(tx, random, now, { kinds, atLeast, entry: "copy detected", detail });
   return { epoch, passwordsToo };
 }

@@ -84,7 +84,7 @@ const highestOf = (book: WitnessBook): Floors | null =>
   );
 
 /** Of a database in which nothing was ever contained. */
-const lowest = Object.fromEntries(floorKinds.map((kind) => [kind, asEpoch(1)])) as Floors;
+export const lowest = Object.fromEntries(floorKinds.map((kind) => [kind, asEpoch(1)])) as Floors;
 
 const unknownDatabase = (why: string): Fault => new Fault("DATABASE_UNKNOWN", why);
 // What stands after the line's end is the hint.
@@ -109,11 +109,15 @@ function intended(state: WitnessState, intent: Intent): WitnessState {
   return state.intent === null ? { ...state, intent } : state;
 }
 
-/** Whether floors can have come from others by containing: see `maxAhead`. */
-export const canComeFrom = (floors: Floors, before: Floors): boolean => highest(floors) - highest(before) <= maxAhead;
+/**
+ * Whether containments alone can have raised a floor to `epoch` since `before`. Half of `maxAhead`, so that a database that is raised above it,
+ * and once more, can be remembered.
+ */
+export const isWithinReach = (epoch: number, before: Floors): boolean => epoch - highest(before) <= maxAhead / 2;
 
-function withinReach(before: Floors, floors: Floors): void {
-  if (canComeFrom(floors, before)) return;
+/** Throws KEYHOLDER_REFUSED where floors cannot have come from others by containing: see `maxAhead`. */
+export function withinReach(before: Floors, floors: Floors): void {
+  if (highest(floors) - highest(before) <= maxAhead) return;
   throw refused(`the database's epoch ${highest(floors)} cannot have come from ${highest(before)}: restore it`);
 }
 
