@@ -1,5 +1,7 @@
 -- A proof reads the stored hashes beside its way and makes those between: of every fourth level fifteen at most for each, where of every
 -- eighth they were 255. Those of the levels 4, 12, 20 … that are missing are made here, pair by pair from the level below that is there.
+-- Whoever integrates entries meanwhile, by the number of integrate.ts, is waited for, and waits.
+select pg_advisory_xact_lock(1212970092);
 with stored (level, place, hash) as (
   select 0, leaf_index, leaf_hash from timeline_entry where leaf_index is not null
   union all
