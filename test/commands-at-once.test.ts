@@ -36,6 +36,8 @@ const ground = <Result>(work: (ground: Ground) => Promise<Result>): Promise<Resu
   withGround(parseConfig(environment, service.folder), silentLog, work);
 const keysOf = ({ keyholders }: Ground) => keyholders.operator.publicKeys("checkpoint");
 
+const waits = "another process holds the keys and does not answer yet; waiting for it\n";
+
 /** A process of its own that uses the ground as a command does, until it is told to go. */
 async function otherCommand() {
   const from = (path: string): string => JSON.stringify(join(import.meta.dirname, "../src", path));
@@ -99,7 +101,8 @@ test("commands that are given in one moment are all carried out, and leave nothi
     ["alarm", "list"],
   ];
   const outcomes = await Promise.all(words.map((each) => service.command(...each)));
-  expect(outcomes.map(({ code, err }, n) => [words[n]!.slice(0, 2), code, err])).toEqual(
+  // On a slow machine one may say that it waits.
+  expect(outcomes.map(({ code, err }, n) => [words[n]!.slice(0, 2), code, err.replace(waits, "")])).toEqual(
     words.map((each) => [each.slice(0, 2), 0, ""]),
   );
   await expectNothingLeft();
@@ -133,7 +136,6 @@ test("a command that is killed takes its keyholder from nobody, and the next one
 test("keys that are held by a process that does not answer are waited for, which is said; then the command is refused", async () => {
   expect((await service.command("keys", "status")).code).toBe(0);
   const { release } = holdKeys();
-  const waits = "another process holds the keys and does not answer yet; waiting for it\n";
   try {
     const refused = await service.command("keys", "status");
     expect([refused.code, refused.out]).toEqual([3, ""]);

@@ -14,7 +14,7 @@ export interface ScrubSource {
   readonly height: number;
   /** Where playing begins in the container's own time, seconds; null where the container's first instant is near enough. */
   readonly startSeconds: number | null;
-  /** Whether its container says where its key frames lie, as MP4 and Matroska do. */
+  /** Whether its container is one that can say where its key frames lie: MP4 or Matroska. */
   readonly isIndexed: boolean;
 }
 
