@@ -416,7 +416,8 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
     expect(signedIn.cookies[sessionCookie]).toBeDefined();
   });
 
-  test("a right code gets a place and no error also where hashes are made so fast that nobody waits for long", async () => {
+  /** A service where hashes are made so fast that nobody waits for long, and somebody there who has a code. */
+  async function withCode() {
     const fast = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => 1_000_000 } });
     const address = "grace@example.org";
     await fast.account(address, goodPassword);
@@ -427,6 +428,11 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
         body: { code: letter?.code, password: "a new and longer sentence" },
         cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "", ...cookies },
       });
+    return { fast, complete };
+  }
+
+  test("a right code gets a place and no error also where hashes are made so fast that nobody waits for long", async () => {
+    const { fast, complete } = await withCode();
     const empty = keepFull("renewal", fast.web);
     const waiting = await complete({});
     expect([waiting.status, waiting.body["kind"]]).toEqual([202, "in-line"]);
@@ -435,24 +441,15 @@ describe("while every lane is full", { timeout: 90_000 }, () => {
   });
 
   test("renewals under way count for the room before they come to their hashes, for a code alone and for a pass", async () => {
-    const many = await testService({ lobby: { everyMs: dayMs, hashesPerSecond: () => 1_000_000 } });
-    const address = "grace@example.org";
-    await many.account(address, goodPassword);
-    const asked = await many.call("POST", "/api/renewals", { body: { address } });
-    const letter = (await many.letters()).find(({ letter: kind }) => kind === "renewal code");
-    const complete = (cookies: Jar, code = letter?.code) =>
-      many.call("POST", "/api/renewals/complete", {
-        body: { code, password: "a new and longer sentence" },
-        cookies: { [browserCookie]: asked.cookies[browserCookie] ?? "", ...cookies },
-      });
+    const { fast, complete } = await withCode();
     // As when the database stands still for a moment: none of them has ordered a hash.
     const { promise: standsStill, resolve: goOn } = Promise.withResolvers<void>();
-    const underWay = Array.from({ length: 10_000 }, () => many.web.lobby.complete(() => standsStill));
+    const underWay = Array.from({ length: 10_000 }, () => fast.web.lobby.complete(() => standsStill));
     const waiting = await complete({});
     expect([waiting.status, waiting.body["kind"]]).toEqual([202, "in-line"]);
     // Called, with a pass, and the lane as full as before.
-    await many.web.lobby.advance();
-    const called = await many.call("POST", "/api/renewals/place", { body: {}, cookies: jarOf(waiting) });
+    await fast.web.lobby.advance();
+    const called = await fast.call("POST", "/api/renewals/place", { body: {}, cookies: jarOf(waiting) });
     expect(called.body["kind"]).toBe("called");
     const pass = { ...jarOf(waiting), ...called.cookies };
     expect((await complete(pass)).status).toBe(202);
