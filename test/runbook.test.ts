@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { blocksOf, linkLauncher, runScript, type Block, type Ran } from "./documents.ts";
 import { programEnvironment } from "./program-environment.ts";
+import { codeTo, letterTo, signUpByMail } from "./running-mailbox.ts";
 import { eventually, runningService, type ApiAnswer, type RunningService } from "./running-service.ts";
 
 /** The runbook's commands, run in the order of its pages against a real service, with people who do their part. */
@@ -68,28 +69,7 @@ function unknown(ask: string, { file, line }: Block): never {
   throw new Error(`${file}:${line} asks for "${ask}", which nobody does`);
 }
 
-/** Reads the built-in mailbox as an operator. */
-async function letterTo(service: RunningService, address: string, about: RegExp): Promise<string> {
-  const cookie = await service.operatorCookie();
-  return eventually(`a letter to ${address}`, async () => {
-    const box = await service.api("GET", "/api/mailbox", { cookie });
-    const letters = (box.body["letters"] ?? []) as { to: string; text: string; subject: string }[];
-    return letters.find(({ to, subject, text }) => to === address && about.test(subject + text))?.text;
-  });
-}
-
-async function codeTo(service: RunningService, address: string, about: RegExp): Promise<string> {
-  const text = await letterTo(service, address, about);
-  return /\b([BCDFGHJKLMNPQRSTVWXZ]{5}-?[BCDFGHJKLMNPQRSTVWXZ]{5})\b/.exec(text)?.[1] ?? "";
-}
-
-async function signUp(service: RunningService, address: string): Promise<void> {
-  const jar = new Map<string, string>();
-  const asked = await service.api("POST", "/api/accounts", { body: { address, password: oldPassword }, jar });
-  expect(asked.status, asked.text).toBe(202);
-  const code = await codeTo(service, address, /sign up/i);
-  expect((await service.api("POST", "/api/accounts/confirm", { body: { code }, jar })).status).toBe(201);
-}
+const signUp = (service: RunningService, address: string): Promise<void> => signUpByMail(service, address, oldPassword);
 
 async function renew(service: RunningService, address: string): Promise<void> {
   const jar = new Map<string, string>();

@@ -222,7 +222,9 @@ export const keepingCommands: readonly Command[] = [
       const reconciled = await withGround(config, log, async ({ db }) =>
         db.one<{ epoch: number; passwordsRefused: boolean }>(
           `select max(epoch) as epoch,
-                  not exists (select from password where epoch >= (select epoch from floor where kind = 'password')) as "passwordsRefused"
+                  exists (select from password)
+                    and not exists (select from password where epoch >= (select epoch from floor where kind = 'password'))
+                    as "passwordsRefused"
              from floor`,
         ),
       ).catch((thrown: unknown) => {
