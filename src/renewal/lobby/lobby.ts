@@ -261,16 +261,16 @@ export async function openLobby(
     const now = clock.now();
     const claims = presented && readPlace(key, caseId, presented.text, presented.browser);
     if (claims !== undefined && presented !== undefined) {
-      const waits: Admission = { kind: "waiting", place: presented, standing: standingOf(claims.number) };
+      const waits = (): Admission => ({ kind: "waiting", place: presented, standing: standingOf(claims.number) });
       /** Who has come in waits once more only where there is no room for what they are about to do. */
       const isFull = act === "complete" && !hasRoom();
       const isPass = claims.kind === "pass";
       if (plus(claims.at, isPass ? passLivesMs : placeLivesMs) > now) {
-        if (isPass) return isFull ? waits : { kind: "in", pass: null };
+        if (isPass) return isFull ? waits() : { kind: "in", pass: null };
         const cameInAt = cameIn.at(presented.text);
         if (cameInAt !== undefined) {
           const pass = passOf(claims.number, presented.browser, cameInAt, now);
-          if (pass !== undefined) return isFull ? waits : pass;
+          if (pass !== undefined) return isFull ? waits() : pass;
         } else {
           const turn =
             claims.number <= line.called ? await turnOf(claims.number, presented, ticketBrowsers) : "not-now";
@@ -278,7 +278,7 @@ export async function openLobby(
           if (claims.caseId !== caseId) return admit(act, { presented: undefined, network });
           if (turn === "not-now") {
             if (act === "complete" && hasRoom()) return { kind: "in", pass: null };
-            return { ...waits, standing: standingOf(claims.number) };
+            return waits();
           }
           if (turn !== undefined) return turn;
         }
